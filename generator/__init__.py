@@ -1,0 +1,33 @@
+"""netgen: plain PyTorch source from a YAML spec of a network, proven by a run.
+
+``build`` is the whole of it; importing this package imports neither torch nor pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .build import Result, build
+    from .diagnostics import Diagnostic, Location, NetgenError
+
+__all__ = ["Diagnostic", "Location", "NetgenError", "Result", "__version__", "build"]
+
+_HOMES = {
+    "Diagnostic": "diagnostics",
+    "Location": "diagnostics",
+    "NetgenError": "diagnostics",
+    "Result": "build",
+    "build": "build",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for when it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

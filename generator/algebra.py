@@ -1,0 +1,168 @@
+"""Sums of products of names: the algebra in which sizes remember where they come from.
+
+Kept in normal form (like terms collected, exact divisions carried out, nested floor divisions
+drawn together), and printed as a person would write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A name that a size may depend on.
+
+    `runtime` tells a size of the input (``N``, ``H``), known only when the network runs, from a
+    constructor argument (``width``).
+    """
+
+    name: str
+    runtime: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """An indivisible factor of a term: a symbol, or an operation that sums cannot express."""
+
+    text: str
+    symbols: frozenset[Symbol]
+    tight: bool  # the text needs no parentheses as a factor
+    quotient: tuple[Poly, Poly] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poly:
+    """A sum of terms, each a whole number times atoms, in the order in which they appeared."""
+
+    terms: Mapping[tuple[str, ...], tuple[int, tuple[Atom, ...]]]
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        return frozenset(
+            symbol for _, atoms in self.terms.values() for atom in atoms for symbol in atom.symbols
+        )
+
+    @property
+    def constant(self) -> int | None:
+        """The number that this is, if it has no atoms."""
+        if not self.terms:
+            return 0
+        return self.terms[()][0] if set(self.terms) == {()} else None
+
+    def only_atom(self) -> Atom | None:
+        """The atom that this is, if it is one and nothing else."""
+        if len(self.terms) != 1:
+            return None
+        ((factor, atoms),) = self.terms.values()
+        return atoms[0] if factor == 1 and len(atoms) == 1 else None
+
+    def __add__(self, other: Poly) -> Poly:
+        return collect([*self.terms.values(), *other.terms.values()])
+
+    def __mul__(self, other: Poly) -> Poly:
+        return collect(
+            (left * right, (*left_atoms, *right_atoms))
+            for left, left_atoms in self.terms.values()
+            for right, right_atoms in other.terms.values()
+        )
+
+    def text(self) -> str:
+        """Python source of the sum; constants last unless all else is negative."""
+        only = self.only_atom()
+        if only:
+            return only.text
+        terms = sorted(self.terms.items(), key=lambda term: term[0] == ())
+        if terms and terms[0][1][0] < 0 < terms[-1][1][0]:
+            terms.insert(0, terms.pop())
+        pieces: list[str] = []
+        for _, (factor, atoms) in terms:
+            sign = "-" if factor < 0 else "+" if pieces else ""
+            pieces.append(f" {sign} " if pieces else sign)
+            # a leading minus binds tighter than the division behind it
+            bare = bool(pieces[:-1]) or factor > 0
+            pieces.append(_term_text(abs(factor), atoms, bare))
+        return "".join(pieces) or "0"
+
+
+def _term_text(factor: int, atoms: tuple[Atom, ...], bare: bool) -> str:
+    if len(atoms) == 1 and factor == 1 and atoms[0].quotient and bare:
+        return atoms[0].text
+    texts = [atom.text if atom.tight else f"({atom.text})" for atom in atoms]
+    return " * ".join([str(factor), *texts] if factor != 1 or not texts else texts)
+
+
+def collect(terms: Iterable[tuple[int, tuple[Atom, ...]]]) -> Poly:
+    found: dict[tuple[str, ...], tuple[int, tuple[Atom, ...]]] = {}
+    for factor, atoms in terms:
+        key = tuple(sorted(atom.text for atom in atoms))
+        before, order = found.get(key, (0, atoms))
+        found[key] = (before + factor, order)
+    return Poly({key: term for key, term in found.items() if term[0]})
+
+
+def constant(value: int) -> Poly:
+    return Poly({(): (int(value), ())} if value else {})
+
+
+def of_atom(atom: Atom) -> Poly:
+    return Poly({(atom.text,): (1, (atom,))})
+
+
+def factor_text(poly: Poly) -> str:
+    """A factor of a visible product: in parentheses if it is a sum or ends in a division."""
+    only = poly.only_atom()
+    sum_or_negative = len(poly.terms) != 1 or next(iter(poly.terms.values()))[0] < 0
+    return f"({poly.text()})" if sum_or_negative or (only and not only.tight) else poly.text()
+
+
+def quotient(over: Poly, under: Poly) -> Poly:
+    """The floor division: exact where terms divide, nested divisions drawn together."""
+    divided, rest = [], []
+    for factor, atoms in over.terms.values():
+        exact = _exact(factor, atoms, under)
+        if exact is None:
+            rest.append((factor, atoms))
+        else:
+            divided.append(exact)
+    left = collect(rest)
+    if not left.terms:
+        return collect(divided)
+    if left.constant is not None and under.constant:
+        return collect([*divided, (left.constant // under.constant, ())])
+    only = left.only_atom()
+    inner = only.quotient if only else None
+    if inner is not None and (under.constant or 0) > 0 and (inner[1].constant or 0) > 0:
+        left, under = inner[0], inner[1] * under
+    text = f"{operand(left)} // {operand(under)}"
+    atom = Atom(text, left.symbols | under.symbols, False, (left, under))
+    return collect([*divided, (1, (atom,))])
+
+
+def _exact(
+    factor: int, atoms: tuple[Atom, ...], under: Poly
+) -> tuple[int, tuple[Atom, ...]] | None:
+    if len(under.terms) != 1:
+        return None
+    ((by, by_atoms),) = under.terms.values()
+    left = list(atoms)
+    for atom in by_atoms:
+        if atom not in left:
+            return None
+        left.remove(atom)
+    return None if factor % by else (factor // by, tuple(left))
+
+
+def remainder(over: Poly, under: Poly) -> Poly:
+    if under.constant and all(factor % under.constant == 0 for factor, _ in over.terms.values()):
+        return constant(0)
+    return of_atom(Atom(f"{operand(over)} % {operand(under)}", over.symbols | under.symbols, False))
+
+
+def operand(poly: Poly) -> str:
+    """A side of a division: in parentheses unless it is one name or number."""
+    if poly.constant is not None:
+        return str(poly.constant) if poly.constant >= 0 else f"({poly.constant})"
+    only = poly.only_atom()
+    return only.text if only and only.tight else f"({poly.text()})"

@@ -1,0 +1,172 @@
+"""What is written for one layer: its arguments evaluated and checked, its tensors found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .diagnostics import Diagnostic, NetgenError, closest, printable
+from .expressions import symbols_in
+from .graph import Ref, SpecPath
+from .layers import CATALOGUE
+from .layers.base import Layer, Nested, TensorType
+from .layers.models import Problem, read_arguments
+from .scope import LayerNames, Scope
+from .spec import COMMON_KEYS, Item
+
+FACTORY = ("device", "dtype")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """A layer's written arguments and the tensors that it reads."""
+
+    args: Mapping[str, Any]
+    inputs: tuple[Ref, ...]
+    named: tuple[tuple[str, Ref], ...]
+    types: tuple[TensorType, ...]
+    named_types: tuple[tuple[str, TensorType], ...]
+
+
+def read_layer(
+    scope: Scope,
+    item: Item,
+    row: Layer,
+    reads: tuple[Ref, ...],
+    through: TensorType | None,
+    index: int | None,
+) -> Arguments:
+    """The arguments of an item of this type; `through` is what a `Sequential`'s child reads."""
+    written, paths = _by_name(scope, item, row)
+    named = [
+        (name, _reference(scope, written.pop(name), paths[name]))
+        for name in row.optional_tensors
+        if name in written
+    ]
+    inputs, extra = _tensors(scope, item, row, reads, through)
+    named = [*extra, *named]
+    types = (through,) if through is not None else tuple(scope.type_of(ref) for ref in inputs)
+    names = LayerNames(scope, types[0], index)
+    args = {
+        name: _evaluate(scope, row, name, value, names, paths[name])
+        for name, value in written.items()
+    }
+    checked = read_arguments(row, args)
+    if isinstance(checked, list):
+        raise NetgenError(*(_diagnostic(scope, item, row, found, paths) for found in checked))
+    named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
+    return Arguments(checked, inputs, tuple(named), types, named_types)
+
+
+def _by_name(
+    scope: Scope, item: Item, row: Layer
+) -> tuple[dict[str, Any], dict[str, SpecPath]]:
+    """The written arguments by name, and where each of them stands."""
+    if isinstance(item.written, dict):
+        for name in FACTORY:
+            if name in item.written:
+                message = f"`{name}` is not part of a spec: the network is moved as a whole"
+                scope.context.error("NG203", message, item.at(name), key=True)
+        return dict(item.written), {name: item.at(name) for name in item.written}
+    if item.written is None:
+        return {}, {}
+    several = isinstance(item.written, list)
+    values = item.written if several else [item.written]
+    known = row.written
+    if len(values) > len(known):
+        takes = ", ".join(f"`{arg.name}`" for arg in known) or "none"
+        message = f"`{row.name}` takes {len(known)} arguments by position, but this gives {len(values)}"
+        path = item.at(len(known)) if several else item.path
+        scope.context.error("NG203", message, path, help=f"they are: {takes}")
+    names = [arg.name for arg in known[: len(values)]]
+    paths = {name: item.at(i) if several else item.path for i, name in enumerate(names)}
+    return dict(zip(names, values, strict=True)), paths
+
+
+def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
+    value = scope.context.evaluate(value, LayerNames(scope, None, None), path)
+    if not isinstance(value, str):
+        scope.context.error("NG203", "this should be a reference to a tensor", path)
+    return scope.find(value, path)
+
+
+def _tensors(
+    scope: Scope, item: Item, row: Layer, reads: tuple[Ref, ...], through: TensorType | None
+) -> tuple[tuple[Ref, ...], list[tuple[str, Ref]]]:
+    """What is read, in the order of torch's `forward`: the required tensors, then the others."""
+    needed = len(row.tensors)
+    if through is not None:
+        if needed > 1:
+            message = f"`{row.name}` reads {needed} tensors and can't stand in a `Sequential`"
+            scope.context.error("NG210", message, item.path, key=True)
+        return (), []
+    if row.name == "MultiheadAttention" and 0 < len(reads) < 3:
+        reads = (reads[0], reads[-1], reads[-1])
+    most = needed + len(row.optional_tensors)
+    if not needed <= len(reads) <= most:
+        wanted = ", ".join(row.tensors)
+        path, key = (item.at("from"), False) if "from" in item.common else (item.path, True)
+        if not reads:
+            message = f"`{row.name}` comes first and must say what it reads"
+        else:
+            message = f"`{row.name}` reads {needed} tensors ({wanted}), but {len(reads)} are given"
+        scope.context.error("NG204", message, path, key=key, help=f"write `from: [{wanted}]`")
+    return reads[:needed], list(zip(row.optional_tensors, reads[needed:], strict=False))
+
+
+def _evaluate(
+    scope: Scope, row: Layer, name: str, value: Any, names: LayerNames, path: SpecPath
+) -> Any:
+    """A written value: its expressions evaluated, or the layer that it describes."""
+    value = scope.context.evaluate(value, names, path)
+    known = {arg.name: arg for arg in (*row.args, *row.options)}
+    if name in known and known[name].kind.module and value is not None:
+        try:
+            return known[name].kind.check(value)
+        except ValueError:
+            return _nested(scope, value, names, path)
+    return value
+
+
+def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Nested:
+    """A layer as an argument."""
+    type_, written = value, None
+    if isinstance(value, dict) and len(value) == 1:
+        ((type_, written),) = value.items()
+        path = (*path, type_)
+    if not isinstance(type_, str) or type_ not in CATALOGUE:
+        help = closest(type_, CATALOGUE) if isinstance(type_, str) else None
+        scope.context.error("NG202", "this should be a layer", path, help=help)
+    row = CATALOGUE[type_]
+    item = Item(type_, written, {}, path)
+    given, paths = _by_name(scope, item, row)
+    for key in COMMON_KEYS:
+        if key in given:
+            scope.context.error("NG203", f"a layer as an argument has no `{key}`", paths[key], key=True)
+    args = {
+        name: _evaluate(scope, row, name, inner, names, paths[name])
+        for name, inner in given.items()
+    }
+    checked = read_arguments(row, args)
+    if isinstance(checked, list):
+        raise NetgenError(*(_diagnostic(scope, item, row, found, paths) for found in checked))
+    for arg in row.args:
+        if arg.kind.structural and not arg.free:
+            scope.context.pin(symbols_in(checked.get(arg.name)))
+    return Nested(row, checked)
+
+
+def _diagnostic(
+    scope: Scope, item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]
+) -> Diagnostic:
+    path = paths.get(found.argument, item.path)
+    code, help = "NG203", None
+    if found.kind == "unknown":
+        known = [arg.name for arg in (*row.args, *row.options)]
+        help = closest(found.argument, [*known, *row.optional_tensors, *COMMON_KEYS])
+    key = found.kind == "unknown" or path == item.path and item.written is not None
+    if found.kind == "value":
+        key = False
+    location = scope.context.source.locate(path, key=key)
+    return Diagnostic(code, printable(found.message), location, help=help)

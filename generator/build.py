@@ -1,0 +1,178 @@
+"""The pipeline: source -> spec -> lower (with shapes) -> emit -> render -> smoke -> write."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import source as sources
+from .diagnostics import Diagnostic, NetgenError, printable
+from .graph import Graph, lint
+from .layers.base import Refusal
+from .lower import lower
+from .plan import Plan, make_plan
+from .render import inputs_text, render
+from .smoke import Proof, Worker
+from .source import Source
+from .spec import Document, read_document
+from .table import Row, rows
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# sample values for sizes like `H` that `sizes` leaves out: the first that the network takes
+SAMPLES = ((64, 96, 128), (224,), (32,), (256,), (299,), (16,), (8,), (7,), (512,), (4,), (1,))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A built network: its source, its graph, and what the smoke-run showed (if it ran)."""
+
+    source: str
+    graph: Graph
+    proof: Proof | None = None
+    path: Path | None = None
+
+    @property
+    def shapes(self) -> tuple[Row, ...]:
+        """The layers with their output shapes and parameters, in the order of the calls."""
+        return rows(self.graph)
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of trainable elements."""
+        return self.graph.parameter_count
+
+    @property
+    def module_class(self) -> type[nn.Module]:
+        """The generated class. Imports torch."""
+        namespace: dict[str, Any] = {"__name__": f"netgen_{self.graph.name}"}
+        exec(compile(self.source, f"<netgen {self.graph.name}>", "exec"), namespace)
+        found: type[nn.Module] = namespace[self.graph.name]
+        return found
+
+
+def build(
+    spec: str | Path | Mapping[str, Any],
+    output: str | Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    smoke: bool = True,
+    seed: int = 0,
+) -> Result:
+    """Build a network from a spec's path or mapping.
+
+    Args:
+        spec: Path of a YAML file, or the spec itself as a mapping.
+        output: Where to write the source; by default it is only returned.
+        overrides: Values of parameters, as ``--set`` gives them.
+        device: Where to run it: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        smoke: Whether to run the source and hold every prediction against it.
+        seed: For weights and sample values.
+
+    Raises:
+        NetgenError: The spec is wrong, the run disproved it, or it can't be written.
+    """
+    source = sources.from_mapping(spec) if isinstance(spec, Mapping) else sources.read(spec)
+    with Worker() as worker:
+        if smoke:
+            worker.start()
+        result = build_source(source, overrides or {}, worker if smoke else None, device, seed)
+    if output is None:
+        return result
+    path = Path(output)
+    write(path, result.source)
+    return Result(result.source, result.graph, result.proof, path)
+
+
+def build_source(
+    source: Source,
+    overrides: Mapping[str, Any],
+    worker: Worker | None,
+    device: str = "auto",
+    seed: int = 0,
+) -> Result:
+    """The network of a spec that has been read; a `worker` runs it."""
+    document = read_document(source)
+    graph, plan = predict(source, document, overrides)
+    name = Path(source.name).name
+    text = render(graph, name, inputs_text(source.text, overrides))
+    proof = None if worker is None else worker.prove(text, plan, device, seed)
+    return Result(text, graph, proof)
+
+
+def predict(
+    source: Source, document: Document, overrides: Mapping[str, Any]
+) -> tuple[Graph, Plan]:
+    """The graph, and all that the smoke-run will hold against reality.
+
+    Sizes that are known only at run time get the first sample values that the network takes.
+    """
+    first: NetgenError | None = None
+    names = _runtime_names(document)
+    for samples in SAMPLES if names else ((),):
+        sizes = {name: samples[i % len(samples)] for i, name in enumerate(names)}
+        try:
+            graph = lower(source, document, overrides, sizes)
+            lint(graph)
+            return graph, _plan(source, graph)
+        except NetgenError as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _runtime_names(document: Document) -> list[str]:
+    """The names that shapes use for run-time sizes and that `sizes` gives no value."""
+    shapes = [document.input or []]
+    for raw in (document.inputs or {}).values():
+        shape = raw.get("shape") if isinstance(raw, Mapping) else raw
+        shapes.append(shape if isinstance(shape, list) else [])
+    names = [size for shape in shapes for size in shape if isinstance(size, str) and "$" not in size]
+    return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
+
+
+def _plan(source: Source, graph: Graph) -> Plan:
+    try:
+        return make_plan(graph)
+    except Refusal as refusal:
+        # what fits a batch of 2 by accident does not fit one of 3
+        message = f"this fits some batch sizes only: {refusal.message}"
+        location = source.locate(("layers",), key=True)
+        raise NetgenError(Diagnostic("NG211", message, location)) from None
+
+
+def write(path: Path, text: str) -> None:
+    """Put the text in place of what stands at the path, whole or not at all."""
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".netgen-", delete=False
+        ) as file:
+            temporary = file.name
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        reason = (error.strerror or str(error)).lower()
+        message = f"can't write `{printable(str(path))}`: {reason}"
+        raise NetgenError(Diagnostic("NG501", message)) from None
+
+
+def _mode(path: Path) -> int:
+    """The permissions of the file that is replaced, or those of a new one."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

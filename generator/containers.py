@@ -1,0 +1,101 @@
+"""The attributes of a network: every call's module in its place, containers included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Union
+
+from .diagnostics import Diagnostic, NetgenError
+from .graph import Module, Node, SpecPath
+from .names import MODULE_NAMES
+from .scope import Draft, Scope, to_module
+
+_DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
+
+
+@dataclass(slots=True)
+class _Container:
+    """A `ModuleList` or `ModuleDict` that grows as the calls are walked."""
+
+    path: SpecPath
+    children: dict[str, Union[_Container, Module]] = field(default_factory=dict)
+
+
+def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
+    """The calls with their final names, and the attributes in the order of the spec."""
+    root = _Container(())
+    nodes = []
+    for draft in scope.drafts:
+        target = _target(scope, draft)
+        if not draft.functional:
+            _place(scope, root, target, draft)
+        nodes.append(_node(draft, target, target))
+    modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
+    return tuple(nodes), modules
+
+
+def _target(scope: Scope, draft: Draft) -> str:
+    if draft.name is not None:
+        return draft.name
+    if draft.shared is None:
+        return draft.stem
+    return scope.names.final(draft.stem, draft.shared)
+
+
+def _node(draft: Draft, name: str, target: str) -> Node:
+    body = tuple(
+        _node(child, f"{name}.{key}", f"{target}.{key}")
+        for place, child in enumerate(draft.children)
+        for key in (child.name or str(place),)
+    )
+    return Node(
+        name,
+        "" if draft.functional else target,
+        draft.row,
+        draft.args,
+        draft.inputs,
+        draft.named,
+        draft.outputs,
+        draft.path,
+        draft.functional,
+        body,
+        draft.repeated,
+    )
+
+
+def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
+    *outer, last = target.split(".")
+    container = root
+    for name in outer:
+        child = container.children.setdefault(name, _Container(draft.path))
+        if not isinstance(child, _Container):
+            _refuse(scope, draft.path, f"`{target}`: `{name}` is a layer, not a container")
+        container = child
+    known = container.children.get(last)
+    if isinstance(known, _Container):
+        _refuse(scope, draft.path, f"`{target}` is a container already")
+    if known is None:
+        container.children[last] = to_module(draft, last)
+
+
+def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
+    if isinstance(child, Module):
+        return child
+    names = list(child.children)
+    numbers = [key.isdecimal() for key in names]
+    if any(numbers) and not all(numbers):
+        _refuse(scope, child.path, f"`{name}` mixes numbers with words")
+    if all(numbers):
+        names.sort(key=int)
+        if names != [str(place) for place in range(len(names))]:
+            _refuse(scope, child.path, f"the numbers in `{name}` must run from 0 without a gap")
+    for key in names:
+        if key in _DICT_NAMES:
+            _refuse(scope, child.path, f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself")
+    children = tuple(_finish(scope, key, child.children[key]) for key in names)
+    return Module(name, "ModuleList" if all(numbers) else "ModuleDict", children=children)
+
+
+def _refuse(scope: Scope, path: SpecPath, message: str) -> None:
+    location = scope.context.source.locate((*path, "name"))
+    raise NetgenError(Diagnostic("NG205", message, location))

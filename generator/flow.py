@@ -1,0 +1,265 @@
+"""The `forward` of a network: one call a line, locals that follow the values' lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from .construct import argument_source, is_default
+from .graph import Graph, Module, Node, Ref
+from .layers.base import REQUIRED, Arg, Layer, arguments
+from .literals import WIDTH, literal, prose
+from .sizes import shape_text
+
+INDENT = 8
+NEVER = 10**9
+POOLS = ("maxpool", "avgpool", "lppool")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of ``forward``; `node` is the call that it makes (counted without the inputs).
+
+    `targets` are the variables by port, for those who watch the generated source run.
+    """
+
+    text: str
+    comment: str = ""
+    blank_before: bool = False
+    node: int | None = None
+    targets: tuple[tuple[str, str], ...] = ()
+
+    def lines(self) -> list[str]:
+        """The lines; a comment that does not fit stands above."""
+        first = [""] if self.blank_before else []
+        if not self.comment:
+            return [*first, self.text]
+        if INDENT + len(self.text) + len(self.comment) + 4 <= WIDTH:
+            return [*first, f"{self.text}  # {self.comment}"]
+        pieces = [self.comment]
+        if INDENT + len(self.comment) + 2 > WIDTH:
+            before, _, after = self.comment.partition(" -> ")
+            pieces = [before, f"-> {after}"]
+        return [*first, *(f"# {piece}" for piece in pieces), self.text]
+
+
+@dataclass(slots=True)
+class _Locals:
+    """Which variable holds which value."""
+
+    graph: Graph
+    last_use: dict[Ref, int]
+    names: dict[Ref, str] = field(default_factory=dict)
+
+    def live(self, name: str, after: int) -> bool:
+        """Whether a variable still holds a value that is read after a statement."""
+        return any(
+            self.last_use.get(ref, -1) > after for ref, known in self.names.items() if known == name
+        )
+
+    def fresh(self, name: str, place: int) -> str:
+        """The name, with a number if a value that is still needed has it."""
+        taken = {x.name for x in self.graph.inputs} | {"x", "identity", "torch", "self"}
+        candidate, number = name, 2
+        while candidate in taken or self.live(candidate, place):
+            candidate, number = f"{name}_{number}", number + 1
+        return candidate
+
+
+def forward_statements(graph: Graph) -> list[Statement]:
+    """The statements of ``forward``, the ``return`` last."""
+    variables = _Locals(graph, _last_uses(graph))
+    for place, placeholder in enumerate(graph.inputs):
+        variables.names[Ref(place)] = placeholder.name
+    statements: list[Statement] = []
+    stages = _stages(graph)
+    declared = {placeholder.name for placeholder in graph.inputs}
+    for place, node in enumerate(graph.nodes):
+        call = _call(graph, node, variables)
+        if not statements and _overwritten_early(graph, variables):
+            statements.append(Statement(f"identity = {graph.inputs[0].name}"))
+            _rename_input(variables)
+        targets = _targets(graph, place, node, variables)
+        left = _left(node, targets)
+        if left == "x" and "x" not in declared:
+            left = "x: Tensor"
+        declared.add(left.partition(":")[0])
+        comment = _comment(graph, node)
+        blank = place in stages and bool(statements)
+        statements.append(Statement(f"{left} = {call}", comment, blank, place, tuple(targets.items())))
+    return [*statements, Statement(f"return {_returned(graph, variables)}")]
+
+
+def _last_uses(graph: Graph) -> dict[Ref, int]:
+    uses: dict[Ref, int] = {}
+    for place, node in enumerate(graph.nodes):
+        for ref in (*node.inputs, *(ref for _, ref in node.named)):
+            uses[ref] = place
+    for _, ref in graph.outputs:
+        uses[ref] = NEVER
+    return uses
+
+
+def _overwritten_early(graph: Graph, variables: _Locals) -> bool:
+    """Whether the only input is read again after another value has taken the name ``x``."""
+    if len(graph.inputs) != 1 or graph.inputs[0].name != "x":
+        return False
+    first = graph.nodes[0]
+    return variables.last_use.get(Ref(0), -1) > 0 and _is_chained(graph, 0, first, variables)
+
+
+def _rename_input(variables: _Locals) -> None:
+    variables.names[Ref(0)] = "identity"
+
+
+def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> bool:
+    """Whether the node's default output is read by the next statement and nothing after it."""
+    port = next(iter(node.outputs))
+    last = variables.last_use.get(Ref(len(graph.inputs) + place, port), -1)
+    is_final = place == len(graph.nodes) - 1 and last == NEVER
+    return last == place + 1 or is_final
+
+
+def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
+    """A variable for each port that is read, ``_`` for the others."""
+    targets: dict[str, str] = {}
+    alone = len(graph.outputs) == 1
+    for number, port in enumerate(node.outputs):
+        ref = Ref(len(graph.inputs) + place, port)
+        last = variables.last_use.get(ref, -1)
+        returned = alone and last == NEVER and place == len(graph.nodes) - 1
+        chained = number == 0 and _is_chained(graph, place, node, variables)
+        if last < 0:
+            name = "_"
+        elif (chained or returned) and not variables.live("x", place):
+            name = "x"
+        elif number == 0:
+            name = variables.fresh(node.name.replace(".", "_"), place)
+        else:
+            name = variables.fresh(port, place)
+        targets[port] = name
+        if name != "_":
+            variables.names[ref] = name
+    return targets
+
+
+def _left(node: Node, targets: dict[str, str]) -> str:
+    """The left side of the assignment."""
+    row = node.row
+    if row is None or (not row.result and len(targets) == 1):
+        return next(iter(targets.values()))
+    names = [targets.get(port, "_") for port in row.ports]
+    if not row.result:
+        return ", ".join(names)
+    return row.result.format(*names).replace("(_, _)", "_")
+
+
+def _call(graph: Graph, node: Node, variables: _Locals) -> str:
+    tensors = [variables.names[ref] for ref in node.inputs]
+    named = [(name, variables.names[ref]) for name, ref in node.named]
+    parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
+    row = node.row
+    if row is not None and row.call and named:
+        parts = [row.call.format(*tensors, *(variable for _, variable in named))]
+    if row is not None:
+        parts += [_option(arg, node) for arg in _options(row, node.functional)
+                  if not is_default(arg, node.args[arg.name])]
+    callee = row.functional if row is not None and node.functional else access(graph, node.target)
+    return f"{callee}({', '.join(parts)})"
+
+
+def _option(arg: Arg, node: Node) -> str:
+    """An argument in ``forward``: the first of a function is positional if it must be given."""
+    row = node.row
+    first = row is not None and bool(row.args) and arg.name == row.args[0].name
+    by_position = first and (arg.default is REQUIRED or arg.positional)
+    return argument_source(arg, node.args[arg.name], named=not by_position)
+
+
+def _options(row: Layer, functional: bool) -> list[Arg]:
+    """What a call may hold beside tensors: of a function also the layer's own arguments."""
+    if not functional:
+        return list(row.options)
+    defaults = dict(row.functional_defaults)
+    args = [*row.args, *row.options]
+    return [replace(arg, default=defaults.get(arg.name, arg.default)) for arg in args]
+
+
+def access(graph: Graph, target: str) -> str:
+    """``self.convs[0]``: how ``forward`` reaches a module."""
+    source = "self"
+    modules: tuple[Module, ...] = graph.modules
+    kind = ""
+    for part in target.split("."):
+        module = next(module for module in modules if module.name == part)
+        if kind == "ModuleList":
+            source += f"[{part}]"
+        elif kind == "ModuleDict":
+            source += f"[{literal(part)}]"
+        else:
+            source += f".{part}"
+        kind, modules = module.kind, module.children
+    return source
+
+
+def _comment(graph: Graph, node: Node) -> str:
+    """``(N, 1, 28, 28) -> (N, 32, 26, 26)`` where the shape changes."""
+    before = [shape_text(graph.type_of(ref).shape) for ref in node.inputs]
+    after = shape_text(node.output.shape)
+    if before and before[0] == after:
+        return ""
+    distinct = list(dict.fromkeys(before))
+    return prose(f"{', '.join(distinct)} -> {after}")
+
+
+def _returned(graph: Graph, variables: _Locals) -> str:
+    names = [variables.names[ref] for _, ref in graph.outputs]
+    keys = [key for key, _ in graph.outputs]
+    if keys[0] is not None:
+        pairs = zip(keys, names, strict=True)
+        return "{" + ", ".join(f"{literal(key)}: {name}" for key, name in pairs) + "}"
+    return ", ".join(names)
+
+
+def _stages(graph: Graph) -> set[int]:
+    """The calls that begin a stage: after a pool, a run of repeats, the head."""
+    stages = set()
+    head = _head(graph)
+    for place, node in enumerate(graph.nodes):
+        before = graph.nodes[place - 1] if place else None
+        if before is None:
+            continue
+        after_pool = _is_pool(_skip_dropouts(graph, place - 1)) and _holds_weights(node)
+        run_begins = node.repeated and before.path != node.path and not before.repeated
+        if after_pool or run_begins or place == head:
+            stages.add(place)
+    return stages
+
+
+def _holds_weights(node: Node) -> bool:
+    return any(leaf.row.weights(arguments(leaf.args)) for leaf in node.leaves() if leaf.row)
+
+
+def _skip_dropouts(graph: Graph, place: int) -> Node:
+    while place > 0 and _stem(graph.nodes[place]) == "dropout":
+        place -= 1
+    return graph.nodes[place]
+
+
+def _stem(node: Node) -> str:
+    return node.row.stem if node.row is not None else ""
+
+
+def _is_pool(node: Node) -> bool:
+    return _stem(node) in POOLS
+
+
+def _head(graph: Graph) -> int | None:
+    """Where the head begins: at the last flatten, or the global pool before it."""
+    names = [node.row.name if node.row is not None else "" for node in graph.nodes]
+    ends = [i for i, name in enumerate(names) if name == "Flatten" or name.startswith("Adaptive")]
+    if not ends:
+        return None
+    head = ends[-1]
+    while head > 0 and names[head - 1].startswith("Adaptive"):
+        head -= 1
+    return head

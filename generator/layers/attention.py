@@ -1,0 +1,206 @@
+"""Multi-head attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..sizes import Size, shape_text
+from .base import (
+    FLOATS,
+    PARAMETERS,
+    Arg,
+    Args,
+    Layer,
+    Outputs,
+    TensorType,
+    Weight,
+    check_rank,
+    refuse,
+)
+from .kinds import BOOL, FLOAT, INT, optional
+
+
+def check_heads(embed_dim: Size, num_heads: Size, argument: str) -> None:
+    """Refuse heads that can't share the embedding evenly."""
+    if num_heads < 1 or embed_dim % num_heads:
+        refuse(f"{embed_dim} features can't be divided among {num_heads} heads", argument)
+
+
+def check_probability(name: str, p: float) -> None:
+    """Refuse a probability outside 0 to 1."""
+    if not 0 <= p <= 1:
+        refuse(f"`{name}` is a probability from 0 to 1, but is {p}", name)
+
+
+def lengths(batch_first: bool, x: TensorType) -> tuple[tuple[Size, ...], Size]:
+    """The batch size (nothing if unbatched) and the length of a sequence."""
+    if x.rank == 2:
+        return (), x.shape[0]
+    length = x.shape[1 if batch_first else 0]
+    return (x.shape[0 if batch_first else 1],), length
+
+
+def check_sequences(name: str, batch_first: bool, query: TensorType, *others: TensorType) -> None:
+    """Refuse sequences of different ranks or batch sizes."""
+    check_rank(name, query, 3, 2)
+    for other in others:
+        if other.rank != query.rank:
+            refuse(f"`{name}` reads sequences alike, but one is {query} and one is {other}")
+        if [*map(int, lengths(batch_first, other)[0])] != [
+            *map(int, lengths(batch_first, query)[0])
+        ]:
+            refuse(f"`{name}` reads sequences of one batch, but they are {query} and {other}")
+        if other.dtype not in PARAMETERS:
+            refuse(f"`{name}` reads `float32`, but {other} is `{other.dtype}`")
+
+
+def check_mask(name: str, mask: TensorType | None, *shapes: Sequence[Size]) -> None:
+    """Refuse a mask of none of these shapes, or that is neither boolean nor floating."""
+    if mask is None:
+        return
+    if mask.dtype not in FLOATS | {"bool"}:
+        refuse(f"`{name}` must be boolean or floating, but is `{mask.dtype}`", name)
+    if [*map(int, mask.shape)] not in [[*map(int, shape)] for shape in shapes]:
+        wanted = " or ".join(shape_text(shape) for shape in shapes)
+        refuse(f"`{name}` must be {wanted}, but is {mask}", name)
+
+
+def check_masks(
+    heads: Size,
+    batch: tuple[Size, ...],
+    length: Size,
+    source: Size,
+    attn_mask: TensorType | None,
+    padding: TensorType | None,
+    names: tuple[str, str],
+) -> None:
+    """Refuse masks that torch's attention refuses."""
+    samples = batch or (1,)
+    check_mask(names[0], attn_mask, (length, source), (samples[0] * heads, length, source))
+    check_mask(names[1], padding, (*batch, source))
+    for name, mask in zip(names, (attn_mask, padding), strict=True):
+        if mask is not None and mask.dtype not in ("bool", "float32"):
+            refuse(f"`{name}` must be bool or float32, but is `{mask.dtype}`", name)
+
+
+def attention(
+    a: Args,
+    query: TensorType,
+    key: TensorType,
+    value: TensorType,
+    key_padding_mask: TensorType | None = None,
+    attn_mask: TensorType | None = None,
+) -> Outputs:
+    """Shapes of `torch.nn.MultiheadAttention` (under "Outputs" in its documentation)."""
+    check_sequences("MultiheadAttention", a.batch_first, query, key, value)
+    _check_features(a, query, key, value)
+    batch, length = lengths(a.batch_first, query)
+    _, source = lengths(a.batch_first, key)
+    if int(source) != int(lengths(a.batch_first, value)[1]):
+        refuse(f"key and value must be of one length, but are {key} and {value}")
+    masks = (attn_mask, key_padding_mask)
+    names = ("attn_mask", "key_padding_mask")
+    check_masks(a.num_heads, batch, length, source, *masks, names)
+    if a.is_causal and attn_mask is None:
+        refuse("`is_causal` is a hint about `attn_mask`, which is not given", "is_causal")
+    if not a.need_weights:
+        return {"output": query}
+    source = source + bool(a.add_bias_kv) + bool(a.add_zero_attn)
+    heads = () if a.average_attn_weights else (a.num_heads,)
+    known = query.batch == (0 if a.batch_first else 1) and query.rank == 3
+    lost = query.lost or (query.batch is not None and not known)
+    weights = TensorType(
+        (*batch, *heads, length, source), query.dtype, 0 if known else None, lost
+    )
+    return {"output": query, "weights": weights}
+
+
+def _check_features(a: Args, query: TensorType, key: TensorType, value: TensorType) -> None:
+    check_heads(a.embed_dim, a.num_heads, "num_heads")
+    check_probability("dropout", a.dropout)
+    wanted = (
+        ("embed_dim", a.embed_dim, query),
+        ("kdim", a.embed_dim if a.kdim is None else a.kdim, key),
+        ("vdim", a.embed_dim if a.vdim is None else a.vdim, value),
+    )
+    for name, size, x in wanted:
+        if int(size) != int(x.shape[-1]):
+            refuse(f"`{name}` is {size}, but {x} has {x.shape[-1]} features", name)
+
+
+def infer_attention(
+    a: Args, query: TensorType, key: TensorType, value: TensorType
+) -> dict[str, Any]:
+    if not (query.rank and key.rank and value.rank):
+        return {}
+    embed, kdim, vdim = query.shape[-1], key.shape[-1], value.shape[-1]
+    return {
+        "embed_dim": embed,
+        "kdim": None if int(kdim) == int(embed) else kdim,
+        "vdim": None if int(vdim) == int(embed) else vdim,
+    }
+
+
+def attention_weights(a: Args) -> list[Weight]:
+    """Projections of query, key and value (in one where all are alike), biases, the output's."""
+    embed = a.embed_dim
+    kdim, vdim = (embed if size is None else size for size in (a.kdim, a.vdim))
+    if int(kdim) == int(embed) and int(vdim) == int(embed):
+        weights = [Weight("in_proj_weight", (3 * embed, embed))]
+    else:
+        sizes = (("q", embed), ("k", kdim), ("v", vdim))
+        weights = [Weight(f"{name}_proj_weight", (embed, size)) for name, size in sizes]
+    if a.bias:
+        weights.append(Weight("in_proj_bias", (3 * embed,)))
+    if a.add_bias_kv:
+        weights += [Weight("bias_k", (1, 1, embed)), Weight("bias_v", (1, 1, embed))]
+    weights.append(Weight("out_proj.weight", (embed, embed)))
+    return [*weights, Weight("out_proj.bias", (embed,))] if a.bias else weights
+
+
+def attention_macs(
+    embed: Size, length: Size, source: Size, extra: int = 0, kdim: Size = 0, vdim: Size = 0
+) -> int:
+    """The four projections, the products of queries with keys and of weights with values."""
+    projections = 2 * length * embed + source * ((kdim or embed) + (vdim or embed))
+    return int(embed * (projections + 2 * length * (source + extra)))
+
+
+def _macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    length, source = (lengths(a.batch_first, x)[1] for x in xs[:2])
+    extra = bool(a.add_bias_kv) + bool(a.add_zero_attn)
+    return attention_macs(a.embed_dim, length, source, extra, a.kdim or 0, a.vdim or 0)
+
+
+LAYERS = (
+    Layer(
+        name="MultiheadAttention",
+        stem="attn",
+        rule=attention,
+        args=(
+            Arg("embed_dim", INT, inferred=True, positional=True),
+            Arg("num_heads", INT, positional=True),
+            Arg("dropout", FLOAT, 0.0, free=True),
+            Arg("bias", BOOL, True, free=True),
+            Arg("add_bias_kv", BOOL, False),
+            Arg("add_zero_attn", BOOL, False),
+            Arg("kdim", optional(INT), None, inferred=True),
+            Arg("vdim", optional(INT), None, inferred=True),
+            Arg("batch_first", BOOL, False),
+        ),
+        dtypes=PARAMETERS,
+        infer=infer_attention,
+        weights=attention_weights,
+        macs=_macs,
+        tensors=("query", "key", "value"),
+        optional_tensors=("key_padding_mask", "attn_mask"),
+        options=(
+            Arg("need_weights", BOOL, True),
+            Arg("average_attn_weights", BOOL, True),
+            Arg("is_causal", BOOL, False),
+        ),
+        ports=("output", "weights"),
+        result="{0}, {1}",
+    ),
+)

@@ -1,0 +1,252 @@
+"""What a layer of the catalogue is: one row with all that netgen knows about its type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any, NoReturn, Union
+
+from ..sizes import Size, plain, shape_text, shown
+from .kinds import Kind
+
+FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+MIXED = frozenset({"float16", "bfloat16", "float32"})  # beside float32 weights, on the CPU
+SIGNED = frozenset({"int8", "int16", "int32", "int64"})
+INTS = SIGNED | {"uint8"}
+WIDE = frozenset({"uint16", "uint32", "uint64"})
+COMPLEX = frozenset({"complex64", "complex128"})
+BOOLEAN = frozenset({"bool"})
+ALL = FLOATS | INTS | WIDE | COMPLEX | BOOLEAN
+PARAMETERS = frozenset({"float32"})  # layers compute in the type of their weights
+INDICES = frozenset({"int32", "int64"})
+
+
+class Refusal(Exception):
+    """A layer can't take these arguments or inputs.
+
+    `argument` names the argument to point at, where one is to blame; `help` says what to write.
+    """
+
+    def __init__(self, message: str, argument: str | None = None, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.argument = argument
+        self.help = help
+
+
+def refuse(message: str, argument: str | None = None, help: str | None = None) -> NoReturn:
+    """Raise a `Refusal`."""
+    raise Refusal(message, argument, help)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """The shape (the batch included), element type and place of the batch of a tensor.
+
+    `batch` is the dimension that holds the batch, ``None`` where there is none or its place
+    cannot be known (then `lost` is true). `bound` is set for tensors of positions: all values
+    are below it.
+    """
+
+    shape: tuple[Size, ...]
+    dtype: str = "float32"
+    batch: int | None = 0
+    lost: bool = False
+    bound: Size | None = None
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def numel(self) -> int:
+        """The number of elements, as a plain number."""
+        return math.prod(int(size) for size in self.shape)
+
+    @property
+    def sample_numel(self) -> int:
+        """The number of elements that belong to one sample."""
+        sizes = enumerate(self.shape)
+        return math.prod(int(size) for place, size in sizes if place != self.batch)
+
+    def with_shape(self, shape: Sequence[Size]) -> TensorType:
+        """The same type in another shape of the same rank, the batch in the same place."""
+        return TensorType(tuple(shape), self.dtype, self.batch, self.lost)
+
+    def with_dtype(self, dtype: str) -> TensorType:
+        return TensorType(self.shape, dtype, self.batch, self.lost)
+
+    def __str__(self) -> str:
+        return shape_text(self.shape)
+
+
+class _Required(Enum):
+    REQUIRED = "required"
+
+
+REQUIRED = _Required.REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An argument of a layer: torch's name, order and default.
+
+    `inferred` arguments are worked out from the input. `positional` ones are printed without
+    their name. `free` ones never change a shape, so they may be any expression of a
+    constructor argument. An argument that is a layer `reads` these of its owner's inputs.
+    """
+
+    name: str
+    kind: Kind
+    default: Any = REQUIRED
+    inferred: bool = False
+    positional: bool = False
+    free: bool = False
+    keyword_only: bool = False
+    brackets: bool = False  # several values are printed as a list, as torch's annotation asks
+    reads: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A parameter or a buffer of a layer."""
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool = True
+    dtype: str = "float32"
+
+
+Args = SimpleNamespace
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A layer that is an argument of another one, with all its arguments."""
+
+    row: Layer
+    args: Mapping[str, Any]
+
+    @property
+    def a(self) -> Args:
+        """The arguments as rules read them."""
+        return arguments(self.args)
+
+    def weights(self, prefix: str) -> list[Weight]:
+        """Its weights under the name that its owner gives it."""
+        return prefixed(prefix, self.row.weights(self.a))
+
+
+def arguments(args: Mapping[str, Any]) -> Args:
+    """The arguments as rules read them: values without the expressions they came from."""
+    return SimpleNamespace(**{name: plain(value) for name, value in args.items()})
+
+
+def prefixed(prefix: str, weights: Sequence[Weight]) -> list[Weight]:
+    """The weights of a submodule called `prefix`."""
+    return [replace(weight, name=f"{prefix}.{weight.name}") for weight in weights]
+
+
+Outputs = Union[TensorType, Mapping[str, TensorType]]
+Rule = Callable[..., Outputs]
+
+
+def nothing_inferred(a: Args, *inputs: TensorType) -> dict[str, Any]:
+    return {}
+
+
+def no_weights(a: Args) -> Sequence[Weight]:
+    return ()
+
+
+def no_macs(a: Args, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layer:
+    """A type of layer.
+
+    `rule(a, *inputs)` gives the output's type (a mapping from port to type where there are
+    several) or raises `Refusal`; `a` holds every argument by name. `infer` gives the arguments
+    that the input determines, `weights` the parameters and buffers in the order of the
+    `state_dict`, `macs` the multiply-adds for one sample. `tensors` and `optional_tensors` are
+    the inputs in the order of the module's ``forward``, `options` its other arguments.
+    """
+
+    name: str
+    stem: str
+    rule: Rule
+    args: tuple[Arg, ...] = ()
+    dtypes: frozenset[str] = FLOATS
+    infer: Callable[..., dict[str, Any]] = nothing_inferred
+    weights: Callable[[Args], Sequence[Weight]] = no_weights
+    macs: Callable[[Args, Sequence[TensorType], Sequence[TensorType]], int] = no_macs
+    tensors: tuple[str, ...] = ("input",)
+    optional_tensors: tuple[str, ...] = ()
+    options: tuple[Arg, ...] = ()
+    ports: tuple[str, ...] = ()
+    call: str = ""  # how the inputs stand in the call, where not one after the other
+    result: str = ""  # how the outputs stand on the left, where not one after the other
+    functional: str = ""  # the function that does the same, for layers without parameters
+    functional_defaults: tuple[tuple[str, Any], ...] = ()  # where they differ from the layer's
+
+    def arg(self, name: str) -> Arg:
+        """The argument called `name`, of the constructor or of ``forward``."""
+        return next(arg for arg in (*self.args, *self.options) if arg.name == name)
+
+    @property
+    def written(self) -> tuple[Arg, ...]:
+        """The arguments that a spec gives by position: the inferred ones are left out."""
+        return tuple(arg for arg in self.args if not arg.inferred and not arg.keyword_only)
+
+
+def check_dtype(layer: Layer, tensor: TensorType) -> None:
+    """Refuse an element type that torch's kernels don't take."""
+    if tensor.dtype not in layer.dtypes:
+        accepted = ", ".join(f"`{dtype}`" for dtype in sorted(layer.dtypes))
+        refuse(
+            f"`{layer.name}` can't read `{tensor.dtype}`: it takes {accepted}",
+            help=f"declare the input with one of these types: {accepted}",
+        )
+
+
+def check_rank(name: str, x: TensorType, *ranks: int) -> None:
+    """Refuse an input that has none of these numbers of dimensions."""
+    if x.rank not in ranks:
+        expected = " or ".join(str(rank) for rank in ranks)
+        refuse(f"`{name}` reads {expected} dimensions, batch included, but {x} has {x.rank}")
+
+
+def dimension(x: TensorType, dim: int, argument: str = "dim") -> int:
+    """The place of a dimension that may be counted from the end; refuse one that is not there."""
+    rank = max(x.rank, 1)
+    if not -rank <= dim < rank:
+        refuse(
+            f"dimension {dim} is out of range for {x}: it goes from {-rank} to {rank - 1}", argument
+        )
+    return int(dim) % rank
+
+
+def agree(what: str, written: Size, found: Size, source: str) -> None:
+    """Refuse two numbers that should be equal."""
+    if int(written) != int(found):
+        refuse(f"{what} is {shown(written)}, but {source} is {shown(found)}")
+
+
+def pointwise(a: Args, x: TensorType) -> TensorType:
+    """The output is of the input's shape and type."""
+    return TensorType(x.shape, x.dtype, x.batch, x.lost)
+
+
+def promoting(a: Args, x: TensorType) -> TensorType:
+    """The output is of the input's shape; whole numbers and booleans become float32."""
+    return x.with_dtype(x.dtype if x.dtype in FLOATS | COMPLEX else "float32")
+
+
+def parameter_count(weights: Sequence[Weight]) -> int:
+    """The number of trainable elements."""
+    return sum(math.prod(weight.shape) for weight in weights if weight.trainable)

@@ -1,0 +1,213 @@
+"""Convolutions and transposed convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ..sizes import Size
+from .base import (
+    PARAMETERS,
+    REQUIRED,
+    Arg,
+    Args,
+    Layer,
+    TensorType,
+    Weight,
+    check_rank,
+    refuse,
+)
+from .kinds import BOOL, INT, choice, each, either, items, loosely, optional
+from .windows import check_output, per_dimension, transposed_size, window_size
+
+PADDING_MODES = choice("zeros", "reflect", "replicate", "circular")
+
+
+def channels(n: int, x: TensorType) -> int:
+    """The place of the channels: before `n` spatial dimensions, batch or not."""
+    return x.rank - n - 1
+
+
+def infer_channels(n: int, a: Args, x: TensorType) -> dict[str, Any]:
+    return {"in_channels": x.shape[channels(n, x)]} if x.rank in (n + 1, n + 2) else {}
+
+
+def _check_groups(a: Args) -> None:
+    if a.groups < 1:
+        refuse(f"`groups` is {a.groups}, but must be 1 or more", "groups")
+    for name, number in (("in_channels", a.in_channels), ("out_channels", a.out_channels)):
+        if number % a.groups:
+            refuse(f"`{name}` {number} can't be divided into {a.groups} groups", "groups")
+
+
+def _check_numbers(n: int, a: Args) -> None:
+    if a.out_channels < 1:
+        refuse(f"`out_channels` is {a.out_channels}, but must be 1 or more", "out_channels")
+    for name in ("kernel_size", "stride", "dilation"):
+        if min(per_dimension(getattr(a, name), n)) < 1:
+            refuse(f"`{name}` must be 1 or more", name)
+
+
+def _paddings(n: int, a: Args) -> tuple[tuple[Size, Size], ...]:
+    """How much is added before and after each spatial dimension."""
+    if a.padding == "valid":
+        return ((0, 0),) * n
+    if a.padding != "same":
+        return tuple((size, size) for size in per_dimension(a.padding, n))
+    sizes = zip(per_dimension(a.kernel_size, n), per_dimension(a.dilation, n), strict=True)
+    totals = [dilation * (kernel - 1) for kernel, dilation in sizes]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size, Size]]) -> None:
+    if a.padding == "same" and max(per_dimension(a.stride, n)) > 1:
+        refuse("`padding: same` needs a stride of 1", "padding")
+    if a.padding_mode == "zeros" and min(min(pair) for pair in paddings) < 0:
+        refuse("`padding` must be 0 or more", "padding")
+    room = {"reflect": 1, "circular": 0}.get(a.padding_mode)
+    if room is None:
+        return
+    for pair, size in zip(paddings, x.shape[-n:], strict=True):
+        if max(pair) > size - room:
+            refuse(f"`padding_mode: {a.padding_mode}` can't add {max(pair)} to a size of {size}")
+
+
+def conv(n: int, a: Args, x: TensorType) -> TensorType:
+    """Shape of `torch.nn.Conv*d` (the formula under "Shape" in its documentation)."""
+    check_rank(f"Conv{n}d", x, n + 2, n + 1)
+    _check_numbers(n, a)
+    _check_groups(a)
+    paddings = _paddings(n, a)
+    _check_padding(n, a, x, paddings)
+    spatial = tuple(
+        window_size(size, kernel, stride, before + after, dilation)
+        for size, kernel, stride, (before, after), dilation in zip(
+            x.shape[-n:],
+            per_dimension(a.kernel_size, n),
+            per_dimension(a.stride, n),
+            paddings,
+            per_dimension(a.dilation, n),
+            strict=True,
+        )
+    )
+    return x.with_shape((*x.shape[: channels(n, x)], a.out_channels, *spatial))
+
+
+def conv_transpose(
+    n: int, a: Args, x: TensorType, output_size: TensorType | None = None
+) -> TensorType:
+    """Shape of `torch.nn.ConvTranspose*d` (under "Shape" in its documentation)."""
+    check_rank(f"ConvTranspose{n}d", x, n + 2, n + 1)
+    _check_numbers(n, a)
+    _check_groups(a)
+    if a.padding_mode != "zeros":
+        refuse("transposed convolutions know only `padding_mode: zeros`", "padding_mode")
+    kernel, stride, padding, dilation, extra = (
+        per_dimension(value, n)
+        for value in (a.kernel_size, a.stride, a.padding, a.dilation, a.output_padding)
+    )
+    if min(padding) < 0 or min(extra) < 0:
+        refuse("`padding` and `output_padding` must be 0 or more", "padding")
+    bare = [
+        transposed_size(x.shape[i - n], kernel[i], stride[i], padding[i], dilation[i])
+        for i in range(n)
+    ]
+    if a.output_size is not None:
+        extra = _extra(n, a.output_size, bare, stride)
+    for i in range(n):
+        if extra[i] >= max(stride[i], dilation[i]):
+            refuse("`output_padding` must be less than the stride or the dilation", "output_padding")
+    spatial = tuple(size + more for size, more in zip(bare, extra, strict=True))
+    check_output(spatial, x)
+    return x.with_shape((*x.shape[: channels(n, x)], a.out_channels, *spatial))
+
+
+def _extra(
+    n: int, wanted: Sequence[Size], bare: Sequence[Size], stride: Sequence[Size]
+) -> tuple[Size, ...]:
+    """The output padding that gives the wanted output size."""
+    if len(wanted) not in (n, n + 2):
+        refuse(f"`output_size` has {len(wanted)} numbers, but {n} are needed", "output_size")
+    extra = tuple(size - least for size, least in zip(wanted[-n:], bare, strict=True))
+    for more, step, least in zip(extra, stride, bare, strict=True):
+        if not 0 <= more < step:
+            refuse(f"`output_size` must lie from {least} to {least + step - 1}", "output_size")
+    return extra
+
+
+def _weights(n: int, transposed: bool, a: Args) -> list[Weight]:
+    first, second = a.out_channels, a.in_channels // a.groups
+    if transposed:
+        first, second = a.in_channels, a.out_channels // a.groups
+    weights = [Weight("weight", (first, second, *per_dimension(a.kernel_size, n)))]
+    return [*weights, Weight("bias", (a.out_channels,))] if a.bias else weights
+
+
+def _macs(
+    n: int, transposed: bool, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]
+) -> int:
+    """Each output position (transposed: each input position) meets one whole kernel."""
+    places = (xs if transposed else ys)[0].sample_numel
+    other = a.out_channels if transposed else a.in_channels
+    for kernel in per_dimension(a.kernel_size, n):
+        places *= kernel
+    return int(places * (other // a.groups))
+
+
+def _conv_args(n: int) -> tuple[Arg, ...]:
+    paddings = either(loosely(INT, n), choice("same", "valid"))
+    return (
+        Arg("in_channels", INT, inferred=True, positional=True),
+        Arg("out_channels", INT, positional=True),
+        Arg("kernel_size", each(INT, n)),
+        Arg("stride", loosely(INT, n), 1),
+        Arg("padding", paddings, 0),
+        Arg("dilation", loosely(INT, n), 1),
+        Arg("groups", INT, 1),
+        Arg("bias", BOOL, True, free=True),
+        Arg("padding_mode", PADDING_MODES, "zeros"),
+    )
+
+
+def _transposed_args(n: int) -> tuple[Arg, ...]:
+    return (
+        Arg("in_channels", INT, inferred=True, positional=True),
+        Arg("out_channels", INT, positional=True),
+        Arg("kernel_size", each(INT, n)),
+        Arg("stride", loosely(INT, n), 1),
+        Arg("padding", loosely(INT, n), 0),
+        Arg("output_padding", loosely(INT, n), 0),
+        Arg("groups", INT, 1),
+        Arg("bias", BOOL, True, free=True),
+        Arg("dilation", loosely(INT, n), 1),
+        Arg("padding_mode", PADDING_MODES, "zeros"),
+    )
+
+
+def _layers(n: int) -> tuple[Layer, Layer]:
+    plain = Layer(
+        name=f"Conv{n}d",
+        stem="conv",
+        rule=partial(conv, n),
+        args=_conv_args(n),
+        dtypes=PARAMETERS,
+        infer=partial(infer_channels, n),
+        weights=partial(_weights, n, False),
+        macs=partial(_macs, n, False),
+    )
+    transposed = Layer(
+        name=f"ConvTranspose{n}d",
+        stem="deconv",
+        rule=partial(conv_transpose, n),
+        args=_transposed_args(n),
+        dtypes=PARAMETERS,
+        infer=partial(infer_channels, n),
+        weights=partial(_weights, n, True),
+        macs=partial(_macs, n, True),
+        options=(Arg("output_size", optional(items(INT)), None, brackets=True),),
+    )
+    return plain, transposed
+
+
+LAYERS = tuple(layer for n in (1, 2, 3) for layer in _layers(n))

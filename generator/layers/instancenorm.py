@@ -1,0 +1,42 @@
+"""Instance normalisation."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+from .base import FLOATS, MIXED, Args, Layer, TensorType, agree, check_rank, pointwise, refuse
+from .batchnorm import norm_args, norm_weights
+from .kinds import FLOAT
+
+
+def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:
+    """The input's shape. Each channel of a sample needs two values or more in training."""
+    name = f"InstanceNorm{n}d"
+    check_rank(name, x, n + 2, n + 1)
+    agree("`num_features`", a.num_features, x.shape[-n - 1], "the number of channels")
+    if math.prod(x.shape[-n:]) < 2:
+        refuse(f"`{name}` needs two values or more per channel, but reads {x}")
+    if a.affine and x.dtype not in MIXED:
+        refuse(f"`{name}` with `affine: true` can't read `{x.dtype}`", "affine")
+    return pointwise(a, x)
+
+
+def infer_features(n: int, a: Args, x: TensorType) -> dict[str, Any]:
+    return {"num_features": x.shape[-n - 1]} if x.rank > n else {}
+
+
+def _norm(n: int) -> Layer:
+    return Layer(
+        name=f"InstanceNorm{n}d",
+        stem="norm",
+        rule=partial(instance_norm, n),
+        args=norm_args(False, FLOAT),
+        dtypes=FLOATS,
+        infer=partial(infer_features, n),
+        weights=norm_weights,
+    )
+
+
+LAYERS = (_norm(1), _norm(2), _norm(3))

@@ -1,0 +1,168 @@
+"""The kinds of values that a layer's arguments take, each with its check.
+
+A check returns the value in its normal form (lists become tuples) or raises `ValueError`.
+Sizes with a name (`Dim`) pass as the whole numbers that they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..sizes import Coded
+
+LARGEST = 2**31 - 1  # sums and products of a few stay within torch's 64 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value: its name in messages, its check, its annotation, its JSON schema.
+
+    A `structural` kind decides on shapes in ways that arithmetic can't carry along, so its
+    value must be known when the source is generated.
+    """
+
+    label: str
+    check: Callable[[Any], Any]
+    annotation: str
+    schema: dict[str, Any]
+    structural: bool = False
+    module: bool = False
+
+    def read(self, value: Any) -> Any:
+        """The value in its normal form; the expression that it came from stays with it."""
+        if isinstance(value, Coded):
+            return replace(value, value=self.check(value.value))
+        return self.check(value)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _int(value: Any) -> Any:
+    if not _is_int(value):
+        raise ValueError
+    if abs(value) > LARGEST:
+        raise ValueError(f"{value:.3g} is too large for a size in torch")
+    return value
+
+
+def _float(value: Any) -> Any:
+    if _is_int(value) and abs(value) <= LARGEST:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, float) and math.isinf(value) else _float(value)
+
+
+def _bool(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+INT = Kind("a whole number", _int, "int", {"type": "integer"})
+INDEX = Kind("a whole number", _int, "int", {"type": "integer"}, structural=True)
+FLOAT = Kind("a number", _float, "float", {"type": "number"})
+NUMBER = Kind("a number", _number, "float", {"type": "number"})
+BOOL = Kind("true or false", _bool, "bool", {"type": "boolean"}, structural=True)
+
+
+def optional(kind: Kind) -> Kind:
+    """The kind, or null."""
+
+    def check(value: Any) -> Any:
+        return None if value is None else kind.check(value)
+
+    schema = {"anyOf": [kind.schema, {"type": "null"}]}
+    annotation = f"{kind.annotation} | None"
+    return Kind(f"{kind.label} or null", check, annotation, schema, kind.structural, kind.module)
+
+
+def items(item: Kind, length: int | None = None) -> Kind:
+    """A list of values of one kind, of a fixed length where one is given."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)) or length not in (None, len(value)):
+            raise ValueError
+        return tuple(item.check(part) for part in value)
+
+    schema: dict[str, Any] = {"type": "array", "items": item.schema}
+    if length is not None:
+        schema |= {"minItems": length, "maxItems": length}
+    inner = ", ".join([item.annotation] * length) if length else f"{item.annotation}, ..."
+    plural = item.label.removeprefix("a ") + "s"
+    label = f"a list of {length} {plural}" if length and length > 1 else f"a list of {plural}"
+    return Kind(label, check, f"tuple[{inner}]", schema, item.structural)
+
+
+def either(first: Kind, second: Kind, label: str = "") -> Kind:
+    """A value of the first kind or else of the second."""
+
+    def check(value: Any) -> Any:
+        try:
+            return first.check(value)
+        except ValueError as error:
+            if error.args:
+                raise
+            return second.check(value)
+
+    return Kind(
+        label or f"{first.label} or {second.label}",
+        check,
+        f"{first.annotation} | {second.annotation}",
+        {"anyOf": [first.schema, second.schema]},
+        first.structural or second.structural,
+        first.module or second.module,
+    )
+
+
+def each(item: Kind, length: int) -> Kind:
+    """One value for all dimensions, or a list of one for each."""
+    return either(item, items(item, length))
+
+
+def loosely(item: Kind, length: int) -> Kind:
+    """As `each`; a list of one, which torch's pools take for all dimensions, is that one."""
+    strict = each(item, length)
+
+    def check(value: Any) -> Any:
+        single = isinstance(value, (list, tuple)) and len(value) == 1
+        return item.check(value[0]) if single else strict.check(value)
+
+    return replace(strict, check=check)
+
+
+def floats(length: int) -> Kind:
+    """A factor for all dimensions, or a list of one for each; it decides on shapes."""
+    return replace(each(FLOAT, length), structural=True)
+
+
+def choice(*words: str) -> Kind:
+    """One of a few words."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value not in words:
+            raise ValueError
+        return value
+
+    label = " or ".join(f"`{word}`" for word in words)
+    names = ", ".join(f'"{word}"' for word in words)
+    return Kind(label, check, f"Literal[{names}]", {"enum": list(words)}, structural=True)
+
+
+def _module(value: Any) -> Any:
+    # the spec's room has turned what was written into a layer before this check
+    if not hasattr(value, "row"):
+        raise ValueError
+    return value
+
+
+MODULE = Kind("a layer", _module, "nn.Module", {"type": ["object", "string"]}, True, True)

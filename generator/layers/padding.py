@@ -1,0 +1,104 @@
+"""Padding with a constant, zeros, reflections, copies or the other end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from ..sizes import Size
+from .base import ALL, COMPLEX, FLOATS, INTS, WIDE, Arg, Args, Layer, TensorType, check_rank, refuse
+from .kinds import FLOAT, INT, each
+
+Check = Callable[[str, Size, Size, Size], None]
+
+
+def _sides(n: int, padding: Size | tuple[Size, ...]) -> tuple[tuple[Size, Size], ...]:
+    """The padding before and after each dimension, first dimension first (torch's is last)."""
+    flat = padding if isinstance(padding, tuple) else (padding,) * (2 * n)
+    return tuple((flat[2 * i], flat[2 * i + 1]) for i in reversed(range(n)))
+
+
+def _padded(n: int, name: str, a: Args, x: TensorType, check: Check) -> TensorType:
+    spatial = []
+    for size, (before, after) in zip(x.shape[-n:], _sides(n, a.padding), strict=True):
+        check(name, size, before, after)
+        spatial.append(size + before + after)
+        if spatial[-1] < 1:
+            refuse(f"`padding` takes {-before - after} from a size of {size}", "padding")
+    return x.with_shape((*x.shape[:-n], *spatial))
+
+
+def constant_pad(n: int, name: str, a: Args, x: TensorType) -> TensorType:
+    """Each size grows by the padding of its two sides; negative padding crops."""
+    if x.rank < n:
+        refuse(f"`{name}` pads {n} dimensions, but {x} has {x.rank}")
+    if x.dtype in WIDE and getattr(a, "value", 0) < 0:
+        refuse(f"`value` {a.value} is not a `{x.dtype}`", "value")
+    return _padded(n, name, a, x, _crop)
+
+
+def mirror_pad(n: int, name: str, check: Check, a: Args, x: TensorType) -> TensorType:
+    """Each size grows by the padding of its two sides, which is limited by the size."""
+    check_rank(f"{name}Pad{n}d", x, n + 2, n + 1)
+    return _padded(n, f"{name}Pad{n}d", a, x, check)
+
+
+def _crop(name: str, size: Size, before: Size, after: Size) -> None:
+    if size + min(before, 0) + min(after, 0) < 0:
+        refuse(f"`padding` crops more than the size of {size}", "padding")
+
+
+def _reflect(name: str, size: Size, before: Size, after: Size) -> None:
+    if max(before, after) >= size:
+        refuse(f"`{name}` can't reflect {max(before, after)} out of a size of {size}", "padding")
+
+
+def _replicate(name: str, size: Size, before: Size, after: Size) -> None:
+    return None
+
+
+def _circular(name: str, size: Size, before: Size, after: Size) -> None:
+    if max(before, after) > size:
+        refuse(f"`{name}` can't wrap {max(before, after)} around a size of {size}", "padding")
+
+
+def _args(n: int) -> tuple[Arg, ...]:
+    return (Arg("padding", each(INT, 2 * n), positional=True),)
+
+
+def _layers(n: int) -> tuple[Layer, ...]:
+    mirrored = FLOATS | INTS | COMPLEX
+    kinds = (
+        ("Circular", _circular, ALL),
+        ("Reflection", _reflect, mirrored),
+        ("Replication", _replicate, mirrored),
+    )
+    return (
+        *(
+            Layer(
+                name=f"{name}Pad{n}d",
+                stem="pad",
+                rule=partial(mirror_pad, n, name, check),
+                args=_args(n),
+                dtypes=dtypes,
+            )
+            for name, check, dtypes in kinds
+        ),
+        Layer(
+            name=f"ConstantPad{n}d",
+            stem="pad",
+            rule=partial(constant_pad, n, f"ConstantPad{n}d"),
+            args=(*_args(n), Arg("value", FLOAT, free=True)),
+            dtypes=ALL,
+        ),
+        Layer(
+            name=f"ZeroPad{n}d",
+            stem="pad",
+            rule=partial(constant_pad, n, f"ZeroPad{n}d"),
+            args=_args(n),
+            dtypes=ALL,
+        ),
+    )
+
+
+LAYERS = tuple(layer for n in (1, 2, 3) for layer in _layers(n))

@@ -1,0 +1,196 @@
+"""Recurrent layers and their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ..sizes import Size
+from .base import (
+    COMPLEX,
+    PARAMETERS,
+    Arg,
+    Args,
+    Layer,
+    Outputs,
+    TensorType,
+    Weight,
+    agree,
+    check_rank,
+    refuse,
+)
+from .kinds import BOOL, FLOAT, INT, choice
+
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+WIDER = COMPLEX | {"float64"}
+NONLINEARITY = choice("tanh", "relu")
+
+
+def _check_numbers(name: str, a: Args) -> None:
+    for argument in ("hidden_size", "num_layers"):
+        if getattr(a, argument) < 1:
+            refuse(f"`{argument}` is {getattr(a, argument)}, but must be 1 or more", argument)
+    if not 0 <= a.dropout <= 1:
+        refuse(f"`dropout` is a probability from 0 to 1, but is {a.dropout}", "dropout")
+    if name == "LSTM" and not 0 <= a.proj_size < a.hidden_size:
+        refuse("`proj_size` must be less than `hidden_size`", "proj_size")
+
+
+def _directions(a: Args) -> int:
+    return 2 if a.bidirectional else 1
+
+
+def _output_size(a: Args) -> Size:
+    """The features of one direction's output."""
+    return getattr(a, "proj_size", 0) or a.hidden_size
+
+
+def rnn(name: str, a: Args, x: TensorType, **states: TensorType) -> Outputs:
+    """Shapes of `torch.nn.RNN`, `GRU` and `LSTM` (under "Outputs" in their documentation)."""
+    check_rank(name, x, 3, 2)
+    _check_numbers(name, a)
+    agree("`input_size`", a.input_size, x.shape[-1], "the last dimension read")
+    features, layers = _output_size(a), a.num_layers * _directions(a)
+    output = x.with_shape((*x.shape[:-1], features * _directions(a)))
+    samples = (x.shape[0 if a.batch_first else 1],) if x.rank == 3 else ()
+    in_place = x.rank == 3 and x.batch == (0 if a.batch_first else 1)
+    batch = 1 if in_place else None
+    lost = x.lost or (x.batch is not None and not in_place)
+    outputs = {"output": output}
+    for port, size in (("h", features), ("c", a.hidden_size))[: 2 if name == "LSTM" else 1]:
+        state = TensorType((layers, *samples, size), x.dtype, batch, lost)
+        given = states.get(f"{port}_0")
+        # a projected LSTM only multiplies and adds the cell state: narrower types will do
+        loose = port == "c" and features != a.hidden_size and given is not None
+        narrow = loose and given is not None and given.dtype not in WIDER
+        _check_state(f"{port}_0", given, state, promoted=narrow)
+        outputs[f"{port}_n"] = state
+    if name == "LSTM" and len(states) == 1:
+        refuse("`LSTM` takes both states or none: `from: [x, h_0, c_0]`")
+    return outputs
+
+
+def _check_state(
+    name: str, given: TensorType | None, wanted: TensorType, *, promoted: bool = False
+) -> None:
+    if given is None:
+        return
+    fits = promoted or given.dtype == wanted.dtype
+    if [*map(int, given.shape)] != [*map(int, wanted.shape)] or not fits:
+        refuse(f"`{name}` must be {wanted} {wanted.dtype}, but is {given} {given.dtype}")
+
+
+def cell(name: str, a: Args, x: TensorType, **states: TensorType) -> Outputs:
+    """Shapes of `torch.nn.RNNCell`, `GRUCell` and `LSTMCell`: one step."""
+    check_rank(name, x, 2, 1)
+    if a.hidden_size < 1:
+        refuse(f"`hidden_size` is {a.hidden_size}, but must be 1 or more", "hidden_size")
+    agree("`input_size`", a.input_size, x.shape[-1], "the last dimension read")
+    state = x.with_shape((*x.shape[:-1], a.hidden_size))
+    for port, given in states.items():
+        _check_state(port, given, state, promoted=port == "c_0")
+    if name != "LSTMCell":
+        return state
+    if len(states) == 1:
+        refuse("`LSTMCell` takes both states or none: `from: [x, h_0, c_0]`")
+    # torch only multiplies and adds the cell state: it may be of a wider type
+    wider = states["c_0"].dtype if states and states["c_0"].dtype in WIDER else x.dtype
+    return {"h_1": state.with_dtype(wider), "c_1": state.with_dtype(wider)}
+
+
+def _infer(a: Args, x: TensorType) -> dict[str, Any]:
+    return {"input_size": x.shape[-1]} if x.rank else {}
+
+
+def _rnn_weights(name: str, a: Args) -> Sequence[Weight]:
+    weights: list[Weight] = []
+    rows, features = GATES[name] * a.hidden_size, _output_size(a)
+    for layer in range(int(a.num_layers)):
+        read = a.input_size if layer == 0 else features * _directions(a)
+        for suffix in ("", "_reverse")[: _directions(a)]:
+            end = f"l{layer}{suffix}"
+            weights += [
+                Weight(f"weight_ih_{end}", (rows, read)),
+                Weight(f"weight_hh_{end}", (rows, features)),
+            ]
+            if a.bias:
+                weights += [Weight(f"bias_ih_{end}", (rows,)), Weight(f"bias_hh_{end}", (rows,))]
+            if getattr(a, "proj_size", 0):
+                weights.append(Weight(f"weight_hr_{end}", (features, a.hidden_size)))
+    return weights
+
+
+def _cell_weights(name: str, a: Args) -> Sequence[Weight]:
+    rows = GATES[name] * a.hidden_size
+    weights = [
+        Weight("weight_ih", (rows, a.input_size)),
+        Weight("weight_hh", (rows, a.hidden_size)),
+    ]
+    return [*weights, Weight("bias_ih", (rows,)), Weight("bias_hh", (rows,))] if a.bias else weights
+
+
+def _macs(
+    weights: Any, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]
+) -> int:
+    """At each step every weight but the biases is used once."""
+    steps = xs[0].sample_numel // a.input_size
+    used = sum(weight.shape[0] * weight.shape[1] for weight in weights(a) if len(weight.shape) == 2)
+    return int(steps * used)
+
+
+def _first(*more: Arg) -> tuple[Arg, ...]:
+    return (
+        Arg("input_size", INT, inferred=True, positional=True),
+        Arg("hidden_size", INT, positional=True),
+        *more,
+    )
+
+
+def _rnn(name: str) -> Layer:
+    lstm = name == "LSTM"
+    weights = partial(_rnn_weights, name)
+    return Layer(
+        name=name,
+        stem=name.lower(),
+        rule=partial(rnn, name),
+        args=_first(
+            Arg("num_layers", INT, 1),
+            *((Arg("nonlinearity", NONLINEARITY, "tanh"),) if name == "RNN" else ()),
+            Arg("bias", BOOL, True, free=True),
+            Arg("batch_first", BOOL, False),
+            Arg("dropout", FLOAT, 0.0, free=True),
+            Arg("bidirectional", BOOL, False),
+            *((Arg("proj_size", INT, 0),) if lstm else ()),
+        ),
+        dtypes=PARAMETERS,
+        infer=_infer,
+        weights=weights,
+        macs=partial(_macs, weights),
+        optional_tensors=("h_0", "c_0") if lstm else ("h_0",),
+        ports=("output", "h_n", "c_n") if lstm else ("output", "h_n"),
+        call="{0}, ({1}, {2})" if lstm else "{0}, {1}",
+        result="{0}, ({1}, {2})" if lstm else "",
+    )
+
+
+def _cell(name: str) -> Layer:
+    lstm = name == "LSTMCell"
+    weights = partial(_cell_weights, name.removesuffix("Cell"))
+    nonlinearity = (Arg("nonlinearity", NONLINEARITY, "tanh"),) if name == "RNNCell" else ()
+    return Layer(
+        name=name,
+        stem=f"{name.removesuffix('Cell').lower()}_cell",
+        rule=partial(cell, name),
+        args=_first(Arg("bias", BOOL, True, free=True), *nonlinearity),
+        dtypes=PARAMETERS,
+        infer=_infer,
+        weights=weights,
+        macs=partial(_macs, weights),
+        optional_tensors=("h_0", "c_0") if lstm else ("h_0",),
+        ports=("h_1", "c_1") if lstm else (),
+        call="{0}, ({1}, {2})" if lstm else "{0}, {1}",
+    )
+
+
+LAYERS = (*map(_rnn, ("RNN", "LSTM", "GRU")), *map(_cell, ("RNNCell", "LSTMCell", "GRUCell")))

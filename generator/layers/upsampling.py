@@ -1,0 +1,92 @@
+"""Upsampling by repetition or interpolation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..sizes import scaled
+from .base import FLOATS, Arg, Args, Layer, TensorType, refuse
+from .kinds import BOOL, FLOAT, INT, choice, either, items, optional
+from .windows import check_output
+
+RANKS = {
+    "nearest": (3, 4, 5),
+    "nearest-exact": (3, 4, 5),
+    "area": (3, 4, 5),
+    "linear": (3,),
+    "bilinear": (4,),
+    "bicubic": (4,),
+    "trilinear": (5,),
+}
+BYTES = ("nearest", "nearest-exact", "bilinear", "bicubic")  # modes that read uint8, too
+
+
+def interpolate(a: Args, x: TensorType) -> TensorType:
+    """Shape of `torch.nn.functional.interpolate`: the given size, or ``floor(size * scale)``."""
+    if x.rank not in RANKS[a.mode]:
+        ranks = " or ".join(map(str, RANKS[a.mode]))
+        refuse(f"`mode: {a.mode}` reads {ranks} dimensions, but {x} has {x.rank}", "mode")
+    if x.dtype == "uint8" and a.mode not in BYTES:
+        refuse(f"`mode: {a.mode}` can't read `uint8`", "mode")
+    if a.align_corners is not None and a.mode in ("nearest", "nearest-exact", "area"):
+        refuse(f"`align_corners` means nothing to `mode: {a.mode}`", "align_corners")
+    if (a.size is None) == (a.scale_factor is None):
+        refuse("give either `size` or `scale_factor`", "size")
+    if a.recompute_scale_factor and a.size is not None:
+        refuse("`recompute_scale_factor` goes with `scale_factor` only", "recompute_scale_factor")
+    n = x.rank - 2
+    given = a.scale_factor if a.size is None else a.size
+    name = "scale_factor" if a.size is None else "size"
+    if isinstance(given, tuple) and len(given) != n:
+        refuse(f"`{name}` has {len(given)} numbers, but {x} has {n} sizes to change", name)
+    values = given if isinstance(given, tuple) else (given,) * n
+    if a.size is None:
+        values = tuple(scaled(x.shape[2 + i], values[i]) for i in range(n))
+    check_output(values, x)
+    return x.with_shape((*x.shape[:2], *values))
+
+
+def _fixed(mode: str, align_corners: bool | None) -> Any:
+    def rule(a: Args, x: TensorType) -> TensorType:
+        a.mode, a.align_corners, a.recompute_scale_factor = mode, align_corners, None
+        return interpolate(a, x)
+
+    return rule
+
+
+def _args(size: Any, scale: Any) -> tuple[Arg, ...]:
+    return (
+        Arg("size", optional(either(INT, items(INT, size))), None),
+        Arg("scale_factor", optional(either(FLOAT, items(FLOAT, scale))), None),
+    )
+
+
+LAYERS = (
+    Layer(
+        name="Upsample",
+        stem="upsample",
+        rule=interpolate,
+        args=(
+            *_args(None, None),
+            Arg("mode", choice(*RANKS), "nearest"),
+            Arg("align_corners", optional(BOOL), None),
+            Arg("recompute_scale_factor", optional(BOOL), None),
+        ),
+        dtypes=FLOATS | {"uint8"},
+        functional="F.interpolate",
+    ),
+    Layer(
+        name="UpsamplingBilinear2d",
+        stem="upsample",
+        rule=_fixed("bilinear", True),
+        args=_args(2, 2),
+        dtypes=FLOATS | {"uint8"},
+    ),
+    Layer(
+        name="UpsamplingNearest2d",
+        stem="upsample",
+        rule=_fixed("nearest", None),
+        args=_args(2, 2),
+        dtypes=FLOATS | {"uint8"},
+    ),
+)

@@ -1,0 +1,79 @@
+"""Text that reaches the generated source: literals, docstrings and comments, in one place.
+
+Nothing else turns a string of a spec into source: names are checked identifiers, values go
+through `literal`, prose through `prose`.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+from .sizes import Coded, Dim
+
+WIDTH = 88
+
+
+def literal(value: Any, *, brackets: bool = False) -> str:
+    """Python source for a value: its expression if it came from one."""
+    if isinstance(value, (Dim, Coded)):
+        return value.code
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, (tuple, list)):
+        inner = ", ".join(literal(item) for item in value)
+        if brackets:
+            return f"[{inner}]"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def quoted(text: str) -> str:
+    """A string literal in double quotes, all but printable ASCII escaped."""
+    body = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return f'"{body}"'
+
+
+def prose(text: str) -> str:
+    """Text as it may stand in a docstring or comment: one line, nothing in it closes or hides.
+
+    Backslashes come first; quotes can't add up to the end of the docstring; characters that
+    can't be seen, or change the direction of others, are written out.
+    """
+    text = " ".join(text.split())
+    text = text.replace("\\", "\\\\").replace('""', '\\"\\"')
+    seen = (char if char.isprintable() else _escaped(char) for char in text)
+    return "".join(seen)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs of a description, each in one line."""
+    blocks = text.replace("\r", "\n").split("\n\n")
+    return [prose(block) for block in blocks if block.strip()]
+
+
+def wrapped(text: str, indent: int, hanging: int = 0) -> list[str]:
+    """The text in lines that fit beside the indentation of a docstring."""
+    width = max(WIDTH - indent, 20)
+    later = " " * hanging
+    return textwrap.wrap(
+        text,
+        width,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def summary(text: str) -> str:
+    """The first line of a docstring: it ends in a full stop, never in a quote or backslash."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,76 @@
+"""Names that reach the generated source: checked once, when they are read."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# what `torch.nn.Module` (and `Sequential`) use themselves; a test holds this against torch
+MODULE_NAMES = frozenset(
+    """T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu
+    cuda double dump_patches eval extend extra_repr float forward get_buffer get_extra_state
+    get_parameter get_submodule half insert ipu load_state_dict modules mtia named_buffers
+    named_children named_modules named_parameters parameters pop register_backward_hook
+    register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
+    register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter
+    register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
+    set_submodule share_memory state_dict to to_empty train training type xpu zero_grad""".split()
+)
+# what the generated source uses itself
+_SOURCE_NAMES = frozenset({"F", "Literal", "OrderedDict", "Tensor", "nn", "self", "super", "torch"})
+_SOFT = frozenset({"_", "match", "case", "type"})
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a name is an ASCII Python identifier and no keyword."""
+    return bool(_IDENTIFIER.fullmatch(name)) and not keyword.iskeyword(name) and len(name) <= 100
+
+
+def why_no_attribute(name: str) -> str | None:
+    """Why a name can't be an attribute of a module, or ``None``."""
+    if not is_identifier(name):
+        return "is no Python identifier"
+    if name in MODULE_NAMES or name.startswith("__"):
+        return "is used by `nn.Module` itself"
+    if name.startswith("_") and name.lstrip("_") in _PRIVATE:
+        return "is used by `nn.Module` itself"
+    return None
+
+
+_PRIVATE = frozenset(
+    """apply backward_hooks backward_pre_hooks buffers call_impl compiled_call_impl
+    forward_hooks forward_hooks_always_called forward_hooks_with_kwargs forward_pre_hooks
+    forward_pre_hooks_with_kwargs get_backward_hooks get_backward_pre_hooks get_name
+    is_full_backward_hook load_from_state_dict load_state_dict_post_hooks
+    load_state_dict_pre_hooks maybe_warn_non_full_backward_hook modules named_members
+    non_persistent_buffers_set parameters register_load_state_dict_pre_hook
+    register_state_dict_hook replicate_for_data_parallel save_to_state_dict slow_forward
+    state_dict_hooks state_dict_pre_hooks version wrapped_call_impl""".split()
+)
+
+
+def why_no_variable(name: str) -> str | None:
+    """Why a name can't be an argument of a generated function, or ``None``."""
+    if not is_identifier(name) or name in _SOFT:
+        return "is no Python identifier"
+    if name in _SOURCE_NAMES or hasattr(builtins, name):
+        return "has a meaning of its own in the generated source"
+    return None
+
+
+def why_no_class(name: str) -> str | None:
+    """Why a name can't be the generated class, or ``None``."""
+    if not is_identifier(name) or name in _SOFT:
+        return "is no Python class name"
+    if name in _SOURCE_NAMES or hasattr(builtins, name):
+        return "has a meaning of its own in the generated source"
+    return None
+
+
+def snake_case(name: str) -> str:
+    """A type's name as an attribute: ``PixelShuffle`` becomes ``pixel_shuffle``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

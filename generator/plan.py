@@ -1,0 +1,146 @@
+"""What the smoke-run is to show: every prediction about a graph, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .flow import forward_statements
+from .graph import Graph, Node, Placeholder, Ref
+from .layers.base import TensorType, arguments
+from .shapes import concrete, propagate
+
+BATCHES = (2, 3)
+LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
+_KEEP_VALUES = frozenset({"Flatten", "Identity", "Unflatten"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How to make an input: values from `low` to `high`, or a `kind` of values."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    low: float | None
+    high: float | None
+    kind: str = "values"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One forward pass: its inputs, and the shape and type of everything in it."""
+
+    samples: tuple[Sample, ...]
+    variables: tuple[tuple[tuple[str, list[int], str], ...], ...]  # for each statement
+    children: Mapping[str, tuple[list[int], str]]  # of containers, by path
+    outputs: tuple[tuple[str | None, list[int], str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is held against reality."""
+
+    class_name: str
+    runs: tuple[Run, ...]
+    weights: tuple[tuple[str, list[int], str, bool], ...]
+    parameters: int
+    names: tuple[str, ...]  # of the call that each statement makes
+
+
+def make_plan(graph: Graph) -> Plan:
+    """The predictions for batches of 2 and 3; raises `Refusal` where a size can't be taken."""
+    weights = graph.weights()
+    statements = forward_statements(graph)
+    nodes = [statement.node for statement in statements]
+    return Plan(
+        graph.name,
+        tuple(_run(graph, {**graph.sizes, "N": batch}) for batch in BATCHES),
+        tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
+        graph.parameter_count,
+        tuple("" if node is None else graph.nodes[node].name for node in nodes),
+    )
+
+
+def _run(graph: Graph, sizes: Mapping[str, int]) -> Run:
+    found = propagate(graph, sizes)
+    variables = []
+    for statement in forward_statements(graph):
+        held = []
+        for port, name in statement.targets:
+            if name != "_" and statement.node is not None:
+                type_ = found[str(statement.node)][port]
+                held.append((name, [*map(int, type_.shape)], type_.dtype))
+        variables.append(tuple(held))
+    children = {
+        child.target: _shape(next(iter(found[child.target].values())))
+        for node in graph.nodes
+        for part in node.body
+        for child in part.leaves()
+    }
+    samples = tuple(
+        _sample(graph, place, placeholder, concrete(placeholder.type, sizes), found)
+        for place, placeholder in enumerate(graph.inputs)
+    )
+    outputs = tuple((key, *_shape(_output(graph, ref, sizes, found))) for key, ref in graph.outputs)
+    return Run(samples, tuple(variables), children, outputs)
+
+
+def _shape(type_: TensorType) -> tuple[list[int], str]:
+    return [*map(int, type_.shape)], type_.dtype
+
+
+def _output(graph: Graph, ref: Ref, sizes: Mapping[str, int], found: Any) -> TensorType:
+    if ref.node < len(graph.inputs):
+        return concrete(graph.inputs[ref.node].type, sizes)
+    outputs: Mapping[str, TensorType] = found[str(ref.node - len(graph.inputs))]
+    return outputs[ref.port]
+
+
+def _sample(
+    graph: Graph, place: int, placeholder: Placeholder, type_: TensorType, found: Any
+) -> Sample:
+    """Sample values; those read as positions are bounded by what reads them."""
+    low, high, kind = placeholder.low, placeholder.high, "values"
+    for node, role in _readers(graph, Ref(place)):
+        if role == "offsets":
+            kind = "offsets"
+        if high is None:
+            bound = _bound(graph, node, role, found)
+            high = bound if bound is not None else high
+    return Sample(placeholder.name, (*map(int, type_.shape),), type_.dtype, low, high, kind)
+
+
+def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
+    """The calls that read a value, and as what; through those that only move it."""
+    for place, node in enumerate(graph.nodes):
+        for position, read in enumerate(node.inputs):
+            if read != ref:
+                continue
+            first = next(node.leaves(), None)
+            if first is None or first.row is None:
+                continue
+            yield first, first.row.tensors[position]
+            if node.row is not None and node.row.name in _KEEP_VALUES:
+                yield from _readers(graph, Ref(len(graph.inputs) + place))
+        for name, read in node.named:
+            if read == ref:
+                yield node, name
+
+
+def _bound(graph: Graph, node: Node, role: str, found: Any) -> float | None:
+    if node.row is None:
+        return None
+    args = arguments(node.args)
+    if node.row.name in ("Embedding", "EmbeddingBag") and role == "input":
+        return float(args.num_embeddings)
+    if role == "indices":
+        place = next(i for i, other in enumerate(graph.nodes) if other is node)
+        output: TensorType = next(iter(found[str(place)].values()))
+        spatial = int(node.row.name[-2])
+        room = 1
+        for size in output.shape[-spatial:]:
+            room *= int(size)
+        return float(room)
+    return None

@@ -1,0 +1,184 @@
+"""A scope while it is read: its calls so far, what names stand for, what has been used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .diagnostics import closest, printable
+from .expressions import fail
+from .graph import Module, Placeholder, Ref, SpecPath
+from .inputs import Context
+from .layers.base import Layer, TensorType
+from .naming import Names
+from .sizes import Size, Symbol
+
+
+@dataclass(slots=True)
+class Draft:
+    """A call before its scope's names are final: `shared` is its place among a stem's attributes."""
+
+    row: Layer | None
+    args: Mapping[str, Any]
+    inputs: tuple[Ref, ...]
+    named: tuple[tuple[str, Ref], ...]
+    outputs: Mapping[str, TensorType]
+    path: SpecPath
+    stem: str
+    name: str | None = None
+    shared: int | None = None
+    functional: bool = False
+    children: list[Draft] = field(default_factory=list)
+    named_child: bool = False
+    repeated: bool = False
+
+    @property
+    def default_port(self) -> str:
+        return next(iter(self.outputs))
+
+
+@dataclass(slots=True)
+class Scope:
+    """Calls in order, after the inputs; every reference counts as a use."""
+
+    context: Context
+    params: Mapping[str, Any]
+    inputs: tuple[Placeholder, ...]
+    names: Names
+    drafts: list[Draft] = field(default_factory=list)
+    written: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
+    stems: dict[str, list[int]] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+
+    def type_of(self, ref: Ref) -> TensorType:
+        """The type of what a reference names."""
+        if ref.node < len(self.inputs):
+            return self.inputs[ref.node].type
+        return self.drafts[ref.node - len(self.inputs)].outputs[ref.port]
+
+    def add(self, draft: Draft) -> Ref:
+        """Take in a call; its default output."""
+        self.drafts.append(draft)
+        node = len(self.inputs) + len(self.drafts) - 1
+        self.used.update(ref.node for ref in (*draft.inputs, *(ref for _, ref in draft.named)))
+        self.stems.setdefault(draft.stem, []).append(node)
+        ref = Ref(node, draft.default_port)
+        if draft.name is not None:
+            self.written[draft.name] = (ref,)
+        return ref
+
+    def find(self, text: str, path: SpecPath) -> Ref:
+        """What a reference names: an input, a layer above, or one of its ports."""
+        ref = self._lookup(text)
+        if ref is None and "." in text:
+            name, _, port = text.rpartition(".")
+            ref = self._lookup(name)
+            if ref is not None:
+                ref = self._port(ref, port, text, path)
+        if ref is None:
+            self._unknown(text, path)
+        self.used.add(ref.node)
+        return ref
+
+    def _lookup(self, name: str) -> Ref | None:
+        if name in self.written:
+            return self.written[name][-1]
+        for place, placeholder in enumerate(self.inputs):
+            if name == placeholder.name or (name == "input" and len(self.inputs) == 1):
+                return Ref(place)
+        nodes = self.stems.get(name, [])
+        if not nodes:
+            nodes = self._numbered(name)
+        if len(nodes) == 1:
+            return Ref(nodes[0], self.drafts[nodes[0] - len(self.inputs)].default_port)
+        return None
+
+    def _numbered(self, name: str) -> list[int]:
+        """Calls of a shared attribute by the number that it will have."""
+        stem = name.rstrip("0123456789")
+        if stem == name or stem not in self.stems:
+            return []
+        known = self.names.stateless.get(stem, {})
+        return [
+            node
+            for node in self.stems[stem]
+            for draft in (self.drafts[node - len(self.inputs)],)
+            if draft.shared is not None
+            and draft.shared < len(known)
+            and self.names.numbered_name(stem, draft.shared) == name
+        ]
+
+    def _port(self, ref: Ref, port: str, text: str, path: SpecPath) -> Ref:
+        ports: Sequence[str] = ["output"]
+        if ref.node >= len(self.inputs):
+            ports = list(self.drafts[ref.node - len(self.inputs)].outputs)
+        if port not in ports:
+            known = ", ".join(f"`{name}`" for name in ports)
+            message = f"`{printable(text)}`: there is no port `{printable(port)}`"
+            self.context.error("NG204", message, path, help=f"the ports are {known}")
+        return Ref(ref.node, port)
+
+    def _unknown(self, text: str, path: SpecPath) -> None:
+        if len(self.stems.get(text, [])) > 1:
+            count = len(self.stems[text])
+            message = f"`{printable(text)}` could be any of {count} layers"
+            help = "give the one that is meant a `name`"
+            self.context.error("NG204", message, path, help=help)
+        known = [*self.written, *(x.name for x in self.inputs), *self.stems]
+        message = f"`{printable(text)}` is no input and no layer above"
+        self.context.error("NG204", message, path, help=closest(text, known))
+
+
+@dataclass(slots=True)
+class LayerNames:
+    """An expression's view from a layer: parameters, what the layer reads, the copy's number."""
+
+    scope: Scope
+    reads: TensorType | None
+    index: int | None
+
+    def words(self) -> list[str]:
+        return list(self.scope.params)
+
+    def value(self, name: str) -> Any:
+        if name in self.scope.params:
+            return self.scope.params[name]
+        if name == "index":
+            return fail("`index` has a meaning only in a `repeat`") if self.index is None else self.index
+        if name in ("in_shape", "in_channels", "in_features"):
+            return self._read(name)
+        return fail(f"there is no parameter `{name}` here", name)
+
+    def _read(self, name: str) -> Any:
+        if self.reads is None:
+            fail(f"`{name}` has no meaning here: nothing is read")
+        shape = sample_shape(self.reads)
+        if name == "in_shape":
+            return shape
+        return shape[0 if name == "in_channels" else -1] if shape else fail("the input is a number")
+
+    def shape(self, reference: str) -> Sequence[Size]:
+        ref = self.scope.find(reference, ())
+        return sample_shape(self.scope.type_of(ref))
+
+    def pin(self, symbols: frozenset[Symbol]) -> None:
+        self.scope.context.pin(symbols)
+
+
+def sample_shape(x: TensorType) -> list[Size]:
+    """The shape without the batch; an expression error where the batch's place is not known."""
+    if x.lost:
+        fail(f"the batch's place in {x} is not known, so its shape without the batch isn't either")
+    return [size for place, size in enumerate(x.shape) if place != x.batch]
+
+
+def to_module(draft: Draft, name: str) -> Module:
+    """The attribute that a call needs, containers with their children."""
+    if draft.row is not None:
+        args = {arg.name: draft.args[arg.name] for arg in draft.row.args}
+        return Module(name, "layer", draft.row, args, named=draft.named_child)
+    children = tuple(
+        to_module(child, child.name or str(place)) for place, child in enumerate(draft.children)
+    )
+    return Module(name, "Sequential", children=children, named=draft.named_child)

@@ -1,0 +1,206 @@
+"""Sizes: whole numbers that remember where they come from.
+
+A size of a tensor, and any whole-number argument of a layer, is an ``int`` or a `Dim`. A
+`Dim` *is* the number it has when the source is generated, so that shape rules read as plain
+arithmetic; beside it stands the expression over constructor arguments and run-time sizes
+that gave the number, so that generated source can say ``2 * width`` or ``16 * 5 * 5``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Union
+
+from .algebra import (
+    Atom,
+    Poly,
+    Symbol,
+    constant,
+    factor_text,
+    of_atom,
+    operand,
+    quotient,
+    remainder,
+)
+
+Size = Union[int, "Dim"]
+
+
+def _poly(size: Size) -> Poly:
+    if not isinstance(size, Dim):
+        return constant(size)
+    result = size.factors[0]
+    for factor in size.factors[1:]:
+        result = result * factor
+    return result
+
+
+class Dim(int):
+    """A size with the product of sums that it came from."""
+
+    factors: tuple[Poly, ...]
+    symbols: frozenset[Symbol]
+
+    @staticmethod
+    def make(value: int, factors: tuple[Poly, ...]) -> Dim:
+        dim = Dim(value)
+        dim.factors = factors
+        dim.symbols = frozenset().union(*(factor.symbols for factor in factors))
+        return dim
+
+    @staticmethod
+    def named(name: str, value: int, *, runtime: bool = False) -> Dim:
+        """The size called `name`; it is `value` when the source is generated."""
+        symbol = Symbol(name, runtime)
+        return Dim.make(value, (of_atom(Atom(name, frozenset({symbol}), tight=True)),))
+
+    @staticmethod
+    def opaque(text: str, value: int, symbols: frozenset[Symbol], *, tight: bool = False) -> Dim:
+        """The size that the Python expression `text` gives; arithmetic keeps it in one piece."""
+        return Dim.make(value, (of_atom(Atom(text, symbols, tight)),))
+
+    @property
+    def runtime(self) -> bool:
+        """Whether the size is known only when the network runs."""
+        return any(symbol.runtime for symbol in self.symbols)
+
+    @property
+    def code(self) -> str:
+        """Python source for the size, with its products left visible."""
+        if len(self.factors) == 1:
+            return self.factors[0].text()
+        return " * ".join(factor_text(factor) for factor in self.factors)
+
+    def __add__(self, other: int) -> int:
+        return _size(int(self) + int(other), _poly(self) + _poly(other))
+
+    def __radd__(self, other: int) -> int:
+        return _size(int(other) + int(self), _poly(other) + _poly(self))
+
+    def __sub__(self, other: int) -> int:
+        return self + -1 * other
+
+    def __rsub__(self, other: int) -> int:
+        return other + -1 * self
+
+    def __neg__(self) -> int:
+        return -1 * self
+
+    def __mul__(self, other: int) -> int:
+        return _size(int(self) * int(other), _poly(self) * _poly(other))
+
+    def __rmul__(self, other: int) -> int:
+        return _size(int(other) * int(self), _poly(other) * _poly(self))
+
+    def __floordiv__(self, other: int) -> int:
+        return _size(int(self) // int(other), quotient(_poly(self), _poly(other)))
+
+    def __rfloordiv__(self, other: int) -> int:
+        return _size(int(other) // int(self), quotient(_poly(other), _poly(self)))
+
+    def __mod__(self, other: int) -> int:
+        return _size(int(self) % int(other), remainder(_poly(self), _poly(other)))
+
+    def __rmod__(self, other: int) -> int:
+        return _size(int(other) % int(self), remainder(_poly(other), _poly(self)))
+
+
+def _size(value: int, poly: Poly) -> Size:
+    return value if poly.constant is not None else Dim.make(value, (poly,))
+
+
+def product(sizes: Iterable[Size]) -> Size:
+    """The product, with its factors left visible: ``16 * 5 * 5`` rather than 400."""
+    sizes = [size for size in sizes if isinstance(size, Dim) or size != 1]
+    if len(sizes) == 1:
+        return sizes[0]
+    if not sizes:
+        return 1
+    factors: list[Poly] = []
+    for size in sizes:
+        factors.extend(size.factors if isinstance(size, Dim) else (constant(size),))
+    return Dim.make(math.prod(int(size) for size in sizes), tuple(factors))
+
+
+def smallest(left: Size, right: Size) -> Size:
+    """The smaller of two sizes; ``min(...)`` where the sizes are not plain numbers."""
+    return _choice("min", min(int(left), int(right)), left, right)
+
+
+def largest(left: Size, right: Size) -> Size:
+    """The larger of two sizes; ``max(...)`` where the sizes are not plain numbers."""
+    return _choice("max", max(int(left), int(right)), left, right)
+
+
+def _choice(name: str, value: int, left: Size, right: Size) -> Size:
+    symbols = symbols_of(left) | symbols_of(right)
+    if not symbols or same(left, right):
+        return value if not symbols else left
+    return Dim.opaque(f"{name}({code(left)}, {code(right)})", value, symbols, tight=True)
+
+
+def scaled(size: Size, factor: float) -> Size:
+    """``floor(size * factor)``, as `torch.nn.Upsample` rounds."""
+    if isinstance(factor, int) or factor == int(factor):
+        return size * int(factor)
+    value = math.floor(int(size) * factor)
+    if not symbols_of(size):
+        return value
+    return Dim.opaque(
+        f"int({operand(_poly(size))} * {factor!r})", value, symbols_of(size), tight=True
+    )
+
+
+def symbols_of(size: object) -> frozenset[Symbol]:
+    """The names that a size depends on: none for a plain number."""
+    return size.symbols if isinstance(size, Dim) else frozenset()
+
+
+def is_runtime(size: object) -> bool:
+    """Whether a size is known only when the network runs."""
+    return isinstance(size, Dim) and size.runtime
+
+
+def same(left: Size, right: Size) -> bool:
+    """Whether two sizes are equal whatever their names stand for."""
+    if int(left) != int(right):
+        return False
+    if not (symbols_of(left) or symbols_of(right)):
+        return True
+    return _factors(_poly(left)) == _factors(_poly(right))
+
+
+def _factors(poly: Poly) -> dict[tuple[str, ...], int]:
+    return {key: factor for key, (factor, _) in poly.terms.items()}
+
+
+def code(size: Size) -> str:
+    """Python source for a size, as an argument: products stay visible."""
+    return size.code if isinstance(size, Dim) else str(size)
+
+
+def shown(size: Size) -> str:
+    """A size as people read it in a shape: a number, or an expression if it has names in it."""
+    return size.code if symbols_of(size) else str(int(size))
+
+
+def shape_text(shape: Iterable[Size]) -> str:
+    """A shape in brackets, ``(N, 16, 5, 5)``."""
+    sizes = [shown(size) for size in shape]
+    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A value that is no whole number, with the Python expression that it came from."""
+
+    value: Any
+    code: str
+    symbols: frozenset[Symbol]
+
+
+def plain(value: Any) -> Any:
+    """The value alone, for shape rules; sizes keep their names."""
+    return value.value if isinstance(value, Coded) else value

@@ -1,0 +1,270 @@
+"""YAML text to plain values that remember their place.
+
+Scalars follow YAML 1.2: ``yes``, ``no``, ``on`` and ``off`` are strings, ``1e-5`` is a number.
+Only plain YAML is taken: no tags, no key twice in one mapping, limits on size, depth and what
+aliases may unfold to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from .diagnostics import Diagnostic, Location, NetgenError, printable
+
+LARGEST_TEXT = 8_000_000  # characters
+MOST_VALUES = 1_000_000  # after aliases are unfolded
+DEEPEST = 60
+
+Step = str | int
+Path_ = tuple[Step, ...]
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """The fast loader without YAML 1.1's ideas of what a scalar is."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A spec's text, its values, and where each of them stands."""
+
+    name: str
+    text: str
+    values: Any
+    root: yaml.Node | None
+
+    def locate(self, path: Path_, *, key: bool = False) -> Location:
+        """The place of the value at a path (of its key, with `key`), or of what is nearest."""
+        node = self.root
+        for place, step in enumerate(path):
+            found = _child(node, step, key and place == len(path) - 1)
+            if found is None:
+                break
+            node = found
+        return self._location(node)
+
+    def _location(self, node: yaml.Node | None) -> Location:
+        if node is None:
+            return Location(self.name, 1, 1)
+        start, end = node.start_mark, node.end_mark
+        line = self.text.splitlines()[start.line] if self.text else ""
+        one_line = end.line == start.line
+        length = end.column - start.column if one_line else len(line.rstrip()) - start.column
+        return Location(self.name, start.line + 1, start.column + 1, max(length, 1), line)
+
+
+def _child(node: yaml.Node | None, step: Step, key: bool) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in reversed(list(_pairs(node))):
+            if name.value == step:
+                return name if key else value
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]  # type: ignore[no-any-return]
+    return None
+
+
+def _pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    """The keys and values of a mapping: merged ones first, so that its own come last."""
+    for name, value in node.value:
+        if _is_merge(name):
+            merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for mapping in reversed(merged):
+                yield from _pairs(mapping)
+    for name, value in node.value:
+        if not _is_merge(name):
+            yield name, value
+
+
+def _is_merge(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.value == "<<" and not _quoted(node)
+
+
+def _quoted(node: yaml.ScalarNode) -> bool:
+    return bool(node.style) and node.style in "'\"|>"
+
+
+def read(path: str | Path) -> Source:
+    """The spec in a file."""
+    name = str(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        help = "check the path" if isinstance(error, FileNotFoundError) else None
+        raise NetgenError(Diagnostic("NG101", f"can't read `{printable(name)}`: {reason}", help=help)) from None
+    except UnicodeDecodeError as error:
+        message = f"can't read `{printable(name)}`: it is not UTF-8 text (byte {error.start})"
+        raise NetgenError(Diagnostic("NG101", message)) from None
+    return parse(text, name)
+
+
+def parse(text: str, name: str) -> Source:
+    """The spec in a text; `name` stands for the file in diagnostics."""
+    if len(text) > LARGEST_TEXT:
+        message = f"the spec has {len(text)} characters; {LARGEST_TEXT} are the most"
+        raise NetgenError(Diagnostic("NG103", message, Location(name, 1, 1)))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    root = _compose(text, name)
+    values = None if root is None else _Reader(Source(name, text, None, root)).value(root, 0)
+    return Source(name, text, values, root)
+
+
+def _compose(text: str, name: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_Loader)  # type: ignore[no-any-return]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        location = Location(name, 1, 1)
+        if mark is not None:
+            lines = text.splitlines()
+            line = lines[mark.line] if mark.line < len(lines) else ""
+            location = Location(name, mark.line + 1, mark.column + 1, 1, line)
+        problem = printable((error.problem or "it does not parse").lower())
+        raise NetgenError(Diagnostic("NG102", f"not YAML: {problem}", location)) from None
+    except yaml.YAMLError as error:
+        reason = printable(str(getattr(error, "reason", error)).lower())
+        place = Location(name, 1, 1)
+        raise NetgenError(Diagnostic("NG102", f"not YAML: {reason}", place)) from None
+    except (RecursionError, ValueError):
+        message = "the values are nested too deeply"
+        raise NetgenError(Diagnostic("NG103", message, Location(name, 1, 1))) from None
+
+
+class _Reader:
+    """The walk from nodes to values."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.count = 0
+        self.open: set[int] = set()
+
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        self.count += 1
+        if self.count > MOST_VALUES:
+            self.refuse(node, f"the spec holds more than {MOST_VALUES} values")
+        if depth > DEEPEST:
+            self.refuse(node, f"the values are nested more than {DEEPEST} deep")
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node)
+        if id(node) in self.open:
+            self.refuse(node, "an alias stands inside what it names")
+        self.open.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            self.plain(node, "tag:yaml.org,2002:map")
+            result: Any = self.mapping(node, depth)
+        else:
+            self.plain(node, "tag:yaml.org,2002:seq")
+            result = [self.value(item, depth + 1) for item in node.value]
+        self.open.discard(id(node))
+        return result
+
+    def mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
+        own: set[str] = set()
+        for name, value in node.value:
+            if _is_merge(name):
+                self.merge(value)
+                continue
+            key = self.key(name)
+            if key in own:
+                self.refuse(name, f"`{printable(key)}` stands twice in this mapping", "NG104")
+            own.add(key)
+        return {self.key(name): self.value(value, depth + 1) for name, value in _pairs(node)}
+
+    def merge(self, node: yaml.Node) -> None:
+        mappings = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for mapping in mappings:
+            if not isinstance(mapping, yaml.MappingNode):
+                self.refuse(node, "`<<` merges a mapping or a list of mappings")
+            if id(mapping) in self.open:
+                self.refuse(node, "an alias stands inside what it names")
+            self.open.add(id(mapping))
+            for name, value in mapping.value:
+                if _is_merge(name):
+                    self.merge(value)
+            self.open.discard(id(mapping))
+
+    def key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            self.refuse(node, "a key is a word, not a list or a mapping")
+        if not isinstance(self.scalar(node), str):
+            self.refuse(node, f"a key is a word: put `{printable(node.value)}` in quotes")
+        return str(node.value)
+
+    def scalar(self, node: yaml.ScalarNode) -> Any:
+        text: str = node.value
+        self.plain(node, "tag:yaml.org,2002:str")
+        if _quoted(node):
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if not text[:1] in "-+.0123456789":
+            return text
+        if _INT.fullmatch(text):
+            return self.number(node, text)
+        return float(text) if _FLOAT.fullmatch(text) else text
+
+    def number(self, node: yaml.ScalarNode, text: str) -> int:
+        if len(text) > 30:
+            self.refuse(node, f"a number of {len(text)} digits is too long")
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+    def plain(self, node: yaml.Node, tag: str) -> None:
+        if node.tag not in (tag, "!"):
+            self.refuse(node, f"tags are not taken: `{printable(str(node.tag))}`")
+
+    def refuse(self, node: yaml.Node, message: str, code: str = "NG103") -> NoReturn:
+        raise NetgenError(Diagnostic(code, message, self.source._location(node)))
+
+
+def from_mapping(spec: Mapping[str, Any]) -> Source:
+    """The spec in a mapping, written out as YAML so that diagnostics can point into it."""
+    try:
+        text = yaml.dump(_plain(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    except (yaml.YAMLError, RecursionError) as error:
+        message = f"the mapping can't be written as YAML: {printable(str(error))[:200]}"
+        raise NetgenError(Diagnostic("NG103", message)) from None
+    return parse(text, "<mapping>")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes strings in quotes wherever YAML 1.2 would read something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    looks = text in _WORDS or _INT.fullmatch(text) or _FLOAT.fullmatch(text) or text == "<<"
+    style = '"' if looks or "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _string)

@@ -1,0 +1,171 @@
+"""What a person may write: the document, its parameters, inputs and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .diagnostics import Diagnostic, NetgenError, closest, printable
+from .graph import SpecPath
+from .names import why_no_class
+from .source import Source
+
+LATER = ("blocks", "init", "tie", "imports", "expect")
+T = TypeVar("T", bound=BaseModel)
+COMMON_KEYS = ("name", "from", "repeat", "when")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class InputSpec(_Strict):
+    """An input: its shape, and what its sample values look like."""
+
+    shape: list[int | str]
+    dtype: str = "float32"
+    batch: bool = True
+    range: list[int | float] | None = Field(None, min_length=2, max_length=2)
+
+
+class ParamSpec(_Strict):
+    """A parameter: its default and the line that documents it."""
+
+    default: Any
+    doc: str | None = None
+
+
+class Document(_Strict):
+    """A whole spec."""
+
+    name: str
+    layers: list[Any] = Field(min_length=1)
+    description: str | None = None
+    language: Literal[1] = 1
+    input: list[int | str] | None = None
+    inputs: dict[str, Any] | None = None
+    params: dict[str, Any] = {}
+    outputs: list[str] | dict[str, str] | None = None
+    style: Literal["modules", "functional"] = "modules"
+    sizes: dict[str, int] = {}
+    allow: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of `layers`: a type, what is written for it, and the keys all layers know."""
+
+    type: str
+    written: Any  # a mapping, a list, a single value, or nothing
+    common: Mapping[str, Any]
+    path: SpecPath
+
+    def at(self, *steps: str | int) -> SpecPath:
+        """The place of something written in the item."""
+        return (*self.path, *steps)
+
+
+def read_document(source: Source) -> Document:
+    """The document, or all that is wrong with its keys."""
+    if not isinstance(source.values, dict):
+        found = "nothing" if source.values is None else "something else"
+        message = f"a spec is a mapping with `name`, `input` and `layers`, but this is {found}"
+        raise NetgenError(Diagnostic("NG201", message, source.locate(())))
+    for key in LATER:
+        if key in source.values:
+            message = f"`{key}` is not known to this version of netgen yet"
+            raise NetgenError(Diagnostic("NG209", message, source.locate((key,), key=True)))
+    document = validate(Document, source.values, source, ())
+    reason = why_no_class(document.name)
+    if reason:
+        message = f"`{printable(document.name)}` {reason}"
+        raise NetgenError(Diagnostic("NG205", message, source.locate(("name",))))
+    return document
+
+
+def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
+    """The values as a model, or one diagnostic for each key that is wrong."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        places: dict[SpecPath, Diagnostic] = {}
+        for found in error.errors(include_url=False):
+            diagnostic = _diagnostic(model, found, source, path)
+            # a union reports each of its sides: one mistake is one message
+            places.setdefault(_real(found["loc"], values), diagnostic)
+        raise NetgenError(*places.values()) from None
+
+
+def _real(loc: tuple[Any, ...], values: Any) -> SpecPath:
+    """The part of pydantic's place that is in the values: it adds the sides of unions."""
+    real: list[str | int] = []
+    for step in loc:
+        inside = isinstance(values, dict) and step in values
+        if inside or (isinstance(values, list) and isinstance(step, int) and step < len(values)):
+            real.append(step)
+            values = values[step]
+    return tuple(real)
+
+
+def _diagnostic(
+    model: type[BaseModel], found: Any, source: Source, path: SpecPath
+) -> Diagnostic:
+    loc, kind = found["loc"], found["type"]
+    key = printable(str(loc[0])) if loc else ""
+    place = (*path, *_real(loc, _at(source.values, path)))
+    if kind == "extra_forbidden":
+        message = f"there is no key `{printable(str(loc[-1]))}` here"
+        known = closest(str(loc[-1]), model.model_fields)
+        return Diagnostic("NG201", message, source.locate(place, key=True), help=known)
+    if kind == "missing":
+        return Diagnostic("NG201", f"the key `{key}` is missing", source.locate(path))
+    expected = _EXPECTED.get((model.__name__, str(loc[0])), "something else") if loc else "a mapping"
+    message = f"`{key}` should be {expected}" if loc else f"this should be {expected}"
+    return Diagnostic("NG201", message, source.locate(place))
+
+
+def _at(values: Any, path: SpecPath) -> Any:
+    for step in path:
+        values = values[step]
+    return values
+
+
+_EXPECTED = {
+    ("Document", "name"): "a Python class name",
+    ("Document", "layers"): "a list of one layer or more",
+    ("Document", "description"): "text",
+    ("Document", "language"): "1, the only version there is",
+    ("Document", "input"): "a shape: a list of numbers and names",
+    ("Document", "inputs"): "a mapping from names to shapes",
+    ("Document", "params"): "a mapping from names to defaults",
+    ("Document", "outputs"): "a list of references, or a mapping from names to references",
+    ("Document", "style"): "`modules` or `functional`",
+    ("Document", "sizes"): "a mapping from names to whole numbers",
+    ("Document", "allow"): "a list of codes of warnings",
+    ("InputSpec", "shape"): "a list of numbers and names",
+    ("InputSpec", "dtype"): "a torch dtype name",
+    ("InputSpec", "batch"): "true or false",
+    ("InputSpec", "range"): "a list of two numbers, [low, high]",
+    ("ParamSpec", "doc"): "text",
+}
+
+
+def read_item(raw: Any, source: Source, path: SpecPath) -> Item:
+    """An item of `layers`; its keys that all layers know are set apart."""
+    if isinstance(raw, str):
+        return Item(raw, None, {}, path)
+    if not isinstance(raw, dict) or len(raw) != 1:
+        message = "a layer is a type, or one type with its arguments"
+        help = None
+        if isinstance(raw, dict) and len(raw) > 1:
+            help = "indent the arguments below the type, or write them as `Type: {...}`"
+        raise NetgenError(Diagnostic("NG201", message, source.locate(path), help=help))
+    ((type_, written),) = raw.items()
+    common = {}
+    if isinstance(written, dict):
+        common = {key: written[key] for key in COMMON_KEYS if key in written}
+        written = {key: value for key, value in written.items() if key not in COMMON_KEYS}
+    return Item(type_, written, common, (*path, type_))
