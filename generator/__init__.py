@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .build import Result, build
+    from .pipeline import Result, build
     from .diagnostics import Diagnostic, Location, NetgenError
 
 __all__ = ["Diagnostic", "Location", "NetgenError", "Result", "__version__", "build"]
@@ -19,8 +19,8 @@ _HOMES = {
     "Diagnostic": "diagnostics",
     "Location": "diagnostics",
     "NetgenError": "diagnostics",
-    "Result": "build",
-    "build": "build",
+    "Result": "pipeline",
+    "build": "pipeline",
 }
 
 

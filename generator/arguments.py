@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .diagnostics import Diagnostic, NetgenError, closest, printable
-from .expressions import symbols_in
 from .graph import Ref, SpecPath
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
 from .layers.models import Problem, read_arguments
 from .scope import LayerNames, Scope
+from .sizes import symbols_in
 from .spec import COMMON_KEYS, Item
 
 FACTORY = ("device", "dtype")
@@ -59,9 +59,7 @@ def read_layer(
     return Arguments(checked, inputs, tuple(named), types, named_types)
 
 
-def _by_name(
-    scope: Scope, item: Item, row: Layer
-) -> tuple[dict[str, Any], dict[str, SpecPath]]:
+def _by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
     """The written arguments by name, and where each of them stands."""
     if isinstance(item.written, dict):
         for name in FACTORY:
@@ -76,7 +74,9 @@ def _by_name(
     known = row.written
     if len(values) > len(known):
         takes = ", ".join(f"`{arg.name}`" for arg in known) or "none"
-        message = f"`{row.name}` takes {len(known)} arguments by position, but this gives {len(values)}"
+        message = (
+            f"`{row.name}` takes {len(known)} arguments by position, but this gives {len(values)}"
+        )
         path = item.at(len(known)) if several else item.path
         scope.context.error("NG203", message, path, help=f"they are: {takes}")
     names = [arg.name for arg in known[: len(values)]]
@@ -143,7 +143,9 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Nest
     given, paths = _by_name(scope, item, row)
     for key in COMMON_KEYS:
         if key in given:
-            scope.context.error("NG203", f"a layer as an argument has no `{key}`", paths[key], key=True)
+            scope.context.error(
+                "NG203", f"a layer as an argument has no `{key}`", paths[key], key=True
+            )
     args = {
         name: _evaluate(scope, row, name, inner, names, paths[name])
         for name, inner in given.items()
@@ -165,7 +167,7 @@ def _diagnostic(
     if found.kind == "unknown":
         known = [arg.name for arg in (*row.args, *row.options)]
         help = closest(found.argument, [*known, *row.optional_tensors, *COMMON_KEYS])
-    key = found.kind == "unknown" or path == item.path and item.written is not None
+    key = found.kind == "unknown" or (path == item.path and item.written is not None)
     if found.kind == "value":
         key = False
     location = scope.context.source.locate(path, key=key)

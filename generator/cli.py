@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .build import Result
+    from .pipeline import Result
     from .smoke import Worker
 
 DONE, NOT_DONE, USAGE = 0, 1, 2
@@ -47,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
     )
     build.add_argument("configs", nargs="+", metavar="CONFIG", help="a spec; - is standard input")
     target = build.add_mutually_exclusive_group()
-    target.add_argument("-o", "--output", metavar="FILE", help="the file to write; - is standard output")
+    target.add_argument(
+        "-o", "--output", metavar="FILE", help="the file to write; - is standard output"
+    )
     target.add_argument("--output-dir", metavar="DIR", help="the folder to write to")
     build.add_argument(
         "--device",
@@ -65,7 +67,11 @@ def parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--no-smoke", action="store_true", help="do not run it (needs no torch)")
     build.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="for weights and sample inputs (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="for weights and sample inputs (default: 0)",
     )
     return top
 
@@ -107,7 +113,7 @@ def _build(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
 def _build_one(
     config: str, options: argparse.Namespace, overrides: dict[str, Any], worker: Worker
 ) -> int:
-    from .build import build_source, write
+    from .pipeline import build_source, write
     from .diagnostics import NetgenError
     from .source import parse, read
 
@@ -124,7 +130,9 @@ def _build_one(
     except NetgenError as error:
         print(error, file=sys.stderr)
         return NOT_DONE
-    report(result, target, time.perf_counter() - start, sys.stderr if target is None else sys.stdout)
+    report(
+        result, target, time.perf_counter() - start, sys.stderr if target is None else sys.stdout
+    )
     return DONE
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from .graph import Graph, Module, Parameter
 from .layers.base import REQUIRED, Arg, Layer, Nested
 from .literals import literal
-from .sizes import Coded, Dim, symbols_of
+from .sizes import Coded, Dim, symbols_in
 
 SHORTEST_RUN = 3  # so many equal children in a row become a comprehension
 
@@ -40,12 +40,16 @@ def module_source(module: Module) -> str:
         return f"nn.Sequential(OrderedDict([{' '.join(pairs)}]))"
     runs = list(_runs([module_source(child) for child in module.children]))
     if module.kind == "Sequential":
-        parts = [f"*[{source} for _ in range({count})]" if count else source for source, count in runs]
-        return f"nn.Sequential({', '.join(parts)}{',' if parts else ''})"
+        parts = [
+            f"*[{source} for _ in range({count})]" if count else source for source, count in runs
+        ]
+        exploded = "," if len(parts) > 1 else ""  # black keeps one child a line
+        return f"nn.Sequential({', '.join(parts)}{exploded})"
     if len(runs) == 1 and runs[0][1]:
         return f"nn.ModuleList([{runs[0][0]} for _ in range({runs[0][1]})])"
     parts = [source for source, count in runs for _ in range(count or 1)]
-    return f"nn.ModuleList([{', '.join(parts)},])"
+    exploded = "," if len(parts) > 1 else ""
+    return f"nn.ModuleList([{', '.join(parts)}{exploded}])"
 
 
 def _runs(sources: Sequence[str]) -> Iterator[tuple[str, int]]:
@@ -84,7 +88,7 @@ def is_default(arg: Arg, value: Any) -> bool:
     """Whether a value can be left out of a call."""
     if arg.default is REQUIRED or isinstance(value, (Nested, Coded)):
         return False
-    if isinstance(value, Dim) and symbols_of(value):
+    if isinstance(value, Dim) and symbols_in(value):
         return False
     return bool(value == arg.default) and isinstance(value, bool) == isinstance(arg.default, bool)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
+from typing import NoReturn
 
 from .diagnostics import Diagnostic, NetgenError
 from .graph import Module, Node, SpecPath
@@ -18,7 +18,7 @@ class _Container:
     """A `ModuleList` or `ModuleDict` that grows as the calls are walked."""
 
     path: SpecPath
-    children: dict[str, Union[_Container, Module]] = field(default_factory=dict)
+    children: dict[str, _Container | Module] = field(default_factory=dict)
 
 
 def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
@@ -65,7 +65,7 @@ def _node(draft: Draft, name: str, target: str) -> Node:
 
 def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
     *outer, last = target.split(".")
-    container = root
+    container: _Container = root
     for name in outer:
         child = container.children.setdefault(name, _Container(draft.path))
         if not isinstance(child, _Container):
@@ -96,6 +96,6 @@ def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
     return Module(name, "ModuleList" if all(numbers) else "ModuleDict", children=children)
 
 
-def _refuse(scope: Scope, path: SpecPath, message: str) -> None:
+def _refuse(scope: Scope, path: SpecPath, message: str) -> NoReturn:
     location = scope.context.source.locate((*path, "name"))
     raise NetgenError(Diagnostic("NG205", message, location))

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .construct import arguments_of, init_lines, signature
-from .expressions import symbols_in
 from .flow import Statement, forward_statements
 from .graph import Graph, Module, Parameter, Placeholder
 from .literals import literal, paragraphs, prose, summary, wrapped
-from .sizes import shape_text
+from .sizes import shape_text, symbols_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from .construct import argument_source, is_default
 from .graph import Graph, Module, Node, Ref
 from .layers.base import REQUIRED, Arg, Layer, arguments
-from .literals import WIDTH, literal, prose
+from .literals import WIDTH, literal, prose, wrapped
 from .sizes import shape_text
 
 INDENT = 8
@@ -38,7 +39,7 @@ class Statement:
         pieces = [self.comment]
         if INDENT + len(self.comment) + 2 > WIDTH:
             before, _, after = self.comment.partition(" -> ")
-            pieces = [before, f"-> {after}"]
+            pieces = [*wrapped(before, INDENT + 2, 2), *wrapped(f"-> {after}", INDENT + 2, 5)]
         return [*first, *(f"# {piece}" for piece in pieces), self.text]
 
 
@@ -72,7 +73,9 @@ def forward_statements(graph: Graph) -> list[Statement]:
         variables.names[Ref(place)] = placeholder.name
     statements: list[Statement] = []
     stages = _stages(graph)
-    declared = {placeholder.name for placeholder in graph.inputs}
+    # modules give `Any`: a lone result needs its type said once, where no argument says it
+    alone = len(graph.outputs) == 1 and graph.outputs[0][0] is None
+    declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
     for place, node in enumerate(graph.nodes):
         call = _call(graph, node, variables)
         if not statements and _overwritten_early(graph, variables):
@@ -80,12 +83,17 @@ def forward_statements(graph: Graph) -> list[Statement]:
             _rename_input(variables)
         targets = _targets(graph, place, node, variables)
         left = _left(node, targets)
-        if left == "x" and "x" not in declared:
-            left = "x: Tensor"
-        declared.add(left.partition(":")[0])
-        comment = _comment(graph, node)
+        if "x" in targets.values() and not declared:
+            declared = True
+            if left == "x":
+                left = "x: Tensor"
+            else:
+                statements.append(Statement("x: Tensor"))
+        comment = _comment(graph, node, targets)
         blank = place in stages and bool(statements)
-        statements.append(Statement(f"{left} = {call}", comment, blank, place, tuple(targets.items())))
+        statements.append(
+            Statement(f"{left} = {call}", comment, blank, place, tuple(targets.items()))
+        )
     return [*statements, Statement(f"return {_returned(graph, variables)}")]
 
 
@@ -161,8 +169,11 @@ def _call(graph: Graph, node: Node, variables: _Locals) -> str:
     if row is not None and row.call and named:
         parts = [row.call.format(*tensors, *(variable for _, variable in named))]
     if row is not None:
-        parts += [_option(arg, node) for arg in _options(row, node.functional)
-                  if not is_default(arg, node.args[arg.name])]
+        parts += [
+            _option(arg, node)
+            for arg in _options(row, node.functional)
+            if not is_default(arg, node.args[arg.name])
+        ]
     callee = row.functional if row is not None and node.functional else access(graph, node.target)
     return f"{callee}({', '.join(parts)})"
 
@@ -201,10 +212,11 @@ def access(graph: Graph, target: str) -> str:
     return source
 
 
-def _comment(graph: Graph, node: Node) -> str:
+def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:
     """``(N, 1, 28, 28) -> (N, 32, 26, 26)`` where the shape changes."""
     before = [shape_text(graph.type_of(ref).shape) for ref in node.inputs]
-    after = shape_text(node.output.shape)
+    read = next((port for port, name in targets.items() if name != "_"), next(iter(targets)))
+    after = shape_text(node.outputs[read].shape)
     if before and before[0] == after:
         return ""
     distinct = list(dict.fromkeys(before))

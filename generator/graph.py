@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from .layers.base import Layer, TensorType, Weight, arguments, parameter_count, prefixed
 
-SpecPath = tuple[Union[str, int], ...]
+SpecPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
+from .algebra import Symbol
 from .diagnostics import Diagnostic, NetgenError, closest, printable
+from .evaluator import KNOWN
 from .expressions import (
-    KNOWN,
     Budget,
     ExpressionError,
     evaluate_text,
     fail,
     has_expression,
     named,
-    symbols_in,
 )
 from .graph import Parameter, Placeholder, SpecPath
 from .layers.base import ALL, TensorType
 from .names import is_identifier, why_no_variable
-from .sizes import Dim, Size, Symbol, plain
+from .sizes import Dim, Size, plain, symbols_in
 from .source import Source
 from .spec import Document, InputSpec, ParamSpec, validate
 
@@ -133,7 +133,7 @@ def _parameter(
     is_list = isinstance(bare, list) and bare and all(type(item) is type(bare[0]) for item in bare)
     if not isinstance(bare, (*kinds, list)) and bare is not None:
         context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
-    typed = isinstance(bare, kinds) or (is_list and isinstance(bare[0], kinds))
+    typed = isinstance(bare, kinds) or bool(is_list and bare and isinstance(bare[0], kinds))
     fixed = name in context.fixed or not typed
     if fixed:
         context.pinned |= {symbol.name for symbol in symbols_in(value)}
@@ -188,7 +188,9 @@ def read_inputs(
     for name in document.sizes:
         if name not in sizes:
             help = closest(name, sizes)
-            context.error("NG204", f"no input has a size `{name}`", ("sizes", name), key=True, help=help)
+            context.error(
+                "NG204", f"no input has a size `{name}`", ("sizes", name), key=True, help=help
+            )
     return tuple(inputs), sizes
 
 
@@ -213,7 +215,9 @@ def _placeholder(
     for place, written in enumerate(spec.shape):
         if written == "N":
             if batch is not None or not spec.batch:
-                context.error("NG201", "the batch `N` stands once, and not with `batch: false`", inner)
+                context.error(
+                    "NG201", "the batch `N` stands once, and not with `batch: false`", inner
+                )
             batch = place
         shape.append(_size(context, written, (*inner, place), values, samples, sizes))
     if spec.batch and batch is None:
@@ -252,5 +256,7 @@ def _size(
     value = _bare(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_SIZE:
         shown = printable(str(value))[:40]
-        context.error("NG201", f"a size is a whole number of 1 or more, but this is `{shown}`", path)
+        context.error(
+            "NG201", f"a size is a whole number of 1 or more, but this is `{shown}`", path
+        )
     return int(value)

@@ -22,6 +22,7 @@ MODULE_NAMES = frozenset(
 )
 # what the generated source uses itself
 _SOURCE_NAMES = frozenset({"F", "Literal", "OrderedDict", "Tensor", "nn", "self", "super", "torch"})
+IN_USE = "is used by `nn.Module` itself"
 _SOFT = frozenset({"_", "match", "case", "type"})
 
 
@@ -35,9 +36,9 @@ def why_no_attribute(name: str) -> str | None:
     if not is_identifier(name):
         return "is no Python identifier"
     if name in MODULE_NAMES or name.startswith("__"):
-        return "is used by `nn.Module` itself"
+        return IN_USE
     if name.startswith("_") and name.lstrip("_") in _PRIVATE:
-        return "is used by `nn.Module` itself"
+        return IN_USE
     return None
 
 

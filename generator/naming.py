@@ -77,5 +77,6 @@ class Names:
     def numbered_name(self, stem: str, place: int) -> str:
         """The name of a stem's attribute if the stem's attributes are numbered."""
         names = (f"{stem}{number}" for number in itertools.count(1))
-        return next(itertools.islice((name for name in names if name not in self.taken), place, None))
-
+        return next(
+            itertools.islice((name for name in names if name not in self.taken), place, None)
+        )

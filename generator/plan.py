@@ -104,8 +104,8 @@ def _sample(
     """Sample values; those read as positions are bounded by what reads them."""
     low, high, kind = placeholder.low, placeholder.high, "values"
     for node, role in _readers(graph, Ref(place)):
-        if role == "offsets":
-            kind = "offsets"
+        if role == "offsets" or "mask" in role:
+            kind = "zeros"  # one bag begins everywhere; nothing is hidden
         if high is None:
             bound = _bound(graph, node, role, found)
             high = bound if bound is not None else high

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
+from .algebra import Symbol
 from .diagnostics import closest, printable
 from .expressions import fail
 from .graph import Module, Placeholder, Ref, SpecPath
 from .inputs import Context
 from .layers.base import Layer, TensorType
 from .naming import Names
-from .sizes import Size, Symbol
+from .sizes import Size
 
 
 @dataclass(slots=True)
 class Draft:
-    """A call before its scope's names are final: `shared` is its place among a stem's attributes."""
+    """A call before its scope's names are final.
+
+    `shared` is its place among the attributes of its stem.
+    """
 
     row: Layer | None
     args: Mapping[str, Any]
@@ -30,7 +34,7 @@ class Draft:
     shared: int | None = None
     functional: bool = False
     children: list[Draft] = field(default_factory=list)
-    named_child: bool = False
+    written: bool = False  # its name stands in the spec
     repeated: bool = False
 
     @property
@@ -119,7 +123,7 @@ class Scope:
             self.context.error("NG204", message, path, help=f"the ports are {known}")
         return Ref(ref.node, port)
 
-    def _unknown(self, text: str, path: SpecPath) -> None:
+    def _unknown(self, text: str, path: SpecPath) -> NoReturn:
         if len(self.stems.get(text, [])) > 1:
             count = len(self.stems[text])
             message = f"`{printable(text)}` could be any of {count} layers"
@@ -145,7 +149,11 @@ class LayerNames:
         if name in self.scope.params:
             return self.scope.params[name]
         if name == "index":
-            return fail("`index` has a meaning only in a `repeat`") if self.index is None else self.index
+            return (
+                fail("`index` has a meaning only in a `repeat`")
+                if self.index is None
+                else self.index
+            )
         if name in ("in_shape", "in_channels", "in_features"):
             return self._read(name)
         return fail(f"there is no parameter `{name}` here", name)
@@ -177,8 +185,8 @@ def to_module(draft: Draft, name: str) -> Module:
     """The attribute that a call needs, containers with their children."""
     if draft.row is not None:
         args = {arg.name: draft.args[arg.name] for arg in draft.row.args}
-        return Module(name, "layer", draft.row, args, named=draft.named_child)
+        return Module(name, "layer", draft.row, args, named=draft.written)
     children = tuple(
         to_module(child, child.name or str(place)) for place, child in enumerate(draft.children)
     )
-    return Module(name, "Sequential", children=children, named=draft.named_child)
+    return Module(name, "Sequential", children=children, named=draft.written)

@@ -18,7 +18,7 @@ from .layers.base import (
     check_dtype,
     refuse,
 )
-from .sizes import is_runtime, plain, shape_text, shown, symbols_of
+from .sizes import is_runtime, plain, shape_text, shown, symbols_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,6 @@ def concrete(type_: TensorType, sizes: Mapping[str, int]) -> TensorType:
     """An input's type with its run-time sizes put in."""
     shape = []
     for size in type_.shape:
-        names = [symbol.name for symbol in symbols_of(size) if symbol.runtime]
+        names = [symbol.name for symbol in symbols_in(size) if symbol.runtime]
         shape.append(sizes[names[0]] if names else int(size))
     return replace(type_, shape=tuple(shape))

@@ -9,7 +9,7 @@ that gave the number, so that generated source can say ``2 * width`` or ``16 * 5
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -135,7 +135,7 @@ def largest(left: Size, right: Size) -> Size:
 
 
 def _choice(name: str, value: int, left: Size, right: Size) -> Size:
-    symbols = symbols_of(left) | symbols_of(right)
+    symbols = symbols_in(left) | symbols_in(right)
     if not symbols or same(left, right):
         return value if not symbols else left
     return Dim.opaque(f"{name}({code(left)}, {code(right)})", value, symbols, tight=True)
@@ -146,16 +146,21 @@ def scaled(size: Size, factor: float) -> Size:
     if isinstance(factor, int) or factor == int(factor):
         return size * int(factor)
     value = math.floor(int(size) * factor)
-    if not symbols_of(size):
+    if not symbols_in(size):
         return value
     return Dim.opaque(
-        f"int({operand(_poly(size))} * {factor!r})", value, symbols_of(size), tight=True
+        f"int({operand(_poly(size))} * {factor!r})", value, symbols_in(size), tight=True
     )
 
 
-def symbols_of(size: object) -> frozenset[Symbol]:
-    """The names that a size depends on: none for a plain number."""
-    return size.symbols if isinstance(size, Dim) else frozenset()
+def symbols_in(value: object) -> frozenset[Symbol]:
+    """The names that a value depends on: none for a plain one."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return frozenset().union(*map(symbols_in, value))
+    found: frozenset[Symbol] = getattr(value, "symbols", frozenset())
+    return found
 
 
 def is_runtime(size: object) -> bool:
@@ -167,7 +172,7 @@ def same(left: Size, right: Size) -> bool:
     """Whether two sizes are equal whatever their names stand for."""
     if int(left) != int(right):
         return False
-    if not (symbols_of(left) or symbols_of(right)):
+    if not (symbols_in(left) or symbols_in(right)):
         return True
     return _factors(_poly(left)) == _factors(_poly(right))
 
@@ -183,7 +188,7 @@ def code(size: Size) -> str:
 
 def shown(size: Size) -> str:
     """A size as people read it in a shape: a number, or an expression if it has names in it."""
-    return size.code if symbols_of(size) else str(int(size))
+    return size.code if isinstance(size, Dim) and size.symbols else str(int(size))
 
 
 def shape_text(shape: Iterable[Size]) -> str:

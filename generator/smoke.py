@@ -89,11 +89,14 @@ class Worker:
             code = "NG403" if answer["device"] is None else "NG401"
             where = f" on {answer['device']}" if answer["device"] else ""
             text = answer["finding"]
-            raise NetgenError(Diagnostic(code, f"the smoke-run failed{where}: {text}" if where else text))
+            raise NetgenError(
+                Diagnostic(code, f"the smoke-run failed{where}: {text}" if where else text)
+            )
         return Proof(answer["device"], answer["seconds"], self.torch, tuple(answer["notes"]))
 
     def send(self, request: dict[str, Any]) -> None:
-        assert self.process is not None and self.process.stdin is not None
+        assert self.process is not None
+        assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
@@ -102,7 +105,8 @@ class Worker:
 
     def receive(self, deadline: float) -> dict[str, Any]:
         """The next line of the worker; refuses to wait for ever."""
-        assert self.process is not None and self.process.stdout is not None
+        assert self.process is not None
+        assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while b"\n" not in self.pending:

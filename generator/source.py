@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 
@@ -41,7 +41,7 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Loader(_Base):  # type: ignore[misc]
     """The fast loader without YAML 1.1's ideas of what a scalar is."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def _child(node: yaml.Node | None, step: Step, key: bool) -> yaml.Node | None:
             if name.value == step:
                 return name if key else value
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step]  # type: ignore[no-any-return]
+        found: yaml.Node = node.value[step]
+        return found
     return None
 
 
@@ -111,7 +112,9 @@ def read(path: str | Path) -> Source:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         help = "check the path" if isinstance(error, FileNotFoundError) else None
-        raise NetgenError(Diagnostic("NG101", f"can't read `{printable(name)}`: {reason}", help=help)) from None
+        raise NetgenError(
+            Diagnostic("NG101", f"can't read `{printable(name)}`: {reason}", help=help)
+        ) from None
     except UnicodeDecodeError as error:
         message = f"can't read `{printable(name)}`: it is not UTF-8 text (byte {error.start})"
         raise NetgenError(Diagnostic("NG101", message)) from None
@@ -131,7 +134,7 @@ def parse(text: str, name: str) -> Source:
 
 def _compose(text: str, name: str) -> yaml.Node | None:
     try:
-        return yaml.compose(text, Loader=_Loader)  # type: ignore[no-any-return]
+        return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         location = Location(name, 1, 1)
@@ -217,7 +220,7 @@ class _Reader:
             return text
         if text in _WORDS:
             return _WORDS[text]
-        if not text[:1] in "-+.0123456789":
+        if text[:1] not in "-+.0123456789":
             return text
         if _INT.fullmatch(text):
             return self.number(node, text)

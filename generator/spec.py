@@ -110,9 +110,7 @@ def _real(loc: tuple[Any, ...], values: Any) -> SpecPath:
     return tuple(real)
 
 
-def _diagnostic(
-    model: type[BaseModel], found: Any, source: Source, path: SpecPath
-) -> Diagnostic:
+def _diagnostic(model: type[BaseModel], found: Any, source: Source, path: SpecPath) -> Diagnostic:
     loc, kind = found["loc"], found["type"]
     key = printable(str(loc[0])) if loc else ""
     place = (*path, *_real(loc, _at(source.values, path)))
@@ -122,7 +120,9 @@ def _diagnostic(
         return Diagnostic("NG201", message, source.locate(place, key=True), help=known)
     if kind == "missing":
         return Diagnostic("NG201", f"the key `{key}` is missing", source.locate(path))
-    expected = _EXPECTED.get((model.__name__, str(loc[0])), "something else") if loc else "a mapping"
+    expected = (
+        _EXPECTED.get((model.__name__, str(loc[0])), "something else") if loc else "a mapping"
+    )
     message = f"`{key}` should be {expected}" if loc else f"this should be {expected}"
     return Diagnostic("NG201", message, source.locate(place))
 

@@ -34,7 +34,9 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.layer}({self.inferred | self.args}) {self.inputs} {self.named} {self.options}"
+        return (
+            f"{self.layer}({self.inferred | self.args}) {self.inputs} {self.named} {self.options}"
+        )
 
 
 class Draw(random.Random):
@@ -157,6 +159,7 @@ def _fractional(r: Draw, name: str) -> Case:
 def _unpool(r: Draw, name: str) -> Case:
     n = int(name[-2])
     shape = r.spatial(n, 1, 4)
+
     def sizes(low: int, high: int) -> Any:
         # torch reads as many numbers of a list as it needs and drops the rest
         return r.many(n, low, high) if r.chance(0.5) else [r.number(low, high) for _ in range(n)]
@@ -320,9 +323,7 @@ def _unflatten(r: Draw, name: str) -> Case:
     sizes = r.choice(
         ([size], [1, size], [size, 1], [2, -1], [-1], [-1, 2, 1], [2, size // 2], [-1, -1])
     )
-    return Case(
-        name, {"dim": dim, "unflattened_size": sizes}, [Tensor(shape, r.dtype())]
-    )
+    return Case(name, {"dim": dim, "unflattened_size": sizes}, [Tensor(shape, r.dtype())])
 
 
 def _shuffle(r: Draw, name: str) -> Case:
@@ -480,8 +481,10 @@ def _attention(r: Draw, name: str) -> Case:
     heads = r.number(1, 3)
     embed = max(heads, 1) * r.randint(1, 4) + (1 if r.chance(0.05) else 0)
     query = _sequence(r, batched, first, batch, embed)
-    key = query if r.chance(0.4) else _sequence(
-        r, batched, first, batch, embed if r.chance(0.5) else r.randint(1, 8)
+    key = (
+        query
+        if r.chance(0.4)
+        else _sequence(r, batched, first, batch, embed if r.chance(0.5) else r.randint(1, 8))
     )
     value = key if r.chance(0.5) else (*key[:-1], r.randint(1, 8))
     if r.chance(0.04):
@@ -501,8 +504,8 @@ def _attention(r: Draw, name: str) -> Case:
     named: dict[str, Tensor] = {}
     if r.chance(0.25):
         samples = (batch if batched else 1) * max(heads, 1)
-        named["attn_mask"] = _mask(r, length, source) if r.chance(0.6) else _mask(
-            r, samples, length, source
+        named["attn_mask"] = (
+            _mask(r, length, source) if r.chance(0.6) else _mask(r, samples, length, source)
         )
     if r.chance(0.25):
         named["key_padding_mask"] = _mask(r, batch, source) if batched else _mask(r, source)
@@ -556,9 +559,13 @@ def _transformer(r: Draw, name: str) -> Case:
         add("mask" if name == "TransformerEncoder" else "src_mask", length(src), length(src))
         pad("src_key_padding_mask", length(src))
     else:
-        own, other = (length(tgt), length(src)) if name == "Transformer" else (
-            length(src),
-            length(tgt),
+        own, other = (
+            (length(tgt), length(src))
+            if name == "Transformer"
+            else (
+                length(src),
+                length(tgt),
+            )
         )
         add("tgt_mask", own, own)
         add("memory_mask", own, other)

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.layers.base import Nested, Refusal, TensorType, parameter_count
 from torch_netgen.layers.models import read_arguments
@@ -82,7 +81,9 @@ def _module(layer: str, args: dict[str, Any], inferred: dict[str, Any]) -> nn.Mo
     for name, value in args.items():
         if isinstance(value, dict):
             ((inner, inner_args),) = value.items()
-            deeper = dict(inferred.get("nested", {})) if "Layer" in inner and inner[0] == "T" else {}
+            deeper = (
+                dict(inferred.get("nested", {})) if "Layer" in inner and inner[0] == "T" else {}
+            )
             if inner in ("LayerNorm", "RMSNorm"):
                 deeper = {"normalized_shape": inferred["nested"]["d_model"]}
             value = _module(inner, inner_args, deeper)

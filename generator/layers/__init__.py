@@ -24,6 +24,7 @@ from . import (
     rnn,
     shapes,
     sparse,
+    stacks,
     transformer,
     upsampling,
 )
@@ -44,6 +45,7 @@ FAMILIES = (
     rnn,
     shapes,
     sparse,
+    stacks,
     transformer,
     upsampling,
 )

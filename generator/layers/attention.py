@@ -18,6 +18,7 @@ from .base import (
     check_rank,
     refuse,
 )
+from .distance import promoted
 from .kinds import BOOL, FLOAT, INT, optional
 
 
@@ -79,9 +80,12 @@ def check_masks(
     samples = batch or (1,)
     check_mask(names[0], attn_mask, (length, source), (samples[0] * heads, length, source))
     check_mask(names[1], padding, (*batch, source))
-    for name, mask in zip(names, (attn_mask, padding), strict=True):
-        if mask is not None and mask.dtype not in ("bool", "float32"):
-            refuse(f"`{name}` must be bool or float32, but is `{mask.dtype}`", name)
+    types = [mask.dtype for mask in (attn_mask, padding) if mask is not None]
+    # boolean masks become float32; two masks are added up
+    floats = ["float32" if dtype == "bool" else dtype for dtype in types]
+    if floats and promoted(floats[0], floats[-1]) != "float32":
+        given = " and ".join(f"`{dtype}`" for dtype in types)
+        refuse(f"masks must be bool or float32, but are {given}", names[0])
 
 
 def attention(
@@ -110,9 +114,7 @@ def attention(
     heads = () if a.average_attn_weights else (a.num_heads,)
     known = query.batch == (0 if a.batch_first else 1) and query.rank == 3
     lost = query.lost or (query.batch is not None and not known)
-    weights = TensorType(
-        (*batch, *heads, length, source), query.dtype, 0 if known else None, lost
-    )
+    weights = TensorType((*batch, *heads, length, source), query.dtype, 0 if known else None, lost)
     return {"output": query, "weights": weights}
 
 
@@ -134,12 +136,13 @@ def infer_attention(
 ) -> dict[str, Any]:
     if not (query.rank and key.rank and value.rank):
         return {}
-    embed, kdim, vdim = query.shape[-1], key.shape[-1], value.shape[-1]
-    return {
-        "embed_dim": embed,
-        "kdim": None if int(kdim) == int(embed) else kdim,
-        "vdim": None if int(vdim) == int(embed) else vdim,
-    }
+    embed = query.shape[-1]
+    inferred: dict[str, Any] = {"embed_dim": embed}
+    for name, x in (("kdim", key), ("vdim", value)):
+        # null, the default, means `embed_dim`
+        implied = getattr(a, name) is None and int(x.shape[-1]) == int(embed)
+        inferred[name] = None if implied else x.shape[-1]
+    return inferred
 
 
 def attention_weights(a: Args) -> list[Weight]:

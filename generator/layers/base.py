@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import SimpleNamespace
-from typing import Any, NoReturn, Union
+from typing import Any, NoReturn
 
-from ..sizes import Size, plain, shape_text, shown
+from ..algebra import Symbol
+from ..sizes import Size, plain, shape_text, shown, symbols_in
 from .kinds import Kind
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -135,6 +136,11 @@ class Nested:
         """The arguments as rules read them."""
         return arguments(self.args)
 
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """The names that its arguments depend on."""
+        return symbols_in(self.args)
+
     def weights(self, prefix: str) -> list[Weight]:
         """Its weights under the name that its owner gives it."""
         return prefixed(prefix, self.row.weights(self.a))
@@ -150,7 +156,7 @@ def prefixed(prefix: str, weights: Sequence[Weight]) -> list[Weight]:
     return [replace(weight, name=f"{prefix}.{weight.name}") for weight in weights]
 
 
-Outputs = Union[TensorType, Mapping[str, TensorType]]
+Outputs = TensorType | Mapping[str, TensorType]
 Rule = Callable[..., Outputs]
 
 

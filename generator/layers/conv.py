@@ -9,7 +9,6 @@ from typing import Any
 from ..sizes import Size
 from .base import (
     PARAMETERS,
-    REQUIRED,
     Arg,
     Args,
     Layer,
@@ -117,7 +116,9 @@ def conv_transpose(
         extra = _extra(n, a.output_size, bare, stride)
     for i in range(n):
         if extra[i] >= max(stride[i], dilation[i]):
-            refuse("`output_padding` must be less than the stride or the dilation", "output_padding")
+            refuse(
+                "`output_padding` must be less than the stride or the dilation", "output_padding"
+            )
     spatial = tuple(size + more for size, more in zip(bare, extra, strict=True))
     check_output(spatial, x)
     return x.with_shape((*x.shape[: channels(n, x)], a.out_channels, *spatial))

@@ -22,9 +22,7 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
 
 def _joined_batch(left: TensorType, right: TensorType, rank: int) -> tuple[int | None, bool]:
     """Where the batch is after broadcasting: counted from the end it stays in place."""
-    places = {
-        x.batch + rank - x.rank for x in (left, right) if x.batch is not None and not x.lost
-    }
+    places = {x.batch + rank - x.rank for x in (left, right) if x.batch is not None and not x.lost}
     lost = left.lost or right.lost or len(places) > 1
     return (None if lost or not places else places.pop()), lost
 

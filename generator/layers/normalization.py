@@ -62,7 +62,7 @@ def cross_map(a: Args, x: TensorType) -> TensorType:
     """The input's shape: images, normalised over neighbouring channels."""
     check_rank("CrossMapLRN2d", x, 4)
     # torch slides a window of `size` over the channels and stops short of the last one
-    if not 2 <= a.size:
+    if not a.size >= 2:
         refuse("`size` must be 2 or more", "size")
     return pointwise(a, x)
 
@@ -73,6 +73,8 @@ def local_response(a: Args, x: TensorType) -> TensorType:
         refuse(f"`LocalResponseNorm` reads 3 dimensions or more, but {x} has {x.rank}")
     if a.size < 1:
         refuse("`size` must be 1 or more", "size")
+    if x.rank > 3 and x.dtype in ("float16", "bfloat16"):
+        refuse(f"`LocalResponseNorm` can't read `{x.dtype}` of more than 3 dimensions")
     return x.with_dtype(x.dtype if x.dtype in FLOATS else "float32")
 
 
@@ -163,7 +165,7 @@ LAYERS = (
     _response_norm(
         "LocalResponseNorm",
         local_response,
-        dtypes=frozenset({"float32", "float64", "int64"}),
+        dtypes=FLOATS | {"int64"},
     ),
     _shape_norm(
         "RMSNorm",

@@ -32,7 +32,7 @@ def constant_pad(n: int, name: str, a: Args, x: TensorType) -> TensorType:
     """Each size grows by the padding of its two sides; negative padding crops."""
     if x.rank < n:
         refuse(f"`{name}` pads {n} dimensions, but {x} has {x.rank}")
-    if x.dtype in WIDE and getattr(a, "value", 0) < 0:
+    if x.dtype in WIDE | {"uint8"} and getattr(a, "value", 0) < 0:
         refuse(f"`value` {a.value} is not a `{x.dtype}`", "value")
     return _padded(n, name, a, x, _crop)
 

@@ -62,7 +62,9 @@ def _windows(
 ) -> tuple[Size, ...]:
     kernels, strides = per_dimension(a.kernel_size, n), per_dimension(_stride(a), n)
     return tuple(
-        window_size(x.shape[i - n], kernels[i], strides[i], 2 * padding[i], dilation[i], ceil=a.ceil_mode)
+        window_size(
+            x.shape[i - n], kernels[i], strides[i], 2 * padding[i], dilation[i], ceil=a.ceil_mode
+        )
         for i in range(n)
     )
 
@@ -278,7 +280,6 @@ def _layers(n: int) -> tuple[Layer, ...]:
             args=_unpool_args(n),
             tensors=("input", "indices"),
             options=(Arg("output_size", optional(items(INT)), None, brackets=True),),
-            functional=f"F.max_unpool{n}d",
         ),
     )
 

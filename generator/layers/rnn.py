@@ -130,9 +130,7 @@ def _cell_weights(name: str, a: Args) -> Sequence[Weight]:
     return [*weights, Weight("bias_ih", (rows,)), Weight("bias_hh", (rows,))] if a.bias else weights
 
 
-def _macs(
-    weights: Any, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]
-) -> int:
+def _macs(weights: Any, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
     """At each step every weight but the biases is used once."""
     steps = xs[0].sample_numel // a.input_size
     used = sum(weight.shape[0] * weight.shape[1] for weight in weights(a) if len(weight.shape) == 2)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..sizes import scaled
 from .base import FLOATS, Arg, Args, Layer, TensorType, refuse
-from .kinds import BOOL, FLOAT, INT, choice, either, items, optional
+from .kinds import BOOL, FLOAT, INT, Kind, choice, either, items, loosely, optional
 from .windows import check_output
 
 RANKS = {
@@ -54,10 +54,10 @@ def _fixed(mode: str, align_corners: bool | None) -> Any:
     return rule
 
 
-def _args(size: Any, scale: Any) -> tuple[Arg, ...]:
+def _args(size: Kind, scale: Kind) -> tuple[Arg, ...]:
     return (
-        Arg("size", optional(either(INT, items(INT, size))), None),
-        Arg("scale_factor", optional(either(FLOAT, items(FLOAT, scale))), None),
+        Arg("size", optional(size), None),
+        Arg("scale_factor", optional(scale), None),
     )
 
 
@@ -67,7 +67,7 @@ LAYERS = (
         stem="upsample",
         rule=interpolate,
         args=(
-            *_args(None, None),
+            *_args(either(INT, items(INT)), either(FLOAT, items(FLOAT))),
             Arg("mode", choice(*RANKS), "nearest"),
             Arg("align_corners", optional(BOOL), None),
             Arg("recompute_scale_factor", optional(BOOL), None),
@@ -79,14 +79,14 @@ LAYERS = (
         name="UpsamplingBilinear2d",
         stem="upsample",
         rule=_fixed("bilinear", True),
-        args=_args(2, 2),
+        args=_args(loosely(INT, 2), loosely(FLOAT, 2)),
         dtypes=FLOATS | {"uint8"},
     ),
     Layer(
         name="UpsamplingNearest2d",
         stem="upsample",
         rule=_fixed("nearest", None),
-        args=_args(2, 2),
+        args=_args(loosely(INT, 2), loosely(FLOAT, 2)),
         dtypes=FLOATS | {"uint8"},
     ),
 )

@@ -106,9 +106,7 @@ def build_source(
     return Result(text, graph, proof)
 
 
-def predict(
-    source: Source, document: Document, overrides: Mapping[str, Any]
-) -> tuple[Graph, Plan]:
+def predict(source: Source, document: Document, overrides: Mapping[str, Any]) -> tuple[Graph, Plan]:
     """The graph, and all that the smoke-run will hold against reality.
 
     Sizes that are known only at run time get the first sample values that the network takes.
@@ -133,7 +131,9 @@ def _runtime_names(document: Document) -> list[str]:
     for raw in (document.inputs or {}).values():
         shape = raw.get("shape") if isinstance(raw, Mapping) else raw
         shapes.append(shape if isinstance(shape, list) else [])
-    names = [size for shape in shapes for size in shape if isinstance(size, str) and "$" not in size]
+    names = [
+        size for shape in shapes for size in shape if isinstance(size, str) and "$" not in size
+    ]
     return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
 
 

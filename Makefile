@@ -1,0 +1,47 @@
+# netgen: everything that is done with it, by name. PIP_ARGS is passed on to pip, for an index
+# of torch without CUDA, say: make PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
+
+.PHONY: baselines configs test oracle golden lint types clean
+
+baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
+	mkdir -p build
+	$(BIN)/netgen build configs/lenet.yaml configs/mnist.yaml --output-dir build
+
+configs: $(INSTALLED)  ## generate and run every spec that comes with netgen
+	mkdir -p build
+	$(BIN)/netgen build configs/*.yaml --output-dir build
+
+test: $(INSTALLED)  ## the tests
+	$(BIN)/python -m pytest
+
+oracle: $(INSTALLED)  ## the rules against torch on over 20,000 random argument sets
+	$(BIN)/python -m pytest tests/test_catalogue.py -k agrees --oracle 175
+
+golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
+	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py --renew
+
+lint: $(INSTALLED)  ## style of our own source
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)  ## types of our own source, as it is installed
+	cd build && ../$(BIN)/mypy --strict --package torch_netgen
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): $(BIN)/python pyproject.toml constraints.txt README.md $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+		--constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+		--constraint constraints.txt '.[dev]'
+	touch $@

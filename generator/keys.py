@@ -1,0 +1,133 @@
+"""The keys that all layers know: `from`, `when`, `repeat` and `name`, evaluated and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .diagnostics import printable
+from .expressions import ExpressionError
+from .graph import Ref, SpecPath
+from .names import IN_USE, why_no_attribute
+from .scope import LayerNames, Scope
+from .sizes import plain, symbols_in
+from .spec import Item
+
+MOST_COPIES = 10_000
+
+
+class Taken(Exception):
+    """A default name that is written further down: read the scope again without it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def pin(scope: Scope, value: Any, path: SpecPath) -> None:
+    """A value decides on the structure: the parameters in it are fixed."""
+    try:
+        scope.context.pin(symbols_in(value))
+    except ExpressionError as error:
+        scope.context.error("NG206", error.message, path)
+
+
+def _decided(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
+    """The plain value of a key on which the structure hangs."""
+    value = scope.context.evaluate(item.common[key], names, item.at(key))
+    pin(scope, value, item.at(key))
+    return plain(value)
+
+
+def reads(
+    scope: Scope, item: Item, current: tuple[Ref, ...], index: int | None, *, chained: bool
+) -> tuple[Ref, ...]:
+    """The references under `from`, or the layer before."""
+    if "from" not in item.common:
+        return current
+    path = item.at("from")
+    if chained:
+        message = "a `Sequential` is a chain: what stands in it has no `from`"
+        scope.context.error("NG210", message, path, key=True)
+    value = _decided(scope, item, "from", LayerNames(scope, None, index))
+    texts = value if isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        scope.context.error("NG201", "`from` is a reference or a list of references", path)
+    inner = isinstance(item.common["from"], list)
+    return tuple(
+        scope.find(text, (*path, place) if inner else path) for place, text in enumerate(texts)
+    )
+
+
+def present(scope: Scope, item: Item, names: LayerNames) -> bool:
+    """Whether the layer is there: `when`."""
+    if "when" not in item.common:
+        return True
+    value = _decided(scope, item, "when", names)
+    if not isinstance(value, bool):
+        scope.context.error("NG201", "`when` should be a condition, true or false", item.at("when"))
+    return value
+
+
+def count(scope: Scope, item: Item, names: LayerNames) -> int | None:
+    """The number of copies: `repeat`."""
+    if "repeat" not in item.common:
+        return None
+    path = item.at("repeat")
+    value = _decided(scope, item, "repeat", names)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        scope.context.error("NG201", "`repeat` should be a whole number of 0 or more", path)
+    if value > MOST_COPIES:
+        message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
+        scope.context.error("NG210", message, path)
+    return int(value)
+
+
+def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
+    """The attribute's path: `name`."""
+    if "name" not in item.common:
+        return None
+    path = item.at("name")
+    value = _word(scope, item, names)
+    for part in value.split("."):
+        numbered = part.isascii() and part.isdecimal() and "." in value
+        reason = None if numbered and str(int(part)) == part else why_no_attribute(part)
+        if reason:
+            message = f"`{printable(value)}`: `{printable(part)}` {reason}"
+            scope.context.error("NG205", message, path)
+    if value in scope.written and not any(d.name == value for d in scope.drafts):
+        scope.context.error("NG205", f"the name `{value}` is given twice", path)
+    if any(value == placeholder.name for placeholder in scope.inputs):
+        scope.context.error("NG205", f"`{value}` is an input already", path)
+    for draft in scope.drafts:
+        if draft.name == value:
+            if draft.written:
+                scope.context.error("NG205", f"the name `{value}` is given twice", path)
+            raise Taken(value)
+    scope.names.note(value)
+    return value
+
+
+def child_name(
+    scope: Scope, item: Item, names: LayerNames, used: Iterable[str | None]
+) -> str | None:
+    """The key of a child of a `Sequential`: anything printable without a dot."""
+    if "name" not in item.common:
+        return None
+    path = item.at("name")
+    value = _word(scope, item, names)
+    if value in used:
+        scope.context.error("NG205", f"the name `{printable(value)}` is given twice", path)
+    if not value or "." in value or not value.isprintable():
+        message = f"`{printable(value)}` is no key: it is empty, or has a dot or what can't be seen"
+        scope.context.error("NG205", message, path)
+    if value.isidentifier() and why_no_attribute(value) == IN_USE:
+        scope.context.error("NG205", f"`{value}` {IN_USE}", path)
+    return value
+
+
+def _word(scope: Scope, item: Item, names: LayerNames) -> str:
+    value = _decided(scope, item, "name", names)
+    if not isinstance(value, str):
+        scope.context.error("NG205", "a `name` is a word", item.at("name"))
+    return value

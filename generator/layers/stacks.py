@@ -1,0 +1,202 @@
+"""Stacks of transformer layers: encoder, decoder, and both as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .base import (
+    PARAMETERS,
+    Arg,
+    Args,
+    Layer,
+    Nested,
+    TensorType,
+    Weight,
+    pointwise,
+    prefixed,
+    refuse,
+)
+from .kinds import BOOL, INT, MODULE, optional
+from .transformer import (
+    HINTS,
+    MODEL,
+    REST,
+    TGT_MASKS,
+    WIDE,
+    check_model,
+    decoder_layer,
+    decoder_macs,
+    encoder_layer,
+    encoder_macs,
+    infer_model,
+    layer_args,
+    layer_weights,
+    norm_weights,
+)
+
+
+def _stack(kind: str, a: Args, module: Nested, x: TensorType) -> TensorType:
+    if module.row.name != f"Transformer{kind}Layer":
+        argument = f"{kind.lower()}_layer"
+        refuse(f"`{argument}` must be a `Transformer{kind}Layer`", argument)
+    if a.num_layers < 1:
+        refuse("`num_layers` must be 1 or more", "num_layers")
+    if a.norm is None:
+        return pointwise(a, x)
+    if len(a.norm.row.tensors) != 1:
+        refuse("`norm` must read one tensor", "norm")
+    y = a.norm.row.rule(a.norm.a, x)
+    return y if isinstance(y, TensorType) else refuse("`norm` must give one tensor", "norm")
+
+
+def encoder(
+    a: Args,
+    src: TensorType,
+    mask: TensorType | None = None,
+    src_key_padding_mask: TensorType | None = None,
+) -> TensorType:
+    """The shape of `src`, as in `torch.nn.TransformerEncoder`."""
+    result = _stack("Encoder", a, a.encoder_layer, src)
+    layer = a.encoder_layer.a
+    layer.is_causal = getattr(a, "is_causal", None)
+    encoder_layer(layer, src, mask, src_key_padding_mask)
+    return result
+
+
+def decoder(a: Args, tgt: TensorType, memory: TensorType, **masks: TensorType) -> TensorType:
+    """The shape of `tgt`, as in `torch.nn.TransformerDecoder`."""
+    result = _stack("Decoder", a, a.decoder_layer, tgt)
+    layer = a.decoder_layer.a
+    layer.tgt_is_causal = getattr(a, "tgt_is_causal", None)
+    layer.memory_is_causal = getattr(a, "memory_is_causal", False)
+    decoder_layer(layer, tgt, memory, **masks)
+    return result
+
+
+def transformer(a: Args, src: TensorType, tgt: TensorType, **masks: TensorType) -> TensorType:
+    """The shape of `tgt`, as in `torch.nn.Transformer`."""
+    check_model("Transformer", a, src, tgt)
+    for side in ("encoder", "decoder"):
+        custom = getattr(a, f"custom_{side}")
+        if custom is None and getattr(a, f"num_{side}_layers") < 1:
+            refuse(f"`num_{side}_layers` must be 1 or more", f"num_{side}_layers")
+        if custom is not None and custom.row.name != f"Transformer{side.title()}":
+            name = f"custom_{side}"
+            refuse(f"`{name}` must be a `Transformer{side.title()}`", name)
+    for_encoder = {
+        name.removeprefix("src_"): mask for name, mask in masks.items() if name[:4] == "src_"
+    }
+    for_decoder = {name: mask for name, mask in masks.items() if name[:4] != "src_"}
+    source = for_encoder.get("mask"), for_encoder.get("key_padding_mask")
+    layer = a.custom_encoder.args["encoder_layer"].a if a.custom_encoder else layer_args(a)
+    layer.is_causal = a.src_is_causal
+    encoder_layer(layer, src, *source)
+    layer = a.custom_decoder.args["decoder_layer"].a if a.custom_decoder else layer_args(a)
+    layer.tgt_is_causal, layer.memory_is_causal = a.tgt_is_causal, a.memory_is_causal
+    return decoder_layer(layer, tgt, src, **for_decoder)
+
+
+def _stack_weights(layer: Nested, count: int, norm: Nested | None) -> list[Weight]:
+    weights = [w for i in range(int(count)) for w in layer.weights(f"layers.{i}")]
+    return weights + (norm.weights("norm") if norm else [])
+
+
+def _side_weights(a: Args, side: str, norms: int) -> list[Weight]:
+    custom = getattr(a, f"custom_{side}")
+    if custom is not None:
+        return list(custom.weights(side))
+    weights: list[Weight] = []
+    for i in range(int(getattr(a, f"num_{side}_layers"))):
+        weights += prefixed(f"{side}.layers.{i}", layer_weights(norms, a))
+    return weights + norm_weights(f"{side}.norm", a)
+
+
+def _transformer_weights(a: Args) -> list[Weight]:
+    return _side_weights(a, "encoder", 2) + _side_weights(a, "decoder", 3)
+
+
+def _stack_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    layer = a.encoder_layer if hasattr(a, "encoder_layer") else a.decoder_layer
+    return int(a.num_layers * layer.row.macs(layer.a, xs, ys))
+
+
+def _transformer_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    src, tgt = xs[:2]
+    sides = ((a.custom_encoder, (src,)), (a.custom_decoder, (tgt, src)))
+    own = (
+        int(a.num_encoder_layers) * encoder_macs(a, (src,), ys),
+        int(a.num_decoder_layers) * decoder_macs(a, (tgt, src), ys),
+    )
+    return sum(
+        custom.row.macs(custom.a, reads, ys) if custom else macs
+        for (custom, reads), macs in zip(sides, own, strict=True)
+    )
+
+
+HINT = Arg("is_causal", optional(BOOL), None)
+
+LAYERS = (
+    Layer(
+        name="Transformer",
+        stem="transformer",
+        rule=transformer,
+        args=(
+            MODEL,
+            Arg("nhead", INT, 8),
+            Arg("num_encoder_layers", INT, 6),
+            Arg("num_decoder_layers", INT, 6),
+            *WIDE,
+            Arg("custom_encoder", optional(MODULE), None),
+            Arg("custom_decoder", optional(MODULE), None, reads=(1, 0)),
+            *REST,
+        ),
+        dtypes=PARAMETERS,
+        infer=infer_model,
+        weights=_transformer_weights,
+        macs=_transformer_macs,
+        tensors=("src", "tgt"),
+        optional_tensors=(
+            "src_mask",
+            "tgt_mask",
+            "memory_mask",
+            "src_key_padding_mask",
+            "tgt_key_padding_mask",
+            "memory_key_padding_mask",
+        ),
+        options=(Arg("src_is_causal", optional(BOOL), None), *HINTS),
+    ),
+    Layer(
+        name="TransformerDecoder",
+        stem="transformer_decoder",
+        rule=decoder,
+        args=(
+            Arg("decoder_layer", MODULE, positional=True, reads=(0, 1)),
+            Arg("num_layers", INT),
+            Arg("norm", optional(MODULE), None),
+        ),
+        dtypes=PARAMETERS,
+        weights=lambda a: _stack_weights(a.decoder_layer, a.num_layers, a.norm),
+        macs=_stack_macs,
+        tensors=("tgt", "memory"),
+        optional_tensors=TGT_MASKS,
+        options=HINTS,
+    ),
+    Layer(
+        name="TransformerEncoder",
+        stem="transformer_encoder",
+        rule=encoder,
+        args=(
+            Arg("encoder_layer", MODULE, positional=True),
+            Arg("num_layers", INT),
+            Arg("norm", optional(MODULE), None),
+            Arg("enable_nested_tensor", BOOL, True, free=True),
+            Arg("mask_check", BOOL, True, free=True),
+        ),
+        dtypes=PARAMETERS,
+        weights=lambda a: _stack_weights(a.encoder_layer, a.num_layers, a.norm),
+        macs=_stack_macs,
+        tensors=("src",),
+        optional_tensors=("mask", "src_key_padding_mask"),
+        options=(HINT,),
+    ),
+)

@@ -1,0 +1,60 @@
+"""What the tests share: one worker with torch in it, and where things stand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from torch_netgen.pipeline import Result, build_source
+from torch_netgen.smoke import Worker
+from torch_netgen.source import parse
+
+ROOT = Path(__file__).parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+SPECS = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
+
+Builder = Callable[..., Result]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew", action="store_true", help="write the expected files anew")
+    parser.addoption(
+        "--oracle",
+        type=int,
+        default=20,
+        metavar="N",
+        help="random argument sets for each layer type (175 make over 20,000)",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+    random.seed(0)
+
+
+@pytest.fixture(scope="session")
+def worker() -> Iterator[Worker]:
+    with Worker() as started:
+        started.start()
+        yield started
+
+
+@pytest.fixture(scope="session")
+def build_text(worker: Worker) -> Builder:
+    """Build a spec's text with a smoke-run."""
+
+    def build(text: str, **overrides: Any) -> Result:
+        return build_source(parse(text, "spec.yaml"), overrides, worker, "cpu")
+
+    return build

@@ -1,0 +1,174 @@
+"""The command line, as a process of its own: files, tables, verdicts and exit codes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from torch_netgen import __version__
+
+from .conftest import CONFIGS, ROOT
+
+LENET = ROOT / "configs" / "lenet.yaml"
+WRONG = "name: Net\ninput: [4]\nlayers:\n  - Linear: {in_features: 5, out_features: 2}\n"
+
+
+def netgen(
+    *args: object, cwd: Path, stdin: str = "", **env: str
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "torch_netgen", *map(str, args)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **env},
+    )
+
+
+def test_build_writes_beside_the_caller_and_says_what_it_showed(tmp_path: Path) -> None:
+    run = netgen("build", LENET, "--device", "cpu", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["lenet.py"]
+    golden = ROOT / "tests" / "golden" / "configs" / "lenet.py"
+    assert (tmp_path / "lenet.py").read_text() == golden.read_text()
+    assert re.search(r"^  conv2 +Conv2d +\(N, 16, 10, 10\) +2,416$", run.stdout, re.M)
+    assert re.search(r"^  total +61,706$", run.stdout, re.M)
+    assert re.search(r"^smoke-run on cpu: passed in \d+\.\d\d s \(torch 2\.", run.stdout, re.M)
+    assert re.search(r"^wrote lenet\.py in \d+\.\d\d s$", run.stdout, re.M)
+
+
+def test_one_parameter_gives_the_same_spec_other_sizes(tmp_path: Path) -> None:
+    run = netgen("build", LENET, "--set", "size=64", "--no-smoke", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "nn.Linear(16 * 13 * 13, 120)" in (tmp_path / "lenet.py").read_text()
+    assert "not run: --no-smoke" in run.stdout
+
+
+def test_several_specs_go_to_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    run = netgen(
+        "build", *CONFIGS[:3], "--output-dir", "out", "--no-smoke", cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
+    names = {path.stem for path in (tmp_path / "out").iterdir()}
+    assert names == {path.stem for path in CONFIGS[:3]}
+
+
+def test_standard_input_to_standard_output(tmp_path: Path) -> None:
+    spec = "name: Net\ninput: [4]\nlayers: [{Linear: 2}]\n"
+    run = netgen("build", "-", "-o", "-", "--no-smoke", cwd=tmp_path, stdin=spec)
+    assert run.returncode == 0, run.stderr
+    compile(run.stdout, "stdout", "exec")
+    assert "total" in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_spec_writes_nothing_and_the_right_ones_are_still_built(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text(WRONG)
+    run = netgen("build", "wrong.yaml", LENET, "--no-smoke", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "wrong.yaml:4:27" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lenet.py", "wrong.yaml"]
+
+
+def test_no_torch_is_needed_without_the_smoke_run(tmp_path: Path) -> None:
+    code = (
+        "import sys; from torch_netgen.cli import main; "
+        f"code = main(['build', {str(LENET)!r}, '--no-smoke']); "
+        "print('torch' in sys.modules); sys.exit(code)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "False"
+
+
+def test_version_and_help_load_nothing_heavy(tmp_path: Path) -> None:
+    heavy = {"torch", "pydantic", "black", "jinja2", "yaml"}
+    code = (
+        "import sys\nfrom torch_netgen.cli import main\n"
+        "try: main(['--version'])\nexcept SystemExit as end: assert end.code == 0\n"
+        f"print(sorted({heavy!r} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines() == [f"netgen {__version__}", "[]"]
+    help = netgen("build", "--help", cwd=tmp_path)
+    assert help.returncode == 0
+    assert "examples:" in help.stdout
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["build"],
+        ["bild", "lenet.yaml"],
+        ["build", "a.yaml", "b.yaml", "-o", "c.py"],
+        ["build", "a.yaml", "x/a.yaml"],
+        ["build", "a.yaml", "--device", "tpu"],
+        ["build", "a.yaml", "--set", "size"],
+        ["build", "a.yaml", "--seed", "-1"],
+        ["build", "a.yaml", "-o", "b.py", "--output-dir", "c"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(args: list[str], tmp_path: Path) -> None:
+    run = netgen(*args, cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.startswith("usage: netgen")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["build", "gone.yaml"], "NG101", "no such file"),
+        (["build", str(LENET), "--no-smoke", "-o", "no/such/folder.py"], "NG501", "can't write"),
+        (["build", str(LENET), "--no-smoke", "--set", "siz=3"], "NG208", "did you mean `size`?"),
+        (["build", str(LENET), "--no-smoke", "--set", "size=big"], "NG208", "a whole number"),
+    ],
+)
+def test_what_can_not_be_done_is_exit_code_1(
+    args: list[str], code: str, words: str, tmp_path: Path
+) -> None:
+    run = netgen(*args, cwd=tmp_path)
+    assert run.returncode == 1
+    assert f"error[{code}]" in run.stderr
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_device_is_said(tmp_path: Path) -> None:
+    run = netgen("build", LENET, "--device", "mps", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "error[NG403]: the device `mps` is not there" in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_stands_at_the_target_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "lenet.py"
+    target.write_text("old")
+    target.chmod(0o640)
+    run = netgen("build", LENET, "--no-smoke", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert target.read_text().startswith('"""LeNet-5')
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_run_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    for name in ("torch.py", "json.py", "torch_netgen.py", "netgen_generated.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported from the current folder')")
+    run = netgen("build", LENET, "--device", "cpu", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr

@@ -1,0 +1,48 @@
+"""Generated source, held against files that are reviewed in the diff; and its quality."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from torch_netgen.pipeline import build_source
+from torch_netgen.smoke import Worker
+from torch_netgen.source import read
+
+from .conftest import CONFIGS, ROOT, SPECS
+
+GOLDEN = ROOT / "tests" / "golden"
+
+
+@pytest.mark.parametrize("path", [*CONFIGS, *SPECS], ids=lambda path: path.stem)
+def test_source_is_as_reviewed(path: Path, worker: Worker, request: pytest.FixtureRequest) -> None:
+    """Built twice with the same bytes, run, and equal to the golden file (``--renew`` writes it)."""
+    source = build_source(read(path), {}, worker, "cpu").source
+    assert source == build_source(read(path), {}, None).source
+    golden = GOLDEN / path.parent.name / f"{path.stem}.py"
+    if request.config.getoption("--renew"):
+        golden.write_text(source, encoding="utf-8")
+    assert source == golden.read_text(encoding="utf-8")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    kept = {path.stem for path in [*CONFIGS, *SPECS]}
+    assert {path.stem for path in GOLDEN.rglob("*.py")} == kept
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "-m", "black", "--check", "--quiet"],
+        [sys.executable, "-m", "ruff", "check", "--isolated"],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file="],
+    ],
+    ids=["black", "ruff", "mypy"],
+)
+def test_golden_files_pass(command: list[str]) -> None:
+    files = sorted(map(str, GOLDEN.rglob("*.py")))
+    run = subprocess.run([*command, *files], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
