@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .pipeline import Result, build
     from .diagnostics import Diagnostic, Location, NetgenError
+    from .pipeline import Result, build
 
 __all__ = ["Diagnostic", "Location", "NetgenError", "Result", "__version__", "build"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .diagnostics import Diagnostic, NetgenError, closest, printable
+from .diagnostics import Diagnostic, NetgenError, closest, closest_word, printable
 from .graph import Ref, SpecPath
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
@@ -54,7 +54,7 @@ def read_layer(
     }
     checked = read_arguments(row, args)
     if isinstance(checked, list):
-        raise NetgenError(*(_diagnostic(scope, item, row, found, paths) for found in checked))
+        raise NetgenError(*_diagnostics(scope, item, row, checked, paths))
     named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
     return Arguments(checked, inputs, tuple(named), types, named_types)
 
@@ -110,7 +110,7 @@ def _tensors(
         if not reads:
             message = f"`{row.name}` comes first and must say what it reads"
         else:
-            message = f"`{row.name}` reads {needed} tensors ({wanted}), but {len(reads)} are given"
+            message = f"`{row.name}` reads {needed} tensors ({wanted}), but {len(reads)} given"
         scope.context.error("NG204", message, path, key=key, help=f"write `from: [{wanted}]`")
     return reads[:needed], list(zip(row.optional_tensors, reads[needed:], strict=False))
 
@@ -152,11 +152,24 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Nest
     }
     checked = read_arguments(row, args)
     if isinstance(checked, list):
-        raise NetgenError(*(_diagnostic(scope, item, row, found, paths) for found in checked))
+        raise NetgenError(*_diagnostics(scope, item, row, checked, paths))
     for arg in row.args:
         if arg.kind.structural and not arg.free:
             scope.context.pin(symbols_in(checked.get(arg.name)))
     return Nested(row, checked)
+
+
+def _diagnostics(
+    scope: Scope, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
+) -> list[Diagnostic]:
+    """A diagnostic for each problem; a misspelt argument is not missing as well."""
+    known = [arg.name for arg in (*row.args, *row.options)]
+    meant = {closest_word(found.argument, known) for found in problems if found.kind == "unknown"}
+    return [
+        _diagnostic(scope, item, row, found, paths)
+        for found in problems
+        if found.kind != "missing" or found.argument not in meant
+    ]
 
 
 def _diagnostic(

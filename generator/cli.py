@@ -113,8 +113,8 @@ def _build(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
 def _build_one(
     config: str, options: argparse.Namespace, overrides: dict[str, Any], worker: Worker
 ) -> int:
-    from .pipeline import build_source, write
     from .diagnostics import NetgenError
+    from .pipeline import build_source, write
     from .source import parse, read
 
     start = time.perf_counter()

@@ -87,14 +87,19 @@ class NetgenError(Exception):
         self.diagnostics: Sequence[Diagnostic] = diagnostics
 
 
-def closest(word: str, words: Iterable[str]) -> str | None:
-    """The help for a misspelt word: the one that was probably meant."""
+def closest_word(word: str, words: Iterable[str]) -> str | None:
+    """The word that was probably meant."""
     words = list(words)
     folded = {known.lower(): known for known in words}
     if word.lower() in folded:
-        return f"did you mean `{folded[word.lower()]}`?"
-    found = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"did you mean `{found[0]}`?" if found else None
+        return folded[word.lower()]
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)
+
+
+def closest(word: str, words: Iterable[str]) -> str | None:
+    """The help for a misspelt word: the one that was probably meant."""
+    found = closest_word(word, words)
+    return f"did you mean `{found}`?" if found else None
 
 
 def printable(text: str) -> str:

@@ -23,7 +23,7 @@ from .names import snake_case
 from .naming import Names, key_of, written_names
 from .scope import Draft, LayerNames, Scope
 from .shapes import apply
-from .sizes import plain, symbols_in
+from .sizes import Dim, plain, symbols_in
 from .source import Source
 from .spec import Document, Item, read_item
 
@@ -307,8 +307,29 @@ class _Lowering:
         elif item.written is None:
             key = False
         location = self.context.source.locate(path, key=key)
-        notes = tuple(f"`{item.type}` reads {type_} {type_.dtype}" for type_ in read.types)
+        if self.chain is None:
+            notes = tuple(self.origin(ref) for ref in read.inputs)
+        else:
+            notes = (f"the layer before gives {shape_note(read.types[0])}",)
         return Diagnostic("NG211", refusal.message, location, notes, refusal.help)
+
+    def origin(self, ref: Ref) -> str:
+        """Where a tensor comes from, for a note."""
+        shape = shape_note(self.scope.type_of(ref))
+        inputs = len(self.scope.inputs)
+        if ref.node < inputs:
+            return f"the input `{self.scope.inputs[ref.node].name}` is {shape}"
+        draft = self.scope.drafts[ref.node - inputs]
+        line = self.context.source.locate(draft.path, key=True).line
+        return f"`{draft.name or draft.stem}` (line {line}) gives {shape}"
+
+
+def shape_note(type_: TensorType) -> str:
+    """A tensor's shape and type, with the products that its sizes came from."""
+    products = [size for size in type_.shape if isinstance(size, Dim) and len(size.factors) > 1]
+    origins = "".join(f", {int(size)} = {size.code}" for size in dict.fromkeys(products))
+    kind = "" if type_.dtype == "float32" else f" {type_.dtype}"
+    return f"{type_}{kind}{origins}"
 
 
 def _counts(name: Any) -> bool:

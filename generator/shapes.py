@@ -96,7 +96,7 @@ def _check_agrees(name: str, written: Any, found: Any) -> None:
         for value in (written, found)
     )
     help = f"leave `{name}` out: netgen fills it in"
-    raise Refusal(f"`{name}` is {given}, but the layer reads {reads}", name, help)
+    raise Refusal(f"`{name}` is {given}, but what is read makes it {reads}", name, help)
 
 
 def _check_runtime(row: Layer, args: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .diagnostics import Diagnostic, NetgenError, closest, printable
+from .diagnostics import Diagnostic, NetgenError, closest, closest_word, printable
 from .graph import SpecPath
 from .names import why_no_class
 from .source import Source
@@ -92,7 +92,15 @@ def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
         return model.model_validate(values)
     except ValidationError as error:
         places: dict[SpecPath, Diagnostic] = {}
-        for found in error.errors(include_url=False):
+        problems = error.errors(include_url=False)
+        # a misspelt key is one mistake: that the right one is missing follows from it
+        unknown = [
+            str(found["loc"][-1]) for found in problems if found["type"] == "extra_forbidden"
+        ]
+        meant = {closest_word(word, model.model_fields) for word in unknown}
+        for found in problems:
+            if found["type"] == "missing" and found["loc"][0] in meant:
+                continue
             diagnostic = _diagnostic(model, found, source, path)
             # a union reports each of its sides: one mistake is one message
             places.setdefault(_real(found["loc"], values), diagnostic)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from torch_netgen.pipeline import Result, build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import parse

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-
-from torch_netgen.pipeline import build_source
 from torch_netgen.diagnostics import NetgenError
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.layers.base import REQUIRED
 from torch_netgen.names import MODULE_NAMES, why_no_attribute
+from torch_netgen.pipeline import build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import from_mapping
 

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from torch_netgen import __version__
 
 from .conftest import CONFIGS, ROOT
@@ -54,9 +53,7 @@ def test_one_parameter_gives_the_same_spec_other_sizes(tmp_path: Path) -> None:
 
 def test_several_specs_go_to_a_folder(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    run = netgen(
-        "build", *CONFIGS[:3], "--output-dir", "out", "--no-smoke", cwd=tmp_path
-    )
+    run = netgen("build", *CONFIGS[:3], "--output-dir", "out", "--no-smoke", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     names = {path.stem for path in (tmp_path / "out").iterdir()}
     assert names == {path.stem for path in CONFIGS[:3]}

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from torch_netgen.pipeline import build, build_source
 from torch_netgen.source import read
 

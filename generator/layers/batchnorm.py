@@ -12,20 +12,20 @@ from .kinds import BOOL, FLOAT, INT, Kind, optional
 NULL = Kind("null", lambda value: None if value is None else INT.check("null"), "None", {})
 
 
-def batch_norm(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) -> TensorType:
+def batch_norm(name: str, a: Args, x: TensorType) -> TensorType:
     """The input's shape. In training each channel needs two values or more."""
-    if ranks:
-        check_rank(name, x, *ranks)
-    elif x.rank < 2:
-        refuse(f"`{name}` reads 2 dimensions or more, batch included, but {x} has {x.rank}")
     agree("`num_features`", a.num_features, x.shape[1], "the number of channels")
     if x.numel // int(x.shape[1]) < 2:
         refuse(f"`{name}` needs two values or more per channel in training, but reads {x}")
     return pointwise(a, x)
 
 
-def infer_features(a: Args, x: TensorType) -> dict[str, Any]:
-    return {"num_features": x.shape[1]} if x.rank > 1 else {}
+def infer_features(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) -> dict[str, Any]:
+    if ranks:
+        check_rank(name, x, *ranks)
+    elif x.rank < 2:
+        refuse(f"`{name}` reads 2 dimensions or more, batch included, but {x} has {x.rank}")
+    return {"num_features": x.shape[1]}
 
 
 def norm_weights(a: Args) -> Sequence[Weight]:
@@ -60,10 +60,10 @@ def _norm(name: str, ranks: tuple[int, ...], *more: Arg) -> Layer:
     return Layer(
         name=name,
         stem="bn",
-        rule=partial(batch_norm, name, ranks),
+        rule=partial(batch_norm, name),
         args=norm_args(True, optional(FLOAT), *more),
         dtypes=MIXED,
-        infer=infer_features,
+        infer=partial(infer_features, name, ranks),
         weights=norm_weights,
     )
 

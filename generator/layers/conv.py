@@ -28,8 +28,9 @@ def channels(n: int, x: TensorType) -> int:
     return x.rank - n - 1
 
 
-def infer_channels(n: int, a: Args, x: TensorType) -> dict[str, Any]:
-    return {"in_channels": x.shape[channels(n, x)]} if x.rank in (n + 1, n + 2) else {}
+def infer_channels(name: str, n: int, a: Args, x: TensorType) -> dict[str, Any]:
+    check_rank(name, x, n + 2, n + 1)
+    return {"in_channels": x.shape[channels(n, x)]}
 
 
 def _check_groups(a: Args) -> None:
@@ -74,7 +75,6 @@ def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size
 
 def conv(n: int, a: Args, x: TensorType) -> TensorType:
     """Shape of `torch.nn.Conv*d` (the formula under "Shape" in its documentation)."""
-    check_rank(f"Conv{n}d", x, n + 2, n + 1)
     _check_numbers(n, a)
     _check_groups(a)
     paddings = _paddings(n, a)
@@ -97,7 +97,6 @@ def conv_transpose(
     n: int, a: Args, x: TensorType, output_size: TensorType | None = None
 ) -> TensorType:
     """Shape of `torch.nn.ConvTranspose*d` (under "Shape" in its documentation)."""
-    check_rank(f"ConvTranspose{n}d", x, n + 2, n + 1)
     _check_numbers(n, a)
     _check_groups(a)
     if a.padding_mode != "zeros":
@@ -193,7 +192,7 @@ def _layers(n: int) -> tuple[Layer, Layer]:
         rule=partial(conv, n),
         args=_conv_args(n),
         dtypes=PARAMETERS,
-        infer=partial(infer_channels, n),
+        infer=partial(infer_channels, f"Conv{n}d", n),
         weights=partial(_weights, n, False),
         macs=partial(_macs, n, False),
     )
@@ -203,7 +202,7 @@ def _layers(n: int) -> tuple[Layer, Layer]:
         rule=partial(conv_transpose, n),
         args=_transposed_args(n),
         dtypes=PARAMETERS,
-        infer=partial(infer_channels, n),
+        infer=partial(infer_channels, f"ConvTranspose{n}d", n),
         weights=partial(_weights, n, True),
         macs=partial(_macs, n, True),
         options=(Arg("output_size", optional(items(INT)), None, brackets=True),),

@@ -14,7 +14,6 @@ from .kinds import FLOAT
 def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:
     """The input's shape. Each channel of a sample needs two values or more in training."""
     name = f"InstanceNorm{n}d"
-    check_rank(name, x, n + 2, n + 1)
     agree("`num_features`", a.num_features, x.shape[-n - 1], "the number of channels")
     if math.prod(x.shape[-n:]) < 2:
         refuse(f"`{name}` needs two values or more per channel, but reads {x}")
@@ -24,7 +23,8 @@ def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:
 
 
 def infer_features(n: int, a: Args, x: TensorType) -> dict[str, Any]:
-    return {"num_features": x.shape[-n - 1]} if x.rank > n else {}
+    check_rank(f"InstanceNorm{n}d", x, n + 2, n + 1)
+    return {"num_features": x.shape[-n - 1]}
 
 
 def _norm(n: int) -> Layer:

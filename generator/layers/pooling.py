@@ -228,20 +228,10 @@ def _adaptive_size(n: int) -> Arg:
     return Arg("output_size", kind, positional=True)
 
 
-def _layers(n: int) -> tuple[Layer, ...]:
-    indices = Arg("return_indices", BOOL, False)
+def _averages(n: int) -> tuple[Layer, ...]:
     averaged = FLOATS | {"int64"} if n < 3 else frozenset({"float32", "float64", "int64"})
     powered = FLOATS if n < 3 else frozenset({"float32", "float64"})
     return (
-        Layer(
-            name=f"MaxPool{n}d",
-            stem="maxpool",
-            rule=partial(max_pool, n),
-            args=_max_args(n),
-            dtypes=FLOATS if n == 1 else FLOATS | INTS,
-            ports=("output", "indices"),
-            functional=f"F.max_pool{n}d",
-        ),
         Layer(
             name=f"AvgPool{n}d",
             stem="avgpool",
@@ -265,12 +255,27 @@ def _layers(n: int) -> tuple[Layer, ...]:
             args=(_adaptive_size(n),),
             functional=f"F.adaptive_avg_pool{n}d",
         ),
+    )
+
+
+def _maxima(n: int) -> tuple[Layer, ...]:
+    ports = ("output", "indices")
+    return (
+        Layer(
+            name=f"MaxPool{n}d",
+            stem="maxpool",
+            rule=partial(max_pool, n),
+            args=_max_args(n),
+            dtypes=FLOATS if n == 1 else FLOATS | INTS,
+            ports=ports,
+            functional=f"F.max_pool{n}d",
+        ),
         Layer(
             name=f"AdaptiveMaxPool{n}d",
             stem="maxpool",
             rule=partial(adaptive_pool, n, "Max"),
-            args=(_adaptive_size(n), indices),
-            ports=("output", "indices"),
+            args=(_adaptive_size(n), Arg("return_indices", BOOL, False)),
+            ports=ports,
             functional=f"F.adaptive_max_pool{n}d",
         ),
         Layer(
@@ -294,4 +299,8 @@ def _fractional(n: int) -> Layer:
     )
 
 
-LAYERS = (*(layer for n in (1, 2, 3) for layer in _layers(n)), _fractional(2), _fractional(3))
+LAYERS = (
+    *(layer for n in (1, 2, 3) for layer in (*_averages(n), *_maxima(n))),
+    _fractional(2),
+    _fractional(3),
+)

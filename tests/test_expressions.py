@@ -1,0 +1,193 @@
+"""The expression language against Python itself, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from torch_netgen.algebra import Symbol
+from torch_netgen.expressions import Budget, ExpressionError, evaluate_text, fail, named
+from torch_netgen.sizes import Coded, Dim, plain
+
+PARAMS: dict[str, Any] = {
+    "a": 3,
+    "b": 7,
+    "f": 1.5,
+    "flag": True,
+    "word": "same",
+    "items": [4, 5, 6],
+}
+
+
+class Names:
+    """Parameters alone; what gets pinned is kept."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self.pinned: set[str] = set()
+
+    def value(self, name: str) -> Any:
+        return self.values[name] if name in self.values else fail("unknown", name)
+
+    def shape(self, reference: str) -> Sequence[Any]:
+        return {"input": [3, 8, 8], "pool.indices": [1]}[reference]
+
+    def pin(self, symbols: frozenset[Symbol]) -> None:
+        self.pinned |= {symbol.name for symbol in symbols}
+
+
+def evaluate(text: str, values: dict[str, Any] | None = None) -> Any:
+    return evaluate_text(text, Names(PARAMS if values is None else values), Budget())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$a", 3),
+        ("$(a + b * 2)", 17),
+        ("$(a if flag else b)", 3),
+        ("$(items[-1])", 6),
+        ("$(items[1:])", [5, 6]),
+        ("$(items[::-1])", [6, 5, 4]),
+        ("$([i * j for i in range(3) for j in range(2) if i])", [0, 1, 0, 2]),
+        ("$([[0] * 2 for _ in range(2)])", [[0, 0], [0, 0]]),
+        ("$(divisible(37, 8))", 40),
+        ("$(divisible(10, 8))", 16),
+        ("$(round(2.5) + floor(2.7) + ceil(2.1) + abs(-1))", 8),
+        ("$(sqrt(16) + exp(0) + log(1) + sin(0) + cos(0))", 6.0),
+        ("$(pi)", math.pi),
+        ("$(sum(items) + len(items) + min(items) + max(a, b))", 29),
+        ("$(not flag or a < b <= 7)", True),
+        ("$(shape(input)[0] + shape(pool.indices)[0])", 4),
+        ("$(word == 'same')", True),
+        ("$(None)", None),
+        ("conv$a", "conv3"),
+        ("$(a)_${b}".replace("${b}", "$b"), "3_7"),
+        ("costs 5$$", "costs 5$"),
+        ("$$a", "$a"),
+        ("plain", "plain"),
+        ("", ""),
+        ("$(')' + word)", ")same"),
+    ],
+)
+def test_values_are_pythons(text: str, value: Any) -> None:
+    found = evaluate(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$(a.real)",
+        "$(().__class__.__bases__[0].__subclasses__())",
+        "$(__import__('os'))",
+        "$(lambda: 0)",
+        "$(f'{a}')",
+        "$('%s' % a)",
+        "$([x for x in items])",
+        "$({1: 2})",
+        "$({1, 2})",
+        "$((a := 4))",
+        "$(a @ b)",
+        "$(a << 3)",
+        "$(~a)",
+        "$(*items, 1)",
+        "$(min(*items))",
+        "$(max(a, key=b))",
+        "$(int('3'))",
+        "$(items[9])",
+        "$(items['a'])",
+        "$(items[::0])",
+        "$(a // 0)",
+        "$(a % 0)",
+        "$(1 / 0)",
+        "$(log(0))",
+        "$(sqrt(-1))",
+        "$(word + a)",
+        "$(divisible(3, 0))",
+        "$(10 ** 40)",
+        "$(9 ** 9 ** 9 ** 9)",
+        "$('a' * 10 ** 9)",
+        "$([0] * 10 ** 9)",
+        "$([i for i in range(10 ** 9)])",
+        "$([0 for i in range(10 ** 4) for j in range(10 ** 4)])",
+        "$(sum([sum([1 for i in range(1000)]) for j in range(100000)]))",
+        "$(1e308 * 10)",
+        "$(0x" + "f" * 40 + ")",
+        "$(" + "(" * 500 + "1" + ")" * 500 + ")",
+        "$(" + "-" * 1500 + "1)",
+        "$(1" + " + 1" * 1000 + ")",
+        "$(a",
+        "$(a))) + $(",
+        "$",
+        "$1",
+        "$(a b)",
+        "$()",
+        "$(nothing)",
+        "$(shape())",
+        "$(range(3))",
+        "a $items",
+        "$(b'x')",
+        "$(1j)",
+        "$(...)",
+        "$(yield)",
+        "$(await a)",
+    ],
+)
+def test_everything_else_is_refused_at_once(text: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises((ExpressionError, KeyError)) as caught:
+        evaluate(text)
+    assert not isinstance(caught.value, KeyError) or "shape" in text
+    assert time.perf_counter() - start < 30
+
+
+def test_where_a_value_comes_from_is_carried_along() -> None:
+    """Over random expressions: the code that is carried gives the value, for all parameters."""
+    draws = random.Random(0)
+
+    def expression(depth: int) -> str:
+        if not depth:
+            return draws.choice(["a", "b", "f", "2", "3", "items[0]", "flag"])
+        left, right = expression(depth - 1), expression(depth - 1)
+        form = draws.choice(
+            [
+                "({} + {})",
+                "({} * {})",
+                "({} - {})",
+                "({} // {})",
+                "({} if {} > 2 else 5)",
+                "max({}, {})",
+                "({} == {})",
+                "({} and {})",
+                "({} or not {})",
+                "int({} + {})",
+            ]
+        )
+        return form.format(left, right)
+
+    checked = 0
+    for _ in range(3000):
+        text = expression(draws.randint(1, 3))
+        values = {name: value for name, value in PARAMS.items() if name != "word"}
+        names = Names({name: named(name, value) for name, value in values.items()})
+        try:
+            found = evaluate_text(f"$({text})", names, Budget())
+        except ExpressionError:
+            continue
+        if not isinstance(found, (Dim, Coded)) or names.pinned:
+            continue
+        others = {"a": 4, "b": 2, "f": 2.5, "flag": False, "items": [9, 8, 7]}
+        assert eval(found.code, {}, values) == plain(found), text
+        try:
+            expected = eval(text, {}, others)
+        except ZeroDivisionError:
+            continue
+        assert eval(found.code, {}, others) == expected, (text, found.code)
+        checked += 1
+    assert checked > 1000

@@ -1,0 +1,91 @@
+"""The house as it is meant to be: libraries at home in one room, and a wheel that works."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from .conftest import ROOT
+
+ROOMS = {
+    "argparse": {"cli.py"},
+    "black": {"render.py"},
+    "jinja2": {"render.py"},
+    "pydantic": {"spec.py", "layers/models.py"},
+    "torch": {"pipeline.py", "worker.py"},  # in the pipeline only for the types
+    "yaml": {"source.py"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).partition(".")[0])
+    return found
+
+
+def test_each_library_is_at_home_in_one_room() -> None:
+    package = ROOT / "generator"
+    for library, rooms in ROOMS.items():
+        users = {
+            path.relative_to(package).as_posix()
+            for path in package.rglob("*.py")
+            if library in imports(path)
+        }
+        assert users == rooms, library
+
+
+def test_every_library_is_declared() -> None:
+    known = {*sys.stdlib_module_names, *ROOMS}
+    for path in (ROOT / "generator").rglob("*.py"):
+        assert imports(path) <= known, path
+
+
+def test_rooms_and_functions_stay_small() -> None:
+    for path in (ROOT / "generator").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 400, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < 50, (path, node.name)
+
+
+def test_the_wheel_builds_lenet_in_an_empty_environment(tmp_path: Path) -> None:
+    """Outside the checkout, without torch: only what the smoke-run needs is missing."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)], check=True
+    )
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    install = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    constraint = ["--constraint", str(ROOT / "constraints.txt")]
+    needed = ["black", "jinja2", "pydantic", "pyyaml"]
+    subprocess.run([*install, *constraint, *needed], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    where = "import torch_netgen.configs as c; print(next(iter(c.__path__)))"
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    configs = subprocess.run(
+        [python, "-c", where], capture_output=True, text=True, check=True, cwd=tmp_path, env=clean
+    ).stdout.strip()
+    assert configs.startswith(str(home))
+    run = subprocess.run(
+        [home / "bin" / "netgen", "build", f"{configs}/lenet.yaml", "--no-smoke"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean,
+    )
+    assert run.returncode == 0, run.stderr
+    golden = ROOT / "tests" / "golden" / "configs" / "lenet.py"
+    assert (tmp_path / "lenet.py").read_text() == golden.read_text()

@@ -1,0 +1,141 @@
+"""The smoke-run disproves what is wrong: each kind of prediction corrupted, one by one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch_netgen import NetgenError
+from torch_netgen.pipeline import build_source, predict
+from torch_netgen.plan import Plan
+from torch_netgen.smoke import Worker
+from torch_netgen.source import parse
+from torch_netgen.spec import read_document
+
+SPEC = """\
+name: Net
+input: [3, 12, 12]
+layers:
+  - Sequential: {name: features, layers: [{Conv2d: [4, 3]}, BatchNorm2d, ReLU]}
+  - Flatten
+  - Linear: {name: fc, out_features: 5}
+"""
+
+
+def planned() -> tuple[str, Plan]:
+    source = parse(SPEC, "spec.yaml")
+    _, plan = predict(source, read_document(source), {})
+    return build_source(source, {}, None).source, plan
+
+
+def with_run(plan: Plan, place: int, **changes: Any) -> Plan:
+    runs = list(plan.runs)
+    runs[place] = dataclasses.replace(runs[place], **changes)
+    return dataclasses.replace(plan, runs=tuple(runs))
+
+
+def variable(plan: Plan, statement: int, shape: list[int], dtype: str = "float32") -> Plan:
+    variables = list(plan.runs[1].variables)
+    variables[statement] = (("x", shape, dtype),)
+    return with_run(plan, 1, variables=tuple(variables))
+
+
+def weight(plan: Plan, place: int, *changed: object) -> Plan:
+    weights: list[Any] = list(plan.weights)
+    weights[place] = changed
+    return dataclasses.replace(plan, weights=tuple(weights))
+
+
+CORRUPTIONS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
+    "shape of a line": (lambda p: variable(p, 1, [3, 401]), r"`x`, given by `flatten`"),
+    "type of a line": (lambda p: variable(p, 1, [3, 400], "float64"), "float64 was predicted"),
+    "shape in a container": (
+        lambda p: with_run(p, 0, children={"features.1": ([2, 4, 10, 11], "float32")}),
+        "`features.1`",
+    ),
+    "output": (lambda p: with_run(p, 0, outputs=((None, [2, 6], "float32"),)), "`output`"),
+    "parameter count": (
+        lambda p: dataclasses.replace(p, parameters=p.parameters + 1),
+        "parameters, but",
+    ),
+    "weight's shape": (
+        lambda p: weight(p, 0, "features.0.weight", [4, 3, 3, 2], "float32", True),
+        "a weight is",
+    ),
+    "weight's name": (
+        lambda p: weight(p, 1, "features.0.bios", [4], "float32", True),
+        "features.0.bias",
+    ),
+    "buffer that is no parameter": (
+        lambda p: weight(p, 4, "features.1.running_mean", [4], "float32", True),
+        "running_mean",
+    ),
+    "missing weight": (
+        lambda p: dataclasses.replace(p, weights=p.weights[:-1]),
+        "weights, but",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_wrong_prediction_is_disproved(name: str, worker: Worker) -> None:
+    corrupt, words = CORRUPTIONS[name]
+    source, plan = planned()
+    assert worker.prove(source, plan, "cpu", 0).device == "cpu"
+    with pytest.raises(NetgenError, match=words) as caught:
+        worker.prove(source, corrupt(plan), "cpu", 0)
+    assert caught.value.diagnostics[0].code == "NG401"
+
+
+SABOTAGE = {
+    "another size": ("nn.Linear(4 * 10 * 10, 5)", "nn.Linear(4 * 10 * 11, 5)", "a weight is"),
+    "another kernel": ("kernel_size=3", "kernel_size=1", "a weight is"),
+    "detached": ("x = self.fc(x)", "x = self.fc(x.detach())", "`features.0.weight` gets no"),
+    "infinite": ("x = self.fc(x)", 'x = self.fc(x) * float("inf")', "is not finite"),
+    "raising": ("x = self.fc(x)", "x = self.fc(x[:, 1:])", "the network raised RuntimeError"),
+    "skipped": ("x = self.fc(x)", "x = self.fc(x)[:1]", "`x`, given by `fc`"),
+    "only in training": (
+        "x = self.fc(x)",
+        "x = self.fc(x) if self.training else self.fc(x)[:1]",
+        "`x`, given by `fc`",
+    ),
+    "leaving": ("x = self.fc(x)", "x = __import__('os')._exit(3)", "ended with code 3"),
+}
+
+
+@pytest.mark.parametrize("name", SABOTAGE)
+def test_wrong_source_is_disproved(name: str) -> None:
+    before, after, words = SABOTAGE[name]
+    source, plan = planned()
+    assert before in source
+    with Worker() as worker, pytest.raises(NetgenError, match=words):
+        worker.prove(source.replace(before, after), plan, "cpu", 0)
+
+
+def test_a_run_that_does_not_end_is_ended() -> None:
+    source, plan = planned()
+    endless = source.replace("x = self.fc(x)", "x = [0 for _ in iter(int, 1)]")
+    with Worker(timeout=8.0) as worker, pytest.raises(NetgenError, match="within 8 seconds"):
+        worker.prove(endless, plan, "cpu", 0)
+
+
+def test_a_worker_that_dies_is_one_diagnostic_and_the_next_one_works() -> None:
+    source, plan = planned()
+    with Worker() as worker:
+        worker.prove(source, plan, "cpu", 0)
+        assert worker.process is not None
+        os.kill(worker.process.pid, signal.SIGSEGV)
+        with pytest.raises(NetgenError, match="was killed by signal 11"):
+            worker.prove(source, plan, "cpu", 0)
+        assert worker.prove(source, plan, "cpu", 0).device == "cpu"
+
+
+def test_networks_without_gradients_say_so(worker: Worker) -> None:
+    source = parse("name: Net\ninput: [4]\nlayers: [ReLU]", "spec.yaml")
+    proof = build_source(source, {}, worker, "cpu").proof
+    assert proof is not None
+    assert proof.notes == ("no parameters, so no gradients",)
