@@ -90,7 +90,8 @@ def test_an_absent_layer_passes_its_input_through(build_text: Builder) -> None:
 
 def test_expressions_see_what_the_layer_reads(build_text: Builder) -> None:
     text = HEAD + (
-        'layers:\n  - Conv2d: {out_channels: $(2 * in_channels), kernel_size: "$(in_shape[1] // 2)"}\n'
+        "layers:\n"
+        '  - Conv2d: {out_channels: $(2 * in_channels), kernel_size: "$(in_shape[1] // 2)"}\n'
         "  - ReLU\n  - Flatten\n  - Linear: $(divisible(in_features * 0.1, 8) + shape(input)[0])\n"
     )
     network = build_text(text).module_class()
