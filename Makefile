@@ -30,8 +30,9 @@ lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED)  ## types of our own source, as it is installed
-	cd build && ../$(BIN)/mypy --strict --package torch_netgen
+types: $(INSTALLED)  ## types of our own source, as it is installed, and of the tests
+	cd $(VENV) && bin/mypy --strict --package torch_netgen
+	$(BIN)/mypy --strict tests
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -83,10 +83,8 @@ def _conv(r: Draw, name: str) -> Case:
     shape = r.spatial(n)
     groups = r.choice((1, 1, 1, 2, 3, 4))
     if r.chance(0.8):
-        shape = list(shape)
-        place = len(shape) - n - 1
-        shape[max(place, 0)] = groups * r.randint(1, 3)
-        shape = tuple(shape)
+        place = max(len(shape) - n - 1, 0)
+        shape = (*shape[:place], groups * r.randint(1, 3), *shape[place + 1 :])
     transposed = "Transpose" in name
     args: dict[str, Any] = {"out_channels": groups * r.number(1, 3), "kernel_size": r.many(n, 1, 4)}
     if r.chance(0.1):
@@ -236,7 +234,7 @@ def _pad(r: Draw, name: str) -> Case:
 
 def _pointwise(r: Draw, name: str) -> Case:
     args: dict[str, Any] = {}
-    numbers = {
+    numbers: dict[str, dict[str, tuple[float, ...]]] = {
         "CELU": {"alpha": (0.5, 2)},
         "ELU": {"alpha": (0.5, 2)},
         "Hardshrink": {"lambd": (0.3, 1)},
@@ -537,7 +535,8 @@ def _transformer(r: Draw, name: str) -> Case:
         args["num_decoder_layers"] %= 3
     src = _sequence(r, batched, first, batch, model)
     tgt = _sequence(r, batched, first, batch if r.chance(0.95) else batch + 1, model)
-    inputs, inferred = [src], {"d_model": model}
+    inputs = [src]
+    inferred: dict[str, Any] = {"d_model": model}
     if "Encoder" not in name:
         inputs.append(tgt)
     named: dict[str, Tensor] = {}

@@ -115,7 +115,7 @@ def reality(case: Case) -> Verdict:
             outputs = _call(module, case)
             for y in outputs:
                 if y.requires_grad:
-                    y.abs().sum().backward(retain_graph=True)
+                    torch.autograd.backward(y.abs().sum(), retain_graph=True)
             with torch.no_grad():
                 _call(module.eval(), case)
         except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:

@@ -70,17 +70,17 @@ def test_arguments_of_the_class_do_what_set_does(name: str) -> None:
 def test_lenet_takes_other_sizes(build_text: Builder) -> None:
     text = (ROOT / "configs" / "lenet.yaml").read_text()
     result = build_text(text, size=64)
-    network = result.module_class()
+    network: Any = result.module_class()
     assert network.fc1.in_features == 16 * 13 * 13
     assert network(torch.randn(2, 1, 64, 64)).shape == (2, 10)
 
 
 def test_qvga_reads_the_features_that_no_one_worked_out() -> None:
-    network = build(config("qvga"), smoke=False).module_class()
+    network: Any = build(config("qvga"), smoke=False).module_class()
     assert network.fc1.in_features == 32 * 57 * 77 == 140_448
 
 
 def test_lstm_tagger_takes_any_length() -> None:
-    network = build(config("lstm_tagger"), smoke=False).module_class()
+    network: Any = build(config("lstm_tagger"), smoke=False).module_class()
     for length in (1, 9, 33):
         assert network(torch.zeros(2, length, dtype=torch.int64)).shape == (2, length, 17)

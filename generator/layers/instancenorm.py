@@ -15,7 +15,7 @@ def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:
     """The input's shape. Each channel of a sample needs two values or more in training."""
     name = f"InstanceNorm{n}d"
     agree("`num_features`", a.num_features, x.shape[-n - 1], "the number of channels")
-    if math.prod(x.shape[-n:]) < 2:
+    if math.prod(x.shape[-n:]) == 1:
         refuse(f"`{name}` needs two values or more per channel, but reads {x}")
     if a.affine and x.dtype not in MIXED:
         refuse(f"`{name}` with `affine: true` can't read `{x.dtype}`", "affine")

@@ -32,7 +32,7 @@ def group_norm(a: Args, x: TensorType) -> TensorType:
     if a.num_groups < 1 or a.num_channels % a.num_groups:
         groups, channels = a.num_groups, a.num_channels
         refuse(f"{channels} channels can't be divided into {groups} groups", "num_groups")
-    if x.numel // a.num_groups < 2:
+    if x.numel == a.num_groups:
         refuse(f"`GroupNorm` needs two values or more per group, but reads {x}")
     if a.affine and x.dtype not in MIXED:
         refuse(f"`GroupNorm` with `affine: true` can't read `{x.dtype}`", "affine")
