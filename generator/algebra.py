@@ -6,6 +6,7 @@ drawn together), and printed as a person would write it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -119,6 +120,7 @@ def factor_text(poly: Poly) -> str:
 
 def quotient(over: Poly, under: Poly) -> Poly:
     """The floor division: exact where terms divide, nested divisions drawn together."""
+    over, under = _reduced(over, under)
     divided, rest = [], []
     for factor, atoms in over.terms.values():
         exact = _exact(factor, atoms, under)
@@ -127,6 +129,9 @@ def quotient(over: Poly, under: Poly) -> Poly:
         else:
             divided.append(exact)
     left = collect(rest)
+    if left.terms and all(factor < 0 for factor, _ in left.terms.values()):
+        # (20 - k) // 2 reads better than -k // 2 + 10
+        divided, left = [], over
     if not left.terms:
         return collect(divided)
     if left.constant is not None and under.constant:
@@ -138,6 +143,27 @@ def quotient(over: Poly, under: Poly) -> Poly:
     text = f"{operand(left)} // {operand(under)}"
     atom = Atom(text, left.symbols | under.symbols, False, (left, under))
     return collect([*divided, (1, (atom,))])
+
+
+def _reduced(over: Poly, under: Poly) -> tuple[Poly, Poly]:
+    """Both sides without the factors that all their terms have in common."""
+    terms = [*over.terms.values(), *under.terms.values()]
+    if not over.terms or not under.terms:
+        return over, under
+    common: list[Atom] = []
+    for atom in terms[0][1]:
+        if atom not in common and all(atom in atoms for _, atoms in terms):
+            common.append(atom)
+    shared = math.gcd(*(factor for factor, _ in terms))
+    factor = (shared, tuple(common))
+    divisor = Poly({(): factor})
+    if factor == (1, ()):
+        return over, under
+    sides = []
+    for side in (over, under):
+        exact = [_exact(*term, divisor) for term in side.terms.values()]
+        sides.append(collect(term for term in exact if term is not None))
+    return sides[0], sides[1]
 
 
 def _exact(

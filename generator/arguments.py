@@ -12,7 +12,7 @@ from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
 from .layers.models import Problem, read_arguments
 from .scope import LayerNames, Scope
-from .sizes import symbols_in
+from .sizes import Coded, plain, symbols_in
 from .spec import COMMON_KEYS, Item
 
 FACTORY = ("device", "dtype")
@@ -27,6 +27,7 @@ class Arguments:
     named: tuple[tuple[str, Ref], ...]
     types: tuple[TensorType, ...]
     named_types: tuple[tuple[str, TensorType], ...]
+    paths: Mapping[str, SpecPath]  # where each argument is written
 
 
 def read_layer(
@@ -56,7 +57,7 @@ def read_layer(
     if isinstance(checked, list):
         raise NetgenError(*_diagnostics(scope, item, row, checked, paths))
     named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
-    return Arguments(checked, inputs, tuple(named), types, named_types)
+    return Arguments(checked, inputs, tuple(named), types, named_types, paths)
 
 
 def _by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
@@ -70,6 +71,8 @@ def _by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict
     if item.written is None:
         return {}, {}
     several = isinstance(item.written, list)
+    if several and row.list_argument and not any(isinstance(v, list) for v in item.written):
+        return {row.list_argument: item.written}, {row.list_argument: item.path}
     values = item.written if several else [item.written]
     known = row.written
     if len(values) > len(known):
@@ -104,14 +107,21 @@ def _tensors(
     if row.name == "MultiheadAttention" and 0 < len(reads) < 3:
         reads = (reads[0], reads[-1], reads[-1])
     most = needed + len(row.optional_tensors)
+    if row.variadic is not None:
+        needed, most = row.variadic
     if not needed <= len(reads) <= most:
         wanted = ", ".join(row.tensors)
+        known = [f"`{x.name}`" for x in scope.inputs] + [f"`{name}`" for name in scope.written]
+        help = f"name them under `from`; known here are {', '.join(known[:8])}"
         path, key = (item.at("from"), False) if "from" in item.common else (item.path, True)
         if not reads:
             message = f"`{row.name}` comes first and must say what it reads"
         else:
-            message = f"`{row.name}` reads {needed} tensors ({wanted}), but {len(reads)} given"
-        scope.context.error("NG204", message, path, key=key, help=f"write `from: [{wanted}]`")
+            tensors = "tensor" if needed == 1 else "tensors"
+            message = f"`{row.name}` reads {needed} {tensors} ({wanted}), but {len(reads)} given"
+        scope.context.error("NG204", message, path, key=key, help=help)
+    if row.variadic is not None:
+        return reads, []
     return reads[:needed], list(zip(row.optional_tensors, reads[needed:], strict=False))
 
 
@@ -122,10 +132,11 @@ def _evaluate(
     value = scope.context.evaluate(value, names, path)
     known = {arg.name: arg for arg in (*row.args, *row.options)}
     if name in known and known[name].kind.module and value is not None:
+        scope.context.pin(symbols_in(value))
         try:
-            return known[name].kind.check(value)
+            return known[name].kind.check(plain(value))
         except ValueError:
-            return _nested(scope, value, names, path)
+            return _nested(scope, plain(value), names, path)
     return value
 
 
@@ -154,8 +165,9 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Nest
     if isinstance(checked, list):
         raise NetgenError(*_diagnostics(scope, item, row, checked, paths))
     for arg in row.args:
-        if arg.kind.structural and not arg.free:
-            scope.context.pin(symbols_in(checked.get(arg.name)))
+        value = checked.get(arg.name)
+        if not arg.free and (arg.kind.index or (arg.kind.structural and isinstance(value, Coded))):
+            scope.context.pin(symbols_in(value))
     return Nested(row, checked)
 
 

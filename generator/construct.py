@@ -35,7 +35,7 @@ def module_source(module: Module) -> str:
     if module.kind == "ModuleDict":
         pairs = (f"{literal(child.name)}: {module_source(child)}," for child in module.children)
         return f"nn.ModuleDict({{{' '.join(pairs)}}})"
-    if any(child.named for child in module.children):
+    if module.kind == "Sequential" and any(child.named for child in module.children):
         pairs = (f"({literal(child.name)}, {module_source(child)})," for child in module.children)
         return f"nn.Sequential(OrderedDict([{' '.join(pairs)}]))"
     runs = list(_runs([module_source(child) for child in module.children]))

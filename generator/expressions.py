@@ -22,6 +22,7 @@ __all__ = [
     "Budget",
     "ExpressionError",
     "Names",
+    "evaluate",
     "evaluate_text",
     "fail",
     "has_expression",

@@ -8,17 +8,14 @@ from typing import Any
 
 from .diagnostics import Diagnostic, NetgenError
 from .graph import Node, Parameter, Ref, SpecPath
-from .inputs import Context, ParameterNames
+from .inputs import Context, ParameterNames, plain_text
 from .scope import Scope
-from .sizes import Dim, plain, symbols_in
+from .sizes import plain, symbols_in
 
 
 def describe(context: Context, values: Mapping[str, Any]) -> str | None:
     """The description, with the parameters as they are built."""
-    bare = {name: int(v) if isinstance(v, Dim) else plain(v) for name, v in values.items()}
-    names = ParameterNames(context, bare)
-    value = context.evaluate(context.document.description, names, ("description",))
-    return None if value is None else str(value)
+    return plain_text(context, context.document.description, values, ("description",))
 
 
 def read_outputs(scope: Scope, current: tuple[Ref, ...]) -> tuple[tuple[str | None, Ref], ...]:
@@ -34,7 +31,12 @@ def read_outputs(scope: Scope, current: tuple[Ref, ...]) -> tuple[tuple[str | No
         pairs = [(None, text, ("outputs", place)) for place, text in enumerate(written)]
     if not pairs:
         scope.context.error("NG201", "a network has at least one output", ("outputs",))
-    return tuple((name, scope.find(text, path)) for name, text, path in pairs)
+    outputs = []
+    for name, text, path in pairs:
+        value = scope.context.evaluate(text, ParameterNames(scope.context, scope.params), path)
+        scope.context.pin(symbols_in(value))
+        outputs.append((name, scope.find(str(plain(value)), path)))
+    return tuple(outputs)
 
 
 def check_used(scope: Scope) -> None:
@@ -70,7 +72,7 @@ def mark_used(
     for parameter in reversed(parameters):
         used = parameter.name in reached
         if used and parameter.code:
-            reached |= {name for name in (p.name for p in parameters) if name in parameter.code}
+            reached |= parameter.depends
         fixed = parameter.fixed or parameter.name in pinned
         result.append(replace(parameter, used=used, fixed=fixed))
     return tuple(reversed(result))

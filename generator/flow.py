@@ -9,6 +9,7 @@ from .construct import argument_source, is_default
 from .graph import Graph, Module, Node, Ref
 from .layers.base import REQUIRED, Arg, Layer, arguments
 from .literals import WIDTH, literal, prose, wrapped
+from .operations import operation_source
 from .sizes import shape_text
 
 INDENT = 8
@@ -76,7 +77,10 @@ def forward_statements(graph: Graph) -> list[Statement]:
     # modules give `Any`: a lone result needs its type said once, where no argument says it
     alone = len(graph.outputs) == 1 and graph.outputs[0][0] is None
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
+    live = graph.live()
     for place, node in enumerate(graph.nodes):
+        if place not in live:
+            continue
         call = _call(graph, node, variables)
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
@@ -99,7 +103,10 @@ def forward_statements(graph: Graph) -> list[Statement]:
 
 def _last_uses(graph: Graph) -> dict[Ref, int]:
     uses: dict[Ref, int] = {}
+    live = graph.live()
     for place, node in enumerate(graph.nodes):
+        if place not in live:
+            continue
         for ref in (*node.inputs, *(ref for _, ref in node.named)):
             uses[ref] = place
     for _, ref in graph.outputs:
@@ -111,8 +118,9 @@ def _overwritten_early(graph: Graph, variables: _Locals) -> bool:
     """Whether the only input is read again after another value has taken the name ``x``."""
     if len(graph.inputs) != 1 or graph.inputs[0].name != "x":
         return False
-    first = graph.nodes[0]
-    return variables.last_use.get(Ref(0), -1) > 0 and _is_chained(graph, 0, first, variables)
+    place = min(graph.live())
+    again = variables.last_use.get(Ref(0), -1) > place
+    return again and _is_chained(graph, place, graph.nodes[place], variables)
 
 
 def _rename_input(variables: _Locals) -> None:
@@ -123,8 +131,9 @@ def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> boo
     """Whether the node's default output is read by the next statement and nothing after it."""
     port = next(iter(node.outputs))
     last = variables.last_use.get(Ref(len(graph.inputs) + place, port), -1)
-    is_final = place == len(graph.nodes) - 1 and last == NEVER
-    return last == place + 1 or is_final
+    places = sorted(graph.live())
+    after = next((later for later in places if later > place), NEVER)
+    return last == after
 
 
 def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
@@ -134,16 +143,19 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
     for number, port in enumerate(node.outputs):
         ref = Ref(len(graph.inputs) + place, port)
         last = variables.last_use.get(ref, -1)
-        returned = alone and last == NEVER and place == len(graph.nodes) - 1
-        chained = number == 0 and _is_chained(graph, place, node, variables)
+        returned = alone and last == NEVER and place == max(graph.live())
+        chained = (
+            number == 0 and not port.isdecimal() and _is_chained(graph, place, node, variables)
+        )
         if last < 0:
             name = "_"
         elif (chained or returned) and not variables.live("x", place):
             name = "x"
-        elif number == 0:
+        elif number == 0 and not port.isdecimal():
             name = variables.fresh(node.name.replace(".", "_"), place)
         else:
-            name = variables.fresh(port, place)
+            own = f"{node.name.replace('.', '_')}_{port}" if port.isdecimal() else port
+            name = variables.fresh(own, place)
         targets[port] = name
         if name != "_":
             variables.names[ref] = name
@@ -153,8 +165,10 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
 def _left(node: Node, targets: dict[str, str]) -> str:
     """The left side of the assignment."""
     row = node.row
-    if row is None or (not row.result and len(targets) == 1):
+    if row is None or (not row.result and len(targets) == 1 and row.ports != ("*",)):
         return next(iter(targets.values()))
+    if row.ports == ("*",):
+        return ", ".join(targets.values()) + ("," if len(targets) == 1 else "")
     names = [targets.get(port, "_") for port in row.ports]
     if not row.result:
         return ", ".join(names)
@@ -163,6 +177,8 @@ def _left(node: Node, targets: dict[str, str]) -> str:
 
 def _call(graph: Graph, node: Node, variables: _Locals) -> str:
     tensors = [variables.names[ref] for ref in node.inputs]
+    if node.row is not None and node.row.operation:
+        return operation_source(graph, node, tensors, [variables.names[r] for _, r in node.named])
     named = [(name, variables.names[ref]) for name, ref in node.named]
     parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
     row = node.row
@@ -242,7 +258,9 @@ def _stages(graph: Graph) -> set[int]:
             continue
         after_pool = _is_pool(_skip_dropouts(graph, place - 1)) and _holds_weights(node)
         run_begins = node.repeated and before.path != node.path and not before.repeated
-        if after_pool or run_begins or place == head:
+        joins = node.row is not None and bool(node.row.variadic) and len(node.inputs) > 1
+        merges = joins and not (before.row is not None and before.row.operation)
+        if after_pool or run_begins or place == head or merges:
             stages.add(place)
     return stages
 

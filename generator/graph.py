@@ -95,14 +95,15 @@ class Node:
 class Parameter:
     """A document parameter: its value, and how it stands in the generated class.
 
-    `code` is the expression of a default over the parameters before it. A `fixed` parameter is
-    no argument: its value was decided when the source was generated.
+    `code` is the expression of a default that `depends` on parameters before it. A `fixed`
+    parameter is no argument: its value was decided when the source was generated.
     """
 
     name: str
     value: Any
     doc: str | None = None
     code: str | None = None
+    depends: frozenset[str] = frozenset()
     fixed: bool = False
     used: bool = True
 
@@ -130,6 +131,21 @@ class Graph:
     def weights(self) -> list[Weight]:
         """Parameters and buffers in the order of the `state_dict`."""
         return [w for module in self.modules for w in prefixed(module.name, module.weights())]
+
+    def live(self) -> set[int]:
+        """The places of the calls that an output depends on; others are not made."""
+        inputs = len(self.inputs)
+        found: set[int] = set()
+        waiting = [ref.node - inputs for _, ref in self.outputs]
+        while waiting:
+            place = waiting.pop()
+            if place < 0 or place in found:
+                continue
+            found.add(place)
+            node = self.nodes[place]
+            refs = (*node.inputs, *(ref for _, ref in node.named))
+            waiting += [ref.node - inputs for ref in refs]
+        return found
 
     @property
     def parameter_count(self) -> int:

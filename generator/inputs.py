@@ -19,12 +19,23 @@ from .expressions import (
 )
 from .graph import Parameter, Placeholder, SpecPath
 from .layers.base import ALL, TensorType
+from .literals import literal
 from .names import is_identifier, why_no_variable
 from .sizes import Dim, Size, plain, symbols_in
 from .source import Source
 from .spec import Document, InputSpec, ParamSpec, validate
 
 SAMPLE_BATCH = 2
+ALIASES = {
+    "half": "float16",
+    "float": "float32",
+    "double": "float64",
+    "short": "int16",
+    "int": "int32",
+    "long": "int64",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
+}
 MOST_DIMENSIONS = 12
 LARGEST_SIZE = 10**9
 
@@ -68,6 +79,7 @@ class Context:
             return evaluate_text(value, names, self.budget)
         except ExpressionError as error:
             help = closest(error.word, [*names.words(), *KNOWN]) if error.word else None
+            help = None if error.word in KNOWN else help
             code = "NG208" if error.word else "NG206"
             self.error(code, printable(error.message), path, help=help)
 
@@ -100,20 +112,24 @@ def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
     values: dict[str, Any] = {}
     for name, raw in context.document.params.items():
         path: SpecPath = ("params", name)
-        reason = why_no_variable(name)
+        reason = why_no_variable(name) or ("means the batch" if name == "N" else None)
+        reason = reason or ("means the number of a copy" if name == "index" else None)
         if reason:
             context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
         doc, default = None, raw
         if isinstance(raw, dict):
             checked = validate(ParamSpec, raw, context.source, path)
-            doc, default, path = checked.doc, checked.default, (*path, "default")
+            doc = plain_text(context, checked.doc, values, (*path, "doc"))
+            default, path = checked.default, (*path, "default")
         names = ParameterNames(context, values)
         value = context.evaluate(default, names, path)
         parameters.append(_parameter(context, name, value, doc, path))
         values[name] = parameters[-1].value if parameters[-1].fixed else named(name, _bare(value))
         if name in context.overrides:
             value = _override(context, name, value)
-            parameters[-1] = replace(parameters[-1], value=_bare(value), code=None)
+            parameters[-1] = replace(
+                parameters[-1], value=_bare(value), code=None, depends=frozenset()
+            )
             fixed = parameters[-1].fixed
             values[name] = _bare(value) if fixed else named(name, _bare(value))
     for name in context.overrides:
@@ -122,6 +138,16 @@ def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
             help = closest(name, values)
             raise NetgenError(Diagnostic("NG208", message, context.source.locate(()), help=help))
     return parameters, values
+
+
+def plain_text(
+    context: Context, text: str | None, values: Mapping[str, Any], path: SpecPath
+) -> str | None:
+    """Prose with the parameters in it as they are built."""
+    if text is None:
+        return None
+    bare = {name: _bare(value) for name, value in values.items()}
+    return str(context.evaluate(text, ParameterNames(context, bare), path))
 
 
 def _parameter(
@@ -137,8 +163,8 @@ def _parameter(
     fixed = name in context.fixed or not typed
     if fixed:
         context.pinned |= {symbol.name for symbol in symbols_in(value)}
-    code = None if fixed or not symbols_in(value) else getattr(value, "code", None)
-    return Parameter(name, bare, doc, code, fixed)
+    depends = frozenset() if fixed else frozenset(symbol.name for symbol in symbols_in(value))
+    return Parameter(name, bare, doc, literal(value) if depends else None, depends, fixed)
 
 
 def _override(context: Context, name: str, default: Any) -> Any:
@@ -169,13 +195,14 @@ def read_inputs(
     if (document.input is None) == (document.inputs is None):
         both = "both" if document.input is not None else "neither"
         context.error("NG201", f"a spec has `input` or `inputs`, but this has {both}", ())
-    written: Mapping[str, Any] = {"x": document.input} if document.input else document.inputs or {}
+    only = document.input is not None
+    written: Mapping[str, Any] = {"x": document.input} if only else document.inputs or {}
     if not written:
         context.error("NG201", "a network needs at least one input", ("inputs",))
     sizes: dict[str, int] = {}
     inputs = []
     for name, raw in written.items():
-        path: SpecPath = ("input",) if document.input else ("inputs", name)
+        path: SpecPath = ("input",) if only else ("inputs", name)
         reason = why_no_variable(name)
         if reason:
             context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
@@ -204,7 +231,8 @@ def _placeholder(
     samples: Mapping[str, int],
     sizes: dict[str, int],
 ) -> Placeholder:
-    if spec.dtype not in ALL:
+    dtype = ALIASES.get(spec.dtype, spec.dtype)
+    if dtype not in ALL:
         help = closest(spec.dtype, ALL)
         message = f"`{printable(spec.dtype)}` is no element type that an input can have"
         context.error("NG201", message, (*path, "dtype"), help=help)
@@ -223,13 +251,26 @@ def _placeholder(
     if spec.batch and batch is None:
         batch = 0
         shape.insert(0, Dim.named("N", samples.get("N", SAMPLE_BATCH), runtime=True))
-    low, high = spec.range or (None, None)
-    if low is not None and high is not None and low >= high:
-        context.error("NG201", f"the range is empty: {low} is not below {high}", (*path, "range"))
-    whole = high is not None and spec.dtype in ("int32", "int64") and float(high).is_integer()
+    low, high = _range(context, spec, values, (*path, "range"))
+    whole = high is not None and dtype in ("int32", "int64") and float(high).is_integer()
     bound = int(high) if whole and high is not None else None
-    type_ = TensorType(tuple(shape), spec.dtype, batch if spec.batch else None, bound=bound)
+    type_ = TensorType(tuple(shape), dtype, batch if spec.batch else None, bound=bound)
     return Placeholder(name, type_, low, high)
+
+
+def _range(
+    context: Context, spec: InputSpec, values: Mapping[str, Any], path: SpecPath
+) -> tuple[float | None, float | None]:
+    """The bounds of sample values; they concern the run alone, so no parameter is fixed by them."""
+    if spec.range is None:
+        return None, None
+    bare = ParameterNames(context, {name: _bare(value) for name, value in values.items()})
+    bounds = context.evaluate(spec.range, bare, path)
+    if not all(isinstance(b, (int, float)) and not isinstance(b, bool) for b in bounds):
+        context.error("NG201", "`range` should be a list of two numbers, [low, high]", path)
+    if bounds[0] >= bounds[1]:
+        context.error("NG201", f"the range is empty: {bounds[0]} is not below {bounds[1]}", path)
+    return bounds[0], bounds[1]
 
 
 def _size(

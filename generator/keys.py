@@ -97,7 +97,8 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
             scope.context.error("NG205", message, path)
     if value in scope.written and not any(d.name == value for d in scope.drafts):
         scope.context.error("NG205", f"the name `{value}` is given twice", path)
-    if any(value == placeholder.name for placeholder in scope.inputs):
+    alone = len(scope.inputs) == 1 and value == "input"
+    if alone or any(value == placeholder.name for placeholder in scope.inputs):
         scope.context.error("NG205", f"`{value}` is an input already", path)
     for draft in scope.drafts:
         if draft.name == value:
@@ -118,6 +119,8 @@ def child_name(
     value = _word(scope, item, names)
     if value in used:
         scope.context.error("NG205", f"the name `{printable(value)}` is given twice", path)
+    if value.isdecimal():
+        scope.context.error("NG205", "numbers are given by position: leave `name` out", path)
     if not value or "." in value or not value.isprintable():
         message = f"`{printable(value)}` is no key: it is empty, or has a dot or what can't be seen"
         scope.context.error("NG205", message, path)

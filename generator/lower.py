@@ -17,13 +17,13 @@ from .diagnostics import Diagnostic, NetgenError, closest, printable
 from .finish import check_used, describe, mark_used, read_outputs
 from .graph import Graph, Ref, SpecPath
 from .inputs import Context, read_inputs, read_parameters
-from .layers import CATALOGUE
+from .layers import TYPES
 from .layers.base import Layer, Refusal, TensorType
 from .names import snake_case
 from .naming import Names, key_of, written_names
 from .scope import Draft, LayerNames, Scope
 from .shapes import apply
-from .sizes import Dim, plain, symbols_in
+from .sizes import Coded, Dim, plain, symbols_in
 from .source import Source
 from .spec import Document, Item, read_item
 
@@ -49,8 +49,13 @@ def lower(
         except keys.Taken as name:
             taken.add(name.name)
             continue
-        if context.pinned <= fixed:
-            return graph
+        except NetgenError:
+            # what is refused with a name may fit once the name is a number
+            if context.pinned <= fixed:
+                raise
+        else:
+            if context.pinned <= fixed:
+                return graph
         fixed |= context.pinned
 
 
@@ -94,7 +99,7 @@ class _Lowering:
             self.item(item, index)
 
     def item(self, item: Item, index: int | None) -> None:
-        item = self.typed(item, index)
+        item = listed(self.typed(item, index))
         if item.type == "Group":
             for key in ("name", "from"):
                 if key in item.common:
@@ -109,10 +114,12 @@ class _Lowering:
         count = keys.count(self.scope, item, names)
         if item.type == "Group":
             self.group(item, count, index)
+        elif isinstance(item.written, dict) and "branches" in item.written:
+            self.branches(item, reads, index)
         elif count is None:
             self.layer(item, reads, self.name(item, names), index)
         elif count == 0:
-            self.pass_through(item, reads, names)
+            self.pass_through(item, reads[:1], names)
         elif "name" in item.common and not _counts(item.common["name"]):
             self.container(item, reads, count, names)
         else:
@@ -125,11 +132,11 @@ class _Lowering:
             value = self.context.evaluate(item.type, names, item.path)
             keys.pin(self.scope, value, item.path)
             item = replace(item, type=str(plain(value)))
-        if item.type in CATALOGUE or item.type in ("Sequential", "Group"):
+        if item.type in TYPES or item.type in ("Sequential", "Group"):
             return item
         where = item.path[:-1] if item.path[-1] == item.type else item.path
         location = self.context.source.locate(item.path, key=where != item.path)
-        help = closest(item.type, [*CATALOGUE, "Sequential", "Group"])
+        help = closest(item.type, [*TYPES, "Sequential", "Group"])
         message = f"there is no layer type `{printable(item.type)}`"
         raise NetgenError(Diagnostic("NG202", message, location, help=help))
 
@@ -151,11 +158,14 @@ class _Lowering:
         """An absent layer: its name stands for what it would have read."""
         if item.type == "Group" or self.chain is not None:
             return
-        name = self.name(item, names)
         if not reads:
             message = "an absent layer passes its input through, but this one reads nothing"
             self.context.error("NG210", message, item.path)
-        last = max(reads, key=lambda ref: ref.node)
+        numbered = "repeat" in item.common and _counts(item.common.get("name"))
+        name = None if numbered else self.name(item, names)
+        # the one computed last; the inputs are there together
+        inputs = len(self.scope.inputs)
+        last = max(reads, key=lambda ref: max(ref.node, inputs - 1))
         if name is not None:
             self.scope.written[name] = (last,)
         self.current = (last,)
@@ -181,7 +191,7 @@ class _Lowering:
     def container(self, item: Item, reads: tuple[Ref, ...], count: int, names: LayerNames) -> None:
         """A named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors."""
         name = self.name(item, names)
-        row = CATALOGUE.get(item.type)
+        row = TYPES.get(item.type)
         single = row is None or (len(row.tensors) == 1 and len(reads) == 1)
         if (single and not (row and len(row.ports) > 1)) or self.chain is not None:
             common = {key: value for key, value in item.common.items() if key != "name"}
@@ -218,7 +228,7 @@ class _Lowering:
             return
         if len(self.scope.drafts) >= MOST_NODES:
             self.context.error("NG210", f"a network of more than {MOST_NODES} layers", item.path)
-        row = CATALOGUE[item.type]
+        row = TYPES[item.type]
         inner = self.through if self.chain is not None else None
         read = read_layer(self.scope, item, row, reads, inner, index)
         draft = self.draft(item, row, read, name)
@@ -236,16 +246,25 @@ class _Lowering:
             row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
         )
         draft.written = name is not None
-        for arg in row.args:
+        for arg in () if row.operation else row.args:
             value = applied.args[arg.name]
-            if symbols_in(value) and (arg.kind.structural and not arg.free):
+            decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
+            if decides and not arg.free:
                 keys.pin(self.scope, value, item.at(arg.name))
+        self.context.pin(applied.pinned)
         for option in row.options:
             keys.pin(self.scope, applied.args[option.name], item.at(option.name))
         stateless = not row.weights(applied.a)
         functional = self.context.document.style == "functional" and bool(row.functional)
         plain_call = item.type == "Flatten" and name is None
-        if self.chain is None and stateless and (functional or plain_call):
+        if row.operation and self.chain is not None:
+            message = f"`{item.type}` in a `Sequential` is not known to this version of netgen yet"
+            self.context.error("NG209", message, item.path, key=True)
+        if row.operation:
+            draft.functional = True
+            ctor = [s for s in symbols_in(applied.args) if not s.runtime]
+            self.context.pin(frozenset(ctor))
+        elif self.chain is None and stateless and (functional or plain_call):
             draft.functional = True
             for value in applied.args.values():
                 keys.pin(self.scope, value, item.path)
@@ -263,7 +282,8 @@ class _Lowering:
     def take(self, draft: Draft, item: Item) -> None:
         """The call becomes part of the scope, or of the `Sequential` that is read."""
         if self.chain is None:
-            self.current = (self.scope.add(draft),)
+            ref = self.scope.add(draft)
+            self.current = () if draft.portless else (ref,)
             return
         if len(draft.outputs) > 1:
             message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
@@ -299,16 +319,52 @@ class _Lowering:
             draft.name = self.scope.names.numbered(stem)
         self.take(draft, item)
 
+    def branches(self, item: Item, reads: tuple[Ref, ...], index: int | None) -> None:
+        """A merge whose tensors are computed by branches, each from what the merge reads."""
+        if TYPES[item.type].variadic is None or len(reads) != 1 or self.chain is not None:
+            message = f"`{item.type}` can't have branches here"
+            help = "branches stand in a merge that reads one tensor, outside a `Sequential`"
+            self.context.error("NG210", message, item.at("branches"), key=True, help=help)
+        written = dict(item.written)
+        branches = written.pop("branches")
+        if not isinstance(branches, (list, dict)) or not branches:
+            message = "`branches` should be a list of lists of layers, or a mapping from names"
+            self.context.error("NG201", message, item.at("branches"))
+        pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
+        ends: list[Ref] = []
+        for key, layers in pairs:
+            self.current = reads
+            self.branch(key, layers, item.at("branches", key), index)
+            ends += self.current
+        self.scope.used.update(ref.node for ref in reads)
+        merged = replace(item, written=written)
+        names = LayerNames(self.scope, self.first_type(tuple(ends)), index)
+        self.layer(merged, tuple(ends), self.name(merged, names), index)
+
+    def branch(self, key: str | int, layers: Any, path: SpecPath, index: int | None) -> None:
+        """One branch: of a list its layers stand in the scope, of a mapping it has a name."""
+        if isinstance(key, int):
+            if layers != []:
+                self.items(layers, path, index)
+            return
+        several = isinstance(layers, list)
+        written = {"layers": layers} if several else None
+        named = {"name": key}
+        if several:
+            item = Item("Sequential", written, named, path)
+        else:
+            item = read_item(layers, self.context.source, path)
+            item = replace(item, common={**item.common, **named})
+        self.item(item, index)
+
     def refusal(self, item: Item, refusal: Refusal, read: Arguments) -> Diagnostic:
         """The diagnostic for what a shape rule refuses, with the shapes that came in."""
-        path, key = item.path, True
-        if refusal.argument and isinstance(item.written, dict) and refusal.argument in item.written:
-            path, key = item.at(refusal.argument), False
-        elif item.written is None:
-            key = False
+        path, key = item.path, item.written is not None
+        if refusal.argument is not None and refusal.argument in read.paths:
+            path, key = read.paths[refusal.argument], False
         location = self.context.source.locate(path, key=key)
         if self.chain is None:
-            notes = tuple(self.origin(ref) for ref in read.inputs)
+            notes = tuple(dict.fromkeys(self.origin(ref) for ref in read.inputs))
         else:
             notes = (f"the layer before gives {shape_note(read.types[0])}",)
         return Diagnostic("NG211", refusal.message, location, notes, refusal.help)
@@ -330,6 +386,17 @@ def shape_note(type_: TensorType) -> str:
     origins = "".join(f", {int(size)} = {size.code}" for size in dict.fromkeys(products))
     kind = "" if type_.dtype == "float32" else f" {type_.dtype}"
     return f"{type_}{kind}{origins}"
+
+
+def listed(item: Item) -> Item:
+    """The item with a list of references as its `from`, for types that read several tensors."""
+    row = TYPES.get(item.type)
+    if row is None or not row.operation or not isinstance(item.written, list):
+        return item
+    several = row.variadic is not None or len(row.tensors) > 1
+    if several and all(isinstance(text, str) for text in item.written):
+        return replace(item, written=None, common={**item.common, "from": item.written})
+    return item
 
 
 def _counts(name: Any) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from .layers.base import Refusal
 from .lower import lower
 from .plan import Plan, make_plan
 from .render import inputs_text, render
+from .shapes import propagate
 from .smoke import Proof, Worker
 from .source import Source
 from .spec import Document, read_document
@@ -24,8 +26,21 @@ from .table import Row, rows
 if TYPE_CHECKING:
     from torch import nn
 
-# sample values for sizes like `H` that `sizes` leaves out: the first that the network takes
-SAMPLES = ((64, 96, 128), (224,), (32,), (256,), (299,), (16,), (8,), (7,), (512,), (4,), (1,))
+# sample values for sizes like `H` that `sizes` leaves out: the first that the network takes;
+# sizes of other names are other numbers, or they would agree by accident
+SAMPLES = (
+    (64, 96, 128),
+    (224, 256, 192),
+    (32, 48, 40),
+    (299, 331, 315),
+    (16, 24, 20),
+    (8, 12, 10),
+    (7, 9, 11),
+    (512, 384, 448),
+    (4, 6, 5),
+    (2, 3, 1),
+    (1, 2, 3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +126,39 @@ def predict(source: Source, document: Document, overrides: Mapping[str, Any]) ->
 
     Sizes that are known only at run time get the first sample values that the network takes.
     """
-    first: NetgenError | None = None
     names = _runtime_names(document)
-    for samples in SAMPLES if names else ((),):
-        sizes = {name: samples[i % len(samples)] for i, name in enumerate(names)}
+    refused: list[NetgenError] = []
+    for number, samples in enumerate(SAMPLES if names else SAMPLES[:1]):
+        sizes = _sized(names, samples)
         try:
             graph = lower(source, document, overrides, sizes)
             lint(graph)
-            return graph, _plan(source, graph)
+            plan = _plan(source, graph)
         except NetgenError as error:
-            first = first or error
-    assert first is not None
-    raise first
+            refused.append(error)
+            continue
+        if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
+            break
+        return graph, plan
+    else:
+        raise refused[0]
+    fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+    message = f"the network takes no other sizes than {fits}: write numbers into the shape"
+    raise NetgenError(Diagnostic("NG211", message, source.locate(("layers",), key=True)))
+
+
+def _sized(names: Sequence[str], samples: Sequence[int]) -> dict[str, int]:
+    return {name: samples[i % 3] + i // 3 for i, name in enumerate(names)}
+
+
+def _takes_another(graph: Graph, names: Sequence[str], others: Sequence[Sequence[int]]) -> bool:
+    """Whether what holds for one set of sample sizes holds for another one, too."""
+    for samples in others:
+        sizes = {**graph.sizes, **_sized(names, samples), "N": 2}
+        with contextlib.suppress(Refusal):
+            propagate(graph, sizes)
+            return True
+    return False
 
 
 def _runtime_names(document: Document) -> list[str]:

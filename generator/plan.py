@@ -47,6 +47,7 @@ class Plan:
     weights: tuple[tuple[str, list[int], str, bool], ...]
     parameters: int
     names: tuple[str, ...]  # of the call that each statement makes
+    idle: tuple[str, ...] = ()  # modules that are not called
 
 
 def make_plan(graph: Graph) -> Plan:
@@ -60,7 +61,16 @@ def make_plan(graph: Graph) -> Plan:
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
+        _idle(graph),
     )
+
+
+def _idle(graph: Graph) -> tuple[str, ...]:
+    """The paths of modules that no live call reaches: absent layers read them."""
+    live = graph.live()
+    called = {node.target for place, node in enumerate(graph.nodes) if place in live}
+    targets = dict.fromkeys(node.target for node in graph.nodes if node.target)
+    return tuple(target for target in targets if target not in called)
 
 
 def _run(graph: Graph, sizes: Mapping[str, int]) -> Run:
@@ -75,7 +85,8 @@ def _run(graph: Graph, sizes: Mapping[str, int]) -> Run:
         variables.append(tuple(held))
     children = {
         child.target: _shape(next(iter(found[child.target].values())))
-        for node in graph.nodes
+        for place, node in enumerate(graph.nodes)
+        if place in graph.live()
         for part in node.body
         for child in part.leaves()
     }
@@ -106,9 +117,9 @@ def _sample(
     for node, role in _readers(graph, Ref(place)):
         if role == "offsets" or "mask" in role:
             kind = "zeros"  # one bag begins everywhere; nothing is hidden
-        if high is None:
-            bound = _bound(graph, node, role, found)
-            high = bound if bound is not None else high
+        bound = _bound(graph, node, role, found)
+        if placeholder.high is None and bound is not None:
+            high = bound if high is None else min(high, bound)
     return Sample(placeholder.name, (*map(int, type_.shape),), type_.dtype, low, high, kind)
 
 
@@ -121,7 +132,8 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
             first = next(node.leaves(), None)
             if first is None or first.row is None:
                 continue
-            yield first, first.row.tensors[position]
+            roles = first.row.tensors
+            yield first, roles[min(position, len(roles) - 1)]
             if node.row is not None and node.row.name in _KEEP_VALUES:
                 yield from _readers(graph, Ref(len(graph.inputs) + place))
         for name, read in node.named:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from .algebra import Symbol
-from .diagnostics import closest, printable
+from .diagnostics import NetgenError, closest, printable
 from .expressions import fail
 from .graph import Module, Placeholder, Ref, SpecPath
 from .inputs import Context
@@ -40,6 +40,11 @@ class Draft:
     @property
     def default_port(self) -> str:
         return next(iter(self.outputs))
+
+    @property
+    def portless(self) -> bool:
+        """Whether each of its outputs must be named: none is the default."""
+        return self.row is not None and self.row.ports == ("*",)
 
 
 @dataclass(slots=True)
@@ -80,10 +85,17 @@ class Scope:
             ref = self._lookup(name)
             if ref is not None:
                 ref = self._port(ref, port, text, path)
+        elif ref is not None and self._portless(ref):
+            help = f"write `{text}.0`, `{text}.1`, ..."
+            self.context.error("NG204", f"`{text}` gives several tensors", path, help=help)
         if ref is None:
             self._unknown(text, path)
         self.used.add(ref.node)
         return ref
+
+    def _portless(self, ref: Ref) -> bool:
+        place = ref.node - len(self.inputs)
+        return place >= 0 and self.drafts[place].portless
 
     def _lookup(self, name: str) -> Ref | None:
         if name in self.written:
@@ -167,7 +179,11 @@ class LayerNames:
         return shape[0 if name == "in_channels" else -1] if shape else fail("the input is a number")
 
     def shape(self, reference: str) -> Sequence[Size]:
-        ref = self.scope.find(reference, ())
+        try:
+            ref = self.scope.find(reference, ())
+        except NetgenError as error:
+            # the expression's own place is the one to point at
+            fail(error.diagnostics[0].message)
         return sample_shape(self.scope.type_of(ref))
 
     def pin(self, symbols: frozenset[Symbol]) -> None:

@@ -62,11 +62,6 @@ class Dim(int):
         return Dim.make(value, (of_atom(Atom(text, symbols, tight)),))
 
     @property
-    def runtime(self) -> bool:
-        """Whether the size is known only when the network runs."""
-        return any(symbol.runtime for symbol in self.symbols)
-
-    @property
     def code(self) -> str:
         """Python source for the size, with its products left visible."""
         if len(self.factors) == 1:
@@ -163,9 +158,15 @@ def symbols_in(value: object) -> frozenset[Symbol]:
     return found
 
 
-def is_runtime(size: object) -> bool:
-    """Whether a size is known only when the network runs."""
-    return isinstance(size, Dim) and size.runtime
+def named_by(size: Size) -> frozenset[Symbol]:
+    """The name that a size is, if it is nothing else."""
+    only = _poly(size).only_atom() if isinstance(size, Dim) else None
+    return only.symbols if only and only.text in {s.name for s in only.symbols} else frozenset()
+
+
+def is_runtime(value: object) -> bool:
+    """Whether a value is known only when the network runs."""
+    return any(symbol.runtime for symbol in symbols_in(value))
 
 
 def same(left: Size, right: Size) -> bool:

@@ -143,7 +143,11 @@ def _compose(text: str, name: str) -> yaml.Node | None:
             line = lines[mark.line] if mark.line < len(lines) else ""
             location = Location(name, mark.line + 1, mark.column + 1, 1, line)
         problem = printable((error.problem or "it does not parse").lower())
-        raise NetgenError(Diagnostic("NG102", f"not YAML: {problem}", location)) from None
+        help = None
+        if "$(" in location.text:
+            help = "put an expression with a bracket, a brace or a comma in quotes here"
+        message = f"not YAML: {problem}"
+        raise NetgenError(Diagnostic("NG102", message, location, help=help)) from None
     except yaml.YAMLError as error:
         reason = printable(str(getattr(error, "reason", error)).lower())
         place = Location(name, 1, 1)

@@ -28,7 +28,7 @@ class InputSpec(_Strict):
     shape: list[int | str]
     dtype: str = "float32"
     batch: bool = True
-    range: list[int | float] | None = Field(None, min_length=2, max_length=2)
+    range: list[int | float | str] | None = Field(None, min_length=2, max_length=2)
 
 
 class ParamSpec(_Strict):

@@ -30,6 +30,10 @@ class Disproof(Exception):
     """Reality differs from a prediction."""
 
 
+class MissingDevice(Exception):
+    """The wanted device is not there."""
+
+
 def main() -> None:
     """Answer requests until standard input ends."""
     torch.set_num_threads(1)
@@ -53,8 +57,8 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         notes = prove(request["source"], request["plan"], device, request["seed"])
     except Disproof as disproof:
         return {"ok": False, "device": device, "finding": str(disproof)}
-    except LookupError as missing:
-        return {"ok": False, "device": None, "finding": str(missing.args[0])}
+    except MissingDevice as missing:
+        return {"ok": False, "device": None, "finding": str(missing)}
     except Exception as error:
         text = f"{type(error).__name__}: {error}".strip().split("\n")[0]
         return {"ok": False, "device": device, "finding": f"the network raised {text[:500]}"}
@@ -72,7 +76,7 @@ def find_device(wanted: str) -> str:
     if wanted == "auto":
         return next(name for name in ("cuda", "mps", "cpu") if there[name])
     if not there.get(wanted, False):
-        raise LookupError(f"the device `{wanted}` is not there")
+        raise MissingDevice(f"the device `{wanted}` is not there")
     return wanted
 
 
@@ -87,7 +91,7 @@ def prove(source: str, plan: Mapping[str, Any], device: str, seed: int) -> list[
     notes = []
     network.train()
     outputs = observe(network, forward, plan, first, device)
-    notes += check_gradients(network, outputs)
+    notes += check_gradients(network, outputs, plan["idle"])
     with torch.no_grad():
         observe(network, forward, plan, second, device)
         network.eval()
@@ -266,13 +270,17 @@ def check_outputs(outputs: Any, run: Mapping[str, Any]) -> None:
         check(f"`{key}`", facts(value), shape, dtype)
 
 
-def check_gradients(network: nn.Module, outputs: Any) -> list[str]:
+def check_gradients(network: nn.Module, outputs: Any, idle: list[str]) -> list[str]:
     """Differentiate a random combination of the outputs by every parameter."""
     if isinstance(outputs, dict):
         outputs = list(outputs.values())
     tensors = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
     smooth = [value for value in tensors if value.requires_grad]
-    parameters = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    parameters = [
+        (name, parameter)
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad and not any(name.startswith(f"{path}.") for path in idle)
+    ]
     if not parameters:
         return ["no parameters, so no gradients"]
     if not smooth:
@@ -290,7 +298,7 @@ def check_gradients(network: nn.Module, outputs: Any) -> list[str]:
         if not bool(torch.isfinite(gradient).all()):
             raise Disproof(f"the gradient of `{name}` is not finite")
     network.zero_grad()
-    return []
+    return [f"`{path}` is not called, so it gets no gradient" for path in idle]
 
 
 if __name__ == "__main__":

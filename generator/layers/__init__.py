@@ -16,8 +16,10 @@ from . import (
     conv,
     distance,
     dropout,
+    elementwise,
     instancenorm,
     linear,
+    merge,
     normalization,
     padding,
     pooling,
@@ -25,6 +27,7 @@ from . import (
     shapes,
     sparse,
     stacks,
+    tensors,
     transformer,
     upsampling,
 )
@@ -53,3 +56,11 @@ FAMILIES = (
 CATALOGUE: Mapping[str, Layer] = MappingProxyType(
     {layer.name: layer for family in FAMILIES for layer in family.LAYERS}
 )
+"""The layer types of `torch.nn`."""
+
+OPERATIONS: Mapping[str, Layer] = MappingProxyType(
+    {layer.name: layer for family in (elementwise, merge, tensors) for layer in family.LAYERS}
+)
+"""What torch has as functions and operators only."""
+
+TYPES: Mapping[str, Layer] = MappingProxyType({**CATALOGUE, **OPERATIONS})

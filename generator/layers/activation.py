@@ -122,7 +122,6 @@ LAYERS = (
         stem="hardtanh",
         rule=hardtanh,
         dtypes=FLOATS | INTS,
-        functional="",
     ),
     _named("LeakyReLU", _number("negative_slope", 0.01), INPLACE, stem="leaky_relu"),
     _named("LogSigmoid", stem="logsigmoid"),

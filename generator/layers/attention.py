@@ -18,7 +18,7 @@ from .base import (
     check_rank,
     refuse,
 )
-from .distance import promoted
+from .broadcasting import promoted
 from .kinds import BOOL, FLOAT, INT, optional
 
 

@@ -199,6 +199,11 @@ class Layer:
     result: str = ""  # how the outputs stand on the left, where not one after the other
     functional: str = ""  # the function that does the same, for layers without parameters
     functional_defaults: tuple[tuple[str, Any], ...] = ()  # where they differ from the layer's
+    operation: bool = False  # no module of torch.nn: always an expression in ``forward``
+    operator: str = ""  # the sign between the operands of an operation
+    prefix: str = ""  # the sign before the operand
+    variadic: tuple[int, int] | None = None  # least and most tensors, where there may be several
+    list_argument: str = ""  # the argument that a list of numbers gives
 
     def arg(self, name: str) -> Arg:
         """The argument called `name`, of the constructor or of ``forward``."""

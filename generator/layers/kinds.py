@@ -30,6 +30,7 @@ class Kind:
     schema: dict[str, Any]
     structural: bool = False
     module: bool = False
+    index: bool = False  # structural even as a whole number
 
     def read(self, value: Any) -> Any:
         """The value in its normal form; the expression that it came from stays with it."""
@@ -69,10 +70,19 @@ def _bool(value: Any) -> Any:
 
 
 INT = Kind("a whole number", _int, "int", {"type": "integer"})
-INDEX = Kind("a whole number", _int, "int", {"type": "integer"}, structural=True)
+INDEX = Kind("a whole number", _int, "int", {"type": "integer"}, structural=True, index=True)
 FLOAT = Kind("a number", _float, "float", {"type": "number"})
 NUMBER = Kind("a number", _number, "float", {"type": "number"})
 BOOL = Kind("true or false", _bool, "bool", {"type": "boolean"}, structural=True)
+
+
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+TEXT = Kind("a word", _text, "str", {"type": "string"}, structural=True)
 
 
 def optional(kind: Kind) -> Kind:
@@ -83,7 +93,9 @@ def optional(kind: Kind) -> Kind:
 
     schema = {"anyOf": [kind.schema, {"type": "null"}]}
     annotation = f"{kind.annotation} | None"
-    return Kind(f"{kind.label} or null", check, annotation, schema, kind.structural, kind.module)
+    return replace(
+        kind, label=f"{kind.label} or null", check=check, annotation=annotation, schema=schema
+    )
 
 
 def items(item: Kind, length: int | None = None) -> Kind:
@@ -100,7 +112,8 @@ def items(item: Kind, length: int | None = None) -> Kind:
     inner = ", ".join([item.annotation] * length) if length else f"{item.annotation}, ..."
     plural = item.label.removeprefix("a ") + "s"
     label = f"a list of {length} {plural}" if length and length > 1 else f"a list of {plural}"
-    return Kind(label, check, f"tuple[{inner}]", schema, item.structural)
+    annotation = f"tuple[{inner}]"
+    return replace(item, label=label, check=check, annotation=annotation, schema=schema)
 
 
 def either(first: Kind, second: Kind, label: str = "") -> Kind:
@@ -121,6 +134,7 @@ def either(first: Kind, second: Kind, label: str = "") -> Kind:
         {"anyOf": [first.schema, second.schema]},
         first.structural or second.structural,
         first.module or second.module,
+        first.index or second.index,
     )
 
 
@@ -142,7 +156,7 @@ def loosely(item: Kind, length: int) -> Kind:
 
 def floats(length: int) -> Kind:
     """A factor for all dimensions, or a list of one for each; it decides on shapes."""
-    return replace(each(FLOAT, length), structural=True)
+    return replace(each(FLOAT, length), structural=True, index=True)
 
 
 def choice(*words: str) -> Kind:

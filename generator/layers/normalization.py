@@ -166,6 +166,7 @@ LAYERS = (
         "LocalResponseNorm",
         local_response,
         dtypes=FLOATS | {"int64"},
+        functional="F.local_response_norm",
     ),
     _shape_norm(
         "RMSNorm",

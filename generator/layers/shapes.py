@@ -148,6 +148,7 @@ LAYERS = (
         rule=channel_shuffle,
         args=(Arg("groups", INT, positional=True),),
         dtypes=MOVED,
+        functional="F.channel_shuffle",
     ),
     Layer(
         name="Flatten",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..sizes import scaled
@@ -54,6 +55,9 @@ def _fixed(mode: str, align_corners: bool | None) -> Any:
     return rule
 
 
+FACTORS = replace(either(FLOAT, items(FLOAT)), structural=True, index=True)
+
+
 def _args(size: Kind, scale: Kind) -> tuple[Arg, ...]:
     return (
         Arg("size", optional(size), None),
@@ -67,7 +71,7 @@ LAYERS = (
         stem="upsample",
         rule=interpolate,
         args=(
-            *_args(either(INT, items(INT)), either(FLOAT, items(FLOAT))),
+            *_args(either(INT, items(INT)), FACTORS),
             Arg("mode", choice(*RANKS), "nearest"),
             Arg("align_corners", optional(BOOL), None),
             Arg("recompute_scale_factor", optional(BOOL), None),
@@ -79,14 +83,14 @@ LAYERS = (
         name="UpsamplingBilinear2d",
         stem="upsample",
         rule=_fixed("bilinear", True),
-        args=_args(loosely(INT, 2), loosely(FLOAT, 2)),
+        args=_args(loosely(INT, 2), replace(loosely(FLOAT, 2), structural=True, index=True)),
         dtypes=FLOATS | {"uint8"},
     ),
     Layer(
         name="UpsamplingNearest2d",
         stem="upsample",
         rule=_fixed("nearest", None),
-        args=_args(loosely(INT, 2), loosely(FLOAT, 2)),
+        args=_args(loosely(INT, 2), replace(loosely(FLOAT, 2), structural=True, index=True)),
         dtypes=FLOATS | {"uint8"},
     ),
 )

@@ -1,0 +1,51 @@
+"""How two tensors become one: torch's rules of broadcasting and promotion."""
+
+from __future__ import annotations
+
+from ..sizes import Size, symbols_in
+from .base import COMPLEX, FLOATS, WIDE, TensorType, refuse
+
+
+def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
+    """The common shape of two tensors by torch's rules of broadcasting."""
+    rank = max(left.rank, right.rank)
+    shape: list[Size] = []
+    for place in range(-rank, 0):
+        a = left.shape[place] if left.rank >= -place else 1
+        b = right.shape[place] if right.rank >= -place else 1
+        if a != b and a != 1 and b != 1:
+            refuse(f"shapes {left} and {right} don't go together: {a} is not {b}")
+        plainly = a == 1 or (a == b and symbols_in(b) and not symbols_in(a))
+        shape.append(b if plainly else a)
+    return tuple(shape)
+
+
+def joined_batch(left: TensorType, right: TensorType, rank: int) -> tuple[int | None, bool]:
+    """Where the batch is after broadcasting: counted from the end it stays in place."""
+    places = {x.batch + rank - x.rank for x in (left, right) if x.batch is not None and not x.lost}
+    lost = left.lost or right.lost or len(places) > 1
+    return (None if lost or not places else places.pop()), lost
+
+
+def promoted(left: str, right: str) -> str:
+    """The common type of two tensors by torch's rules of promotion."""
+    if left == right or right == "bool":
+        return left
+    if left == "bool":
+        return right
+    for kind in (COMPLEX, FLOATS):
+        found = {dtype for dtype in (left, right) if dtype in kind}
+        if kind is COMPLEX and found and "float64" in (left, right):
+            return "complex128"
+        if len(found) == 1:
+            return found.pop()
+        if found:
+            return "float32" if found == {"float16", "bfloat16"} else max(found, key=_bits)
+    if {left, right} & WIDE:
+        refuse(f"`{left}` and `{right}` have no common type")
+    return "int16" if {left, right} == {"int8", "uint8"} else max(left, right, key=_bits)
+
+
+def _bits(dtype: str) -> int:
+    """How wide a type is; of two equally wide ones the signed one is wider."""
+    return 2 * int("".join(filter(str.isdigit, dtype))) + (dtype[0] == "i")

@@ -1,0 +1,244 @@
+"""Operations on one tensor, element by element or over some dimensions; scaled attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from ..sizes import Size
+from .attention import check_probability
+from .base import (
+    ALL,
+    BOOLEAN,
+    COMPLEX,
+    FLOATS,
+    INTS,
+    SIGNED,
+    Arg,
+    Args,
+    Layer,
+    TensorType,
+    dimension,
+    pointwise,
+    promoting,
+    refuse,
+)
+from .broadcasting import broadcast
+from .kinds import BOOL, FLOAT, INDEX, INT, NUMBER, TEXT, either, items, optional
+
+HALVES = frozenset({"float16", "bfloat16"})
+REAL_OF = {"complex64": "float32", "complex128": "float64"}
+
+
+def _dims(a: Args, x: TensorType) -> list[int]:
+    dims = a.dim if isinstance(a.dim, tuple) else (a.dim,)
+    places = [dimension(x, dim) for dim in dims]
+    if len({*places}) < len(places):
+        refuse("`dim` names a dimension twice", "dim")
+    return places
+
+
+def _reduced(x: TensorType, places: Sequence[int], keepdim: bool) -> TensorType:
+    shape: list[Size] = []
+    for place, size in enumerate(x.shape):
+        if place not in places:
+            shape.append(size)
+        elif keepdim:
+            shape.append(1)
+    batch = None if x.batch in places else x.batch
+    if batch is not None and not keepdim:
+        batch -= sum(place < batch for place in places)
+    return TensorType(tuple(shape), x.dtype, batch, x.lost)
+
+
+def reduction(name: str, a: Args, x: TensorType) -> TensorType:
+    """The shape without the dimensions `dim`, which are of size 1 with `keepdim`."""
+    y = _reduced(x, _dims(a, x), a.keepdim)
+    if name == "Sum" and x.dtype not in FLOATS | COMPLEX:
+        return y.with_dtype("int64")
+    return y
+
+
+def norm(a: Args, x: TensorType) -> TensorType:
+    """As a reduction: the `p`-norm over `dim`."""
+    y = _reduced(x, _dims(a, x), a.keepdim)
+    return y.with_dtype(REAL_OF.get(x.dtype, x.dtype))
+
+
+def normalize(a: Args, x: TensorType) -> TensorType:
+    """The input's shape, scaled to a norm of 1 along `dim`, as in `F.normalize`."""
+    _dims(a, x)
+    return pointwise(a, x)
+
+
+def absolute(a: Args, x: TensorType) -> TensorType:
+    """The input's shape; complex numbers become real."""
+    return x.with_dtype(REAL_OF.get(x.dtype, x.dtype))
+
+
+def power(a: Args, x: TensorType) -> TensorType:
+    """The input's shape; a fractional exponent makes whole numbers floating."""
+    if x.dtype in FLOATS | COMPLEX:
+        return pointwise(a, x)
+    if isinstance(a.exponent, float):
+        return x.with_dtype("float32")
+    if a.exponent < 0:
+        refuse("whole numbers have no negative powers", "exponent")
+    return x.with_dtype("int64" if x.dtype == "bool" else x.dtype)
+
+
+def clamp(a: Args, x: TensorType) -> TensorType:
+    """The input's shape, its values cut off at `min` and `max`."""
+    if a.min is None and a.max is None:
+        refuse("give `min`, `max` or both", "min")
+    floating = isinstance(a.min, float) or isinstance(a.max, float)
+    if floating and x.dtype not in FLOATS:
+        return x.with_dtype("float32")
+    return pointwise(a, x)
+
+
+def scale(a: Args, x: TensorType) -> TensorType:
+    """The input's shape, times `factor`."""
+    if x.dtype in FLOATS | COMPLEX:
+        return pointwise(a, x)
+    if isinstance(a.factor, float):
+        return x.with_dtype("float32")
+    return x.with_dtype("int64" if x.dtype == "bool" else x.dtype)
+
+
+def cast(a: Args, x: TensorType) -> TensorType:
+    """The input's shape in another type."""
+    if a.dtype not in ALL:
+        refuse(f"`{a.dtype}` is no element type", "dtype")
+    return x.with_dtype(a.dtype)
+
+
+def triangle(a: Args, x: TensorType) -> TensorType:
+    """The input's shape, one triangle of its last two dimensions set to zero."""
+    if x.rank < 2:
+        refuse(f"a triangle needs 2 dimensions or more, but {x} has {x.rank}")
+    return pointwise(a, x)
+
+
+def attention(
+    a: Args,
+    query: TensorType,
+    key: TensorType,
+    value: TensorType,
+    attn_mask: TensorType | None = None,
+) -> TensorType:
+    """``(..., L, E)``, ``(..., S, E)`` and ``(..., S, V)`` to ``(..., L, V)``."""
+    tensors = (query, key, value)
+    if len({x.dtype for x in tensors}) > 1 or min(x.rank for x in tensors) < 2:
+        shapes = ", ".join(f"{x} {x.dtype}" for x in tensors)
+        refuse(f"attention reads three tensors of one type and 2 dimensions or more, not {shapes}")
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        refuse(f"query {query}, key {key} and value {value} don't go together")
+    fronts = [TensorType(x.shape[:-2], x.dtype, None) for x in tensors]
+    front = broadcast(TensorType(broadcast(fronts[0], fronts[1])), fronts[2])
+    check_probability("dropout_p", a.dropout_p)
+    if attn_mask is not None:
+        if a.is_causal:
+            refuse("give `attn_mask` or `is_causal`, not both", "is_causal")
+        _check_attention_mask(query, key, attn_mask)
+    return TensorType(
+        (*front, query.shape[-2], value.shape[-1]), query.dtype, query.batch, query.lost
+    )
+
+
+def _check_attention_mask(query: TensorType, key: TensorType, mask: TensorType) -> None:
+    if mask.dtype not in ("bool", query.dtype):
+        refuse(f"`attn_mask` must be bool or {query.dtype}, but is `{mask.dtype}`", "attn_mask")
+    wanted = TensorType((*query.shape[:-1], key.shape[-2]), query.dtype)
+    if [*map(int, broadcast(wanted, mask))] != [*map(int, wanted.shape)]:
+        refuse(f"`attn_mask` {mask} does not fit into {wanted}", "attn_mask")
+
+
+def _attention_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """Queries times keys, weights times values."""
+    return int(ys[0].sample_numel // ys[0].shape[-1] * xs[1].shape[-2]) * int(
+        xs[0].shape[-1] + xs[2].shape[-1]
+    )
+
+
+def _operation(name: str, rule: Callable[..., TensorType], *args: Arg, **more: Any) -> Layer:
+    fields: dict[str, Any] = {"stem": name.lower(), "functional": f"torch.{name.lower()}", **more}
+    return Layer(name=name, rule=rule, args=args, operation=True, **fields)
+
+
+_DIM = Arg("dim", either(INDEX, items(INDEX)))
+_KEEP = Arg("keepdim", BOOL, False)
+SMOOTH = ALL - frozenset({"bool"})
+
+
+def _reduction(name: str, dtypes: frozenset[str]) -> Layer:
+    return _operation(
+        name,
+        partial(reduction, name),
+        _DIM,
+        _KEEP,
+        dtypes=dtypes,
+        functional=f".{name.lower()}",
+        list_argument="dim",
+    )
+
+
+LAYERS: tuple[Layer, ...] = (
+    _reduction("Mean", FLOATS | COMPLEX),
+    _reduction("Sum", ALL),
+    _reduction("Amax", FLOATS | INTS | BOOLEAN),
+    _reduction("Amin", FLOATS | INTS | BOOLEAN),
+    _operation(
+        "Norm",
+        norm,
+        Arg("p", NUMBER, 2.0, free=True),
+        _DIM,
+        _KEEP,
+        dtypes=FLOATS | COMPLEX,
+        functional=".norm",
+    ),
+    _operation(
+        "Normalize",
+        normalize,
+        Arg("p", FLOAT, 2.0, free=True),
+        Arg("dim", INDEX, 1),
+        Arg("eps", FLOAT, 1e-12, free=True),
+        dtypes=FLOATS | COMPLEX,
+        functional="F.normalize",
+    ),
+    *(
+        _operation(name, promoting, dtypes=FLOATS | SIGNED | COMPLEX | {"uint8", "bool"})
+        for name in ("Exp", "Log", "Sqrt", "Sin", "Cos")
+    ),
+    _operation("Neg", pointwise, dtypes=FLOATS | INTS | COMPLEX, prefix="-"),
+    _operation("Abs", absolute, dtypes=FLOATS | INTS | COMPLEX),
+    _operation("Pow", power, Arg("exponent", FLOAT, positional=True), dtypes=SMOOTH, operator="**"),
+    _operation(
+        "Clamp",
+        clamp,
+        Arg("min", optional(FLOAT), None),
+        Arg("max", optional(FLOAT), None),
+        dtypes=FLOATS | INTS,
+    ),
+    _operation("Scale", scale, Arg("factor", FLOAT, positional=True), dtypes=ALL, operator="*"),
+    _operation("Cast", cast, Arg("dtype", TEXT), dtypes=ALL, functional=".to", call="cast"),
+    _operation(
+        "RandnLike", pointwise, dtypes=FLOATS, stem="randn_like", functional="torch.randn_like"
+    ),
+    _operation("Tril", triangle, Arg("diagonal", INT, 0), dtypes=FLOATS | INTS | BOOLEAN | COMPLEX),
+    _operation("Triu", triangle, Arg("diagonal", INT, 0), dtypes=FLOATS | INTS | BOOLEAN | COMPLEX),
+    _operation(
+        "ScaledDotProductAttention",
+        attention,
+        Arg("dropout_p", FLOAT, 0.0, free=True),
+        Arg("is_causal", BOOL, False),
+        Arg("scale", optional(FLOAT), None, free=True),
+        dtypes=FLOATS,
+        macs=_attention_macs,
+        stem="attn",
+        tensors=("query", "key", "value"),
+        optional_tensors=("attn_mask",),
+        functional="F.scaled_dot_product_attention",
+    ),
+)

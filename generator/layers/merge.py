@@ -1,0 +1,314 @@
+"""Operations on several tensors: arithmetic, comparisons, products, joins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ..sizes import Size
+from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, TensorType, dimension, refuse
+from .broadcasting import broadcast, joined_batch, promoted
+from .kinds import FLOAT, INDEX, TEXT, optional
+
+NUMBERS = ALL - BOOLEAN
+
+
+def _joined(left: TensorType, right: TensorType, dtype: str) -> TensorType:
+    shape = broadcast(left, right)
+    batch, lost = joined_batch(left, right, len(shape))
+    return TensorType(shape, dtype, batch, lost)
+
+
+def _with_number(name: str, dtype: str, other: float, divides: bool) -> str:
+    """The type of a tensor combined with a number."""
+    if divides or isinstance(other, float):
+        return dtype if dtype in FLOATS | COMPLEX else "float32"
+    return "int64" if dtype == "bool" else dtype
+
+
+def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
+    """The common shape of all that is read, by torch's rules of broadcasting and promotion."""
+    if bool(others) == (a.other is not None):
+        refuse(f"`{name}` reads several tensors, or one and a number, `other`", "other")
+    if name in ("Sub", "Div") and len(others) > 1:
+        refuse(f"`{name}` reads two tensors, but {len(others) + 1} given")
+    if name == "Sub" and any(y.dtype == "bool" for y in (x, *others)):
+        refuse("`Sub` can't subtract booleans")
+    divides = name == "Div"
+    if a.other is not None:
+        if divides and a.other == 0:
+            refuse("`other` must not be 0", "other")
+        return x.with_dtype(_with_number(name, x.dtype, a.other, divides))
+    for other in others:
+        dtype = promoted(x.dtype, other.dtype)
+        if divides and dtype not in FLOATS | COMPLEX:
+            dtype = "float32"
+        x = _joined(x, other, dtype)
+    return x
+
+
+def comparison(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
+    """Booleans in the common shape of both tensors."""
+    if bool(others) == (a.other is not None) or len(others) > 1:
+        refuse(f"`{name}` compares two tensors, or one with a number, `other`", "other")
+    if name not in ("Eq", "Ne") and any(y.dtype in COMPLEX for y in (x, *others)):
+        refuse(f"`{name}` can't order complex numbers")
+    return _joined(x, others[0], "bool") if others else x.with_dtype("bool")
+
+
+def extreme(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
+    """The larger or smaller of each pair of elements."""
+    for other in others:
+        if x.dtype in COMPLEX or other.dtype in COMPLEX:
+            refuse(f"`{name}` can't order complex numbers")
+        x = _joined(x, other, promoted(x.dtype, other.dtype))
+    return x
+
+
+def matmul(a: Args, x: TensorType, y: TensorType) -> TensorType:
+    """Shape of `torch.matmul`: rows times columns, the dimensions before broadcast."""
+    if not x.rank or not y.rank:
+        refuse(f"`MatMul` needs at least one dimension in each, but reads {x} and {y}")
+    if x.dtype != y.dtype or x.dtype == "bool":
+        refuse(f"`MatMul` multiplies one type, not `{x.dtype}` with `{y.dtype}`")
+    inner = y.shape[-2] if y.rank > 1 else y.shape[-1]
+    if x.shape[-1] != inner:
+        refuse(f"{x} and {y} can't be multiplied: {x.shape[-1]} is not {inner}")
+    front = _joined(
+        TensorType(x.shape[:-2], x.dtype, _in_front(x), x.lost),
+        TensorType(y.shape[:-2], y.dtype, _in_front(y), y.lost),
+        x.dtype,
+    )
+    rows = x.shape[-2:-1] if x.rank > 1 else ()
+    columns = y.shape[-1:] if y.rank > 1 else ()
+    batch = front.batch
+    if batch is None and x.rank > 1 and x.batch == x.rank - 2:
+        batch = len(front.shape)
+    return TensorType((*front.shape, *rows, *columns), x.dtype, batch, front.lost)
+
+
+def _in_front(x: TensorType) -> int | None:
+    return x.batch if x.batch is not None and x.batch < x.rank - 2 else None
+
+
+def einsum(a: Args, *tensors: TensorType) -> TensorType:
+    """Shape of `torch.einsum`: the sizes of the letters on the right side."""
+    left, arrow, right = a.equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    letters = left.replace(",", "")
+    if not letters.isalpha() or not letters.isascii() or len(terms) != len(tensors):
+        refuse(
+            f"`equation` has {len(terms)} terms of letters for {len(tensors)} tensors", "equation"
+        )
+    if not arrow:
+        right = "".join(sorted(letter for letter in {*letters} if letters.count(letter) == 1))
+    sizes: dict[str, Size] = {}
+    for term, x in zip(terms, tensors, strict=True):
+        if len(term) != x.rank:
+            refuse(f"`{term}` names {len(term)} dimensions, but {x} has {x.rank}", "equation")
+        for letter, size in zip(term, x.shape, strict=True):
+            known = sizes.setdefault(letter, size)
+            if known != size and 1 not in (known, size):
+                refuse(f"`{letter}` is {known} and {size}", "equation")
+            sizes[letter] = size if known == 1 else known
+    if not {*right} <= {*sizes} or len({*right}) < len(right):
+        refuse(f"the right side `{right}` names each letter of the left at most once", "equation")
+    if len({x.dtype for x in tensors}) > 1:
+        refuse("`Einsum` reads tensors of one type")
+    batches = [term[x.batch] for term, x in zip(terms, tensors, strict=True) if x.batch is not None]
+    place = right.find(batches[0]) if batches and {*batches} == {batches[0]} else -1
+    lost = any(x.lost for x in tensors) or (bool(batches) and place < 0)
+    shape = tuple(sizes[letter] for letter in right)
+    return TensorType(shape, tensors[0].dtype, place if place >= 0 else None, lost)
+
+
+def concat(a: Args, *tensors: TensorType) -> TensorType:
+    """The sizes in `dim` added up; all others are equal."""
+    first = tensors[0]
+    if not first.rank:
+        refuse("`Concat` needs at least one dimension")
+    dim = dimension(first, a.dim)
+    size: Size = first.shape[dim]
+    dtype = first.dtype
+    for x in tensors[1:]:
+        same = x.rank == first.rank and all(
+            left == right
+            for place, (left, right) in enumerate(zip(x.shape, first.shape, strict=True))
+            if place != dim
+        )
+        if not same:
+            refuse(f"{first} and {x} differ in more than dimension {dim}", "dim")
+        size = size + x.shape[dim]
+        dtype = promoted(dtype, x.dtype)
+    batch = first.batch if all(x.batch == first.batch for x in tensors) else None
+    lost = any(x.lost for x in tensors) or (first.batch is not None and batch is None)
+    if batch == dim and len(tensors) > 1:
+        batch, lost = None, True
+    return TensorType((*first.shape[:dim], size, *first.shape[dim + 1 :]), dtype, batch, lost)
+
+
+def stack(a: Args, *tensors: TensorType) -> TensorType:
+    """A new dimension at `dim`; all shapes are equal."""
+    first = tensors[0]
+    dtype = first.dtype
+    for x in tensors[1:]:
+        if [*map(int, x.shape)] != [*map(int, first.shape)]:
+            refuse(f"`Stack` joins equal shapes, but they are {first} and {x}")
+        dtype = promoted(dtype, x.dtype)
+    dim = dimension(TensorType((*first.shape, 1)), a.dim)
+    batch = first.batch
+    if batch is not None and batch >= dim:
+        batch += 1
+    shape = (*first.shape[:dim], len(tensors), *first.shape[dim:])
+    return TensorType(shape, dtype, batch, first.lost)
+
+
+def where(a: Args, condition: TensorType, x: TensorType, y: TensorType) -> TensorType:
+    """Elements of the first tensor where the condition holds, else of the second."""
+    if condition.dtype != "bool":
+        refuse(f"the condition must be boolean, but is `{condition.dtype}`")
+    chosen = _joined(x, y, promoted(x.dtype, y.dtype))
+    return _joined(condition, chosen, chosen.dtype)
+
+
+def masked_fill(a: Args, x: TensorType, mask: TensorType) -> TensorType:
+    """The input with `value` where the mask holds; the mask broadcasts to the input."""
+    if mask.dtype != "bool":
+        refuse(f"the mask must be boolean, but is `{mask.dtype}`")
+    if [*map(int, broadcast(x, mask))] != [*map(int, x.shape)]:
+        refuse(f"the mask {mask} does not fit into {x}")
+    if x.dtype not in FLOATS | COMPLEX and isinstance(a.value, float):
+        refuse(f"`value` {a.value} is no `{x.dtype}`", "value")
+    return x.with_shape(x.shape)
+
+
+def _matmul_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    return int(ys[0].sample_numel * xs[0].shape[-1])
+
+
+def _einsum_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """Every combination of letters is one multiply-add; the batch's letter does not count."""
+    terms = a.equation.replace(" ", "").partition("->")[0].split(",")
+    sizes = {
+        letter: int(size)
+        for term, x in zip(terms, xs, strict=True)
+        for place, (letter, size) in enumerate(zip(term, x.shape, strict=True))
+    }
+    batches = {term[x.batch] for term, x in zip(terms, xs, strict=True) if x.batch is not None}
+    if len(xs) < 2:
+        return 0
+    return math.prod(size for letter, size in sizes.items() if letter not in batches)
+
+
+_OTHER = Arg("other", optional(FLOAT), None)
+
+
+def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
+    several = name in ("Add", "Mul")
+    return Layer(
+        name=name,
+        stem=name.lower(),
+        rule=partial(rule, name),
+        args=(_OTHER,),
+        dtypes=ALL,
+        tensors=("input",),
+        variadic=(1, 100 if several else 2),
+        operation=True,
+        operator=sign,
+    )
+
+
+LAYERS = (
+    *(
+        _operator(name, sign, arithmetic)
+        for name, sign in (("Add", "+"), ("Sub", "-"), ("Mul", "*"), ("Div", "/"))
+    ),
+    *(
+        _operator(name, sign, comparison)
+        for name, sign in (
+            ("Eq", "=="),
+            ("Ne", "!="),
+            ("Lt", "<"),
+            ("Le", "<="),
+            ("Gt", ">"),
+            ("Ge", ">="),
+        )
+    ),
+    *(
+        Layer(
+            name=name,
+            stem=name.lower(),
+            rule=partial(extreme, name),
+            dtypes=ALL,
+            tensors=("input", "other"),
+            functional=f"torch.{name.lower()}",
+            operation=True,
+        )
+        for name in ("Maximum", "Minimum")
+    ),
+    Layer(
+        name="MatMul",
+        stem="matmul",
+        rule=matmul,
+        dtypes=NUMBERS,
+        macs=_matmul_macs,
+        tensors=("input", "other"),
+        operation=True,
+        operator="@",
+    ),
+    Layer(
+        name="Einsum",
+        stem="einsum",
+        rule=einsum,
+        args=(Arg("equation", TEXT, positional=True),),
+        dtypes=NUMBERS,
+        macs=_einsum_macs,
+        variadic=(1, 100),
+        functional="torch.einsum",
+        operation=True,
+        call="{args}, {tensors}",
+    ),
+    Layer(
+        name="Concat",
+        stem="concat",
+        rule=concat,
+        args=(Arg("dim", INDEX, 1),),
+        dtypes=ALL,
+        variadic=(1, 1000),
+        functional="torch.cat",
+        functional_defaults=(("dim", 0),),
+        operation=True,
+        call="[{tensors}], {args}",
+    ),
+    Layer(
+        name="Stack",
+        stem="stack",
+        rule=stack,
+        args=(Arg("dim", INDEX),),
+        dtypes=ALL,
+        variadic=(1, 1000),
+        functional="torch.stack",
+        operation=True,
+        call="[{tensors}], {args}",
+    ),
+    Layer(
+        name="Where",
+        stem="where",
+        rule=where,
+        dtypes=ALL,
+        tensors=("condition", "input", "other"),
+        functional="torch.where",
+        operation=True,
+    ),
+    Layer(
+        name="MaskedFill",
+        stem="masked_fill",
+        rule=masked_fill,
+        args=(Arg("value", FLOAT, positional=True),),
+        dtypes=ALL,
+        tensors=("input", "mask"),
+        functional=".masked_fill",
+        operation=True,
+    ),
+)

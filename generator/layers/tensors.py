@@ -1,0 +1,383 @@
+"""Operations that pick, move and reshape: splits, slices, permutations, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..sizes import Size, product, shape_text
+from .base import (
+    ALL,
+    COMPLEX,
+    FLOATS,
+    INDICES,
+    INTS,
+    Arg,
+    Args,
+    Layer,
+    Outputs,
+    TensorType,
+    dimension,
+    refuse,
+)
+from .kinds import FLOAT, INDEX, INT, choice, either, items, optional
+from .upsampling import LAYERS as UPSAMPLING
+from .upsampling import interpolate
+
+
+def _with_size(x: TensorType, dim: int, size: Size) -> TensorType:
+    """The type with another size in one dimension; a batch that is cut is a batch no more."""
+    shape = (*x.shape[:dim], size, *x.shape[dim + 1 :])
+    if x.batch == dim and int(size) != int(x.shape[dim]):
+        return TensorType(shape, x.dtype, None, True)
+    return x.with_shape(shape)
+
+
+def chunk(a: Args, x: TensorType) -> Outputs:
+    """Equal parts in `dim`, the last one smaller where the size does not divide."""
+    dim = dimension(x, a.dim)
+    if a.chunks < 1:
+        refuse("`chunks` must be 1 or more", "chunks")
+    if not x.rank:
+        refuse("`Chunk` needs at least one dimension")
+    size = x.shape[dim]
+    part = (size + a.chunks - 1) // a.chunks
+    if int(part) * (int(a.chunks) - 1) >= int(size):
+        refuse(f"a size of {size} does not give {a.chunks} chunks", "chunks")
+    sizes = [part] * (a.chunks - 1) + [size - part * (a.chunks - 1)]
+    return {str(place): _with_size(x, dim, part) for place, part in enumerate(sizes)}
+
+
+def split(a: Args, x: TensorType) -> Outputs:
+    """Parts of the given sizes in `dim`."""
+    dim = dimension(x, a.dim)
+    if not x.rank:
+        refuse("`Split` needs at least one dimension")
+    size, sizes = x.shape[dim], a.sizes
+    if not isinstance(sizes, tuple):
+        if sizes < 1:
+            refuse("`sizes` must be 1 or more", "sizes")
+        rest = size % sizes
+        sizes = (sizes,) * int(size // sizes) + ((rest,) if rest else ())
+    total: Size = 0
+    for part in sizes:
+        total = total + part
+    if total != size or min(sizes) < 1:
+        refuse(f"the parts {shape_text(sizes)} do not add up to {size}", "sizes")
+    return {str(place): _with_size(x, dim, part) for place, part in enumerate(sizes)}
+
+
+def _without(x: TensorType, dim: int) -> TensorType:
+    batch, lost = x.batch, x.lost
+    if batch is not None:
+        batch = None if batch == dim else batch - (batch > dim)
+    return TensorType((*x.shape[:dim], *x.shape[dim + 1 :]), x.dtype, batch, lost)
+
+
+def select(a: Args, x: TensorType) -> TensorType:
+    """One place of `dim`, which is gone."""
+    dim = dimension(x, a.dim)
+    if not x.rank or not -int(x.shape[dim]) <= a.index < x.shape[dim]:
+        refuse(f"index {a.index} is out of range for dimension {a.dim} of {x}", "index")
+    return _without(x, dim)
+
+
+def slice_(a: Args, x: TensorType) -> TensorType:
+    """From `start` to `end` (excluded) by `step` in `dim`, as Python slices."""
+    dim = dimension(x, a.dim)
+    if not x.rank:
+        refuse("`Slice` needs at least one dimension")
+    if a.step < 1:
+        refuse("`step` must be 1 or more", "step")
+    size = x.shape[dim]
+    low, high = (_clipped(bound, size) for bound in (a.start, size if a.end is None else a.end))
+    if low >= high:
+        refuse(f"nothing lies from {a.start} to {a.end} in a size of {size}", "start")
+    return _with_size(x, dim, (high - low + a.step - 1) // a.step)
+
+
+def _clipped(bound: Size, size: Size) -> Size:
+    if bound < 0:
+        bound = size + bound
+    return 0 if bound < 0 else size if bound > size else bound
+
+
+def index_select(a: Args, x: TensorType, index: TensorType) -> TensorType:
+    """The places of `dim` that `index` names."""
+    dim = dimension(x, a.dim)
+    if index.rank > 1 or index.dtype not in INDICES:
+        refuse(f"the index must be int32 or int64 of 1 dimension, but is {index.dtype} of {index}")
+    if index.bound is not None and index.bound > x.shape[dim]:
+        refuse(f"the index goes up to {index.bound - 1}, but the size is {x.shape[dim]}")
+    size = index.shape[0] if index.rank else 1
+    return (
+        _with_size(x, dim, size)
+        if x.batch != dim
+        else replace(
+            x, shape=(*x.shape[:dim], size, *x.shape[dim + 1 :]), batch=index.batch and dim
+        )
+    )
+
+
+def reshape(a: Args, x: TensorType) -> TensorType:
+    """The batch (if it comes first) and then `shape`, in which one size may be -1."""
+    keeps = x.batch == 0
+    if x.lost:
+        refuse(f"the batch's place in {x} is not known, so it can't be kept")
+    if x.batch is not None and not keeps:
+        refuse(f"the batch of {x} does not come first: move it there with `Permute`")
+    whole = product(x.shape[1:] if keeps else x.shape)
+    unknown = [place for place, size in enumerate(a.shape) if size == -1]
+    rest = product(size for size in a.shape if size != -1)
+    if len(unknown) > 1 or any(size < 1 and size != -1 for size in a.shape):
+        refuse("sizes are 1 or more, and one of them may be -1", "shape")
+    fits = int(whole) % int(rest) == 0 if unknown else int(whole) == int(rest)
+    if not fits:
+        refuse(f"{int(whole)} elements do not fit into {shape_text(a.shape)}", "shape")
+    shape = tuple(whole // rest if size == -1 else size for size in a.shape)
+    return TensorType((*x.shape[:1], *shape) if keeps else shape, x.dtype, x.batch)
+
+
+def permute(a: Args, x: TensorType) -> TensorType:
+    """The dimensions in another order."""
+    dims = [dimension(x, dim, "dims") for dim in a.dims]
+    if sorted(dims) != list(range(x.rank)):
+        refuse(f"`dims` must name each of the {x.rank} dimensions of {x} once", "dims")
+    batch = None if x.batch is None else dims.index(x.batch)
+    return TensorType(tuple(x.shape[dim] for dim in dims), x.dtype, batch, x.lost)
+
+
+def transpose(a: Args, x: TensorType) -> TensorType:
+    """Two dimensions in each other's place."""
+    first, second = dimension(x, a.dim0, "dim0"), dimension(x, a.dim1, "dim1")
+    order = list(range(x.rank))
+    order[first], order[second] = order[second], order[first]
+    return permute(Args(dims=order), x)
+
+
+def squeeze(a: Args, x: TensorType) -> TensorType:
+    """Without the dimensions `dim` that are of size 1."""
+    dims = {dimension(x, dim) for dim in (a.dim if isinstance(a.dim, tuple) else (a.dim,))}
+    gone = sorted((dim for dim in dims if x.shape[dim] == 1 and dim != x.batch), reverse=True)
+    for dim in gone:
+        x = _without(x, dim)
+    return x
+
+
+def unsqueeze(a: Args, x: TensorType) -> TensorType:
+    """A new dimension of size 1 at `dim`."""
+    dim = dimension(TensorType((*x.shape, 1)), a.dim)
+    batch = x.batch + (x.batch >= dim) if x.batch is not None else None
+    return TensorType((*x.shape[:dim], 1, *x.shape[dim:]), x.dtype, batch, x.lost)
+
+
+def pad(a: Args, x: TensorType) -> TensorType:
+    """Sizes grow by the padding of their two sides, last dimension first, as in `F.pad`."""
+    if len(a.pad) % 2 or len(a.pad) > 2 * x.rank:
+        refuse(f"`pad` has {len(a.pad)} numbers: two for each of the last dimensions of {x}", "pad")
+    if a.value is not None and a.mode != "constant":
+        refuse(f"`value` means nothing to `mode: {a.mode}`", "value")
+    shape = list(x.shape)
+    for place in range(len(a.pad) // 2):
+        before, after, at = a.pad[2 * place], a.pad[2 * place + 1], x.rank - 1 - place
+        most = {"reflect": x.shape[at] - 1, "circular": x.shape[at]}.get(a.mode, before + after + 1)
+        if a.mode != "constant" and max(before, after) > max(most, 0):
+            refuse(f"`mode: {a.mode}` can't add {max(before, after)} to {x.shape[at]}", "pad")
+        shape[at] = x.shape[at] + before + after
+        if shape[at] < 1:
+            refuse(f"nothing is left of a size of {x.shape[at]}", "pad")
+    modes = {"constant": ALL, "circular": ALL}.get(a.mode, FLOATS | COMPLEX | INTS)
+    if x.dtype not in modes:
+        refuse(f"`mode: {a.mode}` can't read `{x.dtype}`", "mode")
+    if a.mode != "constant" and len(a.pad) // 2 not in (x.rank - 1, x.rank - 2):
+        refuse(f"`mode: {a.mode}` pads all but the first dimension or two of {x}", "pad")
+    return x.with_shape(shape)
+
+
+def roll(a: Args, x: TensorType) -> TensorType:
+    """The same shape, elements moved around each of `dims`."""
+    shifts = a.shifts if isinstance(a.shifts, tuple) else (a.shifts,)
+    dims = a.dims if isinstance(a.dims, tuple) else (a.dims,)
+    if len(shifts) != len(dims):
+        refuse(f"there are {len(shifts)} shifts for {len(dims)} dimensions", "shifts")
+    for dim in dims:
+        dimension(x, dim, "dims")
+    return x.with_shape(x.shape)
+
+
+def flip(a: Args, x: TensorType) -> TensorType:
+    """The same shape, the order in `dims` reversed."""
+    if len({dimension(x, dim, "dims") for dim in a.dims}) < len(a.dims):
+        refuse("`dims` names a dimension twice", "dims")
+    return x.with_shape(x.shape)
+
+
+def expand(a: Args, x: TensorType) -> TensorType:
+    """Sizes of 1 repeated without a copy; the batch stands before `shape`; -1 keeps a size."""
+    if x.batch not in (None, 0) or x.lost:
+        refuse(f"the batch of {x} does not come first")
+    if x.batch is None:
+        refuse("`Expand` of what has no batch is not known to this version yet")
+    shape = (x.shape[0], *a.shape)
+    if len(shape) < x.rank:
+        refuse(f"{x} has more dimensions than {shape_text(shape)}", "shape")
+    if len(shape) != x.rank:
+        refuse(
+            f"`shape` has {len(a.shape)} sizes, but {x} has {x.rank - 1} beside the batch", "shape"
+        )
+    sizes: list[Size] = []
+    for given, size in zip(shape, x.shape, strict=True):
+        if given not in (-1, size) and size != 1:
+            refuse(f"a size of {size} can't be expanded to {given}", "shape")
+        sizes.append(size if given == -1 else given)
+    return x.with_shape(sizes)
+
+
+_DIM = Arg("dim", INDEX)
+_DIMS = items(INDEX)
+_ONE_OR_MORE = either(INDEX, _DIMS)
+
+
+def _ports(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+def _operation(
+    name: str, rule: Callable[..., Outputs], *args: Arg, function: str, stem: str, **more: Any
+) -> Layer:
+    fields: dict[str, Any] = {"dtypes": ALL, "functional": function, "stem": stem, **more}
+    return Layer(name=name, rule=rule, args=args, operation=True, **fields)
+
+
+LAYERS: Sequence[Layer] = (
+    _operation(
+        "Chunk",
+        chunk,
+        Arg("chunks", INT, positional=True),
+        _DIM,
+        function=".chunk",
+        stem="chunk",
+        ports=("*",),
+    ),
+    _operation(
+        "Split",
+        split,
+        Arg("sizes", either(INT, items(INT)), positional=True, brackets=True),
+        _DIM,
+        function="torch.split",
+        stem="split",
+        ports=("*",),
+    ),
+    _operation(
+        "Select",
+        select,
+        Arg("dim", INDEX, positional=True),
+        Arg("index", INDEX, positional=True),
+        function=".select",
+        stem="select",
+    ),
+    _operation(
+        "Slice",
+        slice_,
+        _DIM,
+        Arg("start", INT, 0),
+        Arg("end", optional(INT), None),
+        Arg("step", INT, 1),
+        function="",
+        stem="slice",
+        call="slice",
+    ),
+    _operation(
+        "IndexSelect",
+        index_select,
+        _DIM,
+        function="torch.index_select",
+        stem="index_select",
+        tensors=("input", "index"),
+        call="{0}, {args}, index={1}",
+    ),
+    _operation(
+        "Reshape",
+        reshape,
+        Arg("shape", items(INT), positional=True),
+        function=".reshape",
+        stem="reshape",
+        list_argument="shape",
+        call="reshape",
+    ),
+    _operation(
+        "Permute",
+        permute,
+        Arg("dims", _DIMS, positional=True),
+        function=".permute",
+        stem="permute",
+        list_argument="dims",
+    ),
+    _operation(
+        "Transpose",
+        transpose,
+        Arg("dim0", INDEX, positional=True),
+        Arg("dim1", INDEX, positional=True),
+        function=".transpose",
+        stem="transpose",
+    ),
+    _operation(
+        "Squeeze",
+        squeeze,
+        Arg("dim", _ONE_OR_MORE, positional=True),
+        function=".squeeze",
+        stem="squeeze",
+        list_argument="dim",
+    ),
+    _operation(
+        "Unsqueeze",
+        unsqueeze,
+        Arg("dim", INDEX, positional=True),
+        function=".unsqueeze",
+        stem="unsqueeze",
+    ),
+    _operation(
+        "Expand",
+        expand,
+        Arg("shape", items(INT), positional=True),
+        function=".expand",
+        stem="expand",
+        list_argument="shape",
+        call="expand",
+    ),
+    _operation(
+        "Pad",
+        pad,
+        Arg("pad", items(INT), positional=True),
+        Arg("mode", choice("constant", "reflect", "replicate", "circular"), "constant"),
+        Arg("value", optional(FLOAT), None),
+        function="F.pad",
+        stem="pad",
+        list_argument="pad",
+    ),
+    _operation(
+        "Roll",
+        roll,
+        Arg("shifts", either(INT, items(INT))),
+        Arg("dims", _ONE_OR_MORE),
+        function="torch.roll",
+        stem="roll",
+    ),
+    _operation(
+        "Flip",
+        flip,
+        Arg("dims", _DIMS, positional=True),
+        function=".flip",
+        stem="flip",
+        list_argument="dims",
+    ),
+    _operation(
+        "Interpolate",
+        interpolate,
+        *UPSAMPLING[0].args,
+        function="F.interpolate",
+        stem="interpolate",
+        dtypes=UPSAMPLING[0].dtypes,
+    ),
+)

@@ -1,0 +1,109 @@
+"""Operations in ``forward``: the expression that stands for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from .construct import argument_source, is_default
+from .graph import Graph, Node
+from .layers.base import REQUIRED, Arg
+from .literals import literal
+from .sizes import named_by, symbols_in
+
+STARRED = (".permute", ".flip")  # methods that take their dimensions one by one
+
+
+def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Sequence[str]) -> str:
+    """The expression of an operation on these variables."""
+    row = node.row
+    assert row is not None
+    sizes = _runtime_sizes(graph, node, tensors)
+    if row.prefix:
+        return f"{row.prefix}{tensors[0]}"
+    if row.operator:
+        numbers = [literal(v) for v in node.args.values() if v is not None and v != ()]
+        return f" {row.operator} ".join([*tensors, *(_sized(n, sizes) for n in numbers)])
+    if row.call in _SPECIAL:
+        return _sized(_SPECIAL[row.call](node, tensors[0]), sizes)
+    arguments = _sized(", ".join(_arguments(node)), sizes)
+    if row.functional.startswith("."):
+        rest = [*tensors[1:], *([arguments] if arguments else [])]
+        return f"{tensors[0]}{row.functional}({', '.join(rest)})"
+    pattern = row.call or "{tensors}, {args}"
+    masks = [f"{name}={value}" for (name, _), value in zip(node.named, named, strict=True)]
+    filled = pattern.format(
+        *tensors, tensors=", ".join(tensors), args=", ".join([*masks, *filter(None, [arguments])])
+    )
+    return f"{row.functional}({filled.removesuffix(', ')})"
+
+
+def _arguments(node: Node) -> list[str]:
+    row = node.row
+    assert row is not None
+    defaults = dict(row.functional_defaults)
+    parts: list[str] = []
+    for arg in row.args:
+        value = node.args[arg.name]
+        if arg.name in defaults:
+            arg = Arg(arg.name, arg.kind, defaults[arg.name])
+        if is_default(arg, value):
+            continue
+        if row.functional in STARRED:
+            parts += [literal(item) for item in value]
+        else:
+            positional = arg.positional and arg.default is REQUIRED
+            parts.append(argument_source(arg, value, named=not positional))
+    return parts
+
+
+def _runtime_sizes(graph: Graph, node: Node, tensors: Sequence[str]) -> dict[str, str]:
+    """How each run-time size in the arguments is read off the tensors: ``x.shape[1]``."""
+    wanted = {symbol.name for symbol in symbols_in(node.args) if symbol.runtime}
+    found: dict[str, str] = {}
+    for ref, variable in zip(node.inputs, tensors, strict=True):
+        for place, size in enumerate(graph.type_of(ref).shape):
+            for symbol in named_by(size):
+                if symbol.name in wanted:
+                    found.setdefault(symbol.name, f"{variable}.shape[{place}]")
+    return found
+
+
+def _sized(code: str, sizes: dict[str, str]) -> str:
+    if not sizes:
+        return code
+    names = "|".join(map(re.escape, sizes))
+    return re.sub(rf"\b(?<!\.)({names})\b(?!\s*=[^=])", lambda found: sizes[found[1]], code)
+
+
+def _slice(node: Node, x: str) -> str:
+    """``x[:, 1:3]``."""
+    a: Any = node.args
+    start = "" if a["start"] == 0 else literal(a["start"])
+    end = "" if a["end"] is None else literal(a["end"])
+    step = "" if a["step"] == 1 else f":{literal(a['step'])}"
+    part, dim = f"{start}:{end}{step}", int(a["dim"])
+    before = [":"] * dim if dim >= 0 else ["..."]
+    after = [] if dim >= 0 else [":"] * (-dim - 1)
+    return f"{x}[{', '.join([*before, part, *after])}]"
+
+
+def _reshape(node: Node, x: str) -> str:
+    """``x.reshape(x.shape[0], 8, -1)``: the batch, where there is one, is kept."""
+    sizes = [literal(size) for size in node.args["shape"]]
+    batch = [f"{x}.shape[0]"] if len(sizes) < node.output.rank else []
+    return f"{x}.reshape({', '.join([*batch, *sizes])})"
+
+
+def _expand(node: Node, x: str) -> str:
+    """``x.expand(-1, 3, 4)``."""
+    return f"{x}.expand({', '.join(['-1', *map(literal, node.args['shape'])])})"
+
+
+def _cast(node: Node, x: str) -> str:
+    """``x.to(torch.float32)``: the type is one of a closed table."""
+    return f"{x}.to(torch.{node.args['dtype']})"
+
+
+_SPECIAL = {"slice": _slice, "reshape": _reshape, "expand": _expand, "cast": _cast}
