@@ -49,3 +49,16 @@ def promoted(left: str, right: str) -> str:
 def _bits(dtype: str) -> int:
     """How wide a type is; of two equally wide ones the signed one is wider."""
     return 2 * int("".join(filter(str.isdigit, dtype))) + (dtype[0] == "i")
+
+
+def common_type(x: TensorType, y: TensorType) -> str:
+    """The type of two tensors together: one without dimensions counts only by its category."""
+    if bool(x.rank) == bool(y.rank):
+        return promoted(x.dtype, y.dtype)
+    whole, single = (x, y) if x.rank else (y, x)
+    higher = _category(single.dtype) > _category(whole.dtype)
+    return single.dtype if higher else whole.dtype
+
+
+def _category(dtype: str) -> int:
+    return 3 if dtype in COMPLEX else 2 if dtype in FLOATS else 0 if dtype == "bool" else 1

@@ -8,7 +8,7 @@ from functools import partial
 
 from ..sizes import Size
 from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, TensorType, dimension, refuse
-from .broadcasting import broadcast, joined_batch, promoted
+from .broadcasting import broadcast, common_type, joined_batch, promoted
 from .kinds import FLOAT, INDEX, TEXT, optional
 
 NUMBERS = ALL - BOOLEAN
@@ -41,7 +41,7 @@ def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
             refuse("`other` must not be 0", "other")
         return x.with_dtype(_with_number(name, x.dtype, a.other, divides))
     for other in others:
-        dtype = promoted(x.dtype, other.dtype)
+        dtype = common_type(x, other)
         if divides and dtype not in FLOATS | COMPLEX:
             dtype = "float32"
         x = _joined(x, other, dtype)
@@ -62,7 +62,7 @@ def extreme(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorTyp
     for other in others:
         if x.dtype in COMPLEX or other.dtype in COMPLEX:
             refuse(f"`{name}` can't order complex numbers")
-        x = _joined(x, other, promoted(x.dtype, other.dtype))
+        x = _joined(x, other, common_type(x, other))
     return x
 
 
@@ -168,7 +168,7 @@ def where(a: Args, condition: TensorType, x: TensorType, y: TensorType) -> Tenso
     """Elements of the first tensor where the condition holds, else of the second."""
     if condition.dtype != "bool":
         refuse(f"the condition must be boolean, but is `{condition.dtype}`")
-    chosen = _joined(x, y, promoted(x.dtype, y.dtype))
+    chosen = _joined(x, y, common_type(x, y))
     return _joined(condition, chosen, chosen.dtype)
 
 
