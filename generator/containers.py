@@ -35,6 +35,8 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
 
 
 def _target(scope: Scope, draft: Draft) -> str:
+    if draft.reuses is not None:
+        return _target(scope, draft.reuses)
     if draft.name is not None:
         return draft.name
     if draft.shared is None:

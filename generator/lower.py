@@ -21,13 +21,16 @@ from .layers import TYPES
 from .layers.base import Layer, Refusal, TensorType
 from .names import snake_case
 from .naming import Names, key_of, written_names
+from .refusals import refused
+from .reuse import again
 from .scope import Draft, LayerNames, Scope
 from .shapes import apply
-from .sizes import Coded, Dim, plain, symbols_in
+from .sizes import Coded, plain, symbols_in
 from .source import Source
 from .spec import Document, Item, read_item
 
 MOST_NODES = 100_000
+GROUPING = ("Group", "Reuse", "Sequential")
 
 
 def lower(
@@ -114,6 +117,8 @@ class _Lowering:
         count = keys.count(self.scope, item, names)
         if item.type == "Group":
             self.group(item, count, index)
+        elif item.type == "Reuse":
+            self.reuse(item, reads, names)
         elif isinstance(item.written, dict) and "branches" in item.written:
             self.branches(item, reads, index)
         elif count is None:
@@ -132,11 +137,11 @@ class _Lowering:
             value = self.context.evaluate(item.type, names, item.path)
             keys.pin(self.scope, value, item.path)
             item = replace(item, type=str(plain(value)))
-        if item.type in TYPES or item.type in ("Sequential", "Group"):
+        if item.type in TYPES or item.type in GROUPING:
             return item
         where = item.path[:-1] if item.path[-1] == item.type else item.path
         location = self.context.source.locate(item.path, key=where != item.path)
-        help = closest(item.type, [*TYPES, "Sequential", "Group"])
+        help = closest(item.type, [*TYPES, *GROUPING])
         message = f"there is no layer type `{printable(item.type)}`"
         raise NetgenError(Diagnostic("NG202", message, location, help=help))
 
@@ -241,7 +246,9 @@ class _Lowering:
         try:
             applied = apply(row, read.args, types, dict(read.named_types))
         except Refusal as refusal:
-            raise NetgenError(self.refusal(item, refusal, read)) from None
+            raise NetgenError(
+                refused(self.scope, item, refusal, read, chained=self.chain is not None)
+            ) from None
         draft = Draft(
             row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
         )
@@ -319,6 +326,15 @@ class _Lowering:
             draft.name = self.scope.names.numbered(stem)
         self.take(draft, item)
 
+    def reuse(self, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
+        """Apply a layer that is there already, with the same weights."""
+        if self.chain is not None or "repeat" in item.common:
+            message = "`Reuse` applies one layer once, outside a `Sequential`"
+            self.context.error("NG210", message, item.path, key=True)
+        draft = again(self.scope, item, reads, names)
+        draft.name = self.name(item, names)
+        self.take(draft, item)
+
     def branches(self, item: Item, reads: tuple[Ref, ...], index: int | None) -> None:
         """A merge whose tensors are computed by branches, each from what the merge reads."""
         if TYPES[item.type].variadic is None or len(reads) != 1 or self.chain is not None:
@@ -356,36 +372,6 @@ class _Lowering:
             item = read_item(layers, self.context.source, path)
             item = replace(item, common={**item.common, **named})
         self.item(item, index)
-
-    def refusal(self, item: Item, refusal: Refusal, read: Arguments) -> Diagnostic:
-        """The diagnostic for what a shape rule refuses, with the shapes that came in."""
-        path, key = item.path, item.written is not None
-        if refusal.argument is not None and refusal.argument in read.paths:
-            path, key = read.paths[refusal.argument], False
-        location = self.context.source.locate(path, key=key)
-        if self.chain is None:
-            notes = tuple(dict.fromkeys(self.origin(ref) for ref in read.inputs))
-        else:
-            notes = (f"the layer before gives {shape_note(read.types[0])}",)
-        return Diagnostic("NG211", refusal.message, location, notes, refusal.help)
-
-    def origin(self, ref: Ref) -> str:
-        """Where a tensor comes from, for a note."""
-        shape = shape_note(self.scope.type_of(ref))
-        inputs = len(self.scope.inputs)
-        if ref.node < inputs:
-            return f"the input `{self.scope.inputs[ref.node].name}` is {shape}"
-        draft = self.scope.drafts[ref.node - inputs]
-        line = self.context.source.locate(draft.path, key=True).line
-        return f"`{draft.name or draft.stem}` (line {line}) gives {shape}"
-
-
-def shape_note(type_: TensorType) -> str:
-    """A tensor's shape and type, with the products that its sizes came from."""
-    products = [size for size in type_.shape if isinstance(size, Dim) and len(size.factors) > 1]
-    origins = "".join(f", {int(size)} = {size.code}" for size in dict.fromkeys(products))
-    kind = "" if type_.dtype == "float32" else f" {type_.dtype}"
-    return f"{type_}{kind}{origins}"
 
 
 def listed(item: Item) -> Item:

@@ -36,6 +36,7 @@ class Draft:
     children: list[Draft] = field(default_factory=list)
     written: bool = False  # its name stands in the spec
     repeated: bool = False
+    reuses: Draft | None = None  # the call whose attribute it applies again
 
     @property
     def default_port(self) -> str:
@@ -92,6 +93,23 @@ class Scope:
             self._unknown(text, path)
         self.used.add(ref.node)
         return ref
+
+    def attribute(self, name: str, path: SpecPath) -> Draft:
+        """The call that has the attribute of this name."""
+        modules = [d for d in self.drafts if not d.functional and d.reuses is None]
+        for draft in modules:
+            if draft.name == name:
+                return draft
+        shared = [draft for draft in modules if draft.shared is not None and draft.stem == name]
+        if shared and len(self.names.stateless[name]) == 1:
+            return shared[0]
+        if shared:
+            help = "give the one that is meant a `name`"
+            message = f"`{printable(name)}` could be any of several attributes"
+            self.context.error("NG204", message, path, help=help)
+        known = [draft.name or draft.stem for draft in modules]
+        message = f"there is no layer `{printable(name)}` above that could be applied again"
+        return self.context.error("NG204", message, path, help=closest(name, known))
 
     def _portless(self, ref: Ref) -> bool:
         place = ref.node - len(self.inputs)
