@@ -105,7 +105,7 @@ def _build(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
         if not options.no_smoke:
             worker.start()  # torch loads while the specs are read
         for place, config in enumerate(options.configs):
-            _progress(place, options.configs)
+            _progress(f"[{place + 1}/{len(options.configs)}] {config} ...")
             code = max(code, _build_one(config, options, overrides, worker))
     return code
 
@@ -128,8 +128,10 @@ def _build_one(
         else:
             write(target, result.source)
     except NetgenError as error:
+        _progress("")
         print(error, file=sys.stderr)
         return NOT_DONE
+    _progress("")
     report(
         result, target, time.perf_counter() - start, sys.stderr if target is None else sys.stdout
     )
@@ -162,9 +164,10 @@ def _target(config: str, options: argparse.Namespace) -> Path | None:
     return Path(options.output_dir or ".") / f"{Path(config).stem}.py"
 
 
-def _progress(place: int, configs: Sequence[str]) -> None:
-    if len(configs) > 1 and sys.stderr.isatty():
-        print(f"[{place + 1}/{len(configs)}] {configs[place]}", file=sys.stderr)
+def _progress(text: str) -> None:
+    """A line on a terminal that the next one replaces; elsewhere nothing."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def report(result: Result, target: Path | None, seconds: float, to: TextIO) -> None:

@@ -152,6 +152,25 @@ class Graph:
         """The number of trainable elements."""
         return parameter_count(self.weights())
 
+    @property
+    def macs(self) -> int:
+        """The multiply-adds for one sample: convolutions, linear and recurrent layers, matrix
+        products and attention, at the sample sizes."""
+        return sum(
+            self._macs(node, [self.type_of(ref) for ref in node.inputs])
+            for place, node in enumerate(self.nodes)
+            if place in self.live()
+        )
+
+    def _macs(self, node: Node, inputs: list[TensorType]) -> int:
+        if node.row is not None:
+            return node.row.macs(arguments(node.args), inputs, list(node.outputs.values()))
+        total = 0
+        for child in node.body:
+            total += self._macs(child, inputs)
+            inputs = [child.output]
+        return total
+
 
 def lint(graph: Graph) -> None:
     """Assert what every later stage relies on: order, existing references, unique names."""

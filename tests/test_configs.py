@@ -20,6 +20,13 @@ PARAMETERS = {
     "qvga": 16 * (3 * 25 + 1) + 32 * (16 * 25 + 1) + 512 * (140_448 + 1),
     "vgg16": 138_357_544,  # torchvision's
 }
+# multiply-adds for one sample, as counted on the reference implementations
+MACS = {
+    "alexnet": 714_188_480,
+    "lenet": 28 * 28 * 6 * 25 + 10 * 10 * 16 * 6 * 25 + 400 * 120 + 120 * 84 + 84 * 10,
+    "mnist": 11_992_448,
+    "vgg16": 15_470_264_320,
+}
 # values that differ from the defaults, for every parameter that is an argument of its class
 OTHERS: dict[str, dict[str, Any]] = {
     "alexnet": {"num_classes": 7, "dropout": 0.25},
@@ -51,6 +58,11 @@ def test_parameter_counts_are_the_published_ones(name: str) -> None:
     assert result.parameter_count == PARAMETERS[name]
     real = sum(weight.numel() for weight in result.module_class().parameters())
     assert real == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", MACS)
+def test_macs_are_the_counted_ones(name: str) -> None:
+    assert build(config(name), smoke=False).graph.macs == MACS[name]
 
 
 @pytest.mark.parametrize("name", OTHERS)
