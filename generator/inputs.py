@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
@@ -266,7 +267,8 @@ def _range(
         return None, None
     bare = ParameterNames(context, {name: _bare(value) for name, value in values.items()})
     bounds = context.evaluate(spec.range, bare, path)
-    if not all(isinstance(b, (int, float)) and not isinstance(b, bool) for b in bounds):
+    numbers = [b for b in bounds if isinstance(b, (int, float)) and not isinstance(b, bool)]
+    if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
         context.error("NG201", "`range` should be a list of two numbers, [low, high]", path)
     if bounds[0] >= bounds[1]:
         context.error("NG201", f"the range is empty: {bounds[0]} is not below {bounds[1]}", path)

@@ -185,7 +185,7 @@ def _batch_norm(r: Draw, name: str) -> Case:
     args: dict[str, Any] = {}
     for flag in ("affine", "track_running_stats", "bias"):
         r.sometimes(args, flag, r.chance(0.5), 0.4)
-    r.sometimes(args, "eps", r.choice((1e-3, 1, 0.1)), 0.3)
+    r.sometimes(args, "eps", r.choice((1e-3, 1, 0.1, 0, -1.0)), 0.3)
     momenta = (0.5, 0.0, 1) if name.startswith("Instance") else (None, 0.5, 0.0, 1)
     r.sometimes(args, "momentum", r.choice(momenta), 0.3)
     features = _channels(shape, n) if name.startswith("Instance") else shape[min(1, len(shape) - 1)]
@@ -196,6 +196,7 @@ def _group_norm(r: Draw, name: str) -> Case:
     shape = r.any_shape()
     channels = shape[1] if len(shape) > 1 else shape[0]
     args: dict[str, Any] = {"num_groups": r.number(1, 4)}
+    r.sometimes(args, "eps", r.choice((1e-3, 1, 0, -1.0)), 0.3)
     for flag in ("affine", "bias"):
         r.sometimes(args, flag, r.chance(0.5), 0.4)
     return Case(name, args, [Tensor(shape, r.dtype())], {"num_channels": channels})
@@ -205,7 +206,7 @@ def _shape_norm(r: Draw, name: str) -> Case:
     shape = r.any_shape()
     args: dict[str, Any] = {}
     r.sometimes(args, "elementwise_affine", r.chance(0.5), 0.4)
-    r.sometimes(args, "eps", 1e-3, 0.3)
+    r.sometimes(args, "eps", r.choice((1e-3, 0, -1.0)), 0.3)
     if name == "LayerNorm":
         r.sometimes(args, "bias", r.chance(0.5), 0.4)
     inferred: dict[str, Any] = {"normalized_shape": shape[-1]}

@@ -15,6 +15,8 @@ NULL = Kind("null", lambda value: None if value is None else INT.check("null"), 
 def batch_norm(name: str, a: Args, x: TensorType) -> TensorType:
     """The input's shape. In training each channel needs two values or more."""
     agree("`num_features`", a.num_features, x.shape[1], "the number of channels")
+    if a.eps <= 0:
+        refuse(f"`eps` must be greater than 0 in training, but is {a.eps}", "eps")
     if x.numel == x.shape[1]:
         refuse(f"`{name}` needs two values or more per channel in training, but reads {x}")
     return pointwise(a, x)
