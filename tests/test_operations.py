@@ -84,7 +84,9 @@ REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
     "Scale": lambda xs, a: xs[0] * a["factor"],
     "Tril": lambda xs, a: xs[0].tril(**a),
     "Where": lambda xs, a: torch.where(*xs),
-    "ScaledDotProductAttention": lambda xs, a: F.scaled_dot_product_attention(*xs, **a),
+    "ScaledDotProductAttention": lambda xs, a: F.scaled_dot_product_attention(
+        xs[0], xs[1], xs[2], **a
+    ),
 }
 
 
@@ -105,7 +107,7 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
     some = sorted({draws.randint(0, 3) for _ in range(draws.randint(1, 2))})
     dims = draws.sample(range(len(shape)), len(shape))
     other = draws.choice((None, None, 2, 0.5, 0))
-    args: dict[str, Any] = {
+    choices: dict[str, dict[str, Any]] = {
         "Concat": {"dim": dim},
         "Stack": {"dim": dim},
         "Chunk": {"chunks": draws.randint(1, 4), "dim": dim},
@@ -125,7 +127,8 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         "Scale": {"factor": draws.choice((2, 0.5))},
         "Normalize": {"dim": dim},
         "Tril": {"diagonal": dim},
-    }.get(name, {})
+    }
+    args = choices.get(name, {})
     if name in ("Mean", "Sum", "Amax", "Amin", "Norm"):
         args = {"dim": draws.choice((dim, some)), "keepdim": draws.random() < 0.5}
     shapes = [shape]
