@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .diagnostics import Diagnostic, NetgenError, closest, closest_word, printable
+from .diagnostics import Diagnostic, NetgenError, closest, printable
 from .graph import Ref, SpecPath
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
@@ -136,19 +136,19 @@ def _evaluate(
         try:
             return known[name].kind.check(plain(value))
         except ValueError:
-            return _nested(scope, plain(value), names, path)
+            return _nested(scope, plain(value), names, path, known[name].kind.label)
     return value
 
 
-def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Nested:
+def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expected: str) -> Nested:
     """A layer as an argument."""
     type_, written = value, None
     if isinstance(value, dict) and len(value) == 1:
         ((type_, written),) = value.items()
         path = (*path, type_)
     if not isinstance(type_, str) or type_ not in CATALOGUE:
-        help = closest(type_, CATALOGUE) if isinstance(type_, str) else None
-        scope.context.error("NG202", "this should be a layer", path, help=help)
+        help = closest(type_, [*CATALOGUE, "relu", "gelu"]) if isinstance(type_, str) else None
+        scope.context.error("NG202", f"this should be {expected}", path, help=help)
     row = CATALOGUE[type_]
     item = Item(type_, written, {}, path)
     given, paths = _by_name(scope, item, row)
@@ -174,13 +174,12 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Nest
 def _diagnostics(
     scope: Scope, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
 ) -> list[Diagnostic]:
-    """A diagnostic for each problem; a misspelt argument is not missing as well."""
-    known = [arg.name for arg in (*row.args, *row.options)]
-    meant = {closest_word(found.argument, known) for found in problems if found.kind == "unknown"}
+    """A diagnostic for each problem; what is misspelt is not missing as well."""
+    misspelt = any(found.kind == "unknown" for found in problems)
     return [
         _diagnostic(scope, item, row, found, paths)
         for found in problems
-        if found.kind != "missing" or found.argument not in meant
+        if found.kind != "missing" or not misspelt
     ]
 
 

@@ -113,7 +113,7 @@ def _build(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
 def _build_one(
     config: str, options: argparse.Namespace, overrides: dict[str, Any], worker: Worker
 ) -> int:
-    from .diagnostics import NetgenError
+    from .diagnostics import Diagnostic, NetgenError
     from .pipeline import build_source, write
     from .source import parse, read
 
@@ -123,6 +123,9 @@ def _build_one(
         used = None if options.no_smoke else worker
         result = build_source(source, overrides, used, options.device, options.seed)
         target = _target(config, options)
+        if target is not None and config != "-" and _same_file(target, Path(config)):
+            message = f"`{target}` is the spec itself: give another output with -o"
+            raise NetgenError(Diagnostic("NG501", message))
         if target is None:
             sys.stdout.write(result.source)
         else:
@@ -162,6 +165,10 @@ def _target(config: str, options: argparse.Namespace) -> Path | None:
     if options.output:
         return Path(options.output)
     return Path(options.output_dir or ".") / f"{Path(config).stem}.py"
+
+
+def _same_file(target: Path, config: Path) -> bool:
+    return target.exists() and config.exists() and target.samefile(config)
 
 
 def _progress(text: str) -> None:

@@ -40,7 +40,7 @@ class Location:
     text: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{printable(self.file)}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Diagnostic:
         lines += [f"{gutter} = note: {note}" for note in self.notes]
         if self.help:
             lines.append(f"{gutter} = help: {self.help}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def _excerpt(location: Location, gutter: str) -> list[str]:

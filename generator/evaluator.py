@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 from .algebra import Symbol
-from .sizes import Coded, Dim, symbols_in
+from .sizes import Coded, Dim, plain, symbols_in
 
 MOST_DIGITS = 30
 MOST_ITEMS = 100_000
@@ -129,6 +129,19 @@ _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
 }
 
 
+def weight(value: Any) -> int:
+    """The number of values in a list, those in its lists included; refuses too many."""
+    count, waiting = 0, [plain(value)]
+    while waiting:
+        items = waiting.pop()
+        if isinstance(items, list):
+            count += len(items)
+            waiting += [plain(item) for item in items if isinstance(item, (list, Coded))]
+        if count > MOST_ITEMS:
+            fail(f"a value of more than {MOST_ITEMS} items is too long")
+    return count
+
+
 def divisible(v: float, by: int) -> int:
     """MobileNet's rounding: to the nearest multiple of `by`, never below 90 % of `v`."""
     if by < 1:
@@ -137,11 +150,18 @@ def divisible(v: float, by: int) -> int:
     return rounded + by if rounded < 0.9 * v else rounded
 
 
+def rounded(number: float, digits: int = 0) -> float:
+    """Python's ``round``; with digits a fraction stays one."""
+    if abs(digits) > MOST_DIGITS:
+        raise ValueError(f"`round` takes {MOST_DIGITS} digits at most")
+    return round(number, digits) if digits else round(number)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
     "abs": abs,
-    "round": round,
+    "round": rounded,
     "ceil": math.ceil,
     "floor": math.floor,
     "int": int,
@@ -178,8 +198,10 @@ class Evaluator:
             fail(f"a number of more than {MOST_DIGITS} digits is too long")
         if isinstance(value, float) and not math.isfinite(value):
             fail("the result is not a finite number")
-        if isinstance(value, (str, list)) and len(value) > MOST_ITEMS:
-            fail(f"a value of {len(value)} items is too long")
+        if isinstance(value, str) and len(value) > MOST_ITEMS:
+            fail(f"a text of {len(value)} characters is too long")
+        if isinstance(value, (list, Coded)):
+            self.budget.spend(weight(value))
         return value
 
     def _constant(self, node: ast.Constant) -> Any:
@@ -227,7 +249,7 @@ class Evaluator:
             fail("text can't be formatted with `%`")
         whole = isinstance(left, int) and isinstance(right, int)
         powers = isinstance(op, ast.Pow) and whole and right > 0
-        if powers and int(left).bit_length() * right > 4 * MOST_DIGITS:
+        if powers and (abs(int(left)).bit_length() - 1) * right > 4 * MOST_DIGITS:
             fail(f"a number of more than {MOST_DIGITS} digits is too long")
 
     def _boolop(self, node: ast.BoolOp) -> Any:

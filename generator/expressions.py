@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .evaluator import Budget, Evaluator, ExpressionError, Names, fail, named
+from .evaluator import MOST_ITEMS, Budget, Evaluator, ExpressionError, Names, fail, named
 from .sizes import Coded, Dim, symbols_in
 
 LONGEST = 2_000  # characters of an expression
@@ -60,6 +61,8 @@ def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
             if isinstance(value, (list, float)) or value is None:
                 fail("only whole numbers, words and booleans can be put into text")
         parts.append(str(int(value)) if isinstance(value, Dim) else str(value))
+        if sum(map(len, parts)) > MOST_ITEMS:
+            fail(f"a text of more than {MOST_ITEMS} characters is too long")
     return "".join(parts)
 
 
@@ -113,7 +116,9 @@ def evaluate(text: str, names: Names, budget: Budget) -> Any:
     if _NAME.fullmatch(text) and text not in ("True", "False", "None", "pi"):
         return names.value(text)
     try:
-        tree = ast.parse(text.strip().replace("\n", " "), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's opinion of odd literals
+            tree = ast.parse(text.strip().replace("\n", " "), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         fail(f"`{text}` is not an expression")
     try:

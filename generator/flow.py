@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,7 @@ from .sizes import shape_text
 
 INDENT = 8
 NEVER = 10**9
+_NEVER_FRESH = frozenset({"x", "identity", "torch", "self"})
 POOLS = ("maxpool", "avgpool", "lppool")
 
 
@@ -50,17 +52,28 @@ class _Locals:
 
     graph: Graph
     last_use: dict[Ref, int]
+    places: tuple[int, ...]  # of the calls that are made
     names: dict[Ref, str] = field(default_factory=dict)
+    holders: dict[str, Ref] = field(default_factory=dict)
+
+    def after(self, place: int) -> int:
+        """The call that is made next."""
+        following = bisect.bisect_right(self.places, place)
+        return self.places[following] if following < len(self.places) else NEVER
+
+    def hold(self, name: str, ref: Ref) -> None:
+        """The variable holds this value from now on."""
+        self.names[ref] = name
+        self.holders[name] = ref
 
     def live(self, name: str, after: int) -> bool:
         """Whether a variable still holds a value that is read after a statement."""
-        return any(
-            self.last_use.get(ref, -1) > after for ref, known in self.names.items() if known == name
-        )
+        holder = self.holders.get(name)
+        return holder is not None and self.last_use.get(holder, -1) > after
 
     def fresh(self, name: str, place: int) -> str:
         """The name, with a number if a value that is still needed has it."""
-        taken = {x.name for x in self.graph.inputs} | {"x", "identity", "torch", "self"}
+        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH
         candidate, number = name, 2
         while candidate in taken or self.live(candidate, place):
             candidate, number = f"{name}_{number}", number + 1
@@ -69,18 +82,17 @@ class _Locals:
 
 def forward_statements(graph: Graph) -> list[Statement]:
     """The statements of ``forward``, the ``return`` last."""
-    variables = _Locals(graph, _last_uses(graph))
+    live = graph.live()
+    variables = _Locals(graph, _last_uses(graph, live), tuple(sorted(live)))
     for place, placeholder in enumerate(graph.inputs):
-        variables.names[Ref(place)] = placeholder.name
+        variables.hold(placeholder.name, Ref(place))
     statements: list[Statement] = []
     stages = _stages(graph)
     # modules give `Any`: a lone result needs its type said once, where no argument says it
     alone = len(graph.outputs) == 1 and graph.outputs[0][0] is None
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
-    live = graph.live()
-    for place, node in enumerate(graph.nodes):
-        if place not in live:
-            continue
+    for place in variables.places:
+        node = graph.nodes[place]
         call = _call(graph, node, variables)
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
@@ -101,9 +113,8 @@ def forward_statements(graph: Graph) -> list[Statement]:
     return [*statements, Statement(f"return {_returned(graph, variables)}")]
 
 
-def _last_uses(graph: Graph) -> dict[Ref, int]:
+def _last_uses(graph: Graph, live: set[int]) -> dict[Ref, int]:
     uses: dict[Ref, int] = {}
-    live = graph.live()
     for place, node in enumerate(graph.nodes):
         if place not in live:
             continue
@@ -118,22 +129,21 @@ def _overwritten_early(graph: Graph, variables: _Locals) -> bool:
     """Whether the only input is read again after another value has taken the name ``x``."""
     if len(graph.inputs) != 1 or graph.inputs[0].name != "x":
         return False
-    place = min(graph.live())
+    place = variables.places[0]
     again = variables.last_use.get(Ref(0), -1) > place
     return again and _is_chained(graph, place, graph.nodes[place], variables)
 
 
 def _rename_input(variables: _Locals) -> None:
-    variables.names[Ref(0)] = "identity"
+    del variables.holders[variables.names[Ref(0)]]
+    variables.hold("identity", Ref(0))
 
 
 def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> bool:
     """Whether the node's default output is read by the next statement and nothing after it."""
     port = next(iter(node.outputs))
     last = variables.last_use.get(Ref(len(graph.inputs) + place, port), -1)
-    places = sorted(graph.live())
-    after = next((later for later in places if later > place), NEVER)
-    return last == after
+    return last == variables.after(place)
 
 
 def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
@@ -143,7 +153,7 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
     for number, port in enumerate(node.outputs):
         ref = Ref(len(graph.inputs) + place, port)
         last = variables.last_use.get(ref, -1)
-        returned = alone and last == NEVER and place == max(graph.live())
+        returned = alone and last == NEVER and place == variables.places[-1]
         chained = (
             number == 0 and not port.isdecimal() and _is_chained(graph, place, node, variables)
         )
@@ -158,7 +168,7 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
             name = variables.fresh(own, place)
         targets[port] = name
         if name != "_":
-            variables.names[ref] = name
+            variables.hold(name, ref)
     return targets
 
 

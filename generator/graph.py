@@ -158,8 +158,7 @@ class Graph:
         products and attention, at the sample sizes."""
         return sum(
             self._macs(node, [self.type_of(ref) for ref in node.inputs])
-            for place, node in enumerate(self.nodes)
-            if place in self.live()
+            for node in (self.nodes[place] for place in self.live())
         )
 
     def _macs(self, node: Node, inputs: list[TensorType]) -> int:

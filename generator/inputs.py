@@ -115,6 +115,7 @@ def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
         path: SpecPath = ("params", name)
         reason = why_no_variable(name) or ("means the batch" if name == "N" else None)
         reason = reason or ("means the number of a copy" if name == "index" else None)
+        reason = reason or ("is a constant of expressions" if name == "pi" else None)
         if reason:
             context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
         doc, default = None, raw
@@ -300,6 +301,8 @@ def _size(
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_SIZE:
         shown = printable(str(value))[:40]
         context.error(
-            "NG201", f"a size is a whole number of 1 or more, but this is `{shown}`", path
+            "NG201",
+            f"a size is a whole number from 1 to {LARGEST_SIZE}, but this is `{shown}`",
+            path,
         )
     return int(value)

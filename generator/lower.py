@@ -29,7 +29,7 @@ from .sizes import Coded, plain, symbols_in
 from .source import Source
 from .spec import Document, Item, read_item
 
-MOST_NODES = 100_000
+MOST_NODES = 20_000
 GROUPING = ("Group", "Reuse", "Sequential")
 
 
@@ -72,6 +72,7 @@ class _Lowering:
         inputs, self.sizes = read_inputs(context, values, samples)
         names = Names(written_names(context.document.layers) | taken)
         self.scope = Scope(context, values, inputs, names)
+        self.read = 0  # items, those that give no layer included
         # the layer before: the only input, or none if there are several
         self.current: tuple[Ref, ...] = (Ref(0),) if len(inputs) == 1 else ()
         self.chain: list[Draft] | None = None  # the children of the Sequential that is read
@@ -102,6 +103,10 @@ class _Lowering:
             self.item(item, index)
 
     def item(self, item: Item, index: int | None) -> None:
+        self.read += 1
+        if self.read > MOST_NODES:
+            message = f"the spec unfolds to more than {MOST_NODES} layers"
+            self.context.error("NG210", message, item.path)
         item = listed(self.typed(item, index))
         if item.type == "Group":
             for key in ("name", "from"):
@@ -226,6 +231,10 @@ class _Lowering:
                 if key != "layers":
                     message = f"`Sequential` has no `{printable(key)}`"
                     self.context.error("NG203", message, item.at(key), key=True)
+            if isinstance(item.written, list):
+                help = "write `Sequential: {layers: [...]}`"
+                message = "`Sequential` has a mapping with `layers`"
+                self.context.error("NG201", message, item.path, key=True, help=help)
             layers, path = written.get("layers"), item.at("layers")
             self.sequential(
                 item, reads, name, lambda: self.items(layers, path, index), repeated=repeated

@@ -65,7 +65,7 @@ def why_no_variable(name: str) -> str | None:
 
 def why_no_class(name: str) -> str | None:
     """Why a name can't be the generated class, or ``None``."""
-    if not is_identifier(name) or name in _SOFT:
+    if not is_identifier(name) or name in _SOFT or name.startswith("__"):
         return "is no Python class name"
     if name in _SOURCE_NAMES or hasattr(builtins, name):
         return "has a meaning of its own in the generated source"

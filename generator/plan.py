@@ -85,9 +85,8 @@ def _run(graph: Graph, sizes: Mapping[str, int]) -> Run:
         variables.append(tuple(held))
     children = {
         child.target: _shape(next(iter(found[child.target].values())))
-        for place, node in enumerate(graph.nodes)
-        if place in graph.live()
-        for part in node.body
+        for place in sorted(graph.live())
+        for part in graph.nodes[place].body
         for child in part.leaves()
     }
     samples = tuple(

@@ -24,6 +24,10 @@ DEEPEST = 60
 Step = str | int
 Path_ = tuple[Step, ...]
 
+MOST_BRACKETS = 2_000  # open at once, or columns of indentation
+
+_BRACKETS = re.compile(r"[\[\]{}]")
+_INDENT = re.compile(r"^(?:[ \t]|- |\? |-\t)+", re.MULTILINE)
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {
@@ -127,9 +131,23 @@ def parse(text: str, name: str) -> Source:
         message = f"the spec has {len(text)} characters; {LARGEST_TEXT} are the most"
         raise NetgenError(Diagnostic("NG103", message, Location(name, 1, 1)))
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    _check_depth(text, name)
     root = _compose(text, name)
     values = None if root is None else _Reader(Source(name, text, None, root)).value(root, 0)
     return Source(name, text, values, root)
+
+
+def _check_depth(text: str, name: str) -> None:
+    """Refuse what is nested so deeply that the parser's own stack would not hold it."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    indents = (len(found) for found in _INDENT.findall(text))
+    if deepest > MOST_BRACKETS or max(indents, default=0) > MOST_BRACKETS:
+        raise NetgenError(
+            Diagnostic("NG103", "the values are nested too deeply", Location(name, 1, 1))
+        )
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
@@ -144,7 +162,9 @@ def _compose(text: str, name: str) -> yaml.Node | None:
             location = Location(name, mark.line + 1, mark.column + 1, 1, line)
         problem = printable((error.problem or "it does not parse").lower())
         help = None
-        if "$(" in location.text:
+        if "\t" in location.text:
+            help = "YAML is indented with spaces, not with tabs"
+        elif "$(" in location.text:
             help = "put an expression with a bracket, a brace or a comma in quotes here"
         message = f"not YAML: {problem}"
         raise NetgenError(Diagnostic("NG102", message, location, help=help)) from None
@@ -246,11 +266,40 @@ class _Reader:
 def from_mapping(spec: Mapping[str, Any]) -> Source:
     """The spec in a mapping, written out as YAML so that diagnostics can point into it."""
     try:
-        text = yaml.dump(_plain(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    except (yaml.YAMLError, RecursionError) as error:
-        message = f"the mapping can't be written as YAML: {printable(str(error))[:200]}"
+        plain = _Plain().value(spec)
+        text = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        reason = printable(str(error))[:200]
+        message = f"the mapping can't be written as YAML: {reason or type(error).__name__}"
         raise NetgenError(Diagnostic("NG103", message)) from None
     return parse(text, "<mapping>")
+
+
+class _Plain:
+    """A mapping's values as plain mappings, lists and scalars, as many as a spec may hold."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def value(self, value: Any) -> Any:
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise ValueError(f"it holds more than {MOST_VALUES} values")
+        if isinstance(value, Mapping):
+            return {self.key(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in value]
+        if value is None or isinstance(value, bool):
+            return value
+        for kind in (int, float, str):
+            if isinstance(value, kind):
+                return kind(value)
+        raise TypeError(f"a {type(value).__name__} has no place in a spec")
+
+    def key(self, key: Any) -> str:
+        if not isinstance(key, str):
+            raise TypeError(f"a key is a word, not a {type(key).__name__}")
+        return str(key)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -258,14 +307,6 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

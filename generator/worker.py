@@ -11,6 +11,7 @@ import json
 import linecache
 import os
 import sys
+import threading
 import time
 import types
 import warnings
@@ -37,6 +38,7 @@ class MissingDevice(Exception):
 def main() -> None:
     """Answer requests until standard input ends."""
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     warnings.simplefilter("ignore")
     # what the network prints must not be taken for an answer
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -46,6 +48,13 @@ def main() -> None:
         print(json.dumps(answer(json.loads(line))), file=answers, flush=True)
     answers.close()
     os._exit(0)  # torch takes longer to leave than to run a small network
+
+
+def _end_with_parent(parent: int) -> None:
+    """Nobody waits for an answer any more: stop at once, whatever is being computed."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="random argument sets for each layer type (175 make over 20,000)",
     )
+    parser.addoption(
+        "--mutations", type=int, default=1000, metavar="N", help="mutated specs to try"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,6 +22,7 @@ COMPLEX = frozenset({"complex64", "complex128"})
 BOOLEAN = frozenset({"bool"})
 ALL = FLOATS | INTS | WIDE | COMPLEX | BOOLEAN
 PARAMETERS = frozenset({"float32"})  # layers compute in the type of their weights
+MOST_LAYERS = 1000  # in one stack that torch builds
 INDICES = frozenset({"int32", "int64"})
 
 

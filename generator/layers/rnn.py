@@ -9,6 +9,7 @@ from typing import Any
 from ..sizes import Size
 from .base import (
     COMPLEX,
+    MOST_LAYERS,
     PARAMETERS,
     Arg,
     Args,
@@ -31,6 +32,8 @@ def _check_numbers(name: str, a: Args) -> None:
     for argument in ("hidden_size", "num_layers"):
         if getattr(a, argument) < 1:
             refuse(f"`{argument}` is {getattr(a, argument)}, but must be 1 or more", argument)
+    if a.num_layers > MOST_LAYERS:
+        refuse(f"`num_layers` is {a.num_layers}; {MOST_LAYERS} are the most", "num_layers")
     if not 0 <= a.dropout <= 1:
         refuse(f"`dropout` is a probability from 0 to 1, but is {a.dropout}", "dropout")
     if name == "LSTM" and not 0 <= a.proj_size < a.hidden_size:

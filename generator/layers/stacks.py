@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .base import (
+    MOST_LAYERS,
     PARAMETERS,
     Arg,
     Args,
@@ -35,12 +36,16 @@ from .transformer import (
 )
 
 
+def _check_count(name: str, count: int) -> None:
+    if not 1 <= count <= MOST_LAYERS:
+        refuse(f"`{name}` is {count}, but must lie from 1 to {MOST_LAYERS}", name)
+
+
 def _stack(kind: str, a: Args, module: Nested, x: TensorType) -> TensorType:
     if module.row.name != f"Transformer{kind}Layer":
         argument = f"{kind.lower()}_layer"
         refuse(f"`{argument}` must be a `Transformer{kind}Layer`", argument)
-    if a.num_layers < 1:
-        refuse("`num_layers` must be 1 or more", "num_layers")
+    _check_count("num_layers", a.num_layers)
     if a.norm is None:
         return pointwise(a, x)
     if len(a.norm.row.tensors) != 1:
@@ -78,8 +83,8 @@ def transformer(a: Args, src: TensorType, tgt: TensorType, **masks: TensorType) 
     check_model("Transformer", a, src, tgt)
     for side in ("encoder", "decoder"):
         custom = getattr(a, f"custom_{side}")
-        if custom is None and getattr(a, f"num_{side}_layers") < 1:
-            refuse(f"`num_{side}_layers` must be 1 or more", f"num_{side}_layers")
+        if custom is None:
+            _check_count(f"num_{side}_layers", getattr(a, f"num_{side}_layers"))
         if custom is not None and custom.row.name != f"Transformer{side.title()}":
             name = f"custom_{side}"
             refuse(f"`{name}` must be a `Transformer{side.title()}`", name)

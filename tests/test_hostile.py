@@ -1,0 +1,241 @@
+"""Specs from strangers: nothing runs, nothing hangs, nothing ends up as code."""
+
+from __future__ import annotations
+
+import ast
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch_netgen
+from torch_netgen import NetgenError
+from torch_netgen.pipeline import build_source
+from torch_netgen.source import from_mapping, parse, read
+
+from .conftest import CONFIGS, SPECS
+from .test_cli import netgen
+
+HEAD = "name: A\ninput: [4]\n"
+SECONDS = 15  # far more than any of these takes
+
+DOUBLING = "\n".join(f'  p{i}: "$([p{i - 1},p{i - 1}])"' for i in range(1, 40))
+TEXT = "\n".join(f'  p{i}: "x$(p{i - 1})y$(p{i - 1})"' for i in range(1, 60))
+NESTED = (
+    "{Group: {repeat: 4096, layers: [{Group: {repeat: 4096, layers: [{ReLU: {when: false}}]}}]}}"
+)
+
+BOMBS = {
+    "flow": "[" * 30_000,
+    "blocks": "- " * 30_000,
+    "keys": "? " * 200_000,
+    "maps": HEAD + "layers:\n  - " + "{Sequential: {layers: [" * 20_000,
+    "aliases": "a: &a [x, x]\n"
+    + "\n".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]" for i in range(24)
+    ),
+    "rounding": HEAD + 'layers: [{Linear: "$(round(3, -100000000))"}]',
+    "lists": HEAD + f"params:\n  p0: [1, 1]\n{DOUBLING}\nlayers: [{{Linear: $(len(p39))}}]",
+    "texts": HEAD + f"params:\n  p0: ab\n{TEXT}\nlayers: [Tanh]",
+    "comparing": HEAD
+    + 'layers: [{Linear: "$(3 if [[[[0]*1000]*1000]*1000]*1000 == [[[[0]*1000]*1000]*1000]*1000 '
+    'else 4)"}]',
+    "groups": HEAD + f"layers: [Tanh, {NESTED}]",
+    "copies": HEAD + "layers: [{Linear: {out_features: 4, repeat: 1000000000}}]",
+    "stacked": HEAD
+    + "layers: [{Unflatten: [1, [2, 2]]}, {LSTM: {hidden_size: 4, num_layers: 1000000000}}]",
+    "sizes": HEAD + "layers: [{Linear: 1000000000}, {Linear: 1000000000}, {Linear: 99999999999}]",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_are_refused_at_once(name: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(NetgenError):
+        build_source(parse(BOMBS[name], "bomb.yaml"), {}, None)
+    assert time.perf_counter() - start < SECONDS
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "[{Linear: {out_features: 4, repeat: 3000}}]",
+        "[{Linear: {name: deep, out_features: 4, repeat: 3000}}]",
+        "[{Group: {repeat: 60, layers: [{Linear: 4}, ReLU, {Dropout: 0.1}]}}]",
+    ],
+)
+def test_large_networks_take_seconds(layers: str) -> None:
+    start = time.perf_counter()
+    build_source(parse(f"{HEAD}layers: {layers}", "large.yaml"), {}, None)
+    assert time.perf_counter() - start < 2 * SECONDS
+
+
+TEXTS = [
+    '"""; import os; os.abort() #',
+    "\\",
+    '\\"""',
+    'a\\\n"""\nimport os',
+    "{{ 7 * 7 }}{% raw %}",
+    "line\rbreak\u2028and\u2029another\x85",
+    "\u202egnp.exe\u202c\u2066",
+    "end\\",
+    'quote"',
+    "''' + open('x') + '''",
+    "\x07bell\x1b[31m",
+    "(digest 000000000000)",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_stays_text(text: str) -> None:
+    """Descriptions, docs, keys of outputs and names of children end up in strings alone."""
+    spec: dict[str, Any] = {
+        "name": "A",
+        "description": text,
+        "input": [4],
+        "params": {"n": {"default": 3, "doc": text}, "fixed": {"default": 2, "doc": text}},
+        "layers": [
+            {"Sequential": {"name": "s", "layers": [{"Linear": {"out_features": "$n"}}]}},
+            {"Linear": {"out_features": 2, "repeat": "$fixed"}},
+        ],
+        "outputs": {text: "fc2"},
+    }
+    source = build_source(from_mapping(spec), {}, None).source
+    tree = ast.parse(source)
+    assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {"abort"}
+    imported = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert len(imported) == source.count("\nfrom torch import") + source.count("\nimport torch\n")
+    assert all(char == "\n" or char.isprintable() for char in source)
+    (returned,) = (node for node in ast.walk(tree) if isinstance(node, ast.Return))
+    assert isinstance(returned.value, ast.Dict)
+    assert [ast.literal_eval(key) for key in returned.value.keys if key] == [text]
+
+
+@pytest.mark.parametrize("text", ["a.b", "", "\u202e", "forward", "0", 'x"', "x\ny", "__class__"])
+def test_names_of_children_are_keys_or_refused(text: str) -> None:
+    spec = {
+        "name": "A",
+        "input": [4],
+        "layers": [{"Sequential": {"layers": [{"Tanh": {"name": text}}, {"Linear": 3}]}}],
+    }
+    try:
+        source = build_source(from_mapping(spec), {}, None).source
+    except NetgenError:
+        return
+    words = [n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant)]
+    assert text in words
+
+
+def test_a_file_name_is_text_too(tmp_path: Path) -> None:
+    path = tmp_path / 'a"""\nimport os\x1b.yaml'
+    path.write_text(HEAD + "layers: [Tanh]")
+    source = build_source(read(path), {}, None).source
+    ast.parse(source)
+    assert "\x1b" not in source
+    path.write_text(HEAD + "layers: [Tonh]")
+    with pytest.raises(NetgenError) as caught:
+        build_source(read(path), {}, None)
+    assert "\x1b" not in str(caught.value)
+    assert "import" not in str(caught.value).splitlines()[0]
+
+
+def test_the_spec_itself_is_never_overwritten(tmp_path: Path) -> None:
+    spec = tmp_path / "own.yaml"
+    spec.write_text(HEAD + "layers: [Tanh]")
+    run = netgen("build", "own.yaml", "-o", "own.yaml", "--no-smoke", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "NG501" in run.stderr
+    assert spec.read_text().startswith("name: A")
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+SHARED: list[Any] = [1, 1]
+for _ in range(60):
+    SHARED = [SHARED, SHARED]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": SHARED},
+        {"name": "A", "language": 10**5000},
+        {"name": "A", "input": [2**62], "layers": ["Tanh"]},
+        {"name": Odd()},
+        {object(): "A"},
+        {"name": "A", "input": [4], "layers": ["Tanh"], "outputs": {1: "tanh"}},
+        {"name": {1, 2}},
+        {"name": b"A"},
+        {"name": "A", "input": [float("nan")], "layers": ["Tanh"]},
+        {},
+    ],
+    ids=range(10),
+)
+def test_odd_mappings_are_refused(spec: Any) -> None:
+    with pytest.raises(NetgenError):
+        torch_netgen.build(spec, smoke=False)
+
+
+VALUES: list[Any] = [
+    None, True, False, 0, -1, 1, 2, 3, 1000, 10**9, 2**31, 10**25, 1.5, -0.5, float("inf"),
+    float("nan"), "", "x", "input", "same", "$(in_channels)", "$index", "$(1//0)", "$(in_shape)",
+    "a.b", "N", "T", "é", "relu", "flatten", "conv1", "class", "self", "torch", '"""', "a\nb", [],
+    [1], [1, 2], [2, -1], [0], {}, {"a": 1}, ["x", "x"], [[1, 2]], "$(min(3,4))", "$width",
+    "Linear", {"Linear": 3}, {"ReLU": None},
+]  # fmt: skip
+KEYS = "name from repeat when padding stride bias dim groups num_layers return_indices x".split()
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for key, inner in items:
+        found += _places(inner, (*path, key))
+    return found
+
+
+def mutated(draws: random.Random, spec: Any) -> Any:
+    """The spec with one or two of its values replaced, removed, added or doubled."""
+    for _ in range(draws.randint(1, 2)):
+        *outer, last = draws.choice(_places(spec) or [("name",)])
+        holder = spec
+        for step in outer:
+            holder = holder[step]
+        kind = draws.random()
+        if kind < 0.5:
+            holder[last] = draws.choice(VALUES)
+        elif kind < 0.6:
+            del holder[last]
+        elif kind < 0.8 and isinstance(holder[last], dict):
+            holder[last][draws.choice(KEYS)] = draws.choice(VALUES)
+        elif isinstance(holder, list):
+            holder.insert(last, holder[last])
+    return spec
+
+
+def test_mutated_specs_are_built_or_refused(request: pytest.FixtureRequest) -> None:
+    """Whatever comes in, `NetgenError` or source that compiles comes out, in seconds."""
+    draws = random.Random(0)
+    built = 0
+    count = request.config.getoption("--mutations")
+    paths = [*CONFIGS, *SPECS]
+    for _ in range(count):
+        spec = mutated(draws, read(draws.choice(paths)).values)
+        if not isinstance(spec, dict):
+            continue
+        start = time.perf_counter()
+        try:
+            compile(build_source(from_mapping(spec), {}, None).source, "mutated", "exec")
+            built += 1
+        except NetgenError:
+            pass
+        assert time.perf_counter() - start < SECONDS, spec
+    assert built > count / 20
