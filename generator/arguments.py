@@ -12,7 +12,7 @@ from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
 from .layers.models import Problem, read_arguments
 from .scope import LayerNames, Scope
-from .sizes import Coded, plain, symbols_in
+from .sizes import Coded, plain
 from .spec import COMMON_KEYS, Item
 
 FACTORY = ("device", "dtype")
@@ -46,6 +46,9 @@ def read_layer(
         if name in written
     ]
     inputs, extra = _tensors(scope, item, row, reads, through)
+    for name in {name for name, _ in extra} & {name for name, _ in named}:
+        message = f"`{name}` is given twice: `from` names it already"
+        scope.context.error("NG203", message, paths[name], key=True)
     named = [*extra, *named]
     types = (through,) if through is not None else tuple(scope.type_of(ref) for ref in inputs)
     names = LayerNames(scope, types[0], index)
@@ -132,7 +135,7 @@ def _evaluate(
     value = scope.context.evaluate(value, names, path)
     known = {arg.name: arg for arg in (*row.args, *row.options)}
     if name in known and known[name].kind.module and value is not None:
-        scope.context.pin(symbols_in(value))
+        scope.context.decide(value, path)
         try:
             return known[name].kind.check(plain(value))
         except ValueError:
@@ -167,7 +170,7 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
     for arg in row.args:
         value = checked.get(arg.name)
         if not arg.free and (arg.kind.index or (arg.kind.structural and isinstance(value, Coded))):
-            scope.context.pin(symbols_in(value))
+            scope.context.decide(value, paths.get(arg.name, path))
     return Nested(row, checked)
 
 

@@ -34,7 +34,7 @@ def read_outputs(scope: Scope, current: tuple[Ref, ...]) -> tuple[tuple[str | No
     outputs = []
     for name, text, path in pairs:
         value = scope.context.evaluate(text, ParameterNames(scope.context, scope.params), path)
-        scope.context.pin(symbols_in(value))
+        scope.context.decide(value, path)
         outputs.append((name, scope.find(str(plain(value)), path)))
     return tuple(outputs)
 

@@ -70,6 +70,13 @@ class Context:
                 fail(f"this depends on `{symbol.name}`, which is known only at run time")
             self.pinned.add(symbol.name)
 
+    def decide(self, value: Any, path: SpecPath) -> None:
+        """A value decides on what no expression can carry: the parameters in it are fixed."""
+        try:
+            self.pin(symbols_in(value))
+        except ExpressionError as error:
+            self.error("NG206", error.message, path)
+
     def evaluate(self, value: Any, names: Any, path: SpecPath) -> Any:
         """A value of the spec with its expressions evaluated, lists item by item."""
         if isinstance(value, list):

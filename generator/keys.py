@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from .diagnostics import printable
-from .expressions import ExpressionError
-from .graph import Ref, SpecPath
+from .graph import Ref
 from .names import IN_USE, why_no_attribute
 from .scope import LayerNames, Scope
-from .sizes import plain, symbols_in
+from .sizes import plain
 from .spec import Item
 
 MOST_COPIES = 10_000
@@ -24,18 +23,10 @@ class Taken(Exception):
         self.name = name
 
 
-def pin(scope: Scope, value: Any, path: SpecPath) -> None:
-    """A value decides on the structure: the parameters in it are fixed."""
-    try:
-        scope.context.pin(symbols_in(value))
-    except ExpressionError as error:
-        scope.context.error("NG206", error.message, path)
-
-
 def _decided(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
     """The plain value of a key on which the structure hangs."""
     value = scope.context.evaluate(item.common[key], names, item.at(key))
-    pin(scope, value, item.at(key))
+    scope.context.decide(value, item.at(key))
     return plain(value)
 
 

@@ -140,7 +140,7 @@ class _Lowering:
         if "$" in item.type:
             names = LayerNames(self.scope, None, index)
             value = self.context.evaluate(item.type, names, item.path)
-            keys.pin(self.scope, value, item.path)
+            self.context.decide(value, item.path)
             item = replace(item, type=str(plain(value)))
         if item.type in TYPES or item.type in GROUPING:
             return item
@@ -266,10 +266,10 @@ class _Lowering:
             value = applied.args[arg.name]
             decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
             if decides and not arg.free:
-                keys.pin(self.scope, value, item.at(arg.name))
-        self.context.pin(applied.pinned)
+                self.context.decide(value, item.at(arg.name))
+        self.context.pin(applied.pinned)  # no run-time size: a rule has refused those
         for option in row.options:
-            keys.pin(self.scope, applied.args[option.name], item.at(option.name))
+            self.context.decide(applied.args[option.name], item.at(option.name))
         stateless = not row.weights(applied.a)
         functional = self.context.document.style == "functional" and bool(row.functional)
         plain_call = item.type == "Flatten" and name is None
@@ -278,12 +278,11 @@ class _Lowering:
             self.context.error("NG209", message, item.path, key=True)
         if row.operation:
             draft.functional = True
-            ctor = [s for s in symbols_in(applied.args) if not s.runtime]
-            self.context.pin(frozenset(ctor))
+            self.context.pin(frozenset(s for s in symbols_in(applied.args) if not s.runtime))
         elif self.chain is None and stateless and (functional or plain_call):
             draft.functional = True
             for value in applied.args.values():
-                keys.pin(self.scope, value, item.path)
+                self.context.decide(value, item.path)
         elif name is None and self.chain is None:
             self.default_name(draft, stateless)
         return draft

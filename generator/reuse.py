@@ -8,7 +8,6 @@ from dataclasses import replace
 from .arguments import Arguments
 from .diagnostics import NetgenError, printable
 from .graph import Ref
-from .keys import pin
 from .layers.base import Refusal, TensorType
 from .refusals import refused
 from .scope import Draft, LayerNames, Scope
@@ -45,7 +44,7 @@ def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
                 scope.context.error("NG203", message, item.at(key), key=True)
         written, path = written.get("layer"), item.at("layer")
     value = scope.context.evaluate(written, names, path)
-    pin(scope, value, path)
+    scope.context.decide(value, path)
     if not isinstance(plain(value), str):
         scope.context.error("NG203", "`Reuse` names a layer above", item.path, key=True)
     return scope.attribute(plain(value), path)

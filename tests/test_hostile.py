@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import random
 import time
 from pathlib import Path
@@ -211,13 +212,13 @@ def mutated(draws: random.Random, spec: Any) -> Any:
             holder = holder[step]
         kind = draws.random()
         if kind < 0.5:
-            holder[last] = draws.choice(VALUES)
+            holder[last] = copy.deepcopy(draws.choice(VALUES))
         elif kind < 0.6:
             del holder[last]
         elif kind < 0.8 and isinstance(holder[last], dict):
-            holder[last][draws.choice(KEYS)] = draws.choice(VALUES)
+            holder[last][draws.choice(KEYS)] = copy.deepcopy(draws.choice(VALUES))
         elif isinstance(holder, list):
-            holder.insert(last, holder[last])
+            holder.insert(last, copy.deepcopy(holder[last]))
     return spec
 
 
