@@ -150,11 +150,11 @@ def divisible(v: float, by: int) -> int:
     return rounded + by if rounded < 0.9 * v else rounded
 
 
-def rounded(number: float, digits: int = 0) -> float:
-    """Python's ``round``; with digits a fraction stays one."""
-    if abs(digits) > MOST_DIGITS:
+def rounded(number: float, digits: int | None = None) -> float:
+    """Python's ``round``, which computes 10 to the power of `digits`."""
+    if digits is not None and abs(digits) > MOST_DIGITS:
         raise ValueError(f"`round` takes {MOST_DIGITS} digits at most")
-    return round(number, digits) if digits else round(number)
+    return round(number, digits)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

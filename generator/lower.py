@@ -11,21 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from . import keys
-from .arguments import Arguments, read_layer
+from .application import apply_layer
+from .arguments import read_layer
 from .containers import module_tree
 from .diagnostics import Diagnostic, NetgenError, closest, printable
 from .finish import check_used, describe, mark_used, read_outputs
 from .graph import Graph, Ref, SpecPath
 from .inputs import Context, read_inputs, read_parameters
 from .layers import TYPES
-from .layers.base import Layer, Refusal, TensorType
+from .layers.base import TensorType
 from .names import snake_case
-from .naming import Names, key_of, written_names
-from .refusals import refused
+from .naming import Names, written_names
 from .reuse import again
 from .scope import Draft, LayerNames, Scope
-from .shapes import apply
-from .sizes import Coded, plain, symbols_in
+from .sizes import plain
 from .source import Source
 from .spec import Document, Item, read_item
 
@@ -245,54 +244,9 @@ class _Lowering:
         row = TYPES[item.type]
         inner = self.through if self.chain is not None else None
         read = read_layer(self.scope, item, row, reads, inner, index)
-        draft = self.draft(item, row, read, name)
+        draft = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
         draft.repeated = repeated
         self.take(draft, item)
-
-    def draft(self, item: Item, row: Layer, read: Arguments, name: str | None) -> Draft:
-        """The layer applied to what it reads."""
-        types = read.types
-        try:
-            applied = apply(row, read.args, types, dict(read.named_types))
-        except Refusal as refusal:
-            raise NetgenError(
-                refused(self.scope, item, refusal, read, chained=self.chain is not None)
-            ) from None
-        draft = Draft(
-            row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
-        )
-        draft.written = name is not None
-        for arg in () if row.operation else row.args:
-            value = applied.args[arg.name]
-            decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
-            if decides and not arg.free:
-                self.context.decide(value, item.at(arg.name))
-        self.context.pin(applied.pinned)  # no run-time size: a rule has refused those
-        for option in row.options:
-            self.context.decide(applied.args[option.name], item.at(option.name))
-        stateless = not row.weights(applied.a)
-        functional = self.context.document.style == "functional" and bool(row.functional)
-        plain_call = item.type == "Flatten" and name is None
-        if row.operation and self.chain is not None:
-            message = f"`{item.type}` in a `Sequential` is not known to this version of netgen yet"
-            self.context.error("NG209", message, item.path, key=True)
-        if row.operation:
-            draft.functional = True
-            self.context.pin(frozenset(s for s in symbols_in(applied.args) if not s.runtime))
-        elif self.chain is None and stateless and (functional or plain_call):
-            draft.functional = True
-            for value in applied.args.values():
-                self.context.decide(value, item.path)
-        elif name is None and self.chain is None:
-            self.default_name(draft, stateless)
-        return draft
-
-    def default_name(self, draft: Draft, stateless: bool) -> None:
-        if stateless and draft.row is not None:
-            key = key_of(draft.row.name, draft.args)
-            draft.shared = self.scope.names.shared(draft.stem, key)
-        else:
-            draft.name = self.scope.names.numbered(draft.stem)
 
     def take(self, draft: Draft, item: Item) -> None:
         """The call becomes part of the scope, or of the `Sequential` that is read."""

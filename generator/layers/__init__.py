@@ -7,7 +7,7 @@ else. Importing the catalogue builds no pydantic models and does not import torc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from . import (
     activation,
@@ -26,6 +26,7 @@ from . import (
     rnn,
     shapes,
     sparse,
+    splits,
     stacks,
     tensors,
     transformer,
@@ -53,14 +54,15 @@ FAMILIES = (
     upsampling,
 )
 
-CATALOGUE: Mapping[str, Layer] = MappingProxyType(
-    {layer.name: layer for family in FAMILIES for layer in family.LAYERS}
-)
+
+def _rows(*families: ModuleType) -> Mapping[str, Layer]:
+    return MappingProxyType({row.name: row for family in families for row in family.LAYERS})
+
+
+CATALOGUE = _rows(*FAMILIES)
 """The layer types of `torch.nn`."""
 
-OPERATIONS: Mapping[str, Layer] = MappingProxyType(
-    {layer.name: layer for family in (elementwise, merge, tensors) for layer in family.LAYERS}
-)
+OPERATIONS = _rows(elementwise, merge, splits, tensors)
 """What torch has as functions and operators only."""
 
 TYPES: Mapping[str, Layer] = MappingProxyType({**CATALOGUE, **OPERATIONS})

@@ -1,123 +1,26 @@
-"""Operations that pick, move and reshape: splits, slices, permutations, padding."""
+"""Operations that move and reshape: permutations, padding, new and other dimensions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
 from ..sizes import Size, product, shape_text
 from .base import (
     ALL,
     COMPLEX,
     FLOATS,
-    INDICES,
     INTS,
     Arg,
     Args,
     Layer,
-    Outputs,
     TensorType,
     dimension,
     refuse,
 )
 from .kinds import FLOAT, INDEX, INT, choice, either, items, optional
+from .splits import operation, without
 from .upsampling import LAYERS as UPSAMPLING
 from .upsampling import interpolate
-
-
-def _with_size(x: TensorType, dim: int, size: Size) -> TensorType:
-    """The type with another size in one dimension; a batch that is cut is a batch no more."""
-    shape = (*x.shape[:dim], size, *x.shape[dim + 1 :])
-    if x.batch == dim and int(size) != int(x.shape[dim]):
-        return TensorType(shape, x.dtype, None, True)
-    return x.with_shape(shape)
-
-
-def chunk(a: Args, x: TensorType) -> Outputs:
-    """Equal parts in `dim`, the last one smaller where the size does not divide."""
-    dim = dimension(x, a.dim)
-    if a.chunks < 1:
-        refuse("`chunks` must be 1 or more", "chunks")
-    if not x.rank:
-        refuse("`Chunk` needs at least one dimension")
-    size = x.shape[dim]
-    part = (size + a.chunks - 1) // a.chunks
-    if int(part) * (int(a.chunks) - 1) >= int(size):
-        refuse(f"a size of {size} does not give {a.chunks} chunks", "chunks")
-    sizes = [part] * (a.chunks - 1) + [size - part * (a.chunks - 1)]
-    return {str(place): _with_size(x, dim, part) for place, part in enumerate(sizes)}
-
-
-def split(a: Args, x: TensorType) -> Outputs:
-    """Parts of the given sizes in `dim`."""
-    dim = dimension(x, a.dim)
-    if not x.rank:
-        refuse("`Split` needs at least one dimension")
-    size, sizes = x.shape[dim], a.sizes
-    if not isinstance(sizes, tuple):
-        if sizes < 1:
-            refuse("`sizes` must be 1 or more", "sizes")
-        rest = size % sizes
-        sizes = (sizes,) * int(size // sizes) + ((rest,) if rest else ())
-    total: Size = 0
-    for part in sizes:
-        total = total + part
-    if total != size or min(sizes) < 1:
-        refuse(f"the parts {shape_text(sizes)} do not add up to {size}", "sizes")
-    return {str(place): _with_size(x, dim, part) for place, part in enumerate(sizes)}
-
-
-def _without(x: TensorType, dim: int) -> TensorType:
-    batch, lost = x.batch, x.lost
-    if batch is not None:
-        batch = None if batch == dim else batch - (batch > dim)
-    return TensorType((*x.shape[:dim], *x.shape[dim + 1 :]), x.dtype, batch, lost)
-
-
-def select(a: Args, x: TensorType) -> TensorType:
-    """One place of `dim`, which is gone."""
-    dim = dimension(x, a.dim)
-    if not x.rank or not -int(x.shape[dim]) <= a.index < x.shape[dim]:
-        refuse(f"index {a.index} is out of range for dimension {a.dim} of {x}", "index")
-    return _without(x, dim)
-
-
-def slice_(a: Args, x: TensorType) -> TensorType:
-    """From `start` to `end` (excluded) by `step` in `dim`, as Python slices."""
-    dim = dimension(x, a.dim)
-    if not x.rank:
-        refuse("`Slice` needs at least one dimension")
-    if a.step < 1:
-        refuse("`step` must be 1 or more", "step")
-    size = x.shape[dim]
-    low, high = (_clipped(bound, size) for bound in (a.start, size if a.end is None else a.end))
-    if low >= high:
-        refuse(f"nothing lies from {a.start} to {a.end} in a size of {size}", "start")
-    return _with_size(x, dim, (high - low + a.step - 1) // a.step)
-
-
-def _clipped(bound: Size, size: Size) -> Size:
-    if bound < 0:
-        bound = size + bound
-    return 0 if bound < 0 else size if bound > size else bound
-
-
-def index_select(a: Args, x: TensorType, index: TensorType) -> TensorType:
-    """The places of `dim` that `index` names."""
-    dim = dimension(x, a.dim)
-    if index.rank > 1 or index.dtype not in INDICES:
-        refuse(f"the index must be int32 or int64 of 1 dimension, but is {index.dtype} of {index}")
-    if index.bound is not None and index.bound > x.shape[dim]:
-        refuse(f"the index goes up to {index.bound - 1}, but the size is {x.shape[dim]}")
-    size = index.shape[0] if index.rank else 1
-    return (
-        _with_size(x, dim, size)
-        if x.batch != dim
-        else replace(
-            x, shape=(*x.shape[:dim], size, *x.shape[dim + 1 :]), batch=index.batch and dim
-        )
-    )
 
 
 def reshape(a: Args, x: TensorType) -> TensorType:
@@ -161,7 +64,7 @@ def squeeze(a: Args, x: TensorType) -> TensorType:
     dims = {dimension(x, dim) for dim in (a.dim if isinstance(a.dim, tuple) else (a.dim,))}
     gone = sorted((dim for dim in dims if x.shape[dim] == 1 and dim != x.batch), reverse=True)
     for dim in gone:
-        x = _without(x, dim)
+        x = without(x, dim)
     return x
 
 
@@ -239,65 +142,8 @@ _DIMS = items(INDEX)
 _ONE_OR_MORE = either(INDEX, _DIMS)
 
 
-def _ports(count: int) -> tuple[str, ...]:
-    return tuple(map(str, range(count)))
-
-
-def _operation(
-    name: str, rule: Callable[..., Outputs], *args: Arg, function: str, stem: str, **more: Any
-) -> Layer:
-    fields: dict[str, Any] = {"dtypes": ALL, "functional": function, "stem": stem, **more}
-    return Layer(name=name, rule=rule, args=args, operation=True, **fields)
-
-
 LAYERS: Sequence[Layer] = (
-    _operation(
-        "Chunk",
-        chunk,
-        Arg("chunks", INT, positional=True),
-        _DIM,
-        function=".chunk",
-        stem="chunk",
-        ports=("*",),
-    ),
-    _operation(
-        "Split",
-        split,
-        Arg("sizes", either(INT, items(INT)), positional=True, brackets=True),
-        _DIM,
-        function="torch.split",
-        stem="split",
-        ports=("*",),
-    ),
-    _operation(
-        "Select",
-        select,
-        Arg("dim", INDEX, positional=True),
-        Arg("index", INDEX, positional=True),
-        function=".select",
-        stem="select",
-    ),
-    _operation(
-        "Slice",
-        slice_,
-        _DIM,
-        Arg("start", INT, 0),
-        Arg("end", optional(INT), None),
-        Arg("step", INT, 1),
-        function="",
-        stem="slice",
-        call="slice",
-    ),
-    _operation(
-        "IndexSelect",
-        index_select,
-        _DIM,
-        function="torch.index_select",
-        stem="index_select",
-        tensors=("input", "index"),
-        call="{0}, {args}, index={1}",
-    ),
-    _operation(
+    operation(
         "Reshape",
         reshape,
         Arg("shape", items(INT), positional=True),
@@ -306,7 +152,7 @@ LAYERS: Sequence[Layer] = (
         list_argument="shape",
         call="reshape",
     ),
-    _operation(
+    operation(
         "Permute",
         permute,
         Arg("dims", _DIMS, positional=True),
@@ -314,7 +160,7 @@ LAYERS: Sequence[Layer] = (
         stem="permute",
         list_argument="dims",
     ),
-    _operation(
+    operation(
         "Transpose",
         transpose,
         Arg("dim0", INDEX, positional=True),
@@ -322,7 +168,7 @@ LAYERS: Sequence[Layer] = (
         function=".transpose",
         stem="transpose",
     ),
-    _operation(
+    operation(
         "Squeeze",
         squeeze,
         Arg("dim", _ONE_OR_MORE, positional=True),
@@ -330,14 +176,14 @@ LAYERS: Sequence[Layer] = (
         stem="squeeze",
         list_argument="dim",
     ),
-    _operation(
+    operation(
         "Unsqueeze",
         unsqueeze,
         Arg("dim", INDEX, positional=True),
         function=".unsqueeze",
         stem="unsqueeze",
     ),
-    _operation(
+    operation(
         "Expand",
         expand,
         Arg("shape", items(INT), positional=True),
@@ -346,7 +192,7 @@ LAYERS: Sequence[Layer] = (
         list_argument="shape",
         call="expand",
     ),
-    _operation(
+    operation(
         "Pad",
         pad,
         Arg("pad", items(INT), positional=True),
@@ -356,7 +202,7 @@ LAYERS: Sequence[Layer] = (
         stem="pad",
         list_argument="pad",
     ),
-    _operation(
+    operation(
         "Roll",
         roll,
         Arg("shifts", either(INT, items(INT))),
@@ -364,7 +210,7 @@ LAYERS: Sequence[Layer] = (
         function="torch.roll",
         stem="roll",
     ),
-    _operation(
+    operation(
         "Flip",
         flip,
         Arg("dims", _DIMS, positional=True),
@@ -372,7 +218,7 @@ LAYERS: Sequence[Layer] = (
         stem="flip",
         list_argument="dims",
     ),
-    _operation(
+    operation(
         "Interpolate",
         interpolate,
         *UPSAMPLING[0].args,
