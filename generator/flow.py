@@ -222,7 +222,12 @@ def _options(row: Layer, functional: bool) -> list[Arg]:
 
 
 def access(graph: Graph, target: str) -> str:
-    """``self.convs[0]``: how ``forward`` reaches a module."""
+    """``self.convs[0]``: how ``forward`` reaches a module.
+
+    What a container of containers holds has no type that can be indexed: it is named whole.
+    """
+    if target.count(".") > 1:
+        return f"self.get_submodule({literal(target)})"
     source = "self"
     modules: tuple[Module, ...] = graph.modules
     kind = ""
