@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .flow import forward_statements
+from .flow import Statement, forward_statements
 from .graph import Graph, Node, Placeholder, Ref
 from .layers.base import TensorType, arguments
 from .shapes import concrete, propagate
@@ -57,7 +57,7 @@ def make_plan(graph: Graph) -> Plan:
     nodes = [statement.node for statement in statements]
     return Plan(
         graph.name,
-        tuple(_run(graph, {**graph.sizes, "N": batch}) for batch in BATCHES),
+        tuple(_run(graph, statements, {**graph.sizes, "N": batch}) for batch in BATCHES),
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
@@ -73,10 +73,10 @@ def _idle(graph: Graph) -> tuple[str, ...]:
     return tuple(target for target in targets if target not in called)
 
 
-def _run(graph: Graph, sizes: Mapping[str, int]) -> Run:
+def _run(graph: Graph, statements: Sequence[Statement], sizes: Mapping[str, int]) -> Run:
     found = propagate(graph, sizes)
     variables = []
-    for statement in forward_statements(graph):
+    for statement in statements:
         held = []
         for port, name in statement.targets:
             if name != "_" and statement.node is not None:
