@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .pipeline import Result
     from .smoke import Worker
 
-DONE, NOT_DONE, USAGE = 0, 1, 2
+DONE, NOT_DONE = 0, 1  # argparse itself leaves with 2 after wrong usage
 
 _EXAMPLES = """\
 examples:

@@ -121,19 +121,13 @@ def product(sizes: Iterable[Size]) -> Size:
 
 def smallest(left: Size, right: Size) -> Size:
     """The smaller of two sizes; ``min(...)`` where the sizes are not plain numbers."""
-    return _choice("min", min(int(left), int(right)), left, right)
-
-
-def largest(left: Size, right: Size) -> Size:
-    """The larger of two sizes; ``max(...)`` where the sizes are not plain numbers."""
-    return _choice("max", max(int(left), int(right)), left, right)
-
-
-def _choice(name: str, value: int, left: Size, right: Size) -> Size:
+    value = min(int(left), int(right))
     symbols = symbols_in(left) | symbols_in(right)
-    if not symbols or same(left, right):
-        return value if not symbols else left
-    return Dim.opaque(f"{name}({code(left)}, {code(right)})", value, symbols, tight=True)
+    if not symbols:
+        return value
+    if same(left, right):
+        return left
+    return Dim.opaque(f"min({code(left)}, {code(right)})", value, symbols, tight=True)
 
 
 def scaled(size: Size, factor: float) -> Size:

@@ -17,7 +17,6 @@ from .diagnostics import Diagnostic, NetgenError
 from .plan import Plan
 
 TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,9 +141,8 @@ def test_values_are_pythons(text: str, value: Any) -> None:
 )
 def test_everything_else_is_refused_at_once(text: str) -> None:
     start = time.perf_counter()
-    with pytest.raises((ExpressionError, KeyError)) as caught:
+    with pytest.raises(ExpressionError):
         evaluate(text)
-    assert not isinstance(caught.value, KeyError) or "shape" in text
     assert time.perf_counter() - start < 30
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 
 import pytest
 from torch_netgen.layers.windows import window_size
-from torch_netgen.sizes import Dim, Size, code, largest, product, same, shown, smallest
+from torch_netgen.sizes import Dim, Size, code, product, same, shown, smallest
 
 N = Dim.named("N", 2, runtime=True)
 H = Dim.named("H", 64, runtime=True)
@@ -33,21 +32,18 @@ STRIDE = Dim.named("stride", 2)
         (2 * (H // 2), "2 * (H // 2)"),
         (H % 2, "H % 2"),
         (smallest(H, WIDTH), "min(H, width)"),
-        (largest(H, 3), "max(H, 3)"),
         (product([16, 5, 5]), "16 * 5 * 5"),
         (product([1, 16, 1]), "16"),
         (product([2 * WIDTH, 5, H // 2]), "2 * width * 5 * (H // 2)"),
         (product([WIDTH + 3, 5]), "(width + 3) * 5"),
         (window_size(H, 3, 2, 2, 1), "(H - 1) // 2 + 1"),
-        (window_size(H, 2, 2, 0, 1, ceil=True), "min((H - 1) // 2 + 1, (H - 1) // 2 + 1)"),
+        (window_size(H, 2, 2, 0, 1, ceil=True), "(H - 1) // 2 + 1"),
     ],
 )
 def test_expressions_read_as_a_person_writes_them(size: Size, text: str) -> None:
-    if text.startswith("min((H - 1)"):
-        text = "(H - 1) // 2 + 1"  # the smaller of two equal sizes is either
     assert code(size) == text
     names = {"N": 2, "H": 64, "width": 8, "stride": 2}
-    assert eval(code(size), {"min": min, "max": max}, names) == int(size)
+    assert eval(code(size), {"min": min}, names) == int(size)
 
 
 def test_products_are_numbers_where_no_name_is_in_them() -> None:
@@ -101,4 +97,3 @@ def test_random_expressions_hold_for_all_values_of_their_names() -> None:
             assert (now, then) == (int(size), other), code(size)
             checked += 1
     assert checked > 20_000
-    assert math.isfinite(checked)

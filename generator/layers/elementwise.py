@@ -27,7 +27,6 @@ from .base import (
 from .broadcasting import broadcast
 from .kinds import BOOL, FLOAT, INDEX, INT, NUMBER, TEXT, either, items, optional
 
-HALVES = frozenset({"float16", "bfloat16"})
 REAL_OF = {"complex64": "float32", "complex128": "float64"}
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, create_model
 
 from ..sizes import Coded, shown
-from .base import REQUIRED, Arg, Layer
+from .base import REQUIRED, Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,3 @@ def show_value(value: Any) -> str:
         return f"`{shown(value)}`"
     text = repr(value)
     return f"`{text if len(text) <= 40 else text[:37] + '...'}`"
-
-
-def default_of(arg: Arg) -> Any:
-    """The value of an argument that is not written."""
-    return None if arg.default is REQUIRED else arg.default
