@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .diagnostics import Diagnostic, NetgenError, closest, printable
-from .graph import Ref, SpecPath
+from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .graph import Ref
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
 from .layers.models import Problem, read_arguments

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from .diagnostics import Diagnostic, NetgenError
-from .graph import Module, Node, SpecPath
+from .diagnostics import Diagnostic, NetgenError, SpecPath
+from .graph import Module, Node
 from .names import MODULE_NAMES
 from .scope import Draft, Scope, to_module
 

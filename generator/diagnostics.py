@@ -29,6 +29,10 @@ CODES = {
 }
 
 
+SpecPath = tuple[str | int, ...]
+"""The way to a value of a spec: keys of mappings, places in lists."""
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place in a file: lines and columns count from 1; `length` characters are meant."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .diagnostics import Diagnostic, NetgenError
-from .graph import Node, Parameter, Ref, SpecPath
+from .diagnostics import Diagnostic, NetgenError, SpecPath
+from .graph import Node, Parameter, Ref
 from .inputs import Context, ParameterNames, plain_text
 from .scope import Scope
 from .sizes import plain, symbols_in

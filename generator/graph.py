@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .diagnostics import SpecPath
 from .layers.base import Layer, TensorType, Weight, arguments, parameter_count, prefixed
-
-SpecPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from .algebra import Symbol
-from .diagnostics import Diagnostic, NetgenError, closest, printable
+from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
 from .evaluator import KNOWN
 from .expressions import (
     Budget,
@@ -18,7 +18,7 @@ from .expressions import (
     has_expression,
     named,
 )
-from .graph import Parameter, Placeholder, SpecPath
+from .graph import Parameter, Placeholder
 from .layers.base import ALL, TensorType
 from .literals import literal
 from .names import is_identifier, why_no_variable

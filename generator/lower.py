@@ -14,9 +14,9 @@ from . import keys
 from .application import apply_layer
 from .arguments import read_layer
 from .containers import module_tree
-from .diagnostics import Diagnostic, NetgenError, closest, printable
+from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
 from .finish import check_used, describe, mark_used, read_outputs
-from .graph import Graph, Ref, SpecPath
+from .graph import Graph, Ref
 from .inputs import Context, read_inputs, read_parameters
 from .layers import TYPES
 from .layers.base import TensorType

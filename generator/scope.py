@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from .algebra import Symbol
-from .diagnostics import NetgenError, closest, printable
+from .diagnostics import NetgenError, SpecPath, closest, printable
 from .expressions import fail
-from .graph import Module, Placeholder, Ref, SpecPath
+from .graph import Module, Placeholder, Ref
 from .inputs import Context
 from .layers.base import Layer, TensorType
 from .naming import Names

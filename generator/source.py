@@ -15,14 +15,11 @@ from typing import Any, ClassVar, NoReturn
 
 import yaml
 
-from .diagnostics import Diagnostic, Location, NetgenError, printable
+from .diagnostics import Diagnostic, Location, NetgenError, SpecPath, printable
 
 LARGEST_TEXT = 8_000_000  # characters
 MOST_VALUES = 1_000_000  # after aliases are unfolded
 DEEPEST = 60
-
-Step = str | int
-Path_ = tuple[Step, ...]
 
 MOST_BRACKETS = 2_000  # open at once, or columns of indentation
 
@@ -57,7 +54,7 @@ class Source:
     values: Any
     root: yaml.Node | None
 
-    def locate(self, path: Path_, *, key: bool = False) -> Location:
+    def locate(self, path: SpecPath, *, key: bool = False) -> Location:
         """The place of the value at a path (of its key, with `key`), or of what is nearest."""
         node = self.root
         for place, step in enumerate(path):
@@ -77,7 +74,7 @@ class Source:
         return Location(self.name, start.line + 1, start.column + 1, max(length, 1), line)
 
 
-def _child(node: yaml.Node | None, step: Step, key: bool) -> yaml.Node | None:
+def _child(node: yaml.Node | None, step: str | int, key: bool) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
         for name, value in reversed(list(_pairs(node))):
             if name.value == step:

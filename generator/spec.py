@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .diagnostics import Diagnostic, NetgenError, closest, closest_word, printable
-from .graph import SpecPath
+from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, closest_word, printable
 from .names import why_no_class
 from .source import Source
 
