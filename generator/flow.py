@@ -194,7 +194,10 @@ def _call(graph: Graph, node: Node, variables: _Locals) -> str:
     row = node.row
     if row is not None and row.call and named:
         parts = [row.call.format(*tensors, *(variable for _, variable in named))]
-    if row is not None:
+    if row is not None and node.functional and row.functional_args is not None:
+        pairs = row.functional_args(arguments(node.args)).items()
+        parts += [literal(v) if name == "pad" else f"{name}={literal(v)}" for name, v in pairs]
+    elif row is not None:
         parts += [
             _option(arg, node)
             for arg in _options(row, node.functional)

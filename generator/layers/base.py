@@ -200,6 +200,7 @@ class Layer:
     result: str = ""  # how the outputs stand on the left, where not one after the other
     functional: str = ""  # the function that does the same, for layers without parameters
     functional_defaults: tuple[tuple[str, Any], ...] = ()  # where they differ from the layer's
+    functional_args: Callable[[Args], Mapping[str, Any]] | None = None  # where others than its own
     operation: bool = False  # no module of torch.nn: always an expression in ``forward``
     operator: str = ""  # the sign between the operands of an operation
     prefix: str = ""  # the sign before the operand

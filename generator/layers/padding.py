@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ..sizes import Size
 from .base import ALL, COMPLEX, FLOATS, INTS, WIDE, Arg, Args, Layer, TensorType, check_rank, refuse
@@ -62,6 +63,17 @@ def _circular(name: str, size: Size, before: Size, after: Size) -> None:
         refuse(f"`{name}` can't wrap {max(before, after)} around a size of {size}", "padding")
 
 
+def _pad_call(n: int, mode: str, a: Args) -> dict[str, Any]:
+    """The arguments of `F.pad`: two numbers for each dimension, the last one first."""
+    padding = a.padding if isinstance(a.padding, tuple) else (a.padding,) * (2 * n)
+    call: dict[str, Any] = {"pad": padding}
+    if mode != "constant":
+        call["mode"] = mode
+    elif getattr(a, "value", 0):
+        call["value"] = a.value
+    return call
+
+
 def _args(n: int) -> tuple[Arg, ...]:
     return (Arg("padding", each(INT, 2 * n), positional=True),)
 
@@ -69,9 +81,9 @@ def _args(n: int) -> tuple[Arg, ...]:
 def _layers(n: int) -> tuple[Layer, ...]:
     mirrored = FLOATS | INTS | COMPLEX
     kinds = (
-        ("Circular", _circular, ALL),
-        ("Reflection", _reflect, mirrored),
-        ("Replication", _replicate, mirrored),
+        ("Circular", "circular", _circular, ALL),
+        ("Reflection", "reflect", _reflect, mirrored),
+        ("Replication", "replicate", _replicate, mirrored),
     )
     return (
         *(
@@ -81,8 +93,10 @@ def _layers(n: int) -> tuple[Layer, ...]:
                 rule=partial(mirror_pad, n, name, check),
                 args=_args(n),
                 dtypes=dtypes,
+                functional="F.pad",
+                functional_args=partial(_pad_call, n, mode),
             )
-            for name, check, dtypes in kinds
+            for name, mode, check, dtypes in kinds
         ),
         Layer(
             name=f"ConstantPad{n}d",
@@ -90,6 +104,8 @@ def _layers(n: int) -> tuple[Layer, ...]:
             rule=partial(constant_pad, n, f"ConstantPad{n}d"),
             args=(*_args(n), Arg("value", FLOAT, free=True)),
             dtypes=ALL,
+            functional="F.pad",
+            functional_args=partial(_pad_call, n, "constant"),
         ),
         Layer(
             name=f"ZeroPad{n}d",
@@ -97,6 +113,8 @@ def _layers(n: int) -> tuple[Layer, ...]:
             rule=partial(constant_pad, n, f"ZeroPad{n}d"),
             args=_args(n),
             dtypes=ALL,
+            functional="F.pad",
+            functional_args=partial(_pad_call, n, "constant"),
         ),
     )
 
