@@ -15,12 +15,14 @@ from dataclasses import dataclass
 class Symbol:
     """A name that a size may depend on.
 
-    `runtime` tells a size of the input (``N``, ``H``), known only when the network runs, from a
-    constructor argument (``width``).
+    `runtime` tells a size of an input (``N``, ``H``), which only `forward` sees, from a constructor
+    argument (``width``). A size of a block's input that is `known` when the source is generated
+    may become an argument.
     """
 
     name: str
     runtime: bool = False
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,45 +24,40 @@ def apply_layer(
     draft = Draft(
         row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
     )
-    draft.written = name is not None
+    draft.written, draft.callee = name is not None, item.callee
     _fix(scope, item, row, applied)
-    if row.operation:
-        _operate(scope, item, draft, chained=chained)
-    elif not chained:
-        _place(scope, item, draft, stateless=not row.weights(applied.a))
+    if row.source and chained:
+        message = f"`{row.name}` can't stand in a `Sequential`"
+        scope.context.error("NG210", message, item.path, key=item.written is not None)
+    if not chained:
+        _place(scope, draft, stateless=not row.weights(applied.a))
     return draft
 
 
 def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:
     """Fix the parameters that decide on shapes in ways that arithmetic can't carry along."""
-    for arg in () if row.operation else row.args:
+    for arg in (*row.args, *row.options):
         value = applied.args[arg.name]
         decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
-        if decides and not arg.free:
+        if row.operation and decides:
+            scope.context.pin(frozenset(s for s in symbols_in(value) if s.known or not s.runtime))
+        elif (decides and not arg.free) or arg in row.options:
             scope.context.decide(value, item.at(arg.name))
     scope.context.pin(applied.pinned)  # no run-time size: a rule has refused those
-    for option in row.options:
-        scope.context.decide(applied.args[option.name], item.at(option.name))
 
 
-def _operate(scope: Scope, item: Item, draft: Draft, *, chained: bool) -> None:
-    """An operation is an expression in `forward`, where no constructor argument is in sight."""
-    if chained:
-        message = f"`{item.type}` in a `Sequential` is not known to this version of netgen yet"
-        scope.context.error("NG209", message, item.path, key=item.written is not None)
-    draft.functional = True
-    scope.context.pin(frozenset(s for s in symbols_in(draft.args) if not s.runtime))
-
-
-def _place(scope: Scope, item: Item, draft: Draft, *, stateless: bool) -> None:
-    """A function call in `forward`, or an attribute with its name."""
+def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
+    """An expression in `forward`, or an attribute with its name."""
     assert draft.row is not None
     by_style = scope.context.document.style == "functional" and bool(draft.row.functional)
-    if stateless and (by_style or (draft.row.name == "Flatten" and draft.name is None)):
+    flattens = draft.row.name == "Flatten" and draft.name is None
+    if (
+        draft.row.operation
+        or draft.row.source == "arange"
+        or (stateless and (by_style or flattens))
+    ):
         draft.functional = True
-        for value in draft.args.values():
-            scope.context.decide(value, item.path)
-    elif draft.name is None and stateless:
+    elif draft.name is None and stateless and not draft.row.source:
         draft.shared = scope.names.shared(draft.stem, key_of(draft.row.name, draft.args))
     elif draft.name is None:
         draft.name = scope.names.numbered(draft.stem)

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .expressions import ExpressionError
 from .graph import Ref
+from .initial import read_init
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
 from .layers.models import Problem, read_arguments
 from .scope import LayerNames, Scope
-from .sizes import Coded, plain
+from .sizes import Coded, Size, plain
 from .spec import COMMON_KEYS, Item
+from .tables import Table, table
 
 FACTORY = ("device", "dtype")
 
@@ -35,11 +38,11 @@ def read_layer(
     item: Item,
     row: Layer,
     reads: tuple[Ref, ...],
-    through: TensorType | None,
-    index: int | None,
+    through: tuple[TensorType, ...],
+    index: Size | None,
 ) -> Arguments:
-    """The arguments of an item of this type; `through` is what a `Sequential`'s child reads."""
-    written, paths = _by_name(scope, item, row)
+    """The arguments of an item of this type; `through` is what a container's child reads."""
+    written, paths = by_name(scope, item, row)
     named = [
         (name, _reference(scope, written.pop(name), paths[name]))
         for name in row.optional_tensors
@@ -50,8 +53,8 @@ def read_layer(
         message = f"`{name}` is given twice: `from` names it already"
         scope.context.error("NG203", message, paths[name], key=True)
     named = [*extra, *named]
-    types = (through,) if through is not None else tuple(scope.type_of(ref) for ref in inputs)
-    names = LayerNames(scope, types[0], index)
+    types = through or tuple(scope.type_of(ref) for ref in inputs)
+    names = LayerNames(scope, types[0] if types else None, index)
     args = {
         name: _evaluate(scope, row, name, value, names, paths[name])
         for name, value in written.items()
@@ -63,7 +66,7 @@ def read_layer(
     return Arguments(checked, inputs, tuple(named), types, named_types, paths)
 
 
-def _by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
+def by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
     """The written arguments by name, and where each of them stands."""
     if isinstance(item.written, dict):
         for name in FACTORY:
@@ -98,12 +101,16 @@ def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
 
 
 def _tensors(
-    scope: Scope, item: Item, row: Layer, reads: tuple[Ref, ...], through: TensorType | None
+    scope: Scope, item: Item, row: Layer, reads: tuple[Ref, ...], through: tuple[TensorType, ...]
 ) -> tuple[tuple[Ref, ...], list[tuple[str, Ref]]]:
     """What is read, in the order of torch's `forward`: the required tensors, then the others."""
     needed = len(row.tensors)
-    if through is not None:
-        if needed > 1:
+    if row.source:
+        if "from" in item.common:
+            scope.context.error("NG210", f"`{row.name}` reads nothing", item.at("from"), key=True)
+        return (), []
+    if through:
+        if needed != len(through):
             message = f"`{row.name}` reads {needed} tensors and can't stand in a `Sequential`"
             scope.context.error("NG210", message, item.path, key=True)
         return (), []
@@ -132,6 +139,10 @@ def _evaluate(
     scope: Scope, row: Layer, name: str, value: Any, names: LayerNames, path: SpecPath
 ) -> Any:
     """A written value: its expressions evaluated, or the layer that it describes."""
+    if row.source == "buffer" and name == "value":
+        return _table(scope, value, names, path)
+    if row.source == "parameter" and name == "init":
+        return read_init(scope.context, value, names, path)
     value = scope.context.evaluate(value, names, path)
     known = {arg.name: arg for arg in (*row.args, *row.options)}
     if name in known and known[name].kind.module and value is not None:
@@ -141,6 +152,16 @@ def _evaluate(
         except ValueError:
             return _nested(scope, plain(value), names, path, known[name].kind.label)
     return value
+
+
+def _table(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Table:
+    """The value of a buffer."""
+    try:
+        return table(value, names, scope.context.budget)
+    except ExpressionError as error:
+        return scope.context.error("NG206", printable(error.message), path)
+    except (SyntaxError, ValueError):
+        return scope.context.error("NG206", "this is not an expression", path)
 
 
 def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expected: str) -> Nested:
@@ -154,7 +175,7 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
         scope.context.error("NG202", f"this should be {expected}", path, help=help)
     row = CATALOGUE[type_]
     item = Item(type_, written, {}, path)
-    given, paths = _by_name(scope, item, row)
+    given, paths = by_name(scope, item, row)
     for key in COMMON_KEYS:
         if key in given:
             scope.context.error(

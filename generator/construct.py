@@ -1,26 +1,74 @@
-"""The `__init__` of a network: the expression that makes each of its modules."""
+"""The `__init__` of a class: the statements that make each of its attributes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from .context import INDEX
 from .graph import Graph, Module, Parameter
+from .initial import initial_lines
 from .layers.base import REQUIRED, Arg, Layer, Nested
 from .literals import literal
 from .sizes import Coded, Dim, symbols_in
+from .sources import source_lines
+from .ties import tie_lines
+from .union import replaceable
 
 SHORTEST_RUN = 3  # so many equal children in a row become a comprehension
+STEP = "    "
 
 
-def init_lines(graph: Graph) -> list[str]:
-    """The statements after ``super().__init__()``, one attribute each."""
+def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
+    """The statements after ``super().__init__()``; `own` are the classes of the file itself."""
+    lines = defaults(graph)
+    lines += [f"self.{name} = {literal(value)}" for name, value in graph.keeps]
+    identities = {node.target for node in graph.nodes if replaceable(node)}
+    for condition, run in groupby(graph.modules, key=lambda m: _condition(m)):
+        modules = list(run)
+        made = [line for module in modules for line in _attribute(module)]
+        if not condition:
+            lines += made
+            continue
+        lines += [_placeholder(module, module.name in identities) for module in modules]
+        lines += [f"if {condition}:", *(STEP + line for line in made)]
+    return [*lines, *tie_lines(graph), *initial_lines(graph, own)]
+
+
+def defaults(graph: Graph) -> list[str]:
+    """The statements that work out arguments that are left out."""
     lines = []
     for parameter in arguments_of(graph):
         if parameter.code is not None:
             lines += [f"if {parameter.name} is None:", f"    {parameter.name} = {parameter.code}"]
-    return lines + [f"self.{module.name} = {module_source(module)}" for module in graph.modules]
+    return lines
+
+
+def sequential_lines(graph: Graph) -> list[str]:
+    """The body of ``__init__`` of a class that is an ``nn.Sequential`` itself."""
+    before, inner = _Maker().inner(graph.modules[0])
+    return [*defaults(graph), *before, f"super().__init__({inner})"]
+
+
+def _condition(module: Module) -> str:
+    return "" if module.condition is None else literal(module.condition)
+
+
+def _placeholder(module: Module, identity: bool) -> str:
+    """What a conditional attribute is where the condition does not hold."""
+    if identity:
+        return f"self.{module.name}: nn.Module = nn.Identity()"
+    return f"self.{module.name}: nn.Module | None = None"
+
+
+def _attribute(module: Module) -> list[str]:
+    if module.row is not None and module.row.source:
+        return source_lines(module)
+    before, source = _Maker().made(module)
+    return [*before, f"self.{module.name} = {source}"]
 
 
 def arguments_of(graph: Graph) -> list[Parameter]:
@@ -28,51 +76,149 @@ def arguments_of(graph: Graph) -> list[Parameter]:
     return [parameter for parameter in graph.params if parameter.used and not parameter.fixed]
 
 
-def module_source(module: Module) -> str:
-    """The expression that makes a module."""
-    if module.row is not None and module.args is not None:
-        return layer_source(module.row, module.args)
-    if module.kind == "ModuleDict":
-        pairs = (f"{literal(child.name)}: {module_source(child)}," for child in module.children)
-        return f"nn.ModuleDict({{{' '.join(pairs)}}})"
-    if module.kind == "Sequential" and any(child.named for child in module.children):
-        pairs = (f"({literal(child.name)}, {module_source(child)})," for child in module.children)
-        return f"nn.Sequential(OrderedDict([{' '.join(pairs)}]))"
-    runs = list(_runs([module_source(child) for child in module.children]))
-    if module.kind == "Sequential":
+@dataclass(slots=True)
+class _Maker:
+    """Writes the expression that makes a module, and the statements that it needs before."""
+
+    lists: int = 0
+
+    def made(self, module: Module) -> tuple[list[str], str]:
+        """The statements before, and the expression."""
+        if module.row is not None and module.args is not None:
+            return [], layer_source(module.row, module.args, module.callee)
+        if module.kind == "ModuleDict":
+            return self._dict(module)
+        before, inner = self.inner(module)
+        return before, f"nn.{module.kind}({inner})"
+
+    def _dict(self, module: Module) -> tuple[list[str], str]:
+        before: list[str] = []
+        parts = []
+        for child in module.children:
+            lines, source = self.made(child)
+            before += lines
+            parts.append(f"{literal(child.name)}: {source},")
+        return before, f"nn.ModuleDict({{{' '.join(parts)}}})"
+
+    def inner(self, module: Module) -> tuple[list[str], str]:
+        """What stands between the brackets of a container."""
+        children = module.children
+        loops = [child for child in children if child.kind == "copies"]
+        made = [self.made(self._child(child)) for child in children]
+        if any(c.condition is not None for c in children) or any(
+            before for child, (before, _) in zip(children, made, strict=True) if child in loops
+        ):
+            return self._built(module)
+        before = [line for lines, _ in made for line in lines]
+        sources = [source for _, source in made]
+        names = any(child.name or child.label for child in children)
+        if module.kind == "Sequential" and names:
+            return before, _ordered(children, sources)
         parts = [
-            f"*[{source} for _ in range({count})]" if count else source for source, count in runs
+            _comprehension(child, source) if child.kind == "copies" else source
+            for child, source in zip(children, sources, strict=True)
         ]
-        exploded = "," if len(parts) > 1 else ""  # black keeps one child a line
-        return f"nn.Sequential({', '.join(parts)}{exploded})"
+        return before, _listed(module.kind, children, parts)
+
+    def _child(self, child: Module) -> Module:
+        return child.children[0] if child.kind == "copies" else child
+
+    def _built(self, module: Module) -> tuple[list[str], str]:
+        """A container of children that may be absent: built one by one."""
+        self.lists += 1
+        name = "layers" if self.lists == 1 else f"layers_{self.lists}"
+        named = any(child.name or child.label for child in module.children)
+        kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
+        lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
+        for condition, run in groupby(module.children, key=_condition):
+            added = self._joined(name, [self._added(name, child, named) for child in run])
+            lines += [f"if {condition}:", *(STEP + line for line in added)] if condition else added
+        return lines, name if named or module.kind == "ModuleList" else f"*{name}"
+
+    def _joined(self, name: str, added: list[list[str]]) -> list[str]:
+        """The statements of several children: those of one call each as one list."""
+        start = f"{name}.append("
+        if len(added) > 1 and all(len(own) == 1 and own[0].startswith(start) for own in added):
+            sources = ", ".join(own[0][len(start) : -1] for own in added)
+            return [f"{name} += [{sources},]"]
+        return [line for own in added for line in own]
+
+    def _added(self, name: str, child: Module, named: bool) -> list[str]:
+        before, source = self.made(self._child(child))
+        key = f'f"{child.label}"' if child.label else literal(child.name)
+        if named and not (child.name or child.label):
+            key = f"str(len({name}))"
+        add = f"{name}[{key}] = {source}" if named else f"{name}.append({source})"
+        if child.kind != "copies":
+            return [*before, add]
+        index = INDEX if any(map(_mentions_index, (*before, add))) else "_"
+        return [f"for {index} in {_range(child)}:", *(STEP + line for line in (*before, add))]
+
+
+def _listed(kind: str, children: Sequence[Module], parts: Sequence[str]) -> str:
+    """Children one a line, runs of equal ones as a comprehension."""
+    runs = list(_runs(parts))
+    if kind == "Sequential":
+        texts = [f"*[{text} for _ in range({count})]" if count else text for text, count in runs]
+        return ", ".join(texts) + ("," if len(texts) > 1 else "")  # black keeps one child a line
     if len(runs) == 1 and runs[0][1]:
-        return f"nn.ModuleList([{runs[0][0]} for _ in range({runs[0][1]})])"
-    parts = [source for source, count in runs for _ in range(count or 1)]
-    exploded = "," if len(parts) > 1 else ""
-    return f"nn.ModuleList([{', '.join(parts)}{exploded}])"
+        return f"[{runs[0][0]} for _ in range({runs[0][1]})]"
+    if len(children) == 1 and children[0].kind == "copies":
+        return parts[0][1:]
+    return f"[{', '.join(parts)}{',' if len(parts) > 1 else ''}]"
+
+
+def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
+    """An ``OrderedDict`` of children; those without a name are numbered."""
+    pairs = []
+    for place, (child, source) in enumerate(zip(children, sources, strict=True)):
+        if child.kind == "copies" and child.label:
+            pairs.append(f'*((f"{child.label}", {source}) for {INDEX} in {_range(child)})')
+        elif child.kind == "copies":
+            index = INDEX if place == 0 else f"{INDEX} + {place}"
+            pairs.append(f"*((str({index}), {source}) for {INDEX} in {_range(child)})")
+        else:
+            pairs.append(f"({literal(child.name or str(place))}, {source})")
+    if len(pairs) == 1 and pairs[0].startswith("*("):
+        return f"OrderedDict({pairs[0][1:]})"
+    return f"OrderedDict([{', '.join(pairs)},])"
+
+
+def _comprehension(child: Module, source: str) -> str:
+    index = INDEX if _mentions_index(source) else "_"
+    return f"*[{source} for {index} in {_range(child)}]"
+
+
+def _range(child: Module) -> str:
+    start = f"{child.start}, " if child.start else ""
+    return f"range({start}{literal(child.count)})"
+
+
+def _mentions_index(source: str) -> bool:
+    return re.search(rf"\b{INDEX}\b", source) is not None
 
 
 def _runs(sources: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Equal sources in a row with their number, 0 for each of a short row."""
     for source, group in groupby(sources):
         count = len(list(group))
-        if count >= SHORTEST_RUN:
+        if count >= SHORTEST_RUN and not source.startswith("*"):
             yield source, count
         else:
             yield from [(source, 0)] * count
 
 
-def layer_source(row: Layer, args: Mapping[str, Any]) -> str:
+def layer_source(row: Layer, args: Mapping[str, Any], callee: Any = None) -> str:
     """``nn.Conv2d(1, 6, kernel_size=5)``: defaults left out, channels and features by position."""
-    written = [arg for arg in row.args if not is_default(arg, args[arg.name])]
     parts, positional = [], True
     for arg in row.args:
-        if arg not in written:
+        if is_default(arg, args[arg.name]):
             positional = False
             continue
         positional = positional and arg.positional
         parts.append(argument_source(arg, args[arg.name], named=not positional))
-    return f"nn.{row.name}({', '.join(parts)})"
+    name = row.name if row.local else f"nn.{row.name}"
+    return f"{name if callee is None else literal(callee)}({', '.join(parts)})"
 
 
 def argument_source(arg: Arg, value: Any, *, named: bool) -> str:
@@ -86,9 +232,13 @@ def argument_source(arg: Arg, value: Any, *, named: bool) -> str:
 
 def is_default(arg: Arg, value: Any) -> bool:
     """Whether a value can be left out of a call."""
+    if arg.names_type and isinstance(value, Coded) and isinstance(arg.default, Coded):
+        return value.code == arg.default.code
     if arg.default is REQUIRED or isinstance(value, (Nested, Coded)):
         return False
     if isinstance(value, Dim) and symbols_in(value):
+        return False
+    if symbols_in(value):
         return False
     return bool(value == arg.default) and isinstance(value, bool) == isinstance(arg.default, bool)
 
@@ -99,9 +249,13 @@ def signature(graph: Graph) -> str:
 
 
 def _parameter_source(parameter: Parameter) -> str:
+    hint = parameter.hint or annotation(parameter.value)
+    if parameter.required:
+        return f"{parameter.name}: {hint}"
     if parameter.code is not None:
-        return f"{parameter.name}: {annotation(parameter.value)} | None = None"
-    return f"{parameter.name}: {annotation(parameter.value)} = {literal(parameter.value)}"
+        optional = hint if hint.endswith("None") else f"{hint} | None"
+        return f"{parameter.name}: {optional} = None"
+    return f"{parameter.name}: {hint} = {literal(parameter.value)}"
 
 
 def annotation(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from .diagnostics import Diagnostic, NetgenError, SpecPath
@@ -27,7 +27,7 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
     nodes = []
     for draft in scope.drafts:
         target = _target(scope, draft)
-        if not draft.functional:
+        if not draft.functional and not (draft.kind == "absent" and draft.name is None):
             _place(scope, root, target, draft)
         nodes.append(_node(draft, target, target))
     modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
@@ -45,14 +45,10 @@ def _target(scope: Scope, draft: Draft) -> str:
 
 
 def _node(draft: Draft, name: str, target: str) -> Node:
-    body = tuple(
-        _node(child, f"{name}.{key}", f"{target}.{key}")
-        for place, child in enumerate(draft.children)
-        for key in (child.name or str(place),)
-    )
+    own_target = "" if draft.functional or draft.kind == "absent" else target
     return Node(
         name,
-        "" if draft.functional else target,
+        own_target,
         draft.row,
         draft.args,
         draft.inputs,
@@ -60,9 +56,29 @@ def _node(draft: Draft, name: str, target: str) -> Node:
         draft.outputs,
         draft.path,
         draft.functional,
-        body,
+        _body(draft, name, target),
         draft.repeated,
+        draft.kind,
+        draft.use,
+        draft.condition,
+        draft.otherwise,
+        draft.callee,
     )
+
+
+def _body(draft: Draft, name: str, target: str, place: int = 0) -> tuple[Node, ...]:
+    """The calls in a container; `place` is the number of its first child."""
+    body = []
+    for child in draft.children:
+        if child.kind == "copies":
+            copies = _body(child, name, target, place)
+            place += len(copies)
+            body.append(replace(_node(child, name, target), body=copies))
+            continue
+        key = child.name or str(place)
+        place += child.kind != "absent"
+        body.append(_node(child, f"{name}.{key}", f"{target}.{key}"))
+    return tuple(body)
 
 
 def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
@@ -76,7 +92,7 @@ def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
     known = container.children.get(last)
     if isinstance(known, _Container):
         _refuse(scope, draft.path, f"`{target}` is a container already")
-    if known is None:
+    if known is None or known.absent:
         container.children[last] = to_module(draft, last)
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 from .algebra import Symbol
-from .sizes import Coded, Dim, plain, symbols_in
+from .carried import code_of, joined, uncoded, wrap
+from .functions import FUNCTIONS, MOST_DIGITS
+from .sizes import Coded, Dim, plain, surely_equal, symbols_in
 
-MOST_DIGITS = 30
 MOST_ITEMS = 100_000
 MOST_STEPS = 2_000_000  # of one spec
 
@@ -59,47 +60,6 @@ class Budget:
             fail("the spec's expressions take too long")
 
 
-def named(name: str, value: Any) -> Any:
-    """A constructor argument's value, with the argument's name as where it comes from."""
-    symbols = frozenset({Symbol(name)})
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Dim.named(name, value)
-    return _wrap(value, ast.Name(name), symbols)
-
-
-def _wrap(value: Any, code: ast.expr, symbols: frozenset[Symbol]) -> Any:
-    """The value with the code that it came from."""
-    if not symbols:
-        return value
-    text = ast.unparse(ast.fix_missing_locations(code))
-    if isinstance(value, int) and not isinstance(value, bool):
-        tight = isinstance(code, (ast.Name, ast.Call, ast.Subscript))
-        return Dim.opaque(text, int(value), symbols, tight=tight)
-    if isinstance(value, list):
-        items = [
-            _wrap(_plain(item), ast.Subscript(code, ast.Constant(place)), symbols)
-            for place, item in enumerate(value)
-        ]
-        return Coded(items, text, symbols)
-    return Coded(value, text, symbols)
-
-
-def _plain(value: Any) -> Any:
-    """The value without any trace of where it came from."""
-    if isinstance(value, Coded):
-        value = value.value
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, Dim) else value
-
-
-def _code(value: Any) -> ast.expr:
-    if isinstance(value, list):
-        return ast.List([_code(item) for item in value])
-    text = value.code if isinstance(value, (Dim, Coded)) else repr(value)
-    return ast.parse(text, mode="eval").body
-
-
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -140,42 +100,6 @@ def weight(value: Any) -> int:
         if count > MOST_ITEMS:
             fail(f"a value of more than {MOST_ITEMS} items is too long")
     return count
-
-
-def divisible(v: float, by: int) -> int:
-    """MobileNet's rounding: to the nearest multiple of `by`, never below 90 % of `v`."""
-    if by < 1:
-        raise ValueError("the second argument must be 1 or more")
-    rounded = max(by, int(v + by / 2) // by * by)
-    return rounded + by if rounded < 0.9 * v else rounded
-
-
-def rounded(number: float, digits: int | None = None) -> float:
-    """Python's ``round``, which computes 10 to the power of `digits`."""
-    if digits is not None and abs(digits) > MOST_DIGITS:
-        raise ValueError(f"`round` takes {MOST_DIGITS} digits at most")
-    return round(number, digits)
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "min": min,
-    "max": max,
-    "abs": abs,
-    "round": rounded,
-    "ceil": math.ceil,
-    "floor": math.floor,
-    "int": int,
-    "len": len,
-    "sum": sum,
-    "sqrt": math.sqrt,
-    "exp": math.exp,
-    "log": math.log,
-    "sin": math.sin,
-    "cos": math.cos,
-    "divisible": divisible,
-}
-_BUILTIN = {"min", "max", "abs", "round", "int", "len", "sum"}  # the same words in Python
-KNOWN = (*FUNCTIONS, "range", "shape", "pi", "in_shape", "in_channels", "in_features", "index")
 
 
 @dataclass(slots=True)
@@ -229,7 +153,7 @@ class Evaluator:
         if apply is None:
             fail(f"`{ast.unparse(node)}` is not part of the expression language")
         left, right = self.value(node.left), self.value(node.right)
-        self._check_growth(node.op, _plain(left), _plain(right))
+        self._check_growth(node.op, uncoded(left), uncoded(right))
         if isinstance(node.op, _EXACT) and _is_whole(left) and _is_whole(right):
             if not right and isinstance(node.op, (ast.FloorDiv, ast.Mod)):
                 fail("division by zero")
@@ -257,21 +181,30 @@ class Evaluator:
         values: list[Any] = []
         for operand in node.values:
             values.append(self.value(operand))
-            if bool(_plain(values[-1])) is stop:
+            if bool(uncoded(values[-1])) is stop:
                 break
         result, symbols = values[-1], symbols_in(values)
         if not symbols:
             return result
         try:
-            codes = [_code(self.value(operand)) for operand in node.values]
+            values = [self.value(operand) for operand in node.values]
         except ExpressionError:
             self.names.pin(symbols)
-            return _plain(result)
-        return _wrap(_plain(result), ast.BoolOp(node.op, codes), symbols)
+            return uncoded(result)
+        # what is known to be true adds nothing to `and`, nor what is false to `or`
+        adds_nothing = (not stop) if all(type(uncoded(v)) is bool for v in values) else ...
+        codes = [code_of(value) for value in values if value is not adds_nothing]
+        return wrap(uncoded(result), joined(node.op, codes), symbols)
 
     def _compare(self, node: ast.Compare) -> Any:
         operands = [self.value(node.left), *map(self.value, node.comparators)]
         applied = [_COMPARE[type(op)] for op in node.ops]
+
+        whole = len(operands) == 2 and _is_whole(operands[0]) and _is_whole(operands[1])
+        if whole and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            known = surely_equal(*operands)
+            if known is not None:
+                return known is isinstance(node.ops[0], ast.Eq)
 
         def compare(*values: Any) -> bool:
             pairs = zip(applied, values, values[1:], strict=False)
@@ -283,7 +216,7 @@ class Evaluator:
 
     def _ifexp(self, node: ast.IfExp) -> Any:
         test = self.value(node.test)
-        chosen = self.value(node.body if _plain(test) else node.orelse)
+        chosen = self.value(node.body if uncoded(test) else node.orelse)
         symbols = symbols_in(test)
         if not symbols:
             return chosen
@@ -293,8 +226,8 @@ class Evaluator:
             self.names.pin(symbols)
             return chosen
         symbols = symbols.union(*map(symbols_in, sides))
-        code = ast.IfExp(_code(test), _code(sides[0]), _code(sides[1]))
-        return _wrap(_plain(chosen), code, symbols)
+        code = ast.IfExp(code_of(test), code_of(sides[0]), code_of(sides[1]))
+        return wrap(uncoded(chosen), code, symbols)
 
     def _subscript(self, node: ast.Subscript) -> Any:
         value = self.value(node.value)
@@ -330,11 +263,7 @@ class Evaluator:
             fail(f"`{name}` is not a function of the expression language", name)
         operands = [self.value(argument) for argument in node.args]
         self.budget.spend(sum(len(part) for part in operands if isinstance(part, (list, str))))
-        if name not in _BUILTIN and symbols_in(operands):
-            # these need an import or a helper in the generated source: fixed when it is made
-            self.names.pin(symbols_in(operands))
-            operands = [_plain(part) for part in operands]
-        if name == "int" and operands and isinstance(_plain(operands[0]), str):
+        if name == "int" and operands and isinstance(uncoded(operands[0]), str):
             fail("`int` takes a number")
         return self._apply(
             FUNCTIONS[name], operands, lambda codes: ast.Call(ast.Name(name), codes, [])
@@ -362,13 +291,19 @@ class Evaluator:
         if not isinstance(loop.target, ast.Name) or loop.is_async:
             fail("a comprehension runs over `range` with one name")
         before = dict(self.local)
-        for number in self._range(loop.iter):
+        for number in self.range(loop.iter):
             self.local[loop.target.id] = number
-            if all(_plain(self.value(condition)) for condition in loop.ifs):
+            if all(uncoded(self.value(condition)) for condition in loop.ifs):
                 self._generate(node, level + 1, items)
         self.local = before
 
-    def _range(self, node: ast.expr) -> range:
+    def range_length(self, node: ast.expr, numbers: range) -> int:
+        """The length of a range; that of ``range(n)`` is `n`, wherever `n` comes from."""
+        bounds = node.args if isinstance(node, ast.Call) else []
+        return self.value(bounds[0]) if len(bounds) == 1 else len(numbers)
+
+    def range(self, node: ast.expr) -> range:
+        """The numbers that a call of `range` gives."""
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         if not called or node.func.id != "range" or node.keywords:  # type: ignore[attr-defined]
             fail("a comprehension runs over `range`")
@@ -384,13 +319,13 @@ class Evaluator:
         code: Callable[[list[ast.expr]], ast.expr],
     ) -> Any:
         try:
-            value = function(*map(_plain, operands))
+            value = function(*map(uncoded, operands))
         except (TypeError, ValueError, ArithmeticError) as error:
             fail(str(error).replace("'", "`"))
         symbols = symbols_in(operands)
         if not symbols:
             return value
-        return _wrap(value, code([_code(operand) for operand in operands]), symbols)
+        return wrap(value, code([code_of(operand) for operand in operands]), symbols)
 
 
 def _is_whole(value: Any) -> bool:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .evaluator import MOST_ITEMS, Budget, Evaluator, ExpressionError, Names, fail, named
+from .carried import named
+from .evaluator import MOST_ITEMS, Budget, Evaluator, ExpressionError, Names, fail
 from .sizes import Coded, Dim, symbols_in
 
 LONGEST = 2_000  # characters of an expression
@@ -64,6 +65,27 @@ def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
         if sum(map(len, parts)) > MOST_ITEMS:
             fail(f"a text of more than {MOST_ITEMS} characters is too long")
     return "".join(parts)
+
+
+def code_in_text(text: str, names: Names, budget: Budget) -> str:
+    """The inside of an f-string that gives the text with its expressions put in."""
+    parts = []
+    for piece in _split(text):
+        if piece.expression:
+            value = evaluate(piece.text, names, budget)
+            code = value.code if isinstance(value, (Dim, Coded)) else str(value)
+            parts.append(f"{{{code}}}")
+        else:
+            parts.append(piece.text.replace("{", "{{").replace("}", "}}"))
+    return "".join(parts)
+
+
+def only_expression(text: str) -> str | None:
+    """The text of the expression that a string is and nothing else; ``None`` for other strings."""
+    pieces = list(_split(text)) if has_expression(text) else []
+    if len(pieces) == 1 and pieces[0].expression:
+        return pieces[0].text.strip().replace("\n", " ")
+    return None
 
 
 def _split(text: str) -> Iterator[_Piece]:

@@ -11,7 +11,7 @@ from .graph import Graph, Module, Node, Ref
 from .layers.base import REQUIRED, Arg, Layer, arguments
 from .literals import WIDTH, literal, prose, wrapped
 from .operations import operation_source
-from .sizes import shape_text
+from .sizes import named_by, shape_text
 
 INDENT = 8
 NEVER = 10**9
@@ -55,6 +55,7 @@ class _Locals:
     places: tuple[int, ...]  # of the calls that are made
     names: dict[Ref, str] = field(default_factory=dict)
     holders: dict[str, Ref] = field(default_factory=dict)
+    sizes: dict[str, str] = field(default_factory=dict)  # read off the inputs at the start
 
     def after(self, place: int) -> int:
         """The call that is made next."""
@@ -71,9 +72,14 @@ class _Locals:
         holder = self.holders.get(name)
         return holder is not None and self.last_use.get(holder, -1) > after
 
+    def size(self, name: str) -> str:
+        """The variable for a run-time size of an input."""
+        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH
+        return self.sizes.setdefault(name, f"{name}_size" if name in taken else name)
+
     def fresh(self, name: str, place: int) -> str:
         """The name, with a number if a value that is still needed has it."""
-        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH
+        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH | {*self.sizes.values()}
         candidate, number = name, 2
         while candidate in taken or self.live(candidate, place):
             candidate, number = f"{name}_{number}", number + 1
@@ -93,10 +99,13 @@ def forward_statements(graph: Graph) -> list[Statement]:
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
     for place in variables.places:
         node = graph.nodes[place]
-        call = _call(graph, node, variables)
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
             _rename_input(variables)
+            call = _call(graph, node, replace(variables, names={**variables.names, Ref(0): "x"}))
+        else:
+            call = _call(graph, node, variables)
+        reads = [variables.names[ref] for ref in node.inputs]
         targets = _targets(graph, place, node, variables)
         left = _left(node, targets)
         if "x" in targets.values() and not declared:
@@ -105,12 +114,48 @@ def forward_statements(graph: Graph) -> list[Statement]:
                 left = "x: Tensor"
             else:
                 statements.append(Statement("x: Tensor"))
-        comment = _comment(graph, node, targets)
+        comment = "" if graph.is_block else _comment(graph, node, targets)
         blank = place in stages and bool(statements)
-        statements.append(
-            Statement(f"{left} = {call}", comment, blank, place, tuple(targets.items()))
-        )
-    return [*statements, Statement(f"return {_returned(graph, variables)}")]
+        text = f"{left} = {call}"
+        if node.kind == "ModuleList":
+            name = next(iter(targets.values()))
+            if name != reads[0]:
+                start = left if left.startswith(f"{name}:") else name
+                statements.append(Statement(f"{start} = {reads[0]}", "", blank))
+                blank = False
+            inner = _loop(node, name, reads, variables)
+            text = f"for layer in {access(graph, node.target)}:\n    {inner}"
+        statements.append(Statement(text, comment, blank, place, tuple(targets.items())))
+    return [
+        *_sizes(graph, variables),
+        *statements,
+        Statement(f"return {_returned(graph, variables)}"),
+    ]
+
+
+def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
+    """The run-time sizes that operations need of what is long gone by then."""
+    found = []
+    for name, variable in variables.sizes.items():
+        for placeholder in graph.inputs:
+            places = [
+                place
+                for place, size in enumerate(placeholder.type.shape)
+                if name in {symbol.name for symbol in named_by(size)}
+            ]
+            if places:
+                found.append(Statement(f"{variable} = {placeholder.name}.shape[{places[0]}]"))
+                break
+    return found
+
+
+def _loop(node: Node, name: str, reads: list[str], variables: _Locals) -> str:
+    """The call of each child of an ``nn.ModuleList``: all read the last one's output first."""
+    child = next(iter(node.calls()), node)
+    masks = [f"{key}={variables.names[ref]}" for key, ref in child.named]
+    call = f"layer({', '.join([name, *reads[1:], *masks])})"
+    others = ", _" * (len(child.outputs) - 1)
+    return f"{name}{others} = {call}"
 
 
 def _last_uses(graph: Graph, live: set[int]) -> dict[Ref, int]:
@@ -118,7 +163,8 @@ def _last_uses(graph: Graph, live: set[int]) -> dict[Ref, int]:
     for place, node in enumerate(graph.nodes):
         if place not in live:
             continue
-        for ref in (*node.inputs, *(ref for _, ref in node.named)):
+        children = [ref for child in node.calls() for _, ref in child.named]
+        for ref in (*node.reads, *children):
             uses[ref] = place
     for _, ref in graph.outputs:
         uses[ref] = NEVER
@@ -143,12 +189,29 @@ def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> boo
     """Whether the node's default output is read by the next statement and nothing after it."""
     port = next(iter(node.outputs))
     last = variables.last_use.get(Ref(len(graph.inputs) + place, port), -1)
-    return last == variables.after(place)
+    following = variables.after(place)
+    if following != NEVER and _renews_identity(graph, following, variables):
+        following = variables.after(following)
+    return last == following
+
+
+def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
+    """Whether a call takes the kept input, for the last time, to what is merged next."""
+    node, kept = graph.nodes[place], variables.holders.get("identity")
+    alone = node.inputs == (kept,) and not node.named and len(node.outputs) == 1
+    own = Ref(len(graph.inputs) + place, next(iter(node.outputs)))
+    if not alone or kept is None or variables.last_use.get(kept, -1) != place:
+        return False
+    return variables.last_use.get(own, -1) == variables.after(place)
 
 
 def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
     """A variable for each port that is read, ``_`` for the others."""
     targets: dict[str, str] = {}
+    if variables.live("x", place) and _renews_identity(graph, place, variables):
+        port = next(iter(node.outputs))
+        variables.hold("identity", Ref(len(graph.inputs) + place, port))
+        return {port: "identity"}
     alone = len(graph.outputs) == 1
     for number, port in enumerate(node.outputs):
         ref = Ref(len(graph.inputs) + place, port)
@@ -187,8 +250,20 @@ def _left(node: Node, targets: dict[str, str]) -> str:
 
 def _call(graph: Graph, node: Node, variables: _Locals) -> str:
     tensors = [variables.names[ref] for ref in node.inputs]
-    if node.row is not None and node.row.operation:
-        return operation_source(graph, node, tensors, [variables.names[r] for _, r in node.named])
+    call = _plain_call(graph, node, tensors, variables)
+    if not node.test or node.otherwise is None:
+        return call
+    other = variables.names[node.otherwise]
+    count = 1 if node.row is None else max(len(node.row.ports), 1)
+    others = f"({', '.join([other] * count)})" if count > 1 else other
+    return f"{call} if {node.test} else {others}"
+
+
+def _plain_call(graph: Graph, node: Node, tensors: list[str], variables: _Locals) -> str:
+    """The call itself, whatever it hangs on."""
+    if node.row is not None and (node.row.operation or node.row.source):
+        masks = [variables.names[ref] for _, ref in node.named]
+        return operation_source(graph, node, tensors, masks, variables.size)
     named = [(name, variables.names[ref]) for name, ref in node.named]
     parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
     row = node.row
@@ -272,15 +347,23 @@ def _stages(graph: Graph) -> set[int]:
     head = _head(graph)
     for place, node in enumerate(graph.nodes):
         before = graph.nodes[place - 1] if place else None
-        if before is None:
+        if before is None or "absent" in (node.kind, before.kind):
             continue
         after_pool = _is_pool(_skip_dropouts(graph, place - 1)) and _holds_weights(node)
         run_begins = node.repeated and before.path != node.path and not before.repeated
         joins = node.row is not None and bool(node.row.variadic) and len(node.inputs) > 1
         merges = joins and not (before.row is not None and before.row.operation)
-        if after_pool or run_begins or place == head or merges:
+        if after_pool or run_begins or place == head:
             stages.add(place)
+        elif merges:
+            stages.add(place - 1 if _is_beside(graph, place - 1) else place)
     return stages
+
+
+def _is_beside(graph: Graph, place: int) -> bool:
+    """Whether a call reads something else than what was computed just before."""
+    node, ahead = graph.nodes[place], len(graph.inputs) + place - 1
+    return bool(place and node.target) and all(ref.node != ahead for ref in node.inputs)
 
 
 def _holds_weights(node: Node) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
 
 from .diagnostics import SpecPath
+from .expressions import named
 from .layers.base import Layer, TensorType, Weight, arguments, parameter_count, prefixed
+from .sizes import symbols_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,13 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """An attribute of the network: a layer, or a container with children in order.
+    """An attribute of a class: a layer, or a container with children in order.
 
-    `name` is the last part of the attribute's path. `kind` is ``layer``, ``Sequential``,
-    ``ModuleList`` or ``ModuleDict``.
+    `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``ModuleDict``, or ``copies``: children
+    of the container around it, `count` of them, from number `start` on. `name` is the last part
+    of the attribute's path, empty where a `Sequential` numbers its children. A layer that is a
+    block has a `use`. With a `condition` a module is there only where it holds; it may be
+    `absent`. `callee` is the expression that gave the type, `label` the one that names copies.
     """
 
     name: str
@@ -41,28 +47,56 @@ class Module:
     row: Layer | None = None
     args: Mapping[str, Any] | None = None
     children: tuple[Module, ...] = ()
-    named: bool = False  # a child of a Sequential that was given a name
+    path: SpecPath = ()
+    use: Use | None = None
+    condition: Any = None
+    absent: bool = False
+    count: Any = None
+    start: int = 0
+    callee: Any = None
+    label: str = ""
+
+    def entries(self) -> Iterator[tuple[str, Module]]:
+        """The children that are there, by their keys."""
+        place = 0
+        for child in self.children:
+            group = child.children if child.kind == "copies" else (child,)
+            for module in group:
+                if not module.absent:
+                    yield module.name or str(place), module
+                    place += 1
 
     def weights(self) -> list[Weight]:
         """Parameters and buffers in the order of the `state_dict`."""
+        if self.absent:
+            return []
+        if self.use is not None:
+            return self.use.graph.weights()
         if self.row is not None and self.args is not None:
             return list(self.row.weights(arguments(self.args)))
-        return [w for child in self.children for w in prefixed(child.name, child.weights())]
+        return [w for key, child in self.entries() for w in prefixed(key, child.weights())]
 
-    def leaves(self) -> Iterator[Module]:
-        """The layers in it, itself included."""
+    def layers(self, path: str) -> Iterator[tuple[str, Module]]:
+        """The layers and blocks in it by their paths, itself included, blocks before their own."""
+        if self.absent:
+            return
         if self.kind == "layer":
-            yield self
-        for child in self.children:
-            yield from child.leaves()
+            yield path, self
+            for inner, module in self.use.graph.layers() if self.use else ():
+                yield f"{path}.{inner}", module
+        for key, child in self.entries():
+            yield from child.layers(f"{path}.{key}")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A call: a layer, or a `Sequential` with its own calls in `body`, applied to tensors.
+    """A call: of a layer, of a block, or of a container with its own calls in `body`.
 
-    `target` is the path of the module that is called. `functional` calls have no module.
-    `name` is what diagnostics and tables call the node. `stage` marks a copy of a repeat.
+    `kind` is ``layer``, ``Sequential``, ``ModuleList`` (its children chain the first input and
+    all read the others), ``copies`` in a body, or ``absent``: then the call is not made and the
+    value is that of `otherwise`. `target` is the path of the module that is called; `functional`
+    calls have no module. `name` is what diagnostics and tables call the node. `repeated` marks a
+    copy of a repeat.
     """
 
     name: str
@@ -76,14 +110,34 @@ class Node:
     functional: bool = False
     body: tuple[Node, ...] = ()
     repeated: bool = False
+    kind: str = "layer"
+    use: Use | None = None
+    condition: Any = None
+    otherwise: Ref | None = None
+    callee: Any = None
+    test: str = ""  # what `forward` asks before a conditional call
 
     @property
     def output(self) -> TensorType:
         """The type of the default output."""
         return next(iter(self.outputs.values()))
 
+    @property
+    def reads(self) -> tuple[Ref, ...]:
+        """All that it may read."""
+        other = () if self.otherwise is None else (self.otherwise,)
+        return (*self.inputs, *(ref for _, ref in self.named), *other)
+
+    def calls(self) -> Iterator[Node]:
+        """The calls in a container, copies one by one; of anything else itself."""
+        if self.kind in ("Sequential", "ModuleList", "copies"):
+            for node in self.body:
+                yield from node.body if node.kind == "copies" else (node,)
+        else:
+            yield self
+
     def leaves(self) -> Iterator[Node]:
-        """The calls of layers in it, itself included."""
+        """The calls of layers and blocks in it, itself included."""
         if self.row is not None:
             yield self
         for node in self.body:
@@ -92,10 +146,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A document parameter: its value, and how it stands in the generated class.
+    """A parameter of a class: its value, and how it stands in the signature.
 
     `code` is the expression of a default that `depends` on parameters before it. A `fixed`
-    parameter is no argument: its value was decided when the source was generated.
+    parameter is no argument: its value was decided when the source was generated. `hint` is
+    its annotation, where the default does not say it all.
     """
 
     name: str
@@ -105,11 +160,37 @@ class Parameter:
     depends: frozenset[str] = frozenset()
     fixed: bool = False
     used: bool = True
+    required: bool = False
+    default: Any = None  # of a block, in the block's own terms
+    hint: str = ""
+    is_type: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """What the spec says of some layers' initial weights: a call for one weight of each.
+
+    `kind` says whether `key` is a ``type``, a ``name`` or a ``path``; `types` are the types of
+    the layers that are meant. `guarded`: some of them lack the weight; `top`: an attribute of
+    the network is meant and nothing else.
+    """
+
+    kind: str
+    key: str
+    types: tuple[str, ...]
+    weight: str
+    init: Any
+    guarded: bool = False
+    top: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A network. Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call."""
+    """A network, or what a use of a block comes to.
+
+    Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call. `values` are the plain
+    values of all names but run-time sizes.
+    """
 
     name: str
     description: str | None
@@ -120,6 +201,21 @@ class Graph:
     outputs: tuple[tuple[str | None, Ref], ...]
     style: str
     sizes: Mapping[str, int]  # the sample value of each run-time size
+    values: Mapping[str, Any]
+    sequential: bool = False
+    ties: tuple[tuple[str, str], ...] = ()
+    initial: tuple[Initial, ...] = ()
+    keeps: tuple[tuple[str, Any], ...] = ()  # values that `forward` needs, by attribute
+    is_block: bool = False
+    # what goes in and what comes out in all uses of a block
+    shapes: tuple[tuple[TensorType, ...], tuple[TensorType, ...]] | None = None
+
+    def terms(self) -> dict[str, Any]:
+        """What each name in the graph's own values stands for: itself."""
+        sizes = [size for x in self.inputs for size in x.type.shape]
+        runtime = {s.name: size for size in sizes for s in symbols_in(size)}
+        known = {name: named(name, value) for name, value in self.values.items()}
+        return {**known, **runtime}
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names."""
@@ -128,8 +224,20 @@ class Graph:
         return self.nodes[ref.node - len(self.inputs)].outputs[ref.port]
 
     def weights(self) -> list[Weight]:
-        """Parameters and buffers in the order of the `state_dict`."""
-        return [w for module in self.modules for w in prefixed(module.name, module.weights())]
+        """Parameters and buffers in the order of the `state_dict`: its own before others'."""
+        own = {
+            source: [m for m in self.modules if m.row and m.row.source == source]
+            for source in ("parameter", "buffer", "")
+        }
+        others = [m for m in self.modules if not m.row or not m.row.source]
+        modules = [*own["parameter"], *own["buffer"], *others]
+        return [w for module in modules for w in prefixed(module.name, module.weights())]
+
+    def layers(self) -> Iterator[tuple[str, Module]]:
+        """The layers and blocks by their paths, blocks before their own."""
+        for module in self.modules:
+            for path, layer in module.layers(module.name):
+                yield path.lstrip("."), layer
 
     def live(self) -> set[int]:
         """The places of the calls that an output depends on; others are not made."""
@@ -141,40 +249,89 @@ class Graph:
             if place < 0 or place in found:
                 continue
             found.add(place)
-            node = self.nodes[place]
-            refs = (*node.inputs, *(ref for _, ref in node.named))
-            waiting += [ref.node - inputs for ref in refs]
+            waiting += [ref.node - inputs for ref in self.nodes[place].reads]
         return found
 
     @property
     def parameter_count(self) -> int:
-        """The number of trainable elements."""
-        return parameter_count(self.weights())
+        """The number of trainable elements; a tied one counts once."""
+        again = {name for name, _ in self.ties}
+        return parameter_count([w for w in self.weights() if w.name not in again])
 
     @property
     def macs(self) -> int:
         """The multiply-adds for one sample: convolutions, linear and recurrent layers, matrix
         products and attention, at the sample sizes."""
         return sum(
-            self._macs(node, [self.type_of(ref) for ref in node.inputs])
+            _macs(node, [self.type_of(ref) for ref in node.inputs])
             for node in (self.nodes[place] for place in self.live())
         )
 
-    def _macs(self, node: Node, inputs: list[TensorType]) -> int:
-        if node.row is not None:
-            return node.row.macs(arguments(node.args), inputs, list(node.outputs.values()))
-        total = 0
-        for child in node.body:
-            total += self._macs(child, inputs)
-            inputs = [child.output]
-        return total
+
+def _macs(node: Node, inputs: list[TensorType]) -> int:
+    if node.use is not None:
+        return node.use.graph.macs
+    if node.row is not None:
+        return node.row.macs(arguments(node.args), inputs, list(node.outputs.values()))
+    total = 0
+    for child in node.calls() if node.body else ():
+        total += _macs(child, inputs)
+        inputs = [child.output, *inputs[1:]]
+    return total
+
+
+@dataclass(slots=True, eq=False)
+class Use:
+    """A use of a block: its body read with one user's arguments and inputs.
+
+    The body is in the block's own terms; `outer` says what the user gives for each of its
+    names. `call` holds the arguments of the class, once it is known which there are.
+    """
+
+    block: str
+    graph: Graph
+    outer: Mapping[str, Any]
+    given: dict[str, Any]  # the arguments that are written
+    spec: Any  # what the block is declared as
+    path: SpecPath
+    call: dict[str, Any] = field(default_factory=dict)
+
+
+def uses_in(graph: Graph) -> dict[str, list[Use]]:
+    """The uses of each block in a graph, blocks that others use before those others."""
+    found: dict[str, list[Use]] = {}
+    seen: set[int] = set()
+
+    def visit(inner: Graph) -> None:
+        for use in _own_uses(inner):
+            if id(use) in seen:
+                continue
+            seen.add(id(use))
+            if id(use.graph) not in seen:
+                seen.add(id(use.graph))
+                visit(use.graph)
+            found.setdefault(use.block, []).append(use)
+
+    visit(graph)
+    inner = {
+        block: dict.fromkeys(own.block for use in uses for own in _own_uses(use.graph))
+        for block, uses in found.items()
+    }
+    return {block: found[block] for block in TopologicalSorter(inner).static_order()}
+
+
+def _own_uses(graph: Graph) -> Iterator[Use]:
+    for node in graph.nodes:
+        for leaf in node.leaves():
+            if leaf.use is not None:
+                yield leaf.use
 
 
 def lint(graph: Graph) -> None:
     """Assert what every later stage relies on: order, existing references, unique names."""
     known = len(graph.inputs)
     for place, node in enumerate(graph.nodes):
-        for ref in (*node.inputs, *(ref for _, ref in node.named)):
+        for ref in node.reads:
             assert 0 <= ref.node < known + place, f"{node.name} reads what comes later"
             if ref.node >= known:
                 assert ref.port in graph.nodes[ref.node - known].outputs, (node.name, ref)

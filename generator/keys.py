@@ -9,7 +9,7 @@ from .diagnostics import printable
 from .graph import Ref
 from .names import IN_USE, why_no_attribute
 from .scope import LayerNames, Scope
-from .sizes import plain
+from .sizes import Size, is_runtime, is_unknown, plain
 from .spec import Item
 
 MOST_COPIES = 10_000
@@ -50,28 +50,33 @@ def reads(
     )
 
 
-def present(scope: Scope, item: Item, names: LayerNames) -> bool:
-    """Whether the layer is there: `when`."""
+def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
+    """Whether the layer is there: `when`, with the expression that says so."""
     if "when" not in item.common:
         return True
-    value = _decided(scope, item, "when", names)
-    if not isinstance(value, bool):
+    value = scope.context.evaluate(item.common["when"], names, item.at("when"))
+    if is_unknown(value):
+        scope.context.decide(value, item.at("when"))
+    if not isinstance(plain(value), bool):
         scope.context.error("NG201", "`when` should be a condition, true or false", item.at("when"))
     return value
 
 
-def count(scope: Scope, item: Item, names: LayerNames) -> int | None:
-    """The number of copies: `repeat`."""
+def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
+    """The number of copies: `repeat`, with the expression that gave it."""
     if "repeat" not in item.common:
         return None
     path = item.at("repeat")
-    value = _decided(scope, item, "repeat", names)
+    value = plain(scope.context.evaluate(item.common["repeat"], names, path))
+    if is_runtime(value):
+        scope.context.decide(value, path)
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         scope.context.error("NG201", "`repeat` should be a whole number of 0 or more", path)
     if value > MOST_COPIES:
         message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
         scope.context.error("NG210", message, path)
-    return int(value)
+    return value
 
 
 def name(scope: Scope, item: Item, names: LayerNames) -> str | None:

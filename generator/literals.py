@@ -7,18 +7,23 @@ through `literal`, prose through `prose`.
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from typing import Any
 
+from .functions import OF_MATH
 from .sizes import Coded, Dim
 
 WIDTH = 88
+
+# expressions know these functions by their bare names
+_OF_MATH = re.compile(rf"(?<![\w.])({'|'.join(OF_MATH)})\(")
 
 
 def literal(value: Any, *, brackets: bool = False) -> str:
     """Python source for a value: its expression if it came from one."""
     if isinstance(value, (Dim, Coded)):
-        return value.code
+        return _OF_MATH.sub(r"math.\1(", value.code)
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, (tuple, list)):

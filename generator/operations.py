@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .construct import argument_source, is_default
 from .graph import Graph, Node
 from .layers.base import REQUIRED, Arg
 from .literals import literal
-from .sizes import named_by, symbols_in
+from .sizes import Coded, named_by, plain, symbols_in
+from .sources import arange_source
 
 STARRED = (".permute", ".flip")  # methods that take their dimensions one by one
 
 
-def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Sequence[str]) -> str:
-    """The expression of an operation on these variables."""
+def operation_source(
+    graph: Graph,
+    node: Node,
+    tensors: Sequence[str],
+    named: Sequence[str],
+    size: Callable[[str], str],
+) -> str:
+    """The expression of an operation on these variables; `size` names what none of them has."""
     row = node.row
     assert row is not None
-    sizes = _runtime_sizes(graph, node, tensors)
+    sizes = _runtime_sizes(graph, node, tensors, size)
     if row.prefix:
         return f"{row.prefix}{tensors[0]}"
     if row.operator:
         numbers = [literal(v) for v in node.args.values() if v is not None and v != ()]
         return f" {row.operator} ".join([*tensors, *(_sized(n, sizes) for n in numbers)])
+    if row.source:
+        return _sized(arange_source(graph, node), sizes)
     if row.call in _SPECIAL:
         return _sized(_SPECIAL[row.call](node, tensors[0]), sizes)
     arguments = _sized(", ".join(_arguments(node)), sizes)
@@ -50,7 +59,7 @@ def _arguments(node: Node) -> list[str]:
             arg = Arg(arg.name, arg.kind, defaults[arg.name])
         if is_default(arg, value):
             continue
-        if row.functional in STARRED:
+        if row.functional in STARRED and not isinstance(value, Coded):
             parts += [literal(item) for item in value]
         else:
             positional = arg.positional and arg.default is REQUIRED
@@ -58,7 +67,9 @@ def _arguments(node: Node) -> list[str]:
     return parts
 
 
-def _runtime_sizes(graph: Graph, node: Node, tensors: Sequence[str]) -> dict[str, str]:
+def _runtime_sizes(
+    graph: Graph, node: Node, tensors: Sequence[str], size_of: Callable[[str], str]
+) -> dict[str, str]:
     """How each run-time size in the arguments is read off the tensors: ``x.shape[1]``."""
     wanted = {symbol.name for symbol in symbols_in(node.args) if symbol.runtime}
     found: dict[str, str] = {}
@@ -67,7 +78,7 @@ def _runtime_sizes(graph: Graph, node: Node, tensors: Sequence[str]) -> dict[str
             for symbol in named_by(size):
                 if symbol.name in wanted:
                     found.setdefault(symbol.name, f"{variable}.shape[{place}]")
-    return found
+    return found | {name: size_of(name) for name in sorted(wanted) if name not in found}
 
 
 def _sized(code: str, sizes: dict[str, str]) -> str:
@@ -91,14 +102,14 @@ def _slice(node: Node, x: str) -> str:
 
 def _reshape(node: Node, x: str) -> str:
     """``x.reshape(x.shape[0], 8, -1)``: the batch, where there is one, is kept."""
-    sizes = [literal(size) for size in node.args["shape"]]
+    sizes = [literal(size) for size in plain(node.args["shape"])]
     batch = [f"{x}.shape[0]"] if len(sizes) < node.output.rank else []
     return f"{x}.reshape({', '.join([*batch, *sizes])})"
 
 
 def _expand(node: Node, x: str) -> str:
     """``x.expand(-1, 3, 4)``."""
-    return f"{x}.expand({', '.join(['-1', *map(literal, node.args['shape'])])})"
+    return f"{x}.expand({', '.join(['-1', *map(literal, plain(node.args['shape']))])})"
 
 
 def _cast(node: Node, x: str) -> str:

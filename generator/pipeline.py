@@ -6,11 +6,12 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import source as sources
+from .classes import class_graphs
 from .diagnostics import Diagnostic, NetgenError, printable
 from .graph import Graph, lint
 from .layers.base import Refusal
@@ -114,14 +115,16 @@ def build_source(
 ) -> Result:
     """The network of a spec that has been read; a `worker` runs it."""
     document = read_document(source)
-    graph, plan = predict(source, document, overrides)
+    graph, plan, classes = predict(source, document, overrides)
     name = Path(source.name).name
-    text = render(graph, name, inputs_text(source.text, overrides))
+    text = render(classes, name, inputs_text(source.text, overrides))
     proof = None if worker is None else worker.prove(text, plan, device, seed)
-    return Result(text, graph, proof)
+    return Result(text, replace(graph, params=classes[-1].params), proof)
 
 
-def predict(source: Source, document: Document, overrides: Mapping[str, Any]) -> tuple[Graph, Plan]:
+def predict(
+    source: Source, document: Document, overrides: Mapping[str, Any]
+) -> tuple[Graph, Plan, tuple[Graph, ...]]:
     """The graph, and all that the smoke-run will hold against reality.
 
     Sizes that are known only at run time get the first sample values that the network takes.
@@ -133,13 +136,14 @@ def predict(source: Source, document: Document, overrides: Mapping[str, Any]) ->
         try:
             graph = lower(source, document, overrides, sizes)
             lint(graph)
-            plan = _plan(source, graph)
+            classes = class_graphs(graph, source)
+            plan = _plan(source, graph, classes[-1])
         except NetgenError as error:
             refused.append(error)
             continue
         if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
             break
-        return graph, plan
+        return graph, plan, classes
     else:
         raise refused[0]
     fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())
@@ -173,9 +177,9 @@ def _runtime_names(document: Document) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
 
 
-def _plan(source: Source, graph: Graph) -> Plan:
+def _plan(source: Source, graph: Graph, network: Graph) -> Plan:
     try:
-        return make_plan(graph)
+        return make_plan(graph, network)
     except Refusal as refusal:
         # what fits a batch of 2 by accident does not fit one of 3
         message = f"this fits some batch sizes only: {refusal.message}"

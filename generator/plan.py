@@ -34,7 +34,7 @@ class Run:
 
     samples: tuple[Sample, ...]
     variables: tuple[tuple[tuple[str, list[int], str], ...], ...]  # for each statement
-    children: Mapping[str, tuple[list[int], str]]  # of containers, by path
+    calls: Mapping[str, list[tuple[list[int], str]]]  # of each module by its path, in order
     outputs: tuple[tuple[str | None, list[int], str], ...]
 
 
@@ -50,10 +50,13 @@ class Plan:
     idle: tuple[str, ...] = ()  # modules that are not called
 
 
-def make_plan(graph: Graph) -> Plan:
-    """The predictions for batches of 2 and 3; raises `Refusal` where a size can't be taken."""
+def make_plan(graph: Graph, network: Graph) -> Plan:
+    """The predictions for batches of 2 and 3; raises `Refusal` where a size can't be taken.
+
+    `network` is the graph as its class is written.
+    """
     weights = graph.weights()
-    statements = forward_statements(graph)
+    statements = forward_statements(network)
     nodes = [statement.node for statement in statements]
     return Plan(
         graph.name,
@@ -70,31 +73,34 @@ def _idle(graph: Graph) -> tuple[str, ...]:
     live = graph.live()
     called = {node.target for place, node in enumerate(graph.nodes) if place in live}
     targets = dict.fromkeys(node.target for node in graph.nodes if node.target)
-    return tuple(target for target in targets if target not in called)
+    idle = [target for target in targets if target not in called]
+    for path, layer in graph.layers():
+        if layer.use is not None:
+            idle += [f"{path}.{inner}" for inner in _idle(layer.use.graph)]
+    return tuple(idle)
 
 
 def _run(graph: Graph, statements: Sequence[Statement], sizes: Mapping[str, int]) -> Run:
-    found = propagate(graph, sizes)
+    trace = propagate(graph, sizes)
+    found = trace.outputs
     variables = []
     for statement in statements:
         held = []
         for port, name in statement.targets:
             if name != "_" and statement.node is not None:
-                type_ = found[str(statement.node)][port]
+                outputs = found[statement.node]
+                type_ = outputs[port] if port in outputs else next(iter(outputs.values()))
                 held.append((name, [*map(int, type_.shape)], type_.dtype))
         variables.append(tuple(held))
-    children = {
-        child.target: _shape(next(iter(found[child.target].values())))
-        for place in sorted(graph.live())
-        for part in graph.nodes[place].body
-        for child in part.leaves()
-    }
+    calls: dict[str, list[tuple[list[int], str]]] = {}
+    for path, type_ in trace.calls:
+        calls.setdefault(path, []).append(_shape(type_))
     samples = tuple(
         _sample(graph, place, placeholder, concrete(placeholder.type, sizes), found)
         for place, placeholder in enumerate(graph.inputs)
     )
-    outputs = tuple((key, *_shape(_output(graph, ref, sizes, found))) for key, ref in graph.outputs)
-    return Run(samples, tuple(variables), children, outputs)
+    last = tuple((key, *_shape(_output(graph, ref, sizes, found))) for key, ref in graph.outputs)
+    return Run(samples, tuple(variables), calls, last)
 
 
 def _shape(type_: TensorType) -> tuple[list[int], str]:
@@ -104,8 +110,8 @@ def _shape(type_: TensorType) -> tuple[list[int], str]:
 def _output(graph: Graph, ref: Ref, sizes: Mapping[str, int], found: Any) -> TensorType:
     if ref.node < len(graph.inputs):
         return concrete(graph.inputs[ref.node].type, sizes)
-    outputs: Mapping[str, TensorType] = found[str(ref.node - len(graph.inputs))]
-    return outputs[ref.port]
+    outputs: Mapping[str, TensorType] = found[ref.node - len(graph.inputs)]
+    return outputs[ref.port] if ref.port in outputs else next(iter(outputs.values()))
 
 
 def _sample(
@@ -148,7 +154,7 @@ def _bound(graph: Graph, node: Node, role: str, found: Any) -> float | None:
         return float(args.num_embeddings)
     if role == "indices":
         place = next(i for i, other in enumerate(graph.nodes) if other is node)
-        output: TensorType = next(iter(found[str(place)].values()))
+        output: TensorType = next(iter(found[place].values()))
         spatial = int(node.row.name[-2])
         room = 1
         for size in output.shape[-spatial:]:

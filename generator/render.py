@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,14 @@ def _template() -> jinja2.Template:
         autoescape=False,  # Python, not HTML: `literals` is where text becomes source
         keep_trailing_newline=True,
         lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(folder),
     )
-    text = (folder / "module.py.jinja").read_text(encoding="utf-8")
-    return environment.from_string(text)
+    return environment.get_template("module.py.jinja")
 
 
-def render(graph: Graph, source_name: str, inputs: str) -> str:
-    """The file for a graph; `inputs` is all that it was made from, and goes into the digest."""
-    view = emit(graph, source_name, _UNSIGNED)
+def render(graphs: Sequence[Graph], source_name: str, inputs: str) -> str:
+    """The file for classes, the network last; `inputs`, all that it was made from, is signed."""
+    view = emit(graphs, source_name, _UNSIGNED)
     text = format_source(view)
     digest = hashlib.sha256(f"{__version__}\0{inputs}\0{text}".encode()).hexdigest()[:12]
     return text.replace(f"(digest {_UNSIGNED})", f"(digest {digest})", 1)

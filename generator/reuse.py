@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .arguments import Arguments
 from .diagnostics import NetgenError, printable
 from .graph import Ref
-from .layers.base import Refusal, TensorType
+from .layers.base import Refusal, TensorType, refuse
 from .refusals import refused
 from .scope import Draft, LayerNames, Scope
 from .shapes import apply
 from .sizes import plain
 from .spec import Item
 
+if TYPE_CHECKING:
+    from .walk import Walk
 
-def again(scope: Scope, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Draft:
+
+def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Draft:
     """The call of an existing attribute on other tensors."""
+    scope = walk.scope
     original = _named(scope, item, names)
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
@@ -25,7 +29,7 @@ def again(scope: Scope, item: Item, reads: tuple[Ref, ...], names: LayerNames) -
         message = f"this layer reads {wanted} tensors, but {len(types)} given"
         scope.context.error("NG204", message, item.path, key=item.written is not None)
     try:
-        draft = _applied(scope, original, types)
+        draft = _applied(walk, item, original, types)
     except Refusal as refusal:
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, refusal, read, chained=False)) from None
@@ -50,14 +54,25 @@ def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
     return scope.attribute(plain(value), path)
 
 
-def _applied(scope: Scope, original: Draft, types: Sequence[TensorType]) -> Draft:
+def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, ...]) -> Draft:
     """A call like another one on other tensors; a refusal where they don't fit."""
+    if original.use is not None:
+        used = replace(item, type=original.use.block, written=None)
+        spec = original.use.spec
+        draft = walk.block(used, spec, (), None, None, types=types, given=original.use.given)
+        assert draft.use is not None
+        if draft.use.graph.weights() != original.use.graph.weights():
+            refuse(f"`{original.use.block}` would need other weights for {types[0]}")
+        return replace(draft, name=original.name, shared=original.shared)
     if original.row is not None:
         applied = apply(original.row, original.args, types)
-        scope.context.pin(applied.pinned)
+        walk.context.pin(applied.pinned)
         return replace(original, outputs=applied.outputs, named=())
-    through, children = types[0], []
+    through, children = types, []
     for child in original.children:
-        children.append(_applied(scope, child, (through,)))
-        through = next(iter(children[-1].outputs.values()))
-    return replace(original, outputs={"output": through}, children=children)
+        if child.kind == "absent":
+            children.append(replace(child, outputs={"output": through[0]}))
+        else:
+            children.append(_applied(walk, item, child, through))
+        through = (next(iter(children[-1].outputs.values())), *types[1:])
+    return replace(original, outputs={"output": through[0]}, children=children)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from .algebra import Symbol
+from .context import Context
 from .diagnostics import NetgenError, SpecPath, closest, printable
 from .expressions import fail
-from .graph import Module, Placeholder, Ref
-from .inputs import Context
+from .graph import Module, Placeholder, Ref, Use
 from .layers.base import Layer, TensorType
 from .naming import Names
-from .sizes import Size
+from .sizes import Size, symbols_in
 
 
 @dataclass(slots=True)
@@ -37,6 +37,14 @@ class Draft:
     written: bool = False  # its name stands in the spec
     repeated: bool = False
     reuses: Draft | None = None  # the call whose attribute it applies again
+    kind: str = "layer"
+    use: Use | None = None
+    condition: Any = None
+    otherwise: Ref | None = None
+    count: Any = None
+    start: int = 0
+    callee: Any = None
+    label: str = ""
 
     @property
     def default_port(self) -> str:
@@ -67,11 +75,18 @@ class Scope:
             return self.inputs[ref.node].type
         return self.drafts[ref.node - len(self.inputs)].outputs[ref.port]
 
+    def terms(self) -> dict[str, Any]:
+        """What each name in the scope's own values stands for: itself."""
+        sizes = [size for x in self.inputs for size in x.type.shape]
+        return {**self.params, **{s.name: size for size in sizes for s in symbols_in(size)}}
+
     def add(self, draft: Draft) -> Ref:
         """Take in a call; its default output."""
         self.drafts.append(draft)
         node = len(self.inputs) + len(self.drafts) - 1
         self.used.update(ref.node for ref in (*draft.inputs, *(ref for _, ref in draft.named)))
+        if draft.otherwise is not None:
+            self.used.add(draft.otherwise.node)
         self.stems.setdefault(draft.stem, []).append(node)
         ref = Ref(node, draft.default_port)
         if draft.name is not None:
@@ -96,7 +111,9 @@ class Scope:
 
     def attribute(self, name: str, path: SpecPath) -> Draft:
         """The call that has the attribute of this name."""
-        modules = [d for d in self.drafts if not d.functional and d.reuses is None]
+        modules = [
+            d for d in self.drafts if not d.functional and d.reuses is None and d.kind != "absent"
+        ]
         for draft in modules:
             if draft.name == name:
                 return draft
@@ -170,7 +187,7 @@ class LayerNames:
 
     scope: Scope
     reads: TensorType | None
-    index: int | None
+    index: Size | None
 
     def words(self) -> list[str]:
         return list(self.scope.params)
@@ -217,10 +234,21 @@ def sample_shape(x: TensorType) -> list[Size]:
 
 def to_module(draft: Draft, name: str) -> Module:
     """The attribute that a call needs, containers with their children."""
+    args = None
     if draft.row is not None:
         args = {arg.name: draft.args[arg.name] for arg in draft.row.args}
-        return Module(name, "layer", draft.row, args, named=draft.written)
-    children = tuple(
-        to_module(child, child.name or str(place)) for place, child in enumerate(draft.children)
+    return Module(
+        name,
+        "layer" if draft.kind == "absent" else draft.kind,
+        draft.row,
+        args,
+        tuple(to_module(child, child.name or "") for child in draft.children),
+        draft.path,
+        draft.use,
+        draft.condition,
+        draft.kind == "absent",
+        draft.count,
+        draft.start,
+        draft.callee,
+        draft.label,
     )
-    return Module(name, "Sequential", children=children, named=draft.written)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .algebra import Symbol
-from .expressions import Budget, evaluate
+from .binding import rebind
 from .graph import Graph, Node, Ref
 from .layers.base import (
     REQUIRED,
@@ -21,7 +21,7 @@ from .layers.base import (
     refuse,
 )
 from .literals import literal
-from .sizes import is_runtime, named_by, plain, same, shape_text, shown, symbols_in
+from .sizes import is_runtime, is_unknown, plain, same, shape_text, shown, symbols_in
 
 # tensors of positions and conditions have types of their own
 OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
@@ -93,7 +93,7 @@ def complete(
     for arg in row.args:
         if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
             refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
-    _check_runtime(row, args, inputs)
+    _check_runtime(row, args)
     return args, pinned
 
 
@@ -126,22 +126,14 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorType]) -> None:
+def _check_runtime(row: Layer, args: Mapping[str, Any]) -> None:
     """A module is built before the network runs: its arguments can't depend on run-time sizes.
 
-    An operation's can, where they are sizes of what it reads itself.
+    An operation's can: they are worked out in `forward`.
     """
-    if row.operation:
-        own = {symbol for x in inputs for size in x.shape for symbol in named_by(size)}
-        for arg in row.args:
-            for symbol in symbols_in(args[arg.name]):
-                if symbol.runtime and symbol not in own:
-                    message = f"`{arg.name}` depends on `{symbol.name}`, no size of {inputs[0]}"
-                    refuse(message, arg.name)
-        return
-    for arg in row.args:
+    for arg in () if row.operation or row.source == "arange" else row.args:
         value = args[arg.name]
-        if not isinstance(value, Nested) and is_runtime(value):
+        if not isinstance(value, Nested) and is_unknown(value):
             text = shape_text(value) if isinstance(value, tuple) else literal(value)
             refuse(
                 f"`{arg.name}` would be {text}, which is known only at run time",
@@ -155,23 +147,47 @@ def _check_sizes(row: Layer, tensor: TensorType) -> None:
         refuse(f"`{row.name}` would give a tensor of {shape_text(tensor.shape)}: too large")
 
 
-def propagate(graph: Graph, sizes: Mapping[str, int]) -> dict[str, Mapping[str, TensorType]]:
-    """The output types of every call by its name, with these run-time sizes (``N`` among them).
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The types in one run: of each call of the graph by port, and of every layer as it is called.
+
+    `calls` holds the path and the first output of the layers in order, those in containers and
+    blocks included.
+    """
+
+    outputs: tuple[Mapping[str, TensorType], ...]
+    calls: tuple[tuple[str, TensorType], ...]
+
+
+def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
+    """The types in a run with these run-time sizes (``N`` among them).
 
     Raises `Refusal` where the network can't take the sizes, so that what holds at the sample
     sizes by accident does not pass.
     """
-    known: list[Mapping[str, TensorType]] = [
-        {"output": concrete(placeholder.type, sizes)} for placeholder in graph.inputs
-    ]
-    found: dict[str, Mapping[str, TensorType]] = {}
-    for place, node in enumerate(graph.nodes):
-        inputs = [_pick(known, ref) for ref in node.inputs]
+    inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
+    calls: list[tuple[str, TensorType]] = []
+    known = _run(graph, inputs, sizes, "", calls)
+    return Trace(tuple(known[len(inputs) :]), tuple(calls))
+
+
+def _run(
+    graph: Graph,
+    inputs: Sequence[TensorType],
+    sizes: Mapping[str, int],
+    prefix: str,
+    calls: list[tuple[str, TensorType]],
+) -> list[Mapping[str, TensorType]]:
+    """The outputs of inputs and calls; `prefix` is the path of the module that is run."""
+    values = {**graph.values, **sizes}
+    known: list[Mapping[str, TensorType]] = [{"output": type_} for type_ in inputs]
+    for node in graph.nodes:
+        reads = [_pick(known, ref) for ref in node.inputs]
+        if node.kind == "absent" and node.otherwise is not None:
+            reads = [_pick(known, node.otherwise)]
         named = {name: _pick(known, ref) for name, ref in node.named}
-        known.append(_call(node, inputs, named, sizes, found))
-        # calls of one attribute bear one name: their place tells them apart
-        found[f"{place}"] = known[-1]
-    return found
+        known.append(_call(node, reads, named, values, prefix, calls))
+    return known
 
 
 def _pick(known: Sequence[Mapping[str, TensorType]], ref: Ref) -> TensorType:
@@ -183,50 +199,60 @@ def _call(
     node: Node,
     inputs: Sequence[TensorType],
     named: Mapping[str, TensorType],
-    sizes: Mapping[str, int],
-    found: dict[str, Mapping[str, TensorType]],
+    values: Mapping[str, Any],
+    prefix: str,
+    calls: list[tuple[str, TensorType]],
 ) -> Mapping[str, TensorType]:
-    if node.row is not None:
-        return apply(node.row, _settled(node.args, sizes), inputs, named).outputs
-    through = inputs[0]
-    for child in node.body:
-        outputs = _call(child, [through], {}, sizes, found)
-        if child.row is not None:
-            found[child.target] = outputs
-        through = next(iter(outputs.values()))
-    return {"output": through}
+    """The outputs of a call, all calls of modules in it noted."""
+    if node.kind == "absent":
+        return {"output": inputs[0]}
+    path = _join(prefix, node.target)
+    outputs: Mapping[str, TensorType]
+    if node.use is not None:
+        outputs = _call_block(node.use.graph, inputs, values, path, calls)
+    elif node.row is not None:
+        outputs = apply(node.row, _settled(node.args, values), inputs, named).outputs
+    else:
+        for child in node.calls():
+            found = _call(child, inputs, {}, values, prefix, calls)
+            inputs = (next(iter(found.values())), *inputs[1:])
+        return {"output": inputs[0]}
+    if node.target.strip("."):
+        calls.append((path, next(iter(outputs.values()))))
+    return outputs
 
 
-def _settled(args: Mapping[str, Any], sizes: Mapping[str, int]) -> Mapping[str, Any]:
-    """Arguments with run-time sizes as the numbers that they have in the run."""
-    if not is_runtime(args):
-        return args
-    names = _Sizes(sizes)
+def _call_block(
+    graph: Graph,
+    inputs: Sequence[TensorType],
+    values: Mapping[str, Any],
+    path: str,
+    calls: list[tuple[str, TensorType]],
+) -> Mapping[str, TensorType]:
+    sizes = {
+        symbol.name: int(size)
+        for placeholder, type_ in zip(graph.inputs, inputs, strict=True)
+        for named, size in zip(placeholder.type.shape, type_.shape, strict=True)
+        for symbol in symbols_in(named)
+    }
+    known = _run(graph, inputs, sizes, path, calls)
     return {
-        name: tuple(names.settle(item) for item in value)
-        if isinstance(value, tuple)
-        else names.settle(value)
-        for name, value in args.items()
+        key if key is not None else str(place): _pick(known, ref)
+        for place, (key, ref) in enumerate(graph.outputs)
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Sizes:
-    """An expression's view of run-time sizes alone."""
+def _join(prefix: str, target: str) -> str:
+    return ".".join(filter(None, (prefix, target.strip("."))))
 
-    sizes: Mapping[str, int]
 
-    def settle(self, value: Any) -> Any:
-        return evaluate(literal(value), self, Budget()) if is_runtime(value) else value
-
-    def value(self, name: str) -> Any:
-        return self.sizes[name]
-
-    def shape(self, reference: str) -> Sequence[Any]:
-        raise AssertionError("sizes hold no references")
-
-    def pin(self, symbols: frozenset[Symbol]) -> None:
-        raise AssertionError("numbers pin nothing")
+def _settled(args: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Arguments with run-time sizes as the numbers that they have in the run."""
+    if not is_runtime(args):
+        return args
+    return {
+        name: rebind(value, values) if is_runtime(value) else value for name, value in args.items()
+    }
 
 
 def concrete(type_: TensorType, sizes: Mapping[str, int]) -> TensorType:

@@ -51,9 +51,9 @@ class Dim(int):
         return dim
 
     @staticmethod
-    def named(name: str, value: int, *, runtime: bool = False) -> Dim:
+    def named(name: str, value: int, *, runtime: bool = False, known: bool = False) -> Dim:
         """The size called `name`; it is `value` when the source is generated."""
-        symbol = Symbol(name, runtime)
+        symbol = Symbol(name, runtime, known)
         return Dim.make(value, (of_atom(Atom(name, frozenset({symbol}), tight=True)),))
 
     @staticmethod
@@ -161,6 +161,26 @@ def named_by(size: Size) -> frozenset[Symbol]:
 def is_runtime(value: object) -> bool:
     """Whether a value is known only when the network runs."""
     return any(symbol.runtime for symbol in symbols_in(value))
+
+
+def is_unknown(value: object) -> bool:
+    """Whether a value can't be known when the source is generated."""
+    return any(symbol.runtime and not symbol.known for symbol in symbols_in(value))
+
+
+def surely_equal(left: Size, right: Size) -> bool | None:
+    """Whether two sizes are equal whatever their names stand for; ``None`` if it depends.
+
+    Multiples of one product differ: sizes are not 0.
+    """
+    if same(left, right):
+        return True
+    gap = _poly(left) + constant(-1) * _poly(right)
+    if gap.constant is not None:
+        return False
+    sides = (_poly(left).terms, _poly(right).terms)
+    alone = all(len(terms) == 1 and () not in terms for terms in sides)
+    return False if alone and sides[0].keys() == sides[1].keys() else None
 
 
 def same(left: Size, right: Size) -> bool:

@@ -9,11 +9,13 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, closest_word, printable
-from .names import why_no_class
+from .layers import TYPES
+from .names import why_no_class, why_no_variable
 from .source import Source
 
-LATER = ("blocks", "init", "tie", "imports", "expect")
+LATER = ("imports", "expect")
 T = TypeVar("T", bound=BaseModel)
+RESERVED = frozenset({*TYPES, "Group", "Reuse", "Sequential"})
 COMMON_KEYS = ("name", "from", "repeat", "when")
 
 
@@ -37,6 +39,17 @@ class ParamSpec(_Strict):
     doc: str | None = None
 
 
+class BlockSpec(_Strict):
+    """A block: what becomes a class of its own."""
+
+    layers: list[Any] = Field(min_length=1)
+    description: str | None = None
+    params: dict[str, Any] = {}
+    inputs: list[str] = Field(["input"], min_length=1)
+    outputs: list[str] | dict[str, str] | None = None
+    sequential: bool = False
+
+
 class Document(_Strict):
     """A whole spec."""
 
@@ -47,7 +60,10 @@ class Document(_Strict):
     input: list[int | str] | None = None
     inputs: dict[str, Any] | None = None
     params: dict[str, Any] = {}
+    blocks: dict[str, Any] = {}
     outputs: list[str] | dict[str, str] | None = None
+    init: dict[str, dict[str, Any]] = {}
+    tie: dict[str, str] = {}
     style: Literal["modules", "functional"] = "modules"
     sizes: dict[str, int] = {}
     allow: list[str] = []
@@ -61,6 +77,7 @@ class Item:
     written: Any  # a mapping, a list, a single value, or nothing
     common: Mapping[str, Any]
     path: SpecPath
+    callee: Any = None  # the expression that gave the type, in a block
 
     def at(self, *steps: str | int) -> SpecPath:
         """The place of something written in the item."""
@@ -83,6 +100,28 @@ def read_document(source: Source) -> Document:
         message = f"`{printable(document.name)}` {reason}"
         raise NetgenError(Diagnostic("NG205", message, source.locate(("name",))))
     return document
+
+
+def read_blocks(document: Document, source: Source) -> dict[str, BlockSpec]:
+    """The blocks by name, or all that is wrong with their keys."""
+    blocks: dict[str, BlockSpec] = {}
+    for name, raw in document.blocks.items():
+        path: SpecPath = ("blocks", name)
+        reason = why_no_class(name) or (
+            "is the network's own name" if name == document.name else None
+        )
+        reason = reason or ("is a layer type of its own" if name in RESERVED else None)
+        if reason:
+            message = f"`{printable(name)}` {reason}"
+            raise NetgenError(Diagnostic("NG205", message, source.locate(path, key=True)))
+        blocks[name] = validate(BlockSpec, raw, source, path)
+        for place, variable in enumerate(blocks[name].inputs):
+            reason = None if variable == "input" else why_no_variable(variable)
+            if reason or blocks[name].inputs.count(variable) > 1:
+                message = f"`{printable(variable)}` {reason or 'is given twice'}"
+                location = source.locate((*path, "inputs", place))
+                raise NetgenError(Diagnostic("NG205", message, location))
+    return blocks
 
 
 def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
@@ -148,6 +187,15 @@ _EXPECTED = {
     ("Document", "input"): "a shape: a list of numbers and names",
     ("Document", "inputs"): "a mapping from names to shapes",
     ("Document", "params"): "a mapping from names to defaults",
+    ("Document", "blocks"): "a mapping from names to blocks",
+    ("Document", "init"): "a mapping from types, names or paths to their initial weights",
+    ("Document", "tie"): "a mapping from a parameter's path to another one's",
+    ("BlockSpec", "layers"): "a list of one layer or more",
+    ("BlockSpec", "description"): "text",
+    ("BlockSpec", "params"): "a mapping from names to defaults, or to `required`",
+    ("BlockSpec", "inputs"): "a list of names",
+    ("BlockSpec", "outputs"): "a list of references, or a mapping from names to references",
+    ("BlockSpec", "sequential"): "true or false",
     ("Document", "outputs"): "a list of references, or a mapping from names to references",
     ("Document", "style"): "`modules` or `functional`",
     ("Document", "sizes"): "a mapping from names to whole numbers",

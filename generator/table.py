@@ -24,7 +24,7 @@ class Row:
 
 
 def rows(graph: Graph) -> tuple[Row, ...]:
-    """A row for each call, in order."""
+    """A row for each call, in order; blocks are one row."""
     seen: set[str] = set()
     found = [Row(x.name, "input", shape_text(x.type.shape), 0) for x in graph.inputs]
     for node in graph.nodes:

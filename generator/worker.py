@@ -130,7 +130,8 @@ def load(source: str, class_name: str) -> tuple[dict[str, Any], ast.FunctionDef]
 
 def check_weights(network: nn.Module, plan: Mapping[str, Any]) -> None:
     """Hold names, shapes, types and order of parameters and buffers against the plan."""
-    trainable = {name for name, weight in network.named_parameters() if weight.requires_grad}
+    parameters = network.named_parameters(remove_duplicate=False)
+    trainable = {name for name, weight in parameters if weight.requires_grad}
     real = [
         [name, list(value.shape), type_name(value), name in trainable]
         for name, value in network.state_dict().items()
@@ -180,10 +181,10 @@ def observe(
 ) -> Any:
     """Run `forward` and hold every variable, every child and every output against the plan."""
     seen: dict[int, dict[str, Any]] = {}
-    children: dict[str, Any] = {}
+    calls: dict[str, list[Any]] = {}
     hooks = [
-        network.get_submodule(path).register_forward_hook(_keep(children, path))
-        for path in run["children"]
+        network.get_submodule(path).register_forward_hook(_keep(calls, path))
+        for path in run["calls"]
     ]
     inputs = samples(run, device)
     before = sys.gettrace()
@@ -194,8 +195,13 @@ def observe(
         sys.settrace(before)
         for hook in hooks:
             hook.remove()
-    for path, predicted in run["children"].items():
-        check(f"`{path}`", children.get(path), *predicted)
+    for path, predicted in run["calls"].items():
+        found = calls.get(path, [])
+        if len(found) != len(predicted):
+            message = f"`{path}` is called {len(found)} times, but {len(predicted)} were predicted"
+            raise Disproof(message)
+        for real, (shape, dtype) in zip(found, predicted, strict=True):
+            check(f"`{path}`", real, shape, dtype)
     for place, held in enumerate(run["variables"]):
         for name, shape, dtype in held:
             what = f"`{name}`, given by `{plan['names'][place]}`,"
@@ -204,9 +210,11 @@ def observe(
     return outputs
 
 
-def _keep(children: dict[str, Any], path: str) -> Any:
+def _keep(calls: dict[str, list[Any]], path: str) -> Any:
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-        children[path] = facts(output)
+        while isinstance(output, (tuple, list)) and output:
+            output = output[0]
+        calls.setdefault(path, []).append(facts(output))
 
     return hook
 

@@ -28,7 +28,7 @@ layers:
 
 def planned() -> tuple[str, Plan]:
     source = parse(SPEC, "spec.yaml")
-    _, plan = predict(source, read_document(source), {})
+    _, plan, _ = predict(source, read_document(source), {})
     return build_source(source, {}, None).source, plan
 
 
@@ -54,7 +54,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     "shape of a line": (lambda p: variable(p, 1, [3, 401]), r"`x`, given by `flatten`"),
     "type of a line": (lambda p: variable(p, 1, [3, 400], "float64"), "float64 was predicted"),
     "shape in a container": (
-        lambda p: with_run(p, 0, children={"features.1": ([2, 4, 10, 11], "float32")}),
+        lambda p: with_run(p, 0, calls={"features.1": [([2, 4, 10, 11], "float32")]}),
         "`features.1`",
     ),
     "output": (lambda p: with_run(p, 0, outputs=((None, [2, 6], "float32"),)), "`output`"),

@@ -19,6 +19,7 @@ from . import (
     elementwise,
     instancenorm,
     linear,
+    local,
     merge,
     normalization,
     padding,
@@ -65,4 +66,7 @@ CATALOGUE = _rows(*FAMILIES)
 OPERATIONS = _rows(elementwise, merge, splits, tensors)
 """What torch has as functions and operators only."""
 
-TYPES: Mapping[str, Layer] = MappingProxyType({**CATALOGUE, **OPERATIONS})
+LOCAL = _rows(local)
+"""Sources, and the small modules that are written into the generated file."""
+
+TYPES: Mapping[str, Layer] = MappingProxyType({**CATALOGUE, **OPERATIONS, **LOCAL})

@@ -108,13 +108,15 @@ class Arg:
     positional: bool = False
     free: bool = False
     keyword_only: bool = False
+    names_type: bool = False  # its value is a type of layer
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
     reads: tuple[int, ...] = (0,)
+    hint: str = ""  # its annotation, for a block's argument
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A parameter or a buffer of a layer."""
+    """A parameter or a buffer of a layer, or the layer itself if it has no name."""
 
     name: str
     shape: tuple[int, ...]
@@ -153,8 +155,10 @@ def arguments(args: Mapping[str, Any]) -> Args:
 
 
 def prefixed(prefix: str, weights: Sequence[Weight]) -> list[Weight]:
-    """The weights of a submodule called `prefix`."""
-    return [replace(weight, name=f"{prefix}.{weight.name}") for weight in weights]
+    """The weights of a submodule called `prefix`, or of the module itself."""
+    return [
+        replace(weight, name=".".join(filter(None, (prefix, weight.name)))) for weight in weights
+    ]
 
 
 Outputs = TensorType | Mapping[str, TensorType]
@@ -206,6 +210,8 @@ class Layer:
     prefix: str = ""  # the sign before the operand
     variadic: tuple[int, int] | None = None  # least and most tensors, where there may be several
     list_argument: str = ""  # the argument that a list of numbers gives
+    source: str = ""  # ``parameter``, ``buffer`` or ``arange``: it reads nothing
+    local: bool = False  # a class of the generated file
 
     def arg(self, name: str) -> Arg:
         """The argument called `name`, of the constructor or of ``forward``."""

@@ -76,6 +76,13 @@ NUMBER = Kind("a number", _number, "float", {"type": "number"})
 BOOL = Kind("true or false", _bool, "bool", {"type": "boolean"}, structural=True)
 
 
+def _any(value: Any) -> Any:
+    return value
+
+
+ANY = Kind("a value", _any, "Any", {})
+
+
 def _text(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..sizes import Size, shape_text
 from .base import ALL, INDICES, Arg, Args, Layer, Outputs, TensorType, dimension, refuse
-from .kinds import INDEX, INT, either, items, optional
+from .kinds import INDEX, either, items, optional
 
 
 def _with_size(x: TensorType, dim: int, size: Size) -> TensorType:
@@ -120,7 +120,7 @@ LAYERS: Sequence[Layer] = (
     operation(
         "Chunk",
         chunk,
-        Arg("chunks", INT, positional=True),
+        Arg("chunks", INDEX, positional=True),
         _DIM,
         function=".chunk",
         stem="chunk",
@@ -129,7 +129,7 @@ LAYERS: Sequence[Layer] = (
     operation(
         "Split",
         split,
-        Arg("sizes", either(INT, items(INT)), positional=True, brackets=True),
+        Arg("sizes", either(INDEX, items(INDEX)), positional=True, brackets=True),
         _DIM,
         function="torch.split",
         stem="split",
@@ -147,9 +147,9 @@ LAYERS: Sequence[Layer] = (
         "Slice",
         slice_,
         _DIM,
-        Arg("start", INT, 0),
-        Arg("end", optional(INT), None),
-        Arg("step", INT, 1),
+        Arg("start", INDEX, 0),
+        Arg("end", optional(INDEX), None),
+        Arg("step", INDEX, 1),
         function="",
         stem="slice",
         call="slice",

@@ -1,0 +1,55 @@
+"""Values in other terms: the names in an expression replaced by what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .algebra import Symbol
+from .expressions import Budget, evaluate
+from .layers.base import Nested, TensorType
+from .sizes import Coded, Dim, product, symbols_in
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """An expression's view of values by name."""
+
+    values: Mapping[str, Any]
+
+    def value(self, name: str) -> Any:
+        return self.values[name]
+
+    def shape(self, reference: str) -> Sequence[Any]:
+        raise AssertionError("the code of a value holds no references")
+
+    def pin(self, symbols: frozenset[Symbol]) -> None:
+        """Nothing is decided here that was not when the value was worked out."""
+
+
+def rebind(value: Any, values: Mapping[str, Any]) -> Any:
+    """The value with each of its names replaced by what `values` gives for it.
+
+    The products of a size stay visible.
+    """
+    if not symbols_in(value):
+        return value
+    if isinstance(value, Nested):
+        return Nested(value.row, {name: rebind(arg, values) for name, arg in value.args.items()})
+    if isinstance(value, tuple):
+        return tuple(rebind(item, values) for item in value)
+    if isinstance(value, list):
+        return [rebind(item, values) for item in value]
+    names = _Values(values)
+    if isinstance(value, Dim) and len(value.factors) > 1:
+        return product(evaluate(factor.text(), names, Budget()) for factor in value.factors)
+    assert isinstance(value, (Dim, Coded))
+    return evaluate(value.code, names, Budget())
+
+
+def rebind_type(type_: TensorType, values: Mapping[str, Any]) -> TensorType:
+    """The type with the names in its sizes replaced."""
+    shape = tuple(rebind(size, values) for size in type_.shape)
+    bound = rebind(type_.bound, values)
+    return TensorType(shape, type_.dtype, type_.batch, type_.lost, bound)

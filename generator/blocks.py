@@ -1,0 +1,230 @@
+"""A use of a block: what its body is read with, and the call that it becomes.
+
+A body is read in the block's own terms, its parameters and the sizes of its inputs, with the
+numbers of one use; what it gives is put back into the terms of the user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .binding import rebind_type
+from .containers import module_tree
+from .context import Context
+from .diagnostics import Diagnostic, SpecPath, closest, printable
+from .finish import check_used, read_outputs
+from .graph import Graph, Parameter, Placeholder, Ref, Use
+from .layers.base import Layer, TensorType
+from .names import snake_case
+from .naming import Names
+from .parameters import bare, read_block_parameters
+from .scope import Draft, LayerNames, Scope
+from .sizes import Dim, Size, is_unknown
+from .spec import BlockSpec, Item
+
+_SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
+
+
+@dataclass(slots=True)
+class Body:
+    """What a use of a block gives to its body, and what the body came to, once it is known."""
+
+    name: str
+    spec: BlockSpec
+    context: Context
+    inputs: tuple[Placeholder, ...]
+    values: dict[str, Any]
+    parameters: list[Parameter]
+    given: dict[str, Any]  # the written arguments, in the user's terms
+    types: tuple[TensorType, ...]  # what the user gives to read
+    used_at: SpecPath
+    graph: Graph | None = None
+
+    @property
+    def path(self) -> SpecPath:
+        """The place of its layers."""
+        known = self.name in self.context.shared.blocks
+        return ("blocks", self.name, "layers") if known else self.used_at
+
+    def key(self) -> Any:
+        """Equal for uses whose bodies come to the same graph."""
+        types = [
+            (tuple((int(s), is_unknown(s)) for s in x.shape), x.dtype, x.batch, x.lost, x.bound)
+            for x in self.types
+        ]
+        return (self.name, repr(self.key_values()), repr(types), self.path, repr(self.spec.layers))
+
+    def key_values(self) -> list[tuple[str, Any]]:
+        """The parameters with their plain values, and whether they are written."""
+        outer = self.context.outer
+        return [(p.name, (bare(outer[p.name]), p.name in self.given)) for p in self.parameters]
+
+    def noted(self, found: Diagnostic) -> Diagnostic:
+        """A diagnostic of its body that says which use it is about."""
+        line = self.context.source.locate(self.used_at, key=True).line
+        shapes = ", ".join(map(str, self.types))
+        note = f"in the use of `{self.name}` on line {line}, which reads {shapes}"
+        return found if note in found.notes else replace(found, notes=(*found.notes, note))
+
+
+def enter(
+    scope: Scope,
+    item: Item,
+    spec: BlockSpec,
+    types: tuple[TensorType, ...],
+    index: Size | None,
+    given: dict[str, Any] | None = None,
+) -> Body:
+    """Begin to read a block with what an item gives it; `given` arguments are not read again.
+
+    A body that was read before with the same numbers has its graph already.
+    """
+    shared = scope.context.shared
+    if item.type in shared.open:
+        path = " -> ".join([*shared.open[shared.open.index(item.type) :], item.type])
+        scope.context.error("NG210", f"a block can't contain itself: {path}", item.path, key=True)
+    if len(types) != len(spec.inputs):
+        wanted = ", ".join(f"`{name}`" for name in spec.inputs)
+        message = f"`{item.type}` reads {len(spec.inputs)} ({wanted}), but {len(types)} given"
+        scope.context.error("NG204", message, item.path, key=item.written is not None)
+    if given is None:
+        given = _given(scope, item, spec, LayerNames(scope, types[0], index))
+    outer: dict[str, Any] = {}
+    context = replace(scope.context, parent=scope.context, outer=outer, decided=[])
+    inputs = tuple(_placeholder(spec, place, type_, outer) for place, type_ in enumerate(types))
+    inner = LayerNames(Scope(context, {}, inputs, Names(set())), inputs[0].type, None)
+    parameters, values = read_block_parameters(context, spec, item.type, given, inner)
+    body = Body(item.type, spec, context, inputs, values, parameters, given, types, item.path)
+    known = shared.bodies.get(body.key())
+    if known is None:
+        shared.open.append(item.type)
+    else:
+        body.graph, decided = known
+        context.decide_again(decided)
+    return body
+
+
+def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict[str, Any]:
+    """The written arguments, evaluated; positional ones follow `params`."""
+    written, context = item.written, scope.context
+    paths: dict[str, SpecPath]
+    if written is None:
+        written, paths = {}, {}
+    elif isinstance(written, dict):
+        paths = {name: item.at(name) for name in written}
+    else:
+        values = written if isinstance(written, list) else [written]
+        if len(values) > len(spec.params):
+            message = f"`{item.type}` has {len(spec.params)} parameters, but {len(values)} given"
+            context.error("NG203", message, item.path, key=True)
+        many = isinstance(written, list)
+        paths = {n: item.at(i) if many else item.path for i, n in enumerate(spec.params)}
+        written = dict(zip(spec.params, values, strict=False))
+    for name in written:
+        if name not in spec.params:
+            message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
+            help = closest(str(name), [*spec.params, "name", "from", "repeat", "when"])
+            context.error("NG208", message, paths[name], key=True, help=help)
+    for name, raw in spec.params.items():
+        default = raw.get("default") if isinstance(raw, dict) else raw
+        if default == "required" and name not in written:
+            message = f"the block `{item.type}` needs `{name}`"
+            context.error("NG203", message, item.path, key=item.written is not None)
+    return {name: context.evaluate(value, names, paths[name]) for name, value in written.items()}
+
+
+def _placeholder(
+    spec: BlockSpec, place: int, type_: TensorType, outer: dict[str, Any]
+) -> Placeholder:
+    """An input of the body: its sizes have names of the block's own."""
+    name = spec.inputs[place]
+    inner = "x" if spec.inputs == ["input"] else name
+    names = iter(dim_names(spec, place, type_.rank - (type_.batch is not None)))
+    shape: list[Size] = []
+    for at, size in enumerate(type_.shape):
+        dim = "N" if at == type_.batch else next(names)
+        known = at != type_.batch and not is_unknown(size)
+        shape.append(Dim.named(dim, int(size), runtime=True, known=known))
+        outer[dim] = size
+    bound = None if type_.bound is None else int(type_.bound)
+    return Placeholder(inner, replace(type_, shape=tuple(shape), bound=bound))
+
+
+def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
+    """Names for the sizes of an input: channels first, features last, the batch left out."""
+    prefix = "in" if place == 0 else spec.inputs[place]
+    between = _SPATIAL.get(rank, tuple(f"S{number}" for number in range(1, rank - 1)))
+    if place:
+        between = tuple(f"{prefix}_{name}" for name in between)
+    ends = [f"{prefix}_channels", *between, f"{prefix}_features"]
+    names = ends[-1:] if rank == 1 else ends if rank else []
+    return [f"input_{name}" if name in spec.params else name for name in names]
+
+
+def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
+    """What a body that has been read comes to."""
+    path: SpecPath = ("blocks", body.name)
+    outputs = read_outputs(scope, body.spec.outputs, current, (*path, "outputs"))
+    if not outputs:
+        message = "what the block gives must be named under `outputs`"
+        scope.context.error("NG210", message, (*path, "layers"), key=True)
+    check_used(scope, (*path, "inputs"))
+    nodes, modules = module_tree(scope)
+    graph = Graph(
+        body.name,
+        body.spec.description,
+        tuple(body.parameters),
+        scope.inputs,
+        modules,
+        nodes,
+        outputs,
+        scope.context.document.style,
+        {},
+        {name: bare(value) for name, value in body.context.outer.items()},
+        body.spec.sequential,
+    )
+    body.context.shared.bodies[body.key()] = (graph, body.context.decided)
+    return graph
+
+
+def draft_of(
+    scope: Scope, item: Item, body: Body, reads: tuple[Ref, ...], name: str | None
+) -> Draft:
+    """The call of a block whose body is known."""
+    graph = body.graph
+    assert graph is not None
+    use = Use(body.name, graph, dict(body.context.outer), body.given, body.spec, item.path)
+    outputs = {
+        port: rebind_type(graph.type_of(ref), body.context.outer)
+        for port, ref in zip(ports(graph), (ref for _, ref in graph.outputs), strict=True)
+    }
+    row = Layer(
+        name=body.name,
+        stem=snake_case(body.name),
+        rule=no_rule,
+        weights=lambda a: graph.weights(),
+        tensors=tuple(body.spec.inputs),
+        ports=tuple(outputs) if len(outputs) > 1 else (),
+        local=True,
+    )
+    draft = Draft(row, {}, reads, (), outputs, item.path, row.stem, name)
+    draft.use, draft.written, draft.callee = use, name is not None, item.callee
+    return draft
+
+
+def no_rule(*_: Any) -> TensorType:
+    """A block has a body in place of a rule."""
+    raise AssertionError("the shapes of a block are those of its body")
+
+
+def ports(graph: Graph) -> list[str]:
+    """The names of a block's outputs."""
+    if graph.outputs[0][0] is None and len(graph.outputs) == 1:
+        return ["output"]
+    return [key if key is not None else str(i) for i, (key, _) in enumerate(graph.outputs)]
+
+
+def same_weights(left: Graph, right: Graph) -> bool:
+    """Whether one module can serve both graphs."""
+    return left.weights() == right.weights()

@@ -1,0 +1,69 @@
+"""Values that remember the Python expression that they came from, and how they are combined."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from .algebra import Symbol
+from .sizes import Coded, Dim, symbols_in
+
+
+def named(name: str, value: Any) -> Any:
+    """A constructor argument's value, with the argument's name as where it comes from."""
+    symbols = frozenset({Symbol(name)})
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Dim.named(name, value)
+    return wrap(value, ast.Name(name), symbols)
+
+
+def coded(value: Any, code: str, symbols: frozenset[Symbol]) -> Any:
+    """The value with the Python expression that gives it; a list's items know theirs, too."""
+    return wrap(value, ast.parse(code, mode="eval").body, symbols)
+
+
+def wrap(value: Any, code: ast.expr, symbols: frozenset[Symbol]) -> Any:
+    """The value with the code that it came from."""
+    if not symbols:
+        return value
+    text = ast.unparse(ast.fix_missing_locations(code))
+    if isinstance(value, int) and not isinstance(value, bool):
+        tight = isinstance(code, (ast.Name, ast.Attribute, ast.Call, ast.Subscript))
+        return Dim.opaque(text, int(value), symbols, tight=tight)
+    if isinstance(value, list):
+        items = [
+            wrap(uncoded(item), ast.Subscript(code, ast.Constant(place)), symbols)
+            for place, item in enumerate(value)
+        ]
+        return Coded(items, text, symbols)
+    return Coded(value, text, symbols)
+
+
+def uncoded(value: Any) -> Any:
+    """The value without any trace of where it came from."""
+    if isinstance(value, Coded):
+        value = value.value
+    if isinstance(value, list):
+        return [uncoded(item) for item in value]
+    return int(value) if isinstance(value, Dim) else value
+
+
+def code_of(value: Any) -> ast.expr:
+    if isinstance(value, list):
+        return ast.List([code_of(item) for item in value])
+    text = value.code if isinstance(value, (Dim, Coded)) else repr(value)
+    return ast.parse(text, mode="eval").body
+
+
+def both(first: Any, second: Any) -> Any:
+    """The condition that both hold; ``None`` is none."""
+    if second is None:
+        return first
+    code = joined(ast.And(), [code_of(first), code_of(second)])
+    return wrap(uncoded(first) and uncoded(second), code, symbols_in([first, second]))
+
+
+def joined(op: ast.boolop, codes: list[ast.expr]) -> ast.expr:
+    """Conditions joined; equal ones stand once."""
+    distinct = list({ast.unparse(code): code for code in codes}.values())
+    return distinct[0] if len(distinct) == 1 else ast.BoolOp(op, distinct)

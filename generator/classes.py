@@ -1,0 +1,249 @@
+"""All uses of a block as one class, with the arguments that its constructor needs.
+
+The spec's parameters are its arguments, and whatever else differs between the uses: the size of
+an input, or a number that no expression gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .binding import rebind
+from .blocks import dim_names, no_rule
+from .choose import Case, Chooser, Inexpressible
+from .graph import Graph, Parameter, Use, uses_in
+from .layers.base import REQUIRED, Arg, Layer, TensorType
+from .layers.kinds import ANY
+from .literals import literal
+from .names import snake_case
+from .parameters import bare
+from .sizes import Dim, Size, plain, symbols_in
+from .source import Source
+from .union import Union, type_code
+
+_LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
+
+
+def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
+    """The classes of a file: each block's before those that use it, the network's last."""
+    rows: dict[str, Layer] = {}
+    classes = []
+    for block, uses in uses_in(graph).items():
+        classes.append(_block_class(uses, rows, source))
+        rows[block] = _row(classes[-1])
+    return (*classes, _network_class(graph, rows, source))
+
+
+def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> Graph:
+    terms = graph.terms()
+    allowed = frozenset({*graph.values, "index"})
+    union = Union([graph], [Case(0, terms, terms)], Chooser(allowed), rows, source)
+    modules = union.modules()
+    nodes = union.nodes(modules)
+    used = union.chooser.used
+    params = []
+    for parameter in reversed(graph.params):
+        reached = parameter.name in used
+        if reached and parameter.code:
+            used |= parameter.depends
+        params.append(replace(parameter, used=reached))
+    keeps = tuple(union.keeps.items())
+    return replace(graph, params=tuple(reversed(params)), modules=modules, nodes=nodes, keeps=keeps)
+
+
+def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source) -> Graph:
+    """The class of a block; each use gets to know what it gives to the constructor."""
+    graphs = [use.graph for use in uses]
+    first = graphs[0]
+    dims = _arguable(uses[0])
+    constant = _constants(uses)
+    cases = [
+        Case(number, {**use.graph.terms(), **constant}, use.outer, frozenset(constant))
+        for number, use in enumerate(uses)
+    ]
+    names = {parameter.name for parameter in first.params}
+    allowed = frozenset({*names, *(d for d in dims if d not in constant), "index"})
+    union = Union(graphs, cases, Chooser(allowed), rows, source)
+    modules = union.modules()
+    nodes = union.nodes(modules)
+    params = _parameters(uses, union, cases)
+    given = [name for name in dims if name in union.chooser.used]
+    inferred = [
+        *(_inferred(uses, name, [use.outer[name] for use in uses]) for name in given),
+        *(_inferred(uses, name, list(values.values())) for name, values in union.extras.items()),
+    ]
+    for number, use in enumerate(uses):
+        use.call.update({name: use.outer[name] for name in given})
+        use.call.update({name: values.get(number) for name, values in union.extras.items()})
+        for parameter in params:
+            if parameter.name in use.given or parameter.required:
+                use.call[parameter.name] = use.outer[parameter.name]
+    return replace(
+        first,
+        params=(*inferred, *params),
+        modules=modules,
+        nodes=nodes,
+        keeps=tuple(union.keeps.items()),
+        is_block=True,
+        shapes=_shapes(uses, cases, union, {*given}),
+    )
+
+
+def _arguable(use: Use) -> list[str]:
+    """The sizes of inputs that may be arguments: the first and the last of each, without batch."""
+    found = []
+    for place, placeholder in enumerate(use.graph.inputs):
+        rank = placeholder.type.rank - (placeholder.type.batch is not None)
+        names = dim_names(use.spec, place, rank)
+        found += [name for name in names if name in (names[0], names[-1])]
+    return found
+
+
+def _constants(uses: Sequence[Use]) -> dict[str, int]:
+    """The sizes of inputs that are one number in all uses."""
+    sizes = {
+        symbol.name
+        for placeholder in uses[0].graph.inputs
+        for size in placeholder.type.shape
+        for symbol in symbols_in(size)
+    }
+    found = {}
+    for name in sizes:
+        values = [use.outer[name] for use in uses]
+        if not symbols_in(values) and len({*values}) == 1:
+            found[name] = int(values[0])
+    return found
+
+
+def _parameters(uses: Sequence[Use], union: Union, cases: Sequence[Case]) -> list[Parameter]:
+    """The block's parameters that anything needs, with defaults that hold for all uses."""
+    found = []
+    used = union.chooser.used
+    for parameter in reversed(uses[0].graph.params):
+        if parameter.name not in used:
+            continue
+        default, required = None, parameter.required
+        if not required:
+            defaults = [
+                (case, next(p for p in use.graph.params if p.name == parameter.name).default)
+                for case, use in zip(cases, uses, strict=True)
+            ]
+            try:
+                default = union.chooser.choose(defaults)
+            except Inexpressible:
+                required = True
+        values = [bare(use.outer[parameter.name]) for use in uses]
+        is_type = parameter.name in union.types
+        code = literal(default) if symbols_in(default) and not is_type else None
+        if is_type and not required:
+            default = type_code(plain(default), union.rows)
+        hints = [*values, *([] if required else [bare(default)])]
+        hint = "type[nn.Module]" if is_type else hint_for(hints)
+        value = default if is_type else bare(default)
+        found.append(
+            replace(
+                parameter,
+                value=value,
+                code=code,
+                required=required,
+                hint=hint,
+                is_type=is_type,
+                depends=frozenset(symbol.name for symbol in symbols_in(default)),
+            )
+        )
+    found.reverse()
+    return sorted(found, key=lambda parameter: not parameter.required)
+
+
+def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Parameter:
+    """An argument that is no parameter of the spec."""
+    return Parameter(name, None, None, required=True, hint=hint_for([bare(v) for v in values]))
+
+
+def hint_for(values: Sequence[Any]) -> str:
+    """The annotation of an argument that takes these values."""
+    hints = dict.fromkeys(_hint(value) for value in values)
+    if "float" in hints:
+        hints.pop("int", None)
+    if "None" in hints:
+        hints.pop("None")
+        hints["None"] = None
+    return " | ".join(hints)
+
+
+def _hint(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        inner = hint_for(list(value)) if value else "int"
+        return f"tuple[{inner}, ...]"
+    return "None" if value is None else type(value).__name__
+
+
+def _row(graph: Graph) -> Layer:
+    """The class as a type of layer that others use."""
+    args = tuple(
+        Arg(
+            parameter.name,
+            ANY,
+            REQUIRED if parameter.required else None if parameter.code else parameter.value,
+            positional=parameter.required,
+            names_type=parameter.is_type,
+        )
+        for parameter in graph.params
+    )
+    return Layer(
+        name=graph.name,
+        stem=snake_case(graph.name),
+        rule=no_rule,
+        args=args,
+        ports=tuple(str(place) for place in range(len(graph.outputs))),
+        local=True,
+    )
+
+
+def _shapes(
+    uses: Sequence[Use], cases: Sequence[Case], union: Union, given: set[str]
+) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
+    """What goes in and comes out, with names for the sizes that vary."""
+    first = uses[0].graph
+    letters = {**first.terms(), **_letters(uses[0], given)}
+    inputs = [
+        [graph.inputs[place].type for graph in union.graphs] for place in range(len(first.inputs))
+    ]
+    outputs = [
+        [graph.type_of(graph.outputs[place][1]) for graph in union.graphs]
+        for place in range(len(first.outputs))
+    ]
+    chooser = Chooser(union.chooser.allowed)
+    return (
+        tuple(_type(types, cases, chooser, letters) for types in inputs),
+        tuple(_type(types, cases, chooser, letters) for types in outputs),
+    )
+
+
+def _type(
+    types: Sequence[TensorType], cases: Sequence[Case], chooser: Chooser, letters: dict[str, Any]
+) -> TensorType:
+    shape: list[Size] = []
+    for place, sizes in enumerate(zip(*(type_.shape for type_ in types), strict=False)):
+        try:
+            size = chooser.choose([*zip(cases, sizes, strict=True)], forward=True)
+            shape.append(rebind(size, letters))
+        except Inexpressible:
+            shape.append(Dim.named(f"D{place}", int(sizes[0])))
+    return replace(types[0], shape=tuple(shape))
+
+
+def _letters(use: Use, given: set[str]) -> dict[str, Dim]:
+    """How the docstring calls the sizes that are no arguments."""
+    found = {}
+    for place, placeholder in enumerate(use.graph.inputs):
+        rank = placeholder.type.rank - (placeholder.type.batch is not None)
+        names = dim_names(use.spec, place, rank)
+        shown = _LETTERS.get(rank, tuple(f"D{number}" for number in range(rank)))
+        suffix = "" if place == 0 else f"{place + 1}"
+        for name, letter in zip(names, shown, strict=True):
+            if name not in given:
+                found[name] = Dim.named(f"{letter}{suffix}", 1)
+    return found

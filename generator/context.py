@@ -1,0 +1,139 @@
+"""What all stages of reading one spec share, and what an expression sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from .algebra import Symbol
+from .binding import rebind
+from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .expressions import Budget, ExpressionError, evaluate_text, fail, has_expression
+from .functions import KNOWN
+from .sizes import symbols_in
+from .source import Source
+from .spec import BlockSpec, Document
+
+INDEX = "index"  # the number of a copy, in expressions and in generated loops
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the network and its blocks have in common in one reading of a spec.
+
+    `bodies` are what blocks have been read as, `open` the blocks that are being read. `reserved`
+    are the places of absent layers that keep their number, as earlier readings have found out.
+    """
+
+    blocks: Mapping[str, BlockSpec]
+    reserved: set[SpecPath]
+    budget: Budget = field(default_factory=Budget)
+    bodies: dict[Any, Any] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+    read: int = 0  # items, those that give no layer included
+    index_decides: bool = False  # a copy's number decides on more than values
+
+
+@dataclass(slots=True)
+class Context:
+    """What one scope, the network's or a block's, is read with.
+
+    `pinned` collects the document's parameters on which something depends that no expression
+    can carry; `fixed` are those of an earlier round, which are plain numbers in this one.
+    `parent` and `outer` are the scope that uses a block, and what it gives for each name.
+    """
+
+    source: Source
+    document: Document
+    overrides: Mapping[str, Any]
+    fixed: frozenset[str]
+    shared: Shared
+    pinned: set[str] = field(default_factory=set)
+    parent: Context | None = None
+    outer: dict[str, Any] = field(default_factory=dict)
+    decided: list[Any] = field(default_factory=list)  # what a user must keep as it is, in own terms
+
+    @property
+    def budget(self) -> Budget:
+        """The steps that expressions may still take."""
+        return self.shared.budget
+
+    def error(
+        self, code: str, message: str, path: SpecPath, *, key: bool = False, **more: Any
+    ) -> NoReturn:
+        """Raise the diagnostic of one mistake at a place in the spec."""
+        location = self.source.locate(path, key=key)
+        raise NetgenError(Diagnostic(code, message, location, **more))
+
+    def pin(self, symbols: frozenset[Symbol]) -> None:
+        """Note that these must not change; refuse sizes known only at run time."""
+        for symbol in sorted(symbols, key=lambda symbol: symbol.name):
+            if symbol.runtime and not symbol.known:
+                fail(f"this depends on `{symbol.name}`, which is known only at run time")
+            if symbol.name == INDEX:
+                self.shared.index_decides = True
+            elif self.parent is None:
+                self.pinned.add(symbol.name)
+            else:
+                self.decided.append(frozenset({symbol}))
+                self.parent.pin(symbols_in(self.outer[symbol.name]))
+
+    def settle(self, value: Any) -> None:
+        """Something hangs on a value: pin what it comes to for those who use the scope."""
+        symbols = frozenset(s for s in symbols_in(value) if s.name == INDEX)
+        self.pin(symbols_in(value) if self.parent is None else symbols)
+        if self.parent is not None and not symbols:
+            self.decided.append(value)
+            self.parent.pin(symbols_in(rebind(value, self.outer)))
+
+    def decide_again(self, decided: Sequence[Any]) -> None:
+        """Pin for another user what reading the same block has decided before."""
+        for value in decided:
+            if isinstance(value, frozenset):
+                self.pin(value)
+            else:
+                self.settle(value)
+
+    def decide(self, value: Any, path: SpecPath) -> None:
+        """A value decides on what no expression can carry: the parameters in it are fixed."""
+        try:
+            self.pin(symbols_in(value))
+        except ExpressionError as error:
+            self.error("NG206", error.message, path)
+
+    def evaluate(self, value: Any, names: Any, path: SpecPath) -> Any:
+        """A value of the spec with its expressions evaluated, lists item by item."""
+        if isinstance(value, list):
+            return [self.evaluate(item, names, (*path, i)) for i, item in enumerate(value)]
+        if not isinstance(value, str) or not has_expression(value):
+            return value
+        try:
+            return evaluate_text(value, names, self.budget)
+        except ExpressionError as error:
+            help = closest(error.word, [*names.words(), *KNOWN]) if error.word else None
+            help = None if error.word in KNOWN else help
+            code = "NG208" if error.word else "NG206"
+            self.error(code, printable(error.message), path, help=help)
+
+
+@dataclass(slots=True)
+class ParameterNames:
+    """An expression's view of the parameters alone."""
+
+    context: Context
+    values: Mapping[str, Any]
+
+    def words(self) -> list[str]:
+        return list(self.values)
+
+    def value(self, name: str) -> Any:
+        if name not in self.values:
+            fail(f"there is no parameter `{name}` here", name)
+        return self.values[name]
+
+    def shape(self, reference: str) -> Sequence[Any]:
+        fail("`shape` has no meaning here: no layer has been read yet")
+
+    def pin(self, symbols: frozenset[Symbol]) -> None:
+        self.context.pin(symbols)

@@ -1,0 +1,130 @@
+"""Docstrings: what a class is, its arguments and shapes, as `torch.nn` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .construct import arguments_of
+from .graph import Graph, Module, Parameter
+from .layers.base import TensorType
+from .literals import literal, paragraphs, prose, summary, wrapped
+from .sizes import shape_text, symbols_in
+
+_MEANINGS = {
+    "in_channels": "Channels of the input.",
+    "in_features": "Size of the input's last dimension.",
+    "out_channels": "Number of output channels.",
+    "out_features": "Number of output features.",
+    "num_classes": "Number of output classes.",
+    "kernel_size": "Size of the convolving kernel.",
+    "stride": "Stride of the convolution.",
+    "padding": "Padding added to all sides of the input.",
+    "dilation": "Spacing between kernel elements.",
+    "groups": "Number of groups of channels that are convolved apart.",
+    "dropout": "Probability of an element to be zeroed.",
+    "num_heads": "Number of attention heads.",
+    "activation": "Type of the activation.",
+}
+
+
+def description(graph: Graph) -> str:
+    """What the spec says of the class, or else its name."""
+    kind = "block" if graph.is_block else "network"
+    return graph.description or f"The {graph.name} {kind}."
+
+
+def class_docstring(graph: Graph) -> list[str]:
+    """The description, ``Args:`` and ``Shape:`` as `torch.nn` writes them."""
+    first, *others = paragraphs(description(graph)) or [graph.name]
+    lines = wrapped(summary(first), 4)
+    for paragraph in others:
+        lines += ["", *wrapped(paragraph, 4)]
+    arguments = arguments_of(graph)
+    if arguments:
+        lines += ["", "Args:"]
+        for parameter in arguments:
+            text = f"{parameter.name}: {_parameter_doc(graph, parameter)}"
+            lines += [f"    {line}" for line in wrapped(text, 8, hanging=4)]
+    lines += ["", "Shape:", *_shape_lines(graph)]
+    fixed = [parameter for parameter in graph.params if parameter not in arguments]
+    if fixed and not graph.is_block:
+        lines += ["", "Fixed when this file was generated:"]
+        for parameter in fixed:
+            doc = f": {summary(prose(parameter.doc))}" if parameter.doc else "."
+            text = f"- ``{parameter.name} = {prose(literal(parameter.value))}``{doc}"
+            lines += [f"    {line}" for line in wrapped(text, 8, hanging=2)]
+    return lines
+
+
+def _parameter_doc(graph: Graph, parameter: Parameter) -> str:
+    """What the spec says of a parameter, or else which arguments it decides."""
+    doc = summary(prose(parameter.doc)) if parameter.doc else _derived_doc(graph, parameter)
+    if parameter.code is not None:
+        doc = f"{doc} Default: ``{parameter.code}``."
+    return doc
+
+
+def _derived_doc(graph: Graph, parameter: Parameter) -> str:
+    """What an argument without a line of its own is: by torch's words, or by what it decides."""
+    if parameter.name in _MEANINGS:
+        return _MEANINGS[parameter.name]
+    places = [
+        f"``{name}`` of ``{path}``"
+        for path, args in _arguments(graph)
+        for name, value in args.items()
+        if parameter.name in {symbol.name for symbol in symbols_in(value)}
+    ]
+    conditions = [m.name for m in graph.modules if parameter.name in _names(m.condition)]
+    if not places and conditions:
+        return f"Whether there is ``{conditions[0]}``."
+    if not places:
+        return "Decides on other arguments."
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return f"Decides {places[0]}{more}."
+
+
+def _names(value: object) -> set[str]:
+    return {symbol.name for symbol in symbols_in(value)}
+
+
+def _arguments(graph: Graph) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The arguments of all that the class makes and calls, by name."""
+    for module in graph.modules:
+        yield from _module_arguments(module.name, module)
+    for node in graph.nodes:
+        if node.functional:
+            yield node.name, node.args
+
+
+def _module_arguments(path: str, module: Module) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if module.args is not None:
+        yield path or "the layers", module.args
+    if module.count is not None:
+        yield path or "the layers", {"number of copies": module.count}
+    for child in module.children:
+        yield from _module_arguments(".".join(filter(None, (path, child.name))), child)
+
+
+def _shape_lines(graph: Graph) -> list[str]:
+    """A line for each input and output."""
+    inputs = [placeholder.type for placeholder in graph.inputs]
+    outputs = [graph.type_of(ref) for _, ref in graph.outputs]
+    if graph.shapes is not None:
+        inputs, outputs = list(graph.shapes[0]), list(graph.shapes[1])
+    rows = []
+    for placeholder, type_ in zip(graph.inputs, inputs, strict=True):
+        rows.append(("Input" if len(inputs) == 1 else placeholder.name, type_))
+    for place, ((key, _), type_) in enumerate(zip(graph.outputs, outputs, strict=True)):
+        name = "Output" if key is None else prose(key)
+        rows.append((f"Output {place}" if key is None and len(outputs) > 1 else name, type_))
+    return [
+        f"    {line}"
+        for name, type_ in rows
+        for line in wrapped(f"- {name}: {_type_text(type_)}", 8, hanging=2)
+    ]
+
+
+def _type_text(type_: TensorType) -> str:
+    kind = "" if type_.dtype == "float32" else f", {type_.dtype}"
+    return f"``{shape_text(type_.shape)}``{kind}"

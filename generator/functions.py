@@ -1,0 +1,45 @@
+"""The functions that expressions know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+MOST_DIGITS = 30
+
+
+def divisible(v: float, by: int) -> int:
+    """MobileNet's rounding: to the nearest multiple of `by`, never below 90 % of `v`."""
+    if by < 1:
+        raise ValueError("the second argument must be 1 or more")
+    rounded = max(by, int(v + by / 2) // by * by)
+    return rounded + by if rounded < 0.9 * v else rounded
+
+
+def rounded(number: float, digits: int | None = None) -> float:
+    """Python's ``round``, which computes 10 to the power of `digits`."""
+    if digits is not None and abs(digits) > MOST_DIGITS:
+        raise ValueError(f"`round` takes {MOST_DIGITS} digits at most")
+    return round(number, digits)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "min": min,
+    "max": max,
+    "abs": abs,
+    "round": rounded,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "int": int,
+    "len": len,
+    "sum": sum,
+    "sqrt": math.sqrt,
+    "exp": math.exp,
+    "log": math.log,
+    "sin": math.sin,
+    "cos": math.cos,
+    "divisible": divisible,
+}
+OF_MATH = ("ceil", "floor", "sqrt", "exp", "log", "sin", "cos")  # Python has them in `math`
+KNOWN = (*FUNCTIONS, "range", "shape", "pi", "in_shape", "in_channels", "in_features", "index")

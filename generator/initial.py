@@ -1,0 +1,191 @@
+"""Initial weights: functions of `torch.nn.init`, by type, by name or by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .context import Context, ParameterNames
+from .diagnostics import SpecPath, closest, printable
+from .graph import Graph, Initial, Module
+from .layers import CATALOGUE, LOCAL
+from .literals import literal
+from .sizes import plain, symbols_in
+
+# the functions with their arguments in torch's order, and how many must be given
+FUNCTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "uniform_": (("a", "b"), 0),
+    "normal_": (("mean", "std"), 0),
+    "trunc_normal_": (("mean", "std", "a", "b"), 0),
+    "constant_": (("val",), 1),
+    "ones_": ((), 0),
+    "zeros_": ((), 0),
+    "eye_": ((), 0),
+    "dirac_": (("groups",), 0),
+    "xavier_uniform_": (("gain",), 0),
+    "xavier_normal_": (("gain",), 0),
+    "kaiming_uniform_": (("a", "mode", "nonlinearity"), 0),
+    "kaiming_normal_": (("a", "mode", "nonlinearity"), 0),
+    "orthogonal_": (("gain",), 0),
+    "sparse_": (("sparsity", "std"), 1),
+}
+_WORDS = {
+    "mode": ("fan_in", "fan_out"),
+    "nonlinearity": (
+        *("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d"),
+        *("conv_transpose3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """A call of a function of `torch.nn.init` on a tensor."""
+
+    function: str
+    args: tuple[tuple[str, Any], ...]
+
+    @property
+    def symbols(self) -> Any:
+        return symbols_in([value for _, value in self.args])
+
+    def source(self, tensor: str) -> str:
+        """The statement."""
+        named = [f"{name}={literal(value)}" for name, value in self.args]
+        if self.function == "constant_":
+            named = [literal(self.args[0][1])]
+        return f"nn.init.{self.function}({', '.join([tensor, *named])})"
+
+
+def read_init(context: Context, raw: Any, names: Any, path: SpecPath) -> Init:
+    """A function's name, or one name with its arguments."""
+    written: Any = {}
+    if isinstance(raw, dict) and len(raw) == 1:
+        ((raw, written),) = raw.items()
+        path = (*path, raw)
+    if not isinstance(raw, str) or raw not in FUNCTIONS:
+        help = closest(raw, FUNCTIONS) if isinstance(raw, str) else None
+        message = "this should be a function of torch.nn.init, as `normal_: {std: 0.02}`"
+        context.error("NG203", message, path, help=help)
+    known, needed = FUNCTIONS[raw]
+    if not isinstance(written, dict):
+        values = written if isinstance(written, list) else [written]
+        written = dict(zip(known, values, strict=False))
+        if len(values) > len(known):
+            context.error("NG203", f"`{raw}` takes {len(known)} arguments", path)
+    args = []
+    for name in known:
+        if name in written:
+            value = context.evaluate(written[name], names, (*path, name))
+            args.append((name, _checked(context, raw, name, value, path)))
+    for name in written:
+        if name not in known:
+            message = f"`{raw}` has no argument `{printable(str(name))}`"
+            help = closest(str(name), known)
+            context.error("NG203", message, (*path, name), key=True, help=help)
+    if len(args) < needed:
+        context.error("NG203", f"`{raw}` needs `{known[0]}`", path, key=True)
+    return Init(raw, tuple(args))
+
+
+def _checked(context: Context, function: str, name: str, value: Any, path: SpecPath) -> Any:
+    words = _WORDS.get(name)
+    bare = plain(value)
+    right = bare in words if words else isinstance(bare, (int, float)) and bare is not True
+    if not right:
+        expected = f"one of {', '.join(words)}" if words else "a number"
+        context.error("NG203", f"`{name}` of `{function}` should be {expected}", (*path, name))
+    return value
+
+
+def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> Graph:
+    """The graph with what the spec says of its initial weights."""
+    names = ParameterNames(context, values)
+    layers = list(graph.layers())
+    found = []
+    for key, weights in context.document.init.items():
+        path: SpecPath = ("init", key)
+        matched = [(place, module) for place, module in layers if _matches(key, place, module)]
+        is_type = key in CATALOGUE or key in LOCAL or key in context.shared.blocks
+        if not matched and not (is_type and _hidden(layers)):
+            known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
+            message = f"there is no layer `{printable(key)}`"
+            types = [module.row.name for _, module in layers if module.row]
+            help = closest(key, dict.fromkeys([*known, *types]))
+            context.error("NG204", message, path, key=True, help=help)
+        for weight, raw in weights.items():
+            there = [weight in {w.name for w in module.weights()} for _, module in matched]
+            if matched and not any(there):
+                message = f"`{printable(key)}` has no parameter `{printable(str(weight))}`"
+                context.error("NG204", message, (*path, weight), key=True)
+            init = read_init(context, raw, names, (*path, weight))
+            kind = "type" if is_type else "path" if "." in key else "name"
+            types_ = tuple(dict.fromkeys(m.row.name for _, m in matched if m.row)) or (key,)
+            top = tuple(place for place, _ in matched) == (key,)
+            found.append(Initial(kind, key, types_, str(weight), init, not all(there), top))
+    return replace(graph, initial=tuple(found))
+
+
+def _matches(key: str, place: str, module: Module) -> bool:
+    if "." in key:
+        return place == key
+    return place.rpartition(".")[2] == key or (module.row is not None and module.row.name == key)
+
+
+def _hidden(layers: list[tuple[str, Module]]) -> bool:
+    """Whether torch builds layers of its own in some layer."""
+    hiding = ("Transformer", "MultiheadAttention")
+    return any(module.row and module.row.name.startswith(hiding) for _, module in layers)
+
+
+def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
+    """The statements of ``__init__`` that set initial weights: types first, paths last."""
+    by_type = [found for found in graph.initial if found.kind == "type"]
+    others = [found for kind in ("name", "path") for found in graph.initial if found.kind == kind]
+    lines: list[str] = []
+    if by_type:
+        lines += ["", "for module in self.modules():"]
+        lines += _branches(by_type, lambda found: _isinstance(found, own))
+    top = [found for found in others if found.top]
+    if top:
+        lines.append("")
+        lines += [found.init.source(f"self.{found.key}.{found.weight}") for found in top]
+    deep = [found for found in others if not found.top]
+    if deep:
+        lines += ["", "for name, module in self.named_modules():"]
+        lines += _branches(deep, lambda found: f"{_name_test(found)} and {_isinstance(found, own)}")
+    return lines
+
+
+def _branches(group: list[Initial], test: Any) -> list[str]:
+    lines = []
+    keys = list(dict.fromkeys(found.key for found in group))
+    for place, key in enumerate(keys):
+        own = [found for found in group if found.key == key]
+        word = "if" if place == 0 or own[0].kind != "type" else "elif"
+        lines.append(f"    {word} {test(own[0])}:")
+        for found in own:
+            lines += [f"        {line}" for line in _statement(found)]
+    return lines
+
+
+def _statement(found: Initial) -> Iterator[str]:
+    plain_name = found.weight in ("weight", "bias")
+    tensor = f"module.{found.weight}" if plain_name else f'module.get_parameter("{found.weight}")'
+    if found.guarded or (found.weight == "bias" and "Conv" in "".join(found.types)):
+        yield f"if module.{found.weight} is not None:"
+        yield f"    {found.init.source(tensor)}"
+    else:
+        yield found.init.source(tensor)
+
+
+def _isinstance(found: Initial, own: frozenset[str]) -> str:
+    names = [name if name in own or name in LOCAL else f"nn.{name}" for name in found.types]
+    return f"isinstance(module, {names[0] if len(names) == 1 else '(' + ', '.join(names) + ')'})"
+
+
+def _name_test(found: Initial) -> str:
+    if found.kind == "path":
+        return f"name == {literal(found.key)}"
+    return f'name.rpartition(".")[2] == {literal(found.key)}'

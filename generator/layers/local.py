@@ -1,0 +1,134 @@
+"""What torch has no class for: tensors that the network holds, and small common modules.
+
+`Parameter`, `Buffer` and `Arange` read nothing. `DropPath` and `LayerNorm2d` are written into the
+generated file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .base import (
+    ALL,
+    FLOATS,
+    PARAMETERS,
+    Arg,
+    Args,
+    Layer,
+    TensorType,
+    Weight,
+    agree,
+    check_rank,
+    pointwise,
+    refuse,
+)
+from .kinds import ANY, BOOL, FLOAT, INT, TEXT, items, optional
+
+
+def parameter(a: Args) -> TensorType:
+    """A tensor of its own shape, without a batch."""
+    if any(size < 0 for size in a.shape):
+        refuse("a size can't be negative", "shape")
+    return TensorType(a.shape, batch=None)
+
+
+def buffer(a: Args) -> TensorType:
+    """The shape of the value, or `shape` filled with a number."""
+    if a.shape is not None and a.value.shape:
+        refuse("`shape` is for a single number, but `value` has a shape of its own", "shape")
+    dtype = a.value.dtype if a.dtype is None else a.dtype
+    if dtype not in ALL:
+        refuse(f"`{dtype}` is no element type", "dtype")
+    return TensorType(a.value.shape if a.shape is None else a.shape, dtype, batch=None)
+
+
+def arange(a: Args) -> TensorType:
+    """The numbers from 0 to `size`, excluded."""
+    if a.size < 1:
+        refuse(f"`size` is {a.size}, but must be 1 or more", "size")
+    return TensorType((a.size,), "int64", batch=None, bound=a.size)
+
+
+def _buffer_weights(a: Args) -> Sequence[Weight]:
+    if not a.persistent:
+        return ()
+    found = buffer(a)
+    return (Weight("", found.shape, trainable=False, dtype=found.dtype),)
+
+
+def layer_norm_2d(a: Args, x: TensorType) -> TensorType:
+    """The shape stays; channels are normalised at each place."""
+    check_rank("LayerNorm2d", x, 4)
+    agree("`num_channels`", a.num_channels, x.shape[1], "the number of channels read")
+    return x.with_shape(x.shape)
+
+
+def _infer_channels(a: Args, x: TensorType) -> dict[str, Any]:
+    return {"num_channels": x.shape[1]} if x.rank > 1 else {}
+
+
+def drop_path(a: Args, x: TensorType) -> TensorType:
+    """The shape stays; in training whole samples are zeroed."""
+    if not 0 <= a.p <= 1:
+        refuse(f"`p` is {a.p}, but must be from 0 to 1", "p")
+    if not x.rank:
+        refuse("`DropPath` needs at least one dimension")
+    return pointwise(a, x)
+
+
+LAYERS: Sequence[Layer] = (
+    Layer(
+        name="Parameter",
+        stem="parameter",
+        rule=parameter,
+        args=(Arg("shape", items(INT), positional=True), Arg("init", ANY, None, free=True)),
+        weights=lambda a: (Weight("", a.shape),),
+        tensors=(),
+        list_argument="shape",
+        source="parameter",
+    ),
+    Layer(
+        name="Buffer",
+        stem="buffer",
+        rule=buffer,
+        args=(
+            Arg("value", ANY, positional=True),
+            Arg("shape", optional(items(INT)), None),
+            Arg("dtype", optional(TEXT), None),
+            Arg("persistent", BOOL, True),
+        ),
+        weights=_buffer_weights,
+        tensors=(),
+        source="buffer",
+    ),
+    Layer(
+        name="Arange",
+        stem="arange",
+        rule=arange,
+        args=(Arg("size", INT, positional=True),),
+        tensors=(),
+        source="arange",
+    ),
+    Layer(
+        name="DropPath",
+        stem="drop_path",
+        rule=drop_path,
+        args=(Arg("p", FLOAT, 0.0, positional=True, free=True),),
+        dtypes=FLOATS,
+        local=True,
+    ),
+    Layer(
+        name="LayerNorm2d",
+        stem="norm",
+        rule=layer_norm_2d,
+        args=(
+            Arg("num_channels", INT, inferred=True, positional=True),
+            Arg("eps", FLOAT, 1e-6, free=True),
+        ),
+        dtypes=PARAMETERS,
+        infer=_infer_channels,
+        weights=lambda a: (Weight("weight", (a.num_channels,)), Weight("bias", (a.num_channels,))),
+        local=True,
+    ),
+)

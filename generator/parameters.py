@@ -1,0 +1,141 @@
+"""Parameters: the document's with their defaults and overrides, a block's as one use gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .binding import rebind
+from .context import INDEX, Context, ParameterNames
+from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .expressions import named
+from .graph import Parameter
+from .literals import literal
+from .names import why_no_variable
+from .sizes import Dim, plain, symbols_in
+from .spec import BlockSpec, ParamSpec, validate
+
+REQUIRED = "required"
+_MEANINGS = {
+    "N": "means the batch",
+    INDEX: "means the number of a copy",
+    "pi": "is a constant of expressions",
+}
+
+
+def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
+    """The parameters, and their values as expressions see them."""
+    parameters: list[Parameter] = []
+    values: dict[str, Any] = {}
+    for name, raw in context.document.params.items():
+        path: SpecPath = ("params", name)
+        default, doc, path = _declared(context, name, raw, path)
+        doc = plain_text(context, doc, values, (*path[:2], "doc"))
+        names = ParameterNames(context, values)
+        value = context.evaluate(default, names, path)
+        parameters.append(_parameter(context, name, value, doc, path))
+        values[name] = parameters[-1].value if parameters[-1].fixed else named(name, bare(value))
+        if name in context.overrides:
+            value = _override(context, name, value)
+            parameters[-1] = replace(
+                parameters[-1], value=bare(value), code=None, depends=frozenset()
+            )
+            fixed = parameters[-1].fixed
+            values[name] = bare(value) if fixed else named(name, bare(value))
+    for name in context.overrides:
+        if name not in values:
+            message = f"`--set {printable(name)}`: the spec has no such parameter"
+            help = closest(name, values)
+            raise NetgenError(Diagnostic("NG208", message, context.source.locate(()), help=help))
+    return parameters, values
+
+
+def _declared(
+    context: Context, name: str, raw: Any, path: SpecPath
+) -> tuple[Any, str | None, SpecPath]:
+    """A parameter's default and doc as they are written, and the place of the default."""
+    reason = why_no_variable(name) or _MEANINGS.get(name)
+    if reason:
+        context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
+    if not isinstance(raw, dict):
+        return raw, None, path
+    checked = validate(ParamSpec, raw, context.source, path)
+    return checked.default, checked.doc, (*path, "default")
+
+
+def plain_text(
+    context: Context, text: str | None, values: Mapping[str, Any], path: SpecPath
+) -> str | None:
+    """Prose with the parameters in it as they are built."""
+    if text is None:
+        return None
+    numbers = {name: bare(value) for name, value in values.items()}
+    return str(context.evaluate(text, ParameterNames(context, numbers), path))
+
+
+def _parameter(
+    context: Context, name: str, value: Any, doc: str | None, path: SpecPath
+) -> Parameter:
+    """A parameter; fixed where it has no type that an argument could have."""
+    number = bare(value)
+    kinds = (bool, int, float, str)
+    is_list = isinstance(number, list) and number and len({type(item) for item in number}) == 1
+    if not isinstance(number, (*kinds, list)) and number is not None:
+        context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
+    first = number[0] if isinstance(number, list) and is_list else None
+    typed = isinstance(number, kinds) or isinstance(first, kinds)
+    fixed = name in context.fixed or not typed
+    if fixed:
+        context.pinned |= {symbol.name for symbol in symbols_in(value)}
+    depends = frozenset() if fixed else frozenset(symbol.name for symbol in symbols_in(value))
+    return Parameter(name, number, doc, literal(value) if depends else None, depends, fixed)
+
+
+def _override(context: Context, name: str, default: Any) -> Any:
+    value, wanted = context.overrides[name], bare(default)
+    if isinstance(wanted, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(wanted):
+        kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+        kind = kinds.get(type(wanted), "a list" if isinstance(wanted, list) else "null")
+        message = f"`--set {name}={printable(str(value))}`: `{name}` is {kind}"
+        raise NetgenError(Diagnostic("NG208", message, context.source.locate(("params", name))))
+    return value
+
+
+def bare(value: Any) -> Any:
+    """The value without where it came from, the items of lists too."""
+    value = plain(value)
+    if isinstance(value, list):
+        return [bare(item) for item in value]
+    return int(value) if isinstance(value, Dim) else value
+
+
+def read_block_parameters(
+    context: Context,
+    spec: BlockSpec,
+    block: str,
+    written: Mapping[str, Any],
+    names: Any,
+) -> tuple[list[Parameter], dict[str, Any]]:
+    """The parameters of one use of a block, and their values as its expressions see them.
+
+    `written` holds what the user gives, in the user's terms; `names` is the view of a default's
+    expression on the block's first input, and gets to know each parameter before the next.
+    """
+    parameters: list[Parameter] = []
+    values: dict[str, Any] = names.scope.params
+    for name, raw in spec.params.items():
+        default, doc, path = _declared(context, name, raw, ("blocks", block, "params", name))
+        required = default == REQUIRED
+        found = None if required else context.evaluate(default, names, path)
+        depends = frozenset(symbol.name for symbol in symbols_in(found))
+        code = literal(found) if depends else None
+        context.outer[name] = written[name] if name in written else rebind(found, context.outer)
+        number = bare(context.outer[name])
+        values[name] = named(name, number)
+        parameters.append(
+            Parameter(name, bare(found), doc, code, depends, default=found, required=required)
+        )
+    return parameters, values

@@ -1,0 +1,151 @@
+"""`when`: layers that are there, absent ones that pass their input through, and conditions.
+
+A condition that hangs on a constructor argument stays one in the generated class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .carried import both
+from .graph import Ref
+from .layers import TYPES
+from .layers.base import TensorType
+from .names import snake_case
+from .scope import Draft, LayerNames
+from .sizes import Size, plain, same
+from .spec import Item, read_item
+
+if TYPE_CHECKING:
+    from .walk import Walk
+
+
+def pass_through(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
+    """An absent layer: its name stands for what it would have read."""
+    if item.type == "Group" or walk.chain is not None:
+        return
+    passed = last(walk, item, reads)
+    numbered = "repeat" in item.common and "$" in str(item.common.get("name"))
+    name = None if numbered else walk.name(item, names)
+    if name is not None:
+        walk.scope.written[name] = (passed,)
+    walk.current = (passed,)
+
+
+def last(walk: Walk, item: Item, reads: tuple[Ref, ...]) -> Ref:
+    """What an absent layer passes through: of all that it reads what is computed last."""
+    if not reads:
+        message = "an absent layer passes its input through, but this one reads nothing"
+        walk.context.error("NG210", message, item.path)
+    inputs = len(walk.scope.inputs)  # they are there together
+    return max(reads, key=lambda ref: max(ref.node, inputs - 1))
+
+
+def conditional(
+    walk: Walk,
+    item: Item,
+    condition: Any,
+    reads: tuple[Ref, ...],
+    names: LayerNames,
+    index: Size | None,
+) -> None:
+    """An item whose condition hangs on arguments: it is there, or a place is kept for it."""
+    if plain(condition):
+        guarded(walk, item, condition, reads, names, index)
+        return
+    walk.context.settle(condition)
+    if walk.context.parent is None:
+        # nothing is known of it: the next round reads the condition as plain false
+        pass_through(walk, item, reads, names)
+    else:
+        absent(walk, item, condition, reads, names)
+
+
+def guarded(
+    walk: Walk,
+    item: Item,
+    condition: Any,
+    reads: tuple[Ref, ...],
+    names: LayerNames,
+    index: Size | None,
+) -> None:
+    """An item that is there, with its condition on all that it comes to."""
+    known = len(walk.scope.drafts if walk.chain is None else walk.chain)
+    before = walk.first_type(reads) if walk.chain is not None or reads else None
+    if walk.chain is None and reads:
+        before = walk.scope.type_of(last(walk, item, reads))
+    walk.present(item, reads, names, index)
+    drafts = walk.scope.drafts if walk.chain is None else walk.chain
+    after = walk.through[0] if walk.chain is not None else output(walk)
+    # the numbers of the layers below would hang on the condition, too
+    numbered = walk.context.parent is None and any(
+        draft.name is not None and not draft.written for draft in drafts[known:]
+    )
+    if numbered or before is None or after is None or not neutral(before, after):
+        walk.context.settle(condition)
+    for draft in drafts[known:]:
+        draft.condition = both(condition, draft.condition)
+        if walk.chain is None and draft.otherwise is None and draft.inputs:
+            draft.otherwise = last(walk, item, draft.inputs)
+            walk.scope.used.add(draft.otherwise.node)
+
+
+def output(walk: Walk) -> TensorType | None:
+    """The type of what was computed last."""
+    return walk.scope.type_of(walk.current[0]) if walk.current else None
+
+
+def absent(
+    walk: Walk, item: Item, condition: Any, reads: tuple[Ref, ...], names: LayerNames
+) -> None:
+    """Keep the place of an absent item, so that all uses of a block have the same calls."""
+    written = item.written if isinstance(item.written, dict) else {}
+    if item.type == "Group":
+        for place, raw in enumerate(written.get("layers") or ()):
+            path = item.at("layers", place)
+            inner = walk.typed(read_item(raw, walk.context.source, path), None)
+            reads = walk.reads(inner, None)
+            absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))
+        return
+    if "branches" in written:
+        absent_branches(walk, item, condition, reads, written["branches"])
+    row = TYPES.get(item.type)
+    stem = row.stem if row is not None else snake_case(item.type)
+    draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
+    draft.condition, draft.name = condition, walk.name(item, names)
+    if walk.chain is not None:
+        draft.outputs = {"output": walk.through[0]}
+        walk.chain.append(draft)
+        return
+    if draft.name is None and item.path in walk.context.shared.reserved:
+        draft.name = walk.scope.names.numbered(stem)
+    draft.otherwise = last(walk, item, reads)
+    draft.outputs = {"output": walk.scope.type_of(draft.otherwise)}
+    walk.current = (walk.scope.add(draft),)
+
+
+def absent_branches(
+    walk: Walk, item: Item, condition: Any, reads: tuple[Ref, ...], branches: Any
+) -> None:
+    """The places of all that stands in the branches of an absent merge."""
+    pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
+    for key, layers in pairs:
+        walk.current = reads
+        path = item.at("branches", key)
+        if isinstance(key, str):
+            inner = Item("Sequential", None, {"name": key}, path)
+            absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))
+            continue
+        for place, raw in enumerate(layers):
+            inner = walk.typed(read_item(raw, walk.context.source, (*path, place)), None)
+            names = LayerNames(walk.scope, None, None)
+            absent(walk, inner, condition, walk.reads(inner, None), names)
+
+
+def neutral(before: TensorType, after: TensorType) -> bool:
+    """Whether a layer may be there or not without a change of what flows on."""
+    return (before.dtype, before.batch, before.rank) == (
+        after.dtype,
+        after.batch,
+        after.rank,
+    ) and all(same(a, b) for a, b in zip(before.shape, after.shape, strict=True))

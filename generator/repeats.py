@@ -1,0 +1,160 @@
+"""`repeat`: copies one after the other, in the scope itself, in a container, or as a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .binding import rebind, rebind_type
+from .context import INDEX
+from .expressions import code_in_text
+from .graph import Ref
+from .layers import TYPES
+from .layers.base import TensorType
+from .scope import Draft, LayerNames
+from .sizes import Dim, Size, same, symbols_in
+from .spec import Item
+
+if TYPE_CHECKING:
+    from .walk import Walk
+
+
+def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: int) -> None:
+    """Copies in the scope itself: the first input is chained, the others read unchanged."""
+    for copy in range(count):
+        names = LayerNames(walk.scope, walk.first_type(reads), copy)
+        walk.layer(item, reads, walk.name(item, names), copy, repeated=True)
+        reads = (*walk.current, *reads[1:])
+
+
+def container(
+    walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size, names: LayerNames
+) -> None:
+    """A named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors."""
+    name = walk.name(item, names)
+    common = {key: value for key, value in item.common.items() if key != "name"}
+    unnamed = replace(item, common=common)
+    several = walk.chain is None and several_tensors(walk, item, reads)
+    draft = walk.sequential(
+        item, reads, name, lambda: repeated(walk, unnamed, count), several=several
+    )
+    draft.repeated = True
+    walk.take(draft, item)
+
+
+def several_tensors(walk: Walk, item: Item, reads: Sequence[Ref]) -> bool:
+    """Whether the copies read or give more than one tensor."""
+    row, block = TYPES.get(item.type), walk.context.shared.blocks.get(item.type)
+    if row is not None:
+        written = item.written if isinstance(item.written, Mapping) else {}
+        masks = any(name in written for name in row.optional_tensors)
+        return len(row.tensors) > 1 or len(reads) > 1 or masks or len(row.ports) > 1
+    ports = block.outputs if block is not None else None
+    return len(reads) > 1 or (ports is not None and len(ports) > 1)
+
+
+def repeated(walk: Walk, item: Item, count: Size) -> None:
+    """Copies in a container: children one by one, or a loop where the count is an argument."""
+    assert walk.chain is not None
+    if symbols_in(count) and loop(walk, item, count):
+        return
+    walk.context.settle(count)
+    chained(walk, item, range(int(count)), None)
+
+
+def chained(
+    walk: Walk, item: Item, copies: range, types: Sequence[TensorType] | None
+) -> list[TensorType]:
+    """Children one after the other; with `types`, what each of a loop's copies reads."""
+    assert walk.chain is not None
+    found = [walk.through[0]]
+    for copy in copies:
+        index = copy if types is None else Dim.named(INDEX, copy)
+        if types is not None:
+            walk.through = (types[copy], *walk.through[1:])
+        common = {**item.common, "from": None}
+        common.pop("from")
+        plain = replace(item, common=common)
+        names = LayerNames(walk.scope, walk.through[0], copy)
+        walk.layer(plain, (), walk.name(plain, names), index, repeated=True)
+        if types is not None:
+            terms = {**walk.scope.terms(), INDEX: copy}
+            walk.through = (rebind_type(walk.through[0], terms), *walk.through[1:])
+        found.append(walk.through[0])
+    return found
+
+
+def loop(walk: Walk, item: Item, count: Size) -> bool:
+    """Copies as a loop over their number; whether they can be written as one."""
+    assert walk.chain is not None
+    outside, start, shared = walk.chain, walk.through, walk.context.shared
+    decided = shared.index_decides
+
+    def begin() -> None:
+        walk.chain, walk.through, shared.index_decides = [], start, False
+
+    begin()
+    reached = chained(walk, item, range(int(count)), None)
+    first, types = progression(reached)
+    begin()
+    if types is not None:
+        chained(walk, item, range(first), None)
+        head = len(walk.chain)
+        chained(walk, item, range(first, int(count)), types)
+    if types is None or shared.index_decides:
+        begin()
+        walk.chain, shared.index_decides = outside, decided
+        return False
+    copies = walk.chain[head:]
+    end = rebind(types[-1].shape, {**walk.scope.terms(), INDEX: count})
+    through = replace(types[-1], shape=end)
+    loop = Draft(None, {}, (), (), {"output": through}, item.path, "", kind="copies")
+    loop.children, loop.count, loop.start = copies, count, first
+    if "name" in item.common:
+        names = LayerNames(walk.scope, None, Dim.named(INDEX, 0))
+        loop.label = code_in_text(item.common["name"], names, walk.context.budget)
+    walk.chain = [*outside, *walk.chain[:head], loop]
+    walk.through, shared.index_decides = (through, *start[1:]), decided
+    return True
+
+
+def progression(reached: Sequence[TensorType]) -> tuple[int, list[TensorType] | None]:
+    """What each copy reads, and what comes out last, as types in terms of the copy's number.
+
+    Beside them the number of copies at the head that are unlike the others: 0 or 1. No types
+    where there is no rule, or too few copies to see one.
+    """
+    if all(_alike(reached[0], other) for other in reached):
+        return 0, list(reached)
+    if len(reached) < 3:
+        return 0, None
+    if all(_alike(reached[1], other) for other in reached[2:]):
+        return 1, list(reached)
+    steps = [b - a for a, b in zip(reached[0].shape, reached[1].shape, strict=False)]
+    numbers = [Dim.named(INDEX, copy) for copy in range(len(reached))]
+    types = []
+    for copy, other in enumerate(reached):
+        if other.rank != reached[0].rank or not _alike(
+            replace(other, shape=()), replace(reached[0], shape=())
+        ):
+            return 0, None
+        sizes = zip(reached[0].shape, steps, strict=True)
+        shape = tuple(size + numbers[copy] * step if step else size for size, step in sizes)
+        plain = tuple(
+            size + copy * step for size, step in zip(reached[0].shape, steps, strict=True)
+        )
+        if not all(same(a, b) for a, b in zip(plain, other.shape, strict=True)):
+            return 0, None
+        types.append(replace(other, shape=shape))
+    return 0, types
+
+
+def _alike(left: TensorType, right: TensorType) -> bool:
+    """Whether two types are the same whatever the names in their sizes stand for."""
+    return (left.dtype, left.batch, left.lost, left.rank) == (
+        right.dtype,
+        right.batch,
+        right.lost,
+        right.rank,
+    ) and all(same(a, b) for a, b in zip(left.shape, right.shape, strict=True))

@@ -1,0 +1,44 @@
+"""Operations in a `Sequential`: each becomes a block of its own with the operation in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .arguments import by_name
+from .layers import OPERATIONS
+from .layers.base import REQUIRED
+from .parameters import REQUIRED as NEEDED
+from .scope import LayerNames
+from .sizes import Size, is_runtime
+from .spec import BlockSpec, Item
+
+if TYPE_CHECKING:
+    from .walk import Walk
+
+
+def as_block(walk: Walk, item: Item, index: Size | None) -> tuple[BlockSpec, Item]:
+    """A block that holds an operation, and the item that uses it.
+
+    What is written becomes the block's arguments; expressions over run-time sizes stay in it,
+    where they mean what the operation reads.
+    """
+    row = OPERATIONS[item.type]
+    written, paths = by_name(walk.scope, item, row)
+    params = {arg.name: NEEDED if arg.default is REQUIRED else arg.default for arg in row.args}
+    names = LayerNames(walk.scope, walk.first_type(()), index)
+    inside = {
+        name: value
+        for name, value in written.items()
+        if name not in params or is_runtime(walk.context.evaluate(value, names, paths[name]))
+    }
+    params = {name: default for name, default in params.items() if name not in inside}
+    own = {name: inside.get(name, f"${name}") for name in written}
+    spec = BlockSpec(
+        inputs=["input"],
+        params=params,
+        layers=[{item.type: own}],
+        description=f"The operation `{item.type}` as a module.",
+    )
+    given = {name: value for name, value in written.items() if name not in inside}
+    return spec, replace(item, written=given)

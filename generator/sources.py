@@ -1,0 +1,57 @@
+"""`Parameter` and `Buffer` in ``__init__``, `Arange` in ``forward``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .graph import Graph, Module, Node
+from .literals import literal
+
+
+def source_lines(module: Module) -> list[str]:
+    """The statements that make a parameter or a buffer."""
+    assert module.row is not None
+    args = module.args or {}
+    if module.row.source == "buffer":
+        return [_buffer(module.name, args)]
+    shape = ", ".join(literal(size) for size in args["shape"])
+    init = args["init"]
+    if init is None or init.function in ("zeros_", "ones_"):
+        fill = "zeros" if init is None else init.function[:-1]
+        return [f"self.{module.name} = nn.Parameter(torch.{fill}({shape or '()'}))"]
+    if init.function == "constant_":
+        value = literal(init.args[0][1])
+        return [f"self.{module.name} = nn.Parameter(torch.full({_tuple(args['shape'])}, {value}))"]
+    made = f"self.{module.name} = nn.Parameter(torch.empty({shape or '()'}))"
+    return [made, init.source(f"self.{module.name}")]
+
+
+def _tuple(shape: Any) -> str:
+    return literal(tuple(shape))
+
+
+def _buffer(name: str, args: Mapping[str, Any]) -> str:
+    table, shape = args["value"], args["shape"]
+    dtype = args["dtype"] or table.dtype
+    if shape is None:
+        value = f"torch.tensor({table.code}, dtype=torch.{dtype})"
+    elif table.code in ("0", "0.0", "1", "1.0"):
+        fill = "zeros" if float(table.code) == 0 else "ones"
+        value = f"torch.{fill}({_tuple(shape)}, dtype=torch.{dtype})"
+    else:
+        value = f"torch.full({_tuple(shape)}, {table.code}, dtype=torch.{dtype})"
+    persistent = "" if args["persistent"] else ", persistent=False"
+    return f'self.register_buffer("{name}", {value}{persistent})'
+
+
+def buffer_hints(graph: Graph) -> tuple[str, ...]:
+    """The annotations of buffers, which ``register_buffer`` does not give."""
+    buffers = [m.name for m in graph.modules if m.row is not None and m.row.source == "buffer"]
+    return tuple(f"{name}: Tensor" for name in buffers)
+
+
+def arange_source(graph: Graph, node: Node) -> str:
+    """``torch.arange(n, device=x.device)``: beside the network's inputs."""
+    device = graph.inputs[0].name
+    return f"torch.arange({literal(node.args['size'])}, device={device}.device)"

@@ -1,0 +1,182 @@
+"""Values of buffers: numbers, nested lists, and comprehensions that are kept as expressions.
+
+A comprehension may stand for millions of numbers: its shape and type are worked out from its
+ranges and its first and last element, and the numbers are left to the generated source.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+from .algebra import Symbol
+from .evaluator import Budget, Evaluator, Names, fail
+from .expressions import only_expression
+from .functions import FUNCTIONS
+from .literals import literal
+from .sizes import Coded, Dim, Size, plain, symbols_in
+
+MOST_VALUES = 4_000_000
+_FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "sin", "cos"})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A tensor's value as source, with its shape and element type."""
+
+    code: str
+    shape: tuple[Size, ...]
+    dtype: str
+    symbols: frozenset[Symbol] = frozenset()
+
+
+def table(value: Any, names: Names, budget: Budget) -> Table:
+    """The value that a spec gives to a buffer; raises `ExpressionError`."""
+    text = only_expression(value) if isinstance(value, str) else None
+    if text is None:
+        return _plain_table(value, names, budget)
+    tree = ast.parse(text, mode="eval").body
+    reader = _Reader(names, budget)
+    shape, kinds = reader.measure(tree, {})
+    if reader.count > MOST_VALUES:
+        fail(f"{reader.count} values are too many: {MOST_VALUES} at most")
+    code = reader.code(tree)
+    return Table(code, shape, _dtype(kinds), frozenset(reader.symbols))
+
+
+def _plain_table(value: Any, names: Names, budget: Budget) -> Table:
+    """Numbers and nested lists, with expressions in them."""
+    if isinstance(value, str):
+        inner = only_expression(value)
+        value = (
+            value
+            if inner is None
+            else Evaluator(names, budget).value(ast.parse(inner, mode="eval").body)
+        )
+    if isinstance(value, list):
+        parts = [_plain_table(item, names, budget) for item in value]
+        if not parts or len({tuple(map(int, part.shape)) for part in parts}) > 1:
+            fail("lists in a `value` are of one length, and not empty")
+        code = f"[{', '.join(part.code for part in parts)}]"
+        symbols = frozenset().union(*(part.symbols for part in parts))
+        kinds = {part.dtype for part in parts}
+        dtype = next(name for name in ("float32", "int64", "bool") if name in kinds)
+        return Table(code, (len(parts), *parts[0].shape), dtype, symbols)
+    if not isinstance(plain(value), (bool, int, float)):
+        fail("a buffer's `value` is a number, nested lists of numbers or an expression")
+    return Table(literal(value), (), _dtype({type(plain(value))}), symbols_in(value))
+
+
+def _dtype(kinds: set[type]) -> str:
+    if float in kinds:
+        return "float32"
+    return "bool" if kinds == {bool} else "int64"
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One expression's reading."""
+
+    names: Names
+    budget: Budget
+    count: int = 1
+    symbols: set[Symbol] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.symbols = set()
+
+    def measure(self, node: ast.expr, local: dict[str, Any]) -> tuple[tuple[Size, ...], set[type]]:
+        """The shape, and the Python types of its numbers."""
+        if isinstance(node, ast.ListComp):
+            return self._comprehension(node, local)
+        if isinstance(node, ast.List):
+            return self._same([self.measure(item, local) for item in node.elts], len(node.elts))
+        value = Evaluator(self.names, self.budget, dict(local)).value(node)
+        return self._of(value)
+
+    def _of(self, value: Any) -> tuple[tuple[Size, ...], set[type]]:
+        value = plain(value)
+        if isinstance(value, list):
+            return self._same([self._of(item) for item in value], len(value))
+        if not isinstance(value, (bool, int, float)):
+            fail("a buffer holds numbers")
+        return (), {int if isinstance(value, Dim) else type(value)}
+
+    def _same(
+        self, parts: list[tuple[tuple[Size, ...], set[type]]], length: Size
+    ) -> tuple[tuple[Size, ...], set[type]]:
+        if not parts or len({tuple(map(int, shape)) for shape, _ in parts}) > 1:
+            fail("lists in a `value` are of one length, and not empty")
+        return (length, *parts[0][0]), set().union(*(kinds for _, kinds in parts))
+
+    def _comprehension(
+        self, node: ast.ListComp, local: dict[str, Any]
+    ) -> tuple[tuple[Size, ...], set[type]]:
+        """A comprehension over one range, without conditions."""
+        loop = node.generators[0]
+        if len(node.generators) > 1 or loop.ifs or not isinstance(loop.target, ast.Name):
+            return self._of(Evaluator(self.names, self.budget, dict(local)).value(node))
+        evaluator = Evaluator(self.names, self.budget, dict(local))
+        numbers = evaluator.range(loop.iter)
+        if not numbers:
+            fail("a buffer's `value` is empty")
+        self.count *= len(numbers)
+        if self.count > MOST_VALUES:
+            fail(f"{self.count} values are too many: {MOST_VALUES} at most")
+        ends = [
+            self.measure(node.elt, {**local, loop.target.id: number})
+            for number in {numbers[0], numbers[-1]}
+        ]
+        shape, kinds = self._same(ends, evaluator.range_length(loop.iter, numbers))
+        return shape, kinds | _static_kinds(node.elt)
+
+    def code(self, node: ast.expr) -> str:
+        """The source of the expression, with what names stand for put in."""
+        tree = _Bound(self, set()).visit(ast.parse(ast.unparse(node), mode="eval").body)
+        return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _static_kinds(node: ast.expr) -> set[type]:
+    """What an element is sure to be for some numbers, whatever it is at the ends."""
+    for part in ast.walk(node):
+        divides = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
+        calls = isinstance(part, ast.Call) and getattr(part.func, "id", "") in _FLOAT_FUNCTIONS
+        number = isinstance(part, ast.Constant) and isinstance(part.value, float)
+        if divides or calls or number:
+            return {float}
+    return set()
+
+
+class _Bound(ast.NodeTransformer):
+    """Puts in what names stand for; the variables of comprehensions stay."""
+
+    def __init__(self, reader: _Reader, local: set[str]) -> None:
+        self.reader = reader
+        self.local = local
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
+        names = {loop.target.id for loop in node.generators if isinstance(loop.target, ast.Name)}
+        inner = _Bound(self.reader, self.local | names)
+        generators = [
+            ast.comprehension(loop.target, inner.visit(loop.iter), [*map(inner.visit, loop.ifs)], 0)
+            for loop in node.generators
+        ]
+        return ast.ListComp(inner.visit(node.elt), generators)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if isinstance(node.func, ast.Name) and node.func.id == "shape":
+            return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
+        return ast.Call(node.func, [self.visit(arg) for arg in node.args], [])
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.local or node.id in FUNCTIONS or node.id == "range":
+            return node
+        return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
+
+    def _value(self, value: Any) -> ast.expr:
+        self.reader.symbols |= symbols_in(value)
+        if isinstance(value, list):
+            return ast.List([self._value(item) for item in value])
+        text = value.code if isinstance(value, (Dim, Coded)) else repr(value)
+        return ast.parse(text, mode="eval").body

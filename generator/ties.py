@@ -1,0 +1,45 @@
+"""`tie`: one parameter under two names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .context import Context
+from .diagnostics import closest, printable
+from .graph import Graph
+from .sizes import shape_text
+
+
+def read_ties(context: Context, graph: Graph) -> Graph:
+    """The graph with its ties, checked: both sides are parameters of one shape."""
+    weights = {weight.name: weight for weight in graph.weights() if weight.trainable}
+    ties = []
+    for left, right in context.document.tie.items():
+        for side, key in ((left, True), (right, False)):
+            if side not in weights:
+                message = f"there is no parameter `{printable(side)}`"
+                context.error("NG204", message, ("tie", left), key=key, help=closest(side, weights))
+        sizes = [shape_text(weight.shape) for weight in (weights[left], weights[right])]
+        if sizes[0] != sizes[1] or left == right:
+            message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
+            context.error("NG211", message, ("tie", left))
+        ties.append((left, right))
+    return replace(graph, ties=tuple(ties))
+
+
+def tie_lines(graph: Graph) -> list[str]:
+    """The statements of ``__init__`` that put one parameter under a second name."""
+    return [f"{_owner(left)} = {_parameter(right)}" for left, right in graph.ties]
+
+
+def _owner(path: str) -> str:
+    module, _, name = path.rpartition(".")
+    if not module:
+        return f"self.{name}"
+    plain = "." not in module
+    return f"self.{module}.{name}" if plain else f'self.get_submodule("{module}").{name}'
+
+
+def _parameter(path: str) -> str:
+    simple = path.count(".") == 1 and path.endswith((".weight", ".bias"))
+    return f"self.{path}" if simple or "." not in path else f'self.get_parameter("{path}")'

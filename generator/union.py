@@ -1,0 +1,293 @@
+"""Graphs of one block laid side by side: attributes and calls that serve all of its uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .binding import rebind
+from .carried import coded
+from .choose import Case, Chooser, Group, Inexpressible
+from .diagnostics import Diagnostic, NetgenError
+from .expressions import named
+from .graph import Graph, Module, Node
+from .layers.base import Layer
+from .names import MODULE_NAMES
+from .parameters import bare
+from .sizes import Coded, plain, symbols_in
+from .source import Source
+
+Modules = list[tuple[Case, Module]]
+
+
+@dataclass(slots=True)
+class Union:
+    """The graphs of a block's uses, or of the network alone, and what they come to together.
+
+    `rows` are the classes that are known already. `extras` are the arguments that no expression
+    could replace: their value in each case's terms. `keeps` are the values that ``forward``
+    needs, by attribute; `types` the parameters that name a type of layer.
+    """
+
+    graphs: Sequence[Graph]
+    cases: Sequence[Case]
+    chooser: Chooser
+    rows: Mapping[str, Layer]
+    source: Source
+    extras: dict[str, dict[int, Any]] = field(default_factory=dict)
+    keeps: dict[str, Any] = field(default_factory=dict)
+    types: set[str] = field(default_factory=set)
+
+    def modules(self) -> tuple[Module, ...]:
+        """The attributes of the class."""
+        children = [
+            (case, graph.modules) for case, graph in zip(self.cases, self.graphs, strict=True)
+        ]
+        return self.children(children, lambda module: module.name)
+
+    def children(self, lists: Any, key: Any) -> tuple[Module, ...]:
+        """Children of one container, each with those of the other uses in the same place."""
+        tables = [(case, _keyed(modules, key)) for case, modules in lists]
+        found = []
+        for place in _merged_order([list(table) for _, table in tables]):
+            group = [(case, table[place]) for case, table in tables if place in table]
+            if len(group) < len(tables):
+                self.refuse(group[0][1], "is there in some uses of the block only")
+            module = self.module(group)
+            if module is not None:
+                found.append(module)
+        return tuple(found)
+
+    def module(self, group: Modules) -> Module | None:
+        """One attribute or child in all uses; ``None`` where it never is."""
+        there = [(case, module) for case, module in group if not module.absent]
+        if not there:
+            return None
+        first = there[0][1]
+        if {(module.kind, module.label, module.start) for _, module in there} != {
+            (first.kind, first.label, first.start)
+        }:
+            self.refuse(
+                first, "is a loop in some uses of the block only: repeat it at least 3 times"
+            )
+        condition = None
+        if any(module.condition is not None for _, module in there):
+            condition = self.value(first, "condition", [(c, m.condition) for c, m in group])
+        if first.kind == "layer":
+            return replace(self.layer(there), condition=condition)
+        if first.kind == "copies":
+            return replace(self.copies(there), condition=condition)
+        lists = [(case, module.children) for case, module in there]
+        keyed = (lambda m: m.name) if first.kind == "ModuleDict" else None
+        return replace(first, children=self.children(lists, keyed), condition=condition)
+
+    def copies(self, group: Modules) -> Module:
+        """A loop: its count, and the one child that all copies are."""
+        first = group[0][1]
+        inner = [
+            (case.copy(index), child)
+            for case, module in group
+            for index, child in enumerate(module.children, module.start)
+        ]
+        count = self.value(first, "count", [(case, module.count) for case, module in group])
+        child = self.module(inner)
+        children = () if child is None else (child,)
+        return replace(first, count=count, children=children)
+
+    def layer(self, group: Modules) -> Module:
+        """A layer or block with the arguments that serve all uses."""
+        first = group[0][1]
+        callee = first.callee
+        if callee is not None:
+            callee = self.value(first, "type", [(c, m.callee) for c, m in group])
+            self.types |= {symbol.name for symbol in symbols_in(callee)}
+        elif len({m.row.name for _, m in group if m.row}) > 1:
+            self.refuse(first, "is not of one type in all uses of the block")
+        if first.use is not None:
+            return self.block(group, callee)
+        assert first.row is not None
+        args = {}
+        for arg in first.row.args:
+            values = [(case, (module.args or {}).get(arg.name)) for case, module in group]
+            args[arg.name] = self.value(first, arg.name, values)
+        return replace(first, args=args, callee=callee)
+
+    def block(self, group: Modules, callee: Any) -> Module:
+        """A use of another block: the arguments of its class."""
+        first = group[0][1]
+        assert first.use is not None
+        row = self.rows[first.use.block]
+        args: dict[str, Any] = {}
+        for arg in row.args:
+            values = [
+                (c, m.use.call[arg.name]) for c, m in group if m.use and arg.name in m.use.call
+            ]
+            if not values:
+                args[arg.name] = arg.default
+                continue
+            args[arg.name] = self.value(first, arg.name, values)
+            if arg.names_type:
+                args[arg.name] = self.type_value(args[arg.name])
+        return replace(first, row=row, args=args, use=None, callee=callee)
+
+    def type_value(self, value: Any) -> Any:
+        """A type of layer as an argument: a class, or a parameter that is one."""
+        if symbols_in(value):
+            self.types |= {symbol.name for symbol in symbols_in(value)}
+            return value
+        return type_code(plain(value), self.rows)
+
+    def value(self, module: Module | Node, name: str, group: Group) -> Any:
+        """The value that is right in all uses, or one more argument that carries it."""
+        try:
+            return self.chooser.choose(group)
+        except Inexpressible:
+            return self.extra(module, name, group)
+
+    def extra(self, module: Module | Node, name: str, group: Group) -> Any:
+        """One more argument of the class."""
+        given: dict[int, Any] = {}
+        for case, value in group:
+            outer = rebind(value, case.outer)
+            if repr(given.setdefault(case.number, outer)) != repr(outer):
+                self.refuse(module, f"has a `{name}` that differs from copy to copy without a rule")
+        for known, values in self.extras.items():
+            if {k: repr(v) for k, v in values.items()} == {k: repr(v) for k, v in given.items()}:
+                return named(known, bare(group[0][1]))
+        taken = {*self.chooser.allowed, *self.extras}
+        label = name
+        if label in taken or label in ("condition", "count", "type"):
+            label = f"{module.name or 'layer'}_{name}"
+        while label in taken:
+            label += "_"
+        self.extras[label] = given
+        self.chooser.used.add(label)
+        return named(label, bare(group[0][1]))
+
+    def refuse(self, module: Module | Node, reason: str) -> None:
+        """A layer that no one class can hold for all uses of the block."""
+        type_ = module.row.name if module.row is not None else module.name
+        location = self.source.locate(module.path, key=True)
+        message = f"`{module.name or type_}` {reason}"
+        raise NetgenError(Diagnostic("NG210", message, location))
+
+    # what `forward` does
+
+    def nodes(self, modules: Sequence[Module]) -> tuple[Node, ...]:
+        """The calls of ``forward``."""
+        rows = [graph.nodes for graph in self.graphs]
+        lengths = {len(row) for row in rows}
+        if len(lengths) > 1:
+            self.refuse(
+                max(rows, key=lambda row: len(row))[0],
+                "is repeated differently: give it a `name`",
+            )
+        return tuple(
+            self.node([*zip(self.cases, nodes, strict=True)], modules)
+            for nodes in zip(*rows, strict=True)
+        )
+
+    def node(self, group: list[tuple[Case, Node]], modules: Sequence[Module]) -> Node:
+        """One call in all uses."""
+        there = [(case, node) for case, node in group if node.kind != "absent"]
+        if not there:
+            return group[0][1]
+        first = there[0][1]
+        if any((node.inputs, node.named) != (first.inputs, first.named) for _, node in there):
+            self.refuse(first, "does not read the same in all uses of the block")
+        args = dict(first.args)
+        known = first.row.args if first.functional and first.row is not None else ()
+        options = first.row.options if first.row is not None else ()
+        for arg in (*known, *options):
+            values = [(case, node.args[arg.name]) for case, node in there]
+            args[arg.name] = self.forward_value(first, arg.name, values)
+        conditions = [(case, node.condition) for case, node in group]
+        test, condition = "", None
+        if any(value is not None for _, value in conditions):
+            condition = self.value(first, "condition", conditions)
+            test = self.test(first, condition, modules)
+        outputs = {
+            port: replace(type_, shape=tuple(map(there[0][0].normal, type_.shape)))
+            for port, type_ in first.outputs.items()
+        }
+        return replace(first, args=args, outputs=outputs, condition=condition, test=test)
+
+    def forward_value(self, node: Node, name: str, group: Group) -> Any:
+        """An argument in ``forward``: constructor arguments are attributes there."""
+        try:
+            value = self.chooser.choose(group, forward=True)
+        except Inexpressible:
+            value = self.extra(node, name, group)
+        return self.kept(value)
+
+    def kept(self, value: Any) -> Any:
+        """The value with constructor arguments as attributes."""
+        symbols = {s for s in symbols_in(value) if not s.runtime}
+        if not symbols:
+            return value
+        terms = {**self.cases[0].own}
+        for symbol in symbols:
+            inner = terms.get(symbol.name, value)
+            attribute = f"self.{self.keep(symbol.name, inner)}"
+            terms[symbol.name] = coded(bare(inner), attribute, symbols_in(inner))
+        return rebind(value, terms)
+
+    def keep(self, name: str, value: Any) -> str:
+        """The attribute that holds a value for ``forward``."""
+        taken = {m.name for graph in self.graphs for m in graph.modules} | MODULE_NAMES
+        attribute = name
+        while attribute in taken or (
+            attribute in self.keeps and self.keeps[attribute] is not value
+        ):
+            attribute += "_"
+            if repr(self.keeps.get(attribute)) == repr(value):
+                break
+        self.keeps[attribute] = value
+        return attribute
+
+    def test(self, node: Node, condition: Any, modules: Sequence[Module]) -> str:
+        """What ``forward`` asks before a conditional call; nothing where an identity stands in."""
+        if node.target and replaceable(node):
+            return ""
+        if node.target and "." not in node.target:
+            return f"self.{node.target} is not None"
+        if isinstance(condition, Coded) and condition.code.isidentifier():
+            return f"self.{self.keep(condition.code, condition)}"
+        for attribute, known in self.keeps.items():
+            if isinstance(known, Coded) and known.code == condition.code:
+                return f"self.{attribute}"
+        return f"self.{self.keep(f'use_{node.name}', condition)}"
+
+
+def replaceable(node: Node) -> bool:
+    """Whether ``nn.Identity()`` can stand for an absent layer."""
+    one = len(node.inputs) == 1 and not node.named and len(node.outputs) == 1
+    return one and (node.otherwise is None or node.otherwise == node.inputs[0])
+
+
+def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
+    """A type of layer as source."""
+    return Coded(name, name if name in rows else f"nn.{name}", frozenset())
+
+
+def _keyed(modules: Iterable[Module], key: Any) -> dict[Any, Module]:
+    """Modules by name, or by the place in the spec and how often it was met before."""
+    found: dict[Any, Module] = {}
+    for module in modules:
+        if key is not None:
+            found[key(module)] = module
+            continue
+        number = sum(1 for path, _ in found if path == module.path)
+        found[module.path, number] = module
+    return found
+
+
+def _merged_order(lists: Sequence[list[Any]]) -> list[Any]:
+    """All keys in an order that agrees with each list."""
+    order = list(sorted(lists, key=len)[-1])
+    for keys in lists:
+        for before, key in zip([None, *keys], keys, strict=False):
+            if key not in order:
+                order.insert(order.index(before) + 1 if before in order else 0, key)
+    return order

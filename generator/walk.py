@@ -1,0 +1,353 @@
+"""One scope read from top to bottom: the network's layers, or a block's for one use.
+
+What a layer is may hang on what it reads (``when: $(in_channels > 64)``), so shapes are worked
+out here as the graph grows, by the rules of the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import keys
+from .application import apply_layer
+from .arguments import read_layer
+from .blocks import Body, draft_of, enter, graph_of
+from .context import Context
+from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .graph import Placeholder, Ref
+from .layers import OPERATIONS, TYPES
+from .layers.base import TensorType
+from .names import snake_case
+from .naming import Names, written_names
+from .presence import conditional, pass_through
+from .repeats import container, copies, repeated
+from .reuse import again
+from .scope import Draft, LayerNames, Scope
+from .sizes import Size, plain, symbols_in
+from .small import as_block
+from .spec import BlockSpec, Item, read_item
+
+MOST_NODES = 20_000
+GROUPING = ("Group", "Reuse", "Sequential")
+
+
+class Walk:
+    """The reading of one scope's items."""
+
+    def __init__(
+        self,
+        context: Context,
+        inputs: Sequence[Placeholder],
+        values: Mapping[str, Any],
+        names: Names,
+    ) -> None:
+        self.context = context
+        self.scope = Scope(context, values, tuple(inputs), names)
+        # the layer before: the only input, or none if there are several
+        self.current: tuple[Ref, ...] = (Ref(0),) if len(inputs) == 1 else ()
+        self.chain: list[Draft] | None = None  # the children of the container that is read
+        self.through: tuple[TensorType, ...] = ()  # what flows through it, and what stands beside
+        self.called_one_by_one = False  # the container is an `nn.ModuleList`
+
+    def items(self, items: Any, path: SpecPath, index: Size | None) -> None:
+        """Read a list of layers."""
+        if not isinstance(items, list) or not items:
+            self.context.error("NG201", "`layers` should be a list of one layer or more", path)
+        for place, raw in enumerate(items):
+            item = read_item(raw, self.context.source, (*path, place))
+            self.item(item, index)
+
+    def item(self, item: Item, index: Size | None) -> None:
+        """Read one item: decide whether it is there, and how often."""
+        self.context.shared.read += 1
+        if self.context.shared.read > MOST_NODES:
+            message = f"the spec unfolds to more than {MOST_NODES} layers"
+            self.context.error("NG210", message, item.path)
+        item = listed(self.typed(item, index))
+        if item.type == "Group":
+            for key in ("name", "from"):
+                if key in item.common:
+                    message = f"a `Group` only groups: it has no `{key}`"
+                    self.context.error("NG210", message, item.at(key), key=True)
+        reads = self.reads(item, index)
+        names = LayerNames(self.scope, self.first_type(reads), index)
+        condition = keys.condition(self.scope, item, names)
+        if symbols_in(condition):
+            conditional(self, item, condition, reads, names, index)
+        elif condition:
+            self.present(item, reads, names, index)
+        else:
+            pass_through(self, item, reads, names)
+
+    def present(
+        self, item: Item, reads: tuple[Ref, ...], names: LayerNames, index: Size | None
+    ) -> None:
+        """An item that is there, as often as it says."""
+        count = keys.count(self.scope, item, names)
+        if item.type == "Group":
+            self.group(item, count, index)
+        elif item.type == "Reuse":
+            self.reuse(item, reads, names)
+        elif isinstance(item.written, dict) and "branches" in item.written:
+            self.branches(item, reads, index)
+        elif count is None:
+            self.layer(item, reads, self.name(item, names), index)
+        elif "name" in item.common and not counts(item.common["name"]):
+            if count == 0 and not symbols_in(count):
+                pass_through(self, item, reads[:1], names)
+            else:
+                container(self, item, reads, count, names)
+        elif self.chain is not None:
+            repeated(self, item, count)
+        elif count == 0:
+            self.context.settle(count)
+            pass_through(self, item, reads[:1], names)
+        else:
+            self.context.settle(count)
+            copies(self, item, reads, int(count))
+
+    def reads(self, item: Item, index: Size | None) -> tuple[Ref, ...]:
+        """What an item reads."""
+        row = TYPES.get(item.type)
+        if row is not None and row.source:
+            return ()
+        return keys.reads(self.scope, item, self.current, index, chained=self.chain is not None)
+
+    def typed(self, item: Item, index: Size | None) -> Item:
+        """The item with its type evaluated and known."""
+        if "$" in item.type:
+            names = LayerNames(self.scope, None, index)
+            value = self.context.evaluate(item.type, names, item.path)
+            self.context.settle(value)
+            item = replace(
+                item, type=str(plain(value)), callee=value if symbols_in(value) else None
+            )
+        blocks = self.context.shared.blocks
+        if item.type in TYPES or item.type in GROUPING or item.type in blocks:
+            return item
+        where = item.path[:-1] if item.path[-1] == item.type else item.path
+        location = self.context.source.locate(item.path, key=where != item.path)
+        help = closest(item.type, [*TYPES, *GROUPING, *blocks])
+        message = f"there is no layer type `{printable(item.type)}`"
+        raise NetgenError(Diagnostic("NG202", message, location, help=help))
+
+    def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
+        """The type of what an item's expressions are about."""
+        if self.chain is not None:
+            return self.through[0]
+        return self.scope.type_of(reads[0]) if reads else None
+
+    def name(self, item: Item, names: LayerNames) -> str | None:
+        """The written name."""
+        if self.chain is None:
+            return keys.name(self.scope, item, names)
+        return keys.child_name(self.scope, item, names, self.children_names())
+
+    def children_names(self) -> list[str | None]:
+        """The names of the children that the container has so far."""
+        children = self.chain or []
+        inner = [copy for child in children if child.kind == "copies" for copy in child.children]
+        return [child.name for child in (*children, *inner)]
+
+    # what becomes of an item
+
+    def group(self, item: Item, count: Size | None, index: Size | None) -> None:
+        """The layers of a `Group`, as if they stood where it stands."""
+        layers = self.only_layers(item)
+        if count is not None:
+            self.context.settle(count)
+        for copy in range(1 if count is None else int(count)):
+            inner = index if count is None else copy
+            self.items(layers, item.at("layers"), inner)
+
+    def only_layers(self, item: Item) -> Any:
+        """What stands under `layers`, the only key."""
+        if isinstance(item.written, list):
+            help = f"write `{item.type}: {{layers: [...]}}`"
+            message = f"`{item.type}` has a mapping with `layers`"
+            self.context.error("NG201", message, item.path, key=True, help=help)
+        written = item.written if isinstance(item.written, dict) else {}
+        for key in written:
+            if key != "layers":
+                message = f"`{item.type}` has no `{printable(key)}`"
+                self.context.error("NG203", message, item.at(key), key=True)
+        return written.get("layers")
+
+    def layer(
+        self,
+        item: Item,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        index: Size | None,
+        *,
+        repeated: bool = False,
+    ) -> None:
+        """One layer, block or `Sequential`."""
+        if item.type == "Sequential":
+            layers, path = self.only_layers(item), item.at("layers")
+            draft = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
+        elif item.type in self.context.shared.blocks:
+            block = self.context.shared.blocks[item.type]
+            draft = self.block(item, block, reads, name, index)
+        elif item.type in OPERATIONS and self.chain is not None:
+            spec, item = as_block(self, item, index)
+            draft = self.block(item, spec, reads, name, index)
+        else:
+            row = TYPES[item.type]
+            read = read_layer(self.scope, item, row, reads, self.through, index)
+            draft = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
+        draft.repeated = repeated
+        self.take(draft, item)
+
+    def block(
+        self,
+        item: Item,
+        spec: BlockSpec,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        index: Any,
+        types: tuple[TensorType, ...] = (),
+        given: dict[str, Any] | None = None,
+    ) -> Draft:
+        """A use of a block: its body, read with what is given and what flows in."""
+        types = types or self.through or tuple(self.scope.type_of(ref) for ref in reads)
+        body = enter(self.scope, item, spec, types, index, given)
+        if body.graph is None:
+            try:
+                body.graph = self.body(body)
+            except NetgenError as error:
+                raise NetgenError(*(body.noted(found) for found in error.diagnostics)) from None
+            finally:
+                self.context.shared.open.pop()
+        draft = draft_of(self.scope, item, body, () if self.through else reads, name)
+        if self.chain is None and name is None and given is None:
+            if body.graph.weights():
+                draft.name = self.scope.names.numbered(draft.stem)
+            else:
+                draft.shared = self.scope.names.shared(draft.stem, body.key())
+        return draft
+
+    def body(self, body: Body) -> Any:
+        """The graph of a block for what it is given."""
+        names = Names(written_names(body.spec.layers))
+        inner = Walk(body.context, body.inputs, body.values, names)
+        if body.spec.sequential:
+            fill = lambda: inner.items(body.spec.layers, body.path, None)  # noqa: E731
+            item = Item("Sequential", None, {}, body.path)
+            draft = inner.sequential(item, inner.current, "", fill)
+            inner.current = (inner.scope.add(draft),)
+        else:
+            inner.items(body.spec.layers, body.path, None)
+        return graph_of(body, inner.scope, inner.current)
+
+    def take(self, draft: Draft, item: Item) -> None:
+        """The call becomes part of the scope, or of the container that is read."""
+        if self.chain is None:
+            ref = self.scope.add(draft)
+            reads_nothing = draft.row is not None and bool(draft.row.source)
+            if not reads_nothing:
+                self.current = () if draft.portless else (ref,)
+            return
+        if len(draft.outputs) > 1 and not self.called_one_by_one:
+            message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
+            self.context.error("NG210", message, item.path, key=True)
+        self.chain.append(draft)
+        self.through = (next(iter(draft.outputs.values())), *self.through[1:])
+
+    called_one_by_one = (
+        False  # the container is an `nn.ModuleList`, whose children are called one by one
+    )
+
+    def sequential(
+        self,
+        item: Item,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        fill: Callable[[], None],
+        *,
+        several: bool = False,
+    ) -> Draft:
+        """A container whose children form a chain; with `several` inputs an `nn.ModuleList`."""
+        outer = (self.chain, self.through, self.called_one_by_one)
+        if self.chain is None:
+            if not several and len(reads) != 1:
+                message = f"`Sequential` reads one tensor, but reads {len(reads)}"
+                self.context.error("NG210", message, item.path, key=True)
+            self.through = tuple(self.scope.type_of(ref) for ref in reads)
+        self.chain, self.called_one_by_one = [], several
+        fill()
+        children, through = self.chain, self.through[0]
+        self.chain, self.through, self.called_one_by_one = outer
+        stem = snake_case(item.type) if name is None else name
+        draft = Draft(None, {}, reads, (), {"output": through}, item.path, stem, name)
+        draft.kind = "ModuleList" if several else "Sequential"
+        draft.children, draft.written = children, name is not None
+        if name is None and self.chain is None:
+            draft.name = self.scope.names.numbered(stem)
+        return draft
+
+    def reuse(self, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
+        """Apply a layer that is there already, with the same weights."""
+        if self.chain is not None or "repeat" in item.common:
+            message = "`Reuse` applies one layer once, outside a `Sequential`"
+            self.context.error("NG210", message, item.path, key=True)
+        draft = again(self, item, reads, names)
+        draft.name = self.name(item, names)
+        self.take(draft, item)
+
+    def branches(self, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
+        """A merge whose tensors are computed by branches, each from what the merge reads."""
+        row = TYPES.get(item.type)
+        if row is None or row.variadic is None or len(reads) != 1 or self.chain is not None:
+            message = f"`{item.type}` can't have branches here"
+            help = "branches stand in a merge that reads one tensor, outside a `Sequential`"
+            self.context.error("NG210", message, item.at("branches"), key=True, help=help)
+        written = dict(item.written)
+        branches = written.pop("branches")
+        if not isinstance(branches, (list, dict)) or not branches:
+            message = "`branches` should be a list of lists of layers, or a mapping from names"
+            self.context.error("NG201", message, item.at("branches"))
+        pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
+        ends: list[Ref] = []
+        for key, layers in pairs:
+            self.current = reads
+            self.branch(key, layers, item.at("branches", key), index)
+            ends += self.current
+        self.scope.used.update(ref.node for ref in reads)
+        merged = replace(item, written=written)
+        names = LayerNames(self.scope, self.first_type(tuple(ends)), index)
+        self.layer(merged, tuple(ends), self.name(merged, names), index)
+
+    def branch(self, key: str | int, layers: Any, path: SpecPath, index: Size | None) -> None:
+        """One branch: of a list its layers stand in the scope, of a mapping it has a name."""
+        if isinstance(key, int):
+            if layers != []:
+                self.items(layers, path, index)
+            return
+        several = isinstance(layers, list)
+        written = {"layers": layers} if several else None
+        named = {"name": key}
+        if several:
+            item = Item("Sequential", written, named, path)
+        else:
+            item = read_item(layers, self.context.source, path)
+            item = replace(item, common={**item.common, **named})
+        self.item(item, index)
+
+
+def listed(item: Item) -> Item:
+    """The item with a list of references as its `from`, for types that read several tensors."""
+    row = TYPES.get(item.type)
+    if row is None or not row.operation or not isinstance(item.written, list):
+        return item
+    several = row.variadic is not None or len(row.tensors) > 1
+    if several and all(isinstance(text, str) for text in item.written):
+        return replace(item, written=None, common={**item.common, "from": item.written})
+    return item
+
+
+def counts(name: Any) -> bool:
+    """Whether a name has the number of the copy in it."""
+    return isinstance(name, str) and "$" in name and "index" in name
