@@ -17,8 +17,11 @@ def apply_layer(
     scope: Scope, item: Item, row: Layer, read: Arguments, name: str | None, *, chained: bool
 ) -> Draft:
     """The call of a layer; `chained` ones stand in a `Sequential`."""
+    args = dict(read.args)
+    if row.name == "Expand" and read.types[0].batch is None and args.get("batch", True):
+        args["batch_size"] = scope.batch_size()
     try:
-        applied = apply(row, read.args, read.types, dict(read.named_types))
+        applied = apply(row, args, read.types, dict(read.named_types))
     except Refusal as refusal:
         raise NetgenError(refused(scope, item, refusal, read, chained=chained)) from None
     draft = Draft(

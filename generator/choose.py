@@ -8,9 +8,12 @@ from typing import Any
 
 from .binding import rebind
 from .context import INDEX
+from .expressions import ExpressionError
+from .initial import Init
 from .layers.base import Nested
 from .literals import literal
 from .sizes import Dim, plain, same, symbols_in
+from .tables import Table
 
 Fallback = Callable[[list[Any]], Any]
 
@@ -65,7 +68,11 @@ class Chooser:
         """
         first = group[0][1]
         if isinstance(first, Nested):
-            return self._nested([(case, value) for case, value in group], forward)
+            return self._nested(group, forward)
+        if isinstance(first, Init):
+            return self._init(group)
+        if isinstance(first, Table):
+            return self._table(group)
         values = [case.normal(value) for case, value in group]
         texts = {literal(value): value for value in values}
         right = [
@@ -93,7 +100,10 @@ class Chooser:
 
     def _right(self, value: Any, case: Case, own: Any) -> bool:
         """Whether an expression comes to a case's own value in the terms of the user."""
-        found, wanted = rebind(value, case.outer), rebind(own, case.outer)
+        try:
+            found, wanted = rebind(value, case.outer), rebind(own, case.outer)
+        except ExpressionError:  # it has no meaning for what this use gives
+            return False
         if literal(found) == literal(wanted):
             return True
         if isinstance(found, int) and isinstance(wanted, int) and not isinstance(found, bool):
@@ -106,6 +116,25 @@ class Chooser:
         if symbols_in(found) or len({literal(value) for value in found}) > 1:
             raise Inexpressible
         return found[:1]
+
+    def _init(self, group: Group) -> Init:
+        first: Init = group[0][1]
+        if len({(value.function, tuple(dict(value.args))) for _, value in group}) > 1:
+            raise Inexpressible
+        args = [
+            (name, self.choose([(case, dict(value.args)[name]) for case, value in group]))
+            for name, _ in first.args
+        ]
+        return Init(first.function, tuple(args))
+
+    def _table(self, group: Group) -> Table:
+        """A buffer's value: its source must be the same in all uses."""
+        tables = [value.with_numbers(case.own, case.constant) for case, value in group]
+        first: Table = tables[0]
+        if len({table.code for table in tables}) > 1 or not self._visible(first, False):
+            raise Inexpressible
+        self.note(first)
+        return first
 
     def _nested(self, group: Group, forward: bool) -> Nested:
         first = group[0][1]

@@ -24,10 +24,12 @@ class _Container:
 def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
     """The calls with their final names, and the attributes in the order of the spec."""
     root = _Container(())
-    nodes = []
+    nodes: list[Node] = []
     for draft in scope.drafts:
         target = _target(scope, draft)
-        if not draft.functional and not (draft.kind == "absent" and draft.name is None):
+        if draft.kind == "absent" and draft.name is None:
+            root.children[f"?{len(nodes)}"] = to_module(draft, "")
+        elif not draft.functional:
             _place(scope, root, target, draft)
         nodes.append(_node(draft, target, target))
     modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
@@ -97,6 +99,7 @@ def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
 
 
 def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
+    """The attribute; an absent one that has no name has its place only."""
     if isinstance(child, Module):
         return child
     names = list(child.children)

@@ -89,7 +89,11 @@ class _Locals:
 def forward_statements(graph: Graph) -> list[Statement]:
     """The statements of ``forward``, the ``return`` last."""
     live = graph.live()
-    variables = _Locals(graph, _last_uses(graph, live), tuple(sorted(live)))
+    held = {place for place in live if _is_held(graph.nodes[place])}
+    variables = _Locals(graph, _last_uses(graph, live), tuple(sorted(live - held)))
+    for place in sorted(held):
+        target = access(graph, graph.nodes[place].target)
+        variables.hold(target, Ref(len(graph.inputs) + place))
     for place, placeholder in enumerate(graph.inputs):
         variables.hold(placeholder.name, Ref(place))
     statements: list[Statement] = []
@@ -156,6 +160,11 @@ def _loop(node: Node, name: str, reads: list[str], variables: _Locals) -> str:
     call = f"layer({', '.join([name, *reads[1:], *masks])})"
     others = ", _" * (len(child.outputs) - 1)
     return f"{name}{others} = {call}"
+
+
+def _is_held(node: Node) -> bool:
+    """Whether a value is an attribute, and no call makes it."""
+    return node.row is not None and node.row.source in ("parameter", "buffer")
 
 
 def _last_uses(graph: Graph, live: set[int]) -> dict[Ref, int]:

@@ -335,6 +335,6 @@ def lint(graph: Graph) -> None:
             assert 0 <= ref.node < known + place, f"{node.name} reads what comes later"
             if ref.node >= known:
                 assert ref.port in graph.nodes[ref.node - known].outputs, (node.name, ref)
-    names = [module.name for module in graph.modules]
+    names = [module.name for module in graph.modules if module.name]
     assert len({*names}) == len(names), f"attributes stand twice: {names}"
     assert graph.outputs, "nothing comes out"

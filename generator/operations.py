@@ -108,8 +108,10 @@ def _reshape(node: Node, x: str) -> str:
 
 
 def _expand(node: Node, x: str) -> str:
-    """``x.expand(-1, 3, 4)``."""
-    return f"{x}.expand({', '.join(['-1', *map(literal, plain(node.args['shape']))])})"
+    """``x.expand(-1, 3, 4)``: the batch is kept, or put in front."""
+    batch = node.args["batch_size"]
+    first = [] if node.output.batch is None else ["-1" if batch is None else literal(batch)]
+    return f"{x}.expand({', '.join([*first, *map(literal, plain(node.args['shape']))])})"
 
 
 def _cast(node: Node, x: str) -> str:

@@ -80,6 +80,13 @@ class Scope:
         sizes = [size for x in self.inputs for size in x.type.shape]
         return {**self.params, **{s.name: size for size in sizes for s in symbols_in(size)}}
 
+    def batch_size(self) -> Size | None:
+        """The size of the batch that the inputs have, if any has one."""
+        for x in self.inputs:
+            if x.type.batch is not None:
+                return x.type.shape[x.type.batch]
+        return None
+
     def add(self, draft: Draft) -> Ref:
         """Take in a call; its default output."""
         self.drafts.append(draft)

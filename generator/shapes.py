@@ -217,7 +217,7 @@ def _call(
             found = _call(child, inputs, {}, values, prefix, calls)
             inputs = (next(iter(found.values())), *inputs[1:])
         return {"output": inputs[0]}
-    if node.target.strip("."):
+    if node.target.strip(".") and not (node.row and node.row.source):
         calls.append((path, next(iter(outputs.values()))))
     return outputs
 

@@ -7,7 +7,8 @@ ranges and its first and last element, and the numbers are left to the generated
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .algebra import Symbol
@@ -29,6 +30,14 @@ class Table:
     shape: tuple[Size, ...]
     dtype: str
     symbols: frozenset[Symbol] = frozenset()
+
+    def with_numbers(self, values: Mapping[str, Any], names: frozenset[str]) -> Table:
+        """The table with some names in its source as numbers."""
+        if not any(symbol.name in names for symbol in self.symbols):
+            return self
+        tree = _Numbers({name: int(values[name]) for name in names}).visit(ast.parse(self.code))
+        left = frozenset(symbol for symbol in self.symbols if symbol.name not in names)
+        return replace(self, code=ast.unparse(tree), symbols=left)
 
 
 def table(value: Any, names: Names, budget: Budget) -> Table:
@@ -146,6 +155,16 @@ def _static_kinds(node: ast.expr) -> set[type]:
         if divides or calls or number:
             return {float}
     return set()
+
+
+class _Numbers(ast.NodeTransformer):
+    """Puts numbers in the place of names."""
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        self.numbers = numbers
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(self.numbers[node.id]) if node.id in self.numbers else node
 
 
 class _Bound(ast.NodeTransformer):

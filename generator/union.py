@@ -44,14 +44,21 @@ class Union:
         children = [
             (case, graph.modules) for case, graph in zip(self.cases, self.graphs, strict=True)
         ]
-        return self.children(children, lambda module: module.name)
+        key = None if self.graphs[0].sequential else (lambda module: module.name)
+        return self.children(children, key)
 
     def children(self, lists: Any, key: Any) -> tuple[Module, ...]:
         """Children of one container, each with those of the other uses in the same place."""
         tables = [(case, _keyed(modules, key)) for case, modules in lists]
+        nameless = [{m.path: m for m in modules if key and not key(m)} for _, modules in lists]
         found = []
         for place in _merged_order([list(table) for _, table in tables]):
-            group = [(case, table[place]) for case, table in tables if place in table]
+            path = next(table[place].path for _, table in tables if place in table)
+            group = [
+                (case, table[place] if place in table else absent[path])
+                for (case, table), absent in zip(tables, nameless, strict=True)
+                if place in table or path in absent
+            ]
             if len(group) < len(tables):
                 self.refuse(group[0][1], "is there in some uses of the block only")
             module = self.module(group)
@@ -276,7 +283,8 @@ def _keyed(modules: Iterable[Module], key: Any) -> dict[Any, Module]:
     found: dict[Any, Module] = {}
     for module in modules:
         if key is not None:
-            found[key(module)] = module
+            if key(module):
+                found[key(module)] = module
             continue
         number = sum(1 for path, _ in found if path == module.path)
         found[module.path, number] = module

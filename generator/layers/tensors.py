@@ -17,7 +17,7 @@ from .base import (
     dimension,
     refuse,
 )
-from .kinds import FLOAT, INDEX, INT, choice, either, items, optional
+from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional
 from .splits import operation, without
 from .upsampling import LAYERS as UPSAMPLING
 from .upsampling import interpolate
@@ -120,21 +120,29 @@ def expand(a: Args, x: TensorType) -> TensorType:
     """Sizes of 1 repeated without a copy; the batch stands before `shape`; -1 keeps a size."""
     if x.batch not in (None, 0) or x.lost:
         refuse(f"the batch of {x} does not come first")
-    if x.batch is None:
-        refuse("`Expand` of what has no batch is not known to this version yet")
-    shape = (x.shape[0], *a.shape)
+    first: tuple[Size, ...] = ()
+    if x.batch == 0:
+        first = x.shape[:1]
+    elif a.batch:
+        if a.batch_size is None:
+            refuse("there is no batch to expand to", help="write `batch: false`")
+        first = (a.batch_size,)
+    shape = (*first, *a.shape)
     if len(shape) < x.rank:
         refuse(f"{x} has more dimensions than {shape_text(shape)}", "shape")
-    if len(shape) != x.rank:
+    if x.batch == 0 and len(shape) != x.rank:
         refuse(
             f"`shape` has {len(a.shape)} sizes, but {x} has {x.rank - 1} beside the batch", "shape"
         )
+    known = (*(1 for _ in range(len(shape) - x.rank)), *x.shape)
+    if any(given == -1 for given in shape[: len(shape) - x.rank]):
+        refuse("-1 keeps a size, but there is none to keep", "shape")
     sizes: list[Size] = []
-    for given, size in zip(shape, x.shape, strict=True):
+    for given, size in zip(shape, known, strict=True):
         if given not in (-1, size) and size != 1:
             refuse(f"a size of {size} can't be expanded to {given}", "shape")
         sizes.append(size if given == -1 else given)
-    return x.with_shape(sizes)
+    return TensorType(tuple(sizes), x.dtype, 0 if first else None)
 
 
 _DIM = Arg("dim", INDEX)
@@ -187,6 +195,8 @@ LAYERS: Sequence[Layer] = (
         "Expand",
         expand,
         Arg("shape", items(INT), positional=True),
+        Arg("batch", BOOL, True, keyword_only=True),
+        Arg("batch_size", optional(INT), None, inferred=True, keyword_only=True),
         function=".expand",
         stem="expand",
         list_argument="shape",
