@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,16 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """An indivisible factor of a term: a symbol, or an operation that sums cannot express."""
+    """An indivisible factor of a term: a symbol, or an operation that sums cannot express.
+
+    A quotient is `exact` where the network can't run if there is a remainder.
+    """
 
     text: str
     symbols: frozenset[Symbol]
     tight: bool  # the text needs no parentheses as a factor
     quotient: tuple[Poly, Poly] | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,23 @@ class Poly:
         return collect([*self.terms.values(), *other.terms.values()])
 
     def __mul__(self, other: Poly) -> Poly:
-        return collect(
+        product = collect(
             (left * right, (*left_atoms, *right_atoms))
             for left, left_atoms in self.terms.values()
             for right, right_atoms in other.terms.values()
+        )
+        for factor, atoms in product.terms.values():
+            whole = _undivided(factor, atoms)
+            if whole is not None:
+                rest = {key: term for key, term in product.terms.items() if term[1] != atoms}
+                return Poly(rest) + whole
+        return product
+
+    def exactly(self) -> Poly:
+        """The same sum, all divisions in which are known to have no remainder."""
+        return collect(
+            (factor, tuple(replace(atom, exact=atom.quotient is not None) for atom in atoms))
+            for factor, atoms in self.terms.values()
         )
 
     def text(self) -> str:
@@ -87,6 +104,19 @@ class Poly:
             bare = bool(pieces[:-1]) or factor > 0
             pieces.append(_term_text(abs(factor), atoms, bare))
         return "".join(pieces) or "0"
+
+
+def _undivided(factor: int, atoms: tuple[Atom, ...]) -> Poly | None:
+    """A term in which an exact quotient meets what it was divided by."""
+    for atom in atoms:
+        if not atom.exact or atom.quotient is None:
+            continue
+        others = list(atoms)
+        others.remove(atom)
+        left = _exact(factor, tuple(others), atom.quotient[1])
+        if left is not None:
+            return Poly({tuple(sorted(a.text for a in left[1])): left}) * atom.quotient[0]
+    return None
 
 
 def _term_text(factor: int, atoms: tuple[Atom, ...], bare: bool) -> str:

@@ -164,7 +164,13 @@ def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Param
 
 def hint_for(values: Sequence[Any]) -> str:
     """The annotation of an argument that takes these values."""
-    hints = dict.fromkeys(_hint(value) for value in values)
+    lists = [value for value in values if isinstance(value, (list, tuple))]
+    hints = dict.fromkeys(_hint(value) for value in values if value not in lists)
+    if lists and len({len(value) for value in lists}) == 1:
+        places = [hint_for(items) for items in zip(*lists, strict=True)]
+        hints[f"tuple[{', '.join(places)}]"] = None
+    elif lists:
+        hints[f"tuple[{hint_for([item for value in lists for item in value])}, ...]"] = None
     if "float" in hints:
         hints.pop("int", None)
     if "None" in hints:
@@ -175,8 +181,7 @@ def hint_for(values: Sequence[Any]) -> str:
 
 def _hint(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        inner = hint_for(list(value)) if value else "int"
-        return f"tuple[{inner}, ...]"
+        return f"tuple[{', '.join(map(_hint, value))}]"
     return "None" if value is None else type(value).__name__
 
 

@@ -180,7 +180,7 @@ def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
         else:
             pairs.append(f"({literal(child.name or str(place))}, {source})")
     if len(pairs) == 1 and pairs[0].startswith("*("):
-        return f"OrderedDict({pairs[0][1:]})"
+        return f"OrderedDict{pairs[0][1:]}"
     return f"OrderedDict([{', '.join(pairs)},])"
 
 

@@ -69,6 +69,11 @@ def _derived_doc(graph: Graph, parameter: Parameter) -> str:
     """What an argument without a line of its own is: by torch's words, or by what it decides."""
     if parameter.name in _MEANINGS:
         return _MEANINGS[parameter.name]
+    for placeholder in graph.inputs:
+        if parameter.name == f"{placeholder.name}_channels":
+            return f"Channels of ``{placeholder.name}``."
+        if parameter.name == f"{placeholder.name}_features":
+            return f"Size of the last dimension of ``{placeholder.name}``."
     places = [
         f"``{name}`` of ``{path}``"
         for path, args in _arguments(graph)

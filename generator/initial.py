@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -150,7 +150,8 @@ def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     top = [found for found in others if found.top]
     if top:
         lines.append("")
-        lines += [found.init.source(f"self.{found.key}.{found.weight}") for found in top]
+        for found in top:
+            lines += [line.replace("module.", f"self.{found.key}.") for line in _statement(found)]
     deep = [found for found in others if not found.top]
     if deep:
         lines += ["", "for name, module in self.named_modules():"]
@@ -158,16 +159,28 @@ def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     return lines
 
 
-def _branches(group: list[Initial], test: Any) -> list[str]:
+def _branches(group: list[Initial], test: Callable[[Initial], str]) -> list[str]:
+    """An ``if`` for each key; types are told apart, names and paths may meet."""
     lines = []
-    keys = list(dict.fromkeys(found.key for found in group))
-    for place, key in enumerate(keys):
-        own = [found for found in group if found.key == key]
+    for place, own in enumerate(_alike(group)):
         word = "if" if place == 0 or own[0].kind != "type" else "elif"
         lines.append(f"    {word} {test(own[0])}:")
         for found in own:
             lines += [f"        {line}" for line in _statement(found)]
     return lines
+
+
+def _alike(group: list[Initial]) -> list[list[Initial]]:
+    """The calls by key; types that follow each other and are treated alike are one group."""
+    found: list[list[Initial]] = []
+    for key in dict.fromkeys(initial.key for initial in group):
+        own = [initial for initial in group if initial.key == key]
+        before = found[-1] if found and own[0].kind == "type" else []
+        if [[*_statement(x)] for x in before] == [[*_statement(x)] for x in own]:
+            found[-1] = [replace(x, types=(*x.types, *own[0].types)) for x in before]
+        else:
+            found.append(own)
+    return found
 
 
 def _statement(found: Initial) -> Iterator[str]:

@@ -119,6 +119,13 @@ def product(sizes: Iterable[Size]) -> Size:
     return Dim.make(math.prod(int(size) for size in sizes), tuple(factors))
 
 
+def exactly(size: Size) -> Size:
+    """The same size, all divisions in which are known to have no remainder."""
+    if not isinstance(size, Dim):
+        return size
+    return Dim.make(int(size), tuple(factor.exactly() for factor in size.factors))
+
+
 def smallest(left: Size, right: Size) -> Size:
     """The smaller of two sizes; ``min(...)`` where the sizes are not plain numbers."""
     value = min(int(left), int(right))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..sizes import Size, product, shape_text
+from ..sizes import Size, exactly, product, shape_text
 from .base import (
     ALL,
     COMPLEX,
@@ -38,7 +38,8 @@ def reshape(a: Args, x: TensorType) -> TensorType:
     fits = int(whole) % int(rest) == 0 if unknown else int(whole) == int(rest)
     if not fits:
         refuse(f"{int(whole)} elements do not fit into {shape_text(a.shape)}", "shape")
-    shape = tuple(whole // rest if size == -1 else size for size in a.shape)
+    # torch refuses what does not divide, so the divisions in here are exact
+    shape = tuple(exactly(whole // rest if size == -1 else size) for size in a.shape)
     return TensorType((*x.shape[:1], *shape) if keeps else shape, x.dtype, x.batch)
 
 
