@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import linecache
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -66,8 +67,11 @@ class Result:
     @property
     def module_class(self) -> type[nn.Module]:
         """The generated class. Imports torch."""
+        file = f"<netgen {self.graph.name} {hash(self.source):x}>"
+        # torch.jit.script and tracebacks ask for the lines
+        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
         namespace: dict[str, Any] = {"__name__": f"netgen_{self.graph.name}"}
-        exec(compile(self.source, f"<netgen {self.graph.name}>", "exec"), namespace)
+        exec(compile(self.source, file, "exec"), namespace)
         found: type[nn.Module] = namespace[self.graph.name]
         return found
 

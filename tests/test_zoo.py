@@ -1,0 +1,101 @@
+"""Well-known networks: the keys, shapes and figures of the reference models, and torch's tools."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch_netgen.pipeline import Result, build_source, predict
+from torch_netgen.source import read
+from torch_netgen.spec import read_document
+from torch_netgen.worker import samples
+
+from .conftest import CONFIGS, ROOT
+
+FACTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "tests/facts").glob("*.json")}
+BUILT: dict[str, Result] = {}
+
+
+def built(name: str) -> Result:
+    """The network of a config, without a run; each is built once."""
+    if name not in BUILT:
+        BUILT[name] = build_source(read(ROOT / "configs" / f"{name}.yaml"), {}, None)
+    return BUILT[name]
+
+
+def inputs(name: str) -> list[torch.Tensor]:
+    """Sample inputs as the smoke-run makes them."""
+    source = read(ROOT / "configs" / f"{name}.yaml")
+    _, plan, _ = predict(source, read_document(source), {})
+    return samples({"samples": [dataclasses.asdict(s) for s in plan.runs[0].samples]}, "cpu")
+
+
+def test_every_fact_has_a_config() -> None:
+    assert {*FACTS} <= {path.stem for path in CONFIGS}
+    assert len(FACTS) == 20
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_weights_are_those_of_the_reference_model(name: str) -> None:
+    """The same keys in the same order, and the same shapes: published weights load strictly."""
+    with torch.device("meta"):
+        network = built(name).module_class()
+    found = [[key, list(value.shape)] for key, value in network.state_dict().items()]
+    assert found == FACTS[name]["state_dict"]
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_figures_are_those_of_the_reference_model(name: str) -> None:
+    graph, facts = built(name).graph, FACTS[name]
+    assert graph.parameter_count == facts["parameters"]
+    assert graph.macs == facts["macs"]
+    wanted = facts["outputs"]
+    wanted = [shape for shape in wanted if shape] if isinstance(wanted[0], list) else [wanted]
+    shapes = [[*map(int, graph.type_of(ref).shape)][1:] for _, ref in graph.outputs]
+    assert shapes == [shape[1:] for shape in wanted]
+
+
+def first(value: Any) -> torch.Tensor:
+    found = value[0] if isinstance(value, tuple) else value
+    assert isinstance(found, torch.Tensor)
+    return found
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_torch_scripts_and_exports_it(path: Path) -> None:
+    """`torch.jit.script` and `torch.export` take the network, and compute the same."""
+    network = built(path.stem).module_class().eval()
+    arguments = inputs(path.stem)
+    with warnings.catch_warnings(), torch.no_grad():
+        # torch's own: scripting is deprecated, and the exporter uses what is
+        warnings.simplefilter("ignore")
+        scripted: Any = torch.jit.script(network)
+        exported = torch.export.export(network, tuple(arguments)).module()
+        found = []
+        for called in (network, scripted, exported):
+            torch.manual_seed(0)
+            found.append(first(called(*arguments)))
+    assert torch.allclose(found[0], found[1], atol=1e-5)
+    assert torch.allclose(found[0], found[2], atol=1e-5)
+
+
+def test_resnet50_is_no_longer_than_a_person_would_write_it() -> None:
+    assert built("resnet50").source.count("\n") <= 135
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_no_class_is_there_twice(name: str) -> None:
+    classes = [line for line in built(name).source.split("\n") if line.startswith("class ")]
+    assert len(classes) == len({line.partition("(")[0] for line in classes})
+
+
+def test_width_of_resnet50_is_an_argument() -> None:
+    with torch.device("meta"):
+        network: Any = built("resnet50").module_class(width=32, num_classes=7)
+    assert network.layer4[0].conv2.weight.shape == (256, 256, 3, 3)
+    assert network.fc.weight.shape == (7, 1024)
