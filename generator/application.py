@@ -29,9 +29,6 @@ def apply_layer(
     )
     draft.written, draft.callee = name is not None, item.callee
     _fix(scope, item, row, applied)
-    if row.source and chained:
-        message = f"`{row.name}` can't stand in a `Sequential`"
-        scope.context.error("NG210", message, item.path, key=item.written is not None)
     if not chained:
         _place(scope, draft, stateless=not row.weights(applied.a))
     return draft
@@ -61,6 +58,8 @@ def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
     ):
         draft.functional = True
     elif draft.name is None and stateless and not draft.row.source:
+        if isinstance(draft.callee, Coded) and draft.callee.code.isidentifier():
+            draft.stem = draft.callee.code  # the type varies, so its stem would, too
         draft.shared = scope.names.shared(draft.stem, key_of(draft.row.name, draft.args))
     elif draft.name is None:
         draft.name = scope.names.numbered(draft.stem)

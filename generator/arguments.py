@@ -69,8 +69,9 @@ def read_layer(
 def by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
     """The written arguments by name, and where each of them stands."""
     if isinstance(item.written, dict):
+        own = {arg.name for arg in row.args}
         for name in FACTORY:
-            if name in item.written:
+            if name in item.written and name not in own:
                 message = f"`{name}` is not part of a spec: the network is moved as a whole"
                 scope.context.error("NG203", message, item.at(name), key=True)
         return dict(item.written), {name: item.at(name) for name in item.written}
@@ -106,6 +107,9 @@ def _tensors(
     """What is read, in the order of torch's `forward`: the required tensors, then the others."""
     needed = len(row.tensors)
     if row.source:
+        if through:
+            message = f"`{row.name}` can't stand in a `Sequential`"
+            scope.context.error("NG210", message, item.path, key=item.written is not None)
         if "from" in item.common:
             scope.context.error("NG210", f"`{row.name}` reads nothing", item.at("from"), key=True)
         return (), []

@@ -6,6 +6,7 @@ numbers of one use; what it gives is put back into the terms of the user.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from .diagnostics import Diagnostic, SpecPath, closest, printable
 from .finish import check_used, read_outputs
 from .graph import Graph, Parameter, Placeholder, Ref, Use
 from .layers.base import Layer, TensorType
+from .layers.models import show_value
 from .names import snake_case
 from .naming import Names
 from .parameters import bare, read_block_parameters
@@ -23,6 +25,7 @@ from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
 from .spec import BlockSpec, Item
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
 
 
@@ -64,8 +67,17 @@ class Body:
         """A diagnostic of its body that says which use it is about."""
         line = self.context.source.locate(self.used_at, key=True).line
         shapes = ", ".join(map(str, self.types))
-        note = f"in the use of `{self.name}` on line {line}, which reads {shapes}"
-        return found if note in found.notes else replace(found, notes=(*found.notes, note))
+        notes = [f"in the use of `{self.name}` on line {line}, which reads {shapes}"]
+        text = " ".join((found.message, *found.notes))
+        outer, words = self.context.outer, {*_WORD.findall(text)} - {"N"}
+        values = [
+            f"{name} = {show_value(bare(outer[name])).strip('`')}"
+            for name in outer
+            if name in words
+        ]
+        if values and not any(note.startswith("with ") for note in found.notes):
+            notes.insert(0, f"with {', '.join(values)}")
+        return replace(found, notes=(*found.notes, *notes))
 
 
 def enter(

@@ -11,9 +11,8 @@ from typing import Any
 from .context import INDEX
 from .graph import Graph, Module, Parameter
 from .initial import initial_lines
-from .layers.base import REQUIRED, Arg, Layer, Nested
+from .layers.base import Arg, Layer, Nested, is_default
 from .literals import literal
-from .sizes import Coded, Dim, symbols_in
 from .sources import source_lines
 from .ties import tie_lines
 from .union import replaceable
@@ -228,19 +227,6 @@ def argument_source(arg: Arg, value: Any, *, named: bool) -> str:
     else:
         source = literal(value, brackets=arg.brackets)
     return f"{arg.name}={source}" if named else source
-
-
-def is_default(arg: Arg, value: Any) -> bool:
-    """Whether a value can be left out of a call."""
-    if arg.names_type and isinstance(value, Coded) and isinstance(arg.default, Coded):
-        return value.code == arg.default.code
-    if arg.default is REQUIRED or isinstance(value, (Nested, Coded)):
-        return False
-    if isinstance(value, Dim) and symbols_in(value):
-        return False
-    if symbols_in(value):
-        return False
-    return bool(value == arg.default) and isinstance(value, bool) == isinstance(arg.default, bool)
 
 
 def signature(graph: Graph) -> str:

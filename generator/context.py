@@ -11,6 +11,8 @@ from .binding import rebind
 from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
 from .expressions import Budget, ExpressionError, evaluate_text, fail, has_expression
 from .functions import KNOWN
+from .layers import TYPES
+from .layers.base import Layer
 from .sizes import symbols_in
 from .source import Source
 from .spec import BlockSpec, Document
@@ -53,6 +55,10 @@ class Context:
     parent: Context | None = None
     outer: dict[str, Any] = field(default_factory=dict)
     decided: list[Any] = field(default_factory=list)  # what a user must keep as it is, in own terms
+
+    def row(self, type_: str) -> Layer | None:
+        """The built-in type of this name; a block of the spec's own comes before it."""
+        return None if type_ in self.shared.blocks else TYPES.get(type_)
 
     @property
     def budget(self) -> Budget:

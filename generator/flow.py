@@ -6,9 +6,9 @@ import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from .construct import argument_source, is_default
+from .construct import argument_source
 from .graph import Graph, Module, Node, Ref
-from .layers.base import REQUIRED, Arg, Layer, arguments
+from .layers.base import REQUIRED, Arg, Layer, arguments, is_default
 from .literals import WIDTH, literal, prose, wrapped
 from .operations import operation_source
 from .sizes import named_by, shape_text
@@ -344,7 +344,7 @@ def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:
 def _returned(graph: Graph, variables: _Locals) -> str:
     names = [variables.names[ref] for _, ref in graph.outputs]
     keys = [key for key, _ in graph.outputs]
-    if keys[0] is not None:
+    if keys[0] is not None and not graph.is_block:
         pairs = zip(keys, names, strict=True)
         return "{" + ", ".join(f"{literal(key)}: {name}" for key, name in pairs) + "}"
     return ", ".join(names)

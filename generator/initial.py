@@ -107,7 +107,7 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
     for key, weights in context.document.init.items():
         path: SpecPath = ("init", key)
         matched = [(place, module) for place, module in layers if _matches(key, place, module)]
-        is_type = key in CATALOGUE or key in LOCAL or key in context.shared.blocks
+        is_type = key in {*CATALOGUE, *LOCAL, *context.shared.blocks}
         if not matched and not (is_type and _hidden(layers)):
             known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
             message = f"there is no layer `{printable(key)}`"
@@ -122,7 +122,7 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
             init = read_init(context, raw, names, (*path, weight))
             kind = "type" if is_type else "path" if "." in key else "name"
             types_ = tuple(dict.fromkeys(m.row.name for _, m in matched if m.row)) or (key,)
-            top = tuple(place for place, _ in matched) == (key,)
+            top = "." not in key and tuple(place for place, _ in matched) == (key,)
             found.append(Initial(kind, key, types_, str(weight), init, not all(there), top))
     return replace(graph, initial=tuple(found))
 

@@ -23,7 +23,7 @@ _OF_MATH = re.compile(rf"(?<![\w.])({'|'.join(OF_MATH)})\(")
 def literal(value: Any, *, brackets: bool = False) -> str:
     """Python source for a value: its expression if it came from one."""
     if isinstance(value, (Dim, Coded)):
-        return _OF_MATH.sub(r"math.\1(", value.code)
+        return pythonic(value.code)
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, (tuple, list)):
@@ -36,6 +36,11 @@ def literal(value: Any, *, brackets: bool = False) -> str:
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def pythonic(code: str) -> str:
+    """An expression's code as it stands in the source: functions of `math` with their module."""
+    return _OF_MATH.sub(r"math.\1(", code)
 
 
 def quoted(text: str) -> str:

@@ -21,9 +21,7 @@ MODULE_NAMES = frozenset(
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad""".split()
 )
 # what the generated source uses itself
-_SOURCE_NAMES = frozenset(
-    "DropPath F LayerNorm2d Literal OrderedDict Tensor divisible math nn self super torch".split()
-)
+_SOURCE_NAMES = frozenset("F Literal OrderedDict Tensor divisible math nn self super torch".split())
 IN_USE = "is used by `nn.Module` itself"
 _SOFT = frozenset({"_", "match", "case", "type"})
 

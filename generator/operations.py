@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .construct import argument_source, is_default
+from .construct import argument_source
 from .graph import Graph, Node
-from .layers.base import REQUIRED, Arg
+from .layers.base import REQUIRED, Arg, is_default
 from .literals import literal
 from .sizes import Coded, named_by, plain, symbols_in
 from .sources import arange_source

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from .carried import both
 from .graph import Ref
-from .layers import TYPES
 from .layers.base import TensorType
 from .names import snake_case
 from .scope import Draft, LayerNames
@@ -109,7 +108,7 @@ def absent(
         return
     if "branches" in written:
         absent_branches(walk, item, condition, reads, written["branches"])
-    row = TYPES.get(item.type)
+    row = walk.context.row(item.type)
     stem = row.stem if row is not None else snake_case(item.type)
     draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
     draft.condition, draft.name = condition, walk.name(item, names)

@@ -10,7 +10,6 @@ from .binding import rebind, rebind_type
 from .context import INDEX
 from .expressions import code_in_text
 from .graph import Ref
-from .layers import TYPES
 from .layers.base import TensorType
 from .scope import Draft, LayerNames
 from .sizes import Dim, Size, same, symbols_in
@@ -45,7 +44,7 @@ def container(
 
 def several_tensors(walk: Walk, item: Item, reads: Sequence[Ref]) -> bool:
     """Whether the copies read or give more than one tensor."""
-    row, block = TYPES.get(item.type), walk.context.shared.blocks.get(item.type)
+    row, block = walk.context.row(item.type), walk.context.shared.blocks.get(item.type)
     if row is not None:
         written = item.written if isinstance(item.written, Mapping) else {}
         masks = any(name in written for name in row.optional_tensors)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .graph import Graph, Module, Node
-from .literals import literal
+from .literals import literal, pythonic
 
 
 def source_lines(module: Module) -> list[str]:
@@ -35,12 +35,12 @@ def _buffer(name: str, args: Mapping[str, Any]) -> str:
     table, shape = args["value"], args["shape"]
     dtype = args["dtype"] or table.dtype
     if shape is None:
-        value = f"torch.tensor({table.code}, dtype=torch.{dtype})"
+        value = f"torch.tensor({pythonic(table.code)}, dtype=torch.{dtype})"
     elif table.code in ("0", "0.0", "1", "1.0"):
         fill = "zeros" if float(table.code) == 0 else "ones"
         value = f"torch.{fill}({_tuple(shape)}, dtype=torch.{dtype})"
     else:
-        value = f"torch.full({_tuple(shape)}, {table.code}, dtype=torch.{dtype})"
+        value = f"torch.full({_tuple(shape)}, {pythonic(table.code)}, dtype=torch.{dtype})"
     persistent = "" if args["persistent"] else ", persistent=False"
     return f'self.register_buffer("{name}", {value}{persistent})'
 

@@ -9,13 +9,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, closest_word, printable
-from .layers import TYPES
 from .names import why_no_class, why_no_variable
 from .source import Source
 
 LATER = ("imports", "expect")
 T = TypeVar("T", bound=BaseModel)
-RESERVED = frozenset({*TYPES, "Group", "Reuse", "Sequential"})
+RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 COMMON_KEYS = ("name", "from", "repeat", "when")
 
 
@@ -110,7 +109,7 @@ def read_blocks(document: Document, source: Source) -> dict[str, BlockSpec]:
         reason = why_no_class(name) or (
             "is the network's own name" if name == document.name else None
         )
-        reason = reason or ("is a layer type of its own" if name in RESERVED else None)
+        reason = reason or ("is part of the language" if name in RESERVED else None)
         if reason:
             message = f"`{printable(name)}` {reason}"
             raise NetgenError(Diagnostic("NG205", message, source.locate(path, key=True)))

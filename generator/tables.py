@@ -7,8 +7,8 @@ ranges and its first and last element, and the numbers are left to the generated
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .algebra import Symbol
@@ -83,6 +83,22 @@ def _dtype(kinds: set[type]) -> str:
     return "bool" if kinds == {bool} else "int64"
 
 
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """The same names, no value of which decides on anything."""
+
+    names: Names
+
+    def value(self, name: str) -> Any:
+        return self.names.value(name)
+
+    def shape(self, reference: str) -> Sequence[Any]:
+        return self.names.shape(reference)
+
+    def pin(self, symbols: frozenset[Symbol]) -> None:
+        """Nothing hangs on these."""
+
+
 @dataclass(slots=True)
 class _Reader:
     """One expression's reading."""
@@ -90,10 +106,7 @@ class _Reader:
     names: Names
     budget: Budget
     count: int = 1
-    symbols: set[Symbol] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        self.symbols = set()
+    symbols: set[Symbol] = field(default_factory=set)
 
     def measure(self, node: ast.expr, local: dict[str, Any]) -> tuple[tuple[Size, ...], set[type]]:
         """The shape, and the Python types of its numbers."""
@@ -126,7 +139,10 @@ class _Reader:
         loop = node.generators[0]
         if len(node.generators) > 1 or loop.ifs or not isinstance(loop.target, ast.Name):
             return self._of(Evaluator(self.names, self.budget, dict(local)).value(node))
-        evaluator = Evaluator(self.names, self.budget, dict(local))
+        # the length of `range(n)` is n, whatever n is: nothing is decided by its number
+        counts = isinstance(loop.iter, ast.Call) and len(loop.iter.args) == 1
+        names: Names = _Quiet(self.names) if counts else self.names
+        evaluator = Evaluator(names, self.budget, dict(local))
         numbers = evaluator.range(loop.iter)
         if not numbers:
             fail("a buffer's `value` is empty")

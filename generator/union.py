@@ -12,7 +12,7 @@ from .choose import Case, Chooser, Group, Inexpressible
 from .diagnostics import Diagnostic, NetgenError
 from .expressions import named
 from .graph import Graph, Module, Node
-from .layers.base import Layer
+from .layers.base import Arg, Layer, is_default
 from .names import MODULE_NAMES
 from .parameters import bare
 from .sizes import Coded, plain, symbols_in
@@ -114,11 +114,28 @@ class Union:
         if first.use is not None:
             return self.block(group, callee)
         assert first.row is not None
+        row = self.common_row(first, [module for _, module in group])
         args = {}
-        for arg in first.row.args:
-            values = [(case, (module.args or {}).get(arg.name)) for case, module in group]
+        for place, arg in enumerate(row.args):
+            values = [(case, _argument(module, arg, place)) for case, module in group]
             args[arg.name] = self.value(first, arg.name, values)
-        return replace(first, args=args, callee=callee)
+        return replace(first, row=row, args=args, callee=callee)
+
+    def common_row(self, first: Module, modules: Sequence[Module]) -> Layer:
+        """The type of all modules, or what their types have in common."""
+        rows = list({module.row.name: module.row for module in modules if module.row}.values())
+        if len(rows) == 1:
+            return rows[0]
+        shared = []
+        for place, arg in enumerate(rows[0].args):
+            if all(_counterpart(row, arg, place) is not None for row in rows):
+                shared.append(arg)
+        for module in modules:
+            known = [_counterpart(module.row, own, at) for at, own in enumerate(shared)]
+            for arg in module.row.args if module.row else ():
+                if arg not in known and not is_default(arg, (module.args or {})[arg.name]):
+                    self.refuse(first, f"can't give `{arg.name}` to all types that it may be")
+        return replace(rows[0], args=tuple(shared))
 
     def block(self, group: Modules, callee: Any) -> Module:
         """A use of another block: the arguments of its class."""
@@ -265,6 +282,19 @@ class Union:
             if isinstance(known, Coded) and known.code == condition.code:
                 return f"self.{attribute}"
         return f"self.{self.keep(f'use_{node.name}', condition)}"
+
+
+def _counterpart(row: Layer | None, arg: Arg, place: int) -> Arg | None:
+    """The argument of another type that a call with this one means."""
+    own = row.args if row is not None else ()
+    if arg.positional and place < len(own) and own[place].positional:
+        return own[place]
+    return next((other for other in own if other.name == arg.name), None)
+
+
+def _argument(module: Module, arg: Arg, place: int) -> Any:
+    own = _counterpart(module.row, arg, place)
+    return None if own is None else (module.args or {}).get(own.name)
 
 
 def replaceable(node: Node) -> bool:

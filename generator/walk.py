@@ -18,7 +18,7 @@ from .context import Context
 from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
 from .graph import Placeholder, Ref
 from .layers import OPERATIONS, TYPES
-from .layers.base import TensorType
+from .layers.base import Layer, TensorType
 from .names import snake_case
 from .naming import Names, written_names
 from .presence import conditional, pass_through
@@ -65,7 +65,8 @@ class Walk:
         if self.context.shared.read > MOST_NODES:
             message = f"the spec unfolds to more than {MOST_NODES} layers"
             self.context.error("NG210", message, item.path)
-        item = listed(self.typed(item, index))
+        item = self.typed(item, index)
+        item = listed(item, self.context.row(item.type))
         if item.type == "Group":
             for key in ("name", "from"):
                 if key in item.common:
@@ -110,7 +111,7 @@ class Walk:
 
     def reads(self, item: Item, index: Size | None) -> tuple[Ref, ...]:
         """What an item reads."""
-        row = TYPES.get(item.type)
+        row = self.context.row(item.type)
         if row is not None and row.source:
             return ()
         return keys.reads(self.scope, item, self.current, index, chained=self.chain is not None)
@@ -299,7 +300,7 @@ class Walk:
 
     def branches(self, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
         """A merge whose tensors are computed by branches, each from what the merge reads."""
-        row = TYPES.get(item.type)
+        row = self.context.row(item.type)
         if row is None or row.variadic is None or len(reads) != 1 or self.chain is not None:
             message = f"`{item.type}` can't have branches here"
             help = "branches stand in a merge that reads one tensor, outside a `Sequential`"
@@ -337,9 +338,8 @@ class Walk:
         self.item(item, index)
 
 
-def listed(item: Item) -> Item:
+def listed(item: Item, row: Layer | None) -> Item:
     """The item with a list of references as its `from`, for types that read several tensors."""
-    row = TYPES.get(item.type)
     if row is None or not row.operation or not isinstance(item.written, list):
         return item
     several = row.variadic is not None or len(row.tensors) > 1

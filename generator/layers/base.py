@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from ..algebra import Symbol
-from ..sizes import Size, plain, shape_text, shown, symbols_in
+from ..sizes import Coded, Dim, Size, plain, shape_text, shown, symbols_in
 from .kinds import Kind
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -221,6 +221,19 @@ class Layer:
     def written(self) -> tuple[Arg, ...]:
         """The arguments that a spec gives by position: the inferred ones are left out."""
         return tuple(arg for arg in self.args if not arg.inferred and not arg.keyword_only)
+
+
+def is_default(arg: Arg, value: Any) -> bool:
+    """Whether a value can be left out of a call."""
+    if arg.names_type and isinstance(value, Coded) and isinstance(arg.default, Coded):
+        return value.code == arg.default.code
+    if arg.default is REQUIRED or isinstance(value, (Nested, Coded)):
+        return False
+    if isinstance(value, Dim) and symbols_in(value):
+        return False
+    if symbols_in(value):
+        return False
+    return bool(value == arg.default) and isinstance(value, bool) == isinstance(arg.default, bool)
 
 
 def check_dtype(layer: Layer, tensor: TensorType) -> None:
