@@ -100,6 +100,9 @@ def enter(
         wanted = ", ".join(f"`{name}`" for name in spec.inputs)
         message = f"`{item.type}` reads {len(spec.inputs)} ({wanted}), but {len(types)} given"
         scope.context.error("NG204", message, item.path, key=item.written is not None)
+    if chain_of_copies(spec):
+        # as an `nn.Sequential` it has the same keys, and one class serves any number of copies
+        spec = spec.model_copy(update={"sequential": True})
     if given is None:
         given = _given(scope, item, spec, LayerNames(scope, types[0], index))
     outer: dict[str, Any] = {}
@@ -115,6 +118,17 @@ def enter(
         body.graph, decided = known
         context.decide_again(decided)
     return body
+
+
+def chain_of_copies(spec: BlockSpec) -> bool:
+    """Whether a block is nothing but copies of one layer with names of their own."""
+    layers, plain = spec.layers, spec.outputs is None and spec.inputs == ["input"]
+    if len(layers) != 1 or not plain or not isinstance(layers[0], dict):
+        return False
+    (written,) = layers[0].values()
+    if not isinstance(written, dict) or "from" in written or "when" in written:
+        return False
+    return "repeat" in written and "index" in str(written.get("name", ""))
 
 
 def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict[str, Any]:

@@ -67,3 +67,23 @@ def joined(op: ast.boolop, codes: list[ast.expr]) -> ast.expr:
     """Conditions joined; equal ones stand once."""
     distinct = list({ast.unparse(code): code for code in codes}.values())
     return distinct[0] if len(distinct) == 1 else ast.BoolOp(op, distinct)
+
+
+def equal_unless(condition: Any) -> dict[str, Any]:
+    """What names are equal to where a condition does not hold: for ``a != 1 or b != c`` 1 and c."""
+    code = code_of(condition)
+    parts = code.values if isinstance(code, ast.BoolOp) and isinstance(code.op, ast.Or) else [code]
+    found: dict[str, Any] = {}
+    for part in parts:
+        if not isinstance(part, ast.Compare) or not isinstance(part.ops[0], ast.NotEq):
+            return {}
+        left, right = part.left, part.comparators[0]
+        if len(part.ops) > 1 or not isinstance(left, ast.Name):
+            return {}
+        names = {node.id for node in ast.walk(right) if isinstance(node, ast.Name)}
+        symbols = frozenset(s for s in symbols_in(condition) if s.name in names)
+        if isinstance(right, ast.Constant):
+            found[left.id] = right.value
+        elif symbols:
+            found[left.id] = Coded(None, ast.unparse(right), symbols)
+    return found

@@ -33,6 +33,11 @@ class Shared:
     budget: Budget = field(default_factory=Budget)
     bodies: dict[Any, Any] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
+    # of repeats by their place: how many copies at the head differ (as found out before, and in
+    # this reading), and which have one copy only and show no rule
+    rules: dict[SpecPath, int] = field(default_factory=dict)
+    seen: dict[SpecPath, int] = field(default_factory=dict)
+    short: set[SpecPath] = field(default_factory=set)
     read: int = 0  # items, those that give no layer included
     index_decides: bool = False  # a copy's number decides on more than values
 

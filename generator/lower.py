@@ -34,6 +34,7 @@ class _Found:
     fixed: frozenset[str] = frozenset()
     taken: set[str] = field(default_factory=set)
     reserved: set[SpecPath] = field(default_factory=set)
+    rules: dict[SpecPath, int] = field(default_factory=dict)
 
 
 def lower(
@@ -49,7 +50,8 @@ def lower(
     found = _Found()
     blocks = read_blocks(document, source)
     while True:
-        context = Context(source, document, overrides, found.fixed, Shared(blocks, found.reserved))
+        shared = Shared(blocks, found.reserved, rules=found.rules)
+        context = Context(source, document, overrides, found.fixed, shared)
         try:
             graph = _read(context, found, samples)
         except keys.Taken as name:
@@ -61,9 +63,12 @@ def lower(
                 raise
         else:
             reserved = _sometimes_absent(uses_in(graph))
-            if context.pinned <= found.fixed and reserved <= found.reserved:
+            rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
+            settled = reserved <= found.reserved and rules.keys() <= found.rules.keys()
+            if settled and context.pinned <= found.fixed:
                 return graph
             found.reserved |= reserved
+            found.rules |= rules
         found.fixed |= context.pinned
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .carried import both
+from .binding import rebind, rebind_type
+from .carried import both, equal_unless
 from .graph import Ref
 from .layers.base import TensorType
 from .names import snake_case
@@ -80,7 +81,7 @@ def guarded(
     numbered = walk.context.parent is None and any(
         draft.name is not None and not draft.written for draft in drafts[known:]
     )
-    if numbered or before is None or after is None or not neutral(before, after):
+    if numbered or before is None or after is None or not harmless(walk, condition, before, after):
         walk.context.settle(condition)
     for draft in drafts[known:]:
         draft.condition = both(condition, draft.condition)
@@ -139,6 +140,18 @@ def absent_branches(
             inner = walk.typed(read_item(raw, walk.context.source, (*path, place)), None)
             names = LayerNames(walk.scope, None, None)
             absent(walk, inner, condition, walk.reads(inner, None), names)
+
+
+def harmless(walk: Walk, condition: Any, before: TensorType, after: TensorType) -> bool:
+    """Whether a layer may be there or not without a change of what flows on.
+
+    Where a condition like ``stride != 1 or in_channels != out_channels`` does not hold, its sides
+    are equal: what differs by name may be the same then.
+    """
+    terms = walk.scope.terms()
+    equal = {name: rebind(value, terms) for name, value in equal_unless(condition).items()}
+    now = {**terms, **equal}
+    return neutral(rebind_type(before, now), rebind_type(after, now))
 
 
 def neutral(before: TensorType, after: TensorType) -> bool:

@@ -69,7 +69,9 @@ def chained(
     assert walk.chain is not None
     found = [walk.through[0]]
     for copy in copies:
-        index = copy if types is None else Dim.named(INDEX, copy)
+        # the first copy stands apart where others differ from it: they know that they are not it
+        later = copies.start > 0
+        index = copy if types is None else Dim.named(INDEX, copy, known=later)
         if types is not None:
             walk.through = (types[copy], *walk.through[1:])
         common = {**item.common, "from": None}
@@ -95,7 +97,12 @@ def loop(walk: Walk, item: Item, count: Size) -> bool:
 
     begin()
     reached = chained(walk, item, range(int(count)), None)
-    first, types = progression(reached)
+    known = shared.rules.get(item.path)
+    first, types = progression(reached, known)
+    if types is None and len(reached) == 2:
+        shared.short.add(item.path)  # other uses of the block may show the rule
+    elif types is not None and len(reached) > 2:
+        shared.seen[item.path] = first
     begin()
     if types is not None:
         chained(walk, item, range(first), None)
@@ -118,17 +125,20 @@ def loop(walk: Walk, item: Item, count: Size) -> bool:
     return True
 
 
-def progression(reached: Sequence[TensorType]) -> tuple[int, list[TensorType] | None]:
+def progression(
+    reached: Sequence[TensorType], known: int | None = None
+) -> tuple[int, list[TensorType] | None]:
     """What each copy reads, and what comes out last, as types in terms of the copy's number.
 
-    Beside them the number of copies at the head that are unlike the others: 0 or 1. No types
-    where there is no rule, or too few copies to see one.
+    Beside them the number of copies at the head that are unlike the others: 0 or 1, `known` if
+    another repeat of the same layer has shown it. No types where there is no rule, or too few
+    copies to see one.
     """
-    if all(_alike(reached[0], other) for other in reached):
+    if all(_alike(reached[0], other) for other in reached) and known != 1:
         return 0, list(reached)
-    if len(reached) < 3:
+    if len(reached) < 3 and known is None:
         return 0, None
-    if all(_alike(reached[1], other) for other in reached[2:]):
+    if known != 0 and all(_alike(reached[1], other) for other in reached[2:]):
         return 1, list(reached)
     steps = [b - a for a, b in zip(reached[0].shape, reached[1].shape, strict=False)]
     numbers = [Dim.named(INDEX, copy) for copy in range(len(reached))]

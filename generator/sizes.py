@@ -186,8 +186,19 @@ def surely_equal(left: Size, right: Size) -> bool | None:
     if gap.constant is not None:
         return False
     sides = (_poly(left).terms, _poly(right).terms)
+    if _never_zero(gap):
+        return False
     alone = all(len(terms) == 1 and () not in terms for terms in sides)
     return False if alone and sides[0].keys() == sides[1].keys() else None
+
+
+def _never_zero(gap: Poly) -> bool:
+    """Whether a sum of a copy's number, known to be 1 or more, and a number can't be 0."""
+    if not {*gap.terms} <= {("index",), ()} or ("index",) not in gap.terms:
+        return False
+    factor, atoms = gap.terms["index",]
+    root = -gap.terms.get((), (0, ()))[0] / factor
+    return root < 1 and all(symbol.known for atom in atoms for symbol in atom.symbols)
 
 
 def same(left: Size, right: Size) -> bool:

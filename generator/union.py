@@ -71,13 +71,10 @@ class Union:
         there = [(case, module) for case, module in group if not module.absent]
         if not there:
             return None
-        first = there[0][1]
-        if {(module.kind, module.label, module.start) for _, module in there} != {
-            (first.kind, first.label, first.start)
-        }:
-            self.refuse(
-                first, "is a loop in some uses of the block only: repeat it at least 3 times"
-            )
+        first = next((m for _, m in there if m.children), there[0][1])
+        shapes = {(m.kind, m.label, m.start if m.children else first.start) for _, m in there}
+        if len(shapes) > 1:
+            self.refuse(first, "is a loop in some uses of the block only")
         condition = None
         if any(module.condition is not None for _, module in there):
             condition = self.value(first, "condition", [(c, m.condition) for c, m in group])
@@ -91,14 +88,14 @@ class Union:
 
     def copies(self, group: Modules) -> Module:
         """A loop: its count, and the one child that all copies are."""
-        first = group[0][1]
+        first = next((module for _, module in group if module.children), group[0][1])
         inner = [
             (case.copy(index), child)
             for case, module in group
             for index, child in enumerate(module.children, module.start)
         ]
         count = self.value(first, "count", [(case, module.count) for case, module in group])
-        child = self.module(inner)
+        child = self.module(inner) if inner else None
         children = () if child is None else (child,)
         return replace(first, count=count, children=children)
 
