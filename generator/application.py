@@ -39,17 +39,21 @@ def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:
     for arg in (*row.args, *row.options):
         value = applied.args[arg.name]
         decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
+        if row.name == "Slice" and arg.name != "dim" and isinstance(value, int) and value < 0:
+            decides = False  # counted from the end a bound is a sum, not a choice
         if row.operation and decides:
             scope.context.pin(frozenset(s for s in symbols_in(value) if s.known or not s.runtime))
         elif (decides and not arg.free) or arg in row.options:
             scope.context.decide(value, item.at(arg.name))
-    scope.context.pin(applied.pinned)  # no run-time size: a rule has refused those
+    for left, right in applied.loose:
+        scope.context.agree(left, right)
 
 
 def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
     """An expression in `forward`, or an attribute with its name."""
     assert draft.row is not None
-    by_style = scope.context.document.style == "functional" and bool(draft.row.functional)
+    functional = scope.context.document.style == "functional" and draft.callee is None
+    by_style = functional and bool(draft.row.functional)
     flattens = draft.row.name == "Flatten" and draft.name is None
     if (
         draft.row.operation

@@ -147,6 +147,9 @@ def _evaluate(
         return _table(scope, value, names, path)
     if row.source == "parameter" and name == "init":
         return read_init(scope.context, value, names, path)
+    if row.name == "Reshape" and isinstance(value, list) and "N" in value:
+        batch = scope.batch_size()
+        value = [batch if size == "N" and batch is not None else size for size in value]
     value = scope.context.evaluate(value, names, path)
     known = {arg.name: arg for arg in (*row.args, *row.options)}
     if name in known and known[name].kind.module and value is not None:

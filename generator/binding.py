@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .algebra import Symbol
 from .expressions import Budget, evaluate
 from .layers.base import Nested, TensorType
 from .sizes import Coded, Dim, product, symbols_in
+from .tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
         return value
     if isinstance(value, Nested):
         return Nested(value.row, {name: rebind(arg, values) for name, arg in value.args.items()})
+    if isinstance(value, Table):
+        shape = tuple(rebind(size, values) for size in value.shape)
+        return replace(value, shape=shape, symbols=frozenset())
     if isinstance(value, tuple):
         return tuple(rebind(item, values) for item in value)
     if isinstance(value, list):

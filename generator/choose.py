@@ -102,7 +102,7 @@ class Chooser:
         """Whether an expression comes to a case's own value in the terms of the user."""
         try:
             found, wanted = rebind(value, case.outer), rebind(own, case.outer)
-        except ExpressionError:  # it has no meaning for what this use gives
+        except (ExpressionError, KeyError):  # it has no meaning for what this use gives
             return False
         if literal(found) == literal(wanted):
             return True

@@ -13,7 +13,7 @@ from typing import Any
 from .binding import rebind
 from .blocks import dim_names, no_rule
 from .choose import Case, Chooser, Inexpressible
-from .graph import Graph, Parameter, Use, uses_in
+from .graph import Graph, Parameter, Ref, Use, uses_in
 from .layers.base import REQUIRED, Arg, Layer, TensorType
 from .layers.kinds import ANY
 from .literals import literal
@@ -36,6 +36,27 @@ def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
     return (*classes, _network_class(graph, rows, source))
 
 
+def _bypassed(graph: Graph) -> Graph:
+    """The graph in which nothing reads a call that no use of the block makes."""
+    ahead = len(graph.inputs)
+    places: dict[int, Ref] = {}
+
+    def real(ref: Ref) -> Ref:
+        return places.get(ref.node, ref)
+
+    nodes = []
+    for place, node in enumerate(graph.nodes, ahead):
+        if node.kind == "absent" and node.otherwise is not None:
+            places[place] = real(node.otherwise)
+        other = None if node.otherwise is None else real(node.otherwise)
+        named = tuple((name, real(ref)) for name, ref in node.named)
+        nodes.append(
+            replace(node, inputs=tuple(map(real, node.inputs)), named=named, otherwise=other)
+        )
+    outputs = tuple((key, real(ref)) for key, ref in graph.outputs)
+    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+
+
 def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> Graph:
     terms = graph.terms()
     allowed = frozenset({*graph.values, "index"})
@@ -43,6 +64,7 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
     modules = union.modules()
     nodes = union.nodes(modules)
     used = union.chooser.used
+    used |= {symbol.name for found in graph.initial for symbol in symbols_in(found.init)}
     params = []
     for parameter in reversed(graph.params):
         reached = parameter.name in used
@@ -50,14 +72,16 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
             used |= parameter.depends
         params.append(replace(parameter, used=reached))
     keeps = tuple(union.keeps.items())
-    return replace(graph, params=tuple(reversed(params)), modules=modules, nodes=nodes, keeps=keeps)
+    params.reverse()
+    network = replace(graph, params=tuple(params), modules=modules, nodes=nodes, keeps=keeps)
+    return _bypassed(network)
 
 
 def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source) -> Graph:
     """The class of a block; each use gets to know what it gives to the constructor."""
     graphs = [use.graph for use in uses]
     first = graphs[0]
-    dims = _arguable(uses[0])
+    dims = [name for name in _arguable(uses[0]) if all(name in use.outer for use in uses)]
     constant = _constants(uses)
     cases = [
         Case(number, {**use.graph.terms(), **constant}, use.outer, frozenset(constant))
@@ -68,6 +92,8 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
     union = Union(graphs, cases, Chooser(allowed), rows, source)
     modules = union.modules()
     nodes = union.nodes(modules)
+    modules = union.with_types(modules)
+    union.keeps = {name: union.typed(value) for name, value in union.keeps.items()}
     params = _parameters(uses, union, cases)
     given = [name for name in dims if name in union.chooser.used]
     inferred = [
@@ -80,7 +106,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
         for parameter in params:
             if parameter.name in use.given or parameter.required:
                 use.call[parameter.name] = use.outer[parameter.name]
-    return replace(
+    union_graph = replace(
         first,
         params=(*inferred, *params),
         modules=modules,
@@ -89,6 +115,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
         is_block=True,
         shapes=_shapes(uses, cases, union, {*given}),
     )
+    return _bypassed(union_graph)
 
 
 def _arguable(use: Use) -> list[str]:
@@ -101,7 +128,7 @@ def _arguable(use: Use) -> list[str]:
     return found
 
 
-def _constants(uses: Sequence[Use]) -> dict[str, int]:
+def _constants(uses: Sequence[Use]) -> dict[str, Any]:
     """The sizes of inputs that are one number in all uses."""
     sizes = {
         symbol.name
@@ -111,9 +138,9 @@ def _constants(uses: Sequence[Use]) -> dict[str, int]:
     }
     found = {}
     for name in sizes:
-        values = [use.outer[name] for use in uses]
+        values = [use.outer.get(name) for use in uses]
         if not symbols_in(values) and len({*values}) == 1:
-            found[name] = int(values[0])
+            found[name] = values[0]
     return found
 
 
@@ -140,7 +167,8 @@ def _parameters(uses: Sequence[Use], union: Union, cases: Sequence[Case]) -> lis
         if is_type and not required:
             default = type_code(plain(default), union.rows)
         hints = [*values, *([] if required else [bare(default)])]
-        hint = "type[nn.Module]" if is_type else hint_for(hints)
+        hint = union.hints.get(parameter.name) or hint_for(hints)
+        hint = "type[nn.Module]" if is_type else hint
         value = default if is_type else bare(default)
         found.append(
             replace(
@@ -231,10 +259,18 @@ def _type(
     types: Sequence[TensorType], cases: Sequence[Case], chooser: Chooser, letters: dict[str, Any]
 ) -> TensorType:
     shape: list[Size] = []
-    for place, sizes in enumerate(zip(*(type_.shape for type_ in types), strict=False)):
+    ranks = {type_.rank for type_ in types}
+    shapes = [type_.shape for type_ in types]
+    if len(ranks) > 1:  # the batch, what differs, and the last size
+        middle = Dim.named("*", 0)
+        shapes = [(sizes[0], middle, sizes[-1]) for sizes in shapes]
+    for place, sizes in enumerate(zip(*shapes, strict=True)):
         try:
-            size = chooser.choose([*zip(cases, sizes, strict=True)], forward=True)
-            shape.append(rebind(size, letters))
+            if sizes[0] is not sizes[-1] or "*" not in str(getattr(sizes[0], "code", "")):
+                size = chooser.choose([*zip(cases, sizes, strict=True)], forward=True)
+                shape.append(rebind(size, letters))
+            else:
+                shape.append(sizes[0])
         except Inexpressible:
             shape.append(Dim.named(f"D{place}", int(sizes[0])))
     return replace(types[0], shape=tuple(shape))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from .context import INDEX
@@ -129,7 +129,13 @@ class _Maker:
         named = any(child.name or child.label for child in module.children)
         kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
         lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
-        for condition, run in groupby(module.children, key=_condition):
+        children = list(module.children)
+        sure = list(takewhile(lambda c: c.condition is None and c.kind != "copies", children))
+        made = [self.made(child) for child in sure]
+        if sure and not named and not any(before for before, _ in made):
+            lines = [f"{name}: {kind} = [{', '.join(source for _, source in made)},]"]
+            children = children[len(sure) :]
+        for condition, run in groupby(children, key=_condition):
             added = self._joined(name, [self._added(name, child, named) for child in run])
             lines += [f"if {condition}:", *(STEP + line for line in added)] if condition else added
         return lines, name if named or module.kind == "ModuleList" else f"*{name}"
@@ -177,7 +183,8 @@ def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
             index = INDEX if place == 0 else f"{INDEX} + {place}"
             pairs.append(f"*((str({index}), {source}) for {INDEX} in {_range(child)})")
         else:
-            pairs.append(f"({literal(child.name or str(place))}, {source})")
+            key = f'f"{child.label}"' if child.label else literal(child.name or str(place))
+            pairs.append(f"({key}, {source})")
     if len(pairs) == 1 and pairs[0].startswith("*("):
         return f"OrderedDict{pairs[0][1:]}"
     return f"OrderedDict([{', '.join(pairs)},])"

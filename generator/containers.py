@@ -27,7 +27,7 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
     nodes: list[Node] = []
     for draft in scope.drafts:
         target = _target(scope, draft)
-        if draft.kind == "absent" and draft.name is None:
+        if draft.kind == "absent" and (draft.name is None or draft.functional):
             root.children[f"?{len(nodes)}"] = to_module(draft, "")
         elif not draft.functional:
             _place(scope, root, target, draft)
@@ -75,7 +75,7 @@ def _body(draft: Draft, name: str, target: str, place: int = 0) -> tuple[Node, .
         if child.kind == "copies":
             copies = _body(child, name, target, place)
             place += len(copies)
-            body.append(replace(_node(child, name, target), body=copies))
+            body.append(replace(_node(child, name, target), body=copies, start=child.start))
             continue
         key = child.name or str(place)
         place += child.kind != "absent"

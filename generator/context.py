@@ -13,7 +13,7 @@ from .expressions import Budget, ExpressionError, evaluate_text, fail, has_expre
 from .functions import KNOWN
 from .layers import TYPES
 from .layers.base import Layer
-from .sizes import symbols_in
+from .sizes import Size, same, symbols_in
 from .source import Source
 from .spec import BlockSpec, Document
 
@@ -98,11 +98,23 @@ class Context:
             self.decided.append(value)
             self.parent.pin(symbols_in(rebind(value, self.outer)))
 
+    def agree(self, left: Size, right: Size) -> None:
+        """Two sizes must stay equal: what they hang on is fixed unless they are equal by name."""
+        if same(left, right):
+            return
+        if self.parent is None:
+            self.pin(frozenset(s for s in symbols_in([left, right]) if not s.runtime))
+        else:
+            self.decided.append((left, right))
+            self.parent.agree(rebind(left, self.outer), rebind(right, self.outer))
+
     def decide_again(self, decided: Sequence[Any]) -> None:
         """Pin for another user what reading the same block has decided before."""
         for value in decided:
             if isinstance(value, frozenset):
                 self.pin(value)
+            elif isinstance(value, tuple):
+                self.agree(*value)
             else:
                 self.settle(value)
 

@@ -81,7 +81,7 @@ def _class_view(graph: Graph, own: frozenset[str]) -> ClassView:
 def _sort_key(name: str) -> Any:
     """As linters sort `__all__`: words in capitals first, numbers by value."""
     parts = [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
-    return (not name.isupper(), parts)
+    return (not name.isupper() or len(name) == 1, parts)
 
 
 def _words(views: Sequence[ClassView]) -> set[str]:
@@ -94,6 +94,8 @@ def _words(views: Sequence[ClassView]) -> set[str]:
 def _imports(views: Sequence[ClassView], used: set[str]) -> list[str]:
     """The imports for the names that the classes use."""
     imports = ["import math"] if "math" in used else []
+    if "Literal" in used:
+        imports.append("from typing import Literal")
     if "OrderedDict" in used:
         imports.append("from collections import OrderedDict")
     if imports:

@@ -31,6 +31,7 @@ __all__ = [
     "named",
 ]
 
+_REFERENCE = re.compile(r"\bshape\(\s*([A-Za-z_][\w.]*\.[\w.]*)\s*\)")  # with a port
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -73,8 +74,8 @@ def code_in_text(text: str, names: Names, budget: Budget) -> str:
     for piece in _split(text):
         if piece.expression:
             value = evaluate(piece.text, names, budget)
-            code = value.code if isinstance(value, (Dim, Coded)) else str(value)
-            parts.append(f"{{{code}}}")
+            carried = isinstance(value, (Dim, Coded))
+            parts.append(f"{{{value.code}}}" if carried else str(value))
         else:
             parts.append(piece.text.replace("{", "{{").replace("}", "}}"))
     return "".join(parts)
@@ -84,7 +85,7 @@ def only_expression(text: str) -> str | None:
     """The text of the expression that a string is and nothing else; ``None`` for other strings."""
     pieces = list(_split(text)) if has_expression(text) else []
     if len(pieces) == 1 and pieces[0].expression:
-        return pieces[0].text.strip().replace("\n", " ")
+        return _REFERENCE.sub(r'shape("\1")', pieces[0].text.strip().replace("\n", " "))
     return None
 
 
@@ -137,6 +138,7 @@ def evaluate(text: str, names: Names, budget: Budget) -> Any:
         fail(f"an expression of {len(text)} characters is too long")
     if _NAME.fullmatch(text) and text not in ("True", "False", "None", "pi"):
         return names.value(text)
+    text = _REFERENCE.sub(r'shape("\1")', text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's opinion of odd literals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -12,11 +13,11 @@ from .layers.base import REQUIRED, Arg, Layer, arguments, is_default
 from .literals import WIDTH, literal, prose, wrapped
 from .operations import operation_source
 from .sizes import named_by, shape_text
+from .stages import stages_of
 
 INDENT = 8
 NEVER = 10**9
 _NEVER_FRESH = frozenset({"x", "identity", "torch", "self"})
-POOLS = ("maxpool", "avgpool", "lppool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,10 @@ class _Locals:
         taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH
         return self.sizes.setdefault(name, f"{name}_size" if name in taken else name)
 
-    def fresh(self, name: str, place: int) -> str:
+    def fresh(self, name: str, place: int, busy: frozenset[str] = frozenset()) -> str:
         """The name, with a number if a value that is still needed has it."""
-        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH | {*self.sizes.values()}
+        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH | {*self.sizes.values(), *busy}
+        name = f"{name}_" if hasattr(builtins, name) else name
         candidate, number = name, 2
         while candidate in taken or self.live(candidate, place):
             candidate, number = f"{name}_{number}", number + 1
@@ -88,27 +90,18 @@ class _Locals:
 
 def forward_statements(graph: Graph) -> list[Statement]:
     """The statements of ``forward``, the ``return`` last."""
-    live = graph.live()
-    held = {place for place in live if _is_held(graph.nodes[place])}
-    variables = _Locals(graph, _last_uses(graph, live), tuple(sorted(live - held)))
-    for place in sorted(held):
-        target = access(graph, graph.nodes[place].target)
-        variables.hold(target, Ref(len(graph.inputs) + place))
-    for place, placeholder in enumerate(graph.inputs):
-        variables.hold(placeholder.name, Ref(place))
+    variables = _variables(graph)
     statements: list[Statement] = []
-    stages = _stages(graph)
+    stages = stages_of(graph)
     # modules give `Any`: a lone result needs its type said once, where no argument says it
     alone = len(graph.outputs) == 1 and graph.outputs[0][0] is None
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
     for place in variables.places:
         node = graph.nodes[place]
+        call = _call(graph, node, variables)
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
             _rename_input(variables)
-            call = _call(graph, node, replace(variables, names={**variables.names, Ref(0): "x"}))
-        else:
-            call = _call(graph, node, variables)
         reads = [variables.names[ref] for ref in node.inputs]
         targets = _targets(graph, place, node, variables)
         left = _left(node, targets)
@@ -122,19 +115,25 @@ def forward_statements(graph: Graph) -> list[Statement]:
         blank = place in stages and bool(statements)
         text = f"{left} = {call}"
         if node.kind == "ModuleList":
-            name = next(iter(targets.values()))
-            if name != reads[0]:
-                start = left if left.startswith(f"{name}:") else name
-                statements.append(Statement(f"{start} = {reads[0]}", "", blank))
-                blank = False
-            inner = _loop(node, name, reads, variables)
-            text = f"for layer in {access(graph, node.target)}:\n    {inner}"
+            before, text = _loop(graph, node, left, reads, variables)
+            statements += [Statement(line, "", blank) for line in before]
+            blank = blank and not before
         statements.append(Statement(text, comment, blank, place, tuple(targets.items())))
-    return [
-        *_sizes(graph, variables),
-        *statements,
-        Statement(f"return {_returned(graph, variables)}"),
-    ]
+    returned = Statement(f"return {_returned(graph, variables)}")
+    return [*_sizes(graph, variables), *statements, returned]
+
+
+def _variables(graph: Graph) -> _Locals:
+    """The variables at the start: inputs, and what the module itself holds."""
+    live = graph.live()
+    held = {place for place in live if _is_held(graph.nodes[place])}
+    variables = _Locals(graph, _last_uses(graph, live), tuple(sorted(live - held)))
+    for place in sorted(held):
+        target = access(graph, graph.nodes[place].target)
+        variables.hold(target, Ref(len(graph.inputs) + place))
+    for place, placeholder in enumerate(graph.inputs):
+        variables.hold(placeholder.name, Ref(place))
+    return variables
 
 
 def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
@@ -153,13 +152,24 @@ def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
     return found
 
 
-def _loop(node: Node, name: str, reads: list[str], variables: _Locals) -> str:
-    """The call of each child of an ``nn.ModuleList``: all read the last one's output first."""
+def _iterated(graph: Graph, target: str) -> str:
+    """What a loop runs over: what a container holds has no type, its children do."""
+    return access(graph, target) if "." not in target else f"{access(graph, target)}.children()"
+
+
+def _loop(
+    graph: Graph, node: Node, left: str, reads: list[str], variables: _Locals
+) -> tuple[list[str], str]:
+    """The loop over an ``nn.ModuleList``, and what comes before it: all read the last output."""
+    name = left.partition(":")[0]
+    before = [] if name == reads[0] else [f"{left} = {reads[0]}"]
+    taken = {x.name for x in graph.inputs} | {*variables.holders} | {name}
+    each = next(word for word in ("layer", "block", "module", "child") if word not in taken)
     child = next(iter(node.calls()), node)
     masks = [f"{key}={variables.names[ref]}" for key, ref in child.named]
-    call = f"layer({', '.join([name, *reads[1:], *masks])})"
+    call = f"{each}({', '.join([name, *reads[1:], *masks])})"
     others = ", _" * (len(child.outputs) - 1)
-    return f"{name}{others} = {call}"
+    return before, f"for {each} in {_iterated(graph, node.target)}:\n    {name}{others} = {call}"
 
 
 def _is_held(node: Node) -> bool:
@@ -209,14 +219,18 @@ def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
     node, kept = graph.nodes[place], variables.holders.get("identity")
     alone = node.inputs == (kept,) and not node.named and len(node.outputs) == 1
     own = Ref(len(graph.inputs) + place, next(iter(node.outputs)))
+    following = variables.after(place)
     if not alone or kept is None or variables.last_use.get(kept, -1) != place:
         return False
-    return variables.last_use.get(own, -1) == variables.after(place)
+    merge = graph.nodes[following] if following != NEVER else node
+    adds = merge.row is not None and merge.row.operator == "+" and len(merge.inputs) == 2
+    return adds and variables.last_use.get(own, -1) == following
 
 
 def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
     """A variable for each port that is read, ``_`` for the others."""
     targets: dict[str, str] = {}
+    busy = _beside(node, variables)
     if variables.live("x", place) and _renews_identity(graph, place, variables):
         port = next(iter(node.outputs))
         variables.hold("identity", Ref(len(graph.inputs) + place, port))
@@ -231,10 +245,10 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
         )
         if last < 0:
             name = "_"
-        elif (chained or returned) and not variables.live("x", place):
+        elif (chained or returned) and not variables.live("x", place) and "x" not in busy:
             name = "x"
         elif number == 0 and not port.isdecimal():
-            name = variables.fresh(node.name.replace(".", "_"), place)
+            name = variables.fresh(node.name.replace(".", "_"), place, busy)
         else:
             own = f"{node.name.replace('.', '_')}_{port}" if port.isdecimal() else port
             name = variables.fresh(own, place)
@@ -242,6 +256,14 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
         if name != "_":
             variables.hold(name, ref)
     return targets
+
+
+def _beside(node: Node, variables: _Locals) -> frozenset[str]:
+    """The variables that all turns of a loop read, beside the one that goes through it."""
+    if node.kind != "ModuleList":
+        return frozenset()
+    masks = [ref for child in node.calls() for _, ref in child.named]
+    return frozenset(variables.names[ref] for ref in (*node.inputs[1:], *masks))
 
 
 def _left(node: Node, targets: dict[str, str]) -> str:
@@ -348,58 +370,3 @@ def _returned(graph: Graph, variables: _Locals) -> str:
         pairs = zip(keys, names, strict=True)
         return "{" + ", ".join(f"{literal(key)}: {name}" for key, name in pairs) + "}"
     return ", ".join(names)
-
-
-def _stages(graph: Graph) -> set[int]:
-    """The calls that begin a stage: after a pool, a run of repeats, the head."""
-    stages = set()
-    head = _head(graph)
-    for place, node in enumerate(graph.nodes):
-        before = graph.nodes[place - 1] if place else None
-        if before is None or "absent" in (node.kind, before.kind):
-            continue
-        after_pool = _is_pool(_skip_dropouts(graph, place - 1)) and _holds_weights(node)
-        run_begins = node.repeated and before.path != node.path and not before.repeated
-        joins = node.row is not None and bool(node.row.variadic) and len(node.inputs) > 1
-        merges = joins and not (before.row is not None and before.row.operation)
-        if after_pool or run_begins or place == head:
-            stages.add(place)
-        elif merges:
-            stages.add(place - 1 if _is_beside(graph, place - 1) else place)
-    return stages
-
-
-def _is_beside(graph: Graph, place: int) -> bool:
-    """Whether a call reads something else than what was computed just before."""
-    node, ahead = graph.nodes[place], len(graph.inputs) + place - 1
-    return bool(place and node.target) and all(ref.node != ahead for ref in node.inputs)
-
-
-def _holds_weights(node: Node) -> bool:
-    return any(leaf.row.weights(arguments(leaf.args)) for leaf in node.leaves() if leaf.row)
-
-
-def _skip_dropouts(graph: Graph, place: int) -> Node:
-    while place > 0 and _stem(graph.nodes[place]) == "dropout":
-        place -= 1
-    return graph.nodes[place]
-
-
-def _stem(node: Node) -> str:
-    return node.row.stem if node.row is not None else ""
-
-
-def _is_pool(node: Node) -> bool:
-    return _stem(node) in POOLS
-
-
-def _head(graph: Graph) -> int | None:
-    """Where the head begins: at the last flatten, or the global pool before it."""
-    names = [node.row.name if node.row is not None else "" for node in graph.nodes]
-    ends = [i for i, name in enumerate(names) if name == "Flatten" or name.startswith("Adaptive")]
-    if not ends:
-        return None
-    head = ends[-1]
-    while head > 0 and names[head - 1].startswith("Adaptive"):
-        head -= 1
-    return head

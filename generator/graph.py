@@ -115,6 +115,7 @@ class Node:
     condition: Any = None
     otherwise: Ref | None = None
     callee: Any = None
+    start: int = 0  # the number of the first of `copies`
     test: str = ""  # what `forward` asks before a conditional call
 
     @property

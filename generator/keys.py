@@ -41,7 +41,7 @@ def reads(
         message = "a `Sequential` is a chain: what stands in it has no `from`"
         scope.context.error("NG210", message, path, key=True)
     value = _decided(scope, item, "from", LayerNames(scope, None, index))
-    texts = value if isinstance(value, list) else [value]
+    texts = [plain(text) for text in value] if isinstance(value, list) else [value]
     if not texts or not all(isinstance(text, str) for text in texts):
         scope.context.error("NG201", "`from` is a reference or a list of references", path)
     inner = isinstance(item.common["from"], list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +31,7 @@ def operation_source(
     if row.prefix:
         return f"{row.prefix}{tensors[0]}"
     if row.operator:
-        numbers = [literal(v) for v in node.args.values() if v is not None and v != ()]
+        numbers = [_operand(v) for v in node.args.values() if v is not None and v != ()]
         return f" {row.operator} ".join([*tensors, *(_sized(n, sizes) for n in numbers)])
     if row.source:
         return _sized(arange_source(graph, node), sizes)
@@ -48,6 +49,15 @@ def operation_source(
     return f"{row.functional}({filled.removesuffix(', ')})"
 
 
+def _operand(value: Any) -> str:
+    """A number beside an operator: in brackets unless it is one name, number or call."""
+    code = literal(value)
+    tree = ast.parse(code, mode="eval").body
+    whole = isinstance(tree, (ast.Attribute, ast.Call, ast.Constant, ast.Name, ast.Subscript))
+    negative = isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Constant)
+    return code if whole or negative else f"({code})"
+
+
 def _arguments(node: Node) -> list[str]:
     row = node.row
     assert row is not None
@@ -62,6 +72,8 @@ def _arguments(node: Node) -> list[str]:
         if row.functional in STARRED and not isinstance(value, Coded):
             parts += [literal(item) for item in value]
         else:
+            if arg.name == "scale_factor" and isinstance(value, int):
+                value = float(value)  # TorchScript tells them apart
             positional = arg.positional and arg.default is REQUIRED
             parts.append(argument_source(arg, value, named=not positional))
     return parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .flow import Statement, forward_statements
@@ -13,7 +13,11 @@ from .shapes import concrete, propagate
 
 BATCHES = (2, 3)
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
-_KEEP_VALUES = frozenset({"Flatten", "Identity", "Unflatten"})
+# what moves values about and leaves them as they are
+_KEEP_VALUES = frozenset(
+    """Chunk Concat Expand Flatten Flip Identity Permute Reshape Roll Select Slice Split Squeeze
+    Stack Transpose Unflatten Unsqueeze""".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +68,42 @@ def make_plan(graph: Graph, network: Graph) -> Plan:
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
-        _idle(graph),
+        tuple(_idle(graph)),
     )
 
 
-def _idle(graph: Graph) -> tuple[str, ...]:
-    """The paths of modules that no live call reaches: absent layers read them."""
-    live = graph.live()
-    called = {node.target for place, node in enumerate(graph.nodes) if place in live}
-    targets = dict.fromkeys(node.target for node in graph.nodes if node.target)
-    idle = [target for target in targets if target not in called]
-    for path, layer in graph.layers():
-        if layer.use is not None:
-            idle += [f"{path}.{inner}" for inner in _idle(layer.use.graph)]
-    return tuple(idle)
+def _idle(graph: Graph, ports: Sequence[int] | None = None) -> list[str]:
+    """The paths of modules on which no output hangs, or none of the outputs at these places."""
+    outputs = [out for at, out in enumerate(graph.outputs) if ports is None or at in ports]
+    live = replace(graph, outputs=tuple(outputs)).live()
+    reads = [ref for place in live for ref in graph.nodes[place].reads]
+    reads += [ref for _, ref in outputs]
+    idle: dict[str, int] = {}
+    calls: dict[str, int] = {}
+    for place, node in enumerate(graph.nodes):
+        used = sorted(list(node.outputs).index(r.port) for r in reads if _is(graph, r, place, node))
+        for path, dead in _dead(node, place in live, used):
+            calls[path] = calls.get(path, 0) + 1
+            idle[path] = idle.get(path, 0) + dead
+    return [path for path, times in idle.items() if times and times == calls[path]]
+
+
+def _is(graph: Graph, ref: Ref, place: int, node: Node) -> bool:
+    return ref.node == len(graph.inputs) + place and ref.port in node.outputs
+
+
+def _dead(node: Node, live: bool, ports: Sequence[int]) -> Iterable[tuple[str, bool]]:
+    """The modules that a call runs, and whether nothing comes of it."""
+    target = node.target.strip(".")
+    if target:
+        yield target, not live
+    for child in node.calls() if node.body else ():
+        yield from _dead(child, live, (0,))
+    if node.use is not None and live:
+        inner = node.use.graph
+        gone = {*_idle(inner, ports)}
+        for path in dict.fromkeys([*gone, *(p for p, _ in inner.layers())]):
+            yield ".".join(filter(None, (target, path))), path in gone
 
 
 def _run(graph: Graph, statements: Sequence[Statement], sizes: Mapping[str, int]) -> Run:
@@ -129,7 +155,7 @@ def _sample(
 
 
 def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
-    """The calls that read a value, and as what; through those that only move it."""
+    """The calls that read a value, and as what; through blocks, and what only moves it."""
     for place, node in enumerate(graph.nodes):
         for position, read in enumerate(node.inputs):
             if read != ref:
@@ -137,10 +163,14 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
             first = next(node.leaves(), None)
             if first is None or first.row is None:
                 continue
+            if first.use is not None:
+                yield from _readers(first.use.graph, Ref(position))
+                continue
             roles = first.row.tensors
             yield first, roles[min(position, len(roles) - 1)]
             if node.row is not None and node.row.name in _KEEP_VALUES:
-                yield from _readers(graph, Ref(len(graph.inputs) + place))
+                for port in node.outputs:
+                    yield from _readers(graph, Ref(len(graph.inputs) + place, port))
         for name, read in node.named:
             if read == ref:
                 yield node, name

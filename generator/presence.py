@@ -29,6 +29,7 @@ def pass_through(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNam
     name = None if numbered else walk.name(item, names)
     if name is not None:
         walk.scope.written[name] = (passed,)
+        walk.scope.passed.add(name)
     walk.current = (passed,)
 
 
@@ -113,6 +114,8 @@ def absent(
     stem = row.stem if row is not None else snake_case(item.type)
     draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
     draft.condition, draft.name = condition, walk.name(item, names)
+    draft.functional = row is not None and row.operation
+    draft.written = draft.name is not None
     if walk.chain is not None:
         draft.outputs = {"output": walk.through[0]}
         walk.chain.append(draft)

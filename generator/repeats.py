@@ -56,7 +56,9 @@ def several_tensors(walk: Walk, item: Item, reads: Sequence[Ref]) -> bool:
 def repeated(walk: Walk, item: Item, count: Size) -> None:
     """Copies in a container: children one by one, or a loop where the count is an argument."""
     assert walk.chain is not None
-    if symbols_in(count) and loop(walk, item, count):
+    if count == 0:
+        walk.context.settle(count)
+    elif symbols_in(count) and loop(walk, item, count):
         return
     walk.context.settle(count)
     chained(walk, item, range(int(count)), None)
@@ -79,6 +81,9 @@ def chained(
         plain = replace(item, common=common)
         names = LayerNames(walk.scope, walk.through[0], copy)
         walk.layer(plain, (), walk.name(plain, names), index, repeated=True)
+        if types is None and "name" in item.common:
+            label = code_in_text(item.common["name"], names, walk.context.budget)
+            walk.chain[-1].label = label if "{" in label else ""
         if types is not None:
             terms = {**walk.scope.terms(), INDEX: copy}
             walk.through = (rebind_type(walk.through[0], terms), *walk.through[1:])
@@ -149,7 +154,10 @@ def progression(
         ):
             return 0, None
         sizes = zip(reached[0].shape, steps, strict=True)
-        shape = tuple(size + numbers[copy] * step if step else size for size, step in sizes)
+        shape = tuple(
+            size + numbers[copy] * step if step or symbols_in(step) else size
+            for size, step in sizes
+        )
         plain = tuple(
             size + copy * step for size, step in zip(reached[0].shape, steps, strict=True)
         )

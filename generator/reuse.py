@@ -34,7 +34,7 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, refusal, read, chained=False)) from None
     draft.inputs, draft.path = reads, item.path
-    draft.reuses = original.reuses or original
+    draft.reuses = None if original.functional else original.reuses or original
     return draft
 
 
@@ -66,7 +66,8 @@ def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, .
         return replace(draft, name=original.name, shared=original.shared)
     if original.row is not None:
         applied = apply(original.row, original.args, types)
-        walk.context.pin(applied.pinned)
+        for left, right in applied.loose:
+            walk.context.agree(left, right)
         return replace(original, outputs=applied.outputs, named=())
     through, children = types, []
     for child in original.children:

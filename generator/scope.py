@@ -68,6 +68,7 @@ class Scope:
     written: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
     stems: dict[str, list[int]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)  # names of absent layers
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names."""
@@ -108,7 +109,7 @@ class Scope:
             ref = self._lookup(name)
             if ref is not None:
                 ref = self._port(ref, port, text, path)
-        elif ref is not None and self._portless(ref):
+        elif ref is not None and self._portless(ref) and text not in self.passed:
             help = f"write `{text}.0`, `{text}.1`, ..."
             self.context.error("NG204", f"`{text}` gives several tensors", path, help=help)
         if ref is None:
@@ -124,6 +125,9 @@ class Scope:
         for draft in modules:
             if draft.name == name:
                 return draft
+        functions = [d for d in self.drafts if d.functional and name in (d.name, d.stem)]
+        if functions and functions[0].row is not None and not functions[0].row.operation:
+            return functions[0]
         shared = [draft for draft in modules if draft.shared is not None and draft.stem == name]
         if shared and len(self.names.stateless[name]) == 1:
             return shared[0]

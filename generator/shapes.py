@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .algebra import Symbol
 from .binding import rebind
+from .context import INDEX
 from .graph import Graph, Node, Ref
 from .layers.base import (
     REQUIRED,
@@ -20,8 +20,10 @@ from .layers.base import (
     check_dtype,
     refuse,
 )
+from .layers.broadcasting import meeting
 from .literals import literal
-from .sizes import is_runtime, is_unknown, plain, same, shape_text, shown, symbols_in
+from .sizes import Dim, Size, is_runtime, is_unknown, plain, same, shape_text, shown, symbols_in
+from .tables import Table
 
 # tensors of positions and conditions have types of their own
 OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
@@ -31,12 +33,12 @@ OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
 class Applied:
     """A layer applied to inputs: all its arguments, and its outputs by port.
 
-    `pinned` are the names that must keep their values for what was written to agree.
+    `loose` are pairs of sizes that must stay equal, and are so by their numbers only.
     """
 
     args: Mapping[str, Any]
     outputs: Mapping[str, TensorType]
-    pinned: frozenset[Symbol] = frozenset()
+    loose: tuple[tuple[Size, Size], ...] = ()
 
     @property
     def a(self) -> Args:
@@ -59,61 +61,61 @@ def apply(
         if name not in OTHER_TYPES:
             check_dtype(row, tensor)
     named = named or {}
-    args, pinned = complete(row, written, inputs)
+    args, loose = complete(row, written, inputs)
     result = row.rule(arguments(args), *inputs, **named)
     outputs = {"output": result} if isinstance(result, TensorType) else result
     for tensor in outputs.values():
         _check_sizes(row, tensor)
-    return Applied(args, outputs, pinned)
+    return Applied(args, outputs, (*loose, *meeting(row, arguments(args), inputs)))
 
 
 def complete(
     row: Layer,
     written: Mapping[str, Any],
     inputs: Sequence[TensorType],
-) -> tuple[dict[str, Any], frozenset[Symbol]]:
+) -> tuple[dict[str, Any], list[tuple[Size, Size]]]:
     """The written arguments, the inferred ones and the defaults, in torch's order.
 
-    Beside them the names on whose values the agreement of written and inferred numbers hangs.
+    Beside them the pairs of written and inferred numbers that agree by accident.
     """
     args: dict[str, Any] = {}
-    pinned: frozenset[Symbol] = frozenset()
+    loose: list[tuple[Size, Size]] = []
     for arg in (*row.args, *row.options):
         value = written.get(arg.name, None if arg.default is REQUIRED else arg.default)
         if arg.kind.module and isinstance(value, Nested):
             value, more = _complete_nested(value, [inputs[place] for place in arg.reads])
-            pinned |= more
+            loose += more
         args[arg.name] = value
     inferred = row.infer(arguments(args), *inputs)
     for name, value in inferred.items():
         if name in written and written[name] is not None:
-            pinned |= _check_agrees(name, plain(written[name]), value)
+            loose += _check_agrees(name, plain(written[name]), value)
         else:
             args[name] = value
     for arg in row.args:
         if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
             refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
     _check_runtime(row, args)
-    return args, pinned
+    return args, loose
 
 
 def _complete_nested(
     module: Nested, inputs: Sequence[TensorType]
-) -> tuple[Nested, frozenset[Symbol]]:
+) -> tuple[Nested, list[tuple[Size, Size]]]:
     inputs = inputs[: len(module.row.tensors)]
     if len(inputs) < len(module.row.tensors):
         refuse(f"`{module.row.name}` reads {len(module.row.tensors)} tensors and can't stand here")
-    args, pinned = complete(module.row, module.args, inputs)
-    return Nested(module.row, args), pinned
+    args, loose = complete(module.row, module.args, inputs)
+    return Nested(module.row, args), loose
 
 
-def _check_agrees(name: str, written: Any, found: Any) -> frozenset[Symbol]:
-    """Refuse two numbers that differ; the names that must not change for them to be equal."""
+def _check_agrees(name: str, written: Any, found: Any) -> list[tuple[Size, Size]]:
+    """Refuse two numbers that differ; the pairs that are equal by their numbers only."""
     if written == found:
         sides = (_as_tuple(written), _as_tuple(found))
         loose = [pair for pair in zip(*sides, strict=True) if None not in pair and not same(*pair)]
         if not is_runtime(loose):
-            return symbols_in(loose)
+            return loose
     given, reads = (
         shape_text(value) if isinstance(value, tuple) else shown(value) if value else "null"
         for value in (written, found)
@@ -134,12 +136,16 @@ def _check_runtime(row: Layer, args: Mapping[str, Any]) -> None:
     for arg in () if row.operation or row.source == "arange" else row.args:
         value = args[arg.name]
         if not isinstance(value, Nested) and is_unknown(value):
-            text = shape_text(value) if isinstance(value, tuple) else literal(value)
+            text = shape_text(value) if isinstance(value, tuple) else _text(value)
             refuse(
                 f"`{arg.name}` would be {text}, which is known only at run time",
                 arg.name,
                 "give the input's shape in numbers, or pool to a fixed size first",
             )
+
+
+def _text(value: Any) -> str:
+    return value.code if isinstance(value, Table) else literal(value)
 
 
 def _check_sizes(row: Layer, tensor: TensorType) -> None:
@@ -180,6 +186,8 @@ def _run(
 ) -> list[Mapping[str, TensorType]]:
     """The outputs of inputs and calls; `prefix` is the path of the module that is run."""
     values = {**graph.values, **sizes}
+    if "N" in sizes:
+        values["N"] = Dim.named("N", sizes["N"], runtime=True)
     known: list[Mapping[str, TensorType]] = [{"output": type_} for type_ in inputs]
     for node in graph.nodes:
         reads = [_pick(known, ref) for ref in node.inputs]
@@ -213,13 +221,22 @@ def _call(
     elif node.row is not None:
         outputs = apply(node.row, _settled(node.args, values), inputs, named).outputs
     else:
-        for child in node.calls():
-            found = _call(child, inputs, {}, values, prefix, calls)
+        for child, numbered in _turns(node, values):
+            found = _call(child, inputs, {}, numbered, prefix, calls)
             inputs = (next(iter(found.values())), *inputs[1:])
         return {"output": inputs[0]}
     if node.target.strip(".") and not (node.row and node.row.source):
         calls.append((path, next(iter(outputs.values()))))
     return outputs
+
+
+def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mapping[str, Any]]]:
+    """The calls in a container, with what names stand for there: copies have numbers."""
+    for child in node.body:
+        if child.kind != "copies":
+            yield child, values
+        for index, copy in enumerate(child.body if child.kind == "copies" else (), child.start):
+            yield copy, {**values, INDEX: index}
 
 
 def _call_block(

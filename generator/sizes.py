@@ -165,6 +165,11 @@ def named_by(size: Size) -> frozenset[Symbol]:
     return only.symbols if only and only.text in {s.name for s in only.symbols} else frozenset()
 
 
+def is_batch(size: Size) -> bool:
+    """Whether a size is the batch's."""
+    return {symbol.name for symbol in named_by(size)} == {"N"}
+
+
 def is_runtime(value: object) -> bool:
     """Whether a value is known only when the network runs."""
     return any(symbol.runtime for symbol in symbols_in(value))

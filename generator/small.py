@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .arguments import by_name
+from .context import INDEX
 from .layers import OPERATIONS
 from .layers.base import REQUIRED
+from .names import why_no_variable
 from .parameters import REQUIRED as NEEDED
 from .scope import LayerNames
 from .sizes import Size, is_runtime
@@ -25,20 +27,25 @@ def as_block(walk: Walk, item: Item, index: Size | None) -> tuple[BlockSpec, Ite
     """
     row = OPERATIONS[item.type]
     written, paths = by_name(walk.scope, item, row)
-    params = {arg.name: NEEDED if arg.default is REQUIRED else arg.default for arg in row.args}
+    inner = {arg.name: _variable(arg.name) for arg in row.args}
+    params = {inner[a.name]: NEEDED if a.default is REQUIRED else a.default for a in row.args}
     names = LayerNames(walk.scope, walk.first_type(()), index)
     inside = {
         name: value
         for name, value in written.items()
-        if name not in params or is_runtime(walk.context.evaluate(value, names, paths[name]))
+        if name not in inner or is_runtime(walk.context.evaluate(value, names, paths[name]))
     }
-    params = {name: default for name, default in params.items() if name not in inside}
-    own = {name: inside.get(name, f"${name}") for name in written}
+    own = {name: inside.get(name, f"${inner.get(name)}") for name in written}
     spec = BlockSpec(
         inputs=["input"],
-        params=params,
+        params={name: params[name] for name in params if name not in map(inner.get, inside)},
         layers=[{item.type: own}],
         description=f"The operation `{item.type}` as a module.",
     )
-    given = {name: value for name, value in written.items() if name not in inside}
+    given = {inner[name]: value for name, value in written.items() if name not in inside}
     return spec, replace(item, written=given)
+
+
+def _variable(name: str) -> str:
+    """The argument's name, where it can be a variable's."""
+    return f"{name}_" if why_no_variable(name) or name == INDEX else name

@@ -48,8 +48,6 @@ def table(value: Any, names: Names, budget: Budget) -> Table:
     tree = ast.parse(text, mode="eval").body
     reader = _Reader(names, budget)
     shape, kinds = reader.measure(tree, {})
-    if reader.count > MOST_VALUES:
-        fail(f"{reader.count} values are too many: {MOST_VALUES} at most")
     code = reader.code(tree)
     return Table(code, shape, _dtype(kinds), frozenset(reader.symbols))
 
@@ -105,7 +103,6 @@ class _Reader:
 
     names: Names
     budget: Budget
-    count: int = 1
     symbols: set[Symbol] = field(default_factory=set)
 
     def measure(self, node: ast.expr, local: dict[str, Any]) -> tuple[tuple[Size, ...], set[type]]:
@@ -146,11 +143,11 @@ class _Reader:
         numbers = evaluator.range(loop.iter)
         if not numbers:
             fail("a buffer's `value` is empty")
-        self.count *= len(numbers)
-        if self.count > MOST_VALUES:
-            fail(f"{self.count} values are too many: {MOST_VALUES} at most")
+        outside = local.get("", 1) * len(numbers)  # no name is empty: the values so far
+        if outside > MOST_VALUES:
+            fail(f"{outside} values are too many: {MOST_VALUES} at most")
         ends = [
-            self.measure(node.elt, {**local, loop.target.id: number})
+            self.measure(node.elt, {**local, "": outside, loop.target.id: number})
             for number in {numbers[0], numbers[-1]}
         ]
         shape, kinds = self._same(ends, evaluator.range_length(loop.iter, numbers))
@@ -203,6 +200,12 @@ class _Bound(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == "shape":
             return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
         return ast.Call(node.func, [self.visit(arg) for arg in node.args], [])
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        if names & self.local:
+            return ast.Subscript(self.visit(node.value), self.visit(node.slice))
+        return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.local or node.id in FUNCTIONS or node.id == "range":

@@ -19,7 +19,8 @@ def read_ties(context: Context, graph: Graph) -> Graph:
             if side not in weights:
                 message = f"there is no parameter `{printable(side)}`"
                 context.error("NG204", message, ("tie", left), key=key, help=closest(side, weights))
-        sizes = [shape_text(weight.shape) for weight in (weights[left], weights[right])]
+        pair = (weights[left], weights[right])
+        sizes = [shape_text([int(size) for size in weight.shape]) for weight in pair]
         if sizes[0] != sizes[1] or left == right:
             message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
             context.error("NG211", message, ("tie", left))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +20,7 @@ from .parameters import bare
 from .sizes import Coded, plain, symbols_in
 from .source import Source
 
+_BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
 Modules = list[tuple[Case, Module]]
 
 
@@ -38,6 +41,7 @@ class Union:
     extras: dict[str, dict[int, Any]] = field(default_factory=dict)
     keeps: dict[str, Any] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
+    hints: dict[str, str] = field(default_factory=dict)  # of parameters that are one of few words
 
     def modules(self) -> tuple[Module, ...]:
         """The attributes of the class."""
@@ -59,7 +63,7 @@ class Union:
                 for (case, table), absent in zip(tables, nameless, strict=True)
                 if place in table or path in absent
             ]
-            if len(group) < len(tables):
+            if len(group) < len(tables) and not all(module.absent for _, module in group):
                 self.refuse(group[0][1], "is there in some uses of the block only")
             module = self.module(group)
             if module is not None:
@@ -75,13 +79,16 @@ class Union:
         shapes = {(m.kind, m.label, m.start if m.children else first.start) for _, m in there}
         if len(shapes) > 1:
             self.refuse(first, "is a loop in some uses of the block only")
+        # what stands in braces in the names of copies must be there to be seen
+        words = {word for part in _BRACES.findall(first.label) for word in _WORD.findall(part)}
+        self.chooser.used |= words & self.chooser.allowed
         condition = None
         if any(module.condition is not None for _, module in there):
             condition = self.value(first, "condition", [(c, m.condition) for c, m in group])
         if first.kind == "layer":
             return replace(self.layer(there), condition=condition)
         if first.kind == "copies":
-            return replace(self.copies(there), condition=condition)
+            return replace(self.copies(there), condition=condition) if first.children else None
         lists = [(case, module.children) for case, module in there]
         keyed = (lambda m: m.name) if first.kind == "ModuleDict" else None
         return replace(first, children=self.children(lists, keyed), condition=condition)
@@ -115,7 +122,9 @@ class Union:
         args = {}
         for place, arg in enumerate(row.args):
             values = [(case, _argument(module, arg, place)) for case, module in group]
-            args[arg.name] = self.value(first, arg.name, values)
+            value = args[arg.name] = self.value(first, arg.name, values)
+            if arg.kind.annotation.startswith("Literal") and isinstance(value, Coded):
+                self.hints |= {s.name: arg.kind.annotation for s in value.symbols}
         return replace(first, row=row, args=args, callee=callee)
 
     def common_row(self, first: Module, modules: Sequence[Module]) -> Layer:
@@ -192,6 +201,24 @@ class Union:
         location = self.source.locate(module.path, key=True)
         message = f"`{module.name or type_}` {reason}"
         raise NetgenError(Diagnostic("NG210", message, location))
+
+    def with_types(self, modules: Sequence[Module]) -> tuple[Module, ...]:
+        """The modules, in whose conditions types are told from words."""
+        return tuple(
+            replace(
+                module,
+                condition=self.typed(module.condition),
+                children=self.with_types(module.children),
+            )
+            for module in modules
+        )
+
+    def typed(self, value: Any) -> Any:
+        """A condition in which parameters that name a type are compared with types."""
+        if not isinstance(value, Coded) or not {s.name for s in value.symbols} & self.types:
+            return value
+        tree = _Types(self.types, self.rows).visit(ast.parse(value.code, mode="eval"))
+        return replace(value, code=ast.unparse(ast.fix_missing_locations(tree)))
 
     # what `forward` does
 
@@ -279,6 +306,25 @@ class Union:
             if isinstance(known, Coded) and known.code == condition.code:
                 return f"self.{attribute}"
         return f"self.{self.keep(f'use_{node.name}', condition)}"
+
+
+class _Types(ast.NodeTransformer):
+    """``activation == "ReLU"`` as ``activation is nn.ReLU``."""
+
+    def __init__(self, names: set[str], rows: Mapping[str, Layer]) -> None:
+        self.names = names
+        self.rows = rows
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        right = node.comparators[0]
+        word = right.value if isinstance(right, ast.Constant) else None
+        if not isinstance(node.left, ast.Name) or node.left.id not in self.names:
+            return node
+        if not isinstance(word, str):
+            return node
+        same = isinstance(node.ops[0], ast.Eq)
+        kind = ast.parse(type_code(word, self.rows).code, mode="eval").body
+        return ast.Compare(node.left, [ast.Is() if same else ast.IsNot()], [kind])
 
 
 def _counterpart(row: Layer | None, arg: Arg, place: int) -> Arg | None:

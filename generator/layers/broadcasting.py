@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ..sizes import Size, symbols_in
-from .base import COMPLEX, FLOATS, WIDE, TensorType, refuse
+from collections.abc import Sequence
+
+from ..sizes import Size, same, symbols_in
+from .base import COMPLEX, FLOATS, WIDE, Args, Layer, TensorType, refuse
 
 
 def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
@@ -62,3 +64,34 @@ def common_type(x: TensorType, y: TensorType) -> str:
 
 def _category(dtype: str) -> int:
     return 3 if dtype in COMPLEX else 2 if dtype in FLOATS else 0 if dtype == "bool" else 1
+
+
+def meeting(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size, Size]]:
+    """Pairs of sizes of tensors that are put together, equal by their numbers and not by name."""
+    several = row.variadic is not None or row.name in ("MaskedFill", "MatMul", "Where")
+    several = several or row.name in ("Maximum", "Minimum")
+    if not several or row.name == "Einsum":
+        return []
+    first = inputs[0]
+    pairs: list[tuple[Size, Size]] = []
+    for other in inputs[1:]:
+        rank = min(first.rank, other.rank)
+        places = range(-rank, 0)
+        if row.name == "MatMul":
+            pairs.append((first.shape[-1], other.shape[-2 if other.rank > 1 else -1]))
+            places = range(-rank, -2)
+        if row.name == "Concat":
+            places = range(-rank, 0)
+            joined = int(a.dim) % first.rank - first.rank
+            pairs += [(first.shape[at], other.shape[at]) for at in places if at != joined]
+        else:
+            pairs += [(first.shape[at], other.shape[at]) for at in places]
+    return [
+        pair
+        for pair in pairs
+        if pair[0] == pair[1] and not same(*pair) and not any(_plain_one(size) for size in pair)
+    ]
+
+
+def _plain_one(size: Size) -> bool:
+    return size == 1 and not symbols_in(size)

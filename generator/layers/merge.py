@@ -9,7 +9,7 @@ from functools import partial
 from ..sizes import Size
 from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, TensorType, dimension, refuse
 from .broadcasting import broadcast, common_type, joined_batch, promoted
-from .kinds import FLOAT, INDEX, TEXT, optional
+from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
 
 NUMBERS = ALL - BOOLEAN
 
@@ -249,7 +249,7 @@ LAYERS = (
     ),
     Layer(
         name="MatMul",
-        stem="matmul",
+        stem="mat_mul",
         rule=matmul,
         dtypes=NUMBERS,
         macs=_matmul_macs,
@@ -305,7 +305,7 @@ LAYERS = (
         name="MaskedFill",
         stem="masked_fill",
         rule=masked_fill,
-        args=(Arg("value", FLOAT, positional=True),),
+        args=(Arg("value", NUMBER, positional=True),),
         dtypes=ALL,
         tensors=("input", "mask"),
         functional=".masked_fill",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..sizes import Size, exactly, product, shape_text
+from ..sizes import Size, exactly, is_batch, product, shape_text
 from .base import (
     ALL,
     COMPLEX,
@@ -25,11 +25,13 @@ from .upsampling import interpolate
 
 def reshape(a: Args, x: TensorType) -> TensorType:
     """The batch (if it comes first) and then `shape`, in which one size may be -1."""
-    keeps = x.batch == 0
+    batches = [place for place, size in enumerate(a.shape) if is_batch(size)]
+    keeps = x.batch == 0 and not batches
     if x.lost:
         refuse(f"the batch's place in {x} is not known, so it can't be kept")
-    if x.batch is not None and not keeps:
-        refuse(f"the batch of {x} does not come first: move it there with `Permute`")
+    if x.batch is not None and not keeps and len(batches) != 1:
+        help = "move the batch to the front with `Permute`, or write the whole shape with `N`"
+        refuse(f"the batch of {x} does not come first", help=help)
     whole = product(x.shape[1:] if keeps else x.shape)
     unknown = [place for place, size in enumerate(a.shape) if size == -1]
     rest = product(size for size in a.shape if size != -1)
@@ -40,7 +42,8 @@ def reshape(a: Args, x: TensorType) -> TensorType:
         refuse(f"{int(whole)} elements do not fit into {shape_text(a.shape)}", "shape")
     # torch refuses what does not divide, so the divisions in here are exact
     shape = tuple(exactly(whole // rest if size == -1 else size) for size in a.shape)
-    return TensorType((*x.shape[:1], *shape) if keeps else shape, x.dtype, x.batch)
+    batch = batches[0] if batches else x.batch
+    return TensorType((*x.shape[:1], *shape) if keeps else shape, x.dtype, batch)
 
 
 def permute(a: Args, x: TensorType) -> TensorType:
