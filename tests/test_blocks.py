@@ -1,0 +1,110 @@
+"""Blocks and what they are made of: legal specs that are hard to get right, and what they compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch_netgen import NetgenError
+from torch_netgen.source import parse
+
+from .conftest import ROOT, Builder
+from .test_parameters import hold
+
+TRICKY = {
+    text.split("\n")[0].removeprefix("name: "): text
+    for text in (ROOT / "tests" / "tricky.yaml").read_text().split("\n---\n")
+}
+
+
+@pytest.mark.parametrize("name", TRICKY)
+def test_tricky_specs_run_and_their_arguments_do_what_set_does(
+    name: str, build_text: Builder
+) -> None:
+    build_text(TRICKY[name])
+    hold(parse(TRICKY[name], name))
+
+
+def test_operands_keep_their_brackets(build_text: Builder) -> None:
+    network: Any = build_text(TRICKY["C1"]).module_class()
+    a, b = 3, 4
+    expected = ((torch.full((1, 8), 9.0) - (a - 1)) / (a * 2)) ** (a - 1) * (a + b) * b * -a
+    assert torch.allclose(network(torch.full((1, 8), 9.0)), expected)
+
+
+def test_copies_read_their_other_inputs_unchanged(build_text: Builder) -> None:
+    network: Any = build_text(TRICKY["C29"]).module_class().eval()
+    x = torch.randn(2, 8)
+    found = x
+    for layer in network.b:
+        found = layer.fc1(found) + x
+    context = network.ctx(found)
+    for layer in network.stack:
+        found = layer.fc1(found) + context
+    assert torch.allclose(network(x), found)
+
+
+def test_one_class_serves_any_number_of_copies(build_text: Builder) -> None:
+    result = build_text(TRICKY["Stages"])
+    network: Any = result.module_class(w=6, d=4)
+    assert [len(stage.blocks) for stage in (network.s1, network.s2, network.s3)] == [1, 4, 3]
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 3)
+    assert result.source.count("class Stage(") == 1
+
+
+def test_conditions_of_a_block_follow_its_arguments(build_text: Builder) -> None:
+    network: Any = build_text(TRICKY["Stages"]).module_class
+    assert isinstance(network(w=3).s1.blocks[0].short, torch.nn.Identity)
+    assert isinstance(network(w=4).s1.blocks[0].short, torch.nn.Conv2d)
+
+
+def test_tied_weights_are_one_parameter(build_text: Builder) -> None:
+    result = build_text(TRICKY["C22"])
+    network: Any = result.module_class()
+    assert network.h.lm.weight is network.e.weight
+    assert list(network.state_dict()) == ["e.weight", "h.lm.weight"]
+    assert result.parameter_count == sum(p.numel() for p in network.parameters()) == 66
+
+
+def test_initial_weights_are_those_of_the_spec(build_text: Builder) -> None:
+    text = (
+        "name: Net\ninput: [4]\nparams: {v: 0.25}\nlayers:\n"
+        "  - Linear: {name: first, out_features: 4, repeat: 2}\n"
+        "  - Linear: {name: head, out_features: 4}\n"
+        "init:\n  Linear: {weight: ones_, bias: zeros_}\n"
+        "  head: {bias: {constant_: $v}}\n  first.1: {weight: {constant_: $(3 * v)}}\n"
+    )
+    network: Any = build_text(text).module_class(v=0.5)
+    assert network.first[0].weight.unique().tolist() == [1.0]
+    assert network.first[1].weight.unique().tolist() == [1.5]
+    assert network.head.bias.unique().tolist() == [0.5]
+    assert network.head.weight.unique().tolist() == [1.0]
+
+
+def test_drop_path_keeps_the_mean(build_text: Builder) -> None:
+    text = "name: Net\ninput: [3]\nlayers: [{DropPath: 0.25}]"
+    network: Any = build_text(text).module_class()
+    x = torch.ones(4000, 3)
+    assert torch.equal(network.eval()(x), x)
+    dropped = network.train()(x)
+    assert {round(value, 4) for value in dropped.flatten().tolist()} == {0.0, 1.3333}
+    assert abs(dropped.mean().item() - 1) < 0.05
+
+
+def test_layer_norm_over_channels(build_text: Builder) -> None:
+    text = "name: Net\ninput: [5, 4, 4]\nlayers: [LayerNorm2d]"
+    network: Any = build_text(text).module_class()
+    x = torch.randn(2, 5, 4, 4)
+    rows = torch.nn.functional.layer_norm(x.permute(0, 2, 3, 1), (5,), eps=1e-6)
+    assert torch.allclose(network(x), rows.permute(0, 3, 1, 2), atol=1e-6)
+
+
+def test_a_block_that_differs_in_structure_is_refused(build_text: Builder) -> None:
+    text = (
+        "name: Net\ninput: [4]\nblocks:\n  B:\n    params: {n: 2}\n    layers:\n"
+        "      - Linear: {name: step_$index, out_features: 4, repeat: $n}\n      - Tanh\n"
+        "layers: [{B: {n: 2}}, {B: {n: 3}}]"
+    )
+    with pytest.raises(NetgenError, match="step_2"):
+        build_text(text)
