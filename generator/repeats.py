@@ -139,32 +139,33 @@ def progression(
     another repeat of the same layer has shown it. No types where there is no rule, or too few
     copies to see one.
     """
-    if all(_alike(reached[0], other) for other in reached) and known != 1:
-        return 0, list(reached)
-    if len(reached) < 3 and known is None:
-        return 0, None
-    if known != 0 and all(_alike(reached[1], other) for other in reached[2:]):
-        return 1, list(reached)
-    steps = [b - a for a, b in zip(reached[0].shape, reached[1].shape, strict=False)]
-    numbers = [Dim.named(INDEX, copy) for copy in range(len(reached))]
+    for first in (0, 1) if known is None else (known,):
+        tail = reached[first:]
+        alike = bool(tail) and all(_alike(tail[0], other) for other in tail)
+        shown = len(tail) > 2 or (alike and len(reached) > 2 * first)
+        types = _linear(tail, first) if tail and (shown or known is not None) else None
+        if types is not None:
+            return first, [*reached[:first], *types]
+    return 0, None
+
+
+def _linear(tail: Sequence[TensorType], first: int) -> list[TensorType] | None:
+    """The types with sizes that grow by one step from copy to copy, or none if they don't."""
+    start, following = tail[0], tail[min(1, len(tail) - 1)]
+    steps = [b - a for a, b in zip(start.shape, following.shape, strict=False)]
     types = []
-    for copy, other in enumerate(reached):
-        if other.rank != reached[0].rank or not _alike(
-            replace(other, shape=()), replace(reached[0], shape=())
-        ):
-            return 0, None
-        sizes = zip(reached[0].shape, steps, strict=True)
-        shape = tuple(
-            size + numbers[copy] * step if step or symbols_in(step) else size
-            for size, step in sizes
-        )
-        plain = tuple(
-            size + copy * step for size, step in zip(reached[0].shape, steps, strict=True)
-        )
-        if not all(same(a, b) for a, b in zip(plain, other.shape, strict=True)):
-            return 0, None
+    for copy, other in enumerate(tail):
+        if not _alike(replace(other, shape=()), replace(start, shape=())):
+            return None
+        if other.rank != start.rank:
+            return None
+        pairs = list(zip(start.shape, steps, strict=True))
+        if not all(same(a + copy * s, b) for (a, s), b in zip(pairs, other.shape, strict=True)):
+            return None
+        index = Dim.named(INDEX, copy + first, known=first > 0)
+        shape = tuple(a + (index - first) * s if s or symbols_in(s) else a for a, s in pairs)
         types.append(replace(other, shape=shape))
-    return 0, types
+    return types
 
 
 def _alike(left: TensorType, right: TensorType) -> bool:

@@ -1,4 +1,4 @@
-"""Blocks and what they are made of: legal specs that are hard to get right, and what they compute."""
+"""Blocks and what they are made of: specs that are hard to get right, and what they compute."""
 
 from __future__ import annotations
 
