@@ -123,7 +123,7 @@ def enter(
 def chain_of_copies(spec: BlockSpec) -> bool:
     """Whether a block is nothing but copies of one layer with names of their own."""
     layers, plain = spec.layers, spec.outputs is None and spec.inputs == ["input"]
-    if len(layers) != 1 or not plain or not isinstance(layers[0], dict):
+    if len(layers) != 1 or not plain or not isinstance(layers[0], dict) or len(layers[0]) != 1:
         return False
     (written,) = layers[0].values()
     if not isinstance(written, dict) or "from" in written or "when" in written:

@@ -87,3 +87,9 @@ def equal_unless(condition: Any) -> dict[str, Any]:
         elif symbols:
             found[left.id] = Coded(None, ast.unparse(right), symbols)
     return found
+
+
+def more_than(count: Any, number: int) -> Any:
+    """The condition that a count is above a number."""
+    code = ast.Compare(code_of(count), [ast.Gt()], [ast.Constant(number)])
+    return wrap(int(count) > number, code, symbols_in(count))

@@ -102,7 +102,9 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
     ]
     for number, use in enumerate(uses):
         use.call.update({name: use.outer[name] for name in given})
-        use.call.update({name: values.get(number) for name, values in union.extras.items()})
+        for name, values in union.extras.items():
+            # where the layer is absent no one reads it: the number of another use will do
+            use.call[name] = values.get(number, bare(next(iter(values.values()))))
         for parameter in params:
             if parameter.name in use.given or parameter.required:
                 use.call[parameter.name] = use.outer[parameter.name]
@@ -196,7 +198,7 @@ def hint_for(values: Sequence[Any]) -> str:
     hints = dict.fromkeys(_hint(value) for value in values if value not in lists)
     if lists and len({len(value) for value in lists}) == 1:
         places = [hint_for(items) for items in zip(*lists, strict=True)]
-        hints[f"tuple[{', '.join(places)}]"] = None
+        hints[f"tuple[{', '.join(places) or '()'}]"] = None
     elif lists:
         hints[f"tuple[{hint_for([item for value in lists for item in value])}, ...]"] = None
     if "float" in hints:
@@ -209,7 +211,7 @@ def hint_for(values: Sequence[Any]) -> str:
 
 def _hint(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return f"tuple[{', '.join(map(_hint, value))}]"
+        return f"tuple[{', '.join(map(_hint, value)) or '()'}]"
     return "None" if value is None else type(value).__name__
 
 

@@ -38,6 +38,9 @@ class Shared:
     rules: dict[SpecPath, int] = field(default_factory=dict)
     seen: dict[SpecPath, int] = field(default_factory=dict)
     short: set[SpecPath] = field(default_factory=set)
+    # the least and the most copies that the uses of a block have of a repeat, as with `rules`
+    counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     read: int = 0  # items, those that give no layer included
     index_decides: bool = False  # a copy's number decides on more than values
 

@@ -35,6 +35,7 @@ class _Found:
     taken: set[str] = field(default_factory=set)
     reserved: set[SpecPath] = field(default_factory=set)
     rules: dict[SpecPath, int] = field(default_factory=dict)
+    counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
 
 
 def lower(
@@ -50,7 +51,7 @@ def lower(
     found = _Found()
     blocks = read_blocks(document, source)
     while True:
-        shared = Shared(blocks, found.reserved, rules=found.rules)
+        shared = Shared(blocks, found.reserved, rules=found.rules, counts=found.counts)
         context = Context(source, document, overrides, found.fixed, shared)
         try:
             graph = _read(context, found, samples)
@@ -64,11 +65,14 @@ def lower(
         else:
             reserved = _sometimes_absent(uses_in(graph))
             rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
+            counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
             settled = reserved <= found.reserved and rules.keys() <= found.rules.keys()
+            settled = settled and counts == found.counts
             if settled and context.pinned <= found.fixed:
                 return graph
             found.reserved |= reserved
             found.rules |= rules
+            found.counts = counts
         found.fixed |= context.pinned
 
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .binding import rebind, rebind_type
+from .carried import both, more_than
 from .context import INDEX
 from .expressions import code_in_text
 from .graph import Ref
 from .layers.base import TensorType
+from .presence import absent
 from .scope import Draft, LayerNames
 from .sizes import Dim, Size, same, symbols_in
 from .spec import Item
@@ -19,12 +21,32 @@ if TYPE_CHECKING:
     from .walk import Walk
 
 
-def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: int) -> None:
-    """Copies in the scope itself: the first input is chained, the others read unchanged."""
-    for copy in range(count):
+def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
+    """Copies in the scope itself: the first input is chained, the others read unchanged.
+
+    Where the uses of a block have different numbers of them, all uses have places for the most,
+    and a copy that some of them lack hangs on a condition.
+    """
+    note_count(walk, item, count)
+    least, most = walk.context.shared.counts.get(item.path, (int(count), int(count)))
+    for copy in range(most):
         names = LayerNames(walk.scope, walk.first_type(reads), copy)
-        walk.layer(item, reads, walk.name(item, names), copy, repeated=True)
+        condition = more_than(count, copy) if copy >= least else None
+        if copy >= int(count):
+            absent(walk, item, condition, reads, names)
+        else:
+            walk.layer(item, reads, walk.name(item, names), copy, repeated=True)
+            draft = walk.scope.drafts[-1]
+            draft.condition = both(condition, draft.condition) if condition else draft.condition
+            draft.otherwise = reads[0] if condition else draft.otherwise
         reads = (*walk.current, *reads[1:])
+
+
+def note_count(walk: Walk, item: Item, count: Size) -> None:
+    """Take down how many copies a block's use has, for the other uses."""
+    if walk.context.parent is not None and symbols_in(count):
+        least, most = walk.context.shared.counted.get(item.path, (int(count), int(count)))
+        walk.context.shared.counted[item.path] = (min(least, int(count)), max(most, int(count)))
 
 
 def container(

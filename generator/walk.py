@@ -22,7 +22,7 @@ from .layers.base import Layer, TensorType
 from .names import snake_case
 from .naming import Names, written_names
 from .presence import conditional, pass_through
-from .repeats import container, copies, repeated
+from .repeats import container, copies, note_count, repeated
 from .reuse import again
 from .scope import Draft, LayerNames, Scope
 from .sizes import Size, plain, symbols_in
@@ -102,12 +102,13 @@ class Walk:
                 container(self, item, reads, count, names)
         elif self.chain is not None:
             repeated(self, item, count)
-        elif count == 0:
+        elif count == 0 and item.path not in self.context.shared.counts:
             self.context.settle(count)
+            note_count(self, item, count)
             pass_through(self, item, reads[:1], names)
         else:
             self.context.settle(count)
-            copies(self, item, reads, int(count))
+            copies(self, item, reads, count)
 
     def reads(self, item: Item, index: Size | None) -> tuple[Ref, ...]:
         """What an item reads."""

@@ -100,11 +100,13 @@ def test_layer_norm_over_channels(build_text: Builder) -> None:
     assert torch.allclose(network(x), rows.permute(0, 3, 1, 2), atol=1e-6)
 
 
-def test_a_block_that_differs_in_structure_is_refused(build_text: Builder) -> None:
+def test_a_block_whose_uses_read_differently_is_refused(build_text: Builder) -> None:
     text = (
-        "name: Net\ninput: [4]\nblocks:\n  B:\n    params: {n: 2}\n    layers:\n"
-        "      - Linear: {name: step_$index, out_features: 4, repeat: $n}\n      - Tanh\n"
-        "layers: [{B: {n: 2}}, {B: {n: 3}}]"
+        "name: Net\ninput: [4]\nblocks:\n  B:\n    params: {left: a}\n    layers:\n"
+        "      - Linear: {name: a, out_features: 4}\n"
+        "      - Linear: {name: b, from: input, out_features: 4}\n"
+        "      - Mul: {from: [$left, a, b]}\n"
+        "layers: [B, {B: {left: b}}]"
     )
-    with pytest.raises(NetgenError, match="step_2"):
+    with pytest.raises(NetgenError, match="does not read the same in all uses"):
         build_text(text)
