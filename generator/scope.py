@@ -12,6 +12,7 @@ from .diagnostics import NetgenError, SpecPath, closest, printable
 from .expressions import fail
 from .graph import Module, Placeholder, Ref, Use
 from .layers.base import Layer, TensorType
+from .names import snake_case
 from .naming import Names
 from .sizes import Size, symbols_in
 
@@ -96,6 +97,9 @@ class Scope:
         if draft.otherwise is not None:
             self.used.add(draft.otherwise.node)
         self.stems.setdefault(draft.stem, []).append(node)
+        word = snake_case(draft.row.name) if draft.row is not None else draft.stem
+        if word != draft.stem and draft.row is not None and draft.row.operation:
+            self.stems.setdefault(word, []).append(node)  # an operation by its type's name
         ref = Ref(node, draft.default_port)
         if draft.name is not None:
             self.written[draft.name] = (ref,)

@@ -134,7 +134,7 @@ class _Reader:
     ) -> tuple[tuple[Size, ...], set[type]]:
         """A comprehension over one range, without conditions."""
         loop = node.generators[0]
-        if len(node.generators) > 1 or loop.ifs or not isinstance(loop.target, ast.Name):
+        if any(part.ifs for part in node.generators) or not isinstance(loop.target, ast.Name):
             return self._of(Evaluator(self.names, self.budget, dict(local)).value(node))
         # the length of `range(n)` is n, whatever n is: nothing is decided by its number
         counts = isinstance(loop.iter, ast.Call) and len(loop.iter.args) == 1
@@ -146,11 +146,15 @@ class _Reader:
         outside = local.get("", 1) * len(numbers)  # no name is empty: the values so far
         if outside > MOST_VALUES:
             fail(f"{outside} values are too many: {MOST_VALUES} at most")
+        rest = node.generators[1:]
+        inner = ast.ListComp(node.elt, rest) if rest else node.elt
         ends = [
-            self.measure(node.elt, {**local, "": outside, loop.target.id: number})
+            self.measure(inner, {**local, "": outside, loop.target.id: number})
             for number in {numbers[0], numbers[-1]}
         ]
         shape, kinds = self._same(ends, evaluator.range_length(loop.iter, numbers))
+        if rest:  # `for i in a for j in b` gives one list
+            shape = (shape[0] * shape[1], *shape[2:])
         return shape, kinds | _static_kinds(node.elt)
 
     def code(self, node: ast.expr) -> str:

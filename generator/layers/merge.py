@@ -249,7 +249,7 @@ LAYERS = (
     ),
     Layer(
         name="MatMul",
-        stem="mat_mul",
+        stem="matmul",
         rule=matmul,
         dtypes=NUMBERS,
         macs=_matmul_macs,
