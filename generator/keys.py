@@ -115,8 +115,6 @@ def child_name(
     value = _word(scope, item, names)
     if value in used:
         scope.context.error("NG205", f"the name `{printable(value)}` is given twice", path)
-    if value.isdecimal():
-        scope.context.error("NG205", "numbers are given by position: leave `name` out", path)
     if not value or "." in value or not value.isprintable():
         message = f"`{printable(value)}` is no key: it is empty, or has a dot or what can't be seen"
         scope.context.error("NG205", message, path)

@@ -16,7 +16,7 @@ from .arguments import read_layer
 from .blocks import Body, draft_of, enter, graph_of
 from .context import Context
 from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
-from .graph import Placeholder, Ref
+from .graph import Module, Placeholder, Ref
 from .layers import OPERATIONS, TYPES
 from .layers.base import Layer, TensorType
 from .names import snake_case
@@ -24,7 +24,7 @@ from .naming import Names, written_names
 from .presence import conditional, pass_through
 from .repeats import container, copies, note_count, repeated
 from .reuse import again
-from .scope import Draft, LayerNames, Scope
+from .scope import Draft, LayerNames, Scope, to_module
 from .sizes import Size, plain, symbols_in
 from .small import as_block
 from .spec import BlockSpec, Item, read_item
@@ -281,6 +281,8 @@ class Walk:
         self.chain, self.called_one_by_one = [], several
         fill()
         children, through = self.chain, self.through[0]
+        if any(name and name.isdecimal() for name in self.children_names()):
+            self.check_numbers(item)
         self.chain, self.through, self.called_one_by_one = outer
         stem = snake_case(item.type) if name is None else name
         draft = Draft(None, {}, reads, (), {"output": through}, item.path, stem, name)
@@ -289,6 +291,16 @@ class Walk:
         if name is None and self.chain is None:
             draft.name = self.scope.names.numbered(stem)
         return draft
+
+    def check_numbers(self, item: Item) -> None:
+        """Refuse a child that is called by the number that another one has."""
+        modules = tuple(to_module(child, child.name or "") for child in self.chain or ())
+        found: set[str] = set()
+        for key, _ in Module("", "Sequential", children=modules).entries():
+            if key in found:
+                message = f"`{key}` is the name of one child and the number of another"
+                self.context.error("NG205", message, item.path, key=True)
+            found.add(key)
 
     def reuse(self, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
         """Apply a layer that is there already, with the same weights."""
