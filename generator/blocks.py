@@ -249,8 +249,3 @@ def ports(graph: Graph) -> list[str]:
     if graph.outputs[0][0] is None and len(graph.outputs) == 1:
         return ["output"]
     return [key if key is not None else str(i) for i, (key, _) in enumerate(graph.outputs)]
-
-
-def same_weights(left: Graph, right: Graph) -> bool:
-    """Whether one module can serve both graphs."""
-    return left.weights() == right.weights()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,6 @@ from .layers.base import Nested
 from .literals import literal
 from .sizes import Dim, plain, same, symbols_in
 from .tables import Table
-
-Fallback = Callable[[list[Any]], Any]
 
 
 class Inexpressible(Exception):

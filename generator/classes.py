@@ -260,22 +260,19 @@ def _shapes(
 def _type(
     types: Sequence[TensorType], cases: Sequence[Case], chooser: Chooser, letters: dict[str, Any]
 ) -> TensorType:
-    shape: list[Size] = []
-    ranks = {type_.rank for type_ in types}
-    shapes = [type_.shape for type_ in types]
-    if len(ranks) > 1:  # the batch, what differs, and the last size
-        middle = Dim.named("*", 0)
-        shapes = [(sizes[0], middle, sizes[-1]) for sizes in shapes]
-    for place, sizes in enumerate(zip(*shapes, strict=True)):
+    """The type of one input or output in all uses; ``*`` for what differs in number."""
+
+    def size(place: int) -> Size:
+        sizes = [type_.shape[place] for type_ in types]
         try:
-            if sizes[0] is not sizes[-1] or "*" not in str(getattr(sizes[0], "code", "")):
-                size = chooser.choose([*zip(cases, sizes, strict=True)], forward=True)
-                shape.append(rebind(size, letters))
-            else:
-                shape.append(sizes[0])
+            found = chooser.choose([*zip(cases, sizes, strict=True)], forward=True)
         except Inexpressible:
-            shape.append(Dim.named(f"D{place}", int(sizes[0])))
-    return replace(types[0], shape=tuple(shape))
+            return Dim.named(f"D{place % types[0].rank}", int(sizes[0]))
+        return rebind(found, letters)  # type: ignore[no-any-return]
+
+    if len({type_.rank for type_ in types}) > 1:
+        return replace(types[0], shape=(size(0), Dim.named("*", 0), size(-1)))
+    return replace(types[0], shape=tuple(map(size, range(types[0].rank))))
 
 
 def _letters(use: Use, given: set[str]) -> dict[str, Dim]:

@@ -98,11 +98,8 @@ def chained(
         index = copy if types is None else Dim.named(INDEX, copy, known=later)
         if types is not None:
             walk.through = (types[copy], *walk.through[1:])
-        common = {**item.common, "from": None}
-        common.pop("from")
-        plain = replace(item, common=common)
         names = LayerNames(walk.scope, walk.through[0], copy)
-        walk.layer(plain, (), walk.name(plain, names), index, repeated=True)
+        walk.layer(item, (), walk.name(item, names), index, repeated=True)
         if types is None and "name" in item.common:
             label = code_in_text(item.common["name"], names, walk.context.budget)
             walk.chain[-1].label = label if "{" in label else ""
