@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .context import Context
+from .diagnostics import Diagnostic, NetgenError, SpecPath, printable
 from .expressions import ExpressionError
 from .graph import Ref
+from .hints import closest, meant_argument
 from .initial import read_init
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
@@ -30,7 +32,7 @@ class Arguments:
     named: tuple[tuple[str, Ref], ...]
     types: tuple[TensorType, ...]
     named_types: tuple[tuple[str, TensorType], ...]
-    paths: Mapping[str, SpecPath]  # where each argument is written
+    paths: dict[str, SpecPath]  # where each argument is written
 
 
 def read_layer(
@@ -42,7 +44,7 @@ def read_layer(
     index: Size | None,
 ) -> Arguments:
     """The arguments of an item of this type; `through` is what a container's child reads."""
-    written, paths = by_name(scope, item, row)
+    written, paths = by_name(scope.context, item, row)
     named = [
         (name, _reference(scope, written.pop(name), paths[name]))
         for name in row.optional_tensors
@@ -61,19 +63,19 @@ def read_layer(
     }
     checked = read_arguments(row, args)
     if isinstance(checked, list):
-        raise NetgenError(*_diagnostics(scope, item, row, checked, paths))
+        checked = _as_meant(scope.context, item, row, checked, args, paths)
     named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
     return Arguments(checked, inputs, tuple(named), types, named_types, paths)
 
 
-def by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
+def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
     """The written arguments by name, and where each of them stands."""
     if isinstance(item.written, dict):
         own = {arg.name for arg in row.args}
         for name in FACTORY:
             if name in item.written and name not in own:
                 message = f"`{name}` is not part of a spec: the network is moved as a whole"
-                scope.context.error("NG203", message, item.at(name), key=True)
+                context.error("NG203", message, item.at(name), key=True)
         return dict(item.written), {name: item.at(name) for name in item.written}
     if item.written is None:
         return {}, {}
@@ -88,7 +90,7 @@ def by_name(scope: Scope, item: Item, row: Layer) -> tuple[dict[str, Any], dict[
             f"`{row.name}` takes {len(known)} arguments by position, but this gives {len(values)}"
         )
         path = item.at(len(known)) if several else item.path
-        scope.context.error("NG203", message, path, help=f"they are: {takes}")
+        context.error("NG203", message, path, help=f"they are: {takes}")
     names = [arg.name for arg in known[: len(values)]]
     paths = {name: item.at(i) if several else item.path for i, name in enumerate(names)}
     return dict(zip(names, values, strict=True)), paths
@@ -182,7 +184,7 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
         scope.context.error("NG202", f"this should be {expected}", path, help=help)
     row = CATALOGUE[type_]
     item = Item(type_, written, {}, path)
-    given, paths = by_name(scope, item, row)
+    given, paths = by_name(scope.context, item, row)
     for key in COMMON_KEYS:
         if key in given:
             scope.context.error(
@@ -194,7 +196,7 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
     }
     checked = read_arguments(row, args)
     if isinstance(checked, list):
-        raise NetgenError(*_diagnostics(scope, item, row, checked, paths))
+        raise NetgenError(*wrong_arguments(scope.context, item, row, checked, paths))
     for arg in row.args:
         value = checked.get(arg.name)
         if not arg.free and (arg.kind.index or (arg.kind.structural and isinstance(value, Coded))):
@@ -202,28 +204,74 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
     return Nested(row, checked)
 
 
-def _diagnostics(
-    scope: Scope, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
+def _as_meant(
+    context: Context,
+    item: Item,
+    row: Layer,
+    problems: list[Problem],
+    args: Mapping[str, Any],
+    paths: dict[str, SpecPath],
+) -> dict[str, Any]:
+    """The arguments with misspelt names put right, so that the reading can go on.
+
+    Raises what is wrong where it is not plain what was meant.
+    """
+    wrong = NetgenError(*wrong_arguments(context, item, row, problems, paths))
+    known = [arg.name for arg in (*row.args, *row.options)]
+    meant = {
+        found.argument: meant_argument(found.argument, known, ())
+        for found in problems
+        if found.kind == "unknown"
+    }
+    names = [meant.get(name) or name for name in args]
+    checked = read_arguments(row, dict(zip(names, args.values(), strict=True)))
+    if len({*names}) < len(names) or isinstance(checked, list):
+        raise wrong
+    context.shared.findings.caught(wrong)
+    paths.update({right: paths[word] for word, right in meant.items() if right})
+    return checked
+
+
+def _takes(row: Layer) -> str | None:
+    """The help that lists a layer's arguments."""
+    names = [f"`{arg.name}`" for arg in (*row.args, *row.options) if not arg.inferred]
+    return f"`{row.name}` takes {', '.join(names)}" if names else f"`{row.name}` takes none"
+
+
+def listed(item: Item, row: Layer | None) -> Item:
+    """The item with a list of references as its `from`, for types that read several tensors."""
+    if row is None or not row.operation or not isinstance(item.written, list):
+        return item
+    several = row.variadic is not None or len(row.tensors) > 1
+    if several and all(isinstance(text, str) for text in item.written):
+        common = {**item.common, "from": item.written}
+        return replace(item, written=None, common=common, listed=True)
+    return item
+
+
+def wrong_arguments(
+    context: Context, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
 ) -> list[Diagnostic]:
     """A diagnostic for each problem; what is misspelt is not missing as well."""
     misspelt = any(found.kind == "unknown" for found in problems)
     return [
-        _diagnostic(scope, item, row, found, paths)
+        _diagnostic(context, item, row, found, paths)
         for found in problems
         if found.kind != "missing" or not misspelt
     ]
 
 
 def _diagnostic(
-    scope: Scope, item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]
+    context: Context, item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]
 ) -> Diagnostic:
     path = paths.get(found.argument, item.path)
     code, help = "NG203", None
     if found.kind == "unknown":
         known = [arg.name for arg in (*row.args, *row.options)]
-        help = closest(found.argument, [*known, *row.optional_tensors, *COMMON_KEYS])
+        meant = meant_argument(found.argument, [*known, *row.optional_tensors], COMMON_KEYS)
+        help = f"did you mean `{meant}`?" if meant else _takes(row)
     key = found.kind == "unknown" or (path == item.path and item.written is not None)
     if found.kind == "value":
         key = False
-    location = scope.context.source.locate(path, key=key)
+    location = context.source.locate(path, key=key)
     return Diagnostic(code, printable(found.message), location, help=help)

@@ -7,15 +7,17 @@ numbers of one use; what it gives is put back into the terms of the user.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .binding import rebind_type
 from .containers import module_tree
 from .context import Context
-from .diagnostics import Diagnostic, SpecPath, closest, printable
-from .finish import check_used, read_outputs
+from .diagnostics import Diagnostic, SpecPath, Unknowable, printable
+from .finish import ending, read_outputs
 from .graph import Graph, Parameter, Placeholder, Ref, Use
+from .hints import closest
 from .layers.base import Layer, TensorType
 from .layers.models import show_value
 from .names import snake_case
@@ -120,6 +122,25 @@ def enter(
     return body
 
 
+def read_body(context: Context, body: Body, read: Callable[[Body], Graph]) -> Graph:
+    """The graph of a body that is not known yet; its mistakes say which use they are about."""
+    shared, known = context.shared, len(context.shared.findings.found)
+    key = body.key()
+    try:
+        if key in shared.broken:
+            raise Unknowable
+        before = shared.findings.count
+        with shared.findings.collecting():
+            return read(body)
+        for place in list(shared.findings.found)[known:]:
+            shared.findings.found[place] = body.noted(shared.findings.found[place])
+        assert shared.findings.count > before
+        shared.broken.add(key)
+        raise Unknowable
+    finally:
+        shared.open.pop()
+
+
 def chain_of_copies(spec: BlockSpec) -> bool:
     """Whether a block is nothing but copies of one layer with names of their own."""
     layers, plain = spec.layers, spec.outputs is None and spec.inputs == ["input"]
@@ -191,11 +212,11 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
 def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
     """What a body that has been read comes to."""
     path: SpecPath = ("blocks", body.name)
-    outputs = read_outputs(scope, body.spec.outputs, current, (*path, "outputs"))
-    if not outputs:
-        message = "what the block gives must be named under `outputs`"
-        scope.context.error("NG210", message, (*path, "layers"), key=True)
-    check_used(scope, (*path, "inputs"))
+    with ending(scope, (*path, "inputs")):
+        outputs = read_outputs(scope, body.spec.outputs, current, (*path, "outputs"))
+        if not outputs:
+            message = "what the block gives must be named under `outputs`"
+            scope.context.error("NG210", message, (*path, "layers"), key=True)
     nodes, modules = module_tree(scope)
     graph = Graph(
         body.name,

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 from .version import __version__
-
-if TYPE_CHECKING:
-    from .pipeline import Result
-    from .smoke import Worker
 
 DONE, NOT_DONE = 0, 1  # argparse itself leaves with 2 after wrong usage
 
@@ -54,8 +49,8 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--device",
         default="auto",
-        choices=("auto", "cpu", "cuda", "mps"),
-        help="where to run it (default: the best that is there)",
+        choices=("auto", "cpu", "cuda", "mps", "meta"),
+        help="where to run it (default: the best that is there); meta takes no memory",
     )
     build.add_argument(
         "--set",
@@ -73,6 +68,19 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="for weights and sample inputs (default: 0)",
     )
+    build.add_argument(
+        "--force", action="store_true", help="overwrite a file that netgen did not write"
+    )
+    build.add_argument("--strict", action="store_true", help="take warnings for errors")
+    build.add_argument(
+        "--format",
+        default="text",
+        choices=("text", "json", "github"),
+        help="how to tell what was found (default: text)",
+    )
+    build.add_argument(
+        "-v", "--verbose", action="store_true", help="with errors, show the layers before them"
+    )
     return top
 
 
@@ -85,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     stems = [Path(config).stem for config in options.configs]
     if not options.output and len({*stems}) < len(stems):
         top.error("two specs of one name would be written to one file")
+    if not 0 <= options.seed < 2**63:
+        top.error("--seed takes a whole number of 0 or more")
     try:
         return _build(options, top)
     except KeyboardInterrupt:
@@ -95,50 +105,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
+    from .job import Job, work
+    from .reports import tell, tell_json
     from .smoke import Worker
 
     overrides = _overrides(options.overrides, top)
-    if not 0 <= options.seed < 2**63:
-        top.error("--seed takes a whole number of 0 or more")
-    code = DONE
+    outcomes = []
     with Worker() as worker:
-        if not options.no_smoke:
-            worker.start()  # torch loads while the specs are read
         for place, config in enumerate(options.configs):
             _progress(f"[{place + 1}/{len(options.configs)}] {config} ...")
-            code = max(code, _build_one(config, options, overrides, worker))
-    return code
-
-
-def _build_one(
-    config: str, options: argparse.Namespace, overrides: dict[str, Any], worker: Worker
-) -> int:
-    from .diagnostics import Diagnostic, NetgenError
-    from .pipeline import build_source, write
-    from .source import parse, read
-
-    start = time.perf_counter()
-    try:
-        source = parse(sys.stdin.read(), "<stdin>") if config == "-" else read(config)
-        used = None if options.no_smoke else worker
-        result = build_source(source, overrides, used, options.device, options.seed)
-        target = _target(config, options)
-        if target is not None and config != "-" and _same_file(target, Path(config)):
-            message = f"`{target}` is the spec itself: give another output with -o"
-            raise NetgenError(Diagnostic("NG501", message))
-        if target is None:
-            sys.stdout.write(result.source)
-        else:
-            write(target, result.source)
-    except NetgenError as error:
-        _progress("")
-        print(error, file=sys.stderr)
-        return NOT_DONE
-    _progress("")
-    report(
-        result, target, time.perf_counter() - start, sys.stderr if target is None else sys.stdout
-    )
-    return DONE
+            job = Job(
+                config,
+                _target(config, options),
+                overrides,
+                options.device,
+                options.seed,
+                smoke=not options.no_smoke,
+                strict=options.strict,
+                force=options.force,
+            )
+            outcomes.append(work(job, worker))
+            _progress("")
+            tell(outcomes[-1], options.format, verbose=options.verbose)
+    if options.format == "json":
+        tell_json(outcomes)
+    return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
 
 
 def _overrides(pairs: Sequence[str], top: argparse.ArgumentParser) -> dict[str, Any]:
@@ -167,30 +158,7 @@ def _target(config: str, options: argparse.Namespace) -> Path | None:
     return Path(options.output_dir or ".") / f"{Path(config).stem}.py"
 
 
-def _same_file(target: Path, config: Path) -> bool:
-    return target.exists() and config.exists() and target.samefile(config)
-
-
 def _progress(text: str) -> None:
     """A line on a terminal that the next one replaces; elsewhere nothing."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def report(result: Result, target: Path | None, seconds: float, to: TextIO) -> None:
-    """What was written, the table of shapes, and the verdict of the smoke-run."""
-    from .table import table_text
-
-    print(table_text(result.shapes, result.parameter_count), file=to)
-    proof = result.proof
-    if proof is None:
-        verdict = "not run: --no-smoke"
-    else:
-        notes = "".join(f"; {note}" for note in proof.notes)
-        verdict = (
-            f"smoke-run on {proof.device}: passed in {proof.seconds:.2f} s (torch {proof.torch}): "
-            f"forward, backward and eval, batches of 2 and 3{notes}"
-        )
-    print(verdict, file=to)
-    if target is not None:
-        print(f"wrote {target} in {seconds:.2f} s", file=to)

@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 
 from .algebra import Symbol
 from .binding import rebind
-from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, Unknowable, printable
 from .expressions import Budget, ExpressionError, evaluate_text, fail, has_expression
 from .functions import KNOWN
+from .hints import closest
 from .layers import TYPES
 from .layers.base import Layer
 from .sizes import Size, same, symbols_in
@@ -30,6 +31,9 @@ class Shared:
 
     blocks: Mapping[str, BlockSpec]
     reserved: set[SpecPath]
+    findings: Findings = field(default_factory=Findings)
+    lost_blocks: set[str] = field(default_factory=set)  # something is wrong with their keys
+    broken: set[Any] = field(default_factory=set)  # uses whose bodies have mistakes
     budget: Budget = field(default_factory=Budget)
     bodies: dict[Any, Any] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
@@ -63,6 +67,7 @@ class Context:
     parent: Context | None = None
     outer: dict[str, Any] = field(default_factory=dict)
     decided: list[Any] = field(default_factory=list)  # what a user must keep as it is, in own terms
+    lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
 
     def row(self, type_: str) -> Layer | None:
         """The built-in type of this name; a block of the spec's own comes before it."""
@@ -137,10 +142,16 @@ class Context:
         try:
             return evaluate_text(value, names, self.budget)
         except ExpressionError as error:
-            help = closest(error.word, [*names.words(), *KNOWN]) if error.word else None
-            help = None if error.word in KNOWN else help
-            code = "NG208" if error.word else "NG206"
-            self.error(code, printable(error.message), path, help=help)
+            if error.word in self.lost:
+                raise Unknowable from None
+            self.misnamed(error, names.words(), path)
+
+    def misnamed(self, error: ExpressionError, words: Sequence[str], path: SpecPath) -> NoReturn:
+        """Raise the diagnostic of an expression; `words` are the names that it may use."""
+        help = closest(error.word, [*words, *KNOWN]) if error.word else None
+        help = None if error.word in KNOWN else help
+        code = "NG208" if error.word else "NG206"
+        self.error(code, printable(error.message), path, help=help)
 
 
 @dataclass(slots=True)

@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-
-CODES = {
-    "NG101": "the file can't be read",
-    "NG102": "the text is not YAML",
-    "NG103": "YAML that netgen does not take",
-    "NG104": "a key stands twice in one mapping",
-    "NG201": "a key is missing, unknown or of the wrong kind",
-    "NG202": "an unknown layer type",
-    "NG203": "an argument is missing, unknown or of the wrong kind",
-    "NG204": "an unknown reference",
-    "NG205": "a name that can't be used",
-    "NG206": "an expression is wrong",
-    "NG207": "nothing uses this",
-    "NG208": "an unknown parameter",
-    "NG209": "part of the language that this version does not know yet",
-    "NG210": "a structure that can't be built",
-    "NG211": "the layer can't take its input or its arguments",
-    "NG401": "the run disproved the generated source",
-    "NG402": "the run did not end",
-    "NG403": "the device is not there",
-    "NG501": "the output can't be written",
-}
-
 
 SpecPath = tuple[str | int, ...]
 """The way to a value of a spec: keys of mappings, places in lists."""
@@ -49,61 +26,132 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake: what is wrong, where, what else is known about it, and how to mend it."""
+    """One mistake: what is wrong, where, what else is known about it, and how to mend it.
+
+    Its `severity` is ``error`` or ``warning``; the `code` is one of `codes.CODES`.
+    """
 
     code: str
     message: str
     location: Location | None = None
     notes: tuple[str, ...] = ()
     help: str | None = None
+    severity: str = "error"
 
-    def render(self) -> str:
+    def render(self, *, colour: bool = False) -> str:
         """The diagnostic as text, with an excerpt of the line where its place is known."""
-        lines = [f"error[{self.code}]: {self.message}"]
+        paint = _paint if colour else _plain
+        head = paint(f"{self.severity}[{self.code}]", self.severity)
+        lines = [f"{head}{paint(f': {printable(self.message)}', 'bold')}"]
         gutter = ""
         if self.location is not None:
             gutter = " " * len(str(self.location.line))
-            lines.append(f"{gutter}--> {self.location}")
-            lines += _excerpt(self.location, gutter)
-        lines += [f"{gutter} = note: {note}" for note in self.notes]
+            lines.append(f"{gutter}{paint('-->', 'frame')} {self.location}")
+            lines += _excerpt(self.location, gutter, self.severity, paint)
+        frame = paint(f"{gutter} =", "frame")
+        lines += [f"{frame} {paint('note', 'bold')}: {printable(note)}" for note in self.notes]
         if self.help:
-            lines.append(f"{gutter} = help: {self.help}")
-        return "\n".join(map(printable, lines))
+            lines.append(f"{frame} {paint('help', 'bold')}: {printable(self.help)}")
+        return "\n".join(lines)
 
 
-def _excerpt(location: Location, gutter: str) -> list[str]:
+_COLOURS = {"error": "1;31", "warning": "1;33", "frame": "1;34", "bold": "1"}
+
+
+def _paint(text: str, role: str) -> str:
+    return f"\x1b[{_COLOURS[role]}m{text}\x1b[0m"
+
+
+def _plain(text: str, role: str) -> str:
+    return text
+
+
+def _excerpt(
+    location: Location, gutter: str, severity: str, paint: Callable[[str, str], str]
+) -> list[str]:
     if not location.text:
         return []
     start = location.column - 1
     length = max(1, min(location.length, len(location.text) - start))
+    before, meant = location.text[:start], location.text[start : start + length]
+    # what is invisible is shown as more characters than it is
+    indent, carets = len(printable(before)), max(1, len(printable(meant)))
+    bar, number = paint(f"{gutter} |", "frame"), paint(f"{location.line} |", "frame")
     return [
-        f"{gutter} |",
-        f"{location.line} | {printable(location.text)}",
-        f"{gutter} | {' ' * start}{'^' * length}",
+        bar,
+        f"{number} {printable(location.text)}",
+        f"{bar} {' ' * indent}{paint('^' * carets, severity)}",
     ]
 
 
 class NetgenError(Exception):
-    """Something is wrong with what was asked; `diagnostics` say what."""
+    """Something is wrong with what was asked; `diagnostics` say what.
 
-    def __init__(self, *diagnostics: Diagnostic) -> None:
+    `table` shows the layers up to the first one that failed, where shapes did.
+    """
+
+    def __init__(self, *diagnostics: Diagnostic, table: str = "") -> None:
         super().__init__("\n\n".join(diagnostic.render() for diagnostic in diagnostics))
         self.diagnostics: Sequence[Diagnostic] = diagnostics
+        self.table = table
 
 
-def closest_word(word: str, words: Iterable[str]) -> str | None:
-    """The word that was probably meant."""
-    words = list(words)
-    folded = {known.lower(): known for known in words}
-    if word.lower() in folded:
-        return folded[word.lower()]
-    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=0.6)), None)
+MOST_FINDINGS = 100  # mistakes that are shown in one run
 
 
-def closest(word: str, words: Iterable[str]) -> str | None:
-    """The help for a misspelt word: the one that was probably meant."""
-    found = closest_word(word, words)
-    return f"did you mean `{found}`?" if found else None
+class Enough(Exception):
+    """There are more mistakes than anyone would read in one go."""
+
+
+class Unknowable(NetgenError):
+    """What follows from a mistake that has been found: there is nothing to say about it."""
+
+
+class Findings:
+    """All that is wrong with a spec: one diagnostic for one place."""
+
+    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
+        self.found: dict[object, Diagnostic] = {}
+        self.count = 0  # those that were known already included
+        for diagnostic in found:
+            self.add(diagnostic)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Take in a diagnostic, unless one of its place is known."""
+        place = diagnostic.location
+        key = (place.line, place.column) if place is not None else diagnostic.message
+        self.count += 1
+        self.found.setdefault(key, diagnostic)
+        if len(self.found) > MOST_FINDINGS:
+            raise Enough
+
+    def caught(self, error: NetgenError) -> None:
+        """Take in what an error says."""
+        self.count += not error.diagnostics
+        for diagnostic in error.diagnostics:
+            self.add(diagnostic)
+
+    def sorted(self) -> list[Diagnostic]:
+        """The diagnostics in the order of the file, not more than anyone would read."""
+        return in_file_order(self.found.values())[:MOST_FINDINGS]
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """What goes wrong inside is taken in, and the work goes on after it."""
+        try:
+            yield
+        except NetgenError as error:
+            self.caught(error)
+
+
+def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The diagnostics by line and column; those without a place come first."""
+
+    def place(diagnostic: Diagnostic) -> tuple[int, int]:
+        where = diagnostic.location
+        return (where.line, where.column) if where is not None else (0, 0)
+
+    return sorted(diagnostics, key=place)
 
 
 def printable(text: str) -> str:

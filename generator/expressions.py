@@ -10,12 +10,16 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
+from .algebra import Symbol
 from .carried import named
 from .evaluator import MOST_ITEMS, Budget, Evaluator, ExpressionError, Names, fail
+from .functions import KNOWN
 from .sizes import Coded, Dim, symbols_in
 
 LONGEST = 2_000  # characters of an expression
@@ -138,14 +142,90 @@ def evaluate(text: str, names: Names, budget: Budget) -> Any:
         fail(f"an expression of {len(text)} characters is too long")
     if _NAME.fullmatch(text) and text not in ("True", "False", "None", "pi"):
         return names.value(text)
-    text = _REFERENCE.sub(r'shape("\1")', text)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's opinion of odd literals
-            tree = ast.parse(text.strip().replace("\n", " "), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        fail(f"`{text}` is not an expression")
+    tree = _parsed(_REFERENCE.sub(r'shape("\1")', text))
     try:
         return Evaluator(names, budget).value(tree.body)
     except RecursionError:
         fail("the expression is nested too deeply")
+
+
+def _parsed(text: str) -> ast.Expression:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's opinion of odd literals
+            return ast.parse(text.strip().replace("\n", " "), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        fail(f"`{text}` is not an expression")
+
+
+def unknown_names(text: str, known: Container[str]) -> Iterator[str]:
+    """The names in a string's expressions that nothing stands for; refuses what is no expression.
+
+    Nothing is evaluated.
+    """
+    for piece in _split(text):
+        if not piece.expression:
+            continue
+        tree = _parsed(_REFERENCE.sub("0", piece.text))
+        own = {node.target.id for node in ast.walk(tree) if _loops(node)}  # type: ignore[attr-defined]
+        called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        read = [arg for call in ast.walk(tree) if _reads_shape(call) for arg in call.args]  # type: ignore[attr-defined]
+        for node in ast.walk(tree):
+            names = isinstance(node, ast.Name) and node not in called and node not in read
+            if names and not any(node.id in some for some in (known, own, KNOWN)):  # type: ignore[attr-defined]
+                yield node.id  # type: ignore[attr-defined]
+
+
+def _loops(node: ast.AST) -> bool:
+    return isinstance(node, ast.comprehension) and isinstance(node.target, ast.Name)
+
+
+def _reads_shape(node: ast.AST) -> bool:
+    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    return named and node.func.id == "shape"  # type: ignore[attr-defined]
+
+
+def words_in(text: str) -> set[str]:
+    """The names in a string's expressions; none of what is no expression."""
+    found: set[str] = set()
+    with suppress(ExpressionError):
+        for piece in _split(text):
+            if piece.expression:
+                found |= set(_NAME.findall(piece.text))
+    return found
+
+
+class Constant(Enum):
+    """What an expression is that hangs on something."""
+
+    NONE = "none"
+
+
+def constant(text: str, budget: Budget) -> bool | int | str | Constant:
+    """The value of an expression that is always the same and could be written as it is.
+
+    Fractions (``$(1 / 3)``) and comprehensions say more than their values.
+    """
+    only = only_expression(text)
+    if only is None:
+        return Constant.NONE
+    nodes = [*ast.walk(_parsed(only))]
+    functions = {node.func for node in nodes if isinstance(node, ast.Call)}
+    names = [node for node in nodes if isinstance(node, ast.Name) and node not in functions]
+    if names or any(isinstance(node, ast.comprehension) or _reads_shape(node) for node in nodes):
+        return Constant.NONE
+    value = Evaluator(_Nothing(), budget).value(_parsed(only).body)
+    return value if isinstance(value, (bool, int, str)) else Constant.NONE
+
+
+class _Nothing:
+    """The view of an expression in which there are no names."""
+
+    def value(self, name: str) -> Any:
+        fail(f"there is no parameter `{name}` here", name)
+
+    def shape(self, reference: str) -> Sequence[Any]:
+        fail("nothing is read here")
+
+    def pin(self, symbols: frozenset[Symbol]) -> None:
+        """Nothing hangs on a parameter here."""

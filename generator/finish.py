@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from .context import Context, ParameterNames
-from .diagnostics import Diagnostic, NetgenError, SpecPath
+from .diagnostics import Diagnostic, NetgenError, SpecPath, Unknowable
 from .graph import Parameter, Ref
 from .parameters import plain_text
 from .scope import Scope
@@ -32,8 +33,11 @@ def read_outputs(
     else:
         pairs = [(None, text, (*path, place)) for place, text in enumerate(written)]
     if not pairs:
+        scope.used.update(ref.node for ref in current)
         scope.context.error("NG201", "there is at least one output", path)
     outputs = []
+    for _, text, _ in pairs:
+        scope.mention(text, misspelt=True)
     for name, text, place in pairs:
         value = scope.context.evaluate(text, ParameterNames(scope.context, scope.params), place)
         scope.context.decide(value, place)
@@ -50,7 +54,7 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
             location = scope.context.source.locate((*path, placeholder.name), key=True)
             unused.append(Diagnostic("NG207", message, location))
     for place, draft in enumerate(scope.drafts, len(scope.inputs)):
-        if place not in scope.used and draft.kind != "absent":
+        if place not in scope.used and draft.kind not in ("absent", "lost"):
             type_ = draft.row.name if draft.row else "Sequential"
             message = f"nothing reads what `{draft.name or type_}` gives"
             help = "name it in a `from` or in `outputs`, or take it out"
@@ -58,6 +62,19 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
             unused.append(Diagnostic("NG207", message, location, help=help))
     if unused:
         raise NetgenError(*unused)
+
+
+@contextmanager
+def ending(scope: Scope, path: SpecPath) -> Iterator[None]:
+    """Inside the outputs are read; then nothing may be without use, and nothing lost."""
+    findings = scope.context.shared.findings
+    before = findings.count
+    with findings.collecting():
+        yield
+    with findings.collecting():
+        check_used(scope, path)
+    if scope.lost or findings.count > before:
+        raise Unknowable
 
 
 def mark_fixed(parameters: list[Parameter], pinned: set[str]) -> tuple[Parameter, ...]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .context import Context, ParameterNames
-from .diagnostics import SpecPath, closest, printable
+from .diagnostics import SpecPath, printable
 from .graph import Graph, Initial, Module
+from .hints import closest
 from .layers import CATALOGUE, LOCAL
 from .literals import literal
 from .sizes import plain, symbols_in
@@ -103,28 +104,54 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
     """The graph with what the spec says of its initial weights."""
     names = ParameterNames(context, values)
     layers = list(graph.layers())
-    found = []
+    found: list[Initial] = []
     for key, weights in context.document.init.items():
-        path: SpecPath = ("init", key)
-        matched = [(place, module) for place, module in layers if _matches(key, place, module)]
-        is_type = key in {*CATALOGUE, *LOCAL, *context.shared.blocks}
-        if not matched and not (is_type and _hidden(layers)):
-            known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
-            message = f"there is no layer `{printable(key)}`"
-            types = [module.row.name for _, module in layers if module.row]
-            help = closest(key, dict.fromkeys([*known, *types]))
-            context.error("NG204", message, path, key=True, help=help)
-        for weight, raw in weights.items():
-            there = [weight in {w.name for w in module.weights()} for _, module in matched]
-            if matched and not any(there):
-                message = f"`{printable(key)}` has no parameter `{printable(str(weight))}`"
-                context.error("NG204", message, (*path, weight), key=True)
-            init = read_init(context, raw, names, (*path, weight))
-            kind = "type" if is_type else "path" if "." in key else "name"
-            types_ = tuple(dict.fromkeys(m.row.name for _, m in matched if m.row)) or (key,)
-            top = "." not in key and tuple(place for place, _ in matched) == (key,)
-            found.append(Initial(kind, key, types_, str(weight), init, not all(there), top))
+        with context.shared.findings.collecting():
+            matched = _matched(context, layers, key)
+            for weight, raw in weights.items():
+                with context.shared.findings.collecting():
+                    found.append(_initial(context, matched, key, str(weight), raw, names))
     return replace(graph, initial=tuple(found))
+
+
+def _matched(
+    context: Context, layers: list[tuple[str, Module]], key: str
+) -> list[tuple[str, Module]]:
+    """The layers that a key means, with their paths."""
+    matched = [(place, module) for place, module in layers if _matches(key, place, module)]
+    if not matched and not (_is_type(context, key) and _hidden(layers)):
+        known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
+        message = f"there is no layer `{printable(key)}`"
+        types = [module.row.name for _, module in layers if module.row]
+        help = closest(key, dict.fromkeys([*known, *types]))
+        context.error("NG204", message, ("init", key), key=True, help=help)
+    return matched
+
+
+def _is_type(context: Context, key: str) -> bool:
+    return key in {*CATALOGUE, *LOCAL, *context.shared.blocks}
+
+
+def _initial(
+    context: Context,
+    matched: list[tuple[str, Module]],
+    key: str,
+    weight: str,
+    raw: Any,
+    names: ParameterNames,
+) -> Initial:
+    """What is said of one weight of the layers that a key means."""
+    path: SpecPath = ("init", key, weight)
+    there = [weight in {w.name for w in module.weights()} for _, module in matched]
+    if matched and not any(there):
+        message = f"`{printable(key)}` has no parameter `{printable(weight)}`"
+        known = [w.name for _, module in matched for w in module.weights()]
+        context.error("NG204", message, path, key=True, help=closest(weight, known))
+    init = read_init(context, raw, names, path)
+    kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
+    types = tuple(dict.fromkeys(m.row.name for _, m in matched if m.row)) or (key,)
+    top = "." not in key and tuple(place for place, _ in matched) == (key,)
+    return Initial(kind, key, types, weight, init, not all(there), top)
 
 
 def _matches(key: str, place: str, module: Module) -> bool:

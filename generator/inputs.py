@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .context import Context, ParameterNames
-from .diagnostics import SpecPath, closest, printable
+from .diagnostics import SpecPath, Unknowable, printable
 from .expressions import has_expression
 from .graph import Placeholder
+from .hints import closest
 from .layers.base import ALL, TensorType
 from .names import is_identifier, why_no_variable
 from .parameters import bare
@@ -47,15 +48,18 @@ def read_inputs(
     inputs = []
     for name, raw in written.items():
         path: SpecPath = ("input",) if only else ("inputs", name)
-        reason = why_no_variable(name)
-        if reason:
-            context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
-        if isinstance(raw, list):
-            raw, inner = {"shape": raw}, path
-        else:
-            inner = (*path, "shape")
-        spec = validate(InputSpec, raw, context.source, path)
-        inputs.append(_placeholder(context, name, spec, path, inner, values, samples, sizes))
+        with context.shared.findings.collecting():
+            reason = why_no_variable(name)
+            if reason:
+                context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
+            if isinstance(raw, list):
+                raw, inner = {"shape": raw}, path
+            else:
+                inner = (*path, "shape")
+            spec = validate(InputSpec, raw, context.source, path)
+            inputs.append(_placeholder(context, name, spec, path, inner, values, samples, sizes))
+    if len(inputs) < len(written):
+        raise Unknowable
     for name in document.sizes:
         if name not in sizes:
             help = closest(name, sizes)

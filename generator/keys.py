@@ -45,9 +45,8 @@ def reads(
     if not texts or not all(isinstance(text, str) for text in texts):
         scope.context.error("NG201", "`from` is a reference or a list of references", path)
     inner = isinstance(item.common["from"], list)
-    return tuple(
-        scope.find(text, (*path, place) if inner else path) for place, text in enumerate(texts)
-    )
+    places = [item.at("from", place) if inner else path for place in range(len(texts))]
+    return tuple(map(scope.find, texts, places))
 
 
 def condition(scope: Scope, item: Item, names: LayerNames) -> Any:

@@ -12,17 +12,19 @@ from typing import Any
 
 from . import keys
 from .containers import module_tree
-from .context import Context, Shared
-from .diagnostics import NetgenError, SpecPath
-from .finish import check_used, describe, mark_fixed, read_outputs
+from .context import Context, ParameterNames, Shared
+from .diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
+from .finish import describe, ending, mark_fixed, read_outputs
 from .graph import Graph, Use, uses_in
 from .initial import read_initial
 from .inputs import read_inputs
 from .layers.base import arguments
 from .naming import Names, written_names
 from .parameters import bare, read_parameters
-from .source import Source
-from .spec import Document, read_blocks
+from .rows import table_so_far
+from .scope import Scope
+from .spec import Reading, read_blocks
+from .survey import Survey
 from .ties import read_ties
 from .walk import Walk
 
@@ -36,55 +38,69 @@ class _Found:
     reserved: set[SpecPath] = field(default_factory=set)
     rules: dict[SpecPath, int] = field(default_factory=dict)
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    scope: Scope | None = None  # the network's, of the last reading
 
 
-def lower(
-    source: Source,
-    document: Document,
-    overrides: Mapping[str, Any],
-    samples: Mapping[str, int],
-) -> Graph:
+def lower(reading: Reading, overrides: Mapping[str, Any], samples: Mapping[str, int]) -> Graph:
     """The graph of a document; `samples` are values for run-time sizes without one.
 
-    Raises `NetgenError` for the first mistake found.
+    Raises `NetgenError` with all mistakes that were found.
     """
-    found = _Found()
-    blocks = read_blocks(document, source)
+    found, first = _Found(), Findings(reading.mistakes)
+    blocks = read_blocks(reading, first)
+    lost = set(reading.document.blocks) - set(blocks)
     while True:
-        shared = Shared(blocks, found.reserved, rules=found.rules, counts=found.counts)
-        context = Context(source, document, overrides, found.fixed, shared)
+        findings = Findings(first.found.values())
+        shared = Shared(blocks, found.reserved, findings, lost)
+        shared.rules, shared.counts = found.rules, found.counts
+        context = Context(reading.source, reading.document, overrides, found.fixed, shared)
         try:
-            graph = _read(context, found, samples)
+            with findings.collecting():
+                graph = _read(context, found, samples, reading.bad)
+            look_at_the_rest(context, found, reading.bad)
         except keys.Taken as name:
             found.taken.add(name.name)
             continue
-        except NetgenError:
-            # what is refused with a name may fit once the name is a number
-            if context.pinned <= found.fixed:
-                raise
-        else:
-            reserved = _sometimes_absent(uses_in(graph))
-            rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
-            counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
-            settled = reserved <= found.reserved and rules.keys() <= found.rules.keys()
-            settled = settled and counts == found.counts
-            if settled and context.pinned <= found.fixed:
-                return graph
-            found.reserved |= reserved
-            found.rules |= rules
-            found.counts = counts
+        except Enough:
+            pass
+        # what is refused with a name may fit once the name is a number
+        settled = context.pinned <= found.fixed
+        if not findings.found:
+            settled = _agrees(found, graph, shared) and settled
+        if settled and not findings.found:
+            return graph
+        if settled:
+            raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))
         found.fixed |= context.pinned
 
 
-def _read(context: Context, found: _Found, samples: Mapping[str, int]) -> Graph:
-    """One reading of the document."""
-    document = context.document
+def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
+    """Whether this reading has found out nothing new; what it has is kept for the next."""
+    reserved = _sometimes_absent(uses_in(graph))
+    rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
+    counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
+    settled = reserved <= found.reserved and rules.keys() <= found.rules.keys()
+    settled = settled and counts == found.counts
+    found.reserved |= reserved
+    found.rules |= rules
+    found.counts = counts
+    return settled
+
+
+def _read(
+    context: Context, found: _Found, samples: Mapping[str, int], bad: frozenset[str]
+) -> Graph:
+    """One reading of the document; what depends on its `bad` keys can't be known."""
+    document, found.scope = context.document, None
     parameters, values = read_parameters(context)
+    if bad:
+        raise Unknowable
     inputs, sizes = read_inputs(context, values, samples)
     walk = Walk(context, inputs, values, Names(written_names(document.layers) | found.taken))
-    walk.items(document.layers, ("layers",), None)
-    outputs = read_outputs(walk.scope, document.outputs, walk.current, ("outputs",))
-    check_used(walk.scope)
+    found.scope = walk.scope
+    with ending(walk.scope, ("inputs",)):
+        walk.items(document.layers, ("layers",), None)
+        outputs = read_outputs(walk.scope, document.outputs, walk.current, ("outputs",))
     nodes, modules = module_tree(walk.scope)
     graph = Graph(
         document.name,
@@ -99,6 +115,23 @@ def _read(context: Context, found: _Found, samples: Mapping[str, int]) -> Graph:
         {name: bare(value) for name, value in values.items()},
     )
     return read_initial(context, read_ties(context, graph), values)
+
+
+def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> None:
+    """Look at what has not been read: blocks without a use, and after a mistake everything."""
+    shared, words = context.shared, [*context.document.params]
+    survey = Survey(context, None if "params" in bad else words)
+    if found.scope is None and "layers" not in bad:
+        survey.items(context.document.layers, ("layers",))
+    if shared.findings.found:
+        names = ParameterNames(context, dict.fromkeys(words, 1))
+        survey.initial(context.document.init, names)
+    read = {key[0] for key in shared.bodies}
+    for name, block in shared.blocks.items():
+        if name not in read:
+            survey.block(name, block)
+    for name in shared.lost_blocks:
+        survey.lost_block(name, context.document.blocks[name])
 
 
 def _sometimes_absent(uses: Mapping[str, list[Use]]) -> set[SpecPath]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from .binding import rebind
 from .context import INDEX, Context, ParameterNames
-from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .diagnostics import Diagnostic, NetgenError, SpecPath, printable
 from .expressions import named
 from .graph import Parameter
+from .hints import closest
 from .literals import literal
 from .names import why_no_variable
 from .sizes import Dim, plain, symbols_in
@@ -29,26 +31,39 @@ def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
     parameters: list[Parameter] = []
     values: dict[str, Any] = {}
     for name, raw in context.document.params.items():
-        path: SpecPath = ("params", name)
-        default, doc, path = _declared(context, name, raw, path)
-        doc = plain_text(context, doc, values, (*path[:2], "doc"))
-        names = ParameterNames(context, values)
-        value = context.evaluate(default, names, path)
-        parameters.append(_parameter(context, name, value, doc, path))
-        values[name] = parameters[-1].value if parameters[-1].fixed else named(name, bare(value))
-        if name in context.overrides:
-            value = _override(context, name, value)
-            parameters[-1] = replace(
-                parameters[-1], value=bare(value), code=None, depends=frozenset()
-            )
-            fixed = parameters[-1].fixed
-            values[name] = bare(value) if fixed else named(name, bare(value))
+        with losing(context, name):
+            parameters.append(_read_parameter(context, name, raw, values))
     for name in context.overrides:
-        if name not in values:
+        if name not in context.document.params:
             message = f"`--set {printable(name)}`: the spec has no such parameter"
-            help = closest(name, values)
-            raise NetgenError(Diagnostic("NG208", message, context.source.locate(()), help=help))
+            diagnostic = Diagnostic("NG208", message, help=closest(name, context.document.params))
+            context.shared.findings.add(diagnostic)
     return parameters, values
+
+
+@contextmanager
+def losing(context: Context, name: str) -> Iterator[None]:
+    """A parameter with a mistake in it is lost, and with it what uses it; the reading goes on."""
+    try:
+        yield
+    except NetgenError as error:
+        context.shared.findings.caught(error)
+        context.lost.add(name)
+
+
+def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any]) -> Parameter:
+    """One parameter; its value is put beside those before it."""
+    path: SpecPath = ("params", name)
+    default, doc, path = _declared(context, name, raw, path)
+    doc = plain_text(context, doc, values, (*path[:2], "doc"))
+    value = context.evaluate(default, ParameterNames(context, values), path)
+    parameter = _parameter(context, name, value, doc, path)
+    values[name] = parameter.value if parameter.fixed else named(name, bare(value))
+    if name in context.overrides:
+        value = bare(_override(context, name, value))
+        parameter = replace(parameter, value=value, code=None, depends=frozenset())
+        values[name] = value if parameter.fixed else named(name, value)
+    return parameter
 
 
 def _declared(

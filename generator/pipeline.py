@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import linecache
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import source as sources
+from .advice import advice
 from .classes import class_graphs
-from .diagnostics import Diagnostic, NetgenError, printable
+from .diagnostics import Diagnostic, NetgenError
+from .files import check_target, write
 from .graph import Graph, lint
 from .layers.base import Refusal
 from .lower import lower
 from .plan import Plan, make_plan
-from .render import inputs_text, render
+from .records import inputs_text
+from .render import render
+from .rows import rows
 from .shapes import propagate
 from .smoke import Proof, Worker
 from .source import Source
-from .spec import Document, read_document
-from .table import Row, rows
+from .spec import Document, Reading, read_document
+from .table import Row
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,6 +55,7 @@ class Result:
     graph: Graph
     proof: Proof | None = None
     path: Path | None = None
+    warnings: tuple[Diagnostic, ...] = ()
 
     @property
     def shapes(self) -> tuple[Row, ...]:
@@ -84,6 +87,7 @@ def build(
     device: str = "auto",
     smoke: bool = True,
     seed: int = 0,
+    force: bool = False,
 ) -> Result:
     """Build a network from a spec's path or mapping.
 
@@ -91,23 +95,25 @@ def build(
         spec: Path of a YAML file, or the spec itself as a mapping.
         output: Where to write the source; by default it is only returned.
         overrides: Values of parameters, as ``--set`` gives them.
-        device: Where to run it: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        device: Where to run it: ``auto``, ``cpu``, ``cuda``, ``mps``, or ``meta``: without data.
         smoke: Whether to run the source and hold every prediction against it.
         seed: For weights and sample values.
+        force: Whether to overwrite a file that netgen did not write.
 
     Raises:
         NetgenError: The spec is wrong, the run disproved it, or it can't be written.
     """
     source = sources.from_mapping(spec) if isinstance(spec, Mapping) else sources.read(spec)
+    path = None if output is None else Path(output)
+    if path is not None:
+        check_target(path, force=force)
     with Worker() as worker:
         if smoke:
             worker.start()
         result = build_source(source, overrides or {}, worker if smoke else None, device, seed)
-    if output is None:
-        return result
-    path = Path(output)
-    write(path, result.source)
-    return Result(result.source, result.graph, result.proof, path)
+    if path is not None:
+        write(path, result.source)
+    return replace(result, path=path)
 
 
 def build_source(
@@ -116,29 +122,37 @@ def build_source(
     worker: Worker | None,
     device: str = "auto",
     seed: int = 0,
+    *,
+    strict: bool = False,
 ) -> Result:
-    """The network of a spec that has been read; a `worker` runs it."""
-    document = read_document(source)
-    graph, plan, classes = predict(source, document, overrides)
+    """The network of a spec that has been read; a `worker` runs it.
+
+    If it is `strict`, warnings are errors.
+    """
+    reading = read_document(source)
+    graph, plan, classes = predict(reading, overrides)
+    warnings = tuple(advice(reading, graph))
+    if strict and warnings:
+        raise NetgenError(*(replace(warning, severity="error") for warning in warnings))
     name = Path(source.name).name
     text = render(classes, name, inputs_text(source.text, overrides))
     proof = None if worker is None else worker.prove(text, plan, device, seed)
-    return Result(text, replace(graph, params=classes[-1].params), proof)
+    return Result(text, replace(graph, params=classes[-1].params), proof, warnings=warnings)
 
 
 def predict(
-    source: Source, document: Document, overrides: Mapping[str, Any]
+    reading: Reading, overrides: Mapping[str, Any]
 ) -> tuple[Graph, Plan, tuple[Graph, ...]]:
     """The graph, and all that the smoke-run will hold against reality.
 
     Sizes that are known only at run time get the first sample values that the network takes.
     """
-    names = _runtime_names(document)
+    source, names = reading.source, _runtime_names(reading.document)
     refused: list[NetgenError] = []
     for number, samples in enumerate(SAMPLES if names else SAMPLES[:1]):
         sizes = _sized(names, samples)
         try:
-            graph = lower(source, document, overrides, sizes)
+            graph = lower(reading, overrides, sizes)
             lint(graph)
             classes = class_graphs(graph, source)
             plan = _plan(source, graph, classes[-1])
@@ -189,34 +203,3 @@ def _plan(source: Source, graph: Graph, network: Graph) -> Plan:
         message = f"this fits some batch sizes only: {refusal.message}"
         location = source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG211", message, location)) from None
-
-
-def write(path: Path, text: str) -> None:
-    """Put the text in place of what stands at the path, whole or not at all."""
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".netgen-", delete=False
-        ) as file:
-            temporary = file.name
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _mode(path))
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        reason = (error.strerror or str(error)).lower()
-        message = f"can't write `{printable(str(path))}`: {reason}"
-        raise NetgenError(Diagnostic("NG501", message)) from None
-
-
-def _mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or those of a new one."""
-    try:
-        return path.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

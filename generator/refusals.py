@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .arguments import Arguments
-from .diagnostics import Diagnostic
+from .diagnostics import Diagnostic, printable
 from .graph import Ref
-from .layers.base import Refusal, TensorType
+from .layers.base import THIS, Refusal, TensorType
 from .scope import Scope
 from .sizes import Dim
 from .spec import Item
@@ -22,7 +22,13 @@ def refused(
     notes = tuple(dict.fromkeys(_origin(scope, ref) for ref in read.inputs))
     if chained:
         notes = (f"the layer before gives {_shape(read.types[0])}",)
-    return Diagnostic("NG211", refusal.message, location, notes, refusal.help)
+    if refusal.note:
+        notes = (refusal.note, *notes)
+    name = item.common.get("name")
+    message = refusal.message
+    if isinstance(name, str) and "$" not in name:
+        message = message.replace(THIS, f"`{printable(name)}`")
+    return Diagnostic("NG211", message, location, notes, refusal.help)
 
 
 def _origin(scope: Scope, ref: Ref) -> str:
@@ -32,12 +38,25 @@ def _origin(scope: Scope, ref: Ref) -> str:
         return f"the input `{scope.inputs[ref.node].name}` is {shape}"
     draft = scope.drafts[ref.node - len(scope.inputs)]
     line = scope.context.source.locate(draft.path, key=True).line
-    return f"`{draft.name or draft.stem}` (line {line}) gives {shape}"
+    source = ""
+    if "=" in shape and len(draft.inputs) == 1:  # a product says little without its factors' home
+        (before,) = draft.inputs
+        source = f" from `{_name(scope, before)}`"
+    return f"`{_name(scope, ref)}` (line {line}) gives {shape}{source}"
+
+
+def _name(scope: Scope, ref: Ref) -> str:
+    if ref.node < len(scope.inputs):
+        return scope.inputs[ref.node].name
+    draft = scope.drafts[ref.node - len(scope.inputs)]
+    return draft.name or draft.stem
 
 
 def _shape(type_: TensorType) -> str:
     """A tensor's shape and type, with the products that its sizes came from."""
     products = [size for size in type_.shape if isinstance(size, Dim) and len(size.factors) > 1]
-    origins = "".join(f", {int(size)} = {size.code}" for size in dict.fromkeys(products))
     kind = "" if type_.dtype == "float32" else f" {type_.dtype}"
+    if len(products) == 1:
+        return f"{type_}{kind} = {products[0].code}"
+    origins = "".join(f", {int(size)} = {size.code}" for size in dict.fromkeys(products))
     return f"{type_}{kind}{origins}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .arguments import Arguments
-from .diagnostics import NetgenError, printable
+from .diagnostics import NetgenError, Unknowable, printable
 from .graph import Ref
 from .layers.base import Refusal, TensorType, refuse
 from .refusals import refused
@@ -23,6 +23,8 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
     """The call of an existing attribute on other tensors."""
     scope = walk.scope
     original = _named(scope, item, names)
+    if original.kind == "lost":
+        raise Unknowable
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
     if len(types) != wanted:

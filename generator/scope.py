@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 
 from .algebra import Symbol
 from .context import Context
-from .diagnostics import NetgenError, SpecPath, closest, printable
+from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .expressions import fail
 from .graph import Module, Placeholder, Ref, Use
+from .hints import closest, closest_word
 from .layers.base import Layer, TensorType
 from .names import snake_case
 from .naming import Names
@@ -70,12 +71,17 @@ class Scope:
     stems: dict[str, list[int]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)  # names of absent layers
+    lost: bool = False  # a call has a mistake, so what comes of it is not known
+    vague: bool = False  # nor are all names
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names."""
         if ref.node < len(self.inputs):
             return self.inputs[ref.node].type
-        return self.drafts[ref.node - len(self.inputs)].outputs[ref.port]
+        draft = self.drafts[ref.node - len(self.inputs)]
+        if draft.kind == "lost":
+            raise Unknowable
+        return draft.outputs[ref.port]
 
     def terms(self) -> dict[str, Any]:
         """What each name in the scope's own values stands for: itself."""
@@ -127,7 +133,7 @@ class Scope:
             d for d in self.drafts if not d.functional and d.reuses is None and d.kind != "absent"
         ]
         for draft in modules:
-            if draft.name == name:
+            if name == draft.name or (draft.kind == "lost" and name == draft.stem):
                 return draft
         functions = [d for d in self.drafts if d.functional and name in (d.name, d.stem)]
         if functions and functions[0].row is not None and not functions[0].row.operation:
@@ -139,6 +145,8 @@ class Scope:
             help = "give the one that is meant a `name`"
             message = f"`{printable(name)}` could be any of several attributes"
             self.context.error("NG204", message, path, help=help)
+        if self.vague:
+            raise Unknowable
         known = [draft.name or draft.stem for draft in modules]
         message = f"there is no layer `{printable(name)}` above that could be applied again"
         return self.context.error("NG204", message, path, help=closest(name, known))
@@ -160,6 +168,18 @@ class Scope:
             return Ref(nodes[0], self.drafts[nodes[0] - len(self.inputs)].default_port)
         return None
 
+    def mention(self, word: str, *, misspelt: bool) -> None:
+        """Count a word in what can't be read as a use of what it names, or was meant to name."""
+        ref = self._lookup(word) or self._lookup(word.rpartition(".")[0])
+        if ref is None and misspelt:
+            meant = closest_word(word, self._known())
+            ref = self._lookup(meant) if meant else None
+        if ref is not None:
+            self.used.add(ref.node)
+
+    def _known(self) -> list[str]:
+        return [*self.written, *(x.name for x in self.inputs), *self.stems]
+
     def _numbered(self, name: str) -> list[int]:
         """Calls of a shared attribute by the number that it will have."""
         stem = name.rstrip("0123456789")
@@ -178,7 +198,8 @@ class Scope:
     def _port(self, ref: Ref, port: str, text: str, path: SpecPath) -> Ref:
         ports: Sequence[str] = ["output"]
         if ref.node >= len(self.inputs):
-            ports = list(self.drafts[ref.node - len(self.inputs)].outputs)
+            draft = self.drafts[ref.node - len(self.inputs)]
+            ports = [port] if draft.kind == "lost" else list(draft.outputs)
         if port not in ports:
             known = ", ".join(f"`{name}`" for name in ports)
             message = f"`{printable(text)}`: there is no port `{printable(port)}`"
@@ -191,9 +212,10 @@ class Scope:
             message = f"`{printable(text)}` could be any of {count} layers"
             help = "give the one that is meant a `name`"
             self.context.error("NG204", message, path, help=help)
-        known = [*self.written, *(x.name for x in self.inputs), *self.stems]
+        if self.vague:
+            raise Unknowable
         message = f"`{printable(text)}` is no input and no layer above"
-        self.context.error("NG204", message, path, help=closest(text, known))
+        self.context.error("NG204", message, path, help=closest(text, self._known()))
 
 
 @dataclass(slots=True)
@@ -231,6 +253,8 @@ class LayerNames:
     def shape(self, reference: str) -> Sequence[Size]:
         try:
             ref = self.scope.find(reference, ())
+        except Unknowable:
+            raise
         except NetgenError as error:
             # the expression's own place is the one to point at
             fail(error.diagnostics[0].message)

@@ -11,6 +11,7 @@ from .context import INDEX
 from .graph import Graph, Node, Ref
 from .layers.base import (
     REQUIRED,
+    THIS,
     Args,
     Layer,
     Nested,
@@ -121,7 +122,13 @@ def _check_agrees(name: str, written: Any, found: Any) -> list[tuple[Size, Size]
         for value in (written, found)
     )
     help = f"leave `{name}` out: netgen fills it in"
-    raise Refusal(f"`{name}` is {given}, but what is read makes it {reads}", name, help)
+    what = _COUNTED.get(name)
+    found_text = f"{THIS} reads {reads} {what}" if what else f"what {THIS} reads makes it {reads}"
+    raise Refusal(f"`{name}` is {given}, but {found_text}", name, help)
+
+
+_COUNTED = {"in_channels": "channels", "num_channels": "channels", "in_features": "features"}
+_COUNTED |= {"num_features": "channels", "input_size": "features"}
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

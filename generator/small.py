@@ -26,7 +26,7 @@ def as_block(walk: Walk, item: Item, index: Size | None) -> tuple[BlockSpec, Ite
     where they mean what the operation reads.
     """
     row = OPERATIONS[item.type]
-    written, paths = by_name(walk.scope, item, row)
+    written, paths = by_name(walk.context, item, row)
     inner = {arg.name: _variable(arg.name) for arg in row.args}
     params = {inner[a.name]: NEEDED if a.default is REQUIRED else a.default for a in row.args}
     names = LayerNames(walk.scope, walk.first_type(()), index)

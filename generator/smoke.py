@@ -11,10 +11,12 @@ import sys
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .diagnostics import Diagnostic, NetgenError
-from .plan import Plan
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import yaml
 
-from .diagnostics import Diagnostic, Location, NetgenError, SpecPath, printable
+from .diagnostics import MOST_FINDINGS, Diagnostic, Location, NetgenError, SpecPath, printable
 
 LARGEST_TEXT = 8_000_000  # characters
 MOST_VALUES = 1_000_000  # after aliases are unfolded
@@ -53,11 +53,14 @@ class Source:
     text: str
     values: Any
     root: yaml.Node | None
+    meant: Mapping[str, str] = field(default_factory=dict)  # misspelt keys, by what was meant
+    mistakes: tuple[Diagnostic, ...] = ()  # that leave the values readable
 
     def locate(self, path: SpecPath, *, key: bool = False) -> Location:
         """The place of the value at a path (of its key, with `key`), or of what is nearest."""
         node = self.root
         for place, step in enumerate(path):
+            step = self.meant.get(str(step), step) if place == 0 else step
             found = _child(node, step, key and place == len(path) - 1)
             if found is None:
                 break
@@ -130,8 +133,12 @@ def parse(text: str, name: str) -> Source:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     _check_depth(text, name)
     root = _compose(text, name)
-    values = None if root is None else _Reader(Source(name, text, None, root)).value(root, 0)
-    return Source(name, text, values, root)
+    source = Source(name, text, None, root)
+    if root is None:
+        return source
+    reader = _Reader(source)
+    values = reader.value(root, 0)
+    return replace(source, values=values, mistakes=tuple(reader.mistakes[:MOST_FINDINGS]))
 
 
 def _check_depth(text: str, name: str) -> None:
@@ -181,6 +188,7 @@ class _Reader:
         self.source = source
         self.count = 0
         self.open: set[int] = set()
+        self.mistakes: list[Diagnostic] = []
 
     def value(self, node: yaml.Node, depth: int) -> Any:
         self.count += 1
@@ -210,7 +218,9 @@ class _Reader:
                 continue
             key = self.key(name)
             if key in own:
-                self.refuse(name, f"`{printable(key)}` stands twice in this mapping", "NG104")
+                message = f"`{printable(key)}` stands twice in this mapping"
+                where = self.source._location(name)
+                self.mistakes.append(Diagnostic("NG104", message, where))
             own.add(key)
         return {self.key(name): self.value(value, depth + 1) for name, value in _pairs(node)}
 

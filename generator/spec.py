@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, closest_word, printable
+from .codes import WARNINGS
+from .diagnostics import (
+    MOST_FINDINGS,
+    Diagnostic,
+    Findings,
+    NetgenError,
+    SpecPath,
+    printable,
+)
+from .hints import closest, closest_word
 from .names import why_no_class, why_no_variable
 from .source import Source
 
@@ -77,50 +86,103 @@ class Item:
     common: Mapping[str, Any]
     path: SpecPath
     callee: Any = None  # the expression that gave the type, in a block
+    listed: bool = False  # what it reads stands as a list in the place of its arguments
 
     def at(self, *steps: str | int) -> SpecPath:
         """The place of something written in the item."""
+        if self.listed and steps[0] == "from":
+            steps = steps[1:]
         return (*self.path, *steps)
 
 
-def read_document(source: Source) -> Document:
-    """The document, or all that is wrong with its keys."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A spec as far as it could be read; misspelt keys are read as what was meant.
+
+    `bad` are keys of the document whose values are not known.
+    """
+
+    source: Source
+    document: Document
+    bad: frozenset[str] = frozenset()
+    mistakes: tuple[Diagnostic, ...] = ()
+
+
+def read_document(source: Source) -> Reading:
+    """The document, and all that is wrong with its keys."""
     if not isinstance(source.values, dict):
         found = "nothing" if source.values is None else "something else"
         message = f"a spec is a mapping with `name`, `input` and `layers`, but this is {found}"
-        raise NetgenError(Diagnostic("NG201", message, source.locate(())))
+        raise NetgenError(*source.mistakes, Diagnostic("NG201", message, source.locate(())))
+    findings, values = Findings(source.mistakes), dict(source.values)
     for key in LATER:
-        if key in source.values:
+        if key in values:
             message = f"`{key}` is not known to this version of netgen yet"
-            raise NetgenError(Diagnostic("NG209", message, source.locate((key,), key=True)))
-    document = validate(Document, source.values, source, ())
+            findings.add(Diagnostic("NG209", message, source.locate((key,), key=True)))
+            del values[key]
+    bad: frozenset[str] = frozenset()
+    try:
+        document = validate(Document, values, source, ())
+    except NetgenError as error:
+        findings.caught(error)
+        source, document, bad = _as_meant(source, values)
+    for place, code in enumerate(document.allow):
+        if code not in WARNINGS:
+            message = f"`{printable(code)}` is no code of a warning"
+            where = source.locate(("allow", place))
+            findings.add(Diagnostic("NG201", message, where, help=closest(code, WARNINGS)))
     reason = why_no_class(document.name)
     if reason:
         message = f"`{printable(document.name)}` {reason}"
-        raise NetgenError(Diagnostic("NG205", message, source.locate(("name",))))
-    return document
+        findings.add(Diagnostic("NG205", message, source.locate(("name",))))
+    return Reading(source, document, bad, tuple(findings.sorted()))
 
 
-def read_blocks(document: Document, source: Source) -> dict[str, BlockSpec]:
-    """The blocks by name, or all that is wrong with their keys."""
+def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:
+    """The document with misspelt keys put right, and without what can't be read."""
+    known = Document.model_fields
+    meant = {key: closest_word(key, known) or key for key in values if key not in known}
+    renamed = {right: key for key, right in meant.items() if right not in values}
+    found = {key: value for key, value in values.items() if key in known}
+    found |= {right: values[key] for right, key in renamed.items() if right in known}
+    try:
+        return replace(source, meant=renamed), Document.model_validate(found), frozenset()
+    except ValidationError as error:
+        bad = frozenset(str(problem["loc"][0]) for problem in error.errors())
+    stand_ins = {"name": "Network", "layers": [None]}
+    found = {key: value for key, value in found.items() if key not in bad}
+    found |= {key: value for key, value in stand_ins.items() if key in bad}
+    return replace(source, meant=renamed), Document.model_validate(found), bad
+
+
+def read_blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
+    """The blocks by name, but those that something is wrong with."""
     blocks: dict[str, BlockSpec] = {}
-    for name, raw in document.blocks.items():
-        path: SpecPath = ("blocks", name)
-        reason = why_no_class(name) or (
-            "is the network's own name" if name == document.name else None
-        )
-        reason = reason or ("is part of the language" if name in RESERVED else None)
-        if reason:
-            message = f"`{printable(name)}` {reason}"
-            raise NetgenError(Diagnostic("NG205", message, source.locate(path, key=True)))
-        blocks[name] = validate(BlockSpec, raw, source, path)
-        for place, variable in enumerate(blocks[name].inputs):
-            reason = None if variable == "input" else why_no_variable(variable)
-            if reason or blocks[name].inputs.count(variable) > 1:
-                message = f"`{printable(variable)}` {reason or 'is given twice'}"
-                location = source.locate((*path, "inputs", place))
-                raise NetgenError(Diagnostic("NG205", message, location))
+    for name, raw in reading.document.blocks.items():
+        with findings.collecting():
+            blocks[name] = _read_block(reading, name, raw)
     return blocks
+
+
+def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
+    path: SpecPath = ("blocks", name)
+    source = reading.source
+    reason = why_no_class(name)
+    if name == reading.document.name:
+        reason = reason or "is the network's own name"
+    if name in RESERVED:
+        reason = "is part of the language"
+    if reason:
+        message = f"`{printable(name)}` {reason}"
+        raise NetgenError(Diagnostic("NG205", message, source.locate(path, key=True)))
+    block = validate(BlockSpec, raw, source, path)
+    for place, variable in enumerate(block.inputs):
+        reason = None if variable == "input" else why_no_variable(variable)
+        if reason or block.inputs.count(variable) > 1:
+            message = f"`{printable(variable)}` {reason or 'is given twice'}"
+            location = source.locate((*path, "inputs", place))
+            raise NetgenError(Diagnostic("NG205", message, location))
+    return block
 
 
 def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
@@ -129,7 +191,7 @@ def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
         return model.model_validate(values)
     except ValidationError as error:
         places: dict[SpecPath, Diagnostic] = {}
-        problems = error.errors(include_url=False)
+        problems = error.errors(include_url=False)[:MOST_FINDINGS]
         # a misspelt key is one mistake: that the right one is missing follows from it
         unknown = [
             str(found["loc"][-1]) for found in problems if found["type"] == "extra_forbidden"

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .graph import Graph, Node
-from .layers.base import arguments, parameter_count
-from .sizes import shape_text
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -21,25 +17,6 @@ class Row:
     type: str
     output: str
     parameters: int
-
-
-def rows(graph: Graph) -> tuple[Row, ...]:
-    """A row for each call, in order; blocks are one row."""
-    seen: set[str] = set()
-    found = [Row(x.name, "input", shape_text(x.type.shape), 0) for x in graph.inputs]
-    for node in graph.nodes:
-        for leaf in node.leaves():
-            found.append(_row(leaf, seen))
-    return tuple(found)
-
-
-def _row(node: Node, seen: set[str]) -> Row:
-    assert node.row is not None
-    count = 0
-    if node.target not in seen:
-        count = parameter_count(node.row.weights(arguments(node.args)))
-        seen.add(node.target)
-    return Row(node.name, node.row.name, shape_text(node.output.shape), count)
 
 
 def table_text(table: Sequence[Row], total: int) -> str:

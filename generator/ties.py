@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .context import Context
-from .diagnostics import closest, printable
+from .diagnostics import printable
 from .graph import Graph
+from .hints import closest
+from .layers.base import Weight
 from .sizes import shape_text
 
 
@@ -15,17 +18,23 @@ def read_ties(context: Context, graph: Graph) -> Graph:
     weights = {weight.name: weight for weight in graph.weights() if weight.trainable}
     ties = []
     for left, right in context.document.tie.items():
-        for side, key in ((left, True), (right, False)):
-            if side not in weights:
-                message = f"there is no parameter `{printable(side)}`"
-                context.error("NG204", message, ("tie", left), key=key, help=closest(side, weights))
-        pair = (weights[left], weights[right])
-        sizes = [shape_text([int(size) for size in weight.shape]) for weight in pair]
-        if sizes[0] != sizes[1] or left == right:
-            message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
-            context.error("NG211", message, ("tie", left))
-        ties.append((left, right))
+        with context.shared.findings.collecting():
+            _check(context, weights, left, right)
+            ties.append((left, right))
     return replace(graph, ties=tuple(ties))
+
+
+def _check(context: Context, weights: Mapping[str, Weight], left: str, right: str) -> None:
+    """Refuse a tie unless both sides are parameters of one shape."""
+    for side, key in ((left, True), (right, False)):
+        if side not in weights:
+            message = f"there is no parameter `{printable(side)}`"
+            context.error("NG204", message, ("tie", left), key=key, help=closest(side, weights))
+    pair = (weights[left], weights[right])
+    sizes = [shape_text([int(size) for size in weight.shape]) for weight in pair]
+    if sizes[0] != sizes[1] or left == right:
+        message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
+        context.error("NG211", message, ("tie", left))
 
 
 def tie_lines(graph: Graph) -> list[str]:

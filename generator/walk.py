@@ -6,31 +6,33 @@ out here as the graph grows, by the rules of the catalogue.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from . import keys
 from .application import apply_layer
-from .arguments import read_layer
-from .blocks import Body, draft_of, enter, graph_of
+from .arguments import listed, read_layer
+from .blocks import Body, draft_of, enter, graph_of, read_body
 from .context import Context
-from .diagnostics import Diagnostic, NetgenError, SpecPath, closest, printable
+from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Module, Placeholder, Ref
 from .layers import OPERATIONS, TYPES
-from .layers.base import Layer, TensorType
+from .layers.base import TensorType
 from .names import snake_case
 from .naming import Names, written_names
 from .presence import conditional, pass_through
+from .recovery import recovering
 from .repeats import container, copies, note_count, repeated
 from .reuse import again
 from .scope import Draft, LayerNames, Scope, to_module
 from .sizes import Size, plain, symbols_in
 from .small import as_block
 from .spec import BlockSpec, Item, read_item
+from .survey import GROUPING, unknown_type
 
 MOST_NODES = 20_000
-GROUPING = ("Group", "Reuse", "Sequential")
 
 
 class Walk:
@@ -50,14 +52,15 @@ class Walk:
         self.chain: list[Draft] | None = None  # the children of the container that is read
         self.through: tuple[TensorType, ...] = ()  # what flows through it, and what stands beside
         self.called_one_by_one = False  # the container is an `nn.ModuleList`
+        self.lost = False  # a child of the container has a mistake
 
     def items(self, items: Any, path: SpecPath, index: Size | None) -> None:
         """Read a list of layers."""
         if not isinstance(items, list) or not items:
             self.context.error("NG201", "`layers` should be a list of one layer or more", path)
         for place, raw in enumerate(items):
-            item = read_item(raw, self.context.source, (*path, place))
-            self.item(item, index)
+            with recovering(self, raw, (*path, place)):
+                self.item(read_item(raw, self.context.source, (*path, place)), index)
 
     def item(self, item: Item, index: Size | None) -> None:
         """Read one item: decide whether it is there, and how often."""
@@ -67,6 +70,8 @@ class Walk:
             self.context.error("NG210", message, item.path)
         item = self.typed(item, index)
         item = listed(item, self.context.row(item.type))
+        if self.lost:
+            raise Unknowable
         if item.type == "Group":
             for key in ("name", "from"):
                 if key in item.common:
@@ -129,11 +134,20 @@ class Walk:
         blocks = self.context.shared.blocks
         if item.type in TYPES or item.type in GROUPING or item.type in blocks:
             return item
-        where = item.path[:-1] if item.path[-1] == item.type else item.path
-        location = self.context.source.locate(item.path, key=where != item.path)
-        help = closest(item.type, [*TYPES, *GROUPING, *blocks])
-        message = f"there is no layer type `{printable(item.type)}`"
-        raise NetgenError(Diagnostic("NG202", message, location, help=help))
+        if item.type in self.context.shared.lost_blocks:
+            raise Unknowable
+        diagnostic, meant = unknown_type(self.context, item, self.spatial(item, index))
+        if meant is None or meant.lower() != item.type.lower():
+            raise NetgenError(diagnostic)
+        self.context.shared.findings.add(diagnostic)  # a mere slip: go on with what was meant
+        return replace(item, type=meant)
+
+    def spatial(self, item: Item, index: Size | None) -> int | None:
+        """The number of spatial dimensions of what an item reads, where it can be known."""
+        with contextlib.suppress(NetgenError):
+            x = self.first_type(self.reads(item, index))
+            return None if x is None else x.rank - 2
+        return None
 
     def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
         """The type of what an item's expressions are about."""
@@ -217,12 +231,7 @@ class Walk:
         types = types or self.through or tuple(self.scope.type_of(ref) for ref in reads)
         body = enter(self.scope, item, spec, types, index, given)
         if body.graph is None:
-            try:
-                body.graph = self.body(body)
-            except NetgenError as error:
-                raise NetgenError(*(body.noted(found) for found in error.diagnostics)) from None
-            finally:
-                self.context.shared.open.pop()
+            body.graph = read_body(self.context, body, self.body)
         draft = draft_of(self.scope, item, body, () if self.through else reads, name)
         if self.chain is None and name is None and given is None:
             if body.graph.weights():
@@ -258,10 +267,6 @@ class Walk:
         self.chain.append(draft)
         self.through = (next(iter(draft.outputs.values())), *self.through[1:])
 
-    called_one_by_one = (
-        False  # the container is an `nn.ModuleList`, whose children are called one by one
-    )
-
     def sequential(
         self,
         item: Item,
@@ -272,18 +277,20 @@ class Walk:
         several: bool = False,
     ) -> Draft:
         """A container whose children form a chain; with `several` inputs an `nn.ModuleList`."""
-        outer = (self.chain, self.through, self.called_one_by_one)
+        outer = (self.chain, self.through, self.called_one_by_one, self.lost)
         if self.chain is None:
             if not several and len(reads) != 1:
                 message = f"`Sequential` reads one tensor, but reads {len(reads)}"
                 self.context.error("NG210", message, item.path, key=True)
             self.through = tuple(self.scope.type_of(ref) for ref in reads)
-        self.chain, self.called_one_by_one = [], several
+        self.chain, self.called_one_by_one, self.lost = [], several, False
         fill()
+        if self.lost:
+            raise Unknowable
         children, through = self.chain, self.through[0]
         if any(name and name.isdecimal() for name in self.children_names()):
             self.check_numbers(item)
-        self.chain, self.through, self.called_one_by_one = outer
+        self.chain, self.through, self.called_one_by_one, self.lost = outer
         stem = snake_case(item.type) if name is None else name
         draft = Draft(None, {}, reads, (), {"output": through}, item.path, stem, name)
         draft.kind = "ModuleList" if several else "Sequential"
@@ -327,7 +334,8 @@ class Walk:
         ends: list[Ref] = []
         for key, layers in pairs:
             self.current = reads
-            self.branch(key, layers, item.at("branches", key), index)
+            with recovering(self, layers, item.at("branches", key)):
+                self.branch(key, layers, item.at("branches", key), index)
             ends += self.current
         self.scope.used.update(ref.node for ref in reads)
         merged = replace(item, written=written)
@@ -349,16 +357,6 @@ class Walk:
             item = read_item(layers, self.context.source, path)
             item = replace(item, common={**item.common, **named})
         self.item(item, index)
-
-
-def listed(item: Item, row: Layer | None) -> Item:
-    """The item with a list of references as its `from`, for types that read several tensors."""
-    if row is None or not row.operation or not isinstance(item.written, list):
-        return item
-    several = row.variadic is not None or len(row.tensors) > 1
-    if several and all(isinstance(text, str) for text in item.written):
-        return replace(item, written=None, common={**item.common, "from": item.written})
-    return item
 
 
 def counts(name: Any) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from torch_netgen import NetgenError
-from torch_netgen.diagnostics import CODES
+from torch_netgen.codes import CODES
 from torch_netgen.pipeline import build_source
 from torch_netgen.source import parse
 

@@ -28,7 +28,7 @@ layers:
 
 def planned() -> tuple[str, Plan]:
     source = parse(SPEC, "spec.yaml")
-    _, plan, _ = predict(source, read_document(source), {})
+    _, plan, _ = predict(read_document(source), {})
     return build_source(source, {}, None).source, plan
 
 

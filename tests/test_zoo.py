@@ -31,7 +31,7 @@ def built(name: str) -> Result:
 def inputs(name: str) -> list[torch.Tensor]:
     """Sample inputs as the smoke-run makes them."""
     source = read(ROOT / "configs" / f"{name}.yaml")
-    _, plan, _ = predict(source, read_document(source), {})
+    _, plan, _ = predict(read_document(source), {})
     return samples({"samples": [dataclasses.asdict(s) for s in plan.runs[0].samples]}, "cpu")
 
 

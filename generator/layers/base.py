@@ -26,22 +26,35 @@ MOST_LAYERS = 1000  # in one stack that torch builds
 INDICES = frozenset({"int32", "int64"})
 
 
+THIS = "this layer"  # in messages: put in place of it is its name, where it has one
+
+
 class Refusal(Exception):
     """A layer can't take these arguments or inputs.
 
-    `argument` names the argument to point at, where one is to blame; `help` says what to write.
+    `argument` names the argument to point at, where one is to blame; `note` is the arithmetic,
+    `help` says what to write.
     """
 
-    def __init__(self, message: str, argument: str | None = None, help: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        argument: str | None = None,
+        help: str | None = None,
+        note: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.argument = argument
         self.help = help
+        self.note = note
 
 
-def refuse(message: str, argument: str | None = None, help: str | None = None) -> NoReturn:
+def refuse(
+    message: str, argument: str | None = None, help: str | None = None, note: str | None = None
+) -> NoReturn:
     """Raise a `Refusal`."""
-    raise Refusal(message, argument, help)
+    raise Refusal(message, argument, help, note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
-from .windows import check_output, per_dimension, transposed_size, window_size
+from .windows import check_output, per_dimension, transposed_size, what_fits, window_size
 
 
 def _with_indices(a: Args, n: int, x: TensorType, spatial: Sequence[Size]) -> Outputs:
@@ -50,7 +50,8 @@ def _check_kernel(n: int, a: Args, x: TensorType) -> None:
     """Refuse a 3-d kernel larger than the bare input: there torch's averages want it whole."""
     for kernel, size in zip(per_dimension(a.kernel_size, n), x.shape[-n:], strict=True):
         if n == 3 and kernel > size:
-            refuse(f"a kernel of {kernel} is larger than the input of {size}", "kernel_size")
+            message = f"a kernel of {kernel} is larger than the input of {size}"
+            refuse(message, "kernel_size", what_fits(size, kernel, 0, 1, 0))
 
 
 def _stride(a: Args) -> Any:
@@ -63,7 +64,13 @@ def _windows(
     kernels, strides = per_dimension(a.kernel_size, n), per_dimension(_stride(a), n)
     return tuple(
         window_size(
-            x.shape[i - n], kernels[i], strides[i], 2 * padding[i], dilation[i], ceil=a.ceil_mode
+            x.shape[i - n],
+            kernels[i],
+            strides[i],
+            2 * padding[i],
+            dilation[i],
+            ceil=a.ceil_mode,
+            most_padding=kernels[i] // 2 if hasattr(a, "padding") else 0,
         )
         for i in range(n)
     )

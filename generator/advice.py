@@ -1,0 +1,178 @@
+"""Warnings: what is legal and likely wrong. Few of them; each is silenced by its code.
+
+They are read off what is written, so that a block is looked at once however often it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from .diagnostics import Diagnostic, SpecPath, in_file_order
+from .evaluator import Budget, ExpressionError
+from .expressions import Constant, constant, words_in
+from .graph import Graph
+from .spec import Reading
+
+MATRICES = ("Conv", "Linear", "Bilinear")
+SOFTMAX = ("LogSoftmax", "Softmax", "Softmax2d")
+_ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts are no use of a block
+
+
+def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
+    """The warnings about a spec that builds, in the order of the file."""
+    found = [
+        *_unused_blocks(reading),
+        *_unused_parameters(reading),
+        *_biases(reading),
+        *_softmax(reading, graph),
+        *_constants(reading),
+    ]
+    return in_file_order(w for w in found if w.code not in reading.document.allow)
+
+
+def _warning(
+    reading: Reading, code: str, message: str, path: SpecPath, help: str, *, key: bool = False
+) -> Diagnostic:
+    location = reading.source.locate(path, key=key)
+    return Diagnostic(code, message, location, help=help, severity="warning")
+
+
+def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
+    document = reading.document
+    own = {name: _words(raw) for name, raw in document.blocks.items()}
+    outside = _words([document.layers, document.params])
+    for name in document.blocks:
+        others = (words for other, words in own.items() if other != name)
+        if name not in outside and not any(name in words for words in others):
+            message = f"nothing uses the block `{name}`"
+            help = "use it, or take it out"
+            yield _warning(reading, "NG301", message, ("blocks", name), help, key=True)
+
+
+def _words(value: Any) -> set[str]:
+    """All keys and texts in a value."""
+    if isinstance(value, dict):
+        return {*value, *(word for key in value for word in _words(value[key]))}
+    if isinstance(value, list):
+        return {word for item in value for word in _words(item)}
+    if isinstance(value, str):
+        return {value, *(words_in(value) if "$" in value else ())}
+    return set()
+
+
+def _unused_parameters(reading: Reading) -> Iterator[Diagnostic]:
+    document = reading.document
+    own = {key: value for key, value in reading.source.values.items() if key != "blocks"}
+    yield from _unused(reading, document.params, own, ("params",), "this network")
+    for name, raw in document.blocks.items():
+        params = raw.get("params") or {}
+        yield from _unused(reading, params, raw, ("blocks", name, "params"), f"the block `{name}`")
+
+
+def _unused(
+    reading: Reading, params: Mapping[str, Any], scope: Any, path: SpecPath, where: str
+) -> Iterator[Diagnostic]:
+    used = {word for _, text in texts(scope, ()) for word in words_in(text)}
+    for name in params:
+        if name not in used:
+            message = f"nothing in {where} uses the parameter `{name}`"
+            help = f"write `${name}` where its value belongs, or take it out"
+            yield _warning(reading, "NG302", message, (*path, name), help, key=True)
+
+
+def texts(value: Any, path: SpecPath) -> Iterator[tuple[SpecPath, str]]:
+    """The texts with expressions in a value, with their places."""
+    if isinstance(value, str) and "$" in value:
+        yield path, value
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from texts(item, (*path, place))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from texts(item, (*path, key))
+            if "$" in key:
+                yield path, key
+
+
+def _biases(reading: Reading) -> Iterator[Diagnostic]:
+    """A norm takes the mean away, and a bias with it."""
+    for path, items in chains(reading):
+        for place, (item, after) in enumerate(pairwise(items)):
+            layer, norm = _Written.of(item), _Written.of(after)
+            normed = norm.type.startswith("BatchNorm") and "from" not in norm.args
+            if layer.type.startswith(MATRICES) and layer.args.get("bias") is True and normed:
+                message = f"`bias: true` has no effect before `{norm.type}`, which takes means away"
+                where = (*path, place, layer.type, "bias")
+                yield _warning(reading, "NG303", message, where, "write `bias: false`")
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An item's type, and its arguments where they are written by name."""
+
+    type: str
+    args: Mapping[str, Any]
+
+    @staticmethod
+    def of(item: Any) -> _Written:
+        if isinstance(item, str):
+            return _Written(item, {})
+        if isinstance(item, dict) and len(item) == 1:
+            ((type_, written),) = item.items()
+            return _Written(type_, written if isinstance(written, dict) else {})
+        return _Written("", {})
+
+
+def chains(reading: Reading) -> Iterator[tuple[SpecPath, list[Any]]]:
+    """All lists of layers in a spec with their places."""
+    document = reading.document
+    yield from _lists(document.layers, ("layers",))
+    for name, raw in document.blocks.items():
+        yield from _lists(raw["layers"], ("blocks", name, "layers"))
+
+
+def _lists(items: Any, path: SpecPath) -> Iterator[tuple[SpecPath, list[Any]]]:
+    if not isinstance(items, list):
+        return
+    yield path, items
+    for place, item in enumerate(items):
+        written = _Written.of(item)
+        inner = (*path, place, written.type)
+        yield from _lists(written.args.get("layers"), (*inner, "layers"))
+        branches = written.args.get("branches") or ()
+        pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
+        for key, layers in pairs:
+            yield from _lists(layers, (*inner, "branches", key))
+
+
+def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
+    """Losses over logits have their own softmax."""
+    for key, ref in graph.outputs:
+        place = ref.node - len(graph.inputs)
+        node = graph.nodes[place] if place >= 0 else None
+        while node is not None and node.body:
+            node = node.body[-1]
+        softmax = node is not None and node.row is not None and node.row.name in SOFTMAX
+        named = key or (graph.nodes[place].name if place >= 0 else "")
+        if softmax and node is not None and node.row is not None and "logits" in named.lower():
+            message = f"`{named}` is what `{node.row.name}` gives: no logits"
+            help = f"take the `{node.row.name}` out, as `CrossEntropyLoss` has its own"
+            yield _warning(reading, "NG304", message, node.path, help, key=True)
+
+
+def _constants(reading: Reading) -> Iterator[Diagnostic]:
+    for path, text in texts(reading.source.values, ()):
+        if path[-1:] and path[-1] in (*_ELSEWHERE, "value"):
+            continue
+        try:
+            value = constant(text, Budget())
+        except ExpressionError:
+            continue
+        if value is not Constant.NONE:
+            plain = str(value).lower() if isinstance(value, bool) else str(value)
+            message = f"`{text}` is always {plain}"
+            help = f"write `{plain}`, or the parameter that was meant to be in it"
+            yield _warning(reading, "NG305", message, path, help)

@@ -1,0 +1,165 @@
+"""Every code that a diagnostic can have: what it means, and how the mistake is mended.
+
+The page `docs/diagnostics.md` is made from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of diagnostic: its title, its cure, and a spec that shows it, where a spec can."""
+
+    title: str
+    cure: str
+    example: str = ""
+
+    def __str__(self) -> str:
+        return self.title
+
+
+_HEAD = "name: Net\ninput: [3, 8, 8]\n"
+
+CODES = {
+    "NG101": Code(
+        "the file can't be read",
+        "Check the path and the permissions. A spec is UTF-8 text.",
+    ),
+    "NG102": Code(
+        "the text is not YAML",
+        "Look at the place, and at the line above it: a bracket or a quote is open, a colon lacks "
+        "its space, or the indentation is off.",
+        f"{_HEAD}layers:\n  - Conv2d: [8, 3\n  - ReLU\n",
+    ),
+    "NG103": Code(
+        "YAML that netgen does not take",
+        "A spec is plain data: no tags (`!!python/...`), keys are words, aliases and nesting have "
+        "limits.",
+        f"{_HEAD}layers:\n  - Flatten\n  - Linear: !!int '4'\n",
+    ),
+    "NG104": Code(
+        "a key stands twice in one mapping",
+        "Take one of the two out: YAML would silently drop the first.",
+        f"{_HEAD}layers:\n  - Conv2d: {{out_channels: 8, kernel_size: 3, kernel_size: 5}}\n",
+    ),
+    "NG201": Code(
+        "a key is missing, unknown or of the wrong kind",
+        "Write what the message expects; the language page lists the keys of a spec.",
+        f"{_HEAD}descripton: A net.\nlayers:\n  - Flatten\n",
+    ),
+    "NG202": Code(
+        "an unknown layer type",
+        "Types have torch's names and spelling. `netgen` takes every layer of `torch.nn` and the "
+        "operations that the language page lists; what is neither is written as a block.",
+        f"{_HEAD}layers:\n  - Conv2D: [8, 3]\n",
+    ),
+    "NG203": Code(
+        "an argument is missing, unknown or of the wrong kind",
+        "Arguments have torch's names, order and defaults; the inferred ones are left out.",
+        f"{_HEAD}layers:\n  - Conv2d: {{filters: 8, kernel_size: 3}}\n",
+    ),
+    "NG204": Code(
+        "an unknown reference",
+        "A reference is an input's name, or the name of a layer further up in the same scope, "
+        "with a port where the layer gives several tensors.",
+        f"{_HEAD}layers:\n  - Conv2d: {{name: stem, out_channels: 3, kernel_size: 1}}\n"
+        "  - Add: [stm, input]\n",
+    ),
+    "NG205": Code(
+        "a name that can't be used",
+        "A name is an ASCII Python identifier, stands once in its scope, and is neither a keyword "
+        "nor used by `nn.Module` itself.",
+        f"{_HEAD}layers:\n  - Conv2d: {{name: forward, out_channels: 3, kernel_size: 1}}\n",
+    ),
+    "NG206": Code(
+        "an expression is wrong",
+        "An expression is `$name` or `$(...)`; the language page lists what may stand in it.",
+        f"{_HEAD}layers:\n  - Flatten\n  - Linear: $(in_features // 0)\n",
+    ),
+    "NG207": Code(
+        "nothing uses this",
+        "Read it (`from`, `outputs`), or take it out: a layer without a use is a mistake.",
+        f"{_HEAD}layers:\n  - Conv2d: {{name: side, out_channels: 3, kernel_size: 1}}\n"
+        "  - Conv2d: {from: input, out_channels: 3, kernel_size: 1}\n",
+    ),
+    "NG208": Code(
+        "an unknown parameter",
+        "Declare it under `params`. A block sees its own parameters only: pass the others to it.",
+        f"{_HEAD}params: {{width: 8}}\nlayers:\n  - Conv2d: [$widht, 3]\n  - Conv2d: [$width, 3]\n",
+    ),
+    "NG209": Code(
+        "part of the language that this version does not know yet",
+        "Leave it out.",
+        f"{_HEAD}expect: {{parameters: 216}}\nlayers:\n  - Conv2d: [8, 3]\n",
+    ),
+    "NG210": Code(
+        "a structure that can't be built",
+        "The message says what may stand where, and why.",
+        f"{_HEAD}layers:\n  - Sequential:\n      layers:\n        - Conv2d: [3, 1]\n"
+        "        - ReLU: {from: input}\n",
+    ),
+    "NG211": Code(
+        "the layer can't take its input or its arguments",
+        "The notes show the shapes that came in, and the message the arithmetic: change the "
+        "argument, or the layer that gives the shape.",
+        f"{_HEAD}layers:\n  - MaxPool2d: 2\n  - Conv2d: [8, 5]\n",
+    ),
+    "NG301": Code(
+        "a block that nothing uses",
+        "Use it, or take it out.",
+        f"{_HEAD}blocks:\n  Dense: {{layers: [{{Linear: 4}}]}}\nlayers:\n  - Conv2d: [8, 3]\n",
+    ),
+    "NG302": Code(
+        "a parameter that nothing uses",
+        "Use it, or take it out: who gives it another value would wait for an effect in vain.",
+        f"{_HEAD}params: {{width: 8}}\nlayers:\n  - Conv2d: [8, 3]\n",
+    ),
+    "NG303": Code(
+        "a bias before a batch norm",
+        "Write `bias: false`: the norm subtracts the mean, so the bias has no effect.",
+        f"{_HEAD}layers:\n  - Conv2d: {{out_channels: 8, kernel_size: 3, bias: true}}\n"
+        "  - BatchNorm2d\n",
+    ),
+    "NG304": Code(
+        "a softmax gives what is named logits",
+        "Take the softmax out (`CrossEntropyLoss` has its own), or call the output otherwise.",
+        f"{_HEAD}layers:\n  - Flatten\n  - Linear: 10\n  - Softmax: {{dim: 1}}\n"
+        "outputs: {logits: softmax}\n",
+    ),
+    "NG305": Code(
+        "an expression that is always the same",
+        "Write its value, or the parameter that was meant to be in it.",
+        f"{_HEAD}layers:\n  - Conv2d: [$(4 * 2), 3]\n",
+    ),
+    "NG401": Code(
+        "the run disproved the generated source",
+        "This is a mistake of netgen's own, unless the network computes what is not finite: "
+        "please report it with the spec.",
+    ),
+    "NG402": Code(
+        "the run did not end",
+        "The process that runs the network was killed, crashed or took too long; is torch "
+        "installed? `--no-smoke` builds without a run.",
+    ),
+    "NG403": Code(
+        "the device is not there",
+        "Take another `--device`; `auto` is the best that is there.",
+    ),
+    "NG404": Code(
+        "the network is too large for this machine",
+        "Make it smaller, or build it without the memory: `--device meta` runs it without data, "
+        "`--no-smoke` not at all.",
+    ),
+    "NG501": Code(
+        "the output can't be written",
+        "Check the folder, its permissions and the space that is left.",
+    ),
+    "NG502": Code(
+        "the output holds what netgen did not write",
+        "Give another output with `-o`, move the file away, or overwrite it with `--force`.",
+    ),
+}
+
+WARNINGS = tuple(code for code in CODES if code.startswith("NG3"))

@@ -1,0 +1,159 @@
+"""The output: written whole or not at all, and never over what netgen did not write."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from .diagnostics import Diagnostic, NetgenError, printable
+
+UNSIGNED = "0" * 12  # as long as a digest, so that signing changes no line break
+_SIGNED = re.compile(r"\(digest ([0-9a-f]{12})\)")
+_HEAD = 4_000  # characters in which the provenance line stands
+
+
+def sign(text: str, inputs: str) -> str:
+    """The text with its digest: half of it tells the inputs, half the body."""
+    made_from = hashlib.sha256(inputs.encode()).hexdigest()[:6]
+    return text.replace(f"(digest {UNSIGNED})", f"(digest {made_from}{_seal(text, made_from)})", 1)
+
+
+def untouched(text: str) -> bool:
+    """Whether a file is as netgen wrote it: its digest fits its body."""
+    found = _SIGNED.search(text, 0, _HEAD)
+    if found is None:
+        return False
+    bare = f"{text[: found.start(1)]}{UNSIGNED}{text[found.end(1) :]}"
+    return _seal(bare, found[1][:6]) == found[1][6:]
+
+
+def _seal(text: str, made_from: str) -> str:
+    return hashlib.sha256(f"{made_from}\0{text}".encode()).hexdigest()[:6]
+
+
+def read_output(path: Path) -> str | None:
+    """What stands at a path, or ``None`` if it can't be read as text."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def check_target(path: Path, *, force: bool) -> None:
+    """Refuse a path that can't be written, or that holds what would be lost."""
+    if not path.parent.is_dir():
+        help = f"make it first: `mkdir -p {printable(str(path.parent))}`"
+        _refuse(path, "there is no such folder", help=help)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _refuse(path, (error.strerror or str(error)).lower())
+    if not stat.S_ISREG(mode):
+        _refuse(path, "it is no ordinary file")
+    text = read_output(path)
+    if not force and text != "" and (text is None or not untouched(text)):
+        edited = text is not None and _SIGNED.search(text, 0, _HEAD)
+        what = "has been edited since netgen wrote it" if edited else "was not written by netgen"
+        message = f"`{printable(str(path))}` {what}: it is left as it is"
+        help = "give another output with `-o`, or overwrite it with `--force`"
+        raise NetgenError(Diagnostic("NG502", message, help=help))
+
+
+def write(path: Path, text: str) -> None:
+    """Put the text in place of what stands at the path, whole or not at all.
+
+    It has no name until it is complete, where the system knows nameless files: a kill at any
+    moment leaves nothing behind.
+    """
+    path = Path(os.path.realpath(path))  # of a link, what it points to
+    try:
+        with _nameless(path.parent) as descriptor:
+            _fill(descriptor, text, _mode(path))
+            temporary = path.parent / f".{path.name}.{os.getpid()}"
+            temporary.unlink(missing_ok=True)
+            # with a `src_dir_fd` (which an absolute path does not need) links are followed
+            os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
+            _rename(temporary, path)
+    except _NoSuchFiles:
+        _write_named(path, text)
+    except OSError as error:
+        _refuse(path, (error.strerror or str(error)).lower())
+
+
+class _NoSuchFiles(Exception):
+    """The system, or this folder's file system, knows no nameless files."""
+
+
+@contextlib.contextmanager
+def _nameless(folder: Path) -> Iterator[int]:
+    try:
+        if not Path("/proc/self/fd").is_dir():
+            raise _NoSuchFiles
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+    except (AttributeError, IsADirectoryError, NotImplementedError):
+        raise _NoSuchFiles from None
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise _NoSuchFiles from None
+        raise
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write_named(path: Path, text: str) -> None:
+    temporary = None
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            _fill(descriptor, text, _mode(path))
+        finally:
+            os.close(descriptor)
+        _rename(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        _refuse(path, (error.strerror or str(error)).lower())
+
+
+def _fill(descriptor: int, text: str, mode: int) -> None:
+    data = memoryview(text.encode())
+    while data:
+        data = data[os.write(descriptor, data) :]
+    os.fchmod(descriptor, mode)
+    os.fsync(descriptor)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _mode(path: Path) -> int:
+    """The permissions of the file that is replaced, or those of a new one."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _refuse(path: Path, reason: str, help: str | None = None) -> NoReturn:
+    message = f"can't write `{printable(str(path))}`: {reason}"
+    raise NetgenError(Diagnostic("NG501", message, help=help)) from None

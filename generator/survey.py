@@ -1,0 +1,187 @@
+"""What can be said of layers whatever they read: their types, the names and kinds of arguments.
+
+It looks at layers that can't be read because of a mistake before them, and at blocks that
+nothing uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .arguments import by_name, listed, wrong_arguments
+from .context import Context
+from .diagnostics import Diagnostic, SpecPath, printable
+from .evaluator import ExpressionError
+from .expressions import has_expression, unknown_names
+from .hints import meant_type
+from .initial import read_init
+from .layers import TYPES
+from .layers.base import Layer
+from .layers.models import read_arguments
+from .spec import BlockSpec, Item, read_item
+
+GROUPING = ("Group", "Reuse", "Sequential")
+
+
+def known_types(context: Context) -> list[str]:
+    """All types that an item may have."""
+    return [*context.shared.blocks, *context.shared.lost_blocks, *TYPES, *GROUPING]
+
+
+def unknown_type(
+    context: Context, item: Item, spatial: int | None
+) -> tuple[Diagnostic, str | None]:
+    """The diagnostic of a type that does not exist, and the type that was probably meant."""
+    location = context.source.locate(item.path, key=item.written is not None or bool(item.common))
+    if isinstance(item.path[-1], str) and item.path[-1] == item.type:
+        location = context.source.locate(item.path, key=True)
+    meant = meant_type(item.type, known_types(context), spatial)
+    help = f"did you mean `{meant}`?" if meant else None
+    message = f"there is no layer type `{printable(item.type)}`"
+    return Diagnostic("NG202", message, location, help=help), meant
+
+
+@dataclass(slots=True)
+class Survey:
+    """A look at items in which `words` are the parameters, where these are known."""
+
+    context: Context
+    words: Sequence[str] | None
+
+    def block(self, name: str, spec: BlockSpec) -> None:
+        """The layers of a block."""
+        self.words = list(spec.params)
+        self.items(spec.layers, ("blocks", name, "layers"))
+
+    def lost_block(self, name: str, raw: Any) -> None:
+        """The layers of a block that something is wrong with."""
+        self.words = None
+        if isinstance(raw, dict):
+            self.items(raw.get("layers"), ("blocks", name, "layers"))
+
+    def anything(self, raw: Any, path: SpecPath) -> None:
+        """An item, or a list of them."""
+        if isinstance(raw, list):
+            self.items(raw, path)
+        elif raw is not None:
+            self.item(raw, path)
+
+    def items(self, raw: Any, path: SpecPath) -> None:
+        """Each item of a list."""
+        for place, item in enumerate(raw if isinstance(raw, list) else ()):
+            self.item(item, (*path, place))
+
+    def item(self, raw: Any, path: SpecPath) -> None:
+        """One item: its type, what is written for it, and the layers in it."""
+        with self.context.shared.findings.collecting():
+            item = read_item(raw, self.context.source, path)
+            for key, value in item.common.items():
+                self.expressions(value, item.at(key))
+            self.written(item)
+
+    def written(self, item: Item) -> None:
+        """What is written for an item."""
+        shared = self.context.shared
+        inner = item.written if isinstance(item.written, dict) else {}
+        if "$" in item.type or item.type in shared.lost_blocks:
+            return
+        if item.type in GROUPING:
+            self.items(inner.get("layers"), item.at("layers"))
+        elif item.type in shared.blocks:
+            self.expressions(item.written, item.path)
+            self.use(item, shared.blocks[item.type], inner)
+        elif item.type not in TYPES:
+            diagnostic, meant = unknown_type(self.context, item, None)
+            shared.findings.add(diagnostic)
+            if meant is not None and meant in TYPES and meant.lower() == item.type.lower():
+                self.arguments(item, TYPES[meant])
+        else:
+            self.branches(inner.get("branches"), item.at("branches"))
+            if self.expressions(item.written, item.path):
+                self.arguments(item, TYPES[item.type])
+
+    def branches(self, raw: Any, path: SpecPath) -> None:
+        """The layers of a merge's branches."""
+        pairs = raw.items() if isinstance(raw, dict) else enumerate(raw or ())
+        for key, layers in pairs:
+            self.anything(layers, (*path, key))
+
+    def use(self, item: Item, spec: BlockSpec, written: Mapping[str, Any]) -> None:
+        """The arguments of a block's use."""
+        for name in written:
+            if name not in spec.params:
+                message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
+                self.context.error("NG208", message, item.at(name), key=True)
+        positional = item.written is not None and not isinstance(item.written, dict)
+        for name, raw in spec.params.items():
+            default = raw.get("default") if isinstance(raw, dict) else raw
+            if default == "required" and name not in written and not positional:
+                message = f"the block `{item.type}` needs `{name}`"
+                self.context.error("NG203", message, item.path, key=item.written is not None)
+
+    def arguments(self, item: Item, row: Layer) -> None:
+        """The names of a layer's arguments, and the values that are no expressions."""
+        item = listed(item, row)
+        written, paths = by_name(self.context, item, row)
+        for name in (*row.optional_tensors, "branches"):
+            written.pop(name, None)
+        read_later = {"value", "init"} if row.source else set()
+        modules = {arg.name for arg in row.args if arg.kind.module}
+        open_ = {name for name, value in written.items() if _open(value)}
+        open_ |= {name for name in written if name in read_later | modules}
+        open_ |= {"shape"} if row.name == "Reshape" else set()  # the batch may stand in it
+        plain = {name: value for name, value in written.items() if name not in open_}
+        checked = read_arguments(row, plain)
+        if isinstance(checked, list):
+            problems = [p for p in checked if not (p.kind == "missing" and p.argument in open_)]
+            for diagnostic in wrong_arguments(self.context, item, row, problems, paths):
+                self.context.shared.findings.add(diagnostic)
+
+    def expressions(self, value: Any, path: SpecPath) -> bool:
+        """The names in a value's expressions; whether all are expressions.
+
+        One that does not close has been cut in two by YAML, and left keys that nobody wrote.
+        """
+        whole = True
+        for place, text in _texts(value, path):
+            words = [*(self.words or ()), *self.context.lost]
+            try:
+                for word in unknown_names(text, words):
+                    if self.words is not None:
+                        raise ExpressionError(f"there is no parameter `{word}` here", word)
+            except ExpressionError as error:
+                whole = whole and error.word is not None
+                with self.context.shared.findings.collecting():
+                    self.context.misnamed(error, words, place)
+        return whole
+
+    def initial(self, raw: Any, names: Any) -> None:
+        """The functions of `init`, whatever they are applied to."""
+        for key, weights in raw.items() if isinstance(raw, dict) else ():
+            for weight, init in weights.items() if isinstance(weights, dict) else ():
+                with self.context.shared.findings.collecting():
+                    read_init(self.context, init, names, ("init", key, weight))
+
+
+def _open(value: Any) -> bool:
+    """Whether there is an expression in a value."""
+    if isinstance(value, list):
+        return any(map(_open, value))
+    if isinstance(value, dict):
+        return any(map(_open, value.values()))
+    return isinstance(value, str) and has_expression(value)
+
+
+def _texts(value: Any, path: SpecPath) -> Iterator[tuple[SpecPath, str]]:
+    """The strings in a value that hold expressions, with their places."""
+    if isinstance(value, str) and has_expression(value):
+        yield path, value
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _texts(item, (*path, place))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in ("branches", "layers"):
+                yield from _texts(item, (*path, key))
