@@ -181,7 +181,8 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
         path = (*path, type_)
     if not isinstance(type_, str) or type_ not in CATALOGUE:
         help = closest(type_, [*CATALOGUE, "relu", "gelu"]) if isinstance(type_, str) else None
-        scope.context.error("NG202", f"this should be {expected}", path, help=help)
+        named = isinstance(value, dict)
+        scope.context.error("NG202", f"this should be {expected}", path, key=named, help=help)
     row = CATALOGUE[type_]
     item = Item(type_, written, {}, path)
     given, paths = by_name(scope.context, item, row)
@@ -245,7 +246,7 @@ def listed(item: Item, row: Layer | None) -> Item:
     several = row.variadic is not None or len(row.tensors) > 1
     if several and all(isinstance(text, str) for text in item.written):
         common = {**item.common, "from": item.written}
-        return replace(item, written=None, common=common, listed=True)
+        return replace(item, written=None, common=common, inline="from")
     return item
 
 

@@ -152,6 +152,10 @@ CODES = {
         "Make it smaller, or build it without the memory: `--device meta` runs it without data, "
         "`--no-smoke` not at all.",
     ),
+    "NG405": Code(
+        "the generated source holds what netgen never writes",
+        "This is a mistake of netgen's own: please report it with the spec. Nothing was run.",
+    ),
     "NG501": Code(
         "the output can't be written",
         "Check the folder, its permissions and the space that is left.",

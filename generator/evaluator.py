@@ -322,7 +322,10 @@ class Evaluator:
     ) -> Any:
         try:
             value = function(*map(uncoded, operands))
-        except (TypeError, ValueError, ArithmeticError) as error:
+        except TypeError:
+            kinds = " and ".join(map(_kind, operands)) or "nothing"
+            fail(f"this can't be worked out for {kinds}")
+        except (ValueError, ArithmeticError) as error:
             fail(str(error).replace("'", "`"))
         symbols = symbols_in(operands)
         if not symbols:
@@ -332,3 +335,12 @@ class Evaluator:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words."""
+    value = plain(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    kinds = {int: "a whole number", float: "a number", str: "a word", list: "a list"}
+    return next((text for kind, text in kinds.items() if isinstance(value, kind)), "this")

@@ -75,19 +75,24 @@ def write(path: Path, text: str) -> None:
     It has no name until it is complete, where the system knows nameless files: a kill at any
     moment leaves nothing behind.
     """
-    path = Path(os.path.realpath(path))  # of a link, what it points to
+    real = Path(os.path.realpath(path))  # of a link, what it points to
     try:
-        with _nameless(path.parent) as descriptor:
-            _fill(descriptor, text, _mode(path))
-            temporary = path.parent / f".{path.name}.{os.getpid()}"
-            temporary.unlink(missing_ok=True)
-            # with a `src_dir_fd` (which an absolute path does not need) links are followed
-            os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
-            _rename(temporary, path)
-    except _NoSuchFiles:
-        _write_named(path, text)
+        try:
+            _write_nameless(real, text)
+        except _NoSuchFiles:
+            _write_named(real, text)
     except OSError as error:
         _refuse(path, (error.strerror or str(error)).lower())
+
+
+def _write_nameless(path: Path, text: str) -> None:
+    with _nameless(path.parent) as descriptor:
+        _fill(descriptor, text, _mode(path))
+        temporary = path.parent / f".{path.name}.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        # with a `src_dir_fd` (which an absolute path does not need) links are followed
+        os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
+        _rename(temporary, path)
 
 
 class _NoSuchFiles(Exception):
@@ -113,19 +118,15 @@ def _nameless(folder: Path) -> Iterator[int]:
 
 
 def _write_named(path: Path, text: str) -> None:
-    temporary = None
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        try:
-            _fill(descriptor, text, _mode(path))
-        finally:
-            os.close(descriptor)
-        _rename(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        _refuse(path, (error.strerror or str(error)).lower())
+        _fill(descriptor, text, _mode(path))
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    _rename(Path(name), path)
 
 
 def _fill(descriptor: int, text: str, mode: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import source as sources
 from .advice import advice
+from .audit import audit
 from .classes import class_graphs
 from .diagnostics import Diagnostic, NetgenError
 from .files import check_target, write
@@ -136,6 +137,7 @@ def build_source(
         raise NetgenError(*(replace(warning, severity="error") for warning in warnings))
     name = Path(source.name).name
     text = render(classes, name, inputs_text(source.text, overrides))
+    audit(text)
     proof = None if worker is None else worker.prove(text, plan, device, seed)
     return Result(text, replace(graph, params=classes[-1].params), proof, warnings=warnings)
 

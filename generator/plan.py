@@ -9,6 +9,7 @@ from typing import Any
 from .flow import Statement, forward_statements
 from .graph import Graph, Node, Placeholder, Ref
 from .layers.base import TensorType, arguments
+from .memory import Need, needed
 from .shapes import concrete, propagate
 
 BATCHES = (2, 3)
@@ -51,6 +52,7 @@ class Plan:
     weights: tuple[tuple[str, list[int], str, bool], ...]
     parameters: int
     names: tuple[str, ...]  # of the call that each statement makes
+    need: Need
     idle: tuple[str, ...] = ()  # modules that are not called
 
 
@@ -68,6 +70,7 @@ def make_plan(graph: Graph, network: Graph) -> Plan:
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
+        needed(graph),
         tuple(_idle(graph)),
     )
 

@@ -75,9 +75,10 @@ def _verdict(outcome: Outcome) -> str:
         return "not run: --no-smoke"
     notes = "".join(f"; {note}" for note in proof["notes"])
     before = "before, " if outcome.fresh else ""
+    what = "forward" if proof["device"] == "meta" else "forward, backward and eval"
     return (
         f"smoke-run on {proof['device']}: passed {before}in {proof['seconds']:.2f} s "
-        f"(torch {proof['torch']}): forward, backward and eval, batches of 2 and 3{notes}"
+        f"(torch {proof['torch']}): {what}, batches of 2 and 3{notes}"
     )
 
 

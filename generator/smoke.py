@@ -41,7 +41,9 @@ class Worker:
         self.pending = b""
 
     def start(self) -> None:
-        """Begin to load torch."""
+        """Begin to load torch, unless that is under way."""
+        if self.process is not None:
+            return
         command = [sys.executable, "-P", "-m", f"{__package__}.worker"]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
@@ -73,8 +75,9 @@ class Worker:
 
     def prove(self, source: str, plan: Plan, device: str, seed: int) -> Proof:
         """Hold the plan against the source, run for real; raises `NetgenError` if it fails."""
-        if self.process is None:
-            self.start()
+        if device != "meta":
+            _check_memory(plan)
+        self.start()
         deadline = time.monotonic() + self.timeout
         request = {
             "source": source,
@@ -134,3 +137,20 @@ class Worker:
             help = "is torch installed? `--no-smoke` builds without it"
         message = f"the smoke-run's process {how}"
         raise NetgenError(Diagnostic("NG402", message, help=help))
+
+
+def _check_memory(plan: Plan) -> None:
+    """Refuse a network that takes more memory than there is, before it is taken."""
+    from .memory import available, shown
+
+    there, need = available(), plan.need
+    total = need.weights + need.activations
+    if there is None or total <= there:
+        return
+    message = f"`{plan.class_name}` needs {shown(total)} of memory, but {shown(there)} are left"
+    parts = (
+        f"weights with their gradients take {shown(need.weights)}",
+        f"the activations of a batch of 2 take {shown(need.activations)}",
+    )
+    help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
+    raise NetgenError(Diagnostic("NG404", message, notes=parts, help=help))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -86,11 +86,11 @@ class Item:
     common: Mapping[str, Any]
     path: SpecPath
     callee: Any = None  # the expression that gave the type, in a block
-    listed: bool = False  # what it reads stands as a list in the place of its arguments
+    inline: str = ""  # the key whose value stands in the place of all arguments
 
     def at(self, *steps: str | int) -> SpecPath:
         """The place of something written in the item."""
-        if self.listed and steps[0] == "from":
+        if steps[0] == self.inline:
             steps = steps[1:]
         return (*self.path, *steps)
 
@@ -269,8 +269,11 @@ _EXPECTED = {
 }
 
 
-def read_item(raw: Any, source: Source, path: SpecPath) -> Item:
-    """An item of `layers`; its keys that all layers know are set apart."""
+def read_item(raw: Any, source: Source, path: SpecPath, types: Container[str] = ()) -> Item:
+    """An item of `layers`; its keys that all layers know are set apart.
+
+    The known `types` help to tell what was meant by an item with several keys.
+    """
     if isinstance(raw, str):
         return Item(raw, None, {}, path)
     if not isinstance(raw, dict) or len(raw) != 1:
@@ -278,6 +281,8 @@ def read_item(raw: Any, source: Source, path: SpecPath) -> Item:
         help = None
         if isinstance(raw, dict) and len(raw) > 1:
             help = "indent the arguments below the type, or write them as `Type: {...}`"
+            if sum(key in types for key in raw) > 1:
+                help = "begin each layer with a `- ` of its own"
         raise NetgenError(Diagnostic("NG201", message, source.locate(path), help=help))
     ((type_, written),) = raw.items()
     common = {}

@@ -39,6 +39,9 @@ def unknown_type(
         location = context.source.locate(item.path, key=True)
     meant = meant_type(item.type, known_types(context), spatial)
     help = f"did you mean `{meant}`?" if meant else None
+    type_, colon, rest = item.type.partition(":")
+    if colon and type_ in known_types(context):
+        help = f"a colon needs a space after it: `{type_}: {printable(rest)}`"
     message = f"there is no layer type `{printable(item.type)}`"
     return Diagnostic("NG202", message, location, help=help), meant
 
@@ -76,7 +79,7 @@ class Survey:
     def item(self, raw: Any, path: SpecPath) -> None:
         """One item: its type, what is written for it, and the layers in it."""
         with self.context.shared.findings.collecting():
-            item = read_item(raw, self.context.source, path)
+            item = read_item(raw, self.context.source, path, TYPES)
             for key, value in item.common.items():
                 self.expressions(value, item.at(key))
             self.written(item)

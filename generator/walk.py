@@ -60,7 +60,8 @@ class Walk:
             self.context.error("NG201", "`layers` should be a list of one layer or more", path)
         for place, raw in enumerate(items):
             with recovering(self, raw, (*path, place)):
-                self.item(read_item(raw, self.context.source, (*path, place)), index)
+                item = read_item(raw, self.context.source, (*path, place), TYPES)
+                self.item(item, index)
 
     def item(self, item: Item, index: Size | None) -> None:
         """Read one item: decide whether it is there, and how often."""
@@ -352,7 +353,7 @@ class Walk:
         written = {"layers": layers} if several else None
         named = {"name": key}
         if several:
-            item = Item("Sequential", written, named, path)
+            item = Item("Sequential", written, named, path, inline="layers")
         else:
             item = read_item(layers, self.context.source, path)
             item = replace(item, common={**item.common, **named})

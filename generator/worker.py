@@ -79,6 +79,7 @@ def find_device(wanted: str) -> str:
     """The device to run on; ``auto`` is the best that is there."""
     there = {
         "cpu": True,
+        "meta": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
@@ -93,6 +94,8 @@ def prove(source: str, plan: Mapping[str, Any], device: str, seed: int) -> list[
     """Import, instantiate, run and differentiate; notes on what could not be shown."""
     torch.manual_seed(seed)
     namespace, forward = load(source, plan["class_name"])
+    if device == "meta":
+        return prove_on_meta(namespace, forward, plan)
     network: nn.Module = namespace[plan["class_name"]]()
     check_weights(network, plan)
     network.to(device)
@@ -108,6 +111,18 @@ def prove(source: str, plan: Mapping[str, Any], device: str, seed: int) -> list[
         # once more unobserved: torch takes other paths where nobody looks
         check_outputs(network(*samples(second, device)), second)
     return notes
+
+
+def prove_on_meta(
+    namespace: Mapping[str, Any], forward: ast.FunctionDef, plan: Mapping[str, Any]
+) -> list[str]:
+    """Hold weights and shapes against the plan on the device that holds no data."""
+    with torch.device("meta"), torch.no_grad():
+        network: nn.Module = namespace[plan["class_name"]]()
+        check_weights(network, plan)
+        for run in plan["runs"]:
+            observe(network, forward, plan, run, "meta")
+    return ["shapes only: nothing was computed"]
 
 
 def load(source: str, class_name: str) -> tuple[dict[str, Any], ast.FunctionDef]:

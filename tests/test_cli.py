@@ -161,7 +161,7 @@ def test_what_stands_at_the_target_is_replaced_whole(tmp_path: Path) -> None:
     target = tmp_path / "lenet.py"
     target.write_text("old")
     target.chmod(0o640)
-    run = netgen("build", LENET, "--no-smoke", cwd=tmp_path)
+    run = netgen("build", LENET, "--no-smoke", "--force", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert target.read_text().startswith('"""LeNet-5')
     assert target.stat().st_mode & 0o777 == 0o640

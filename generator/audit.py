@@ -1,0 +1,120 @@
+"""The generated source, read back before anything runs it: only what netgen writes may be in it.
+
+Text of a spec never becomes code, so there is nothing to find here. The audit does not trust
+that: it knows nothing of specs, and refuses whatever is no plain definition of a network.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import NoReturn
+
+from .diagnostics import Diagnostic, NetgenError, printable
+
+IMPORTS = frozenset(
+    {
+        "from collections import OrderedDict",
+        "from torch import Tensor, nn",
+        "from torch import nn",
+        "from typing import Literal",
+        "from typing import Any, Literal",
+        "import math",
+        "import torch",
+        "import torch.nn.functional as F",
+    }
+)
+BUILTINS = frozenset(
+    """False None True abs bool dict enumerate float int isinstance len list max min range round
+    self str sum super tuple type""".split()
+)
+# functions and element types of `torch` itself: no `load`, no `hub`, no `ops`
+TORCH = frozenset(
+    """abs amax amin arange bfloat16 bool cat chunk clamp complex128 complex64 cos einsum empty exp
+    flatten flip float16 float32 float64 full full_like index_select int16 int32 int64 int8 linalg
+    log masked_fill matmul maximum mean minimum nn norm ones pow rand randn_like reshape roll rsqrt
+    sigmoid sin split sqrt stack sum swapaxes tanh tensor tril triu uint16 uint32 uint64 uint8
+    unflatten vector_norm where zeros""".split()
+)
+_EXPRESSIONS = (
+    *(ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.Dict),
+    *(ast.FormattedValue, ast.GeneratorExp, ast.IfExp, ast.JoinedStr, ast.List, ast.ListComp),
+    *(ast.Name, ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp),
+)
+_STATEMENTS = (
+    *(ast.AnnAssign, ast.Assign, ast.AugAssign, ast.ClassDef, ast.Expr, ast.For, ast.FunctionDef),
+    *(ast.If, ast.Import, ast.ImportFrom, ast.Return),
+)
+_PARTS = (
+    *(ast.Module, ast.alias, ast.arg, ast.arguments, ast.boolop, ast.cmpop, ast.comprehension),
+    *(ast.expr_context, ast.keyword, ast.operator, ast.unaryop),
+)
+_ALLOWED = (*_EXPRESSIONS, *_STATEMENTS, *_PARTS)
+_TOP = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.ClassDef, ast.FunctionDef)
+
+
+def audit(source: str) -> None:
+    """Refuse source that is more than classes of modules with their calls."""
+    if not all(char.isprintable() or char == "\n" for char in source):
+        _refuse("a character that can't be seen", 1)
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        _refuse("no valid Python", error.lineno or 1)
+    known = BUILTINS | {"torch", "Tensor", "nn", "F", "math", "OrderedDict", "Literal"}
+    nodes = list(ast.walk(tree))
+    known |= {name for node in nodes for name in _bound(node)}
+    for statement in tree.body:
+        plain = isinstance(statement, _TOP)
+        if not plain or (isinstance(statement, ast.Expr) and not _is_text(statement)):
+            _refuse("a statement outside of classes", statement.lineno)
+    for node in nodes:
+        if not isinstance(node, _ALLOWED):
+            _refuse(f"`{type(node).__name__}`", getattr(node, "lineno", 1))
+        _check(node, known)
+
+
+def _bound(node: ast.AST) -> list[str]:
+    """The names that a node gives a meaning."""
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+        return [node.name]
+    if isinstance(node, ast.arg):
+        return [node.arg]
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return [node.id]
+    return []
+
+
+def _check(node: ast.AST, known: frozenset[str]) -> None:
+    if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.unparse(node) not in IMPORTS:
+        _refuse(f"`{ast.unparse(node)}`", node.lineno)
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.decorator_list:
+        _refuse("a decorator", node.lineno)
+    if isinstance(node, ast.ClassDef):
+        bases = [ast.unparse(base) for base in node.bases]
+        if node.keywords or bases not in (["nn.Module"], ["nn.Sequential"]):
+            _refuse(f"the class `{node.name}` of another kind", node.lineno)
+    if isinstance(node, ast.Name) and node.id not in known:
+        _refuse(f"`{node.id}`", node.lineno)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type":
+        _refuse("a call of `type`", node.lineno)
+    if isinstance(node, ast.Attribute):
+        _check_attribute(node)
+
+
+def _check_attribute(node: ast.Attribute) -> None:
+    """Nothing with two underscores but constructors, and of torch only what computes."""
+    text = ast.unparse(node)
+    if node.attr.startswith("__") and text != "super().__init__":
+        _refuse(f"`{text}`", node.lineno)
+    if isinstance(node.value, ast.Name) and node.value.id == "torch" and node.attr not in TORCH:
+        _refuse(f"`{text}`", node.lineno)
+
+
+def _is_text(node: ast.Expr) -> bool:
+    return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _refuse(what: str, line: int) -> NoReturn:
+    message = f"the generated source holds what netgen never writes: {printable(what)}"
+    note = f"on line {line} of the source, which is not run and not written"
+    raise NetgenError(Diagnostic("NG405", message, notes=(note,)))

@@ -1,0 +1,60 @@
+"""The pages of the documentation that are made from the code."""
+
+from __future__ import annotations
+
+from torch_netgen import NetgenError
+from torch_netgen.codes import CODES, WARNINGS, Code
+from torch_netgen.diagnostics import Diagnostic
+from torch_netgen.pipeline import build_source
+from torch_netgen.source import parse
+
+HEAD = """\
+# Diagnostics
+
+Every mistake that netgen reports has a code. It names the kind of mistake and does not change
+from version to version, so it can be searched for, and a warning can be silenced by it.
+
+- An **error** (`NG1xx` to `NG2xx`: the spec; `NG4xx`: the run; `NG5xx`: the output) ends a build
+  with exit code 1. Nothing is written.
+- A **warning** (`NG3xx`) is about what is legal and likely wrong. The build goes on;
+  `netgen build --strict` takes it for an error, and `allow: [NG302]` in the spec silences it.
+
+All independent mistakes of a spec are shown in one run, in the order of the file; what only
+follows from another mistake is not. `netgen build -v` shows the layers before the first one that
+failed, `--format json` gives the same as data, `--format github` as annotations of a workflow.
+Colours are used on a terminal only, and never where `NO_COLOR` is set.
+
+| code | meaning |
+|---|---|
+"""
+
+
+def shown(example: str) -> list[Diagnostic]:
+    """What netgen says of an example."""
+    try:
+        return list(build_source(parse(example, "net.yaml"), {}, None).warnings)
+    except NetgenError as error:
+        return list(error.diagnostics)
+
+
+def section(name: str, code: Code) -> str:
+    kind = "Warning. " if name in WARNINGS else ""
+    text = f"## {name}: {code.title}\n\n{kind}{code.cure}\n"
+    if code.example:
+        said = "\n\n".join(found.render() for found in shown(code.example))
+        text += f"\n```text\n{code.example}```\n\n```text\n{said}\n```\n"
+    return text
+
+
+def diagnostics_page() -> str:
+    """`docs/diagnostics.md`."""
+    table = "".join(
+        f"| [{name}](#{anchor(name, code)}) | {code.title} |\n" for name, code in CODES.items()
+    )
+    return HEAD + table + "\n" + "\n".join(section(name, code) for name, code in CODES.items())
+
+
+def anchor(name: str, code: Code) -> str:
+    """The heading's address, as GitHub makes it."""
+    words = f"{name}: {code.title}".lower().replace(" ", "-")
+    return "".join(char for char in words if char.isalnum() or char == "-")

@@ -1,0 +1,201 @@
+"""The output: whole or as it was, never over what a person wrote, not proven twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch_netgen
+from torch_netgen import NetgenError
+from torch_netgen.files import untouched, write
+
+from .conftest import ROOT
+from .test_cli import netgen
+
+LENET = ROOT / "configs" / "lenet.yaml"
+BUILD = [sys.executable, "-P", "-m", "torch_netgen", "build"]
+
+
+def test_what_a_person_wrote_or_edited_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "lenet.py"
+    target.write_text("print('mine')\n")
+    run = netgen("build", LENET, "--no-smoke", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "error[NG502]: `lenet.py` was not written by netgen" in run.stderr
+    assert target.read_text() == "print('mine')\n"
+    assert netgen("build", LENET, "--no-smoke", "--force", cwd=tmp_path).returncode == 0
+    generated = target.read_text()
+    target.write_text(generated.replace("kernel_size=5", "kernel_size=3"))
+    run = netgen("build", LENET, "--no-smoke", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "`lenet.py` has been edited since netgen wrote it" in run.stderr
+    assert "kernel_size=3" in target.read_text()
+    with pytest.raises(NetgenError, match="NG502"):
+        torch_netgen.build(LENET, target, smoke=False)
+    torch_netgen.build(LENET, target, smoke=False, force=True)
+    assert target.read_text() == generated
+
+
+def test_what_netgen_wrote_is_replaced_whatever_it_was_made_from(tmp_path: Path) -> None:
+    target = tmp_path / "net.py"
+    for config in ("lenet", "mnist", "lenet"):
+        spec = ROOT / "configs" / f"{config}.yaml"
+        run = netgen("build", spec, "-o", "net.py", "--no-smoke", cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        assert untouched(target.read_text())
+    target.write_text("")  # an empty file holds nothing that could be lost
+    assert netgen("build", LENET, "-o", "net.py", "--no-smoke", cwd=tmp_path).returncode == 0
+
+
+def test_a_link_is_followed_and_the_spec_is_never_the_target(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "net.py").symlink_to(tmp_path / "real" / "net.py")
+    assert netgen("build", LENET, "-o", "net.py", "--no-smoke", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "net.py").is_symlink()
+    assert untouched((tmp_path / "real" / "net.py").read_text())
+    spec = tmp_path / "lenet.yaml"
+    spec.write_text(LENET.read_text())
+    (tmp_path / "other.py").symlink_to(spec)
+    run = netgen("build", "lenet.yaml", "-o", "other.py", "--no-smoke", "--force", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "is the spec itself" in run.stderr
+    assert spec.read_text() == LENET.read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("none/net.py", "can't write `none/net.py`: there is no such folder"),
+        (".", "can't write `.`: it is no ordinary file"),
+        ("/dev/full", "can't write `/dev/full`: it is no ordinary file"),
+        ("pipe", "can't write `pipe`: it is no ordinary file"),
+        ("lenet.yaml/net.py", "can't write `lenet.yaml/net.py`: there is no such folder"),
+    ],
+)
+def test_what_can_not_be_written_is_one_message(tmp_path: Path, target: str, message: str) -> None:
+    (tmp_path / "lenet.yaml").write_text(LENET.read_text())
+    os.mkfifo(tmp_path / "pipe")
+    run = netgen("build", "lenet.yaml", "-o", target, "--no-smoke", "--force", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[0] == f"error[NG501]: {message}"
+
+
+def test_a_full_target_leaves_the_former_file(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk."""
+    (tmp_path / "net.py").write_text("old\n")
+    command = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *BUILD]
+    args = [str(LENET), "-o", "net.py", "--no-smoke", "--force"]
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run(
+        [*command, *args], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert run.stderr == "error[NG501]: can't write `net.py`: file too large\n"
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"net.py": "old\n"}
+
+
+def test_a_kill_at_any_moment_leaves_the_former_file_and_nothing_else(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    target = folder / "net.py"
+    former = ""
+    texts = {torch_netgen.build(LENET, smoke=False, overrides={"size": s}).source for s in (32, 64)}
+    texts = {text.replace("spec", "lenet.yaml") for text in texts}
+    for round_ in range(24):
+        size = (32, 64)[round_ % 2]
+        command = [*BUILD, str(LENET), "-o", str(target), "--set", f"size={size}", "--no-smoke"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.05, 0.4))
+        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+        process.wait()
+        left = [path.name for path in folder.iterdir()]
+        assert left == ([] if not target.exists() else ["net.py"])
+        if target.exists():
+            now = target.read_text()
+            assert untouched(now)
+            former = now
+    assert not former or target.read_text() == former
+
+
+def test_two_builds_of_one_output_are_both_whole(tmp_path: Path) -> None:
+    commands = [
+        [*BUILD, str(LENET), "-o", "net.py", "--set", f"size={size}", "--no-smoke"]
+        for size in (32, 64) * 3
+    ]
+    running = [
+        subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for command in commands
+    ]
+    told = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 6, told
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+    assert untouched((tmp_path / "net.py").read_text())
+
+
+def test_writing_goes_another_way_where_files_need_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE")
+    target = tmp_path / "net.py"
+    target.write_text("old")
+    target.chmod(0o640)
+    write(target, "new\n")
+    assert target.read_text() == "new\n"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+    with pytest.raises(NetgenError, match="NG501"):
+        write(tmp_path / "none" / "net.py", "new\n")
+
+
+def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) -> None:
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    spec = tmp_path / "lenet.yaml"
+    spec.write_text(LENET.read_text())
+
+    def fresh(*args: str) -> bool:
+        told = netgen("build", "lenet.yaml", "--format", "json", *args, cwd=tmp_path, **cache)
+        assert told.returncode == 0, told.stderr
+        (result,) = json.loads(told.stdout)["results"]
+        assert result["parameters"] > 0
+        assert result["proof"]["device"] == "cpu"
+        return bool(result["fresh"])
+
+    cpu = ("--device", "cpu")
+    assert not fresh(*cpu)
+    written = (tmp_path / "lenet.py").stat().st_mtime_ns
+    assert fresh(*cpu)
+    assert (tmp_path / "lenet.py").stat().st_mtime_ns == written
+    assert "lenet.py is up to date" in netgen("build", spec, *cpu, cwd=tmp_path, **cache).stdout
+    assert not fresh(*cpu, "--seed", "1")
+    assert not fresh(*cpu, "--set", "size=64")
+    assert not fresh(*cpu)
+    spec.write_text(f"{spec.read_text()}# a remark\n")
+    assert not fresh(*cpu)
+    assert fresh(*cpu)
+    (tmp_path / "lenet.py").unlink()
+    assert not fresh(*cpu)
+    for record in (tmp_path / "cache").rglob("*.json"):
+        record.write_text("[1, 2")
+    assert not fresh(*cpu)
+    assert fresh(*cpu)
+
+
+def test_an_edit_is_found_however_small(tmp_path: Path) -> None:
+    text = torch_netgen.build(LENET, smoke=False).source
+    assert untouched(text)
+    chance = random.Random(0)
+    for _ in range(300):
+        place = chance.randrange(len(text))
+        edited = text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
+        assert not untouched(edited), place
+        assert not untouched(text[:place] + text[place + 1 :]), place
