@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: baselines configs test oracle golden lint types clean
+.PHONY: baselines configs test oracle fuzz golden lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -23,8 +23,11 @@ test: $(INSTALLED)  ## the tests
 oracle: $(INSTALLED)  ## the rules against torch on over 20,000 random argument sets
 	$(BIN)/python -m pytest tests/test_catalogue.py -k agrees --oracle 175
 
+fuzz: $(INSTALLED)  ## 50,000 random and mutated specs: built or refused, in seconds
+	$(BIN)/python -m tests.fuzz
+
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
-	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py --renew
+	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py --renew
 
 lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .
