@@ -250,6 +250,31 @@ def listed(item: Item, row: Layer | None) -> Item:
     return item
 
 
+def respelt(context: Context, item: Item) -> Item:
+    """The item with misspelt keys that all layers know put right; each is reported."""
+    if not isinstance(item.written, dict):
+        return item
+    row, block = context.row(item.type), context.shared.blocks.get(item.type)
+    known = ["layers", "layer", "branches"]
+    if row is not None:
+        known = [arg.name for arg in (*row.args, *row.options)] + [
+            *row.optional_tensors,
+            "branches",
+        ]
+    elif block is not None:
+        known = list(block.params)
+    written, common = dict(item.written), dict(item.common)
+    for key in item.written:
+        meant = None if key in known or key in FACTORY else meant_argument(key, known, COMMON_KEYS)
+        if meant in COMMON_KEYS and meant not in common:
+            message = f"`{item.type}` has no argument `{printable(key)}`"
+            location = context.source.locate(item.at(key), key=True)
+            help = f"did you mean `{meant}`?"
+            context.shared.findings.add(Diagnostic("NG203", message, location, help=help))
+            common[meant] = written.pop(key)
+    return replace(item, written=written, common=common)
+
+
 def wrong_arguments(
     context: Context, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
 ) -> list[Diagnostic]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,9 @@ class Worker:
         """Begin to load torch, unless that is under way."""
         if self.process is not None:
             return
-        command = [sys.executable, "-P", "-m", f"{__package__}.worker"]
+        path = json.dumps(_trusted_path())
+        code = f"import sys; sys.path[:] = {path}; from {__package__}.worker import main; main()"
+        command = [sys.executable, "-I", "-c", code]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             command,
@@ -137,6 +140,13 @@ class Worker:
             help = "is torch installed? `--no-smoke` builds without it"
         message = f"the smoke-run's process {how}"
         raise NetgenError(Diagnostic("NG402", message, help=help))
+
+
+def _trusted_path() -> list[str]:
+    """Where the worker finds modules: where we do, but not in the current folder."""
+    here, home = Path.cwd(), Path(__file__).parent.parent
+    folders = [Path(entry).absolute() for entry in sys.path]
+    return [str(folder) for folder in folders if folder != here or folder == home]
 
 
 def _check_memory(plan: Plan) -> None:

@@ -200,7 +200,7 @@ def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
         for found in problems:
             if found["type"] == "missing" and found["loc"][0] in meant:
                 continue
-            diagnostic = _diagnostic(model, found, source, path)
+            diagnostic = _diagnostic(model, found, source, path, values)
             # a union reports each of its sides: one mistake is one message
             places.setdefault(_real(found["loc"], values), diagnostic)
         raise NetgenError(*places.values()) from None
@@ -217,10 +217,12 @@ def _real(loc: tuple[Any, ...], values: Any) -> SpecPath:
     return tuple(real)
 
 
-def _diagnostic(model: type[BaseModel], found: Any, source: Source, path: SpecPath) -> Diagnostic:
+def _diagnostic(
+    model: type[BaseModel], found: Any, source: Source, path: SpecPath, values: Any
+) -> Diagnostic:
     loc, kind = found["loc"], found["type"]
     key = printable(str(loc[0])) if loc else ""
-    place = (*path, *_real(loc, _at(source.values, path)))
+    place = (*path, *_real(loc, values))
     if kind == "extra_forbidden":
         message = f"there is no key `{printable(str(loc[-1]))}` here"
         known = closest(str(loc[-1]), model.model_fields)
@@ -232,12 +234,6 @@ def _diagnostic(model: type[BaseModel], found: Any, source: Source, path: SpecPa
     )
     message = f"`{key}` should be {expected}" if loc else f"this should be {expected}"
     return Diagnostic("NG201", message, source.locate(place))
-
-
-def _at(values: Any, path: SpecPath) -> Any:
-    for step in path:
-        values = values[step]
-    return values
 
 
 _EXPECTED = {

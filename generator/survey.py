@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .arguments import by_name, listed, wrong_arguments
+from .arguments import by_name, listed, respelt, wrong_arguments
 from .context import Context
 from .diagnostics import Diagnostic, SpecPath, printable
 from .evaluator import ExpressionError
@@ -73,13 +73,13 @@ class Survey:
 
     def items(self, raw: Any, path: SpecPath) -> None:
         """Each item of a list."""
-        for place, item in enumerate(raw if isinstance(raw, list) else ()):
+        for place, item in enumerate(_listed(raw)):
             self.item(item, (*path, place))
 
     def item(self, raw: Any, path: SpecPath) -> None:
         """One item: its type, what is written for it, and the layers in it."""
         with self.context.shared.findings.collecting():
-            item = read_item(raw, self.context.source, path, TYPES)
+            item = respelt(self.context, read_item(raw, self.context.source, path, TYPES))
             for key, value in item.common.items():
                 self.expressions(value, item.at(key))
             self.written(item)
@@ -107,7 +107,7 @@ class Survey:
 
     def branches(self, raw: Any, path: SpecPath) -> None:
         """The layers of a merge's branches."""
-        pairs = raw.items() if isinstance(raw, dict) else enumerate(raw or ())
+        pairs = raw.items() if isinstance(raw, dict) else enumerate(_listed(raw))
         for key, layers in pairs:
             self.anything(layers, (*path, key))
 
@@ -166,6 +166,10 @@ class Survey:
             for weight, init in weights.items() if isinstance(weights, dict) else ():
                 with self.context.shared.findings.collecting():
                     read_init(self.context, init, names, ("init", key, weight))
+
+
+def _listed(raw: Any) -> list[Any]:
+    return raw if isinstance(raw, list) else []
 
 
 def _open(value: Any) -> bool:

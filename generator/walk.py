@@ -13,7 +13,7 @@ from typing import Any
 
 from . import keys
 from .application import apply_layer
-from .arguments import listed, read_layer
+from .arguments import listed, read_layer, respelt
 from .blocks import Body, draft_of, enter, graph_of, read_body
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
@@ -70,7 +70,7 @@ class Walk:
             message = f"the spec unfolds to more than {MOST_NODES} layers"
             self.context.error("NG210", message, item.path)
         item = self.typed(item, index)
-        item = listed(item, self.context.row(item.type))
+        item = listed(respelt(self.context, item), self.context.row(item.type))
         if self.lost:
             raise Unknowable
         if item.type == "Group":
@@ -280,6 +280,9 @@ class Walk:
         """A container whose children form a chain; with `several` inputs an `nn.ModuleList`."""
         outer = (self.chain, self.through, self.called_one_by_one, self.lost)
         if self.chain is None:
+            if not reads:
+                message = f"`{item.type}` comes first and must say what it reads"
+                self.context.error("NG204", message, item.path, key=True)
             if not several and len(reads) != 1:
                 message = f"`Sequential` reads one tensor, but reads {len(reads)}"
                 self.context.error("NG210", message, item.path, key=True)

@@ -167,8 +167,26 @@ def test_what_stands_at_the_target_is_replaced_whole(tmp_path: Path) -> None:
     assert target.stat().st_mode & 0o777 == 0o640
 
 
-def test_the_run_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
-    for name in ("torch.py", "json.py", "torch_netgen.py", "netgen_generated.py"):
-        (tmp_path / name).write_text("raise SystemExit('imported from the current folder')")
-    run = netgen("build", LENET, "--device", "cpu", cwd=tmp_path)
+CANARIES = ("torch", "json", "yaml", "black", "sitecustomize", "numpy", "netgen_generated")
+
+
+@pytest.mark.parametrize("more", [{}, {"PYTHONPATH": ":"}, {"PYTHONPATH": "."}], ids=str)
+@pytest.mark.parametrize("flags", [["-P"], []], ids=str)
+def test_the_run_imports_nothing_from_the_current_folder(
+    tmp_path: Path, flags: list[str], more: dict[str, str]
+) -> None:
+    """Nor from the output's; only who puts the folder on Python's own path gets what is there."""
+    theirs = bool(more)
+    for name in CANARIES if not theirs else ("torch", "numpy", "netgen_generated"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current folder')")
+    command = [sys.executable, *flags, "-m", "torch_netgen", "build", str(LENET)]
+    run = subprocess.run(
+        [*command, "--device", "cpu"],
+        cwd=tmp_path,
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
+    assert "smoke-run on cpu: passed" in run.stdout

@@ -183,6 +183,7 @@ def test_whatever_comes_in_is_built_or_refused(request: pytest.FixtureRequest) -
     """A small part of what ``make fuzz`` tries; what is built is run, one in ten."""
     count = request.config.getoption("--mutations")
     tally = fuzz(count, seed=0, run_every=10)
+    assert tally.defects == []
     assert tally.built + tally.refused == count
     assert tally.built > count / 20
     assert tally.run > tally.built / 20
