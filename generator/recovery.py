@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .diagnostics import NetgenError, SpecPath
+from .diagnostics import NetgenError, SpecPath, printable
+from .evaluator import ExpressionError
 from .graph import Ref
 from .hints import meant_type
 from .layers.base import no_weights
@@ -30,7 +31,10 @@ def recovering(walk: Walk, raw: Any, path: SpecPath) -> Iterator[None]:
     """What goes wrong in an item (or in a list of them) is taken in; the item is lost."""
     container = (walk.chain, walk.through, walk.called_one_by_one, walk.lost)
     try:
-        yield
+        try:
+            yield
+        except ExpressionError as error:  # of a value as someone else sees it
+            walk.context.error("NG206", printable(error.message), path)
     except NetgenError as error:
         walk.chain, walk.through, walk.called_one_by_one, walk.lost = container
         walk.context.shared.findings.caught(error)
