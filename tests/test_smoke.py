@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from torch_netgen import NetgenError
-from torch_netgen.pipeline import build_source, predict
+from torch_netgen.pipeline import build_source
 from torch_netgen.plan import Plan
+from torch_netgen.prediction import predict
 from torch_netgen.smoke import Worker
 from torch_netgen.source import parse
 from torch_netgen.spec import read_document

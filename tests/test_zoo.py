@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch_netgen.pipeline import Result, build_source, predict
+from torch_netgen.pipeline import Result, build_source
+from torch_netgen.prediction import predict
 from torch_netgen.source import read
 from torch_netgen.spec import read_document
 from torch_netgen.worker import samples
