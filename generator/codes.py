@@ -92,7 +92,7 @@ CODES = {
     "NG209": Code(
         "part of the language that this version does not know yet",
         "Leave it out.",
-        f"{_HEAD}expect: {{parameters: 216}}\nlayers:\n  - Conv2d: [8, 3]\n",
+        f"{_HEAD}imports: {{Squeeze: timm.layers.SqueezeExcite}}\nlayers:\n  - Conv2d: [8, 3]\n",
     ),
     "NG210": Code(
         "a structure that can't be built",
@@ -105,6 +105,11 @@ CODES = {
         "The notes show the shapes that came in, and the message the arithmetic: change the "
         "argument, or the layer that gives the shape.",
         f"{_HEAD}layers:\n  - MaxPool2d: 2\n  - Conv2d: [8, 5]\n",
+    ),
+    "NG212": Code(
+        "the network is not what the spec expects",
+        "Change the network, or what stands under `expect`.",
+        f"{_HEAD}layers:\n  - Conv2d: [8, 3]\nexpect: {{parameters: 216}}\n",
     ),
     "NG301": Code(
         "a block that nothing uses",
@@ -163,6 +168,10 @@ CODES = {
     "NG502": Code(
         "the output holds what netgen did not write",
         "Give another output with `-o`, move the file away, or overwrite it with `--force`.",
+    ),
+    "NG503": Code(
+        "the generated file is not what the spec gives",
+        "Run `netgen build` and keep its result beside the spec; the diff shows what has changed.",
     ),
 }
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .diagnostics import Diagnostic, NetgenError
+from .diagnostics import Diagnostic, NetgenError, printable
 from .files import check_target, read_output, write
 from .records import inputs_text, recall, record_key, remember
 from .smoke import Worker
@@ -18,11 +19,16 @@ from .source import Source, parse, read
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is asked for one spec; `target` is the file to write, ``None`` for standard output."""
+    """What is asked for one spec; `target` is the file to write, ``None`` for standard output.
+
+    The `verb` is ``build``, ``compare`` (hold what stands in the target against what the spec
+    gives) or ``check`` (the spec alone, without source).
+    """
 
     config: str
     target: Path | None
     overrides: Mapping[str, Any]
+    verb: str = "build"
     device: str = "auto"
     seed: int = 0
     smoke: bool = True
@@ -36,10 +42,11 @@ class Outcome:
 
     `layers` are the rows of the table, `proof` what the smoke-run showed, if it ran. `fresh`
     tells that the output stood there already, proven. After an error `table` shows the layers
-    up to the failing one.
+    up to the failing one, `diff` how the target differs from what the spec gives.
     """
 
     config: str
+    verb: str
     ok: bool
     target: str | None
     seconds: float
@@ -50,6 +57,13 @@ class Outcome:
     fresh: bool = False
     source: str = ""
     table: str = ""
+    diff: str = ""
+
+
+class _Differs(NetgenError):
+    """The target is not what the spec gives: the `diff` tells how."""
+
+    diff = ""
 
 
 def work(job: Job, worker: Worker) -> Outcome:
@@ -58,14 +72,50 @@ def work(job: Job, worker: Worker) -> Outcome:
     target = None if job.target is None else str(job.target)
     try:
         source = parse(sys.stdin.read(), "<stdin>") if job.config == "-" else read(job.config)
-        if job.target is not None:
-            _check_target(job, job.target)
-        found = _built(job, source, worker)
+        found = _DO[job.verb](job, source, worker)
     except NetgenError as error:
         seconds = time.perf_counter() - start
-        problems = tuple(error.diagnostics)
-        return Outcome(job.config, False, target, seconds, problems, table=error.table)
-    return Outcome(job.config, True, target, time.perf_counter() - start, **found)
+        problems, diff = tuple(error.diagnostics), getattr(error, "diff", "")
+        facts: dict[str, Any] = {"diagnostics": problems, "table": error.table, "diff": diff}
+        return Outcome(job.config, job.verb, False, target, seconds, **facts)
+    return Outcome(job.config, job.verb, True, target, time.perf_counter() - start, **found)
+
+
+def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """What there is to say of a spec that can be built."""
+    from .prediction import check_source
+    from .rows import rows
+
+    found = check_source(source, job.overrides, strict=job.strict)
+    layers = tuple(asdict(row) for row in rows(found.graph))
+    parameters = found.graph.parameter_count
+    return {"layers": layers, "parameters": parameters, "diagnostics": found.warnings}
+
+
+def _compared(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """What there is to say of a spec whose output stands where it should."""
+    from .pipeline import build_source
+
+    result = build_source(source, job.overrides, None, strict=job.strict)
+    there = "" if job.target is None else read_output(job.target)
+    if there != result.source:
+        what = "is not what the spec gives" if there else "is not there"
+        message = f"`{printable(str(job.target))}` {what}"
+        error = _Differs(
+            Diagnostic("NG503", message, help="run `netgen build` and keep the result")
+        )
+        error.diff = _diff(str(job.target), there or "", result.source)
+        raise error
+    layers = tuple(asdict(row) for row in result.shapes)
+    facts = {"parameters": result.parameter_count, "diagnostics": result.warnings, "fresh": True}
+    return {"layers": layers, **facts}
+
+
+def _diff(name: str, old: str, new: str) -> str:
+    lines = difflib.unified_diff(
+        old.splitlines(True), new.splitlines(True), printable(name), "what the spec gives"
+    )
+    return "".join(lines)
 
 
 def _check_target(job: Job, target: Path) -> None:
@@ -78,6 +128,8 @@ def _check_target(job: Job, target: Path) -> None:
 
 def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that builds; its output is written."""
+    if job.target is not None:
+        _check_target(job, job.target)
     record = _recalled(job, source)
     if record is not None:
         return {**record, "layers": tuple(record["layers"]), "fresh": True}
@@ -109,3 +161,10 @@ def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
 def _key(job: Job, source: Source, output: str) -> str:
     inputs = inputs_text(source.text, job.overrides)
     return record_key(inputs, Path(source.name).name, output, job.device, job.seed)
+
+
+_DO: Mapping[str, Callable[[Job, Source, Worker], dict[str, Any]]] = {
+    "build": _built,
+    "check": _checked,
+    "compare": _compared,
+}

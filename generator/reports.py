@@ -19,17 +19,22 @@ FORMATS = ("text", "json", "github")
 def tell(outcome: Outcome, form: str, *, verbose: bool) -> None:
     """Tell what one job came to; JSON is told of all jobs at the end."""
     if form == "json":
-        if outcome.ok and outcome.target is None:
-            sys.stdout.write(outcome.source)
+        sys.stdout.write(outcome.source if outcome.target is None else "")
         return
     if form == "github":
         for diagnostic in outcome.diagnostics:
             print(annotation(diagnostic, outcome.config))
     elif outcome.diagnostics:
         _tell_problems(outcome, verbose=verbose)
-    if outcome.ok and outcome.target is None:
-        sys.stdout.write(outcome.source)
-    if outcome.ok:
+    sys.stdout.write(outcome.diff)
+    if outcome.ok and outcome.verb == "check":
+        count = f"{outcome.parameters:,} parameters"
+        print(f"{printable(outcome.config)} can be built: {len(outcome.layers)} calls, {count}")
+    elif outcome.ok and outcome.verb == "compare":
+        print(f"{outcome.target} is what {printable(outcome.config)} gives")
+    elif outcome.ok:
+        if outcome.target is None:
+            sys.stdout.write(outcome.source)
         _tell_success(outcome, sys.stderr if outcome.target is None else sys.stdout)
 
 
@@ -94,12 +99,13 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
         ],
         "results": [_result(outcome) for outcome in outcomes],
     }
-    to = sys.stderr if any(x.ok and x.target is None for x in outcomes) else sys.stdout
+    printed = any(outcome.source and outcome.target is None for outcome in outcomes)
+    to = sys.stderr if printed else sys.stdout
     print(json.dumps(result, indent=2), file=to)
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    keys = ("config", "ok", "fresh", "parameters", "layers", "proof", "seconds")
+    keys = ("config", "verb", "ok", "fresh", "diff", "parameters", "layers", "proof", "seconds")
     found = {key: getattr(outcome, key) for key in keys}
     return {**found, "output": outcome.target if outcome.ok else None}
 

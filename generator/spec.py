@@ -21,7 +21,7 @@ from .hints import closest, closest_word
 from .names import why_no_class, why_no_variable
 from .source import Source
 
-LATER = ("imports", "expect")
+LATER = ("imports",)
 T = TypeVar("T", bound=BaseModel)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 COMMON_KEYS = ("name", "from", "repeat", "when")
@@ -74,6 +74,7 @@ class Document(_Strict):
     tie: dict[str, str] = {}
     style: Literal["modules", "functional"] = "modules"
     sizes: dict[str, int] = {}
+    expect: dict[str, Any] = {}
     allow: list[str] = []
 
 
@@ -254,6 +255,7 @@ _EXPECTED = {
     ("BlockSpec", "outputs"): "a list of references, or a mapping from names to references",
     ("BlockSpec", "sequential"): "true or false",
     ("Document", "outputs"): "a list of references, or a mapping from names to references",
+    ("Document", "expect"): "a mapping with `output`, `parameters` or `macs`",
     ("Document", "style"): "`modules` or `functional`",
     ("Document", "sizes"): "a mapping from names to whole numbers",
     ("Document", "allow"): "a list of codes of warnings",

@@ -1,0 +1,127 @@
+"""All that is known of a network without running it: the spec's graph, classes and plan.
+
+Neither torch nor black is needed for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .advice import advice
+from .classes import class_graphs
+from .diagnostics import Diagnostic, NetgenError
+from .expect import check_expected
+from .graph import Graph, lint
+from .layers.base import Refusal
+from .lower import lower
+from .plan import Plan, make_plan
+from .shapes import propagate
+from .source import Source
+from .spec import Document, Reading, read_document
+
+# sample values for sizes like `H` that `sizes` leaves out: the first that the network takes;
+# sizes of other names are other numbers, or they would agree by accident
+SAMPLES = (
+    (64, 96, 128),
+    (224, 256, 192),
+    (32, 48, 40),
+    (299, 331, 315),
+    (16, 24, 20),
+    (8, 12, 10),
+    (7, 9, 11),
+    (512, 384, 448),
+    (4, 6, 5),
+    (2, 3, 1),
+    (1, 2, 3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A spec that has been checked: its graph, what a run must show, and what is doubtful."""
+
+    graph: Graph
+    plan: Plan
+    classes: tuple[Graph, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+def check_source(
+    source: Source, overrides: Mapping[str, Any], *, strict: bool = False
+) -> Prediction:
+    """What a spec comes to; if it is `strict`, warnings are errors."""
+    reading = read_document(source)
+    graph, plan, classes = predict(reading, overrides)
+    check_expected(reading, graph)
+    warnings = tuple(advice(reading, graph))
+    if strict and warnings:
+        raise NetgenError(*(replace(warning, severity="error") for warning in warnings))
+    return Prediction(graph, plan, classes, warnings)
+
+
+def predict(
+    reading: Reading, overrides: Mapping[str, Any]
+) -> tuple[Graph, Plan, tuple[Graph, ...]]:
+    """The graph, and all that the smoke-run will hold against reality.
+
+    Sizes that are known only at run time get the first sample values that the network takes.
+    """
+    source, names = reading.source, _runtime_names(reading.document)
+    refused: list[NetgenError] = []
+    for number, samples in enumerate(SAMPLES if names else SAMPLES[:1]):
+        sizes = _sized(names, samples)
+        try:
+            graph = lower(reading, overrides, sizes)
+            lint(graph)
+            classes = class_graphs(graph, source)
+            plan = _plan(source, graph, classes[-1])
+        except NetgenError as error:
+            refused.append(error)
+            continue
+        if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
+            break
+        return graph, plan, classes
+    else:
+        raise refused[0]
+    fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+    message = f"the network takes no other sizes than {fits}: write numbers into the shape"
+    raise NetgenError(Diagnostic("NG211", message, source.locate(("layers",), key=True)))
+
+
+def _sized(names: Sequence[str], samples: Sequence[int]) -> dict[str, int]:
+    return {name: samples[i % 3] + i // 3 for i, name in enumerate(names)}
+
+
+def _takes_another(graph: Graph, names: Sequence[str], others: Sequence[Sequence[int]]) -> bool:
+    """Whether what holds for one set of sample sizes holds for another one, too."""
+    for samples in others:
+        sizes = {**graph.sizes, **_sized(names, samples), "N": 2}
+        with contextlib.suppress(Refusal):
+            propagate(graph, sizes)
+            return True
+    return False
+
+
+def _runtime_names(document: Document) -> list[str]:
+    """The names that shapes use for run-time sizes and that `sizes` gives no value."""
+    shapes = [document.input or []]
+    for raw in (document.inputs or {}).values():
+        shape = raw.get("shape") if isinstance(raw, Mapping) else raw
+        shapes.append(shape if isinstance(shape, list) else [])
+    names = [
+        size for shape in shapes for size in shape if isinstance(size, str) and "$" not in size
+    ]
+    return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
+
+
+def _plan(source: Source, graph: Graph, network: Graph) -> Plan:
+    try:
+        return make_plan(graph, network)
+    except Refusal as refusal:
+        # what fits a batch of 2 by accident does not fit one of 3
+        message = f"this fits some batch sizes only: {refusal.message}"
+        location = source.locate(("layers",), key=True)
+        raise NetgenError(Diagnostic("NG211", message, location)) from None
