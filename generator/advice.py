@@ -99,14 +99,40 @@ def texts(value: Any, path: SpecPath) -> Iterator[tuple[SpecPath, str]]:
 
 def _biases(reading: Reading) -> Iterator[Diagnostic]:
     """A norm takes the mean away, and a bias with it."""
+    read = {word for key in ("layers", "blocks", "outputs") for word in _references(reading, key)}
     for path, items in chains(reading):
         for place, (item, after) in enumerate(pairwise(items)):
             layer, norm = _Written.of(item), _Written.of(after)
             normed = norm.type.startswith("BatchNorm") and "from" not in norm.args
+            if _read_elsewhere(layer, read):
+                continue  # there the bias has its effect
             if layer.type.startswith(MATRICES) and layer.args.get("bias") is True and normed:
                 message = f"`bias: true` has no effect before `{norm.type}`, which takes means away"
                 where = (*path, place, layer.type, "bias")
                 yield _warning(reading, "NG303", message, where, "write `bias: false`")
+
+
+def _references(reading: Reading, key: str) -> set[str]:
+    """All texts that may be references, but names where they are given."""
+    found: set[str] = set()
+    waiting = [reading.source.values.get(key)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            found.add(value.partition(".")[0])
+            found |= words_in(value) if "$" in value else set()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += [inner for word, inner in value.items() if word != "name"]
+    return found
+
+
+def _read_elsewhere(layer: _Written, read: set[str]) -> bool:
+    name = layer.args.get("name")
+    if isinstance(name, str):
+        return name in read
+    return any(word.startswith(("conv", "deconv", "fc", "bilinear")) for word in read)
 
 
 @dataclass(frozen=True, slots=True)

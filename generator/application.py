@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .arguments import Arguments
-from .diagnostics import NetgenError
+from .diagnostics import Diagnostic, NetgenError
 from .layers.base import Layer, Refusal
 from .naming import key_of
 from .refusals import refused
@@ -23,7 +25,9 @@ def apply_layer(
     try:
         applied = apply(row, args, read.types, dict(read.named_types))
     except Refusal as refusal:
-        raise NetgenError(refused(scope, item, refusal, read, chained=chained)) from None
+        wrong = refused(scope, item, refusal, read, chained=chained)
+        applied = _without(row, args, refusal.argument, read, wrong)
+        scope.context.shared.findings.add(wrong)
     draft = Draft(
         row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
     )
@@ -32,6 +36,22 @@ def apply_layer(
     if not chained:
         _place(scope, draft, stateless=not row.weights(applied.a))
     return draft
+
+
+def _without(
+    row: Layer, args: dict[str, Any], name: str | None, read: Arguments, wrong: Diagnostic
+) -> Applied:
+    """The layer without an inferred argument that is wrong: what it gives is known all the same.
+
+    Raises what is `wrong` where it is something else.
+    """
+    known = {arg.name for arg in row.args if arg.inferred}
+    if name not in known or args.pop(name, None) is None:
+        raise NetgenError(wrong)
+    try:
+        return apply(row, args, read.types, dict(read.named_types))
+    except Refusal:
+        raise NetgenError(wrong) from None
 
 
 def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:

@@ -10,8 +10,8 @@ from .algebra import Symbol
 from .binding import rebind
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, Unknowable, printable
 from .expressions import Budget, ExpressionError, evaluate_text, fail, has_expression
-from .functions import KNOWN
-from .hints import closest
+from .functions import KNOWN, VALUES
+from .hints import closest_word
 from .layers import TYPES
 from .layers.base import Layer
 from .sizes import Size, same, symbols_in
@@ -148,8 +148,11 @@ class Context:
 
     def misnamed(self, error: ExpressionError, words: Sequence[str], path: SpecPath) -> NoReturn:
         """Raise the diagnostic of an expression; `words` are the names that it may use."""
-        help = closest(error.word, [*words, *KNOWN]) if error.word else None
-        help = None if error.word in KNOWN else help
+        help = error.help
+        if error.word is not None and error.word not in KNOWN:
+            constants = {"true": "True", "false": "False", "null": "None"}
+            meant = constants.get(error.word) or closest_word(error.word, [*words, *VALUES])
+            help = f"did you mean `{meant}`?" if meant else None
         code = "NG208" if error.word else "NG206"
         self.error(code, printable(error.message), path, help=help)
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Protocol
 from .algebra import Symbol
 from .carried import code_of, joined, uncoded, wrap
 from .functions import FUNCTIONS, MOST_DIGITS
+from .hints import closest
 from .sizes import Coded, Dim, plain, surely_equal, symbols_in
 
 MOST_ITEMS = 100_000
@@ -24,15 +25,16 @@ MOST_STEPS = 2_000_000  # of one spec
 class ExpressionError(Exception):
     """An expression that can't be evaluated; `word` is the unknown name, if that is the cause."""
 
-    def __init__(self, message: str, word: str | None = None) -> None:
+    def __init__(self, message: str, word: str | None = None, help: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.word = word
+        self.help = help
 
 
-def fail(message: str, word: str | None = None) -> NoReturn:
+def fail(message: str, word: str | None = None, help: str | None = None) -> NoReturn:
     """Raise an `ExpressionError`."""
-    raise ExpressionError(message, word)
+    raise ExpressionError(message, word, help)
 
 
 class Names(Protocol):
@@ -151,7 +153,8 @@ class Evaluator:
     def _binop(self, node: ast.BinOp) -> Any:
         apply = _BINARY.get(type(node.op))
         if apply is None:
-            fail(f"`{ast.unparse(node)}` is not part of the expression language")
+            help = "the power is written `**`" if isinstance(node.op, ast.BitXor) else None
+            fail(f"`{ast.unparse(node)}` is not part of the expression language", help=help)
         left, right = self.value(node.left), self.value(node.right)
         self._check_growth(node.op, uncoded(left), uncoded(right))
         if isinstance(node.op, _EXACT) and _is_whole(left) and _is_whole(right):
@@ -260,7 +263,8 @@ class Evaluator:
         if name == "shape":
             return self._shape(node)
         if name not in FUNCTIONS:
-            fail(f"`{name}` is not a function of the expression language", name)
+            help = closest(name, [*FUNCTIONS, "shape", "range"])
+            fail(f"`{name}` is not a function of the expression language", help=help)
         operands = [self.value(argument) for argument in node.args]
         self.budget.spend(sum(len(part) for part in operands if isinstance(part, (list, str))))
         if name == "len" and operands and isinstance(operands[0], list):
@@ -326,7 +330,9 @@ class Evaluator:
             kinds = " and ".join(map(_kind, operands)) or "nothing"
             fail(f"this can't be worked out for {kinds}")
         except (ValueError, ArithmeticError) as error:
-            fail(str(error).replace("'", "`"))
+            text = str(error).replace("'", "`")
+            numbers = ", ".join(str(uncoded(operand)) for operand in operands)
+            fail(text if text != "math domain error" else f"this has no value for {numbers}")
         symbols = symbols_in(operands)
         if not symbols:
             return value

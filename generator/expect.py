@@ -15,7 +15,7 @@ from .expressions import evaluate_text, has_expression
 from .graph import Graph
 from .hints import closest
 from .layers.base import TensorType
-from .sizes import Size, code, plain, shape_text
+from .sizes import Size, code, plain, shown_shape
 from .spec import Reading
 
 KEYS = ("output", "parameters", "macs")
@@ -122,7 +122,7 @@ class _Check:
             sizes = [size for place, size in enumerate(sizes) if place != found.batch]
         agree = len(wanted) == len(sizes) and all(map(_agrees, wanted, sizes))
         if not agree:
-            message = f"the output is {shape_text(sizes)}, but `{_listed(wanted)}` is expected"
+            message = f"the output is {shown_shape(sizes)}, but `{_listed(wanted)}` is expected"
             self.refuse("NG212", message, path)
 
 

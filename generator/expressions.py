@@ -119,7 +119,8 @@ def _end(text: str, start: int) -> int:
     if name:
         return name.end()
     if not text.startswith("(", start):
-        fail("`$` begins a name or an expression in `$(...)`; write `$$` for a plain `$`")
+        help = "write `$name`, or `$(...)` for an expression, or `$$` for a plain `$`"
+        fail("`$` begins a name or an expression", help=help)
     depth, quote = 0, ""
     for place in range(start, len(text)):
         char = text[place]
@@ -133,7 +134,10 @@ def _end(text: str, start: int) -> int:
             depth -= 1
             if not depth:
                 return place + 1
-    return fail(f"`{text}` does not close: inside `{{...}}` and `[...]` put it in quotes")
+    return fail(
+        f"`{text}` does not close",
+        help="close its bracket; inside `{...}` and `[...]` put the whole expression in quotes",
+    )
 
 
 def evaluate(text: str, names: Names, budget: Budget) -> Any:
@@ -149,13 +153,26 @@ def evaluate(text: str, names: Names, budget: Budget) -> Any:
         fail("the expression is nested too deeply")
 
 
+# what people write out of habit, and what it is called here
+_SLIPS = {
+    "$": "inside `$(...)` names stand without `$`",
+    "&&": "write `and`",
+    "||": "write `or`",
+    "!": "write `not`",
+    "=": "`==` compares; nothing is assigned",
+}
+
+
 def _parsed(text: str) -> ast.Expression:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's opinion of odd literals
             return ast.parse(text.strip().replace("\n", " "), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        fail(f"`{text}` is not an expression")
+        if not text.strip():
+            fail("nothing stands in `$()`")
+        slips = (help for sign, help in _SLIPS.items() if sign in text)
+        fail(f"`{text}` is not an expression", help=next(slips, None))
 
 
 def unknown_names(text: str, known: Container[str]) -> Iterator[str]:

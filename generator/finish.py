@@ -26,7 +26,10 @@ def read_outputs(
     """What comes out: the references under `outputs`, or the last layer's output."""
     if written is None:
         scope.used.update(ref.node for ref in current)
-        return tuple((None, ref) for ref in current)
+        if not any(map(scope.portless, current)):
+            return tuple((None, ref) for ref in current)
+        message = "the last layer gives several tensors: name what comes out under `outputs`"
+        scope.context.error("NG210", message, (*path[:-1], "layers"), key=True)
     pairs: list[tuple[str | None, str, SpecPath]]
     if isinstance(written, dict):
         pairs = [(name, text, (*path, name)) for name, text in written.items()]
@@ -39,9 +42,10 @@ def read_outputs(
     for _, text, _ in pairs:
         scope.mention(text, misspelt=True)
     for name, text, place in pairs:
-        value = scope.context.evaluate(text, ParameterNames(scope.context, scope.params), place)
-        scope.context.decide(value, place)
-        outputs.append((name, scope.find(str(plain(value)), place)))
+        with scope.context.shared.findings.collecting():
+            value = scope.context.evaluate(text, ParameterNames(scope.context, scope.params), place)
+            scope.context.decide(value, place)
+            outputs.append((name, scope.find(str(plain(value)), place)))
     return tuple(outputs)
 
 

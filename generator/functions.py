@@ -42,4 +42,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "divisible": divisible,
 }
 OF_MATH = ("ceil", "floor", "sqrt", "exp", "log", "sin", "cos")  # Python has them in `math`
-KNOWN = (*FUNCTIONS, "range", "shape", "pi", "in_shape", "in_channels", "in_features", "index")
+VALUES = ("pi", "in_shape", "in_channels", "in_features", "index")
+KNOWN = (*FUNCTIONS, "range", "shape", *VALUES)

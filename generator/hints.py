@@ -68,11 +68,37 @@ _TYPES = {
     "view": "Reshape",
     "resize": "Interpolate",
     "gap": "AdaptiveAvgPool2d",
+    "globalavgpool1d": "AdaptiveAvgPool1d",
+    "globalavgpool2d": "AdaptiveAvgPool2d",
+    "globalmaxpool2d": "AdaptiveMaxPool2d",
+    "globalmaxpool": "AdaptiveMaxPool*d",
+    "adaptivepool": "AdaptiveAvgPool*d",
+    "pool": "MaxPool*d",
+    "pooling": "MaxPool*d",
+    "deconv1d": "ConvTranspose1d",
+    "deconv2d": "ConvTranspose2d",
+    "deconv3d": "ConvTranspose3d",
+    "transposedconv2d": "ConvTranspose2d",
+    "average": "Mean",
+    "minus": "Sub",
+    "padding": "ZeroPad*d",
+    "seq": "Sequential",
+    "sequence": "Sequential",
+    "rel": "ReLU",
+    "repeat": "Group",
 }
 
 # arguments by the names that they have elsewhere, best first
 _ARGUMENTS = {
     "filters": ("out_channels",),
+    "num_filters": ("out_channels",),
+    "n_filters": ("out_channels",),
+    "use_biases": ("bias",),
+    "with_bias": ("bias",),
+    "bi": ("bidirectional",),
+    "neurons": ("out_features",),
+    "nodes": ("out_features",),
+    "strides": ("stride",),
     "channels": ("out_channels", "num_channels"),
     "output_channels": ("out_channels",),
     "units": ("out_features", "hidden_size"),
@@ -104,7 +130,7 @@ _ARGUMENTS = {
     "num_heads": ("nhead",),
     "nhead": ("num_heads",),
     "layers": ("num_layers",),
-    "hidden": ("hidden_size",),
+    "hidden": ("hidden_size", "out_features"),
     "hidden_dim": ("hidden_size", "dim_feedforward"),
     "vocab_size": ("num_embeddings",),
     "input_dim": ("num_embeddings",),
@@ -131,15 +157,43 @@ _COMMON = {
 }
 
 
+# words that look like an argument's name, and mean what torch has no argument for
+_OTHERS = frozenset({"activation", "kernel_initializer", "bias_initializer", "input_shape", "dim"})
+
+# keys of a document by other names
+_KEYS = {
+    "input_shape": "input",
+    "input_size": "input",
+    "shape": "input",
+    "model": "name",
+    "modules": "layers",
+    "network": "layers",
+    "output": "outputs",
+    "parameters": "params",
+    "weights": "init",
+}
+
+
 def closest_word(word: str, words: Iterable[str]) -> str | None:
     """The word that was probably meant."""
-    words = list(words)
-    folded = {known.lower(): known for known in reversed(words)}
-    if word.lower() in folded:
-        return folded[word.lower()]
-    found = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    found = found or difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.7)
-    return folded.get(found[0], found[0]) if found else None
+    folded = {known.lower(): known for known in reversed(list(words))}
+    plain = word.lower()
+    if plain in folded:
+        return folded[plain]
+    known = list(folded)[:1000]
+    cutoff = 0.65 if len(word) < 4 else 0.7
+    found = difflib.get_close_matches(plain, known, n=1, cutoff=cutoff)
+    if not found and len(word) > 3:
+        longer = [name for name in known if name.startswith(plain)]
+        found = sorted(longer, key=len)
+    return folded[found[0]] if found else None
+
+
+def meant_key(word: str, keys: Iterable[str]) -> str | None:
+    """The key of a document that was probably meant."""
+    keys = list(keys)
+    other = _KEYS.get(word.lower())
+    return other if other in keys else closest_word(word, keys)
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:
@@ -173,5 +227,28 @@ def meant_argument(word: str, arguments: Iterable[str], common: Iterable[str]) -
     other = [name for name in _ARGUMENTS.get(plain, ()) if name in arguments]
     if other:
         return other[0]
-    found = closest_word(word, [*arguments, *common])
+    found = None if plain in _OTHERS else closest_word(word, [*arguments, *common])
     return found or (_COMMON.get(plain) if _COMMON.get(plain) in common else None)
+
+
+def structural_help(model: str, key: str, value: object) -> str | None:
+    """What to write instead of a value of the wrong kind, for the usual slips."""
+    if key in ("input", "shape"):
+        if isinstance(value, str):
+            return f"a list has square brackets: `[{value.strip('() ')}]`"
+        if isinstance(value, int):
+            return f"a shape is a list: `[{value}]`"
+        if isinstance(value, dict):
+            return "an input with more than a shape stands under `inputs`, with a name"
+        return "the batch is implied: leave it out" if value is None else None
+    if key == "inputs" and isinstance(value, list):
+        return "the shape of the only input stands under `input`"
+    if key == "outputs" and isinstance(value, str):
+        return f"write a list: `[{value}]`"
+    if key == "layers" and isinstance(value, dict):
+        return "write each layer as an item of a list, with `- ` before it"
+    if key == "init":
+        return "write the weight, too: `Conv2d: {weight: kaiming_normal_}`"
+    if model == "BlockSpec" and not key:
+        return "a block's layers stand under `layers`"
+    return None

@@ -11,8 +11,10 @@ from .diagnostics import SpecPath, printable
 from .graph import Graph, Initial, Module
 from .hints import closest
 from .layers import CATALOGUE, LOCAL
+from .layers.base import Weight
+from .layers.models import show_value
 from .literals import literal
-from .sizes import plain, symbols_in
+from .sizes import plain, shape_text, symbols_in
 
 # the functions with their arguments in torch's order, and how many must be given
 FUNCTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
@@ -31,6 +33,7 @@ FUNCTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "orthogonal_": (("gain",), 0),
     "sparse_": (("sparsity", "std"), 1),
 }
+_LOW = {"uniform_": 0.0, "trunc_normal_": -2.0}  # the defaults of `a`; those of `b` are 1 and 2
 _WORDS = {
     "mode": ("fan_in", "fan_out"),
     "nonlinearity": (
@@ -87,6 +90,12 @@ def read_init(context: Context, raw: Any, names: Any, path: SpecPath) -> Init:
             context.error("NG203", message, (*path, name), key=True, help=help)
     if len(args) < needed:
         context.error("NG203", f"`{raw}` needs `{known[0]}`", path, key=True)
+    given = {name: plain(value) for name, value in args}
+    if given.get("std", 0.0) < 0:
+        context.error("NG203", "`std` must be 0 or more", (*path, "std"))
+    low, high = given.get("a", _LOW.get(raw)), given.get("b", -_LOW.get(raw, 0.0) or 1.0)
+    if raw in _LOW and low is not None and low > high:
+        context.error("NG203", f"`{raw}` draws from `a` to `b`, but {low} is above {high}", path)
     return Init(raw, tuple(args))
 
 
@@ -95,8 +104,10 @@ def _checked(context: Context, function: str, name: str, value: Any, path: SpecP
     bare = plain(value)
     right = bare in words if words else isinstance(bare, (int, float)) and bare is not True
     if not right:
-        expected = f"one of {', '.join(words)}" if words else "a number"
-        context.error("NG203", f"`{name}` of `{function}` should be {expected}", (*path, name))
+        expected = " or ".join(f"`{word}`" for word in words or ()) or "a number"
+        message = f"`{name}` of `{function}` should be {expected}, but this is {show_value(value)}"
+        help = closest(bare, words) if words and isinstance(bare, str) else None
+        context.error("NG203", message, (*path, name), help=help)
     return value
 
 
@@ -148,10 +159,34 @@ def _initial(
         known = [w.name for _, module in matched for w in module.weights()]
         context.error("NG204", message, path, key=True, help=closest(weight, known))
     init = read_init(context, raw, names, path)
+    for _, module in matched:
+        for found in module.weights():
+            if found.name == weight:
+                _check_fits(context, init, found, path)
     kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
     types = tuple(dict.fromkeys(m.row.name for _, m in matched if m.row)) or (key,)
     top = "." not in key and tuple(place for place, _ in matched) == (key,)
     return Initial(kind, key, types, weight, init, not all(there), top)
+
+
+def _check_fits(context: Context, init: Init, weight: Weight, path: SpecPath) -> None:
+    """Refuse a function that torch refuses for a tensor of this shape."""
+    least, most = _RANKS.get(init.function, (0, 99))
+    rank = len(weight.shape)
+    if not least <= rank <= most:
+        many = f"{least} or more" if most == 99 else f"{least}" if least == most else "3 to 5"
+        shape = shape_text(weight.shape)
+        message = f"`{init.function}` takes {many} dimensions, but `{weight.name}` is {shape}"
+        context.error("NG211", message, path)
+
+
+# the numbers of dimensions that these functions take; all others take any
+_RANKS = {
+    **dict.fromkeys(("xavier_uniform_", "xavier_normal_", "orthogonal_"), (2, 99)),
+    **dict.fromkeys(("kaiming_uniform_", "kaiming_normal_"), (2, 99)),
+    **dict.fromkeys(("eye_", "sparse_"), (2, 2)),
+    "dirac_": (3, 5),
+}
 
 
 def _matches(key: str, place: str, module: Module) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
-from .diagnostics import printable
+from .diagnostics import Unknowable, printable
 from .graph import Ref
 from .names import IN_USE, why_no_attribute
 from .scope import LayerNames, Scope
@@ -35,6 +35,9 @@ def reads(
 ) -> tuple[Ref, ...]:
     """The references under `from`, or the layer before."""
     if "from" not in item.common:
+        for ref in current:
+            if scope.portless(ref):
+                _choose_port(scope, item, ref)
         return current
     path = item.at("from")
     if chained:
@@ -45,8 +48,22 @@ def reads(
     if not texts or not all(isinstance(text, str) for text in texts):
         scope.context.error("NG201", "`from` is a reference or a list of references", path)
     inner = isinstance(item.common["from"], list)
-    places = [item.at("from", place) if inner else path for place in range(len(texts))]
-    return tuple(map(scope.find, texts, places))
+    found, findings = [], scope.context.shared.findings
+    for place, text in enumerate(texts):
+        with findings.collecting():
+            found.append(scope.find(text, item.at("from", place) if inner else path))
+    if len(found) < len(texts):
+        raise Unknowable
+    return tuple(found)
+
+
+def _choose_port(scope: Scope, item: Item, ref: Ref) -> NoReturn:
+    draft = scope.drafts[ref.node - len(scope.inputs)]
+    name, known = draft.name or draft.stem, item.written is not None
+    scope.used.add(ref.node)
+    message = f"`{name}` gives several tensors, and `{item.type}` does not say which it reads"
+    help = f"write `from: {name}.0`"
+    scope.context.error("NG204", message, item.path, key=known, help=help)
 
 
 def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
@@ -88,7 +105,8 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
         numbered = part.isascii() and part.isdecimal() and "." in value
         reason = None if numbered and str(int(part)) == part else why_no_attribute(part)
         if reason:
-            message = f"`{printable(value)}`: `{printable(part)}` {reason}"
+            whole = "" if part == value else f"`{printable(value)}`: "
+            message = f"{whole}`{printable(part)}` {reason}"
             scope.context.error("NG205", message, path)
     if value in scope.written and not any(d.name == value for d in scope.drafts):
         scope.context.error("NG205", f"the name `{value}` is given twice", path)

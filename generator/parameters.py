@@ -57,6 +57,9 @@ def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any
     default, doc, path = _declared(context, name, raw, path)
     doc = plain_text(context, doc, values, (*path[:2], "doc"))
     value = context.evaluate(default, ParameterNames(context, values), path)
+    if value == REQUIRED:
+        message = "the network's own parameters have defaults: only a block's may be `required`"
+        context.error("NG201", message, path)
     parameter = _parameter(context, name, value, doc, path)
     values[name] = parameter.value if parameter.fixed else named(name, bare(value))
     if name in context.overrides:

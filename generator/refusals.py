@@ -16,19 +16,23 @@ def refused(
 ) -> Diagnostic:
     """The diagnostic for what a rule refuses, with the shapes that came in."""
     path, key = item.path, item.written is not None
+    if len(read.inputs) > 1 and "from" in item.common:
+        path, key = item.at("from"), False
     if refusal.argument is not None and refusal.argument in read.paths:
         path, key = read.paths[refusal.argument], False
     location = scope.context.source.locate(path, key=key)
-    notes = tuple(dict.fromkeys(_origin(scope, ref) for ref in read.inputs))
+    refs = (*read.inputs, *(ref for _, ref in read.named))
+    notes = tuple(dict.fromkeys(_origin(scope, ref) for ref in refs))
     if chained:
         notes = (f"the layer before gives {_shape(read.types[0])}",)
     if refusal.note:
         notes = (refusal.note, *notes)
     name = item.common.get("name")
-    message = refusal.message
+    message, help = refusal.message, refusal.help
     if isinstance(name, str) and "$" not in name:
         message = message.replace(THIS, f"`{printable(name)}`")
-    return Diagnostic("NG211", message, location, notes, refusal.help)
+        help = help and help.replace(THIS, f"`{printable(name)}`")
+    return Diagnostic("NG211", message, location, notes, help)
 
 
 def _origin(scope: Scope, ref: Ref) -> str:

@@ -119,7 +119,7 @@ class Scope:
             ref = self._lookup(name)
             if ref is not None:
                 ref = self._port(ref, port, text, path)
-        elif ref is not None and self._portless(ref) and text not in self.passed:
+        elif ref is not None and self.portless(ref) and text not in self.passed:
             help = f"write `{text}.0`, `{text}.1`, ..."
             self.context.error("NG204", f"`{text}` gives several tensors", path, help=help)
         if ref is None:
@@ -151,7 +151,8 @@ class Scope:
         message = f"there is no layer `{printable(name)}` above that could be applied again"
         return self.context.error("NG204", message, path, help=closest(name, known))
 
-    def _portless(self, ref: Ref) -> bool:
+    def portless(self, ref: Ref) -> bool:
+        """Whether a reference is to a call of which each output must be named."""
         place = ref.node - len(self.inputs)
         return place >= 0 and self.drafts[place].portless
 

@@ -23,7 +23,18 @@ from .layers.base import (
 )
 from .layers.broadcasting import meeting
 from .literals import literal
-from .sizes import Dim, Size, is_runtime, is_unknown, plain, same, shape_text, shown, symbols_in
+from .sizes import (
+    Dim,
+    Size,
+    is_runtime,
+    is_unknown,
+    plain,
+    same,
+    shape_text,
+    shown,
+    shown_shape,
+    symbols_in,
+)
 from .tables import Table
 
 # tensors of positions and conditions have types of their own
@@ -90,13 +101,13 @@ def complete(
     inferred = row.infer(arguments(args), *inputs)
     for name, value in inferred.items():
         if name in written and written[name] is not None:
-            loose += _check_agrees(name, plain(written[name]), value)
+            loose += _check_agrees(name, plain(written[name]), value, inputs[0])
         else:
             args[name] = value
     for arg in row.args:
         if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
             refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
-    _check_runtime(row, args)
+    _check_runtime(row, args, inputs)
     return args, loose
 
 
@@ -110,7 +121,7 @@ def _complete_nested(
     return Nested(module.row, args), loose
 
 
-def _check_agrees(name: str, written: Any, found: Any) -> list[tuple[Size, Size]]:
+def _check_agrees(name: str, written: Any, found: Any, x: TensorType) -> list[tuple[Size, Size]]:
     """Refuse two numbers that differ; the pairs that are equal by their numbers only."""
     if written == found:
         sides = (_as_tuple(written), _as_tuple(found))
@@ -118,10 +129,12 @@ def _check_agrees(name: str, written: Any, found: Any) -> list[tuple[Size, Size]
         if not is_runtime(loose):
             return loose
     given, reads = (
-        shape_text(value) if isinstance(value, tuple) else shown(value) if value else "null"
+        shown_shape(value) if isinstance(value, tuple) else shown(value) if value else "null"
         for value in (written, found)
     )
     help = f"leave `{name}` out: netgen fills it in"
+    if name == "in_features" and x.rank > 2 and written == x.sample_numel:
+        help = f"put `Flatten` before {THIS}: {written} are all the elements of {x}"
     what = _COUNTED.get(name)
     found_text = f"{THIS} reads {reads} {what}" if what else f"what {THIS} reads makes it {reads}"
     raise Refusal(f"`{name}` is {given}, but {found_text}", name, help)
@@ -135,7 +148,12 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _check_runtime(row: Layer, args: Mapping[str, Any]) -> None:
+def _with_channels(x: TensorType) -> str:
+    """The shape of an input with one channel, as a spec writes it."""
+    return f"`[1, {', '.join(map(shown, x.shape[1:]))}]`"
+
+
+def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorType]) -> None:
     """A module is built before the network runs: its arguments can't depend on run-time sizes.
 
     An operation's can: they are worked out in `forward`.
@@ -144,6 +162,12 @@ def _check_runtime(row: Layer, args: Mapping[str, Any]) -> None:
         value = args[arg.name]
         if not isinstance(value, Nested) and is_unknown(value):
             text = shape_text(value) if isinstance(value, tuple) else _text(value)
+            if text == "N":
+                refuse(
+                    f"`{arg.name}` would be the batch: {inputs[0]} has a dimension too few",
+                    arg.name,
+                    f"write it into the input's shape: {_with_channels(inputs[0])}",
+                )
             refuse(
                 f"`{arg.name}` would be {text}, which is known only at run time",
                 arg.name,

@@ -225,13 +225,24 @@ def code(size: Size) -> str:
 
 
 def shown(size: Size) -> str:
-    """A size as people read it in a shape: a number, or an expression if it has names in it."""
-    return size.code if isinstance(size, Dim) and size.symbols else str(int(size))
+    """A size in a message: its number, or its name where it is known only at run time."""
+    return code(size) if is_unknown(size) else str(int(size))
 
 
 def shape_text(shape: Iterable[Size]) -> str:
-    """A shape in brackets, ``(N, 16, 5, 5)``."""
-    sizes = [shown(size) for size in shape]
+    """A shape in brackets, with the names that its sizes have: ``(N, 16, H, out_channels)``."""
+    return _bracketed(
+        size.code if isinstance(size, Dim) and size.symbols else str(int(size)) for size in shape
+    )
+
+
+def shown_shape(shape: Iterable[Size]) -> str:
+    """A shape in a message: ``(N, 16, H, 64)``."""
+    return _bracketed(map(shown, shape))
+
+
+def _bracketed(texts: Iterable[str]) -> str:
+    sizes = list(texts)
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
 

@@ -181,13 +181,23 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str, name: str) -> Diagnostic:
         message = "a spec is one YAML document, but another one begins here"
         return Diagnostic("NG102", message, location)
     begun, notes = error.context_mark, []
-    if begun is not None and (begun.line, begun.column) != (mark.line, mark.column):
-        place = f"line {begun.line + 1}, column {begun.column + 1}"
-        notes.append(f"{(error.context or 'while reading what begins').lower()} at {place}")
+    context = (error.context or "").lower()
+    if begun is not None and context in _OPENED and "$(" not in line:
+        # the mistake is where something was opened, not where the parser gave up
+        given_up = f"line {mark.line + 1}, column {mark.column + 1}"
+        notes = [f"{_OPENED[context]} here, and nothing closes it up to {given_up}"]
+        line = lines[begun.line] if begun.line < len(lines) else ""
+        location = Location(name, begun.line + 1, begun.column + 1, 1, line)
     help = next((help for sign, help in _CURES if sign in problem or sign in line), None)
     return Diagnostic("NG102", f"not YAML: {problem}", location, tuple(notes), help)
 
 
+_OPENED = {
+    "while parsing a flow sequence": "a `[` is opened",
+    "while parsing a flow mapping": "a `{` is opened",
+    "while scanning a quoted scalar": "a quote is opened",
+    "while scanning a simple key": "a key without `: ` stands",
+}
 # what to write, by what stands in the parser's message or in the line
 _CURES = (
     ("\t", "YAML is indented with spaces, not with tabs"),

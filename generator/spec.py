@@ -17,7 +17,7 @@ from .diagnostics import (
     SpecPath,
     printable,
 )
-from .hints import closest, closest_word
+from .hints import closest, meant_key, structural_help
 from .names import why_no_class, why_no_variable
 from .source import Source
 
@@ -112,7 +112,8 @@ class Reading:
 def read_document(source: Source) -> Reading:
     """The document, and all that is wrong with its keys."""
     if not isinstance(source.values, dict):
-        found = "nothing" if source.values is None else "something else"
+        kinds = {type(None): "nothing", list: "a list", str: "text"}
+        found = kinds.get(type(source.values), "a number")
         message = f"a spec is a mapping with `name`, `input` and `layers`, but this is {found}"
         raise NetgenError(*source.mistakes, Diagnostic("NG201", message, source.locate(())))
     findings, values = Findings(source.mistakes), dict(source.values)
@@ -142,7 +143,7 @@ def read_document(source: Source) -> Reading:
 def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:
     """The document with misspelt keys put right, and without what can't be read."""
     known = Document.model_fields
-    meant = {key: closest_word(key, known) or key for key in values if key not in known}
+    meant = {key: meant_key(key, known) or key for key in values if key not in known}
     renamed = {right: key for key, right in meant.items() if right not in values}
     found = {key: value for key, value in values.items() if key in known}
     found |= {right: values[key] for right, key in renamed.items() if right in known}
@@ -197,14 +198,22 @@ def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
         unknown = [
             str(found["loc"][-1]) for found in problems if found["type"] == "extra_forbidden"
         ]
-        meant = {closest_word(word, model.model_fields) for word in unknown}
+        meant = {meant_key(word, model.model_fields) for word in unknown}
+        missing = [found["loc"][0] for found in problems if found["type"] == "missing"]
+        absent = [f"`{key}`" for key in missing if key not in meant]
+        if absent:
+            what = "key {} is" if len(absent) == 1 else "keys {} are"
+            message = f"the {what.format(' and '.join(absent))} missing"
+            places[()] = Diagnostic("NG201", message, source.locate(path))
         for found in problems:
-            if found["type"] == "missing" and found["loc"][0] in meant:
+            if found["type"] == "missing":
                 continue
             diagnostic = _diagnostic(model, found, source, path, values)
             # a union reports each of its sides: one mistake is one message
             places.setdefault(_real(found["loc"], values), diagnostic)
-        raise NetgenError(*places.values()) from None
+        outer = {place for place in places if any(place == p[: len(place)] != p for p in places)}
+        inner = [places[place] for place in places if not place or place not in outer]
+        raise NetgenError(*inner) from None
 
 
 def _real(loc: tuple[Any, ...], values: Any) -> SpecPath:
@@ -226,15 +235,15 @@ def _diagnostic(
     place = (*path, *_real(loc, values))
     if kind == "extra_forbidden":
         message = f"there is no key `{printable(str(loc[-1]))}` here"
-        known = closest(str(loc[-1]), model.model_fields)
-        return Diagnostic("NG201", message, source.locate(place, key=True), help=known)
-    if kind == "missing":
-        return Diagnostic("NG201", f"the key `{key}` is missing", source.locate(path))
+        meant = meant_key(str(loc[-1]), model.model_fields)
+        help = f"did you mean `{meant}`?" if meant else None
+        return Diagnostic("NG201", message, source.locate(place, key=True), help=help)
     expected = (
         _EXPECTED.get((model.__name__, str(loc[0])), "something else") if loc else "a mapping"
     )
     message = f"`{key}` should be {expected}" if loc else f"this should be {expected}"
-    return Diagnostic("NG201", message, source.locate(place))
+    help = structural_help(model.__name__, str(loc[0]) if loc else "", found["input"])
+    return Diagnostic("NG201", message, source.locate(place), help=help)
 
 
 _EXPECTED = {

@@ -20,6 +20,7 @@ def read_ties(context: Context, graph: Graph) -> Graph:
     for left, right in context.document.tie.items():
         with context.shared.findings.collecting():
             _check(context, weights, left, right)
+            _check_no_circle(context, left, right)
             ties.append((left, right))
     return replace(graph, ties=tuple(ties))
 
@@ -32,9 +33,19 @@ def _check(context: Context, weights: Mapping[str, Weight], left: str, right: st
             context.error("NG204", message, ("tie", left), key=key, help=closest(side, weights))
     pair = (weights[left], weights[right])
     sizes = [shape_text([int(size) for size in weight.shape]) for weight in pair]
-    if sizes[0] != sizes[1] or left == right:
+    if sizes[0] != sizes[1]:
         message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
         context.error("NG211", message, ("tie", left))
+
+
+def _check_no_circle(context: Context, left: str, right: str) -> None:
+    """Refuse a parameter that would be kept by itself."""
+    ties = context.document.tie
+    for _ in ties:
+        if right == left:
+            message = f"`{left}` would be tied to itself"
+            context.error("NG211", message, ("tie", left))
+        right = ties.get(right, right)
 
 
 def tie_lines(graph: Graph) -> list[str]:

@@ -260,7 +260,7 @@ class Walk:
             ref = self.scope.add(draft)
             reads_nothing = draft.row is not None and bool(draft.row.source)
             if not reads_nothing:
-                self.current = () if draft.portless else (ref,)
+                self.current = (ref,)
             return
         if len(draft.outputs) > 1 and not self.called_one_by_one:
             message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
@@ -341,7 +341,7 @@ class Walk:
             with recovering(self, layers, item.at("branches", key)):
                 self.branch(key, layers, item.at("branches", key), index)
             ends += self.current
-        self.scope.used.update(ref.node for ref in reads)
+        self.scope.used.update(ref.node for ref in (*reads, *ends))
         merged = replace(item, written=written)
         names = LayerNames(self.scope, self.first_type(tuple(ends)), index)
         self.layer(merged, tuple(ends), self.name(merged, names), index)
@@ -349,7 +349,10 @@ class Walk:
     def branch(self, key: str | int, layers: Any, path: SpecPath, index: Size | None) -> None:
         """One branch: of a list its layers stand in the scope, of a mapping it has a name."""
         if isinstance(key, int):
-            if layers != []:
+            if not isinstance(layers, list):
+                help = "write it in brackets: `- [{...}]`"
+                self.context.error("NG201", "a branch is a list of layers", path, help=help)
+            if layers:
                 self.items(layers, path, index)
             return
         several = isinstance(layers, list)
@@ -358,7 +361,10 @@ class Walk:
         if several:
             item = Item("Sequential", written, named, path, inline="layers")
         else:
-            item = read_item(layers, self.context.source, path)
+            item = read_item(layers, self.context.source, path, TYPES)
+            if "name" in item.common:
+                message = f"the name of this branch is `{printable(key)}` already"
+                self.context.error("NG205", message, item.at("name"), key=True)
             item = replace(item, common={**item.common, **named})
         self.item(item, index)
 

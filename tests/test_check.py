@@ -119,7 +119,7 @@ def test_what_is_expected_and_comes_out(expect: dict[str, Any]) -> None:
 
 def test_expectations_hold_for_what_is_built() -> None:
     expecting = spec(expect={"output": [5]})
-    with pytest.raises(NetgenError, match=r"the output is \(7\), but `\[5\]` is expected"):
+    with pytest.raises(NetgenError, match=r"the output is \(7,\), but `\[5\]` is expected"):
         torch_netgen.build(expecting, smoke=False, overrides={"classes": 7})
 
 
@@ -135,8 +135,8 @@ def test_several_outputs_are_expected_by_name() -> None:
     ):
         head = {"name": "Net", "input": [4], "layers": layers, "outputs": outputs}
         torch_netgen.build({**head, "expect": {"output": expect}}, smoke=False)
+        wrong = {name: [9] for name in expect}
         with pytest.raises(NetgenError, match="NG212"):
-            wrong = {name: [9] for name in expect}
             torch_netgen.build({**head, "expect": {"output": wrong}}, smoke=False)
         with pytest.raises(NetgenError, match="several outputs"):
             torch_netgen.build({**head, "expect": {"output": [3]}}, smoke=False)

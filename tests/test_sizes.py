@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from torch_netgen.layers.windows import window_size
+from torch_netgen.layers.windows import Axis
 from torch_netgen.sizes import Dim, Size, code, product, same, shown, smallest
 
 N = Dim.named("N", 2, runtime=True)
@@ -36,8 +36,8 @@ STRIDE = Dim.named("stride", 2)
         (product([1, 16, 1]), "16"),
         (product([2 * WIDTH, 5, H // 2]), "2 * width * 5 * (H // 2)"),
         (product([WIDTH + 3, 5]), "(width + 3) * 5"),
-        (window_size(H, 3, 2, 2, 1), "(H - 1) // 2 + 1"),
-        (window_size(H, 2, 2, 0, 1, ceil=True), "(H - 1) // 2 + 1"),
+        (Axis(H, 3, 2, 2, 1).windows(), "(H - 1) // 2 + 1"),
+        (Axis(H, 2, 2, 0, 1, ceil=True).windows(), "(H - 1) // 2 + 1"),
     ],
 )
 def test_expressions_read_as_a_person_writes_them(size: Size, text: str) -> None:

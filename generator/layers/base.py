@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from ..algebra import Symbol
-from ..sizes import Coded, Dim, Size, plain, shape_text, shown, symbols_in
+from ..sizes import Coded, Dim, Size, plain, shown, shown_shape, symbols_in
 from .kinds import Kind
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -95,7 +95,7 @@ class TensorType:
         return TensorType(self.shape, dtype, self.batch, self.lost)
 
     def __str__(self) -> str:
-        return shape_text(self.shape)
+        return shown_shape(self.shape)
 
 
 class _Required(Enum):

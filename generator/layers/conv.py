@@ -18,7 +18,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, INT, choice, each, either, items, loosely, optional
-from .windows import check_output, per_dimension, transposed_size, window_size
+from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
 
 PADDING_MODES = choice("zeros", "reflect", "replicate", "circular")
 
@@ -79,8 +79,8 @@ def conv(n: int, a: Args, x: TensorType) -> TensorType:
     _check_groups(a)
     paddings = _paddings(n, a)
     _check_padding(n, a, x, paddings)
-    spatial = tuple(
-        window_size(size, kernel, stride, before + after, dilation)
+    axes = [
+        Axis(size, kernel, stride, before + after, dilation)
         for size, kernel, stride, (before, after), dilation in zip(
             x.shape[-n:],
             per_dimension(a.kernel_size, n),
@@ -89,7 +89,11 @@ def conv(n: int, a: Args, x: TensorType) -> TensorType:
             per_dimension(a.dilation, n),
             strict=True,
         )
-    )
+    ]
+    room = {"reflect": 1, "circular": 0}.get(a.padding_mode)  # as `_check_padding` has it
+    smallest_size = int(min(x.shape[-n:]))
+    limit = None if room is None else lambda kernel: smallest_size - room
+    spatial = window_sizes(axes, limit)
     return x.with_shape((*x.shape[: channels(n, x)], a.out_channels, *spatial))
 
 

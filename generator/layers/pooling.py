@@ -23,7 +23,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
-from .windows import check_output, per_dimension, transposed_size, what_fits, window_size
+from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
 
 
 def _with_indices(a: Args, n: int, x: TensorType, spatial: Sequence[Size]) -> Outputs:
@@ -51,7 +51,8 @@ def _check_kernel(n: int, a: Args, x: TensorType) -> None:
     for kernel, size in zip(per_dimension(a.kernel_size, n), x.shape[-n:], strict=True):
         if n == 3 and kernel > size:
             message = f"a kernel of {kernel} is larger than the input of {size}"
-            refuse(message, "kernel_size", what_fits(size, kernel, 0, 1, 0))
+            help = f"the largest kernel that fits is {min(map(int, x.shape[-n:]))}"
+            refuse(message, "kernel_size", help)
 
 
 def _stride(a: Args) -> Any:
@@ -62,18 +63,12 @@ def _windows(
     n: int, a: Args, x: TensorType, padding: Sequence[Size], dilation: Sequence[Size]
 ) -> tuple[Size, ...]:
     kernels, strides = per_dimension(a.kernel_size, n), per_dimension(_stride(a), n)
-    return tuple(
-        window_size(
-            x.shape[i - n],
-            kernels[i],
-            strides[i],
-            2 * padding[i],
-            dilation[i],
-            ceil=a.ceil_mode,
-            most_padding=kernels[i] // 2 if hasattr(a, "padding") else 0,
-        )
+    axes = [
+        Axis(x.shape[i - n], kernels[i], strides[i], 2 * padding[i], dilation[i], a.ceil_mode)
         for i in range(n)
-    )
+    ]
+    pads = "padding" in vars(a)  # power pools know none
+    return tuple(window_sizes(axes, lambda kernel: kernel // 2 if pads else 0))
 
 
 def max_pool(n: int, a: Args, x: TensorType) -> Outputs:

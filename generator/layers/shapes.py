@@ -21,7 +21,7 @@ from .base import (
     refuse,
 )
 from .kinds import INDEX, INT, each, items
-from .windows import check_output, per_dimension, window_size
+from .windows import Axis, check_output, per_dimension, window_sizes
 
 
 def flatten(a: Args, x: TensorType) -> TensorType:
@@ -73,9 +73,8 @@ def _blocks(a: Args, sizes: tuple[Size, ...]) -> list[Size]:
             refuse(f"`{name}` must be 1 or more", name)
     if min(padding) < 0:
         refuse("`padding` must be 0 or more", "padding")
-    return [
-        window_size(sizes[i], kernel[i], stride[i], 2 * padding[i], dilation[i]) for i in (0, 1)
-    ]
+    axes = [Axis(sizes[i], kernel[i], stride[i], 2 * padding[i], dilation[i]) for i in (0, 1)]
+    return window_sizes(axes)
 
 
 def unfold(a: Args, x: TensorType) -> TensorType:

@@ -6,7 +6,8 @@ documentation of `torch.nn.Conv2d`, `torch.nn.ConvTranspose2d` and `torch.nn.Max
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..sizes import Size, shown, smallest
@@ -18,64 +19,101 @@ def per_dimension(value: Any, n: int) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,) * n
 
 
-def window_size(
-    size: Size,
-    kernel: Size,
-    stride: Size,
-    padding: Size,
-    dilation: Size,
-    *,
-    ceil: bool = False,
-    most_padding: Size | None = None,
-) -> Size:
-    """How often a window fits: ``(size + padding - dilation*(kernel-1) - 1) // stride + 1``.
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A window along one dimension: `padding` is the sum of both sides.
 
-    `padding` is the sum of both sides. With `ceil` a last, incomplete window counts if it starts
-    inside the input or its left padding (torch's `pooling_output_shape`). `most_padding` is what
-    a side may be padded with, where there is a limit.
+    With `ceil` a last, incomplete window counts if it starts inside the input or its left
+    padding (torch's `pooling_output_shape`).
     """
-    span = dilation * (kernel - 1) + 1
-    room = size + padding - span
-    if not ceil and room >= 0:
-        return room // stride + 1
-    if ceil:
-        result = (room + stride - 1) // stride + 1
-        begun = (size + padding // 2 - 1) // stride + 1
-        result = smallest(result, begun)
-        if result >= 1:
-            return result
-    wide = shown(kernel) if dilation == 1 else f"{shown(kernel)} (dilated: {shown(span)})"
-    padded = f" + {shown(padding)} of padding" if padding else ""
-    return refuse(
-        f"a kernel of {wide} is larger than the input of {shown(size)}{padded}",
-        "kernel_size",
-        help=what_fits(size, kernel, padding, dilation, most_padding),
-        note=_arithmetic(size, kernel, stride, padding, dilation),
-    )
+
+    size: Size
+    kernel: Size
+    stride: Size
+    padding: Size
+    dilation: Size
+    ceil: bool = False
+
+    def windows(self) -> Size:
+        """How often it fits: ``(size + padding - dilation*(kernel-1) - 1) // stride + 1``.
+
+        Where it does not fit at all the number is 0 or less.
+        """
+        room = self.size + self.padding - self.dilation * (self.kernel - 1) - 1
+        if not self.ceil:
+            return room // self.stride + 1 if room >= 0 else -1
+        begun = (self.size + self.padding // 2 - 1) // self.stride + 1
+        return smallest((room + self.stride - 1) // self.stride + 1, begun)
+
+    def fits(self, kernel: int, side: int | None = None) -> bool:
+        """Whether another kernel would, with another padding of each side."""
+        padding = int(self.padding) if side is None else 2 * side
+        sizes = (int(self.size), kernel, int(self.stride), padding, int(self.dilation))
+        return Axis(*sizes, self.ceil).windows() >= 1
 
 
-def _arithmetic(size: Size, kernel: Size, stride: Size, padding: Size, dilation: Size) -> str:
+def window_sizes(axes: Sequence[Axis], limit: Callable[[int], int] | None = None) -> list[Size]:
+    """How often the windows fit along each dimension; refuses windows that don't.
+
+    `limit` gives the most that a side may be padded with, for a kernel; there may be none.
+    """
+    found = [axis.windows() for axis in axes]
+    for axis, windows in zip(axes, found, strict=True):
+        if windows < 1:
+            span = axis.dilation * (axis.kernel - 1) + 1
+            wide = shown(axis.kernel)
+            wide = wide if axis.dilation == 1 else f"{wide} (dilated: {shown(span)})"
+            padded = f" + {shown(axis.padding)} of padding" if axis.padding else ""
+            refuse(
+                f"a kernel of {wide} is larger than the input of {shown(axis.size)}{padded}",
+                "kernel_size",
+                help=what_fits(axes, axis, limit),
+                note=_arithmetic(axis),
+            )
+    return found
+
+
+def _arithmetic(axis: Axis) -> str:
     """The formula with its numbers."""
-    both = int(padding)
+    both = int(axis.padding)
     padded = f"{both}" if both % 2 else f"2*{both // 2}"
-    room = int(size) + both - int(dilation) * (int(kernel) - 1) - 1
-    numbers = f"({int(size)} + {padded} - {int(dilation)}*({int(kernel)}-1) - 1)"
-    return f"{numbers} // {int(stride)} + 1 = {room // int(stride) + 1}, but 1 is the least"
+    size, kernel, dilation = int(axis.size), int(axis.kernel), int(axis.dilation)
+    room = size + both - dilation * (kernel - 1) - 1
+    numbers = f"({size} + {padded} - {dilation}*({kernel}-1) - 1)"
+    if axis.ceil:
+        return f"ceil({numbers} / {int(axis.stride)}) + 1 is below 1"
+    stride = int(axis.stride)
+    return f"{numbers} // {stride} + 1 = {room // stride + 1}, but 1 is the least"
 
 
-def what_fits(
-    size: Size, kernel: Size, padding: Size, dilation: Size, most_padding: Size | None
-) -> str | None:
-    """The largest kernel and the smallest padding of each side with which one window fits."""
-    largest = (int(size) + int(padding) - 1) // int(dilation) + 1
-    if largest < 1:
+def what_fits(axes: Sequence[Axis], wrong: Axis, limit: Callable[[int], int] | None) -> str | None:
+    """The largest kernel, and the smallest padding of each side, with which all windows fit.
+
+    Where the kernel differs from dimension to dimension, those for the one that is `wrong`.
+    """
+    same = len({int(axis.kernel) for axis in axes}) == 1
+    meant = list(axes) if same else [wrong]
+    kernel, side = int(wrong.kernel), int(wrong.padding) // 2
+    parts = []
+    largest = _last(lambda k: all(axis.fits(k) for axis in meant), 1, kernel - 1)
+    if largest is not None and (limit is None or side <= limit(largest)):
+        where = "" if same else f" in a size of {int(wrong.size)}"
+        parts.append(f"the largest kernel that fits{where} is {largest}")
+    most = kernel if limit is None else limit(kernel)
+    fitting = _last(lambda back: all(a.fits(kernel, most - back) for a in meant), 0, most)
+    if fitting is not None:
+        parts.append(f"this one fits with a padding of {most - fitting}")
+    return "; ".join(parts) or None
+
+
+def _last(holds: Callable[[int], bool], first: int, last: int) -> int | None:
+    """The last number for which something holds that holds up to some number."""
+    if first > last or not holds(first):
         return None
-    span = int(dilation) * (int(kernel) - 1) + 1
-    side = -((int(size) - span) // 2)  # rounded up
-    text = f"the largest kernel that fits is {largest}"
-    if most_padding is None or side <= most_padding:
-        text += f"; this one fits with a padding of {side}"
-    return text
+    while first < last:
+        middle = (first + last + 1) // 2
+        first, last = (middle, last) if holds(middle) else (first, middle - 1)
+    return first
 
 
 def transposed_size(size: Size, kernel: Size, stride: Size, padding: Size, dilation: Size) -> Size:
