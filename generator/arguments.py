@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +12,7 @@ from .context import Context
 from .diagnostics import Diagnostic, NetgenError, SpecPath, printable
 from .expressions import ExpressionError
 from .graph import Ref
-from .hints import closest, meant_argument
+from .hints import bracketed, closest, meant_argument, run_together
 from .initial import read_init
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested, TensorType
@@ -86,11 +88,14 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
     known = row.written
     if len(values) > len(known):
         takes = ", ".join(f"`{arg.name}`" for arg in known) or "none"
-        message = (
-            f"`{row.name}` takes {len(known)} arguments by position, but this gives {len(values)}"
-        )
+        many = f"{len(known)} argument{'s' if len(known) != 1 else ''}"
+        message = f"`{row.name}` takes {many} by position, but this gives {len(values)}"
         path = item.at(len(known)) if several else item.path
-        context.error("NG203", message, path, help=f"they are: {takes}")
+        help = f"they are: {takes}"
+        with suppress(ValueError):
+            known[0].kind.check(values)
+            help = f"to give them all to `{known[0].name}` write `[{values}]`"
+        context.error("NG203", message, path, help=help)
     names = [arg.name for arg in known[: len(values)]]
     paths = {name: item.at(i) if several else item.path for i, name in enumerate(names)}
     return dict(zip(names, values, strict=True)), paths
@@ -233,6 +238,29 @@ def _as_meant(
     return checked
 
 
+def _values(written: Any) -> list[Any]:
+    if isinstance(written, dict):
+        return [*written.values()]
+    return written if isinstance(written, list) else [written]
+
+
+def _cut(value: Any) -> bool:
+    """Whether a value is the first half of a tuple that YAML has cut at its comma."""
+    return isinstance(value, str) and re.fullmatch(r"\(\s*[\d.]+", value) is not None
+
+
+def _kind_help(item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]) -> str | None:
+    """What to write instead of a value of another kind."""
+    values = _values(item.written)
+    for value in values:
+        if bracketed(value) or _cut(value):
+            return bracketed(value) or "a list has square brackets: `[3, 3]`"
+    inferred = [arg.name for arg in row.args if arg.inferred]
+    if inferred and isinstance(item.written, list):
+        return f"`{inferred[0]}` is inferred: by position it is left out"
+    return None
+
+
 def _takes(row: Layer) -> str | None:
     """The help that lists a layer's arguments."""
     names = [f"`{arg.name}`" for arg in (*row.args, *row.options) if not arg.inferred]
@@ -280,6 +308,9 @@ def wrong_arguments(
 ) -> list[Diagnostic]:
     """A diagnostic for each problem; what is misspelt is not missing as well."""
     misspelt = any(found.kind == "unknown" for found in problems)
+    tuples = [value for value in _values(item.written) if bracketed(value) or _cut(value)]
+    if tuples:  # what seems to be missing, or unknown, is the rest of it
+        problems = [found for found in problems if found.kind == "value"][:1] or problems
     return [
         _diagnostic(context, item, row, found, paths)
         for found in problems
@@ -296,8 +327,10 @@ def _diagnostic(
         known = [arg.name for arg in (*row.args, *row.options)]
         meant = meant_argument(found.argument, [*known, *row.optional_tensors], COMMON_KEYS)
         help = f"did you mean `{meant}`?" if meant else _takes(row)
+        help = run_together(found.argument, known) or help
     key = found.kind == "unknown" or (path == item.path and item.written is not None)
     if found.kind == "value":
         key = False
+        help = _kind_help(item, row, found, paths)
     location = context.source.locate(path, key=key)
     return Diagnostic(code, printable(found.message), location, help=help)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 # types by the names that Keras, older code and everyday speech have for them; `*d` stands for
@@ -229,6 +230,26 @@ def meant_argument(word: str, arguments: Iterable[str], common: Iterable[str]) -
         return other[0]
     found = None if plain in _OTHERS else closest_word(word, [*arguments, *common])
     return found or (_COMMON.get(plain) if _COMMON.get(plain) in common else None)
+
+
+def run_together(text: str, known: Iterable[str]) -> str | None:
+    """The help for a word with its value run into it: `Conv2d:[6, 5]`, `Conv2d(6, 5)`."""
+    found = re.match(r"([A-Za-z]\w*)\s*([:(\[= ])\s*(.+)", text, re.DOTALL)
+    if found is None or found[1] not in {*known}:
+        return None
+    value = found[3]
+    if found[2] == "(":
+        value = f"[{value.rstrip(')')}]" if value.strip(")") else "{}"
+    elif found[2] == "[":
+        value = f"[{value}"
+    return f"write `{found[1]}: {value}`, with a colon and a space"
+
+
+def bracketed(value: object) -> str | None:
+    """The help for a list that is written as Python's tuples are."""
+    if not isinstance(value, str) or not re.fullmatch(r"\(?[\d.\s]+(,[\d.\s]*)+\)?", value):
+        return None
+    return f"a list has square brackets: `[{value.strip('() ')}]`"
 
 
 def structural_help(model: str, key: str, value: object) -> str | None:

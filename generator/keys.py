@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from .context import Context
 from .diagnostics import Unknowable, printable
 from .graph import Ref
 from .names import IN_USE, why_no_attribute
@@ -74,7 +75,7 @@ def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
     if is_unknown(value):
         scope.context.decide(value, item.at("when"))
     if not isinstance(plain(value), bool):
-        scope.context.error("NG201", "`when` should be a condition, true or false", item.at("when"))
+        _no_condition(scope.context, item)
     return value
 
 
@@ -87,12 +88,8 @@ def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
     if is_runtime(value):
         scope.context.decide(value, path)
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        scope.context.error("NG201", "`repeat` should be a whole number of 0 or more", path)
-    if value > MOST_COPIES:
-        message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
-        scope.context.error("NG210", message, path)
-    return value
+    check_count(scope.context, item, value)
+    return value  # type: ignore[no-any-return]
 
 
 def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
@@ -101,13 +98,7 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
         return None
     path = item.at("name")
     value = _word(scope, item, names)
-    for part in value.split("."):
-        numbered = part.isascii() and part.isdecimal() and "." in value
-        reason = None if numbered and str(int(part)) == part else why_no_attribute(part)
-        if reason:
-            whole = "" if part == value else f"`{printable(value)}`: "
-            message = f"{whole}`{printable(part)}` {reason}"
-            scope.context.error("NG205", message, path)
+    check_path(scope.context, item, value)
     if value in scope.written and not any(d.name == value for d in scope.drafts):
         scope.context.error("NG205", f"the name `{value}` is given twice", path)
     alone = len(scope.inputs) == 1 and value == "input"
@@ -120,6 +111,52 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
             raise Taken(value)
     scope.names.note(value)
     return value
+
+
+def check_common(context: Context, item: Item, *, chained: bool) -> None:
+    """Refuse literal values of `name`, `repeat` and `when` that no layer can have."""
+    common, findings = item.common, context.shared.findings
+    with findings.collecting():
+        name = common.get("name", "x")
+        if not isinstance(name, str):
+            context.error("NG205", "a `name` is a word", item.at("name"))
+        if "$" not in name and not chained:
+            check_path(context, item, name)
+    with findings.collecting():
+        check_count(context, item, common.get("repeat", 1))
+    when = common.get("when", True)
+    if not isinstance(when, (bool, str)) or (isinstance(when, str) and "$" not in when):
+        _no_condition(context, item)
+
+
+def check_count(context: Context, item: Item, value: Any) -> None:
+    """Refuse a number of copies that is none."""
+    if isinstance(value, str) and "$" in value:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        message = "`repeat` should be a whole number of 0 or more"
+        context.error("NG201", message, item.at("repeat"))
+    if value > MOST_COPIES:
+        message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
+        context.error("NG210", message, item.at("repeat"))
+
+
+def _no_condition(context: Context, item: Item) -> NoReturn:
+    when = item.common["when"]
+    named = isinstance(when, str) and any(sign in when for sign in "=<>")
+    help = f"write `$({when})`" if named else None
+    message = "`when` should be a condition, true or false"
+    context.error("NG201", message, item.at("when"), help=help)
+
+
+def check_path(context: Context, item: Item, value: str) -> None:
+    """Refuse a name that can't be an attribute's path."""
+    for part in value.split("."):
+        numbered = part.isascii() and part.isdecimal() and "." in value
+        reason = None if numbered and str(int(part)) == part else why_no_attribute(part)
+        if reason:
+            whole = "" if part == value else f"`{printable(value)}`: "
+            context.error("NG205", f"{whole}`{printable(part)}` {reason}", item.at("name"))
 
 
 def child_name(

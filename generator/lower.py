@@ -48,11 +48,12 @@ def lower(reading: Reading, overrides: Mapping[str, Any], samples: Mapping[str, 
     """
     found, first = _Found(), Findings(reading.mistakes)
     blocks = read_blocks(reading, first)
-    lost = set(reading.document.blocks) - set(blocks)
+    lost = {*reading.document.blocks, *reading.foreign} - set(blocks)
     while True:
         findings = Findings(first.found.values())
         shared = Shared(blocks, found.reserved, findings, lost)
         shared.rules, shared.counts = found.rules, found.counts
+        shared.nameless = "blocks" in reading.bad
         context = Context(reading.source, reading.document, overrides, found.fixed, shared)
         try:
             with findings.collecting():
@@ -130,7 +131,7 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
     for name, block in shared.blocks.items():
         if name not in read:
             survey.block(name, block)
-    for name in shared.lost_blocks:
+    for name in shared.lost_blocks & set(context.document.blocks):
         survey.lost_block(name, context.document.blocks[name])
 
 

@@ -44,7 +44,7 @@ def recovering(walk: Walk, raw: Any, path: SpecPath) -> Iterator[None]:
 def lose(walk: Walk, raw: Any, path: SpecPath, *, blamed: bool) -> None:
     """Keep the names of a lost item, count what it mentions as used, and look at what it holds."""
     scope = walk.scope
-    Survey(walk.context, list(scope.params)).anything(raw, path)
+    Survey(walk.context, list(scope.params), walk.chain is not None).anything(raw, path)
     inputs = range(len(scope.inputs))  # one of which it should have named
     scope.used.update([ref.node for ref in walk.current] or inputs)
     for word in dict.fromkeys(_words(raw)):

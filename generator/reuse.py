@@ -33,6 +33,8 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
     try:
         draft = _applied(walk, item, original, types)
     except Refusal as refusal:
+        if refusal.help and refusal.help.startswith("leave"):
+            refusal.help = f"`{original.name or original.stem}` was made for other inputs"
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, refusal, read, chained=False)) from None
     draft.inputs, draft.path = reads, item.path

@@ -106,6 +106,7 @@ class Reading:
     source: Source
     document: Document
     bad: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()  # types that are imported, which is not known yet
     mistakes: tuple[Diagnostic, ...] = ()
 
 
@@ -117,11 +118,13 @@ def read_document(source: Source) -> Reading:
         message = f"a spec is a mapping with `name`, `input` and `layers`, but this is {found}"
         raise NetgenError(*source.mistakes, Diagnostic("NG201", message, source.locate(())))
     findings, values = Findings(source.mistakes), dict(source.values)
+    foreign: frozenset[str] = frozenset()
     for key in LATER:
         if key in values:
             message = f"`{key}` is not known to this version of netgen yet"
             findings.add(Diagnostic("NG209", message, source.locate((key,), key=True)))
-            del values[key]
+            imported = values.pop(key)
+            foreign = frozenset(imported if isinstance(imported, dict) else ())
     bad: frozenset[str] = frozenset()
     try:
         document = validate(Document, values, source, ())
@@ -137,7 +140,7 @@ def read_document(source: Source) -> Reading:
     if reason:
         message = f"`{printable(document.name)}` {reason}"
         findings.add(Diagnostic("NG205", message, source.locate(("name",))))
-    return Reading(source, document, bad, tuple(findings.sorted()))
+    return Reading(source, document, bad, foreign, tuple(findings.sorted()))
 
 
 def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:

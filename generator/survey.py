@@ -15,12 +15,13 @@ from .context import Context
 from .diagnostics import Diagnostic, SpecPath, printable
 from .evaluator import ExpressionError
 from .expressions import has_expression, unknown_names
-from .hints import meant_type
+from .hints import closest, meant_type, run_together
 from .initial import read_init
+from .keys import check_common
 from .layers import TYPES
 from .layers.base import Layer
 from .layers.models import read_arguments
-from .spec import BlockSpec, Item, read_item
+from .spec import COMMON_KEYS, BlockSpec, Item, read_item
 
 GROUPING = ("Group", "Reuse", "Sequential")
 
@@ -38,12 +39,25 @@ def unknown_type(
     if isinstance(item.path[-1], str) and item.path[-1] == item.type:
         location = context.source.locate(item.path, key=True)
     meant = meant_type(item.type, known_types(context), spatial)
-    help = f"did you mean `{meant}`?" if meant else None
-    type_, colon, rest = item.type.partition(":")
-    if colon and type_ in known_types(context):
-        help = f"a colon needs a space after it: `{type_}: {printable(rest)}`"
+    together = run_together(item.type, known_types(context))
+    help = together or (f"did you mean `{meant}`?" if meant else None)
     message = f"there is no layer type `{printable(item.type)}`"
     return Diagnostic("NG202", message, location, help=help), meant
+
+
+def check_layers(context: Context, item: Item) -> Any:
+    """What stands under `layers`, the only key of a `Sequential` or a `Group`."""
+    if isinstance(item.written, list):
+        help = f"write `{item.type}: {{layers: [...]}}`"
+        message = f"`{item.type}` has a mapping with `layers`"
+        context.error("NG201", message, item.path, key=True, help=help)
+    written = item.written if isinstance(item.written, dict) else {}
+    for key in written:
+        if key != "layers":
+            message = f"`{item.type}` has no `{printable(key)}`"
+            meant = closest(key, ["layers", *COMMON_KEYS])
+            context.error("NG203", message, item.at(key), key=True, help=meant)
+    return written.get("layers")
 
 
 @dataclass(slots=True)
@@ -52,10 +66,11 @@ class Survey:
 
     context: Context
     words: Sequence[str] | None
+    chained: bool = False  # in a `Sequential`, where names may be anything
 
     def block(self, name: str, spec: BlockSpec) -> None:
         """The layers of a block."""
-        self.words = list(spec.params)
+        self.words = [*spec.params, *self.context.shared.undeclared.get(name, ())]
         self.items(spec.layers, ("blocks", name, "layers"))
 
     def lost_block(self, name: str, raw: Any) -> None:
@@ -82,6 +97,8 @@ class Survey:
             item = respelt(self.context, read_item(raw, self.context.source, path, TYPES))
             for key, value in item.common.items():
                 self.expressions(value, item.at(key))
+            with self.context.shared.findings.collecting():
+                check_common(self.context, item, chained=self.chained)
             self.written(item)
 
     def written(self, item: Item) -> None:
@@ -90,8 +107,14 @@ class Survey:
         inner = item.written if isinstance(item.written, dict) else {}
         if "$" in item.type or item.type in shared.lost_blocks:
             return
+        if item.type not in known_types(self.context) and shared.nameless:
+            return
         if item.type in GROUPING:
-            self.items(inner.get("layers"), item.at("layers"))
+            if item.type != "Reuse":
+                check_layers(self.context, item)
+            chained = self.chained or item.type == "Sequential"
+            within = Survey(self.context, self.words, chained)
+            within.items(inner.get("layers"), item.at("layers"))
         elif item.type in shared.blocks:
             self.expressions(item.written, item.path)
             self.use(item, shared.blocks[item.type], inner)
@@ -109,14 +132,16 @@ class Survey:
         """The layers of a merge's branches."""
         pairs = raw.items() if isinstance(raw, dict) else enumerate(_listed(raw))
         for key, layers in pairs:
-            self.anything(layers, (*path, key))
+            chained = self.chained or (isinstance(raw, dict) and isinstance(layers, list))
+            Survey(self.context, self.words, chained).anything(layers, (*path, key))
 
     def use(self, item: Item, spec: BlockSpec, written: Mapping[str, Any]) -> None:
         """The arguments of a block's use."""
         for name in written:
             if name not in spec.params:
                 message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
-                self.context.error("NG208", message, item.at(name), key=True)
+                help = closest(str(name), spec.params)
+                self.context.error("NG208", message, item.at(name), key=True, help=help)
         positional = item.written is not None and not isinstance(item.written, dict)
         for name, raw in spec.params.items():
             default = raw.get("default") if isinstance(raw, dict) else raw

@@ -30,7 +30,7 @@ from .scope import Draft, LayerNames, Scope, to_module
 from .sizes import Size, plain, symbols_in
 from .small import as_block
 from .spec import BlockSpec, Item, read_item
-from .survey import GROUPING, unknown_type
+from .survey import GROUPING, check_layers, unknown_type
 
 MOST_NODES = 20_000
 
@@ -172,25 +172,12 @@ class Walk:
 
     def group(self, item: Item, count: Size | None, index: Size | None) -> None:
         """The layers of a `Group`, as if they stood where it stands."""
-        layers = self.only_layers(item)
+        layers = check_layers(self.context, item)
         if count is not None:
             self.context.settle(count)
         for copy in range(1 if count is None else int(count)):
             inner = index if count is None else copy
             self.items(layers, item.at("layers"), inner)
-
-    def only_layers(self, item: Item) -> Any:
-        """What stands under `layers`, the only key."""
-        if isinstance(item.written, list):
-            help = f"write `{item.type}: {{layers: [...]}}`"
-            message = f"`{item.type}` has a mapping with `layers`"
-            self.context.error("NG201", message, item.path, key=True, help=help)
-        written = item.written if isinstance(item.written, dict) else {}
-        for key in written:
-            if key != "layers":
-                message = f"`{item.type}` has no `{printable(key)}`"
-                self.context.error("NG203", message, item.at(key), key=True)
-        return written.get("layers")
 
     def layer(
         self,
@@ -203,7 +190,7 @@ class Walk:
     ) -> None:
         """One layer, block or `Sequential`."""
         if item.type == "Sequential":
-            layers, path = self.only_layers(item), item.at("layers")
+            layers, path = check_layers(self.context, item), item.at("layers")
             draft = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
         elif item.type in self.context.shared.blocks:
             block = self.context.shared.blocks[item.type]
