@@ -114,10 +114,8 @@ class Evaluator:
 
     def value(self, node: ast.expr) -> Any:
         self.budget.spend()
-        method = getattr(self, f"_{type(node).__name__.lower()}", None)
-        if method is None:
-            fail(f"`{ast.unparse(node)}` is not part of the expression language")
-        return self._bounded(method(node))
+        _check_known(node)
+        return self._bounded(getattr(self, _method(node))(node))
 
     def _bounded(self, value: Any) -> Any:
         if isinstance(value, int) and abs(int(value)) >= 10**MOST_DIGITS:
@@ -151,10 +149,8 @@ class Evaluator:
         return self._apply(apply, [operand], lambda codes: ast.UnaryOp(node.op, codes[0]))
 
     def _binop(self, node: ast.BinOp) -> Any:
-        apply = _BINARY.get(type(node.op))
-        if apply is None:
-            help = "the power is written `**`" if isinstance(node.op, ast.BitXor) else None
-            fail(f"`{ast.unparse(node)}` is not part of the expression language", help=help)
+        _check_operator(node)
+        apply = _BINARY[type(node.op)]
         left, right = self.value(node.left), self.value(node.right)
         self._check_growth(node.op, uncoded(left), uncoded(right))
         if isinstance(node.op, _EXACT) and _is_whole(left) and _is_whole(right):
@@ -262,9 +258,7 @@ class Evaluator:
         name = node.func.id
         if name == "shape":
             return self._shape(node)
-        if name not in FUNCTIONS:
-            help = closest(name, [*FUNCTIONS, "shape", "range"])
-            fail(f"`{name}` is not a function of the expression language", help=help)
+        _check_function(name)
         operands = [self.value(argument) for argument in node.args]
         self.budget.spend(sum(len(part) for part in operands if isinstance(part, (list, str))))
         if name == "len" and operands and isinstance(operands[0], list):
@@ -337,6 +331,39 @@ class Evaluator:
         if not symbols:
             return value
         return wrap(value, code([code_of(operand) for operand in operands]), symbols)
+
+
+def _method(node: ast.expr) -> str:
+    return f"_{type(node).__name__.lower()}"
+
+
+def _check_known(node: ast.expr) -> None:
+    if not hasattr(Evaluator, _method(node)):
+        fail(f"`{ast.unparse(node)}` is not part of the expression language")
+
+
+def _check_operator(node: ast.BinOp) -> None:
+    if type(node.op) not in _BINARY:
+        help = "the power is written `**`" if isinstance(node.op, ast.BitXor) else None
+        fail(f"`{ast.unparse(node)}` is not part of the expression language", help=help)
+
+
+def _check_function(name: str) -> None:
+    if name not in FUNCTIONS:
+        help = closest(name, [*FUNCTIONS, "shape", "range"])
+        fail(f"`{name}` is not a function of the expression language", help=help)
+
+
+def check_syntax(tree: ast.expr) -> None:
+    """Refuse what no values could make an expression of the language."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id not in ("range", "shape"):
+                _check_function(node.func.id)
+        elif isinstance(node, ast.BinOp):
+            _check_operator(node)
+        elif isinstance(node, ast.expr) and not isinstance(node, ast.Slice):
+            _check_known(node)
 
 
 def _is_whole(value: Any) -> bool:

@@ -18,7 +18,15 @@ from typing import Any
 
 from .algebra import Symbol
 from .carried import named
-from .evaluator import MOST_ITEMS, Budget, Evaluator, ExpressionError, Names, fail
+from .evaluator import (
+    MOST_ITEMS,
+    Budget,
+    Evaluator,
+    ExpressionError,
+    Names,
+    check_syntax,
+    fail,
+)
 from .functions import KNOWN
 from .sizes import Coded, Dim, symbols_in
 
@@ -184,6 +192,7 @@ def unknown_names(text: str, known: Container[str]) -> Iterator[str]:
         if not piece.expression:
             continue
         tree = _parsed(_REFERENCE.sub("0", piece.text))
+        check_syntax(tree.body)
         own = {node.target.id for node in ast.walk(tree) if _loops(node)}  # type: ignore[attr-defined]
         called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
         read = [arg for call in ast.walk(tree) if _reads_shape(call) for arg in call.args]  # type: ignore[attr-defined]
