@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from .version import __version__
 
+TYPE_CHECKING = False  # as type checkers know it; `typing` itself takes as long as all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from .diagnostics import Diagnostic, Location, NetgenError
     from .pipeline import Result, build
 
