@@ -93,8 +93,9 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
         path = item.at(len(known)) if several else item.path
         help = f"they are: {takes}"
         with suppress(ValueError):
-            known[0].kind.check(values)
-            help = f"to give them all to `{known[0].name}` write `[{values}]`"
+            for arg in known[:1]:
+                arg.kind.check(values)
+                help = f"to give them all to `{arg.name}` write `[{values}]`"
         context.error("NG203", message, path, help=help)
     names = [arg.name for arg in known[: len(values)]]
     paths = {name: item.at(i) if several else item.path for i, name in enumerate(names)}
@@ -231,7 +232,8 @@ def _as_meant(
     }
     names = [meant.get(name) or name for name in args]
     checked = read_arguments(row, dict(zip(names, args.values(), strict=True)))
-    if len({*names}) < len(names) or isinstance(checked, list):
+    read_before = {arg.name for arg in row.args if arg.kind.module} | {"value", "init"}
+    if len({*names}) < len(names) or isinstance(checked, list) or read_before & {*meant.values()}:
         raise wrong
     context.shared.findings.caught(wrong)
     paths.update({right: paths[word] for word, right in meant.items() if right})

@@ -173,6 +173,10 @@ CODES = {
         "the generated file is not what the spec gives",
         "Run `netgen build` and keep its result beside the spec; the diff shows what has changed.",
     ),
+    "NG601": Code(
+        "a mistake of netgen's own",
+        "Please report it with the spec. Nothing was written.",
+    ),
 }
 
 WARNINGS = tuple(code for code in CODES if code.startswith("NG3"))

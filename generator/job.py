@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,7 +79,19 @@ def work(job: Job, worker: Worker) -> Outcome:
         problems, diff = tuple(error.diagnostics), getattr(error, "diff", "")
         facts: dict[str, Any] = {"diagnostics": problems, "table": error.table, "diff": diff}
         return Outcome(job.config, job.verb, False, target, seconds, **facts)
+    except Exception as error:
+        seconds = time.perf_counter() - start
+        return Outcome(job.config, job.verb, False, target, seconds, (_own_mistake(error),))
     return Outcome(job.config, job.verb, True, target, time.perf_counter() - start, **found)
+
+
+def _own_mistake(error: Exception) -> Diagnostic:
+    """What should never happen, told without a traceback."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    message = f"this is a mistake of netgen's own: {type(error).__name__}: {error}"
+    note = f"in {Path(last.filename).name}, line {last.lineno}"
+    help = "please report it with the spec; nothing was written"
+    return Diagnostic("NG601", printable(message)[:300], notes=(note,), help=help)
 
 
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from torch_netgen import NetgenError
+from torch_netgen.cli import main
 from torch_netgen.codes import CODES, WARNINGS
 from torch_netgen.pipeline import build_source
 from torch_netgen.source import parse
@@ -174,3 +175,21 @@ def test_a_wrong_value_for_a_parameter_is_one_mistake() -> None:
         with pytest.raises(NetgenError) as caught:
             build_source(source, overrides, None)
         assert [found.code for found in caught.value.diagnostics] == ["NG208"]
+
+
+def test_a_mistake_of_our_own_is_told_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*args: object) -> None:
+        raise KeyError("x\u202e")
+
+    monkeypatch.setattr("torch_netgen.prediction.lower", broken)
+    (tmp_path / "net.yaml").write_text("name: A\ninput: [4]\nlayers: [Tanh]\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["build", "net.yaml", "--no-smoke"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "error[NG601]: this is a mistake of netgen's own: KeyError: 'x\\\\u202e'"
+    )
+    assert "Traceback" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["net.yaml"]
