@@ -181,15 +181,13 @@ def test_a_mistake_of_our_own_is_told_without_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*args: object) -> None:
-        raise KeyError("x\u202e")
+        raise KeyError("x")
 
     monkeypatch.setattr("torch_netgen.prediction.lower", broken)
     (tmp_path / "net.yaml").write_text("name: A\ninput: [4]\nlayers: [Tanh]\n")
     monkeypatch.chdir(tmp_path)
     assert main(["build", "net.yaml", "--no-smoke"]) == 1
     told = capsys.readouterr().err
-    assert told.startswith(
-        "error[NG601]: this is a mistake of netgen's own: KeyError: 'x\\\\u202e'"
-    )
+    assert told.startswith("error[NG601]: this is a mistake of netgen's own: KeyError: 'x'")
     assert "Traceback" not in told
     assert [path.name for path in tmp_path.iterdir()] == ["net.yaml"]
