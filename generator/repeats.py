@@ -171,7 +171,9 @@ def progression(
 def _linear(tail: Sequence[TensorType], first: int) -> list[TensorType] | None:
     """The types with sizes that grow by one step from copy to copy, or none if they don't."""
     start, following = tail[0], tail[min(1, len(tail) - 1)]
-    steps = [b - a for a, b in zip(start.shape, following.shape, strict=False)]
+    if following.rank != start.rank:
+        return None
+    steps = [b - a for a, b in zip(start.shape, following.shape, strict=True)]
     types = []
     for copy, other in enumerate(tail):
         if not _alike(replace(other, shape=()), replace(start, shape=())):
