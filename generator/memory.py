@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .graph import Graph, Node
-from .layers.base import TensorType
+from .layers.base import TensorType, arguments
 
 GIB = 2**30
 _BYTES = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
@@ -37,7 +37,7 @@ def needed(graph: Graph) -> Need:
     for node in _calls(graph.nodes):
         sizes = [_size(type_) for type_ in node.outputs.values()]
         largest = max(largest, *sizes)
-        if node.target and node.row is not None and not node.row.operation:
+        if node.target and node.row is not None and node.row.weights(arguments(node.args)):
             kept += sum(sizes)
     return Need(weights, max(kept, largest))
 

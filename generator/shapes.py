@@ -150,7 +150,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 def _with_channels(x: TensorType) -> str:
     """The shape of an input with one channel, as a spec writes it."""
-    return f"`[1, {', '.join(map(shown, x.shape[1:]))}]`"
+    return f"`[{', '.join(['1', *map(shown, x.shape[1:])])}]`"
 
 
 def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorType]) -> None:

@@ -30,7 +30,7 @@ def chunk(a: Args, x: TensorType) -> Outputs:
     part = (size + a.chunks - 1) // a.chunks
     if int(part) * (int(a.chunks) - 1) >= int(size):
         refuse(f"a size of {size} does not give {a.chunks} chunks", "chunks")
-    sizes = [part] * (a.chunks - 1) + [size - part * (a.chunks - 1)]
+    sizes = [part] * int(a.chunks - 1) + [size - part * (a.chunks - 1)]
     return {str(place): _with_size(x, dim, part) for place, part in enumerate(sizes)}
 
 
