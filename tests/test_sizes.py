@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from torch_netgen.layers.windows import Axis
-from torch_netgen.sizes import Dim, Size, code, product, same, shown, smallest
+from torch_netgen.sizes import Dim, Size, code, product, same, shape_text, shown, smallest
 
 N = Dim.named("N", 2, runtime=True)
 H = Dim.named("H", 64, runtime=True)
@@ -48,7 +48,9 @@ def test_expressions_read_as_a_person_writes_them(size: Size, text: str) -> None
 
 def test_products_are_numbers_where_no_name_is_in_them() -> None:
     assert shown(product([16, 5, 5])) == "400"
-    assert shown(product([2 * WIDTH, 5])) == "2 * width * 5"
+    assert shown(product([2 * WIDTH, 5])) == "80"
+    assert shown(product([H, 5])) == "H * 5"
+    assert shape_text([H, 2 * WIDTH]) == "(H, 2 * width)"
 
 
 def test_sameness_is_for_all_values() -> None:
