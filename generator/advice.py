@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from .diagnostics import Diagnostic, SpecPath, in_file_order
+from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_file_order
 from .evaluator import Budget, ExpressionError
 from .expressions import Constant, constant, words_in
 from .graph import Graph
@@ -30,7 +30,7 @@ def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
         *_softmax(reading, graph),
         *_constants(reading),
     ]
-    return in_file_order(w for w in found if w.code not in reading.document.allow)
+    return in_file_order(w for w in found if w.code not in reading.document.allow)[:MOST_FINDINGS]
 
 
 def _warning(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .context import Context
-from .diagnostics import Diagnostic, NetgenError, SpecPath, printable
+from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
 from .expressions import ExpressionError
 from .graph import Ref
 from .hints import bracketed, closest, meant_argument, run_together
@@ -223,6 +223,7 @@ def _as_meant(
 
     Raises what is wrong where it is not plain what was meant.
     """
+    problems = problems[:MOST_FINDINGS]
     wrong = NetgenError(*wrong_arguments(context, item, row, problems, paths))
     known = [arg.name for arg in (*row.args, *row.options)]
     meant = {
@@ -282,7 +283,7 @@ def listed(item: Item, row: Layer | None) -> Item:
 
 def respelt(context: Context, item: Item) -> Item:
     """The item with misspelt keys that all layers know put right; each is reported."""
-    if not isinstance(item.written, dict):
+    if not isinstance(item.written, dict) or len(item.written) > MOST_FINDINGS:
         return item
     row, block = context.row(item.type), context.shared.blocks.get(item.type)
     known = ["layers", "layer", "branches"]

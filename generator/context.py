@@ -33,6 +33,8 @@ class Shared:
     reserved: set[SpecPath]
     findings: Findings = field(default_factory=Findings)
     lost_blocks: set[str] = field(default_factory=set)  # something is wrong with their keys
+    # items of types that do not exist, with what was meant where it is plain
+    unknown: dict[SpecPath, str | None] = field(default_factory=dict)
     nameless: bool = False  # the blocks can't be read at all, so any type may be one
     undeclared: dict[str, set[str]] = field(default_factory=dict)  # given to blocks without them
     broken: set[Any] = field(default_factory=set)  # uses whose bodies have mistakes

@@ -42,20 +42,29 @@ class Diagnostic:
         """The diagnostic as text, with an excerpt of the line where its place is known."""
         paint = _paint if colour else _plain
         head = paint(f"{self.severity}[{self.code}]", self.severity)
-        lines = [f"{head}{paint(f': {printable(self.message)}', 'bold')}"]
+        lines = [f"{head}{paint(f': {_short(printable(self.message))}', 'bold')}"]
         gutter = ""
         if self.location is not None:
             gutter = " " * len(str(self.location.line))
             lines.append(f"{gutter}{paint('-->', 'frame')} {self.location}")
             lines += _excerpt(self.location, gutter, self.severity, paint)
         frame = paint(f"{gutter} =", "frame")
-        lines += [f"{frame} {paint('note', 'bold')}: {printable(note)}" for note in self.notes]
+        notes = (_short(printable(note)) for note in self.notes)
+        lines += [f"{frame} {paint('note', 'bold')}: {note}" for note in notes]
         if self.help:
-            lines.append(f"{frame} {paint('help', 'bold')}: {printable(self.help)}")
+            lines.append(f"{frame} {paint('help', 'bold')}: {_short(printable(self.help))}")
         return "\n".join(lines)
 
 
 _COLOURS = {"error": "1;31", "warning": "1;33", "frame": "1;34", "bold": "1"}
+
+
+LONGEST_LINE = 300  # characters of an excerpt
+LONGEST_MESSAGE = 1000
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 
 
 def _paint(text: str, role: str) -> str:
@@ -71,15 +80,18 @@ def _excerpt(
 ) -> list[str]:
     if not location.text:
         return []
-    start = location.column - 1
-    length = max(1, min(location.length, len(location.text) - start))
-    before, meant = location.text[:start], location.text[start : start + length]
+    start, text = location.column - 1, location.text
+    if len(text) > LONGEST_LINE:  # a window on it
+        first = max(0, start - LONGEST_LINE // 2)
+        start, text = start - first, text[first : first + LONGEST_LINE]
+    length = max(1, min(location.length, len(text) - start))
+    before, meant = text[:start], text[start : start + length]
     # what is invisible is shown as more characters than it is
     indent, carets = len(printable(before)), max(1, len(printable(meant)))
     bar, number = paint(f"{gutter} |", "frame"), paint(f"{location.line} |", "frame")
     return [
         bar,
-        f"{number} {printable(location.text)}",
+        f"{number} {printable(text)}",
         f"{bar} {' ' * indent}{paint('^' * carets, severity)}",
     ]
 
@@ -108,9 +120,13 @@ class Unknowable(NetgenError):
 
 
 class Findings:
-    """All that is wrong with a spec: one diagnostic for one place."""
+    """All that is wrong with a spec: one diagnostic for one place.
 
-    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
+    There is a limit to what anyone would read; an `eager` collection raises `Enough` beyond it.
+    """
+
+    def __init__(self, found: Iterable[Diagnostic] = (), *, eager: bool = False) -> None:
+        self.eager = eager
         self.found: dict[object, Diagnostic] = {}
         self.count = 0  # those that were known already included
         for diagnostic in found:
@@ -121,8 +137,9 @@ class Findings:
         place = diagnostic.location
         key = (place.line, place.column) if place is not None else diagnostic.message
         self.count += 1
-        self.found.setdefault(key, diagnostic)
-        if len(self.found) > MOST_FINDINGS:
+        if len(self.found) <= MOST_FINDINGS:
+            self.found.setdefault(key, diagnostic)
+        elif self.eager:
             raise Enough
 
     def caught(self, error: NetgenError) -> None:

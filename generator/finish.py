@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .context import Context, ParameterNames
-from .diagnostics import Diagnostic, NetgenError, SpecPath, Unknowable
+from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
 from .graph import Parameter, Ref
 from .parameters import plain_text
 from .scope import Scope
@@ -39,8 +39,8 @@ def read_outputs(
         scope.used.update(ref.node for ref in current)
         scope.context.error("NG201", "there is at least one output", path)
     outputs = []
-    for _, text, _ in pairs:
-        scope.mention(text, misspelt=True)
+    for number, (_, text, _) in enumerate(pairs):
+        scope.mention(text, misspelt=number < MOST_FINDINGS)
     for name, text, place in pairs:
         with scope.context.shared.findings.collecting():
             value = scope.context.evaluate(text, ParameterNames(scope.context, scope.params), place)

@@ -50,7 +50,7 @@ def lower(reading: Reading, overrides: Mapping[str, Any], samples: Mapping[str, 
     blocks = read_blocks(reading, first)
     lost = {*reading.document.blocks, *reading.foreign} - set(blocks)
     while True:
-        findings = Findings(first.found.values())
+        findings = Findings(first.found.values(), eager=True)
         shared = Shared(blocks, found.reserved, findings, lost)
         shared.rules, shared.counts = found.rules, found.counts
         shared.nameless = "blocks" in reading.bad

@@ -12,7 +12,7 @@ from typing import Any
 
 from .arguments import by_name, listed, respelt, wrong_arguments
 from .context import Context
-from .diagnostics import Diagnostic, SpecPath, printable
+from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
 from .evaluator import ExpressionError
 from .expressions import has_expression, unknown_names
 from .hints import closest, meant_type, run_together
@@ -163,7 +163,8 @@ class Survey:
         plain = {name: value for name, value in written.items() if name not in open_}
         checked = read_arguments(row, plain)
         if isinstance(checked, list):
-            problems = [p for p in checked if not (p.kind == "missing" and p.argument in open_)]
+            later = [p for p in checked if not (p.kind == "missing" and p.argument in open_)]
+            problems = later[:MOST_FINDINGS]
             for diagnostic in wrong_arguments(self.context, item, row, problems, paths):
                 self.context.shared.findings.add(diagnostic)
 

@@ -137,11 +137,16 @@ class Walk:
             return item
         if item.type in self.context.shared.lost_blocks:
             raise Unknowable
-        diagnostic, meant = unknown_type(self.context, item, self.spatial(item, index))
-        if meant is None or meant.lower() != item.type.lower():
-            raise NetgenError(diagnostic)
-        self.context.shared.findings.add(diagnostic)  # a mere slip: go on with what was meant
-        return replace(item, type=meant)
+        unknown = self.context.shared.unknown
+        if item.path not in unknown:  # else it was said before: this is another copy
+            diagnostic, meant = unknown_type(self.context, item, self.spatial(item, index))
+            self.context.shared.findings.add(diagnostic)
+            slip = meant is not None and meant.lower() == item.type.lower()
+            unknown[item.path] = meant if slip else None
+        meant = unknown[item.path]
+        if meant is None:
+            raise Unknowable
+        return replace(item, type=meant)  # a mere slip: go on with what was meant
 
     def spatial(self, item: Item, index: Size | None) -> int | None:
         """The number of spatial dimensions of what an item reads, where it can be known."""

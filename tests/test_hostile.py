@@ -48,6 +48,34 @@ BOMBS = {
 }
 
 
+MANY = range(5000)
+FLOODS = {
+    "references": HEAD + f"layers: [{', '.join(f'{{Add: [x, m{i}]}}' for i in MANY)}]",
+    "types": HEAD + f"layers: [{', '.join(f'{{Dense: {{units{i}: 3}}}}' for i in MANY)}]",
+    "arguments": HEAD + f"layers: [{{Linear: {{{', '.join(f'a{i}: 3' for i in MANY)}}}}}]",
+    "keys": HEAD + "".join(f"k{i}: 3\n" for i in MANY) + "layers: [Tanh]",
+    "outputs": HEAD + f"outputs: {{{', '.join(f'o{i}: q{i}' for i in MANY)}}}\nlayers: [Tanh]",
+    "codes": HEAD + f"allow: [{', '.join(f'NG9{i}' for i in MANY)}]\nlayers: [Tanh]",
+    "weights": HEAD
+    + f"init: {{{', '.join(f'k{i}: {{weight: ones_}}' for i in MANY)}}}\nlayers: [Tanh]",
+    "blocks": HEAD + f"blocks: {{{', '.join(f'class{i}-: 3' for i in MANY)}}}\nlayers: [Tanh]",
+    "copies": HEAD + "layers: [{Group: {repeat: 5000, layers: [{Linear: 4}, Foo]}}]",
+    "expectations": HEAD + f"expect: {{{', '.join(f'e{i}: 3' for i in MANY)}}}\nlayers: [Tanh]",
+    "names": f"name: {'A' * 100_000}\ninput: [4]\nlayers: [Tanh]",
+    "line": HEAD + f"layers: [{{Linear: {{out_features: 4, {'a' * 1_000}: {'b' * 200_000}}}}}]",
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods_of_mistakes_are_told_at_once_and_in_short(name: str) -> None:
+    start = time.perf_counter()
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(FLOODS[name], "flood.yaml"), {}, None)
+    assert 1 <= len(caught.value.diagnostics) <= 100
+    assert len(str(caught.value)) < 200_000
+    assert time.perf_counter() - start < SECONDS
+
+
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_are_refused_at_once(name: str) -> None:
     start = time.perf_counter()
