@@ -55,37 +55,45 @@ class Source:
     root: yaml.Node | None
     meant: Mapping[str, str] = field(default_factory=dict)  # misspelt keys, by what was meant
     mistakes: tuple[Diagnostic, ...] = ()  # that leave the values readable
+    # the lines of the text, and the children of mappings by their keys, once they are asked for
+    lines: list[str] = field(default_factory=list, repr=False, compare=False)
+    children: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def locate(self, path: SpecPath, *, key: bool = False) -> Location:
         """The place of the value at a path (of its key, with `key`), or of what is nearest."""
         node = self.root
         for place, step in enumerate(path):
             step = self.meant.get(str(step), step) if place == 0 else step
-            found = _child(node, step, key and place == len(path) - 1)
+            found = self._child(node, step, key and place == len(path) - 1)
             if found is None:
                 break
             node = found
         return self._location(node)
 
+    def _child(self, node: yaml.Node | None, step: str | int, key: bool) -> yaml.Node | None:
+        """What stands in a mapping under a key (or the key itself), or in a place of a list."""
+        found: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            if id(node) not in self.children:
+                self.children[id(node)] = {
+                    name.value: (name, value) for name, value in _pairs(node)
+                }
+            pair = self.children[id(node)].get(step)
+            found = None if pair is None else pair[0 if key else 1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            found = node.value[step] if step < len(node.value) else None
+        return found
+
     def _location(self, node: yaml.Node | None) -> Location:
         if node is None:
             return Location(self.name, 1, 1)
         start, end = node.start_mark, node.end_mark
-        line = self.text.splitlines()[start.line] if self.text else ""
+        if not self.lines:
+            self.lines.extend(self.text.splitlines() or [""])
+        line = self.lines[start.line]
         one_line = end.line == start.line
         length = end.column - start.column if one_line else len(line.rstrip()) - start.column
         return Location(self.name, start.line + 1, start.column + 1, max(length, 1), line)
-
-
-def _child(node: yaml.Node | None, step: str | int, key: bool) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        for name, value in reversed(list(_pairs(node))):
-            if name.value == step:
-                return name if key else value
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        found: yaml.Node = node.value[step]
-        return found
-    return None
 
 
 def _pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
