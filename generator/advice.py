@@ -17,6 +17,7 @@ from .graph import Graph
 from .spec import Reading
 
 MATRICES = ("Conv", "Linear", "Bilinear")
+NORMS = ("BatchNorm", "InstanceNorm", "LayerNorm")
 SOFTMAX = ("LogSoftmax", "Softmax", "Softmax2d")
 _ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts are no use of a block
 
@@ -29,6 +30,7 @@ def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
         *_biases(reading),
         *_softmax(reading, graph),
         *_constants(reading),
+        *_large_eps(reading),
     ]
     return in_file_order(w for w in found if w.code not in reading.document.allow)[:MOST_FINDINGS]
 
@@ -187,6 +189,23 @@ def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
             message = f"`{named}` is what `{node.row.name}` gives: no logits"
             help = f"take the `{node.row.name}` out, as `CrossEntropyLoss` has its own"
             yield _warning(reading, "NG304", message, node.path, help, key=True)
+
+
+def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
+    """`BatchNorm2d: 64` reads as in torch, where 64 would be `num_features`."""
+    for path, items in chains(reading):
+        for place, item in enumerate(items):
+            if not isinstance(item, dict) or len(item) != 1:
+                continue
+            ((type_, written),) = item.items()
+            first = written[0] if isinstance(written, list) and written else written
+            named = isinstance(written, dict)
+            eps = written.get("eps") if named else first
+            if type_.startswith(NORMS) and isinstance(eps, int) and eps >= 1:
+                where = (*path, place, type_, *(("eps",) if named else ()))
+                message = f"`eps` of `{type_}` is {eps}: it is there to avoid a division by zero"
+                help = "leave it out: how many channels or features there are is inferred"
+                yield _warning(reading, "NG306", message, where, help)
 
 
 def _constants(reading: Reading) -> Iterator[Diagnostic]:

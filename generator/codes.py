@@ -138,6 +138,12 @@ CODES = {
         "Write its value, or the parameter that was meant to be in it.",
         f"{_HEAD}layers:\n  - Conv2d: [$(4 * 2), 3]\n",
     ),
+    "NG306": Code(
+        "an eps of 1 or more",
+        "Leave it out: what stands first in torch, the number of channels or features, is inferred, "
+        "so a number given by position is `eps`.",
+        f"{_HEAD}layers:\n  - BatchNorm2d: 3\n",
+    ),
     "NG401": Code(
         "the run disproved the generated source",
         "This is a mistake of netgen's own, unless the network computes what is not finite: "
