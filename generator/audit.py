@@ -7,6 +7,8 @@ that: it knows nothing of specs, and refuses whatever is no plain definition of 
 from __future__ import annotations
 
 import ast
+import builtins
+import re
 from typing import NoReturn
 
 from .diagnostics import Diagnostic, NetgenError, printable
@@ -35,6 +37,8 @@ TORCH = frozenset(
     sigmoid sin split sqrt stack sum swapaxes tanh tensor tril triu uint16 uint32 uint64 uint8
     unflatten vector_norm where zeros""".split()
 )
+# what no name in the file may be: whoever reads it must know what is called
+_TAKEN = frozenset({*dir(builtins), "torch", "Tensor", "nn", "F", "math", "OrderedDict"})
 _EXPRESSIONS = (
     *(ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.Dict),
     *(ast.FormattedValue, ast.GeneratorExp, ast.IfExp, ast.JoinedStr, ast.List, ast.ListComp),
@@ -60,9 +64,14 @@ def audit(source: str) -> None:
         tree = ast.parse(source)
     except SyntaxError as error:
         _refuse("no valid Python", error.lineno or 1)
+    except (ValueError, RecursionError, MemoryError):
+        _refuse("an expression that is nested too deeply", 1)
     known = BUILTINS | {"torch", "Tensor", "nn", "F", "math", "OrderedDict", "Literal"}
     nodes = list(ast.walk(tree))
-    known |= {name for node in nodes for name in _bound(node)}
+    bound = {name for node in nodes for name in _bound(node)}
+    for name in sorted(bound & _TAKEN):
+        _refuse(f"another meaning of `{name}`", 1)
+    known |= bound
     for statement in tree.body:
         plain = isinstance(statement, _TOP)
         if not plain or (isinstance(statement, ast.Expr) and not _is_text(statement)):
@@ -102,12 +111,24 @@ def _check(node: ast.AST, known: frozenset[str]) -> None:
 
 
 def _check_attribute(node: ast.Attribute) -> None:
-    """Nothing with two underscores but constructors, and of torch only what computes."""
+    """Nothing with two underscores but constructors, and of libraries only what computes."""
     text = ast.unparse(node)
     if node.attr.startswith("__") and text != "super().__init__":
         _refuse(f"`{text}`", node.lineno)
-    if isinstance(node.value, ast.Name) and node.value.id == "torch" and node.attr not in TORCH:
+    root, *path = text.split(".")
+    if root in ("Tensor", "OrderedDict", "Literal", "super"):
         _refuse(f"`{text}`", node.lineno)
+    if root in _LIBRARIES and not _LIBRARIES[root].fullmatch(".".join(path)):
+        _refuse(f"`{text}`", node.lineno)
+
+
+# what may stand after the names of libraries: one name, and never a module in a module
+_LIBRARIES = {
+    "torch": re.compile(rf"({'|'.join(sorted(TORCH))})|linalg\.vector_norm"),
+    "nn": re.compile(r"init(\.[a-z]+(_[a-z]+)*_)?|[A-Z][A-Za-z0-9]*"),
+    "F": re.compile(r"(?!torch|math|importlib|warnings|utils|handle_)[a-z][a-z0-9_]*"),
+    "math": re.compile(r"ceil|cos|exp|floor|inf|log|pi|sin|sqrt"),
+}
 
 
 def _is_text(node: ast.Expr) -> bool:

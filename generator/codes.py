@@ -140,8 +140,8 @@ CODES = {
     ),
     "NG306": Code(
         "an eps of 1 or more",
-        "Leave it out: what stands first in torch, the number of channels or features, is inferred, "
-        "so a number given by position is `eps`.",
+        "Leave it out: what stands first in torch, the number of channels or features, is "
+        "inferred, so a number given by position is `eps`.",
         f"{_HEAD}layers:\n  - BatchNorm2d: 3\n",
     ),
     "NG401": Code(

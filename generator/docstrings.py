@@ -61,7 +61,7 @@ def _parameter_doc(graph: Graph, parameter: Parameter) -> str:
     """What the spec says of a parameter, or else which arguments it decides."""
     doc = summary(prose(parameter.doc)) if parameter.doc else _derived_doc(graph, parameter)
     if parameter.code is not None:
-        doc = f"{doc} Default: ``{parameter.code}``."
+        doc = f"{doc} Default: ``{prose(parameter.code)}``."
     return doc
 
 
@@ -75,14 +75,14 @@ def _derived_doc(graph: Graph, parameter: Parameter) -> str:
         if parameter.name == f"{placeholder.name}_features":
             return f"Size of the last dimension of ``{placeholder.name}``."
     places = [
-        f"``{name}`` of ``{path}``"
+        f"``{name}`` of ``{prose(path)}``"
         for path, args in _arguments(graph)
         for name, value in args.items()
         if parameter.name in {symbol.name for symbol in symbols_in(value)}
     ]
     conditions = [m.name for m in graph.modules if parameter.name in _names(m.condition)]
     if not places and conditions:
-        return f"Whether there is ``{conditions[0]}``."
+        return f"Whether there is ``{prose(conditions[0])}``."
     if not places:
         return "Decides on other arguments."
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""

@@ -16,6 +16,7 @@ from .algebra import Symbol
 from .carried import code_of, joined, uncoded, wrap
 from .functions import FUNCTIONS, MOST_DIGITS
 from .hints import closest
+from .names import why_no_variable
 from .sizes import Coded, Dim, plain, surely_equal, symbols_in
 
 MOST_ITEMS = 100_000
@@ -120,6 +121,8 @@ class Evaluator:
     def _bounded(self, value: Any) -> Any:
         if isinstance(value, int) and abs(int(value)) >= 10**MOST_DIGITS:
             fail(f"a number of more than {MOST_DIGITS} digits is too long")
+        if isinstance(value, complex):
+            fail("the result is not a real number")
         if isinstance(value, float) and not math.isfinite(value):
             fail("the result is not a finite number")
         if isinstance(value, str) and len(value) > MOST_ITEMS:
@@ -291,6 +294,7 @@ class Evaluator:
         if not isinstance(loop.target, ast.Name) or loop.is_async:
             fail("a comprehension runs over `range` with one name")
         before = dict(self.local)
+        _check_variable(loop.target)
         for number in self.range(loop.iter):
             self.local[loop.target.id] = number
             if all(uncoded(self.value(condition)) for condition in loop.ifs):
@@ -354,12 +358,22 @@ def _check_function(name: str) -> None:
         fail(f"`{name}` is not a function of the expression language", help=help)
 
 
+def _check_variable(target: ast.expr) -> None:
+    plain = isinstance(target, ast.Name) and (target.id == "_" or not why_no_variable(target.id))
+    if not plain:
+        fail(f"`{ast.unparse(target)}` can't be the variable of a comprehension")
+
+
 def check_syntax(tree: ast.expr) -> None:
     """Refuse what no values could make an expression of the language."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Name) or node.keywords:
+                fail(f"`{ast.unparse(node)}` is not part of the expression language")
             if node.func.id not in ("range", "shape"):
                 _check_function(node.func.id)
+        elif isinstance(node, ast.comprehension):
+            _check_variable(node.target)
         elif isinstance(node, ast.BinOp):
             _check_operator(node)
         elif isinstance(node, ast.expr) and not isinstance(node, ast.Slice):

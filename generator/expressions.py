@@ -28,6 +28,7 @@ from .evaluator import (
     fail,
 )
 from .functions import KNOWN
+from .literals import quoted
 from .sizes import Coded, Dim, symbols_in
 
 LONGEST = 2_000  # characters of an expression
@@ -86,11 +87,25 @@ def code_in_text(text: str, names: Names, budget: Budget) -> str:
     for piece in _split(text):
         if piece.expression:
             value = evaluate(piece.text, names, budget)
-            carried = isinstance(value, (Dim, Coded))
-            parts.append(f"{{{value.code}}}" if carried else str(value))
+            if isinstance(value, (Dim, Coded)):
+                parts.append(f"{{{_in_braces(value.code)}}}")
+                continue
+            parts.append(_in_quotes(str(value)))
         else:
-            parts.append(piece.text.replace("{", "{{").replace("}", "}}"))
+            parts.append(_in_quotes(piece.text))
     return "".join(parts)
+
+
+def _in_quotes(text: str) -> str:
+    """Text as it stands between the quotes of an f-string."""
+    return quoted(text)[1:-1].replace("{", "{{").replace("}", "}}")
+
+
+def _in_braces(code: str) -> str:
+    """An expression as it stands in the braces of an f-string: Python 3.11 allows not all."""
+    if any(char in code for char in '"\\{}#!\n'):
+        fail("an expression with quotes can't be part of a name")
+    return code
 
 
 def only_expression(text: str) -> str | None:

@@ -247,7 +247,9 @@ def _alike(group: list[Initial]) -> list[list[Initial]]:
 
 def _statement(found: Initial) -> Iterator[str]:
     plain_name = found.weight in ("weight", "bias")
-    tensor = f"module.{found.weight}" if plain_name else f'module.get_parameter("{found.weight}")'
+    tensor = (
+        f"module.{found.weight}" if plain_name else f"module.get_parameter({literal(found.weight)})"
+    )
     if found.guarded or (found.weight == "bias" and "Conv" in "".join(found.types)):
         yield f"if module.{found.weight} is not None:"
         yield f"    {found.init.source(tensor)}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .algebra import Symbol
-from .evaluator import Budget, Evaluator, Names, fail
+from .evaluator import Budget, Evaluator, Names, check_syntax, fail
 from .expressions import only_expression
 from .functions import FUNCTIONS
 from .literals import literal
@@ -46,9 +46,11 @@ def table(value: Any, names: Names, budget: Budget) -> Table:
     if text is None:
         return _plain_table(value, names, budget)
     tree = ast.parse(text, mode="eval").body
+    check_syntax(tree)
     reader = _Reader(names, budget)
     shape, kinds = reader.measure(tree, {})
     code = reader.code(tree)
+    _check_cost(ast.parse(code, mode="eval").body)
     return Table(code, shape, _dtype(kinds), frozenset(reader.symbols))
 
 
@@ -161,6 +163,34 @@ class _Reader:
         """The source of the expression, with what names stand for put in."""
         tree = _Bound(self, set()).visit(ast.parse(ast.unparse(node), mode="eval").body)
         return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def _check_cost(tree: ast.expr) -> None:
+    """Refuse what could take long, or much memory, for an element that was not evaluated."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            small = isinstance(node.right, ast.Constant) and node.right.value in range(65)
+            powers = any(isinstance(part, ast.Pow) for part in ast.walk(node.left))
+            if powers or not (small or _fraction(node.left) or _fraction(node.right)):
+                fail("in a buffer a power has a fraction in it, or a small number as its exponent")
+        times = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+        if times and any(map(_holds_items, (node.left, node.right))):  # type: ignore[attr-defined]
+            fail("in a buffer only numbers are multiplied")
+        if isinstance(node, ast.IfExp) and any(
+            isinstance(part, ast.ListComp) for part in ast.walk(node)
+        ):
+            fail("in a buffer a condition chooses between numbers")
+
+
+def _fraction(node: ast.expr) -> bool:
+    """Whether a value is sure to be a fraction, whose powers take no room."""
+    divides = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+    return divides or (isinstance(node, ast.Constant) and isinstance(node.value, float))
+
+
+def _holds_items(node: ast.expr) -> bool:
+    text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return text or isinstance(node, (ast.List, ast.ListComp, ast.IfExp))
 
 
 def _static_kinds(node: ast.expr) -> set[type]:

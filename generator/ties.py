@@ -10,6 +10,8 @@ from .diagnostics import printable
 from .graph import Graph
 from .hints import closest
 from .layers.base import Weight
+from .literals import literal
+from .names import is_identifier
 from .sizes import shape_text
 
 
@@ -57,10 +59,11 @@ def _owner(path: str) -> str:
     module, _, name = path.rpartition(".")
     if not module:
         return f"self.{name}"
-    plain = "." not in module
-    return f"self.{module}.{name}" if plain else f'self.get_submodule("{module}").{name}'
+    plain = is_identifier(module)
+    return f"self.{module}.{name}" if plain else f"self.get_submodule({literal(module)}).{name}"
 
 
 def _parameter(path: str) -> str:
-    simple = path.count(".") == 1 and path.endswith((".weight", ".bias"))
-    return f"self.{path}" if simple or "." not in path else f'self.get_parameter("{path}")'
+    module, _, name = path.rpartition(".")
+    simple = is_identifier(module) and name in ("weight", "bias")
+    return f"self.{path}" if simple or "." not in path else f"self.get_parameter({literal(path)})"

@@ -11,11 +11,12 @@ from typing import Any
 from .binding import rebind
 from .carried import coded
 from .choose import Case, Chooser, Group, Inexpressible
-from .diagnostics import Diagnostic, NetgenError
+from .diagnostics import Diagnostic, NetgenError, printable
 from .expressions import named
 from .graph import Graph, Module, Node
+from .layers import CATALOGUE
 from .layers.base import Arg, Layer, is_default
-from .names import MODULE_NAMES
+from .names import MODULE_NAMES, is_identifier
 from .parameters import bare
 from .sizes import Coded, plain, symbols_in
 from .source import Source
@@ -188,7 +189,8 @@ class Union:
         taken = {*self.chooser.allowed, *self.extras}
         label = name
         if label in taken or label in ("condition", "count", "type"):
-            label = f"{module.name or 'layer'}_{name}"
+            owner = module.name if is_identifier(module.name or "") else "layer"
+            label = f"{owner}_{name}"
         while label in taken:
             label += "_"
         self.extras[label] = given
@@ -347,7 +349,10 @@ def replaceable(node: Node) -> bool:
 
 
 def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
-    """A type of layer as source."""
+    """A type of layer as source; nothing else can be one."""
+    if name not in rows and name not in CATALOGUE:
+        message = f"`{printable(name)}` is no layer type, but stands for one"
+        raise NetgenError(Diagnostic("NG202", message))
     return Coded(name, name if name in rows else f"nn.{name}", frozenset())
 
 
