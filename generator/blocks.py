@@ -27,6 +27,8 @@ from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
 from .spec import BlockSpec, Item
 
+MOST_NODES = 20_000
+DEEPEST_BLOCKS = 40
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
 
@@ -98,6 +100,9 @@ def enter(
     if item.type in shared.open:
         path = " -> ".join([*shared.open[shared.open.index(item.type) :], item.type])
         scope.context.error("NG210", f"a block can't contain itself: {path}", item.path, key=True)
+    if len(shared.open) > DEEPEST_BLOCKS:
+        message = f"blocks are nested more than {DEEPEST_BLOCKS} deep"
+        scope.context.error("NG210", message, item.path, key=True)
     if len(types) != len(spec.inputs):
         wanted = ", ".join(f"`{name}`" for name in spec.inputs)
         message = f"`{item.type}` reads {len(spec.inputs)} ({wanted}), but {len(types)} given"
@@ -232,8 +237,16 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
         {name: bare(value) for name, value in body.context.outer.items()},
         body.spec.sequential,
     )
-    body.context.shared.bodies[body.key()] = (graph, body.context.decided)
+    shared = body.context.shared
+    shared.inside[id(graph)] = sum(_calls(draft, shared.inside) for draft in scope.drafts)
+    shared.bodies[body.key()] = (graph, body.context.decided)
     return graph
+
+
+def _calls(draft: Draft, inside: dict[int, int]) -> int:
+    """The calls that a call comes to, those in containers and blocks included."""
+    own = 1 if draft.use is None else inside[id(draft.use.graph)]
+    return own + sum(_calls(child, inside) for child in draft.children)
 
 
 def draft_of(
@@ -242,6 +255,11 @@ def draft_of(
     """The call of a block whose body is known."""
     graph = body.graph
     assert graph is not None
+    shared = scope.context.shared
+    shared.read += shared.inside.get(id(graph), 0)
+    if shared.read > MOST_NODES:
+        message = f"the spec unfolds to more than {MOST_NODES} layers"
+        scope.context.error("NG210", message, item.path, key=item.written is not None)
     use = Use(body.name, graph, dict(body.context.outer), body.given, body.spec, item.path)
     outputs = {
         port: rebind_type(graph.type_of(ref), body.context.outer)

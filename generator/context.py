@@ -49,6 +49,7 @@ class Shared:
     # the least and the most copies that the uses of a block have of a repeat, as with `rules`
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
     read: int = 0  # items, those that give no layer included
     index_decides: bool = False  # a copy's number decides on more than values
 

@@ -17,12 +17,16 @@ def run() -> None:
 
     gc.disable()  # what is made lives to the end: to look for garbage costs more than all else
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we use none, and look for none
-    from .cli import main
-
-    code = main()
     try:
+        from .cli import main
+
+        code = main()
         sys.stdout.flush()
         sys.stderr.flush()
-    except (BrokenPipeError, ValueError):  # nobody listens any more
-        code = code or 1
+    except KeyboardInterrupt:
+        code = 1
+    except (OSError, ValueError, AttributeError) as error:  # nobody listens, or nobody can hear
+        code = 1
+        if not isinstance(error, (BrokenPipeError, ValueError)):
+            os.write(2, f"netgen: {error}\n".encode(errors="replace"))
     os._exit(code)  # there is nothing to tear down

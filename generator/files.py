@@ -7,6 +7,8 @@ import errno
 import hashlib
 import os
 import re
+import secrets
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -16,19 +18,22 @@ from typing import NoReturn
 from .diagnostics import Diagnostic, NetgenError, printable
 
 UNSIGNED = "0" * 12  # as long as a digest, so that signing changes no line break
-_SIGNED = re.compile(r"\(digest ([0-9a-f]{12})\)")
-_HEAD = 4_000  # characters in which the provenance line stands
+_SIGNED = re.compile(r"\(digest ([0-9a-f]{12})\)\.?\n\"\"\"\n")  # at the docstring's end
 
 
 def sign(text: str, inputs: str) -> str:
     """The text with its digest: half of it tells the inputs, half the body."""
     made_from = hashlib.sha256(inputs.encode()).hexdigest()[:6]
-    return text.replace(f"(digest {UNSIGNED})", f"(digest {made_from}{_seal(text, made_from)})", 1)
+    found = _SIGNED.search(text)
+    assert found is not None
+    assert found[1] == UNSIGNED
+    digest = f"{made_from}{_seal(text, made_from)}"
+    return f"{text[: found.start(1)]}{digest}{text[found.end(1) :]}"
 
 
 def untouched(text: str) -> bool:
     """Whether a file is as netgen wrote it: its digest fits its body."""
-    found = _SIGNED.search(text, 0, _HEAD)
+    found = _SIGNED.search(text)
     if found is None:
         return False
     bare = f"{text[: found.start(1)]}{UNSIGNED}{text[found.end(1) :]}"
@@ -62,7 +67,7 @@ def check_target(path: Path, *, force: bool) -> None:
         _refuse(path, "it is no ordinary file")
     text = read_output(path)
     if not force and text != "" and (text is None or not untouched(text)):
-        edited = text is not None and _SIGNED.search(text, 0, _HEAD)
+        edited = text is not None and _SIGNED.search(text)
         what = "has been edited since netgen wrote it" if edited else "was not written by netgen"
         message = f"`{printable(str(path))}` {what}: it is left as it is"
         help = "give another output with `-o`, or overwrite it with `--force`"
@@ -88,11 +93,22 @@ def write(path: Path, text: str) -> None:
 def _write_nameless(path: Path, text: str) -> None:
     with _nameless(path.parent) as descriptor:
         _fill(descriptor, text, _mode(path))
-        temporary = path.parent / f".{path.name}.{os.getpid()}"
-        temporary.unlink(missing_ok=True)
-        # with a `src_dir_fd` (which an absolute path does not need) links are followed
-        os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
-        _rename(temporary, path)
+        temporary = path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}"
+        with _undisturbed():
+            # with a `src_dir_fd` (which an absolute path does not need) links are followed
+            os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
+            _rename(temporary, path)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait until a file that has two names has one again."""
+    waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _NoSuchFiles(Exception):
@@ -118,7 +134,7 @@ def _nameless(folder: Path) -> Iterator[int]:
 
 
 def _write_named(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
         _fill(descriptor, text, _mode(path))
     except BaseException:

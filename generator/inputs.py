@@ -12,7 +12,7 @@ from .expressions import has_expression
 from .graph import Placeholder
 from .hints import closest
 from .layers.base import ALL, TensorType
-from .names import is_identifier, why_no_variable
+from .names import why_no_variable
 from .parameters import bare
 from .sizes import Dim, Size, symbols_in
 from .spec import InputSpec, validate
@@ -133,7 +133,7 @@ def _size(
     if written == "N":
         return Dim.named("N", samples.get("N", SAMPLE_BATCH), runtime=True)
     if isinstance(written, str) and not has_expression(written):
-        if not is_identifier(written) or written in values:
+        if why_no_variable(written) or written in values:
             help = f"write `${written}` for the parameter's value" if written in values else None
             message = f"`{printable(written)}` is no name for a size"
             context.error("NG205", message, path, help=help)

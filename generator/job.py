@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from .diagnostics import Diagnostic, NetgenError, printable
 from .files import check_target, read_output, write
 from .records import inputs_text, recall, record_key, remember
 from .smoke import Worker
-from .source import Source, parse, read
+from .source import Source, read, read_stdin
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def work(job: Job, worker: Worker) -> Outcome:
     start = time.perf_counter()
     target = None if job.target is None else str(job.target)
     try:
-        source = parse(sys.stdin.read(), "<stdin>") if job.config == "-" else read(job.config)
+        source = read_stdin() if job.config == "-" else read(job.config)
         found = _DO[job.verb](job, source, worker)
     except NetgenError as error:
         seconds = time.perf_counter() - start
@@ -132,8 +132,10 @@ def _diff(name: str, old: str, new: str) -> str:
 
 
 def _check_target(job: Job, target: Path) -> None:
-    config = Path(job.config)
-    if job.config != "-" and target.exists() and target.samefile(config):
+    same = False
+    with contextlib.suppress(OSError):
+        same = job.config != "-" and target.samefile(job.config)
+    if same:
         message = f"`{target}` is the spec itself: give another output with -o"
         raise NetgenError(Diagnostic("NG501", message))
     check_target(target, force=job.force)
@@ -156,6 +158,7 @@ def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     layers = tuple(asdict(row) for row in result.shapes)
     facts = {"layers": layers, "parameters": result.parameter_count, "proof": proof}
     if job.target is not None:
+        _check_target(job, job.target)  # once more: a run takes its time
         write(job.target, result.source)
         if proof is not None and not result.warnings:
             remember(_key(job, source, result.source), facts)
@@ -167,8 +170,7 @@ def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
     if job.target is None or not job.smoke:
         return None
     output = read_output(job.target)
-    record = None if output is None else recall(_key(job, source, output))
-    return record if record and record.keys() == {"layers", "proof", "parameters"} else None
+    return None if output is None else recall(_key(job, source, output))
 
 
 def _key(job: Job, source: Source, output: str) -> str:

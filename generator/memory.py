@@ -12,6 +12,11 @@ from .graph import Graph, Node
 from .layers.base import TensorType, arguments
 
 GIB = 2**30
+# what gives another view of the same numbers
+VIEWS = frozenset(
+    """Chunk Expand Flatten Identity Permute Reshape Select Slice Split Squeeze Transpose Unflatten
+    Unsqueeze""".split()
+)
 _BYTES = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
 
 
@@ -20,7 +25,7 @@ class Need:
     """The bytes that a run of a network takes at the least.
 
     `weights` are parameters, their gradients and buffers; `activations` what a step of training
-    on a batch of two keeps: the outputs of layers with weights, and the largest of all others.
+    on a batch of two keeps: the outputs of layers with weights, and at least half of all.
     """
 
     weights: int
@@ -33,13 +38,14 @@ def needed(graph: Graph) -> Need:
         math.prod(map(int, weight.shape)) * _width(weight.dtype) * (1 + weight.trainable)
         for weight in graph.weights()
     )
-    kept, largest = 0, max((_size(x.type) for x in graph.inputs), default=0)
+    kept, made = 0, sum(_size(x.type) for x in graph.inputs)
     for node in _calls(graph.nodes):
-        sizes = [_size(type_) for type_ in node.outputs.values()]
-        largest = max(largest, *sizes)
+        sizes = sum(_size(type_) for type_ in node.outputs.values())
+        if node.row is not None and node.row.name not in VIEWS:
+            made += sizes
         if node.target and node.row is not None and node.row.weights(arguments(node.args)):
-            kept += sum(sizes)
-    return Need(weights, max(kept, largest))
+            kept += sizes
+    return Need(weights, max(kept, made // 2))
 
 
 def _calls(nodes: tuple[Node, ...]) -> Iterator[Node]:
@@ -66,7 +72,7 @@ def _width(dtype: str) -> int:
 
 
 def available() -> int | None:
-    """The bytes that a process may still take, where the system tells: its own limit included."""
+    """The bytes that a process may still take, where the system or a container's limit tells."""
     found = [_free(), _left_in_group()]
     known = [size for size in found if size is not None]
     return min(known) if known else None

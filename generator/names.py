@@ -21,7 +21,10 @@ MODULE_NAMES = frozenset(
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad""".split()
 )
 # what the generated source uses itself
-_SOURCE_NAMES = frozenset("F Literal OrderedDict Tensor divisible math nn self super torch".split())
+_SOURCE_NAMES = frozenset(
+    """DropPath F LayerNorm2d Literal OrderedDict Tensor divisible math nn self super
+    torch""".split()
+)
 IN_USE = "is used by `nn.Module` itself"
 _SOFT = frozenset({"_", "match", "case", "type"})
 
@@ -37,6 +40,8 @@ def why_no_attribute(name: str) -> str | None:
         return "is no Python identifier"
     if name in MODULE_NAMES or name.startswith("__"):
         return IN_USE
+    if name == "_":
+        return "has a meaning of its own in the generated source"
     if name.startswith("_") and name.lstrip("_") in _PRIVATE:
         return IN_USE
     return None

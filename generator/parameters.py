@@ -99,7 +99,7 @@ def _parameter(
     number = bare(value)
     kinds = (bool, int, float, str)
     is_list = isinstance(number, list) and number and len({type(item) for item in number}) == 1
-    if not isinstance(number, (*kinds, list)) and number is not None:
+    if not _plain(number) and number is not None:
         context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
     first = number[0] if isinstance(number, list) and is_list else None
     typed = isinstance(number, kinds) or isinstance(first, kinds)
@@ -110,11 +110,18 @@ def _parameter(
     return Parameter(name, number, doc, literal(value) if depends else None, depends, fixed)
 
 
+def _plain(value: Any) -> bool:
+    """Whether a value is a number, a word, a boolean, or lists of them."""
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
 def _override(context: Context, name: str, default: Any) -> Any:
     value, wanted = context.overrides[name], bare(default)
     if isinstance(wanted, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not type(wanted):
+    if type(value) is not type(wanted) or not _plain(value):
         kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
         kind = kinds.get(type(wanted), "a list" if isinstance(wanted, list) else "null")
         message = f"`--set {name}={printable(str(value))}`: `{name}` is {kind}"

@@ -19,6 +19,7 @@ from .layers.base import Refusal
 from .lower import lower
 from .plan import Plan, make_plan
 from .shapes import propagate
+from .sizes import TooLong
 from .source import Source
 from .spec import Document, Reading, read_document
 
@@ -54,7 +55,13 @@ def check_source(
 ) -> Prediction:
     """What a spec comes to; if it is `strict`, warnings are errors."""
     reading = read_document(source)
-    graph, plan, classes = predict(reading, overrides)
+    try:
+        graph, plan, classes = predict(reading, overrides)
+    except (TooLong, RecursionError):
+        message = "the sizes of this network are expressions too long to be written"
+        help = "write numbers, or fewer parameters that decide on sizes"
+        where = source.locate(("layers",), key=True)
+        raise NetgenError(Diagnostic("NG206", message, where, help=help)) from None
     check_expected(reading, graph)
     warnings = tuple(advice(reading, graph))
     if strict and warnings:

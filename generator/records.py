@@ -17,6 +17,8 @@ from typing import Any
 
 from .version import __version__
 
+MOST_BYTES = 20_000_000  # of a record
+
 
 def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
     """All that a file is made from, as one text."""
@@ -27,21 +29,44 @@ def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
 def record_key(inputs: str, name: str, output: str, device: str, seed: int) -> str:
     """The name of the record of one proof."""
     parts = [inputs, name, output, device, str(seed), _torch(), _own()]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
 def recall(key: str) -> dict[str, Any] | None:
     """The record of this name, if there is one."""
+    place = _place(key)
     try:
-        found = json.loads(_place(key).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if place is None or not place.is_file() or place.stat().st_size > MOST_BYTES:
+            return None
+        found = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if _sound(found) else None
+
+
+def _sound(found: Any) -> bool:
+    """Whether a record is one that was written here, as far as can be told."""
+    if not isinstance(found, dict) or found.keys() != {"layers", "parameters", "proof"}:
+        return False
+    proof, layers = found["proof"], found["layers"]
+    kinds = {"device": str, "seconds": float, "torch": str, "notes": list}
+    proven = _of_kinds(proof, kinds) and all(isinstance(note, str) for note in proof["notes"])
+    columns = {"name": str, "type": str, "output": str, "parameters": int}
+    rows = isinstance(layers, list) and all(_of_kinds(row, columns) for row in layers)
+    return proven and rows and type(found["parameters"]) is int
+
+
+def _of_kinds(value: Any, kinds: Mapping[str, type]) -> bool:
+    if not isinstance(value, dict) or value.keys() != kinds.keys():
+        return False
+    return all(type(value[name]) is kind for name, kind in kinds.items())
 
 
 def remember(key: str, record: Mapping[str, Any]) -> None:
     """Keep a record; a cache that can't be written is no cache."""
     place = _place(key)
+    if place is None:
+        return
     with contextlib.suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_suffix(f".{os.getpid()}")
@@ -49,8 +74,14 @@ def remember(key: str, record: Mapping[str, Any]) -> None:
         os.replace(part, place)
 
 
-def _place(key: str) -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+def _place(key: str) -> Path | None:
+    """Where a record stands; nowhere for who has no home."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(home):  # as the standard for these folders has it
+        try:
+            home = str(Path.home() / ".cache")
+        except RuntimeError:
+            return None
     return Path(home) / "torch-netgen" / "proofs" / f"{key}.json"
 
 

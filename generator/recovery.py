@@ -18,6 +18,7 @@ from .hints import meant_type
 from .layers.base import no_weights
 from .names import is_identifier, snake_case
 from .scope import Draft
+from .sizes import TooLong
 from .survey import Survey, known_types
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ def recovering(walk: Walk, raw: Any, path: SpecPath) -> Iterator[None]:
             yield
         except ExpressionError as error:  # of a value as someone else sees it
             walk.context.error("NG206", printable(error.message), path)
+        except TooLong:
+            message = "a size here is an expression too long to be written"
+            help = "write numbers, or a parameter of its own for it"
+            walk.context.error("NG206", message, path, help=help)
     except NetgenError as error:
         walk.chain, walk.through, walk.called_one_by_one, walk.lost = container
         walk.context.shared.findings.caught(error)

@@ -102,8 +102,37 @@ class Dim(int):
         return _size(int(other) % int(self), remainder(_poly(other), _poly(self)))
 
 
+LONGEST_CODE = 6000  # characters of a size's expression
+DEEPEST_CODE = 40
+MOST_TERMS = 400
+
+
 def _size(value: int, poly: Poly) -> Size:
+    _check_length(poly)
     return value if poly.constant is not None else Dim.make(value, (poly,))
+
+
+def _check_length(poly: Poly) -> None:
+    """Refuse an expression that nobody would read, before it grows beyond all bounds."""
+    atoms = [atom for _, factors in poly.terms.values() for atom in factors]
+    length = sum(len(atom.text) for atom in atoms)
+    if len(poly.terms) > MOST_TERMS or length > LONGEST_CODE:
+        raise TooLong
+    if length > DEEPEST_CODE and max(map(_depth, (atom.text for atom in atoms))) > DEEPEST_CODE:
+        raise TooLong
+
+
+def _depth(text: str) -> int:
+    """How deep brackets are nested."""
+    depth = deepest = 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+class TooLong(Exception):
+    """A size hangs on its names in a way that is too long to be written."""
 
 
 def product(sizes: Iterable[Size]) -> Size:

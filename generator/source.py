@@ -7,7 +7,9 @@ aliases may unfold to.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +25,6 @@ DEEPEST = 60
 
 MOST_BRACKETS = 2_000  # open at once, or columns of indentation
 
-_BRACKETS = re.compile(r"[\[\]{}]")
 _INDENT = re.compile(r"^(?:[ \t]|- |\? |-\t)+", re.MULTILINE)
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -120,17 +121,28 @@ def read(path: str | Path) -> Source:
     """The spec in a file."""
     name = str(path)
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        with open(path, "rb") as file:
+            text = file.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            message = f"can't read `{printable(name)}`: it is not UTF-8 text (byte {error.start})"
+            raise NetgenError(Diagnostic("NG101", message)) from None
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         help = "check the path" if isinstance(error, FileNotFoundError) else None
         raise NetgenError(
             Diagnostic("NG101", f"can't read `{printable(name)}`: {reason}", help=help)
         ) from None
-    except UnicodeDecodeError as error:
-        message = f"can't read `{printable(name)}`: it is not UTF-8 text (byte {error.start})"
-        raise NetgenError(Diagnostic("NG101", message)) from None
     return parse(text, name)
+
+
+def read_stdin() -> Source:
+    """The spec on standard input."""
+    try:
+        data = sys.stdin.buffer.read(4 * LARGEST_TEXT + 1)
+        return parse(data.decode("utf-8-sig"), "<stdin>")
+    except (AttributeError, OSError, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "it is closed"
+        raise NetgenError(Diagnostic("NG101", f"can't read standard input: {reason}")) from None
 
 
 def parse(text: str, name: str) -> Source:
@@ -151,15 +163,27 @@ def parse(text: str, name: str) -> Source:
 
 def _check_depth(text: str, name: str) -> None:
     """Refuse what is nested so deeply that the parser's own stack would not hold it."""
-    depth = deepest = 0
-    for bracket in _BRACKETS.findall(text):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
+    deepest = sum(text.count(bracket) for bracket in "[{")  # at the most: some stand in texts
+    if deepest > MOST_BRACKETS:
+        deepest = _deepest(text)
     indents = (len(found) for found in _INDENT.findall(text))
     if deepest > MOST_BRACKETS or max(indents, default=0) > MOST_BRACKETS:
         raise NetgenError(
             Diagnostic("NG103", "the values are nested too deeply", Location(name, 1, 1))
         )
+
+
+def _deepest(text: str) -> int:
+    """How deep lists and mappings are nested, found without recursion."""
+    depth = deepest = 0
+    with contextlib.suppress(yaml.YAMLError):  # what is no YAML is told later
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            deepest = max(deepest, depth)
+            if deepest > MOST_BRACKETS:
+                break
+    return deepest
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:
@@ -269,6 +293,9 @@ class _Reader:
                 self.refuse(node, "`<<` merges a mapping or a list of mappings")
             if id(mapping) in self.open:
                 self.refuse(node, "an alias stands inside what it names")
+            self.count += len(mapping.value)
+            if self.count > MOST_VALUES:
+                self.refuse(node, f"the spec holds more than {MOST_VALUES} values")
             self.open.add(id(mapping))
             for name, value in mapping.value:
                 if _is_merge(name):

@@ -14,7 +14,7 @@ from typing import Any
 from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt
-from .blocks import Body, draft_of, enter, graph_of, read_body
+from .blocks import MOST_NODES, Body, draft_of, enter, graph_of, read_body
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Module, Placeholder, Ref
@@ -31,8 +31,6 @@ from .sizes import Size, plain, symbols_in
 from .small import as_block
 from .spec import BlockSpec, Item, read_item
 from .survey import GROUPING, check_layers, unknown_type
-
-MOST_NODES = 20_000
 
 
 class Walk:

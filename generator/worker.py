@@ -178,7 +178,8 @@ def sample(request: Mapping[str, Any]) -> torch.Tensor:
         return torch.zeros(shape, dtype=dtype)  # as a mask: nothing is hidden
     if dtype.is_floating_point or dtype.is_complex:
         if high is None:
-            real = torch.float64 if dtype.is_floating_point else dtype
+            small = dtype.is_floating_point and dtype.itemsize < 4
+            real = torch.float32 if small else dtype
             return torch.randn(shape, dtype=real).to(dtype)
         start = 0.0 if low is None else low
         values: torch.Tensor = torch.rand(shape) * (high - start) + start

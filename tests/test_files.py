@@ -190,6 +190,52 @@ def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) 
     assert fresh(*cpu)
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        "null",
+        "[" * 100_000,
+        '{"layers": null, "proof": null, "parameters": null}',
+        '{"layers": [], "proof": null, "parameters": 3}',
+        '{"layers": [{"a": 1}], "proof": {}, "parameters": 3}',
+        '{"layers": 5, "proof": "x", "parameters": "x"}',
+    ],
+)
+def test_a_record_that_is_none_proves_nothing(tmp_path: Path, record: str) -> None:
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    args = ("build", LENET, "--device", "cpu")
+    assert netgen(*args, cwd=tmp_path, **cache).returncode == 0
+    (place,) = (tmp_path / "cache").rglob("*.json")
+    place.write_text(record)
+    run = netgen(*args, cwd=tmp_path, **cache)
+    assert run.returncode == 0, run.stderr
+    assert "smoke-run on cpu: passed in" in run.stdout
+    assert "wrote lenet.py" in run.stdout
+
+
+def test_what_is_written_while_a_build_runs_is_kept(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*BUILD, str(LENET), "--device", "cpu"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    target = tmp_path / "lenet.py"
+    target.write_text("# mine\n")
+    _, told = process.communicate()
+    assert process.returncode == 1
+    assert "NG502" in told
+    assert target.read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("length", [1, 30, 44, 46, 50, 60, 120])
+def test_a_file_is_known_by_its_digest_whatever_it_is_called(tmp_path: Path, length: int) -> None:
+    spec = tmp_path / f"{'n' * length}.yaml"
+    about = "x " * 3000 + "(digest 8f62d93970fe) (digest 000000000000)."
+    spec.write_text(f"name: A\ndescription: {about}\ninput: [4]\nlayers: [Tanh]\n")
+    for _ in range(2):
+        run = netgen("build", spec.name, "-o", "a.py", "--no-smoke", cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+    assert untouched((tmp_path / "a.py").read_text())
+
+
 def test_an_edit_is_found_however_small(tmp_path: Path) -> None:
     text = torch_netgen.build(LENET, smoke=False).source
     assert untouched(text)

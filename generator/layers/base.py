@@ -294,4 +294,4 @@ def promoting(a: Args, x: TensorType) -> TensorType:
 
 def parameter_count(weights: Sequence[Weight]) -> int:
     """The number of trainable elements."""
-    return sum(math.prod(weight.shape) for weight in weights if weight.trainable)
+    return sum(math.prod(map(int, weight.shape)) for weight in weights if weight.trainable)
