@@ -337,6 +337,8 @@ def access(graph: Graph, target: str) -> str:
     """
     if target.count(".") > 1:
         return f"self.get_submodule({literal(target)})"
+    if "." not in target:
+        return f"self.{target}"
     source = "self"
     modules: tuple[Module, ...] = graph.modules
     kind = ""

@@ -79,20 +79,18 @@ def _idle(graph: Graph, ports: Sequence[int] | None = None) -> list[str]:
     """The paths of modules on which no output hangs, or none of the outputs at these places."""
     outputs = [out for at, out in enumerate(graph.outputs) if ports is None or at in ports]
     live = replace(graph, outputs=tuple(outputs)).live()
-    reads = [ref for place in live for ref in graph.nodes[place].reads]
-    reads += [ref for _, ref in outputs]
+    read: dict[int, set[str]] = {}  # the ports of each call that are read
+    for ref in (*(r for place in live for r in graph.nodes[place].reads), *(r for _, r in outputs)):
+        read.setdefault(ref.node - len(graph.inputs), set()).add(ref.port)
     idle: dict[str, int] = {}
     calls: dict[str, int] = {}
     for place, node in enumerate(graph.nodes):
-        used = sorted(list(node.outputs).index(r.port) for r in reads if _is(graph, r, place, node))
+        ports_read = read.get(place, set())
+        used = [at for at, port in enumerate(node.outputs) if port in ports_read]
         for path, dead in _dead(node, place in live, used):
             calls[path] = calls.get(path, 0) + 1
             idle[path] = idle.get(path, 0) + dead
     return [path for path, times in idle.items() if times and times == calls[path]]
-
-
-def _is(graph: Graph, ref: Ref, place: int, node: Node) -> bool:
-    return ref.node == len(graph.inputs) + place and ref.port in node.outputs
 
 
 def _dead(node: Node, live: bool, ports: Sequence[int]) -> Iterable[tuple[str, bool]]:
