@@ -146,8 +146,8 @@ CODES = {
     ),
     "NG401": Code(
         "the run disproved the generated source",
-        "This is a mistake of netgen's own, unless the network computes what is not finite: "
-        "please report it with the spec.",
+        "This is a mistake of netgen's own, unless the network computes what is not finite, or "
+        "overwrites in place what a gradient needs: please report it with the spec.",
     ),
     "NG402": Code(
         "the run did not end",

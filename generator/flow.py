@@ -11,13 +11,14 @@ from .construct import argument_source
 from .graph import Graph, Module, Node, Ref
 from .layers.base import REQUIRED, Arg, Layer, arguments, is_default
 from .literals import WIDTH, literal, prose, wrapped
+from .names import SOURCE_NAMES
 from .operations import operation_source
 from .sizes import named_by, shape_text
 from .stages import stages_of
 
 INDENT = 8
 NEVER = 10**9
-_NEVER_FRESH = frozenset({"x", "identity", "torch", "self"})
+_NEVER_FRESH = frozenset({"x", "identity"}) | SOURCE_NAMES
 
 
 @dataclass(frozen=True, slots=True)

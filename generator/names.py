@@ -21,7 +21,7 @@ MODULE_NAMES = frozenset(
     set_submodule share_memory state_dict to to_empty train training type xpu zero_grad""".split()
 )
 # what the generated source uses itself
-_SOURCE_NAMES = frozenset(
+SOURCE_NAMES = frozenset(
     """DropPath F LayerNorm2d Literal OrderedDict Tensor divisible math nn self super
     torch""".split()
 )
@@ -63,7 +63,7 @@ def why_no_variable(name: str) -> str | None:
     """Why a name can't be an argument of a generated function, or ``None``."""
     if not is_identifier(name) or name in _SOFT:
         return "is no Python identifier"
-    if name in _SOURCE_NAMES or hasattr(builtins, name):
+    if name in SOURCE_NAMES or hasattr(builtins, name):
         return "has a meaning of its own in the generated source"
     return None
 
@@ -72,7 +72,7 @@ def why_no_class(name: str) -> str | None:
     """Why a name can't be the generated class, or ``None``."""
     if not is_identifier(name) or name in _SOFT or name.startswith("__"):
         return "is no Python class name"
-    if name in _SOURCE_NAMES or hasattr(builtins, name):
+    if name in SOURCE_NAMES or hasattr(builtins, name):
         return "has a meaning of its own in the generated source"
     return None
 

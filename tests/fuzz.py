@@ -190,8 +190,9 @@ def attempt(draws: random.Random, tally: Tally, worker: Worker | None) -> None:
         build_source(spec, {}, worker, "cpu")
     except NetgenError as error:
         (found,) = error.diagnostics
-        # too large, or not finite: all else is a wrong prediction
-        meant = found.code == "NG404" or "not finite" in found.message
+        # too large, not finite, or overwritten in place: all else is a wrong prediction
+        reasons = ("not finite", "modified by an inplace operation")
+        meant = found.code == "NG404" or any(reason in found.message for reason in reasons)
         assert meant, f"{found.render()}\n{spec.text}"
 
 
