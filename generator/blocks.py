@@ -22,7 +22,7 @@ from .layers.base import Layer, TensorType
 from .layers.models import show_value
 from .names import snake_case
 from .naming import Names
-from .parameters import bare, read_block_parameters
+from .parameters import bare, is_plain, read_block_parameters
 from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
 from .spec import BlockSpec, Item
@@ -184,7 +184,12 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
         if default == "required" and name not in written:
             message = f"the block `{item.type}` needs `{name}`"
             context.error("NG203", message, item.path, key=item.written is not None)
-    return {name: context.evaluate(value, names, paths[name]) for name, value in written.items()}
+    given = {name: context.evaluate(value, names, paths[name]) for name, value in written.items()}
+    for name, value in given.items():
+        if not is_plain(bare(value)):
+            message = f"`{name}` should be a number, a word, a boolean or a list"
+            context.error("NG203", message, paths[name])
+    return given
 
 
 def _placeholder(

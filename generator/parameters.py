@@ -99,7 +99,7 @@ def _parameter(
     number = bare(value)
     kinds = (bool, int, float, str)
     is_list = isinstance(number, list) and number and len({type(item) for item in number}) == 1
-    if not _plain(number) and number is not None:
+    if not is_plain(number) and number is not None:
         context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
     first = number[0] if isinstance(number, list) and is_list else None
     typed = isinstance(number, kinds) or isinstance(first, kinds)
@@ -110,10 +110,10 @@ def _parameter(
     return Parameter(name, number, doc, literal(value) if depends else None, depends, fixed)
 
 
-def _plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether a value is a number, a word, a boolean, or lists of them."""
     if isinstance(value, list):
-        return all(map(_plain, value))
+        return all(map(is_plain, value))
     return value is None or isinstance(value, (bool, int, float, str))
 
 
@@ -121,7 +121,7 @@ def _override(context: Context, name: str, default: Any) -> Any:
     value, wanted = context.overrides[name], bare(default)
     if isinstance(wanted, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not type(wanted) or not _plain(value):
+    if type(value) is not type(wanted) or not is_plain(value):
         kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
         kind = kinds.get(type(wanted), "a list" if isinstance(wanted, list) else "null")
         message = f"`--set {name}={printable(str(value))}`: `{name}` is {kind}"
@@ -155,6 +155,9 @@ def read_block_parameters(
         default, doc, path = _declared(context, name, raw, ("blocks", block, "params", name))
         required = default == REQUIRED
         found = None if required else context.evaluate(default, names, path)
+        if not is_plain(bare(found)):
+            message = f"`{name}` should be a number, a word, a boolean or a list"
+            context.error("NG201", message, path)
         depends = frozenset(symbol.name for symbol in symbols_in(found))
         code = literal(found) if depends else None
         context.outer[name] = written[name] if name in written else rebind(found, context.outer)
