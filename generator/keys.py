@@ -85,7 +85,7 @@ def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
         return None
     path = item.at("repeat")
     value = plain(scope.context.evaluate(item.common["repeat"], names, path))
-    if is_runtime(value):
+    if is_runtime(value) and isinstance(value, int):
         scope.context.decide(value, path)
         value = int(value)
     check_count(scope.context, item, value)

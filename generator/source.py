@@ -91,7 +91,7 @@ class Source:
         start, end = node.start_mark, node.end_mark
         if not self.lines:
             self.lines.extend(self.text.splitlines() or [""])
-        line = self.lines[start.line]
+        line = self.lines[start.line] if start.line < len(self.lines) else ""
         one_line = end.line == start.line
         length = end.column - start.column if one_line else len(line.rstrip()) - start.column
         return Location(self.name, start.line + 1, start.column + 1, max(length, 1), line)
