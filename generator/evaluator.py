@@ -374,6 +374,8 @@ def check_syntax(tree: ast.expr) -> None:
                 _check_function(node.func.id)
         elif isinstance(node, ast.comprehension):
             _check_variable(node.target)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (bytes, complex)):
+            fail(f"`{ast.unparse(node)}` is not part of the expression language")
         elif isinstance(node, ast.BinOp):
             _check_operator(node)
         elif isinstance(node, ast.expr) and not isinstance(node, ast.Slice):

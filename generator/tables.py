@@ -168,18 +168,30 @@ class _Reader:
 def _check_cost(tree: ast.expr) -> None:
     """Refuse what could take long, or much memory, for an element that was not evaluated."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            small = isinstance(node.right, ast.Constant) and node.right.value in range(65)
-            powers = any(isinstance(part, ast.Pow) for part in ast.walk(node.left))
-            if powers or not (small or _fraction(node.left) or _fraction(node.right)):
-                fail("in a buffer a power has a fraction in it, or a small number as its exponent")
-        times = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
-        if times and any(map(_holds_items, (node.left, node.right))):  # type: ignore[attr-defined]
-            fail("in a buffer only numbers are multiplied")
-        if isinstance(node, ast.IfExp) and any(
+        if isinstance(node, ast.BinOp):
+            _check_operation(node)
+        if isinstance(node, (ast.IfExp, ast.BoolOp, ast.Compare)) and any(
             isinstance(part, ast.ListComp) for part in ast.walk(node)
         ):
-            fail("in a buffer a condition chooses between numbers")
+            fail("in a buffer a condition is about numbers")
+        rounds = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "round"
+        if rounds and not all(map(_small, node.args[1:])):  # type: ignore[attr-defined]
+            fail("in a buffer `round` takes a small number of digits")
+
+
+def _check_operation(node: ast.BinOp) -> None:
+    """Refuse a power of whole numbers without a bound, and texts and lists made longer."""
+    if isinstance(node.op, ast.Pow):
+        powers = any(isinstance(part, ast.Pow) for part in ast.walk(node.left))
+        bounded = _small(node.right) or _fraction(node.left) or _fraction(node.right)
+        if powers or not bounded:
+            fail("in a buffer a power has a fraction in it, or a small number as its exponent")
+    elif any(map(_holds_items, (node.left, node.right))):
+        fail("in a buffer only numbers are worked with")
+
+
+def _small(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value in range(65)
 
 
 def _fraction(node: ast.expr) -> bool:
@@ -189,8 +201,21 @@ def _fraction(node: ast.expr) -> bool:
 
 
 def _holds_items(node: ast.expr) -> bool:
-    text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return text or isinstance(node, (ast.List, ast.ListComp, ast.IfExp))
+    """Whether a value may be a text or a list, chosen by a condition or not."""
+    return any(
+        isinstance(part, (ast.List, ast.ListComp))
+        or (isinstance(part, ast.Constant) and isinstance(part.value, str))
+        for part in _results(node)
+    )
+
+
+def _results(node: ast.expr) -> list[ast.expr]:
+    """What an expression may come to, by its conditions."""
+    if isinstance(node, ast.IfExp):
+        return [*_results(node.body), *_results(node.orelse)]
+    if isinstance(node, ast.BoolOp):
+        return [part for value in node.values for part in _results(value)]
+    return [node]
 
 
 def _static_kinds(node: ast.expr) -> set[type]:

@@ -119,6 +119,29 @@ ATTACKS: dict[str, dict[str, Any]] = {
 }
 
 
+LATE = [  # values of elements that are not looked at before the run
+    "9 ** 9 ** 9",
+    "i ** i",
+    "'%999999999d' % i",
+    "b'x' * 10 ** 9",
+    "'x' * 10 ** 9",
+    "('x' if i else 'y') * 10 ** 9",
+    "len(('x' or 'y') * 10 ** 9)",
+    "round(i, -10 ** 9)",
+    "sum([j for j in range(10 ** 12)])",
+]
+
+
+@pytest.mark.parametrize("value", LATE)
+@pytest.mark.parametrize(
+    "way", ["({} if i == 2 else 1)", "(i == 2 and {} or 1)", "int(0 > i > {})"]
+)
+def test_what_is_not_evaluated_takes_no_time_either(value: str, way: str) -> None:
+    spec = from_mapping(buffer(f"$([{way.format(value)} for i in range(4)])"))
+    with pytest.raises(NetgenError, match="NG206"):
+        build_source(spec, {}, None)
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_no_canary_dies(name: str, tmp_path: Path, worker: Worker) -> None:
     canary = tmp_path / "dead"
