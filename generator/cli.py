@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .levels import DEFAULT_LEVELS, LEVELS, TIMEOUT, Demand, in_order
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .job import Job
+    from .job import Job, Outcome
 
 DONE, NOT_DONE = 0, 1  # argparse itself leaves with 2 after wrong usage
 
@@ -62,20 +64,7 @@ def _build_arguments(build: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", help="the file to write; - is standard output"
     )
     target.add_argument("--output-dir", metavar="DIR", help="the folder to write to")
-    build.add_argument(
-        "--device",
-        default="auto",
-        choices=("auto", "cpu", "cuda", "mps", "meta"),
-        help="where to run it (default: the best that is there); meta takes no memory",
-    )
-    build.add_argument("--no-smoke", action="store_true", help="do not run it (needs no torch)")
-    build.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="for weights and sample inputs (default: 0)",
-    )
+    _run_arguments(build)
     build.add_argument(
         "--force", action="store_true", help="overwrite a file that netgen did not write"
     )
@@ -84,6 +73,84 @@ def _build_arguments(build: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write and run nothing: fail, with a diff, unless the file is what the spec gives",
     )
+
+
+def _run_arguments(build: argparse.ArgumentParser) -> None:
+    build.add_argument(
+        "--device",
+        default="auto",
+        type=_device,
+        help="where to run it: cpu, cuda, cuda:1, mps, all, meta, which takes no memory "
+        "(default: auto, the best that is there)",
+    )
+    build.add_argument("--no-smoke", action="store_true", help="do not run it (needs no torch)")
+    build.add_argument(
+        "--prove",
+        type=lambda text: in_order(text.split(",")),
+        default=DEFAULT_LEVELS,
+        metavar="LEVELS",
+        help=f"what the run is to show, separated by commas: {', '.join(LEVELS)} "
+        f"(default: {','.join(DEFAULT_LEVELS)})",
+    )
+    build.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="for weights and sample inputs (default: 0)",
+    )
+    build.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help=f"what the run of one spec may take (default: {TIMEOUT:g})",
+    )
+    build.add_argument(
+        "--max-memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="what the run may take of memory, like 4G or 500M (default: what there is)",
+    )
+    build.add_argument(
+        "-j",
+        "--jobs",
+        type=_jobs,
+        default=1,
+        metavar="N",
+        help="so many specs at a time, each run in a process of its own (default: 1)",
+    )
+    build.add_argument(
+        "--report",
+        metavar="FILE",
+        help="measure time and memory, and write them with all results as JSON",
+    )
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|all|cpu|cuda(:[0-9]+)?|mps|meta", text):
+        raise argparse.ArgumentTypeError(f"there is no device {text!r}")
+    return text
+
+
+def _seconds(text: str) -> float:
+    if not 0 < float(text) < 10**6:
+        raise ValueError
+    return float(text)
+
+
+def _jobs(text: str) -> int:
+    if not 1 <= int(text) <= 64:
+        raise ValueError
+    return int(text)
+
+
+def _bytes(text: str) -> int:
+    """A size of memory; units are powers of 1024."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)(iB|B)?", text, re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 4G or 500M")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
 
 
 def _common_arguments(verb: argparse.ArgumentParser) -> None:
@@ -132,25 +199,33 @@ def _check_usage(options: argparse.Namespace, top: argparse.ArgumentParser) -> N
         top.error("two specs of one name would be written to one file")
     if not 0 <= options.seed < 2**63:
         top.error("--seed takes a whole number of 0 or more")
+    levels = [level for level in options.prove if level not in DEFAULT_LEVELS]
+    if options.device == "meta" and (levels or options.report):
+        top.error("on meta nothing is computed: only shapes can be shown there")
+    if options.no_smoke and (levels or options.report):
+        top.error("--no-smoke leaves nothing to prove or to report")
     if options.check and any(_target(config, options) is None for config in options.configs):
         top.error("--check holds a file against a spec: it needs one")
 
 
 def _run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
-    from .job import work
-    from .reports import tell, tell_json
-    from .smoke import Worker
+    from .crew import work_all
+    from .reports import tell, tell_json, write_report
 
     overrides = _overrides(options.overrides, top)
-    outcomes = []
-    with Worker() as worker:
-        for place, config in enumerate(options.configs):
-            _progress(f"[{place + 1}/{len(options.configs)}] {config} ...")
-            outcomes.append(work(_job(config, overrides, options), worker))
-            _progress("")
-            tell(outcomes[-1], options.format, verbose=options.verbose)
+    jobs = [_job(config, overrides, options) for config in options.configs]
+    outcomes: list[Outcome] = []
+    work = work_all(jobs, *_limits(options))
+    for place, config in enumerate(options.configs):
+        _progress(f"[{place + 1}/{len(jobs)}] {config} ...")
+        outcomes.append(next(work))
+        _progress("")
+        tell(outcomes[-1], options.format, verbose=options.verbose)
+    work.close()
     if options.format == "json":
         tell_json(outcomes)
+    if getattr(options, "report", None) and not write_report(Path(options.report), outcomes):
+        return NOT_DONE
     return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
 
 
@@ -165,12 +240,21 @@ def _job(config: str, overrides: dict[str, Any], options: argparse.Namespace) ->
         _target(config, options),
         overrides,
         "compare" if options.check else "build",
-        options.device,
-        options.seed,
-        smoke=not options.no_smoke,
+        None if options.no_smoke else _demand(options),
         strict=options.strict,
         force=options.force,
     )
+
+
+def _limits(options: argparse.Namespace) -> tuple[Any, ...]:
+    """How many jobs at a time, and what each may take; a check runs nothing."""
+    if options.verb == "check":
+        return ()
+    return options.jobs, options.timeout, options.max_memory
+
+
+def _demand(options: argparse.Namespace) -> Demand:
+    return Demand(options.device, options.seed, options.prove, timed=options.report is not None)
 
 
 def _overrides(pairs: Sequence[str], top: argparse.ArgumentParser) -> dict[str, Any]:

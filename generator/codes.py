@@ -144,10 +144,29 @@ CODES = {
         "inferred, so a number given by position is `eps`.",
         f"{_HEAD}layers:\n  - BatchNorm2d: 3\n",
     ),
+    "NG307": Code(
+        "a layer that learns nothing",
+        "Look at what reads it: where the gradient is always zero (behind a softmax over one "
+        "value, a sign, a rounding), or where no output hangs on the layer, training is in vain.",
+        f"{_HEAD}layers:\n  - Add:\n      branches:\n"
+        "        - [{Conv2d: [1, 1]}, {Softmax: {dim: 1}}]\n        - []\n",
+    ),
+    "NG308": Code(
+        "an input that makes no difference",
+        "The outputs stayed the same when the input changed: look for what always gives the same, "
+        "or take the input out.",
+        f"{_HEAD}layers:\n  - Mean: {{dim: 1, keepdim: true}}\n  - Softmax: {{dim: 1}}\n",
+    ),
+    "NG309": Code(
+        "values that are not finite",
+        "Say under `inputs` in which `range` the values of an input lie, or guard the layer that "
+        "is named: what is not a number can't be trained or compared.",
+        f"{_HEAD}layers:\n  - Flatten\n  - Log\n",
+    ),
     "NG401": Code(
         "the run disproved the generated source",
-        "This is a mistake of netgen's own, unless the network computes what is not finite, or "
-        "overwrites in place what a gradient needs: please report it with the spec.",
+        "This is a mistake of netgen's own, unless the network overwrites in place what a gradient "
+        "needs: please report it with the spec.",
     ),
     "NG402": Code(
         "the run did not end",
@@ -166,6 +185,16 @@ CODES = {
     "NG405": Code(
         "the generated source holds what netgen never writes",
         "This is a mistake of netgen's own: please report it with the spec. Nothing was run.",
+    ),
+    "NG406": Code(
+        "a gradient that is not finite",
+        "The layer that is named is the first to give such values: keep its input away from where "
+        "its slope has no end, or say under `inputs` in which `range` the values lie.",
+    ),
+    "NG407": Code(
+        "what was asked to be shown could not be shown",
+        "The message says which proof failed and why: the network runs, but not like that. Leave "
+        "the level out of `--prove`, or change the network.",
     ),
     "NG501": Code(
         "the output can't be written",

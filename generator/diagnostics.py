@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SpecPath = tuple[str | int, ...]
 """The way to a value of a spec: keys of mappings, places in lists."""
@@ -106,6 +106,11 @@ class NetgenError(Exception):
         super().__init__("\n\n".join(diagnostic.render() for diagnostic in diagnostics))
         self.diagnostics: Sequence[Diagnostic] = diagnostics
         self.table = table
+
+
+def as_errors(warnings: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Warnings for who takes them seriously."""
+    return [replace(warning, severity="error") for warning in warnings]
 
 
 MOST_FINDINGS = 100  # mistakes that are shown in one run

@@ -7,12 +7,13 @@ import difflib
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .diagnostics import Diagnostic, NetgenError, printable
 from .files import check_target, read_output, write
+from .levels import Demand, Proof
 from .records import inputs_text, recall, record_key, remember
 from .smoke import Worker
 from .source import Source, read, read_stdin
@@ -22,6 +23,8 @@ from .source import Source, read, read_stdin
 class Job:
     """What is asked for one spec; `target` is the file to write, ``None`` for standard output.
 
+    `demand` is what a run is to show, ``None`` if there is to be no run.
+
     The `verb` is ``build``, ``compare`` (hold what stands in the target against what the spec
     gives) or ``check`` (the spec alone, without source).
     """
@@ -30,9 +33,7 @@ class Job:
     target: Path | None
     overrides: Mapping[str, Any]
     verb: str = "build"
-    device: str = "auto"
-    seed: int = 0
-    smoke: bool = True
+    demand: Demand | None = None
     strict: bool = False
     force: bool = False
 
@@ -41,7 +42,7 @@ class Job:
 class Outcome:
     """What a job came to, errors and warnings in the order of the file.
 
-    `layers` are the rows of the table, `proof` what the smoke-run showed, if it ran. `fresh`
+    `layers` are the rows of the table, `proofs` what the run showed on each device. `fresh`
     tells that the output stood there already, proven. After an error `table` shows the layers
     up to the failing one, `diff` how the target differs from what the spec gives.
     """
@@ -54,7 +55,7 @@ class Outcome:
     diagnostics: tuple[Diagnostic, ...] = ()
     layers: tuple[dict[str, Any], ...] = ()
     parameters: int = 0
-    proof: dict[str, Any] | None = None
+    proofs: tuple[dict[str, Any], ...] = ()
     fresh: bool = False
     source: str = ""
     table: str = ""
@@ -147,27 +148,33 @@ def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         _check_target(job, job.target)
     record = _recalled(job, source)
     if record is not None:
-        return {**record, "layers": tuple(record["layers"]), "fresh": True}
-    if job.smoke:
+        lists = {key: tuple(record[key]) for key in ("layers", "proofs")}
+        return {**record, **lists, "fresh": True}
+    if job.demand is not None:
         worker.start()  # torch loads while the spec is read
     from .pipeline import build_source
 
-    used = worker if job.smoke else None
-    result = build_source(source, job.overrides, used, job.device, job.seed, strict=job.strict)
-    proof = None if result.proof is None else asdict(result.proof)
+    used = None if job.demand is None else worker
+    result = build_source(source, job.overrides, used, job.demand, strict=job.strict)
     layers = tuple(asdict(row) for row in result.shapes)
-    facts = {"layers": layers, "parameters": result.parameter_count, "proof": proof}
+    proofs = tuple(_as_record(proof) for proof in result.proofs)
+    facts = {"layers": layers, "parameters": result.parameter_count, "proofs": proofs}
     if job.target is not None:
         _check_target(job, job.target)  # once more: a run takes its time
         write(job.target, result.source)
-        if proof is not None and not result.warnings:
+        if proofs and not result.warnings:
             remember(_key(job, source, result.source), facts)
     return {**facts, "diagnostics": result.warnings, "source": result.source}
 
 
+def _as_record(proof: Proof) -> dict[str, Any]:
+    """A proof as plain data; its doubts are told as warnings."""
+    return asdict(replace(proof, findings=()))
+
+
 def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
     """The record of the run that proved what stands in the target, if nothing has changed."""
-    if job.target is None or not job.smoke:
+    if job.target is None or job.demand is None or job.demand.timed:
         return None
     output = read_output(job.target)
     return None if output is None else recall(_key(job, source, output))
@@ -175,7 +182,7 @@ def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
 
 def _key(job: Job, source: Source, output: str) -> str:
     inputs = inputs_text(source.text, job.overrides)
-    return record_key(inputs, Path(source.name).name, output, job.device, job.seed)
+    return record_key(inputs, Path(source.name).name, output, repr(job.demand))
 
 
 _DO: Mapping[str, Callable[[Job, Source, Worker], dict[str, Any]]] = {

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import source as sources
-from .diagnostics import Diagnostic
+from .diagnostics import Diagnostic, NetgenError, as_errors
 from .files import check_target, write
 from .graph import Graph
+from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
+from .places import Places
 from .prediction import check_source
 from .records import inputs_text
 from .rows import rows
-from .smoke import Proof, Worker
+from .smoke import Worker
 from .source import Source
 from .table import Row
 
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A built network: its source, its graph, and what the smoke-run showed (if it ran)."""
+    """A built network: its source, its graph, and what the run showed on each device."""
 
     source: str
     graph: Graph
-    proof: Proof | None = None
+    proofs: tuple[Proof, ...] = ()
     path: Path | None = None
     warnings: tuple[Diagnostic, ...] = ()
 
@@ -62,7 +64,11 @@ def build(
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
     smoke: bool = True,
+    prove: Sequence[str] = DEFAULT_LEVELS,
     seed: int = 0,
+    timed: bool = False,
+    timeout: float = TIMEOUT,
+    max_memory: int | None = None,
     force: bool = False,
 ) -> Result:
     """Build a network from a spec's path or mapping.
@@ -71,9 +77,14 @@ def build(
         spec: Path of a YAML file, or the spec itself as a mapping.
         output: Where to write the source; by default it is only returned.
         overrides: Values of parameters, as ``--set`` gives them.
-        device: Where to run it: ``auto``, ``cpu``, ``cuda``, ``mps``, or ``meta``: without data.
+        device: Where to run it: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``all``, or
+            ``meta``: without data.
         smoke: Whether to run the source and hold every prediction against it.
+        prove: What the run is to show, names of `levels.LEVELS`.
         seed: For weights and sample values.
+        timed: Whether to measure time and memory, too.
+        timeout: Seconds that the run may take.
+        max_memory: Bytes that the run may take, where the system can hold it to that.
         force: Whether to overwrite a file that netgen did not write.
 
     Raises:
@@ -83,10 +94,11 @@ def build(
     path = None if output is None else Path(output)
     if path is not None:
         check_target(path, force=force)
-    with Worker() as worker:
+    demand = Demand(device, seed, in_order(prove), timed)
+    with Worker(timeout, max_memory) as worker:
         if smoke:
             worker.start()
-        result = build_source(source, overrides or {}, worker if smoke else None, device, seed)
+        result = build_source(source, overrides or {}, worker if smoke else None, demand)
     if path is not None:
         write(path, result.source)
     return replace(result, path=path)
@@ -96,12 +108,11 @@ def build_source(
     source: Source,
     overrides: Mapping[str, Any],
     worker: Worker | None,
-    device: str = "auto",
-    seed: int = 0,
+    demand: Demand | None = None,
     *,
     strict: bool = False,
 ) -> Result:
-    """The network of a spec that has been read; a `worker` runs it.
+    """The network of a spec that has been read; a `worker` shows what is demanded.
 
     If it is `strict`, warnings are errors.
     """
@@ -114,5 +125,17 @@ def build_source(
     name = Path(source.name).name
     text = render(classes, name, inputs_text(source.text, overrides))
     audit(text)
-    proof = None if worker is None else worker.prove(text, plan, device, seed)
-    return Result(text, replace(graph, params=classes[-1].params), proof, warnings=found.warnings)
+    proofs: tuple[Proof, ...] = ()
+    if worker is not None:
+        proofs = worker.prove(text, plan, demand or Demand(), Places(source, graph).locate)
+    doubts = _doubts(proofs, found.allowed)
+    if strict and doubts:
+        raise NetgenError(*as_errors(doubts))
+    graph = replace(graph, params=classes[-1].params)
+    return Result(text, graph, proofs, warnings=(*found.warnings, *doubts))
+
+
+def _doubts(proofs: Sequence[Proof], allowed: Sequence[str]) -> tuple[Diagnostic, ...]:
+    """What the runs found, once for all devices."""
+    found = dict.fromkeys(doubt for proof in proofs for doubt in proof.findings)
+    return tuple(doubt for doubt in found if doubt.code not in allowed)

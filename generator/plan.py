@@ -23,7 +23,10 @@ _KEEP_VALUES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How to make an input: values from `low` to `high`, or a `kind` of values."""
+    """How to make an input: values from `low` to `high`, or a `kind` of values.
+
+    `batch` is the dimension of the batch, if it has one.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -31,6 +34,7 @@ class Sample:
     low: float | None
     high: float | None
     kind: str = "values"
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ def _sample(
         bound = _bound(graph, node, role, found)
         if placeholder.high is None and bound is not None:
             high = bound if high is None else min(high, bound)
-    return Sample(placeholder.name, (*map(int, type_.shape),), type_.dtype, low, high, kind)
+    shape = (*map(int, type_.shape),)
+    return Sample(placeholder.name, shape, type_.dtype, low, high, kind, type_.batch)
 
 
 def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .advice import advice
 from .classes import class_graphs
-from .diagnostics import Diagnostic, NetgenError
+from .diagnostics import Diagnostic, NetgenError, as_errors
 from .expect import check_expected
 from .graph import Graph, lint
 from .layers.base import Refusal
@@ -42,12 +42,16 @@ SAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A spec that has been checked: its graph, what a run must show, and what is doubtful."""
+    """A spec that has been checked: its graph, what a run must show, and what is doubtful.
+
+    Of the codes that are `allowed` there are no warnings.
+    """
 
     graph: Graph
     plan: Plan
     classes: tuple[Graph, ...]
     warnings: tuple[Diagnostic, ...]
+    allowed: tuple[str, ...]
 
 
 def check_source(
@@ -65,8 +69,8 @@ def check_source(
     check_expected(reading, graph)
     warnings = tuple(advice(reading, graph))
     if strict and warnings:
-        raise NetgenError(*(replace(warning, severity="error") for warning in warnings))
-    return Prediction(graph, plan, classes, warnings)
+        raise NetgenError(*as_errors(warnings))
+    return Prediction(graph, plan, classes, warnings, tuple(reading.document.allow))
 
 
 def predict(

@@ -1,6 +1,6 @@
 """What has been proven before, in the user's cache: an unchanged spec need not be run again.
 
-A record belongs to a spec's text and values, a generated file's text, a device, a seed, a
+A record belongs to a spec's text and values, a generated file's text, what was demanded, a
 version of torch and of netgen itself: where any of them differs there is none.
 """
 
@@ -26,9 +26,9 @@ def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
     return json.dumps([__version__, spec, values])
 
 
-def record_key(inputs: str, name: str, output: str, device: str, seed: int) -> str:
-    """The name of the record of one proof."""
-    parts = [inputs, name, output, device, str(seed), _torch(), _own()]
+def record_key(inputs: str, name: str, output: str, demand: str) -> str:
+    """The name of the record of what was shown on one `demand`."""
+    parts = [inputs, name, output, demand, _torch(), _own()]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -46,14 +46,22 @@ def recall(key: str) -> dict[str, Any] | None:
 
 def _sound(found: Any) -> bool:
     """Whether a record is one that was written here, as far as can be told."""
-    if not isinstance(found, dict) or found.keys() != {"layers", "parameters", "proof"}:
+    if not isinstance(found, dict) or found.keys() != {"layers", "parameters", "proofs"}:
         return False
-    proof, layers = found["proof"], found["layers"]
-    kinds = {"device": str, "seconds": float, "torch": str, "notes": list}
-    proven = _of_kinds(proof, kinds) and all(isinstance(note, str) for note in proof["notes"])
+    proofs, layers = found["proofs"], found["layers"]
     columns = {"name": str, "type": str, "output": str, "parameters": int}
     rows = isinstance(layers, list) and all(_of_kinds(row, columns) for row in layers)
+    proven = isinstance(proofs, list) and bool(proofs) and all(map(_is_proof, proofs))
     return proven and rows and type(found["parameters"]) is int
+
+
+def _is_proof(value: Any) -> bool:
+    kinds = {"device": str, "seconds": float, "torch": str, "levels": list, "notes": list}
+    if not _of_kinds(value, {**kinds, "speed": type(None), "findings": list}):
+        return False
+    shown = {"level": str, "seconds": float, "found": str}
+    levels = all(_of_kinds(level, shown) for level in value["levels"])
+    return levels and all(isinstance(note, str) for note in value["notes"])
 
 
 def _of_kinds(value: Any, kinds: Mapping[str, type]) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from .diagnostics import Diagnostic, Location, printable
 from .job import Outcome
+from .levels import DEFAULT_LEVELS
 from .table import Row, table_text
 from .version import __version__
-
-FORMATS = ("text", "json", "github")
 
 
 def tell(outcome: Outcome, form: str, *, verbose: bool) -> None:
@@ -68,28 +69,66 @@ def _tell_success(outcome: Outcome, to: TextIO) -> None:
     """The table of shapes, the verdict of the smoke-run, and what was written."""
     rows = [Row(**row) for row in outcome.layers]
     print(table_text(rows, outcome.parameters), file=to)
-    print(_verdict(outcome), file=to)
+    for line in _verdicts(outcome):
+        print(line, file=to)
     if outcome.target is not None:
         written = f"wrote {outcome.target} in {outcome.seconds:.2f} s"
         print(f"{outcome.target} is up to date" if outcome.fresh else written, file=to)
 
 
-def _verdict(outcome: Outcome) -> str:
-    proof = outcome.proof
-    if proof is None:
-        return "not run: --no-smoke"
-    notes = "".join(f"; {note}" for note in proof["notes"])
+def _verdicts(outcome: Outcome) -> Iterator[str]:
+    """What the run showed on each device, a line more for each level that was asked for."""
+    if not outcome.proofs:
+        yield "not run: --no-smoke"
     before = "before, " if outcome.fresh else ""
-    what = "forward" if proof["device"] == "meta" else "forward, backward and eval"
-    return (
-        f"smoke-run on {proof['device']}: passed {before}in {proof['seconds']:.2f} s "
-        f"(torch {proof['torch']}): {what}, batches of 2 and 3{notes}"
-    )
+    for proof in outcome.proofs:
+        usual = [shown["level"] for shown in proof["levels"] if shown["level"] in DEFAULT_LEVELS]
+        parts = [f"{_listed(usual)}, batches of 2 and 3"] if usual else []
+        what = "; ".join([*parts, *proof["notes"]])
+        seconds = f"{before}in {proof['seconds']:.2f} s (torch {proof['torch']})"
+        yield f"smoke-run on {proof['device']}: passed {seconds}{': ' if what else ''}{what}"
+        for shown in proof["levels"]:
+            if shown["level"] not in DEFAULT_LEVELS:
+                yield f"  {shown['level']}: {shown['found']} ({shown['seconds']:.2f} s)"
+        if proof["speed"] is not None:
+            yield f"  {_speed(proof['speed'])}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _speed(speed: Mapping[str, Any]) -> str:
+    """The measured times in milliseconds, with their quartiles."""
+    parts = []
+    for key, name in (("forward", "forward"), ("forward_backward", "forward and backward")):
+        low, median, high = (1000 * speed[key][part] for part in ("low", "median", "high"))
+        parts.append(f"{name} {median:.2f} ms ({low:.2f} to {high:.2f})")
+    return f"{speed['name']}, a batch of {speed['batch']}: {', '.join(parts)}"
 
 
 def tell_json(outcomes: Sequence[Outcome]) -> None:
     """All that a run came to, as one JSON object."""
-    result = {
+    printed = any(outcome.source and outcome.target is None for outcome in outcomes)
+    to = sys.stderr if printed else sys.stdout
+    print(json.dumps(_results(outcomes), indent=2), file=to)
+
+
+def write_report(path: Path, outcomes: Sequence[Outcome]) -> bool:
+    """The same with the machine it was measured on, in a file; whether it could be written."""
+    machine = {"system": platform.platform(), "python": platform.python_version()}
+    report = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
+    try:
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        message = f"the report `{path}` can't be written: {error.strerror or error}"
+        print(Diagnostic("NG501", message).render(), file=sys.stderr)
+        return False
+    return True
+
+
+def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    return {
         "netgen": __version__,
         "ok": all(outcome.ok for outcome in outcomes),
         "diagnostics": [
@@ -99,13 +138,10 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
         ],
         "results": [_result(outcome) for outcome in outcomes],
     }
-    printed = any(outcome.source and outcome.target is None for outcome in outcomes)
-    to = sys.stderr if printed else sys.stdout
-    print(json.dumps(result, indent=2), file=to)
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    keys = ("config", "verb", "ok", "fresh", "diff", "parameters", "layers", "proof", "seconds")
+    keys = ("config", "verb", "ok", "fresh", "diff", "parameters", "layers", "proofs", "seconds")
     found = {key: getattr(outcome, key) for key in keys}
     return {**found, "output": outcome.target if outcome.ok else None}
 

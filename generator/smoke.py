@@ -9,12 +9,13 @@ import selectors
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .diagnostics import Diagnostic, NetgenError
+from .diagnostics import Diagnostic, Location, NetgenError
+from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, Shown
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -27,24 +28,18 @@ try:
 except (AttributeError, ImportError, OSError):
     pass
 """
-TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What the smoke-run showed, where, and how long it took in seconds."""
-
-    device: str
-    seconds: float
-    torch: str
-    notes: tuple[str, ...] = ()
+Locate = Callable[[str], Location | None]
 
 
 class Worker:
     """A process that has torch; it serves all specs of a run, one after the other."""
 
-    def __init__(self, timeout: float = TIMEOUT) -> None:
+    def __init__(self, timeout: float = TIMEOUT, most_memory: int | None = None) -> None:
+        """`timeout` is in seconds for one spec, `most_memory` in bytes for the process."""
         self.timeout = timeout
+        self.most_memory = most_memory
         self.process: subprocess.Popen[bytes] | None = None
         self.torch = ""
         self.pending = b""
@@ -55,7 +50,7 @@ class Worker:
             return
         path = json.dumps(_trusted_path())
         code = f"{_ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
-        code += f"from {__package__}.worker import main; main()"
+        code += f"from {__package__}.worker import main; main({self.most_memory})"
         command = [sys.executable, "-I", "-c", code]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
@@ -85,41 +80,44 @@ class Worker:
             self.process = None
             self.torch, self.pending = "", b""
 
-    def prove(self, source: str, plan: Plan, device: str, seed: int) -> Proof:
-        """Hold the plan against the source, run for real; raises `NetgenError` if it fails."""
-        if device != "meta":
-            _check_memory(plan)
-        self.start()
-        deadline = time.monotonic() + self.timeout
+    def prove(
+        self, source: str, plan: Plan, demand: Demand, locate: Locate = lambda where: None
+    ) -> tuple[Proof, ...]:
+        """Hold the plan against the source, run for real; raises `NetgenError` if it fails.
+
+        `locate` tells where in the spec a layer's path stands.
+        """
+        if demand.device not in ("meta", "cuda", "mps") and ":" not in demand.device:
+            _check_memory(plan, self.most_memory)
         request = {
             "source": source,
             "plan": dataclasses.asdict(plan),
-            "device": device,
-            "seed": seed,
+            **dataclasses.asdict(demand),
         }
-        if not self.torch:
-            self.torch = str(self.receive(deadline)["torch"])
-        self.send(request)
-        answer = self.receive(deadline)
+        answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}")
         if not answer["ok"]:
-            code = "NG403" if answer["device"] is None else "NG401"
-            where = f" on {answer['device']}" if answer["device"] else ""
-            text = answer["finding"]
-            raise NetgenError(
-                Diagnostic(code, f"the smoke-run failed{where}: {text}" if where else text)
-            )
-        return Proof(answer["device"], answer["seconds"], self.torch, tuple(answer["notes"]))
+            raise NetgenError(_refuted(answer, plan, locate))
+        return tuple(_proof(found, self.torch, locate) for found in answer["proofs"])
 
-    def send(self, request: dict[str, Any]) -> None:
+    def ask(self, request: dict[str, Any], need: str = "") -> dict[str, Any]:
+        """The answer to one request; `need` says what memory it takes."""
+        self.start()
+        deadline = time.monotonic() + self.timeout
+        if not self.torch:
+            self.torch = str(self.receive(deadline, need)["torch"])
+        self.send(request, need)
+        return self.receive(deadline, need)
+
+    def send(self, request: dict[str, Any], need: str) -> None:
         assert self.process is not None
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            self.crashed()
+            self.crashed(need)
 
-    def receive(self, deadline: float) -> dict[str, Any]:
+    def receive(self, deadline: float, need: str) -> dict[str, Any]:
         """The next line of the worker; refuses to wait for ever."""
         assert self.process is not None
         assert self.process.stdout is not None
@@ -129,26 +127,55 @@ class Worker:
                 if not selector.select(max(deadline - time.monotonic(), 0)):
                     self.stop()
                     message = f"the smoke-run did not end within {self.timeout:g} seconds"
-                    raise NetgenError(Diagnostic("NG402", message))
+                    help = "`--timeout` gives it more time, `--device meta` looks at shapes alone"
+                    raise NetgenError(Diagnostic("NG402", message, help=help))
                 chunk = os.read(self.process.stdout.fileno(), 1 << 16)
                 if not chunk:
-                    self.crashed()
+                    self.crashed(need)
                 self.pending += chunk
         line, _, self.pending = self.pending.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def crashed(self) -> None:
+    def crashed(self, need: str) -> None:
         """The worker is gone: say how it ended."""
         assert self.process is not None
         code = self.process.wait()
         self.stop()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        help = None
+        help: str | None = None
+        notes: tuple[str, ...] = ()
         if code == 1:
             help = "is torch installed? `--no-smoke` builds without it"
+        if code == -9:  # what systems do with the largest process when no memory is left
+            help = "it may have taken more memory than there is"
+            notes = (need,) if need else ()
         message = f"the smoke-run's process {how}"
-        raise NetgenError(Diagnostic("NG402", message, help=help))
+        raise NetgenError(Diagnostic("NG402", message, notes=notes, help=help))
+
+
+def _proof(found: Mapping[str, Any], torch: str, locate: Locate) -> Proof:
+    levels = tuple(Shown(**shown) for shown in found["levels"])
+    findings = tuple(
+        Diagnostic(x["code"], x["message"], locate(x["where"]), (), x["help"], "warning")
+        for x in found["findings"]
+    )
+    notes = tuple(found["notes"])
+    return Proof(found["device"], found["seconds"], torch, levels, notes, found["speed"], findings)
+
+
+def _refuted(answer: Mapping[str, Any], plan: Plan, locate: Locate) -> Diagnostic:
+    """What a run came to that did not show what it should have shown."""
+    text, code, device, level = (answer[key] for key in ("finding", "code", "device", "level"))
+    if device is None:
+        return Diagnostic(code, text)
+    where = locate(answer["where"]) if answer["where"] else None
+    if code == "NG404":
+        message = f"`{plan.class_name}` does not fit into the memory of {device}"
+        notes = (text, f"`{plan.class_name}` {_need_text(plan)}")
+        return Diagnostic(code, message, where, notes, "`--device meta` runs it without data")
+    run = "smoke-run" if level in (None, *DEFAULT_LEVELS) else f"proof `{level}`"
+    return Diagnostic(code, f"the {run} failed on {device}: {text}", where)
 
 
 def _trusted_path() -> list[str]:
@@ -158,18 +185,32 @@ def _trusted_path() -> list[str]:
     return [str(folder) for folder in folders if folder != here or folder == home]
 
 
-def _check_memory(plan: Plan) -> None:
+def _check_memory(plan: Plan, most: int | None) -> None:
     """Refuse a network that takes more memory than there is, before it is taken."""
     from .memory import available, shown
 
-    there, need = available(), plan.need
-    total = need.weights + need.activations
-    if there is None or total <= there:
+    known = [size for size in (available(), most) if size is not None]
+    total = plan.need.weights + plan.need.activations
+    if not known or total <= min(known):
         return
-    message = f"`{plan.class_name}` needs {shown(total)} of memory, but {shown(there)} are left"
-    parts = (
-        f"weights with their gradients take {shown(need.weights)}",
-        f"the activations of a batch of 2 take {shown(need.activations)}",
-    )
+    left = "are allowed" if most == min(known) else "are left"
+    message = f"`{plan.class_name}` needs {shown(total)} of memory, but {shown(min(known))} {left}"
     help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
-    raise NetgenError(Diagnostic("NG404", message, notes=parts, help=help))
+    raise NetgenError(Diagnostic("NG404", message, notes=_parts(plan), help=help))
+
+
+def _parts(plan: Plan) -> tuple[str, ...]:
+    from .memory import shown
+
+    return (
+        f"weights with their gradients take {shown(plan.need.weights)}",
+        f"the activations of a batch of 2 take {shown(plan.need.activations)}",
+    )
+
+
+def _need_text(plan: Plan) -> str:
+    """What a run takes at the least, in words."""
+    from .memory import shown
+
+    total = plan.need.weights + plan.need.activations
+    return f"needs {shown(total)} or more: {', '.join(_parts(plan))}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch_netgen.levels import Demand
 from torch_netgen.pipeline import Result, build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import parse
@@ -17,6 +18,8 @@ from torch_netgen.source import parse
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 SPECS = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
+
+CPU = Demand("cpu")
 
 Builder = Callable[..., Result]
 
@@ -63,6 +66,6 @@ def build_text(worker: Worker) -> Builder:
     """Build a spec's text with a smoke-run."""
 
     def build(text: str, **overrides: Any) -> Result:
-        return build_source(parse(text, "spec.yaml"), overrides, worker, "cpu")
+        return build_source(parse(text, "spec.yaml"), overrides, worker, CPU)
 
     return build

@@ -22,7 +22,7 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import Source, from_mapping, parse
 
-from .conftest import CONFIGS, ROOT, SPECS
+from .conftest import CONFIGS, CPU, ROOT, SPECS
 
 SECONDS = 15  # far more than any of these takes
 
@@ -187,7 +187,7 @@ def attempt(draws: random.Random, tally: Tally, worker: Worker | None) -> None:
         return
     tally.run += 1
     try:
-        build_source(spec, {}, worker, "cpu")
+        build_source(spec, {}, worker, CPU)
     except NetgenError as error:
         (found,) = error.diagnostics
         # too large, not finite, or overwritten in place: all else is a wrong prediction

@@ -6,7 +6,10 @@ from torch_netgen import NetgenError
 from torch_netgen.codes import CODES, WARNINGS, Code
 from torch_netgen.diagnostics import Diagnostic
 from torch_netgen.pipeline import build_source
+from torch_netgen.smoke import Worker
 from torch_netgen.source import parse
+
+from .conftest import CPU
 
 HEAD = """\
 # Diagnostics
@@ -29,29 +32,30 @@ Colours are used on a terminal only, and never where `NO_COLOR` is set.
 """
 
 
-def shown(example: str) -> list[Diagnostic]:
+def shown(example: str, worker: Worker) -> list[Diagnostic]:
     """What netgen says of an example."""
     try:
-        return list(build_source(parse(example, "net.yaml"), {}, None).warnings)
+        return list(build_source(parse(example, "net.yaml"), {}, worker, CPU).warnings)
     except NetgenError as error:
         return list(error.diagnostics)
 
 
-def section(name: str, code: Code) -> str:
+def section(name: str, code: Code, worker: Worker) -> str:
     kind = "Warning. " if name in WARNINGS else ""
     text = f"## {name}: {code.title}\n\n{kind}{code.cure}\n"
     if code.example:
-        said = "\n\n".join(found.render() for found in shown(code.example))
+        said = "\n\n".join(found.render() for found in shown(code.example, worker))
         text += f"\n```text\n{code.example}```\n\n```text\n{said}\n```\n"
     return text
 
 
-def diagnostics_page() -> str:
+def diagnostics_page(worker: Worker) -> str:
     """`docs/diagnostics.md`."""
     table = "".join(
         f"| [{name}](#{anchor(name, code)}) | {code.title} |\n" for name, code in CODES.items()
     )
-    return HEAD + table + "\n" + "\n".join(section(name, code) for name, code in CODES.items())
+    sections = [section(name, code, worker) for name, code in CODES.items()]
+    return HEAD + table + "\n" + "\n".join(sections)
 
 
 def anchor(name: str, code: Code) -> str:

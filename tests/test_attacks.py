@@ -12,6 +12,8 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import from_mapping
 
+from .conftest import CPU
+
 CALL = "nn.functional.torch.os.system('touch CANARY')"
 PYTHON = 'functional.torch.os.system("touch CANARY")'
 LINEAR: dict[str, Any] = {"out_features": 4}
@@ -156,7 +158,7 @@ def test_no_canary_dies(name: str, tmp_path: Path, worker: Worker) -> None:
     spec = from_mapping(armed(ATTACKS[name]))
     codes: set[str] = set()
     try:
-        result = build_source(spec, {}, worker, "cpu")
+        result = build_source(spec, {}, worker, CPU)
     except NetgenError as error:
         codes = {found.code for found in error.diagnostics}
     assert not canary.exists()

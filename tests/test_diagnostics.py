@@ -15,6 +15,7 @@ from torch_netgen import NetgenError
 from torch_netgen.cli import main
 from torch_netgen.codes import CODES, WARNINGS
 from torch_netgen.pipeline import build_source
+from torch_netgen.smoke import Worker
 from torch_netgen.source import parse
 
 from .conftest import CONFIGS, ROOT
@@ -59,15 +60,17 @@ def test_our_own_specs_give_no_cause_for_warnings(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, code in CODES.items() if code.example])
-def test_every_example_shows_its_code_and_nothing_else(name: str) -> None:
-    assert [found.code for found in shown(CODES[name].example)] == [name]
+def test_every_example_shows_its_code_and_nothing_else(name: str, worker: Worker) -> None:
+    assert [found.code for found in shown(CODES[name].example, worker)] == [name]
 
 
-def test_the_page_of_codes_is_made_from_the_code(request: pytest.FixtureRequest) -> None:
-    page = ROOT / "docs" / "diagnostics.md"
+def test_the_page_of_codes_is_made_from_the_code(
+    request: pytest.FixtureRequest, worker: Worker
+) -> None:
+    page, made = ROOT / "docs" / "diagnostics.md", diagnostics_page(worker)
     if request.config.getoption("--renew"):
-        page.write_text(diagnostics_page(), encoding="utf-8")
-    assert page.read_text(encoding="utf-8") == diagnostics_page()
+        page.write_text(made, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == made
 
 
 def test_json_tells_all_that_text_tells(tmp_path: Path) -> None:
@@ -91,7 +94,7 @@ def test_json_tells_all_that_text_tells(tmp_path: Path) -> None:
     assert "the largest kernel that fits is 14" in window["help"]
     assert [result["ok"] for result in told["results"]] == [False, True, False]
     built = told["results"][1]
-    assert (built["output"], built["parameters"], built["proof"]) == ("good.py", 10, None)
+    assert (built["output"], built["parameters"], built["proofs"]) == ("good.py", 10, [])
     assert built["layers"][1]["output"] == "(N, 2)"
 
 

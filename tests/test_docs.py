@@ -11,7 +11,7 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import parse
 
-from .conftest import ROOT
+from .conftest import CPU, ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SNIPPETS = [
@@ -27,13 +27,13 @@ SNIPPETS = [
 def test_specs_in_the_documentation(page: Path, place: int, text: str, worker: Worker) -> None:
     source = parse(text, "mine.yaml")
     if "kernal_size" not in text:
-        assert build_source(source, {}, worker, "cpu").proof is not None
+        assert build_source(source, {}, worker, CPU).proofs
         return
     with pytest.raises(NetgenError) as caught:
         build_source(source, {}, None)
     assert str(caught.value) in page.read_text()
     mended = parse(text.replace("kernal_size", "kernel_size"), "mine.yaml")
-    assert build_source(mended, {}, worker, "cpu").proof is not None
+    assert build_source(mended, {}, worker, CPU).proofs
 
 
 def test_the_readme_shows_what_is_generated() -> None:

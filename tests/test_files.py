@@ -167,7 +167,7 @@ def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) 
         assert told.returncode == 0, told.stderr
         (result,) = json.loads(told.stdout)["results"]
         assert result["parameters"] > 0
-        assert result["proof"]["device"] == "cpu"
+        assert result["proofs"][0]["device"] == "cpu"
         return bool(result["fresh"])
 
     cpu = ("--device", "cpu")
@@ -195,10 +195,10 @@ def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) 
     [
         "null",
         "[" * 100_000,
-        '{"layers": null, "proof": null, "parameters": null}',
-        '{"layers": [], "proof": null, "parameters": 3}',
-        '{"layers": [{"a": 1}], "proof": {}, "parameters": 3}',
-        '{"layers": 5, "proof": "x", "parameters": "x"}',
+        '{"layers": null, "proofs": null, "parameters": null}',
+        '{"layers": [], "proofs": null, "parameters": 3}',
+        '{"layers": [{"a": 1}], "proofs": [{}], "parameters": 3}',
+        '{"layers": 5, "proofs": "x", "parameters": "x"}',
     ],
 )
 def test_a_record_that_is_none_proves_nothing(tmp_path: Path, record: str) -> None:

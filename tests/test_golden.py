@@ -11,7 +11,7 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import read
 
-from .conftest import CONFIGS, ROOT, SPECS
+from .conftest import CONFIGS, CPU, ROOT, SPECS
 
 GOLDEN = ROOT / "tests" / "golden"
 
@@ -19,7 +19,7 @@ GOLDEN = ROOT / "tests" / "golden"
 @pytest.mark.parametrize("path", [*CONFIGS, *SPECS], ids=lambda path: path.stem)
 def test_source_is_as_reviewed(path: Path, worker: Worker, request: pytest.FixtureRequest) -> None:
     """Built twice with the same bytes, run, and equal to the golden file (see ``--renew``)."""
-    source = build_source(read(path), {}, worker, "cpu").source
+    source = build_source(read(path), {}, worker, CPU).source
     assert source == build_source(read(path), {}, None).source
     golden = GOLDEN / path.parent.name / f"{path.stem}.py"
     if request.config.getoption("--renew"):

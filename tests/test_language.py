@@ -23,8 +23,7 @@ def attributes(text: str, build_text: Builder) -> list[str]:
 def test_a_mapping_is_built_like_a_file(tmp_path: Path) -> None:
     spec = {"name": "Tiny", "input": [4], "layers": [{"Linear": 2}, "ReLU"]}
     result = torch_netgen.build(spec, tmp_path / "tiny.py", device="cpu")
-    assert result.proof is not None
-    assert result.proof.device == "cpu"
+    assert [proof.device for proof in result.proofs] == ["cpu"]
     assert result.path is not None
     assert result.path.read_text() == result.source
     assert [row.output for row in result.shapes] == ["(N, 4)", "(N, 2)", "(N, 2)"]

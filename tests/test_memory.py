@@ -10,6 +10,7 @@ import torch
 import torch_netgen
 from torch import nn
 from torch_netgen import NetgenError
+from torch_netgen.levels import Demand
 from torch_netgen.memory import available, needed
 from torch_netgen.prediction import check_source
 from torch_netgen.smoke import Worker
@@ -96,4 +97,4 @@ def test_the_device_without_data_disproves_what_is_wrong(worker: Worker) -> None
     source = torch_netgen.build(spec, smoke=False).source
     wrong = check_source(from_mapping({**spec, "layers": [{"Linear": 2}]}), {})
     with pytest.raises(NetgenError, match="was predicted"):
-        worker.prove(source, wrong.plan, "meta", 0)
+        worker.prove(source, wrong.plan, Demand("meta"))

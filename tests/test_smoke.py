@@ -17,6 +17,8 @@ from torch_netgen.smoke import Worker
 from torch_netgen.source import parse
 from torch_netgen.spec import read_document
 
+from .conftest import CPU
+
 SPEC = """\
 name: Net
 input: [3, 12, 12]
@@ -86,9 +88,9 @@ CORRUPTIONS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
 def test_a_wrong_prediction_is_disproved(name: str, worker: Worker) -> None:
     corrupt, words = CORRUPTIONS[name]
     source, plan = planned()
-    assert worker.prove(source, plan, "cpu", 0).device == "cpu"
+    assert worker.prove(source, plan, CPU)[0].device == "cpu"
     with pytest.raises(NetgenError, match=words) as caught:
-        worker.prove(source, corrupt(plan), "cpu", 0)
+        worker.prove(source, corrupt(plan), CPU)
     assert caught.value.diagnostics[0].code == "NG401"
 
 
@@ -114,29 +116,28 @@ def test_wrong_source_is_disproved(name: str) -> None:
     source, plan = planned()
     assert before in source
     with Worker() as worker, pytest.raises(NetgenError, match=words):
-        worker.prove(source.replace(before, after), plan, "cpu", 0)
+        worker.prove(source.replace(before, after), plan, CPU)
 
 
 def test_a_run_that_does_not_end_is_ended() -> None:
     source, plan = planned()
     endless = source.replace("x = self.fc(x)", "x = [0 for _ in iter(int, 1)]")
     with Worker(timeout=8.0) as worker, pytest.raises(NetgenError, match="within 8 seconds"):
-        worker.prove(endless, plan, "cpu", 0)
+        worker.prove(endless, plan, CPU)
 
 
 def test_a_worker_that_dies_is_one_diagnostic_and_the_next_one_works() -> None:
     source, plan = planned()
     with Worker() as worker:
-        worker.prove(source, plan, "cpu", 0)
+        worker.prove(source, plan, CPU)
         assert worker.process is not None
         os.kill(worker.process.pid, signal.SIGSEGV)
         with pytest.raises(NetgenError, match="was killed by signal 11"):
-            worker.prove(source, plan, "cpu", 0)
-        assert worker.prove(source, plan, "cpu", 0).device == "cpu"
+            worker.prove(source, plan, CPU)
+        assert worker.prove(source, plan, CPU)[0].device == "cpu"
 
 
 def test_networks_without_gradients_say_so(worker: Worker) -> None:
     source = parse("name: Net\ninput: [4]\nlayers: [ReLU]", "spec.yaml")
-    proof = build_source(source, {}, worker, "cpu").proof
-    assert proof is not None
+    (proof,) = build_source(source, {}, worker, CPU).proofs
     assert proof.notes == ("no parameters, so no gradients",)

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch_netgen.pipeline import Result, build_source
 from torch_netgen.prediction import predict
+from torch_netgen.proofs.subject import samples
 from torch_netgen.source import read
 from torch_netgen.spec import read_document
-from torch_netgen.worker import samples
 
 from .conftest import CONFIGS, ROOT
 

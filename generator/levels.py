@@ -1,0 +1,83 @@
+"""What can be asked of a run, and what it shows: plain data, known without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .diagnostics import Diagnostic
+
+LEVELS: Mapping[str, str] = {
+    "forward": "batches of 2 and 3 in training; every shape and type is as predicted",
+    "backward": "every parameter gets a finite gradient",
+    "eval": "the same in evaluation, watched and unwatched; every input makes a difference",
+    "learn": "a few steps of Adam on one small batch bring the loss down; one seed, one network",
+    "dtype": "the forward pass in bfloat16 and in float16",
+    "export": "torch.export with a dynamic batch, and the same outputs",
+    "compile": "torch.compile, and the same outputs",
+    "onnx": "an ONNX model with a dynamic batch, and the same outputs from onnxruntime",
+    "script": "torch.jit.script, and the same outputs",
+    "ddp": "two processes of DistributedDataParallel: the loss and gradients of one",
+    "fsdp": "two processes of fully sharded parameters: the loss and gradients of one",
+}
+DEFAULT_LEVELS = ("forward", "backward", "eval")
+TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Levels in the order in which they are shown; raises `ValueError` for an unknown one.
+
+    `forward` is always among them: it holds the shapes against the predicted ones.
+    """
+    wanted = {"forward", *names}
+    unknown = sorted(wanted - LEVELS.keys())
+    if unknown:
+        raise ValueError(f"there is no level {unknown[0]!r}; the levels are {', '.join(LEVELS)}")
+    return tuple(name for name in LEVELS if name in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is to be shown, and where.
+
+    `device` is one of torch's (``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``meta``), ``auto`` for
+    the best that is there, or ``all`` for each. `seed` is for weights and sample inputs. If it
+    is `timed`, the time and memory of a forward pass and of a training step are measured, too.
+    """
+
+    device: str = "auto"
+    seed: int = 0
+    levels: tuple[str, ...] = DEFAULT_LEVELS
+    timed: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no device can show."""
+        more = [level for level in self.levels if level not in DEFAULT_LEVELS]
+        if self.device == "meta" and more:
+            raise ValueError(f"{more[0]} can't be shown on meta: nothing is computed there")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one level showed, and how long that took in seconds."""
+
+    level: str
+    seconds: float
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the run showed on one device, and how long it took in seconds.
+
+    `speed` holds what was measured, if that was asked for, `findings` are doubts.
+    """
+
+    device: str
+    seconds: float
+    torch: str
+    levels: tuple[Shown, ...]
+    notes: tuple[str, ...] = ()
+    speed: Mapping[str, Any] | None = None
+    findings: tuple[Diagnostic, ...] = ()

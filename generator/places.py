@@ -1,0 +1,33 @@
+"""Where in the spec the things that a run speaks of stand: layers by their paths, and inputs."""
+
+from __future__ import annotations
+
+from .diagnostics import Location, SpecPath
+from .graph import Graph
+from .source import Source
+
+INPUT = "input:"  # before the name of an input
+
+
+class Places:
+    """The places of a network's layers, looked for when they are first asked for."""
+
+    def __init__(self, source: Source, graph: Graph) -> None:
+        self.source = source
+        self.graph = graph
+        self.paths: dict[str, SpecPath] = {}
+
+    def locate(self, where: str) -> Location | None:
+        """The place of a layer, or of the one that it is part of."""
+        if where.startswith(INPUT):
+            return self.source.locate(self._input(where.removeprefix(INPUT)), key=True)
+        if not self.paths:
+            self.paths = {node.name: node.path for node in self.graph.nodes}
+            self.paths |= {path: layer.path for path, layer in self.graph.layers()}
+        while where and where not in self.paths:
+            where = where.rpartition(".")[0]
+        return self.source.locate(self.paths[where], key=True) if where else None
+
+    def _input(self, name: str) -> SpecPath:
+        values = self.source.values
+        return ("inputs", name) if "inputs" in values else ("input",)

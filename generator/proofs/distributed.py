@@ -1,0 +1,115 @@
+"""`ddp` and `fsdp`: two processes of torch's own launcher compute what one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .subject import Disproof, Subject, tensors_in
+
+WORLD = 2
+LEARNING_RATE = 0.01
+_RANK = "import sys; sys.path[:] = {path}; from {package}.rank import main; main(*sys.argv[1:])"
+
+
+def ddp(subject: Subject) -> str:
+    """Hold two processes of `DistributedDataParallel` against one."""
+    return _launch(subject, "ddp")
+
+
+def fsdp(subject: Subject) -> str:
+    """Hold two processes of `fully_shard` against one."""
+    return _launch(subject, "fsdp")
+
+
+def reference(subject: Subject) -> dict[str, Any]:
+    """One step of one process: its loss, gradients, and the weights after it."""
+    network = subject.twin()
+    loss = step(network, subject.inputs(0))
+    return {"loss": loss, **weights_after(network)}
+
+
+def step(network: nn.Module, inputs: list[torch.Tensor]) -> float:
+    """One step of gradient descent; the loss is a mean, so that of equal shards is theirs."""
+    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
+    parts = [value.abs() if value.is_complex() else value for value in tensors_in(network(*inputs))]
+    smooth = [part for part in parts if part.requires_grad]
+    if not smooth:
+        raise Disproof("no output can be differentiated: there is no step to take", code="NG407")
+    loss = torch.stack([part.float().square().mean() for part in smooth]).sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return float(loss.detach())
+
+
+def weights_after(network: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
+    """Gradients and weights by name, whole where they are sharded."""
+    gradients = {n: _whole(p.grad) for n, p in network.named_parameters() if p.grad is not None}
+    weights = {name: _whole(parameter) for name, parameter in network.named_parameters()}
+    return {"gradients": gradients, "weights": weights}
+
+
+def _whole(value: torch.Tensor) -> torch.Tensor:
+    full = getattr(value, "full_tensor", None)
+    tensor: torch.Tensor = value if full is None else full()
+    return tensor.detach().cpu().to_dense() if tensor.is_sparse else tensor.detach().cpu()
+
+
+def _launch(subject: Subject, kind: str) -> str:
+    """Start the processes, wait for them, and read what each has found."""
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    gpus = subject.device.startswith("cuda") and torch.cuda.device_count() >= WORLD
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        torch.save(reference(subject), folder / "reference.pt")
+        torch.save(subject.network.state_dict(), folder / "weights.pt")
+        request = {"kind": kind, "plan": dict(subject.plan), "seed": subject.seed, "gpus": gpus}
+        source = Path(folder / "source.py")
+        source.write_text(subject.source, encoding="utf-8")
+        (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=WORLD,
+            run_id=f"netgen{os.getpid()}",
+            rdzv_backend="c10d",
+            rdzv_endpoint="127.0.0.1:0",
+            local_addr="127.0.0.1",
+            max_restarts=0,
+            monitor_interval=0.1,
+        )
+        code = _RANK.format(path=json.dumps(sys.path), package=__package__)
+        command = [sys.executable, "-I", "-c", code, str(folder)]
+        failure = ""
+        try:
+            elastic_launch(config, command[0])(*command[1:])
+        except Exception as error:
+            failure = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+        return _read(folder, kind, failure, "nccl" if gpus else "gloo")
+
+
+def _read(folder: Path, kind: str, failure: str, backend: str) -> str:
+    answers: list[Mapping[str, Any]] = []
+    for rank in range(WORLD):
+        path = folder / f"rank{rank}.json"
+        if path.is_file():
+            answers.append(json.loads(path.read_text(encoding="utf-8")))
+    for answer in answers:
+        if answer["finding"]:
+            raise Disproof(f"{kind}: {answer['finding']}", answer["where"], "NG407")
+    if failure or len(answers) < WORLD:
+        raise Disproof(f"{kind}: the processes did not end well: {failure}", code="NG407")
+    worst = max(answer["difference"] for answer in answers)
+    return (
+        f"{WORLD} processes ({backend}) have the loss, the gradients and the weights of one after "
+        f"a step (largest difference {worst:.2g})"
+    )

@@ -1,0 +1,43 @@
+"""`forward` and `eval`: the network runs, in training and in evaluation, as it was predicted."""
+
+from __future__ import annotations
+
+import torch
+
+from .subject import Subject, samples
+from .values import doubt_idle_inputs, doubt_infinite
+from .watch import check_outputs, observe
+
+
+def forward(subject: Subject) -> str:
+    """Run in training with batches of 2 and 3; the first is kept to be differentiated."""
+    if subject.device == "meta":
+        return _on_meta(subject)
+    subject.network.train()
+    with torch.no_grad():
+        observe(subject, 1)
+    with torch.set_grad_enabled("backward" in subject.levels):
+        subject.outputs = observe(subject, 0)
+    doubt_infinite(subject, subject.outputs)
+    return "batches of 2 and 3 in training"
+
+
+def _on_meta(subject: Subject) -> str:
+    """Shapes on the device that holds no data."""
+    with torch.device("meta"), torch.no_grad():
+        for run in (0, 1):
+            observe(subject, run)
+    subject.notes.append("shapes only: nothing was computed")
+    return "shapes of batches of 2 and 3"
+
+
+def evaluate(subject: Subject) -> str:
+    """Run in evaluation, watched and unwatched; see whether the inputs make a difference."""
+    subject.network.eval()
+    with torch.no_grad():
+        doubt_infinite(subject, observe(subject, 0))
+        # once more unobserved: torch takes other paths where nobody looks
+        second = subject.plan["runs"][1]
+        check_outputs(subject.network(*samples(second, subject.device)), second)
+        doubt_idle_inputs(subject)
+    return "batches of 2 and 3 in evaluation"

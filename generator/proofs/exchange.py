@@ -1,0 +1,98 @@
+"""`export`, `compile`, `onnx`, `script`: what torch makes of the network computes the same."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .subject import Disproof, Subject, tensors_in
+from .values import hold_equal
+
+RUNS = (0, 1)  # both batch sizes
+
+
+def export(subject: Subject) -> str:
+    """`torch.export` with a dynamic batch; the program runs with another batch size, too."""
+    network = subject.twin()
+    program = torch.export.export(
+        network, tuple(subject.inputs(0)), dynamic_shapes=_dynamic(subject)
+    )
+    return _compare(subject, "the exported program", program.module())
+
+
+def _dynamic(subject: Subject) -> tuple[dict[int, Any], ...]:
+    """The batch as a free dimension of each input that has one."""
+    batch = torch.export.Dim("batch")
+    return tuple({} if dim is None else {dim: batch} for dim in subject.batch_dims)
+
+
+def _compare(subject: Subject, what: str, made: Any) -> str:
+    """Hold what was made of the network against the network, for each batch size."""
+    network, largest = subject.twin(), 0.0
+    for run in RUNS:
+        inputs = subject.inputs(run)
+        largest = max(largest, hold_equal(what, made(*inputs), network(*inputs)))
+    batched = any(dim is not None for dim in subject.batch_dims)
+    sizes = "batches of 2 and 3" if batched else "one size"
+    return f"{what} gives the same for {sizes} (largest difference {largest:.2g})"
+
+
+def compiled(subject: Subject) -> str:
+    """`torch.compile` with torch's default backend."""
+    import torch._inductor.config as inductor
+
+    inductor.compile_threads = 1  # no processes beside this one, which may be ended at any time
+    try:
+        return _compare(subject, "the compiled network", torch.compile(subject.twin()))
+    finally:
+        torch.compiler.reset()
+
+
+def script(subject: Subject) -> str:
+    """`torch.jit.script`: the source without Python."""
+    return _compare(subject, "the script", torch.jit.script(subject.twin()))
+
+
+def onnx(subject: Subject) -> str:
+    """An ONNX file with a dynamic batch, run by onnxruntime on the CPU."""
+    onnxruntime = _installed("onnxruntime")
+    _installed("onnxscript")  # torch's exporter needs it
+    network = subject.twin().cpu()
+    inputs = tuple(x.cpu() for x in subject.inputs(0))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        program = torch.onnx.export(
+            network, inputs, dynamo=True, dynamic_shapes=_dynamic(subject), verbose=False
+        )
+        assert program is not None
+        program.save(path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return _compare(subject, "the ONNX model", _Session(session))
+
+
+def _installed(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        help = "pip install 'torch-netgen[onnx]'"
+        raise Disproof(f"`{name}` is not installed: {help}", code="NG407") from None
+
+
+class _Session:
+    """A session of onnxruntime, called as the network is."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.names: Sequence[str] = [x.name for x in session.get_inputs()]
+
+    def __call__(self, *inputs: torch.Tensor) -> list[torch.Tensor]:
+        values = [x.cpu().numpy() for x in tensors_in(inputs)]
+        found = self.session.run(None, dict(zip(self.names, values, strict=True)))
+        return [torch.from_numpy(value) for value in found]

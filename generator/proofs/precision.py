@@ -1,0 +1,33 @@
+"""`dtype`: the forward pass in the element types of half the width."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from .subject import Disproof, Subject, named_outputs, tensors_in
+from .values import is_finite
+
+
+def dtype(subject: Subject) -> str:
+    """Run a copy of the network in bfloat16 and in float16, and see how far its outputs move."""
+    found = []
+    expected = tensors_in(subject.twin()(*subject.inputs(0)))
+    for half in (torch.bfloat16, torch.float16):
+        name = str(half).removeprefix("torch.")
+        network = copy.deepcopy(subject.network).to(half).eval()
+        inputs = [x.to(half) if x.is_floating_point() else x for x in subject.inputs(0)]
+        outputs = list(named_outputs(network(*inputs)))
+        share = 0.0
+        for (key, value), wanted in zip(outputs, expected, strict=True):
+            if value.shape != wanted.shape:
+                shapes = f"{tuple(value.shape)}, not {tuple(wanted.shape)}"
+                raise Disproof(f"in {name} `{key}` has the shape {shapes}", code="NG407")
+            if is_finite(wanted) and not is_finite(value):
+                raise Disproof(f"in {name} `{key}` is not finite", code="NG407")
+            if wanted.is_floating_point() and wanted.numel():
+                scale = float(wanted.abs().max()) or 1.0
+                share = max(share, float((value.float() - wanted.float()).abs().max()) / scale)
+        found.append(f"{name} runs, its outputs within {share:.2%} of float32's")
+    return "; ".join(found)

@@ -1,0 +1,177 @@
+"""What is on trial: the generated source as a module, its network, and sample inputs for it."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import linecache
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..plan import LARGEST_TOKEN
+
+FILE = "<generated>"
+
+
+class Disproof(Exception):
+    """Reality differs from a prediction; `where` is the layer's path, if one is to blame."""
+
+    def __init__(self, message: str, where: str = "", code: str = "NG401") -> None:
+        super().__init__(message)
+        self.where = where
+        self.code = code
+
+
+@dataclass(slots=True)
+class Subject:
+    """A network with the plan that it is held against.
+
+    `outputs` are those of a forward pass that has not been differentiated yet. `findings` are
+    doubts as ``code``, ``message``, ``where`` and ``help``, `notes` what could not be shown.
+    """
+
+    source: str
+    plan: Mapping[str, Any]
+    device: str
+    seed: int
+    module: types.ModuleType
+    forward: ast.FunctionDef  # the one that is watched
+    network: nn.Module
+    levels: Sequence[str] = ()
+    outputs: Any = None
+    findings: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def fresh(self) -> nn.Module:
+        """Another network of the same seed."""
+        torch.manual_seed(self.seed)
+        network: nn.Module = getattr(self.module, self.plan["class_name"])()
+        return network.to(self.device)
+
+    def twin(self) -> nn.Module:
+        """A copy of the network in evaluation mode."""
+        return copy.deepcopy(self.network).eval()
+
+    def inputs(self, run: int) -> list[torch.Tensor]:
+        """Random inputs for a run, the same ones each time."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed + run + 1)
+            return samples(self.plan["runs"][run], self.device)
+
+    @property
+    def batch_dims(self) -> list[int | None]:
+        """The dimension of the batch in each input."""
+        return [request["batch"] for request in self.plan["runs"][0]["samples"]]
+
+
+def load(source: str, class_name: str) -> tuple[types.ModuleType, ast.FunctionDef]:
+    """Import the source as a module, and find the `forward` that will be watched."""
+    linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
+    tree = ast.parse(source, FILE)
+    module = types.ModuleType("netgen_generated")
+    sys.modules[module.__name__] = module
+    exec(compile(tree, FILE, "exec"), module.__dict__)
+    network = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name
+    )
+    forward = next(
+        node
+        for node in network.body
+        if isinstance(node, ast.FunctionDef) and node.name == "forward"
+    )
+    return module, forward
+
+
+def subject_of(request: Mapping[str, Any], device: str) -> Subject:
+    """Import and instantiate what a request is about, its weights held against the plan."""
+    plan = request["plan"]
+    module, forward = load(request["source"], plan["class_name"])
+    torch.manual_seed(request["seed"])
+    with torch.device("meta" if device == "meta" else "cpu"):
+        network: nn.Module = getattr(module, plan["class_name"])()
+    check_weights(network, plan)
+    network.to(device)
+    levels = request["levels"]
+    return Subject(
+        request["source"], plan, device, request["seed"], module, forward, network, levels
+    )
+
+
+def check_weights(network: nn.Module, plan: Mapping[str, Any]) -> None:
+    """Hold names, shapes, types and order of parameters and buffers against the plan."""
+    parameters = network.named_parameters(remove_duplicate=False)
+    trainable = {name for name, weight in parameters if weight.requires_grad}
+    real = [
+        [name, list(value.shape), type_name(value), name in trainable]
+        for name, value in network.state_dict().items()
+    ]
+    for found, predicted in zip(real, plan["weights"], strict=False):
+        if found != list(predicted):
+            path = str(found[0]).rpartition(".")[0]
+            message = f"a weight is {found}, but {list(predicted)} was predicted"
+            raise Disproof(message, path)
+    if len(real) != len(plan["weights"]):
+        raise Disproof(f"there are {len(real)} weights, but {len(plan['weights'])} were predicted")
+    count = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+    if count != plan["parameters"]:
+        raise Disproof(f"there are {count} parameters, but {plan['parameters']} were predicted")
+
+
+def samples(run: Mapping[str, Any], device: str) -> list[torch.Tensor]:
+    """Random inputs of the shapes and types that the network declares."""
+    return [sample(request).to(device) for request in run["samples"]]
+
+
+def sample(request: Mapping[str, Any]) -> torch.Tensor:
+    """One random input."""
+    shape: list[int] = request["shape"]
+    dtype: torch.dtype = getattr(torch, request["dtype"])
+    low: float | None = request["low"]
+    high: float | None = request["high"]
+    if request["kind"] == "zeros":
+        return torch.zeros(shape, dtype=dtype)
+    if dtype == torch.bool:
+        return torch.zeros(shape, dtype=dtype)  # as a mask: nothing is hidden
+    if dtype.is_floating_point or dtype.is_complex:
+        if high is None:
+            small = dtype.is_floating_point and dtype.itemsize < 4
+            real = torch.float32 if small else dtype
+            return torch.randn(shape, dtype=real).to(dtype)
+        start = 0.0 if low is None else low
+        values: torch.Tensor = torch.rand(shape) * (high - start) + start
+        return values.to(dtype)
+    start, end = int(low or 0), int(LARGEST_TOKEN if high is None else high)
+    return torch.randint(start, max(end, start + 1), shape).to(dtype)
+
+
+def type_name(value: torch.Tensor) -> str:
+    """torch's name of an element type."""
+    return str(value.dtype).removeprefix("torch.")
+
+
+def tensors_in(outputs: Any) -> list[torch.Tensor]:
+    """The tensors that a network gives, one after the other."""
+    return [value for _, value in named_outputs(outputs)]
+
+
+def named_outputs(outputs: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """The outputs with what they are called."""
+    if isinstance(outputs, Mapping):
+        yield from outputs.items()
+    elif isinstance(outputs, (tuple, list)):
+        for place, value in enumerate(outputs):
+            yield f"output {place}", value
+    else:
+        yield "output", outputs
+
+
+def differentiable(outputs: Any) -> list[torch.Tensor]:
+    """The outputs that a gradient can start from, as real numbers."""
+    smooth = [value for value in tensors_in(outputs) if value.requires_grad]
+    return [value.abs() if value.is_complex() else value for value in smooth]
