@@ -7,11 +7,12 @@ import difflib
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .diagnostics import Diagnostic, NetgenError, printable
+from .figures import Figures
 from .files import check_target, read_output, write
 from .levels import Demand, Proof
 from .records import inputs_text, recall, record_key, remember
@@ -55,6 +56,8 @@ class Outcome:
     diagnostics: tuple[Diagnostic, ...] = ()
     layers: tuple[dict[str, Any], ...] = ()
     parameters: int = 0
+    macs: int = 0
+    memory: Mapping[str, int] = field(default_factory=dict)
     proofs: tuple[dict[str, Any], ...] = ()
     fresh: bool = False
     source: str = ""
@@ -98,12 +101,16 @@ def _own_mistake(error: Exception) -> Diagnostic:
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that can be built."""
     from .prediction import check_source
-    from .rows import rows
 
     found = check_source(source, job.overrides, strict=job.strict)
-    layers = tuple(asdict(row) for row in rows(found.graph))
-    parameters = found.graph.parameter_count
-    return {"layers": layers, "parameters": parameters, "diagnostics": found.warnings}
+    return {**_facts(found.plan.figures), "diagnostics": found.warnings}
+
+
+def _facts(figures: Figures) -> dict[str, Any]:
+    """The figures of a network as plain data."""
+    layers = tuple(asdict(row) for row in figures.rows)
+    totals = {"parameters": figures.parameters, "macs": figures.macs}
+    return {"layers": layers, **totals, "memory": asdict(figures.memory)}
 
 
 def _compared(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
@@ -120,9 +127,7 @@ def _compared(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         )
         error.diff = _diff(str(job.target), there or "", result.source)
         raise error
-    layers = tuple(asdict(row) for row in result.shapes)
-    facts = {"parameters": result.parameter_count, "diagnostics": result.warnings, "fresh": True}
-    return {"layers": layers, **facts}
+    return {**_facts(result.figures), "diagnostics": result.warnings, "fresh": True}
 
 
 def _diff(name: str, old: str, new: str) -> str:
@@ -156,13 +161,11 @@ def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
 
     used = None if job.demand is None else worker
     result = build_source(source, job.overrides, used, job.demand, strict=job.strict)
-    layers = tuple(asdict(row) for row in result.shapes)
-    proofs = tuple(_as_record(proof) for proof in result.proofs)
-    facts = {"layers": layers, "parameters": result.parameter_count, "proofs": proofs}
+    facts = {**_facts(result.figures), "proofs": tuple(map(_as_record, result.proofs))}
     if job.target is not None:
         _check_target(job, job.target)  # once more: a run takes its time
         write(job.target, result.source)
-        if proofs and not result.warnings:
+        if result.proofs and not result.warnings:
             remember(_key(job, source, result.source), facts)
     return {**facts, "diagnostics": result.warnings, "source": result.source}
 

@@ -1,74 +1,11 @@
-"""What a network's run takes of memory, and what the machine has: refused before it is taken."""
+"""What the machine has of memory, and how sizes are told."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from .graph import Graph, Node
-from .layers.base import TensorType, arguments
-
 GIB = 2**30
-# what gives another view of the same numbers
-VIEWS = frozenset(
-    """Chunk Expand Flatten Identity Permute Reshape Select Slice Split Squeeze Transpose Unflatten
-    Unsqueeze""".split()
-)
-_BYTES = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """The bytes that a run of a network takes at the least.
-
-    `weights` are parameters, their gradients and buffers; `activations` what a step of training
-    on a batch of two keeps: the outputs of layers with weights, and at least half of all.
-    """
-
-    weights: int
-    activations: int
-
-
-def needed(graph: Graph) -> Need:
-    """What a run takes, from the shapes alone."""
-    weights = sum(
-        math.prod(map(int, weight.shape)) * _width(weight.dtype) * (1 + weight.trainable)
-        for weight in graph.weights()
-    )
-    kept, made = 0, sum(_size(x.type) for x in graph.inputs)
-    for node in _calls(graph.nodes):
-        sizes = sum(_size(type_) for type_ in node.outputs.values())
-        if node.row is not None and node.row.name not in VIEWS:
-            made += sizes
-        if node.target and node.row is not None and node.row.weights(arguments(node.args)):
-            kept += sizes
-    return Need(weights, max(kept, made // 2))
-
-
-def _calls(nodes: tuple[Node, ...]) -> Iterator[Node]:
-    """All calls of layers, those in containers and blocks included."""
-    for node in nodes:
-        if node.kind == "absent":
-            continue
-        if node.use is not None:
-            yield from _calls(node.use.graph.nodes)
-        elif node.body:
-            yield from _calls(node.body)
-        else:
-            yield node
-
-
-def _size(type_: TensorType) -> int:
-    return type_.numel * _width(type_.dtype)
-
-
-def _width(dtype: str) -> int:
-    """The bytes of an element."""
-    digits = "".join(char for char in dtype if char.isdigit())
-    return _BYTES.get(dtype) or _BYTES[digits]
 
 
 def available() -> int | None:

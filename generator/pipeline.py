@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import source as sources
 from .diagnostics import Diagnostic, NetgenError, as_errors
+from .figures import Figures
 from .files import check_target, write
 from .graph import Graph
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .places import Places
 from .prediction import check_source
 from .records import inputs_text
-from .rows import rows
 from .smoke import Worker
 from .source import Source
 from .table import Row
@@ -31,6 +31,7 @@ class Result:
 
     source: str
     graph: Graph
+    figures: Figures
     proofs: tuple[Proof, ...] = ()
     path: Path | None = None
     warnings: tuple[Diagnostic, ...] = ()
@@ -38,7 +39,7 @@ class Result:
     @property
     def shapes(self) -> tuple[Row, ...]:
         """The layers with their output shapes and parameters, in the order of the calls."""
-        return rows(self.graph)
+        return self.figures.rows
 
     @property
     def parameter_count(self) -> int:
@@ -132,7 +133,7 @@ def build_source(
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))
     graph = replace(graph, params=classes[-1].params)
-    return Result(text, graph, proofs, warnings=(*found.warnings, *doubts))
+    return Result(text, graph, plan.figures, proofs, warnings=(*found.warnings, *doubts))
 
 
 def _doubts(proofs: Sequence[Proof], allowed: Sequence[str]) -> tuple[Diagnostic, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
+from .figures import Figures, figures
 from .flow import Statement, forward_statements
 from .graph import Graph, Node, Placeholder, Ref
 from .layers.base import TensorType, arguments
-from .memory import Need, needed
-from .shapes import concrete, propagate
+from .trace import Trace, concrete, propagate
 
 BATCHES = (2, 3)
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
@@ -56,8 +57,13 @@ class Plan:
     weights: tuple[tuple[str, list[int], str, bool], ...]
     parameters: int
     names: tuple[str, ...]  # of the call that each statement makes
-    need: Need
+    figures: Figures
     idle: tuple[str, ...] = ()  # modules that are not called
+
+    def request(self) -> dict[str, Any]:
+        """All but the figures, as plain data."""
+        names = [field.name for field in fields(self) if field.name != "figures"]
+        return {name: _plain(getattr(self, name)) for name in names}
 
 
 def make_plan(graph: Graph, network: Graph) -> Plan:
@@ -68,15 +74,23 @@ def make_plan(graph: Graph, network: Graph) -> Plan:
     weights = graph.weights()
     statements = forward_statements(network)
     nodes = [statement.node for statement in statements]
+    sizes = [{**graph.sizes, "N": batch} for batch in BATCHES]
+    traces = [propagate(graph, known) for known in sizes]
     return Plan(
         graph.name,
-        tuple(_run(graph, statements, {**graph.sizes, "N": batch}) for batch in BATCHES),
+        tuple(map(partial(_run, graph, statements), traces, sizes)),
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
-        needed(graph),
+        figures(graph, traces[0]),
         tuple(_idle(graph)),
     )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return asdict(value) if isinstance(value, (Run, Sample)) else value
 
 
 def _idle(graph: Graph, ports: Sequence[int] | None = None) -> list[str]:
@@ -111,8 +125,9 @@ def _dead(node: Node, live: bool, ports: Sequence[int]) -> Iterable[tuple[str, b
             yield ".".join(filter(None, (target, path))), path in gone
 
 
-def _run(graph: Graph, statements: Sequence[Statement], sizes: Mapping[str, int]) -> Run:
-    trace = propagate(graph, sizes)
+def _run(
+    graph: Graph, statements: Sequence[Statement], trace: Trace, sizes: Mapping[str, int]
+) -> Run:
     found = trace.outputs
     variables = []
     for statement in statements:
@@ -124,8 +139,9 @@ def _run(graph: Graph, statements: Sequence[Statement], sizes: Mapping[str, int]
                 held.append((name, [*map(int, type_.shape)], type_.dtype))
         variables.append(tuple(held))
     calls: dict[str, list[tuple[list[int], str]]] = {}
-    for path, type_ in trace.calls:
-        calls.setdefault(path, []).append(_shape(type_))
+    for call in trace.calls:
+        if call.is_module:
+            calls.setdefault(call.path, []).append(_shape(call.output))
     samples = tuple(
         _sample(graph, place, placeholder, concrete(placeholder.type, sizes), found)
         for place, placeholder in enumerate(graph.inputs)

@@ -18,10 +18,10 @@ from .graph import Graph, lint
 from .layers.base import Refusal
 from .lower import lower
 from .plan import Plan, make_plan
-from .shapes import propagate
 from .sizes import TooLong
 from .source import Source
 from .spec import Document, Reading, read_document
+from .trace import propagate
 
 # sample values for sizes like `H` that `sizes` leaves out: the first that the network takes;
 # sizes of other names are other numbers, or they would agree by accident

@@ -44,15 +44,21 @@ def recall(key: str) -> dict[str, Any] | None:
     return found if _sound(found) else None
 
 
+_KEYS = {"layers", "parameters", "macs", "memory", "proofs"}
+
+
 def _sound(found: Any) -> bool:
     """Whether a record is one that was written here, as far as can be told."""
-    if not isinstance(found, dict) or found.keys() != {"layers", "parameters", "proofs"}:
+    if not isinstance(found, dict) or found.keys() != _KEYS:
         return False
     proofs, layers = found["proofs"], found["layers"]
     columns = {"name": str, "type": str, "output": str, "parameters": int}
+    columns |= {"macs": int, "activations": int, "kept": int}
+    sizes = dict.fromkeys(("weights", "gradients", "training", "inference"), int)
     rows = isinstance(layers, list) and all(_of_kinds(row, columns) for row in layers)
     proven = isinstance(proofs, list) and bool(proofs) and all(map(_is_proof, proofs))
-    return proven and rows and type(found["parameters"]) is int
+    counted = type(found["parameters"]) is int and type(found["macs"]) is int
+    return proven and rows and counted and _of_kinds(found["memory"], sizes)
 
 
 def _is_proof(value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from .diagnostics import Diagnostic, Location, printable
 from .job import Outcome
 from .levels import DEFAULT_LEVELS
+from .memory import shown
 from .table import Row, table_text
 from .version import __version__
 
@@ -69,11 +70,19 @@ def _tell_success(outcome: Outcome, to: TextIO) -> None:
     """The table of shapes, the verdict of the smoke-run, and what was written."""
     rows = [Row(**row) for row in outcome.layers]
     print(table_text(rows, outcome.parameters), file=to)
+    print(_figures(outcome), file=to)
     for line in _verdicts(outcome):
         print(line, file=to)
     if outcome.target is not None:
         written = f"wrote {outcome.target} in {outcome.seconds:.2f} s"
         print(f"{outcome.target} is up to date" if outcome.fresh else written, file=to)
+
+
+def _figures(outcome: Outcome) -> str:
+    """Computed figures; memory is that of the smoke-run's batch."""
+    training, inference = (shown(outcome.memory[key]) for key in ("training", "inference"))
+    memory = f"activations of a batch of 2: {inference} at most, {training} kept in training"
+    return f"{outcome.macs:,} multiply-adds for a sample; {memory}"
 
 
 def _verdicts(outcome: Outcome) -> Iterator[str]:
@@ -82,14 +91,15 @@ def _verdicts(outcome: Outcome) -> Iterator[str]:
         yield "not run: --no-smoke"
     before = "before, " if outcome.fresh else ""
     for proof in outcome.proofs:
-        usual = [shown["level"] for shown in proof["levels"] if shown["level"] in DEFAULT_LEVELS]
+        names = [level["level"] for level in proof["levels"]]
+        usual = [name for name in names if name in DEFAULT_LEVELS]
         parts = [f"{_listed(usual)}, batches of 2 and 3"] if usual else []
         what = "; ".join([*parts, *proof["notes"]])
         seconds = f"{before}in {proof['seconds']:.2f} s (torch {proof['torch']})"
         yield f"smoke-run on {proof['device']}: passed {seconds}{': ' if what else ''}{what}"
-        for shown in proof["levels"]:
-            if shown["level"] not in DEFAULT_LEVELS:
-                yield f"  {shown['level']}: {shown['found']} ({shown['seconds']:.2f} s)"
+        for level in proof["levels"]:
+            if level["level"] not in DEFAULT_LEVELS:
+                yield f"  {level['level']}: {level['found']} ({level['seconds']:.2f} s)"
         if proof["speed"] is not None:
             yield f"  {_speed(proof['speed'])}"
 
@@ -141,8 +151,8 @@ def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    keys = ("config", "verb", "ok", "fresh", "diff", "parameters", "layers", "proofs", "seconds")
-    found = {key: getattr(outcome, key) for key in keys}
+    names = "config verb ok fresh diff parameters macs memory layers proofs seconds"
+    found = {name: getattr(outcome, name) for name in names.split()}
     return {**found, "output": outcome.target if outcome.ok else None}
 
 

@@ -1,31 +1,11 @@
-"""From layers to the rows of the table: of a whole network, or of one as far as it was read."""
+"""The table of a network as far as it was read, where something went wrong."""
 
 from __future__ import annotations
 
-from .graph import Graph, Node
-from .layers.base import arguments, parameter_count
+from .layers.base import parameter_count
 from .scope import Scope, to_module
 from .sizes import shape_text
 from .table import Row, table_text
-
-
-def rows(graph: Graph) -> tuple[Row, ...]:
-    """A row for each call, in order; blocks are one row."""
-    seen: set[str] = set()
-    found = [Row(x.name, "input", shape_text(x.type.shape), 0) for x in graph.inputs]
-    for node in graph.nodes:
-        for leaf in node.leaves():
-            found.append(_row(leaf, seen))
-    return tuple(found)
-
-
-def _row(node: Node, seen: set[str]) -> Row:
-    assert node.row is not None
-    count = 0
-    if node.target not in seen:
-        count = parameter_count(node.row.weights(arguments(node.args)))
-        seen.add(node.target)
-    return Row(node.name, node.row.name, shape_text(node.output.shape), count)
 
 
 def table_so_far(scope: Scope | None) -> str:

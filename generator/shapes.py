@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from .binding import rebind
-from .context import INDEX
-from .graph import Graph, Node, Ref
 from .layers.base import (
     REQUIRED,
     THIS,
@@ -24,7 +21,6 @@ from .layers.base import (
 from .layers.broadcasting import meeting
 from .literals import literal
 from .sizes import (
-    Dim,
     Size,
     is_runtime,
     is_unknown,
@@ -33,7 +29,6 @@ from .sizes import (
     shape_text,
     shown,
     shown_shape,
-    symbols_in,
 )
 from .tables import Table
 
@@ -182,131 +177,3 @@ def _text(value: Any) -> str:
 def _check_sizes(row: Layer, tensor: TensorType) -> None:
     if tensor.numel > 2**62:
         refuse(f"`{row.name}` would give a tensor of {shape_text(tensor.shape)}: too large")
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The types in one run: of each call of the graph by port, and of every layer as it is called.
-
-    `calls` holds the path and the first output of the layers in order, those in containers and
-    blocks included.
-    """
-
-    outputs: tuple[Mapping[str, TensorType], ...]
-    calls: tuple[tuple[str, TensorType], ...]
-
-
-def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
-    """The types in a run with these run-time sizes (``N`` among them).
-
-    Raises `Refusal` where the network can't take the sizes, so that what holds at the sample
-    sizes by accident does not pass.
-    """
-    inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
-    calls: list[tuple[str, TensorType]] = []
-    known = _run(graph, inputs, sizes, "", calls)
-    return Trace(tuple(known[len(inputs) :]), tuple(calls))
-
-
-def _run(
-    graph: Graph,
-    inputs: Sequence[TensorType],
-    sizes: Mapping[str, int],
-    prefix: str,
-    calls: list[tuple[str, TensorType]],
-) -> list[Mapping[str, TensorType]]:
-    """The outputs of inputs and calls; `prefix` is the path of the module that is run."""
-    values = {**graph.values, **sizes}
-    if "N" in sizes:
-        values["N"] = Dim.named("N", sizes["N"], runtime=True)
-    known: list[Mapping[str, TensorType]] = [{"output": type_} for type_ in inputs]
-    for node in graph.nodes:
-        reads = [_pick(known, ref) for ref in node.inputs]
-        if node.kind == "absent" and node.otherwise is not None:
-            reads = [_pick(known, node.otherwise)]
-        named = {name: _pick(known, ref) for name, ref in node.named}
-        known.append(_call(node, reads, named, values, prefix, calls))
-    return known
-
-
-def _pick(known: Sequence[Mapping[str, TensorType]], ref: Ref) -> TensorType:
-    outputs = known[ref.node]
-    return outputs[ref.port] if ref.port in outputs else next(iter(outputs.values()))
-
-
-def _call(
-    node: Node,
-    inputs: Sequence[TensorType],
-    named: Mapping[str, TensorType],
-    values: Mapping[str, Any],
-    prefix: str,
-    calls: list[tuple[str, TensorType]],
-) -> Mapping[str, TensorType]:
-    """The outputs of a call, all calls of modules in it noted."""
-    if node.kind == "absent":
-        return {"output": inputs[0]}
-    path = _join(prefix, node.target)
-    outputs: Mapping[str, TensorType]
-    if node.use is not None:
-        outputs = _call_block(node.use.graph, inputs, values, path, calls)
-    elif node.row is not None:
-        outputs = apply(node.row, _settled(node.args, values), inputs, named).outputs
-    else:
-        for child, numbered in _turns(node, values):
-            found = _call(child, inputs, {}, numbered, prefix, calls)
-            inputs = (next(iter(found.values())), *inputs[1:])
-        return {"output": inputs[0]}
-    if node.target.strip(".") and not (node.row and node.row.source):
-        calls.append((path, next(iter(outputs.values()))))
-    return outputs
-
-
-def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mapping[str, Any]]]:
-    """The calls in a container, with what names stand for there: copies have numbers."""
-    for child in node.body:
-        if child.kind != "copies":
-            yield child, values
-        for index, copy in enumerate(child.body if child.kind == "copies" else (), child.start):
-            yield copy, {**values, INDEX: index}
-
-
-def _call_block(
-    graph: Graph,
-    inputs: Sequence[TensorType],
-    values: Mapping[str, Any],
-    path: str,
-    calls: list[tuple[str, TensorType]],
-) -> Mapping[str, TensorType]:
-    sizes = {
-        symbol.name: int(size)
-        for placeholder, type_ in zip(graph.inputs, inputs, strict=True)
-        for named, size in zip(placeholder.type.shape, type_.shape, strict=True)
-        for symbol in symbols_in(named)
-    }
-    known = _run(graph, inputs, sizes, path, calls)
-    return {
-        key if key is not None else str(place): _pick(known, ref)
-        for place, (key, ref) in enumerate(graph.outputs)
-    }
-
-
-def _join(prefix: str, target: str) -> str:
-    return ".".join(filter(None, (prefix, target.strip("."))))
-
-
-def _settled(args: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Arguments with run-time sizes as the numbers that they have in the run."""
-    if not is_runtime(args):
-        return args
-    return {
-        name: rebind(value, values) if is_runtime(value) else value for name, value in args.items()
-    }
-
-
-def concrete(type_: TensorType, sizes: Mapping[str, int]) -> TensorType:
-    """An input's type with its run-time sizes put in."""
-    shape = []
-    for size in type_.shape:
-        names = [symbol.name for symbol in symbols_in(size) if symbol.runtime]
-        shape.append(sizes[names[0]] if names else int(size))
-    return replace(type_, shape=tuple(shape))

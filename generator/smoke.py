@@ -91,7 +91,7 @@ class Worker:
             _check_memory(plan, self.most_memory)
         request = {
             "source": source,
-            "plan": dataclasses.asdict(plan),
+            "plan": plan.request(),
             **dataclasses.asdict(demand),
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}")
@@ -190,7 +190,7 @@ def _check_memory(plan: Plan, most: int | None) -> None:
     from .memory import available, shown
 
     known = [size for size in (available(), most) if size is not None]
-    total = plan.need.weights + plan.need.activations
+    total = plan.figures.memory.step
     if not known or total <= min(known):
         return
     left = "are allowed" if most == min(known) else "are left"
@@ -202,9 +202,10 @@ def _check_memory(plan: Plan, most: int | None) -> None:
 def _parts(plan: Plan) -> tuple[str, ...]:
     from .memory import shown
 
+    memory = plan.figures.memory
     return (
-        f"weights with their gradients take {shown(plan.need.weights)}",
-        f"the activations of a batch of 2 take {shown(plan.need.activations)}",
+        f"weights with their gradients take {shown(memory.weights + memory.gradients)}",
+        f"what training keeps of a batch of 2 takes {shown(memory.training)}",
     )
 
 
@@ -212,5 +213,5 @@ def _need_text(plan: Plan) -> str:
     """What a run takes at the least, in words."""
     from .memory import shown
 
-    total = plan.need.weights + plan.need.activations
+    total = plan.figures.memory.step
     return f"needs {shown(total)} or more: {', '.join(_parts(plan))}"

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 class Row:
     """A layer: its name, type, output shape as text, and number of trainable elements.
 
-    A layer that is applied again shares its parameters: they count once.
+    A layer that is applied again shares its parameters: they count once. `macs` are multiply-adds
+    for one sample, `activations` the elements of its outputs and `kept` the bytes that it is the
+    first to keep for gradients, both for a batch of 2.
     """
 
     name: str
     type: str
     output: str
     parameters: int
+    macs: int = 0
+    activations: int = 0
+    kept: int = 0
 
 
 def table_text(table: Sequence[Row], total: int) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torch_netgen import build
+
+from .conftest import CONFIGS
 
 IMAGES: dict[str, Any] = {"input": [4, 9, 9]}
 ONE: dict[str, Any] = {"input": [5, 8]}
@@ -31,6 +34,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"from": ["a", "b"], "equation": "nij,njk->nik"},
     ),
 }
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_layers_macs_are_the_networks(path: Path) -> None:
+    result = build(path, smoke=False)
+    assert sum(row.macs for row in result.shapes) == result.graph.macs
+    assert sum(row.parameters for row in result.shapes) >= result.parameter_count
 
 
 @pytest.mark.parametrize("layer", CASES)

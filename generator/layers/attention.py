@@ -20,6 +20,7 @@ from .base import (
 )
 from .broadcasting import promoted
 from .kinds import BOOL, FLOAT, INT, optional
+from .saved import Saved, attention_saves
 
 
 def check_heads(embed_dim: Size, num_heads: Size, argument: str) -> None:
@@ -176,6 +177,27 @@ def _macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
     return attention_macs(a.embed_dim, length, source, extra, a.kdim or 0, a.vdim or 0)
 
 
+def sequences(batch_first: bool, x: TensorType) -> tuple[int, int]:
+    """The batch size (1 if unbatched) and the length as plain numbers."""
+    batch, length = lengths(batch_first, x)
+    return int(batch[0]) if batch else 1, int(length)
+
+
+def _saved(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    batch, length = sequences(a.batch_first, xs[0])
+    reads = sequences(a.batch_first, xs[1])[1]
+    weights = batch * a.num_heads * length * reads
+    more = attention_saves(
+        batch * length,
+        batch * reads,
+        a.embed_dim,
+        weights,
+        dropout=a.dropout,
+        shown=getattr(a, "need_weights", True),
+    )
+    return Saved(tuple(xs[:3]), more)
+
+
 LAYERS = (
     Layer(
         name="MultiheadAttention",
@@ -196,6 +218,7 @@ LAYERS = (
         infer=infer_attention,
         weights=attention_weights,
         macs=_macs,
+        saves=_saved,
         tensors=("query", "key", "value"),
         optional_tensors=("key_padding_mask", "attn_mask"),
         options=(

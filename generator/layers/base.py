@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ..algebra import Symbol
 from ..sizes import Coded, Dim, Size, plain, shown, shown_shape, symbols_in
 from .kinds import Kind
+from .saved import Saves, saves_inputs
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 MIXED = frozenset({"float16", "bfloat16", "float32"})  # beside float32 weights, on the CPU
@@ -197,8 +198,9 @@ class Layer:
     `rule(a, *inputs)` gives the output's type (a mapping from port to type where there are
     several) or raises `Refusal`; `a` holds every argument by name. `infer` gives the arguments
     that the input determines, `weights` the parameters and buffers in the order of the
-    `state_dict`, `macs` the multiply-adds for one sample. `tensors` and `optional_tensors` are
-    the inputs in the order of the module's ``forward``, `options` its other arguments.
+    `state_dict`, `macs` the multiply-adds for one sample, `saves` what training keeps for the
+    gradient. `tensors` and `optional_tensors` are the inputs in the order of the module's
+    ``forward``, `options` its other arguments.
     """
 
     name: str
@@ -209,6 +211,8 @@ class Layer:
     infer: Callable[..., dict[str, Any]] = nothing_inferred
     weights: Callable[[Args], Sequence[Weight]] = no_weights
     macs: Callable[[Args, Sequence[TensorType], Sequence[TensorType]], int] = no_macs
+    saves: Saves = saves_inputs
+    view: bool = False  # the output is the input's memory, seen in another way
     tensors: tuple[str, ...] = ("input",)
     optional_tensors: tuple[str, ...] = ()
     options: tuple[Arg, ...] = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 from .base import MIXED, Arg, Args, Layer, TensorType, Weight, agree, check_rank, pointwise, refuse
 from .kinds import BOOL, FLOAT, INT, Kind, optional
+from .saved import saves_statistics
 
 NULL = Kind("null", lambda value: None if value is None else INT.check("null"), "None", {})
 
@@ -67,6 +68,7 @@ def _norm(name: str, ranks: tuple[int, ...], *more: Arg) -> Layer:
         dtypes=MIXED,
         infer=partial(infer_features, name, ranks),
         weights=norm_weights,
+        saves=saves_statistics(lambda a, x: a.num_features),
     )
 
 

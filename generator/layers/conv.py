@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, INT, choice, each, either, items, loosely, optional
+from .saved import Saved
 from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
 
 PADDING_MODES = choice("zeros", "reflect", "replicate", "circular")
@@ -199,6 +201,7 @@ def _layers(n: int) -> tuple[Layer, Layer]:
         infer=partial(infer_channels, f"Conv{n}d", n),
         weights=partial(_weights, n, False),
         macs=partial(_macs, n, False),
+        saves=partial(_saved, n),
     )
     transposed = Layer(
         name=f"ConvTranspose{n}d",
@@ -212,6 +215,21 @@ def _layers(n: int) -> tuple[Layer, Layer]:
         options=(Arg("output_size", optional(items(INT)), None, brackets=True),),
     )
     return plain, transposed
+
+
+def _saved(n: int, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """The input, or a copy of it with the padding that the convolution can't add by itself."""
+    x, paddings = xs[0], _paddings(n, a)
+    if a.padding_mode == "zeros":
+        added = [abs(after - before) for before, after in paddings]
+    else:
+        added = [before + after for before, after in paddings]
+    sizes = [size + more for size, more in zip(x.shape[-n:], added, strict=True)]
+    copy = 4 * math.prod(map(int, (*x.shape[:-n], *sizes)))
+    mirrored = a.padding_mode in ("reflect", "replicate")  # these need the input as well
+    if not any(added) and not mirrored:
+        return Saved((x,))
+    return Saved((x,) if mirrored else (), copy)
 
 
 LAYERS = tuple(layer for n in (1, 2, 3) for layer in _layers(n))

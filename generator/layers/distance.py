@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..sizes import Size
 from .base import ALL, COMPLEX, FLOATS, WIDE, Arg, Args, Layer, TensorType, dimension, refuse
 from .broadcasting import broadcast, joined_batch, promoted
 from .kinds import BOOL, FLOAT, INDEX, NUMBER
+from .saved import Saved
 
 
 def _without(
@@ -45,6 +48,11 @@ def pairwise_distance(a: Args, x1: TensorType, x2: TensorType) -> TensorType:
     return TensorType(shape, real if real in FLOATS else "float32", batch, lost)
 
 
+def _similarity_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """Both inputs, each divided by its norm, and the norms."""
+    return Saved(tuple(xs), 4 * (2 * max(x.numel for x in xs) + 2 * ys[0].numel))
+
+
 LAYERS = (
     Layer(
         name="CosineSimilarity",
@@ -54,6 +62,7 @@ LAYERS = (
         dtypes=ALL,
         tensors=("x1", "x2"),
         functional="F.cosine_similarity",
+        saves=_similarity_saves,
     ),
     Layer(
         name="PairwiseDistance",
@@ -67,5 +76,6 @@ LAYERS = (
         dtypes=ALL,
         tensors=("x1", "x2"),
         functional="F.pairwise_distance",
+        saves=lambda a, xs, ys: Saved((ys[0],), 4 * max(x.numel for x in xs)),
     ),
 )

@@ -7,6 +7,7 @@ from functools import partial
 from .activation import INPLACE
 from .base import ALL, FLOATS, Arg, Args, Layer, TensorType, check_rank, pointwise, refuse
 from .kinds import FLOAT
+from .saved import saves_mask
 
 
 def dropout(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) -> TensorType:
@@ -23,10 +24,25 @@ def dropout(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) -> Tensor
     return pointwise(a, x)
 
 
+def _mask_rank(name: str, x: TensorType) -> int:
+    """Channels are dropped whole; torch adds the missing batch to some inputs."""
+    if name in ("Dropout", "AlphaDropout"):
+        return x.rank
+    batched = {"Dropout1d": 3, "Dropout3d": 5}.get(name, x.rank)
+    return 2 if x.rank == batched else 1
+
+
 def _dropout(name: str, *ranks: int) -> Layer:
     p = Arg("p", FLOAT, 0.5, positional=True, free=True)
     rule = partial(dropout, name, ranks)
-    return Layer(name=name, stem="dropout", rule=rule, args=(p, INPLACE), dtypes=ALL)
+    return Layer(
+        name=name,
+        stem="dropout",
+        rule=rule,
+        args=(p, INPLACE),
+        dtypes=ALL,
+        saves=saves_mask(partial(_mask_rank, name)),
+    )
 
 
 LAYERS = (

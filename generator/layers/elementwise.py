@@ -26,6 +26,7 @@ from .base import (
 )
 from .broadcasting import broadcast
 from .kinds import BOOL, FLOAT, INDEX, INT, NUMBER, TEXT, either, items, optional
+from .saved import Saved, saves_both, saves_inputs, saves_nothing, saves_output
 
 REAL_OF = {"complex64": "float32", "complex128": "float64"}
 
@@ -161,6 +162,12 @@ def _attention_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType])
     )
 
 
+def _attention_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """Queries, keys, values and the output; the weights where dropout falls on them."""
+    weights = xs[0].numel // int(xs[0].shape[-1]) * int(xs[1].shape[-2])
+    return Saved((*xs[:3], ys[0]), 12 * weights if a.dropout_p else 0)
+
+
 def _operation(name: str, rule: Callable[..., TensorType], *args: Arg, **more: Any) -> Layer:
     fields: dict[str, Any] = {"stem": name.lower(), "functional": f"torch.{name.lower()}", **more}
     return Layer(name=name, rule=rule, args=args, operation=True, **fields)
@@ -180,6 +187,7 @@ def _reduction(name: str, dtypes: frozenset[str]) -> Layer:
         dtypes=dtypes,
         functional=f".{name.lower()}",
         list_argument="dim",
+        saves=saves_both if name in ("Amax", "Amin") else saves_nothing,
     )
 
 
@@ -196,6 +204,7 @@ LAYERS: tuple[Layer, ...] = (
         _KEEP,
         dtypes=FLOATS | COMPLEX,
         functional=".norm",
+        saves=saves_both,
     ),
     _operation(
         "Normalize",
@@ -207,10 +216,18 @@ LAYERS: tuple[Layer, ...] = (
         functional="F.normalize",
     ),
     *(
-        _operation(name, promoting, dtypes=FLOATS | SIGNED | COMPLEX | {"uint8", "bool"})
-        for name in ("Exp", "Log", "Sqrt", "Sin", "Cos")
+        _operation(
+            name, promoting, dtypes=FLOATS | SIGNED | COMPLEX | {"uint8", "bool"}, saves=saves
+        )
+        for name, saves in (
+            ("Exp", saves_output),
+            ("Log", saves_inputs),
+            ("Sqrt", saves_output),
+            ("Sin", saves_inputs),
+            ("Cos", saves_inputs),
+        )
     ),
-    _operation("Neg", pointwise, dtypes=FLOATS | INTS | COMPLEX, prefix="-"),
+    _operation("Neg", pointwise, dtypes=FLOATS | INTS | COMPLEX, prefix="-", saves=saves_nothing),
     _operation("Abs", absolute, dtypes=FLOATS | INTS | COMPLEX),
     _operation("Pow", power, Arg("exponent", FLOAT, positional=True), dtypes=SMOOTH, operator="**"),
     _operation(
@@ -220,13 +237,41 @@ LAYERS: tuple[Layer, ...] = (
         Arg("max", optional(FLOAT), None),
         dtypes=FLOATS | INTS,
     ),
-    _operation("Scale", scale, Arg("factor", FLOAT, positional=True), dtypes=ALL, operator="*"),
-    _operation("Cast", cast, Arg("dtype", TEXT), dtypes=ALL, functional=".to", call="cast"),
     _operation(
-        "RandnLike", pointwise, dtypes=FLOATS, stem="randn_like", functional="torch.randn_like"
+        "Scale",
+        scale,
+        Arg("factor", FLOAT, positional=True),
+        dtypes=ALL,
+        operator="*",
+        saves=saves_nothing,
     ),
-    _operation("Tril", triangle, Arg("diagonal", INT, 0), dtypes=FLOATS | INTS | BOOLEAN | COMPLEX),
-    _operation("Triu", triangle, Arg("diagonal", INT, 0), dtypes=FLOATS | INTS | BOOLEAN | COMPLEX),
+    _operation(
+        "Cast",
+        cast,
+        Arg("dtype", TEXT),
+        dtypes=ALL,
+        functional=".to",
+        call="cast",
+        saves=saves_nothing,
+    ),
+    _operation(
+        "RandnLike",
+        pointwise,
+        dtypes=FLOATS,
+        stem="randn_like",
+        functional="torch.randn_like",
+        saves=saves_nothing,
+    ),
+    *(
+        _operation(
+            name,
+            triangle,
+            Arg("diagonal", INT, 0),
+            dtypes=FLOATS | INTS | BOOLEAN | COMPLEX,
+            saves=saves_nothing,
+        )
+        for name in ("Tril", "Triu")
+    ),
     _operation(
         "ScaledDotProductAttention",
         attention,
@@ -235,6 +280,7 @@ LAYERS: tuple[Layer, ...] = (
         Arg("scale", optional(FLOAT), None, free=True),
         dtypes=FLOATS,
         macs=_attention_macs,
+        saves=_attention_saves,
         stem="attn",
         tensors=("query", "key", "value"),
         optional_tensors=("attn_mask",),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from .base import FLOATS, MIXED, Args, Layer, TensorType, agree, check_rank, pointwise, refuse
 from .batchnorm import norm_args, norm_weights
 from .kinds import FLOAT
+from .saved import Saved
 
 
 def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:
@@ -27,6 +29,13 @@ def infer_features(n: int, a: Args, x: TensorType) -> dict[str, Any]:
     return {"num_features": x.shape[-n - 1]}
 
 
+def _saved(n: int, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """Mean and deviation of each channel of each sample; weights and averages repeated for it."""
+    channels = xs[0].numel // math.prod(map(int, xs[0].shape[-n:]))
+    copies = 2 + bool(a.affine) + 2 * bool(a.track_running_stats)
+    return Saved((xs[0],), 4 * copies * channels)
+
+
 def _norm(n: int) -> Layer:
     return Layer(
         name=f"InstanceNorm{n}d",
@@ -36,6 +45,7 @@ def _norm(n: int) -> Layer:
         dtypes=FLOATS,
         infer=partial(infer_features, n),
         weights=norm_weights,
+        saves=partial(_saved, n),
     )
 
 

@@ -18,6 +18,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, INT
+from .saved import saves_nothing
 
 
 def check_features(a: Args) -> None:
@@ -90,7 +91,14 @@ LAYERS = (
         macs=bilinear_macs,
         tensors=("input1", "input2"),
     ),
-    Layer(name="Identity", stem="identity", rule=pointwise, dtypes=ALL),
+    Layer(
+        name="Identity",
+        stem="identity",
+        rule=pointwise,
+        dtypes=ALL,
+        saves=saves_nothing,
+        view=True,
+    ),
     Layer(
         name="Linear",
         stem="fc",

@@ -24,6 +24,7 @@ from .base import (
     refuse,
 )
 from .kinds import ANY, BOOL, FLOAT, INT, TEXT, items, optional
+from .saved import saves_mask, saves_statistics
 
 
 def parameter(a: Args) -> TensorType:
@@ -115,6 +116,7 @@ LAYERS: Sequence[Layer] = (
         stem="drop_path",
         rule=drop_path,
         args=(Arg("p", FLOAT, 0.0, positional=True, free=True),),
+        saves=saves_mask(lambda x: 1),
         dtypes=FLOATS,
         local=True,
     ),
@@ -129,6 +131,7 @@ LAYERS: Sequence[Layer] = (
         dtypes=PARAMETERS,
         infer=_infer_channels,
         weights=lambda a: (Weight("weight", (a.num_channels,)), Weight("bias", (a.num_channels,))),
+        saves=saves_statistics(lambda a, x: x.numel // a.num_channels),
         local=True,
     ),
 )

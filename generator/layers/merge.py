@@ -10,6 +10,7 @@ from ..sizes import Size
 from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, TensorType, dimension, refuse
 from .broadcasting import broadcast, common_type, joined_batch, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
+from .saved import Saved, saves_inputs, saves_nothing, saves_second
 
 NUMBERS = ALL - BOOLEAN
 
@@ -216,6 +217,7 @@ def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
         variadic=(1, 100 if several else 2),
         operation=True,
         operator=sign,
+        saves=saves_inputs if name in ("Mul", "Div") else saves_nothing,
     )
 
 
@@ -271,6 +273,7 @@ LAYERS = (
     ),
     Layer(
         name="Concat",
+        saves=saves_nothing,
         stem="concat",
         rule=concat,
         args=(Arg("dim", INDEX, 1),),
@@ -283,6 +286,7 @@ LAYERS = (
     ),
     Layer(
         name="Stack",
+        saves=saves_nothing,
         stem="stack",
         rule=stack,
         args=(Arg("dim", INDEX),),
@@ -294,6 +298,7 @@ LAYERS = (
     ),
     Layer(
         name="Where",
+        saves=lambda a, xs, ys: Saved((xs[0],)),
         stem="where",
         rule=where,
         dtypes=ALL,
@@ -303,6 +308,7 @@ LAYERS = (
     ),
     Layer(
         name="MaskedFill",
+        saves=saves_second,
         stem="masked_fill",
         rule=masked_fill,
         args=(Arg("value", NUMBER, positional=True),),

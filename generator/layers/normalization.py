@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, FLOAT, INT, either, items, optional
+from .saved import Saved, saves_both, saves_input_and_copy, saves_statistics
 
 
 def group_norm(a: Args, x: TensorType) -> TensorType:
@@ -107,6 +109,12 @@ def _channels(a: Args, x: TensorType) -> dict[str, Any]:
     return {"num_channels": x.shape[1]} if x.rank > 1 else {}
 
 
+def _rms_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """The input, a number for each row, and the normalised values where they are scaled."""
+    rows = xs[0].numel // math.prod(_trailing(a))
+    return Saved((xs[0],), 4 * (rows + (xs[0].numel if a.elementwise_affine else 0)))
+
+
 def _shape_norm(name: str, *args: Arg, **more: Any) -> Layer:
     return Layer(
         name=name,
@@ -141,7 +149,7 @@ def _response_norm(name: str, rule: Callable[..., TensorType], **more: Any) -> L
 AFFINE = Arg("elementwise_affine", BOOL, True, free=True)
 
 LAYERS = (
-    _response_norm("CrossMapLRN2d", cross_map, dtypes=FLOATS | COMPLEX),
+    _response_norm("CrossMapLRN2d", cross_map, dtypes=FLOATS | COMPLEX, saves=saves_both),
     Layer(
         name="GroupNorm",
         stem="norm",
@@ -155,17 +163,20 @@ LAYERS = (
         ),
         infer=_channels,
         weights=group_weights,
+        saves=saves_statistics(lambda a, x: int(x.shape[0]) * a.num_groups),
     ),
     _shape_norm(
         "LayerNorm",
         Arg("eps", FLOAT, 1e-05, free=True),
         AFFINE,
         Arg("bias", BOOL, True, free=True),
+        saves=saves_statistics(lambda a, x: x.numel // math.prod(_trailing(a))),
     ),
     _response_norm(
         "LocalResponseNorm",
         local_response,
         dtypes=FLOATS | {"int64"},
+        saves=saves_input_and_copy,
         functional="F.local_response_norm",
     ),
     _shape_norm(
@@ -173,5 +184,6 @@ LAYERS = (
         Arg("eps", optional(FLOAT), None, free=True),
         AFFINE,
         dtypes=FLOATS | COMPLEX,
+        saves=_rms_saves,
     ),
 )

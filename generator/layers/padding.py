@@ -9,6 +9,7 @@ from typing import Any
 from ..sizes import Size
 from .base import ALL, COMPLEX, FLOATS, INTS, WIDE, Arg, Args, Layer, TensorType, check_rank, refuse
 from .kinds import FLOAT, INT, each
+from .saved import saves_inputs, saves_nothing
 
 Check = Callable[[str, Size, Size, Size], None]
 
@@ -95,6 +96,7 @@ def _layers(n: int) -> tuple[Layer, ...]:
                 dtypes=dtypes,
                 functional="F.pad",
                 functional_args=partial(_pad_call, n, mode),
+                saves=saves_nothing if mode == "circular" else saves_inputs,
             )
             for name, mode, check, dtypes in kinds
         ),
@@ -106,6 +108,7 @@ def _layers(n: int) -> tuple[Layer, ...]:
             dtypes=ALL,
             functional="F.pad",
             functional_args=partial(_pad_call, n, "constant"),
+            saves=saves_nothing,
         ),
         Layer(
             name=f"ZeroPad{n}d",
@@ -115,6 +118,7 @@ def _layers(n: int) -> tuple[Layer, ...]:
             dtypes=ALL,
             functional="F.pad",
             functional_args=partial(_pad_call, n, "constant"),
+            saves=saves_nothing,
         ),
     )
 

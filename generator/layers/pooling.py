@@ -23,6 +23,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
+from .saved import Saved, saves_averages, saves_positions, saves_second
 from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
 
 
@@ -249,6 +250,7 @@ def _averages(n: int) -> tuple[Layer, ...]:
             args=_lp_args(n),
             dtypes=powered | INTS | WIDE | BOOLEAN,
             functional=f"F.lp_pool{n}d",
+            saves=_powers_saved,
         ),
         Layer(
             name=f"AdaptiveAvgPool{n}d",
@@ -256,8 +258,14 @@ def _averages(n: int) -> tuple[Layer, ...]:
             rule=partial(adaptive_pool, n, "Avg"),
             args=(_adaptive_size(n),),
             functional=f"F.adaptive_avg_pool{n}d",
+            saves=saves_averages(n),
         ),
     )
+
+
+def _powers_saved(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """The input, its powers, and their sums."""
+    return Saved((xs[0],), 4 * (xs[0].numel + ys[0].numel))
 
 
 def _maxima(n: int) -> tuple[Layer, ...]:
@@ -271,6 +279,7 @@ def _maxima(n: int) -> tuple[Layer, ...]:
             dtypes=FLOATS if n == 1 else FLOATS | INTS,
             ports=ports,
             functional=f"F.max_pool{n}d",
+            saves=saves_positions,
         ),
         Layer(
             name=f"AdaptiveMaxPool{n}d",
@@ -279,6 +288,7 @@ def _maxima(n: int) -> tuple[Layer, ...]:
             args=(_adaptive_size(n), Arg("return_indices", BOOL, False)),
             ports=ports,
             functional=f"F.adaptive_max_pool{n}d",
+            saves=saves_positions,
         ),
         Layer(
             name=f"MaxUnpool{n}d",
@@ -286,6 +296,7 @@ def _maxima(n: int) -> tuple[Layer, ...]:
             rule=partial(max_unpool, n),
             args=_unpool_args(n),
             tensors=("input", "indices"),
+            saves=saves_second,
             options=(Arg("output_size", optional(items(INT)), None, brackets=True),),
         ),
     )
@@ -298,6 +309,7 @@ def _fractional(n: int) -> Layer:
         rule=partial(fractional_max_pool, n),
         args=_fractional_args(n),
         ports=("output", "indices"),
+        saves=saves_positions,
     )
 
 

@@ -22,6 +22,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, FLOAT, INT, choice
+from .saved import Saved
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 WIDER = COMPLEX | {"float64"}
@@ -140,6 +141,17 @@ def _macs(weights: Any, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorTy
     return int(steps * used)
 
 
+# tensors of the hidden size that are kept at each step, by a CPU's kernels
+KEPT = {"RNN": 2, "LSTM": 17, "GRU": 8, "RNNCell": 1, "LSTMCell": 6, "GRUCell": 7}
+
+
+def _saved(name: str, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """The input, and about so many tensors of the hidden size for each step and layer."""
+    steps = xs[0].numel // a.input_size
+    layers = getattr(a, "num_layers", 1) * (1 + getattr(a, "bidirectional", False))
+    return Saved((xs[0],), int(4 * KEPT[name] * layers * steps * a.hidden_size))
+
+
 def _first(*more: Arg) -> tuple[Arg, ...]:
     return (
         Arg("input_size", INT, inferred=True, positional=True),
@@ -168,6 +180,7 @@ def _rnn(name: str) -> Layer:
         infer=_infer,
         weights=weights,
         macs=partial(_macs, weights),
+        saves=partial(_saved, name),
         optional_tensors=("h_0", "c_0") if lstm else ("h_0",),
         ports=("output", "h_n", "c_n") if lstm else ("output", "h_n"),
         call="{0}, ({1}, {2})" if lstm else "{0}, {1}",
@@ -188,6 +201,7 @@ def _cell(name: str) -> Layer:
         infer=_infer,
         weights=weights,
         macs=partial(_macs, weights),
+        saves=partial(_saved, name),
         optional_tensors=("h_0", "c_0") if lstm else ("h_0",),
         ports=("h_1", "c_1") if lstm else (),
         call="{0}, ({1}, {2})" if lstm else "{0}, {1}",

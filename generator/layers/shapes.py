@@ -21,6 +21,7 @@ from .base import (
     refuse,
 )
 from .kinds import INDEX, INT, each, items
+from .saved import saves_nothing
 from .windows import Axis, check_output, per_dimension, window_sizes
 
 
@@ -143,6 +144,7 @@ MOVED = FLOATS | INTS | BOOLEAN | COMPLEX
 LAYERS = (
     Layer(
         name="ChannelShuffle",
+        saves=saves_nothing,
         stem="channel_shuffle",
         rule=channel_shuffle,
         args=(Arg("groups", INT, positional=True),),
@@ -151,6 +153,8 @@ LAYERS = (
     ),
     Layer(
         name="Flatten",
+        saves=saves_nothing,
+        view=True,
         stem="flatten",
         rule=flatten,
         args=(Arg("start_dim", INDEX, 1, positional=True), Arg("end_dim", INDEX, -1)),
@@ -160,6 +164,7 @@ LAYERS = (
     ),
     Layer(
         name="Fold",
+        saves=saves_nothing,
         stem="fold",
         rule=fold,
         args=_window_args(Arg("output_size", each(INT, 2))),
@@ -168,6 +173,7 @@ LAYERS = (
     ),
     Layer(
         name="PixelShuffle",
+        saves=saves_nothing,
         stem="pixel_shuffle",
         rule=pixel_shuffle,
         args=(Arg("upscale_factor", INT, positional=True),),
@@ -176,6 +182,7 @@ LAYERS = (
     ),
     Layer(
         name="PixelUnshuffle",
+        saves=saves_nothing,
         stem="pixel_unshuffle",
         rule=pixel_unshuffle,
         args=(Arg("downscale_factor", INT, positional=True),),
@@ -184,6 +191,8 @@ LAYERS = (
     ),
     Layer(
         name="Unflatten",
+        saves=saves_nothing,
+        view=True,
         stem="unflatten",
         rule=unflatten,
         args=(
@@ -194,6 +203,7 @@ LAYERS = (
     ),
     Layer(
         name="Unfold",
+        saves=saves_nothing,
         stem="unfold",
         rule=unfold,
         args=_window_args(),

@@ -9,6 +9,7 @@ from typing import Any
 from ..sizes import Size, shape_text
 from .base import ALL, INDICES, Arg, Args, Layer, Outputs, TensorType, dimension, refuse
 from .kinds import INDEX, either, items, optional
+from .saved import saves_nothing, saves_second
 
 
 def _with_size(x: TensorType, dim: int, size: Size) -> TensorType:
@@ -111,6 +112,7 @@ def operation(
 ) -> Layer:
     """A row for an operation that takes every element type unless said otherwise."""
     fields: dict[str, Any] = {"dtypes": ALL, "functional": function, "stem": stem, **more}
+    fields.setdefault("saves", saves_nothing)
     return Layer(name=name, rule=rule, args=args, operation=True, **fields)
 
 
@@ -122,6 +124,7 @@ LAYERS: Sequence[Layer] = (
         chunk,
         Arg("chunks", INDEX, positional=True),
         _DIM,
+        view=True,
         function=".chunk",
         stem="chunk",
         ports=("*",),
@@ -131,6 +134,7 @@ LAYERS: Sequence[Layer] = (
         split,
         Arg("sizes", either(INDEX, items(INDEX)), positional=True, brackets=True),
         _DIM,
+        view=True,
         function="torch.split",
         stem="split",
         ports=("*",),
@@ -140,6 +144,7 @@ LAYERS: Sequence[Layer] = (
         select,
         Arg("dim", INDEX, positional=True),
         Arg("index", INDEX, positional=True),
+        view=True,
         function=".select",
         stem="select",
     ),
@@ -150,6 +155,7 @@ LAYERS: Sequence[Layer] = (
         Arg("start", INDEX, 0),
         Arg("end", optional(INDEX), None),
         Arg("step", INDEX, 1),
+        view=True,
         function="",
         stem="slice",
         call="slice",
@@ -161,6 +167,7 @@ LAYERS: Sequence[Layer] = (
         function="torch.index_select",
         stem="index_select",
         tensors=("input", "index"),
+        saves=saves_second,
         call="{0}, {args}, index={1}",
     ),
 )

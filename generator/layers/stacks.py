@@ -18,6 +18,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, INT, MODULE, optional
+from .saved import Saved
 from .transformer import (
     HINTS,
     MODEL,
@@ -27,8 +28,10 @@ from .transformer import (
     check_model,
     decoder_layer,
     decoder_macs,
+    decoder_saves,
     encoder_layer,
     encoder_macs,
+    encoder_saves,
     infer_model,
     layer_args,
     layer_weights,
@@ -138,6 +141,25 @@ def _transformer_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType
     )
 
 
+def _stack_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    layer = a.encoder_layer if hasattr(a, "encoder_layer") else a.decoder_layer
+    one = layer.row.saves(layer.a, xs, ys)
+    return Saved(one.tensors, int(a.num_layers * one.more))
+
+
+def _transformer_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    src, tgt = xs[:2]
+    sides = (
+        (a.custom_encoder, encoder_saves, a.num_encoder_layers, (src,)),
+        (a.custom_decoder, decoder_saves, a.num_decoder_layers, (tgt, src)),
+    )
+    more = 0
+    for custom, saves, count, reads in sides:
+        found = custom.row.saves(custom.a, reads, ys) if custom else saves(a, reads, ys)
+        more += found.more * (1 if custom else int(count))
+    return Saved((), more)
+
+
 HINT = Arg("is_causal", optional(BOOL), None)
 
 LAYERS = (
@@ -159,6 +181,7 @@ LAYERS = (
         infer=infer_model,
         weights=_transformer_weights,
         macs=_transformer_macs,
+        saves=_transformer_saves,
         tensors=("src", "tgt"),
         optional_tensors=(
             "src_mask",
@@ -182,6 +205,7 @@ LAYERS = (
         dtypes=PARAMETERS,
         weights=lambda a: _stack_weights(a.decoder_layer, a.num_layers, a.norm),
         macs=_stack_macs,
+        saves=_stack_saves,
         tensors=("tgt", "memory"),
         optional_tensors=TGT_MASKS,
         options=HINTS,
@@ -200,6 +224,7 @@ LAYERS = (
         dtypes=PARAMETERS,
         weights=lambda a: _stack_weights(a.encoder_layer, a.num_layers, a.norm),
         macs=_stack_macs,
+        saves=_stack_saves,
         tensors=("src",),
         optional_tensors=("mask", "src_key_padding_mask"),
         options=(HINT,),

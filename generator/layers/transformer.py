@@ -14,6 +14,7 @@ from .attention import (
     check_probability,
     check_sequences,
     lengths,
+    sequences,
 )
 from .base import (
     PARAMETERS,
@@ -29,6 +30,7 @@ from .base import (
 )
 from .kinds import BOOL, FLOAT, INT, MODULE, choice, either, optional
 from .linear import biased
+from .saved import Saved, attention_saves, feed_forward_saves
 
 ACTIVATION = either(choice("relu", "gelu"), MODULE, "`relu`, `gelu` or a layer")
 
@@ -153,6 +155,29 @@ def _feed_macs(a: Args, length: Size) -> int:
     return int(2 * length * a.d_model * a.dim_feedforward)
 
 
+def _attends(a: Args, x: TensorType, memory: TensorType) -> int:
+    batch, length = sequences(a.batch_first, x)
+    reads = sequences(a.batch_first, memory)[1]
+    weights = batch * a.nhead * length * reads
+    return attention_saves(batch * length, batch * reads, a.d_model, weights, dropout=a.dropout)
+
+
+def _feeds(a: Args, x: TensorType) -> int:
+    return feed_forward_saves(x.numel // a.d_model, a.d_model, a.dim_feedforward, a.dropout)
+
+
+def encoder_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """What its attention and its feed-forward part keep."""
+    return Saved((), int(_attends(a, xs[0], xs[0]) + _feeds(a, xs[0])))
+
+
+def decoder_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """What its two attentions and its feed-forward part keep."""
+    own = _attends(a, xs[0], xs[0]) + _attends(a, xs[0], xs[1])
+    norm = 4 * (3 if a.dropout else 1) * xs[0].numel
+    return Saved((xs[1],), int(own + norm + _feeds(a, xs[0])))
+
+
 MODEL = Arg("d_model", INT, inferred=True, positional=True)
 REST = (
     Arg("layer_norm_eps", FLOAT, 1e-05, free=True),
@@ -180,6 +205,7 @@ LAYERS = (
         infer=infer_model,
         weights=_decoder_layer_weights,
         macs=decoder_macs,
+        saves=decoder_saves,
         tensors=("tgt", "memory"),
         optional_tensors=TGT_MASKS,
         options=(Arg("tgt_is_causal", BOOL, False), Arg("memory_is_causal", BOOL, False)),
@@ -193,6 +219,7 @@ LAYERS = (
         infer=infer_model,
         weights=_encoder_layer_weights,
         macs=encoder_macs,
+        saves=encoder_saves,
         tensors=("src",),
         optional_tensors=_SRC_MASKS,
         options=(Arg("is_causal", BOOL, False),),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..sizes import scaled
 from .base import FLOATS, Arg, Args, Layer, TensorType, refuse
 from .kinds import BOOL, FLOAT, INT, Kind, choice, either, items, loosely, optional
+from .saved import Saved, saves_averages, saves_nothing
 from .windows import check_output
 
 RANKS = {
@@ -47,6 +49,11 @@ def interpolate(a: Args, x: TensorType) -> TensorType:
     return x.with_shape((*x.shape[:2], *values))
 
 
+def interpolate_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """`area` is an adaptive average pool; the others need no values."""
+    return saves_averages(xs[0].rank - 2)(a, xs, ys) if a.mode == "area" else Saved()
+
+
 def _fixed(mode: str, align_corners: bool | None) -> Any:
     def rule(a: Args, x: TensorType) -> TensorType:
         a.mode, a.align_corners, a.recompute_scale_factor = mode, align_corners, None
@@ -69,6 +76,7 @@ LAYERS = (
     Layer(
         name="Upsample",
         stem="upsample",
+        saves=interpolate_saves,
         rule=interpolate,
         args=(
             *_args(either(INT, items(INT)), FACTORS),
@@ -82,6 +90,7 @@ LAYERS = (
     Layer(
         name="UpsamplingBilinear2d",
         stem="upsample",
+        saves=saves_nothing,
         rule=_fixed("bilinear", True),
         args=_args(loosely(INT, 2), replace(loosely(FLOAT, 2), structural=True, index=True)),
         dtypes=FLOATS | {"uint8"},
@@ -89,6 +98,7 @@ LAYERS = (
     Layer(
         name="UpsamplingNearest2d",
         stem="upsample",
+        saves=saves_nothing,
         rule=_fixed("nearest", None),
         args=_args(loosely(INT, 2), replace(loosely(FLOAT, 2), structural=True, index=True)),
         dtypes=FLOATS | {"uint8"},

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from .subject import Disproof, Subject, tensors_in
+from .values import refuse_random
 
 WORLD = 2
 LEARNING_RATE = 0.01
@@ -67,6 +68,7 @@ def _launch(subject: Subject, kind: str) -> str:
     """Start the processes, wait for them, and read what each has found."""
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    refuse_random(subject, "each process")
     gpus = subject.device.startswith("cuda") and torch.cuda.device_count() >= WORLD
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -7,30 +7,40 @@ from torch import nn
 
 from .subject import Disproof, Subject, differentiable, tensors_in
 
+RATES = (1e-3, 1e-4, 1e-2)  # learning rates, tried in turn
 FEW, MOST = 5, 30  # steps
 ENOUGH = 0.9  # of the first loss: after a few steps no more are needed
 LEAST = 0.99  # of the first loss: what must be reached
 
 
 def learn(subject: Subject) -> str:
-    """Train a fresh network on one batch with fixed targets; the same seed gives the same one."""
-    network = subject.fresh()
-    _check_same(subject, network)
-    if not any(parameter.requires_grad for parameter in network.parameters()):
-        return "no parameters, so nothing to learn"
-    network.train()
+    """Train fresh networks on one batch with fixed targets; one seed gives the same weights."""
+    _check_same(subject, subject.fresh())
+    losses: list[float] = []
+    for rate in RATES:
+        losses = train(subject, rate)
+        if not losses:
+            return "nothing to learn: no parameters, or no output that can be differentiated"
+        path = f"from {losses[0]:.3g} to {min(losses):.3g} in {len(losses) - 1} steps of Adam"
+        if min(losses) <= LEAST * losses[0]:
+            return f"the loss on one batch fell {path}; the same seed gave the same weights"
+    raise Disproof(f"the loss on one batch did not fall: {path}", code="NG407")
+
+
+def train(subject: Subject, rate: float) -> list[float]:
+    """The loss before and after each step."""
+    network = subject.fresh().train()
     inputs = subject.inputs(0)
     # what falls to chance, dropout for one, falls the same way in every step
-    seed = subject.seed + 1
-    torch.manual_seed(seed)
+    torch.manual_seed(subject.seed + 1)
     outputs = differentiable(network(*inputs))
     if not outputs:
-        return "no output can be differentiated, so nothing to learn"
+        return []
     targets = [_target(value.detach()) for value in outputs]
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     losses: list[float] = []
     for done in range(MOST + 1):
-        torch.manual_seed(seed)
+        torch.manual_seed(subject.seed + 1)
         loss = _loss(differentiable(network(*inputs)), targets)
         losses.append(float(loss.detach()))
         if done >= FEW and min(losses) <= ENOUGH * losses[0]:
@@ -38,11 +48,7 @@ def learn(subject: Subject) -> str:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    best = min(losses)
-    path = f"from {losses[0]:.3g} to {best:.3g} in {len(losses) - 1} steps of Adam"
-    if not best <= LEAST * losses[0]:
-        raise Disproof(f"the loss on one batch did not fall: {path}", code="NG407")
-    return f"the loss on one batch fell {path}; the same seed gave the same weights"
+    return losses
 
 
 def _check_same(subject: Subject, network: nn.Module) -> None:

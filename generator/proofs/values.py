@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -68,6 +69,23 @@ def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
     if left.is_sparse:
         left, right = left.to_dense(), right.to_dense()
     return torch.equal(left, right)
+
+
+def seeded(subject: Subject, network: Callable[..., Any], inputs: list[torch.Tensor]) -> Any:
+    """What a network gives whose random draws, if it has any, are those of the seed."""
+    torch.manual_seed(subject.seed)
+    return network(*inputs)
+
+
+def refuse_random(subject: Subject, what: str) -> None:
+    """Refuse to compare runs of a network that draws random numbers in evaluation."""
+    network, inputs = subject.twin(), subject.inputs(0)
+    with torch.no_grad():
+        first = tensors_in(seeded(subject, network, inputs))
+        second = tensors_in(network(*inputs))
+    if not all(map(_same, first, second)):
+        message = f"the network draws random numbers in evaluation, and {what} draws others"
+        raise Disproof(message, code="NG407")
 
 
 def hold_equal(

@@ -1,0 +1,223 @@
+"""Computed figures of a run: multiply-adds, activations, and the memory that they take.
+
+Sizes are in bytes. What a layer keeps for its gradient is its row's `saves`; a tensor that two
+layers keep counts once, with the first of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .graph import Graph
+from .layers.base import COMPLEX, FLOATS, TensorType, Weight, arguments, parameter_count
+from .layers.saved import Saved
+from .sizes import shape_text
+from .table import Row
+from .trace import Call, Trace
+
+_WIDTHS = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a network takes: `weights` with buffers, their `gradients`, and activations.
+
+    `training` is what autograd keeps of a forward pass with the outputs, `inference` the most
+    that is alive at a time without it. What kernels take beside that for a while is not in it.
+    """
+
+    weights: int
+    gradients: int
+    training: int
+    inference: int
+
+    @property
+    def step(self) -> int:
+        """All that a forward pass takes that will be differentiated."""
+        return self.weights + self.gradients + self.training
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The layers as rows, and the totals; `batch` is the size that activations are for."""
+
+    rows: tuple[Row, ...]
+    parameters: int
+    macs: int
+    memory: Memory
+
+
+def figures(graph: Graph, trace: Trace) -> Figures:
+    """What a run takes, worked out from its types."""
+    again = {name for name, _ in graph.ties}
+    weights = [weight for weight in graph.weights() if weight.name not in again]
+    lives = _Lives(trace)
+    kept = lives.kept()
+    outputs = {lives.place(type_) for type_ in _results(graph, trace)}
+    for call in kept:
+        outputs |= set(call.places)
+    training = sum(lives.sizes[place] for place in outputs) + sum(call.more for call in kept)
+    memory = Memory(
+        sum(_weight_bytes(weight) for weight in weights),
+        sum(_weight_bytes(weight) for weight in weights if weight.trainable),
+        training,
+        lives.peak([lives.place(type_) for type_ in _results(graph, trace)]),
+    )
+    rows = tuple(_rows(graph, trace, lives, kept))
+    return Figures(rows, graph.parameter_count, graph.macs, memory)
+
+
+def _weight_bytes(weight: Weight) -> int:
+    return math.prod(map(int, weight.shape)) * width(weight.dtype)
+
+
+def _results(graph: Graph, trace: Trace) -> list[TensorType]:
+    """The types of the outputs in the run."""
+    known = [{"output": type_} for type_ in trace.inputs]
+    values = [*known, *trace.outputs]
+    return [
+        values[ref.node].get(ref.port) or next(iter(values[ref.node].values()))
+        for _, ref in graph.outputs
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a call is the first to keep: places of memory, and bytes of its own."""
+
+    places: tuple[int, ...] = ()
+    more: int = 0
+
+
+class _Lives:
+    """The places of memory in a run, each with its size, and who needs them."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.places: dict[int, int] = {}  # of a value, by the object that stands for it
+        self.sizes: list[int] = []
+        self.smooth: set[int] = set()  # values through which a gradient flows
+        for type_ in trace.inputs:
+            self._new(type_)
+        for call in trace.calls:
+            for type_ in call.outputs.values():
+                if id(type_) not in self.places:
+                    self._made(call, type_)
+
+    def _made(self, call: Call, type_: TensorType) -> None:
+        row = call.node.row
+        args = arguments(call.args)
+        if row is not None and row.source:
+            self._new(type_, 0 if row.source != "arange" else None)  # a weight, counted as such
+        elif row is not None and (row.view or _passes(call)):
+            self.places[id(type_)] = self.place(call.inputs[0])
+        else:
+            self._new(type_)
+        trainable = row is not None and any(w.trainable for w in row.weights(args))
+        flows = any(id(x) in self.smooth for x in call.inputs)
+        if type_.dtype in FLOATS | COMPLEX and (trainable or flows):
+            self.smooth.add(id(type_))
+
+    def _new(self, type_: TensorType, size: int | None = None) -> None:
+        self.places[id(type_)] = len(self.sizes)
+        self.sizes.append(type_.numel * width(type_.dtype) if size is None else size)
+
+    def place(self, type_: TensorType) -> int:
+        """Where a value lies."""
+        return self.places[id(type_)]
+
+    def kept(self) -> list[_Kept]:
+        """What each call is the first to keep for its gradient."""
+        seen: set[int] = set()
+        found = []
+        for call in self.trace.calls:
+            saved = self._saved(call)
+            places = {self.place(x) for x in saved.tensors} - seen
+            seen |= places
+            found.append(_Kept(tuple(places), saved.more))
+        return found
+
+    def _saved(self, call: Call) -> Saved:
+        row = call.node.row
+        outputs = list(call.outputs.values())
+        if row is None or call.node.use is not None:
+            return Saved()  # what is inside of it speaks for itself
+        if not any(id(type_) in self.smooth for type_ in outputs):
+            return Saved()
+        return row.saves(arguments(call.args), call.inputs, outputs)
+
+    def peak(self, results: list[int]) -> int:
+        """The most bytes alive at a time where nothing is kept for a gradient."""
+        calls = self.trace.calls
+        last: dict[int, int] = {}
+        for number, call in enumerate(calls):
+            for type_ in call.inputs:
+                last[self.place(type_)] = number
+        # who calls the network holds its inputs, and gets its outputs
+        last |= {place: len(calls) for place in results}
+        last |= {self.place(type_): len(calls) for type_ in self.trace.inputs}
+        born = dict.fromkeys(map(self.place, self.trace.inputs), 0)
+        for number, call in enumerate(calls):
+            for type_ in call.outputs.values():
+                born.setdefault(self.place(type_), number)
+        changes = [0] * (len(calls) + 2)
+        for place, number in born.items():
+            changes[number] += self.sizes[place]
+            changes[last.get(place, number) + 1] -= self.sizes[place]
+        most = alive = 0
+        for change in changes:
+            alive += change
+            most = max(most, alive)
+        return most
+
+
+def _passes(call: Call) -> bool:
+    """Whether the output lies where the input lay."""
+    args, name = arguments(call.args), call.node.row.name if call.node.row else ""
+    if "Drop" in name and args.p == 0:
+        return True
+    return bool(getattr(args, "inplace", False)) and "Alpha" not in name
+
+
+def width(dtype: str) -> int:
+    """The bytes of an element."""
+    digits = "".join(char for char in dtype if char.isdigit())
+    return _WIDTHS.get(dtype) or _WIDTHS[digits]
+
+
+def _rows(graph: Graph, trace: Trace, lives: _Lives, kept: list[_Kept]) -> Iterator[Row]:
+    """A row for each call, in order; blocks are one row."""
+    seen: set[str] = set()
+    for x in graph.inputs:
+        yield Row(x.name, "input", shape_text(x.type.shape), 0)
+    numbers = {id(call.node): number for number, call in enumerate(trace.calls)}
+    for node in graph.nodes:
+        for leaf in node.leaves():
+            number = numbers.get(id(leaf))
+            assert leaf.row is not None
+            count = 0
+            if leaf.target not in seen:
+                count = parameter_count(leaf.row.weights(arguments(leaf.args)))
+                seen.add(leaf.target)
+            row = Row(leaf.name, leaf.row.name, shape_text(leaf.output.shape), count)
+            yield row if number is None else _measured(row, trace, lives, kept, number)
+
+
+def _measured(row: Row, trace: Trace, lives: _Lives, kept: list[_Kept], number: int) -> Row:
+    """A row with what its calls compute, give and keep."""
+    call = trace.calls[number]
+    inside = range(call.begins, number + 1)
+    macs = sum(_macs(trace.calls[place]) for place in inside)
+    bytes_ = sum(sum(lives.sizes[p] for p in kept[i].places) + kept[i].more for i in inside)
+    activations = sum(type_.numel for type_ in call.outputs.values())
+    return Row(row.name, row.type, row.output, row.parameters, macs, activations, bytes_)
+
+
+def _macs(call: Call) -> int:
+    """The multiply-adds for one sample."""
+    row = call.node.row
+    if row is None or call.node.use is not None:
+        return 0
+    return row.macs(arguments(call.args), call.inputs, list(call.outputs.values()))
