@@ -11,7 +11,7 @@ from .naming import key_of
 from .refusals import refused
 from .scope import Draft, Scope
 from .shapes import Applied, apply
-from .sizes import Coded, symbols_in
+from .sizes import Coded, is_unknown, symbols_in
 from .spec import Item
 
 
@@ -33,6 +33,9 @@ def apply_layer(
     )
     draft.written, draft.callee = name is not None, item.callee
     _fix(scope, item, row, applied)
+    if row.imported:  # how its output hangs on the sizes that it reads is not known
+        sizes = [size for x in read.types for size in x.shape]
+        scope.context.settle([size for size in sizes if not is_unknown(size)])
     if not chained:
         _place(scope, draft, stateless=not row.weights(applied.a))
     return draft

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 from .diagnostics import Diagnostic, NetgenError, printable
@@ -56,8 +57,11 @@ _ALLOWED = (*_EXPRESSIONS, *_STATEMENTS, *_PARTS)
 _TOP = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.ClassDef, ast.FunctionDef)
 
 
-def audit(source: str) -> None:
-    """Refuse source that is more than classes of modules with their calls."""
+def audit(source: str, imports: Sequence[str] = ()) -> None:
+    """Refuse source that is more than classes of modules with their calls.
+
+    Beside the usual ones these `imports` may stand in it, each a line.
+    """
     if not all(char.isprintable() or char == "\n" for char in source):
         _refuse("a character that can't be seen", 1)
     try:
@@ -68,7 +72,9 @@ def audit(source: str) -> None:
         _refuse("an expression that is nested too deeply", 1)
     known = BUILTINS | {"torch", "Tensor", "nn", "F", "math", "OrderedDict", "Literal"}
     nodes = list(ast.walk(tree))
+    custom = [node for node in nodes if _line(node) in imports]
     bound = {name for node in nodes for name in _bound(node)}
+    bound |= {alias.asname or alias.name for node in custom for alias in _aliases(node)}
     for name in sorted(bound & _TAKEN):
         _refuse(f"another meaning of `{name}`", 1)
     known |= bound
@@ -79,7 +85,16 @@ def audit(source: str) -> None:
     for node in nodes:
         if not isinstance(node, _ALLOWED):
             _refuse(f"`{type(node).__name__}`", getattr(node, "lineno", 1))
-        _check(node, known)
+        if node not in custom:
+            _check(node, known)
+
+
+def _line(node: ast.AST) -> str:
+    return ast.unparse(node) if isinstance(node, ast.ImportFrom) else ""
+
+
+def _aliases(node: ast.AST) -> list[ast.alias]:
+    return node.names if isinstance(node, ast.ImportFrom) else []
 
 
 def _bound(node: ast.AST) -> list[str]:

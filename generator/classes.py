@@ -28,7 +28,7 @@ _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W"
 
 def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
     """The classes of a file: each block's before those that use it, the network's last."""
-    rows: dict[str, Layer] = {}
+    rows = {row.name: row for row in graph.imports}
     classes = []
     for block, uses in uses_in(graph).items():
         classes.append(_block_class(uses, rows, source))

@@ -163,6 +163,11 @@ def _common_arguments(verb: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="give a parameter of the spec another value",
     )
+    verb.add_argument(
+        "--allow-imports",
+        action="store_true",
+        help="run the code that a spec imports: only for specs that you trust",
+    )
     verb.add_argument("--strict", action="store_true", help="take warnings for errors")
     verb.add_argument(
         "--format",
@@ -234,7 +239,14 @@ def _job(config: str, overrides: dict[str, Any], options: argparse.Namespace) ->
     from .job import Job
 
     if options.verb == "check":
-        return Job(config, None, overrides, "check", strict=options.strict)
+        return Job(
+            config,
+            None,
+            overrides,
+            "check",
+            strict=options.strict,
+            allow_imports=options.allow_imports,
+        )
     return Job(
         config,
         _target(config, options),
@@ -243,6 +255,7 @@ def _job(config: str, overrides: dict[str, Any], options: argparse.Namespace) ->
         None if options.no_smoke else _demand(options),
         strict=options.strict,
         force=options.force,
+        allow_imports=options.allow_imports,
     )
 
 

@@ -90,8 +90,8 @@ CODES = {
         f"{_HEAD}params: {{width: 8}}\nlayers:\n  - Conv2d: [$widht, 3]\n  - Conv2d: [$width, 3]\n",
     ),
     "NG209": Code(
-        "part of the language that this version does not know yet",
-        "Leave it out.",
+        "a spec that imports code",
+        "Building it runs that code. For a spec that you trust give `--allow-imports`.",
         f"{_HEAD}imports: {{Squeeze: timm.layers.SqueezeExcite}}\nlayers:\n  - Conv2d: [8, 3]\n",
     ),
     "NG210": Code(
@@ -110,6 +110,11 @@ CODES = {
         "the network is not what the spec expects",
         "Change the network, or what stands under `expect`.",
         f"{_HEAD}layers:\n  - Conv2d: [8, 3]\nexpect: {{parameters: 216}}\n",
+    ),
+    "NG213": Code(
+        "an import that can't be used",
+        "An import is the path of a subclass of `nn.Module` that can be imported from the spec's "
+        "folder or from what is installed.",
     ),
     "NG301": Code(
         "a block that nothing uses",

@@ -49,6 +49,7 @@ class Shared:
     # the least and the most copies that the uses of a block have of a repeat, as with `rules`
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    types: Mapping[str, Layer] = field(default_factory=lambda: TYPES)  # with those imported
     inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
     read: int = 0  # items, those that give no layer included
     index_decides: bool = False  # a copy's number decides on more than values
@@ -75,8 +76,8 @@ class Context:
     lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
 
     def row(self, type_: str) -> Layer | None:
-        """The built-in type of this name; a block of the spec's own comes before it."""
-        return None if type_ in self.shared.blocks else TYPES.get(type_)
+        """The built-in or imported type of this name; a block of the spec's own comes before it."""
+        return None if type_ in self.shared.blocks else self.shared.types.get(type_)
 
     @property
     def budget(self) -> Budget:

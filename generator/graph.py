@@ -208,6 +208,7 @@ class Graph:
     initial: tuple[Initial, ...] = ()
     keeps: tuple[tuple[str, Any], ...] = ()  # values that `forward` needs, by attribute
     is_block: bool = False
+    imports: tuple[Layer, ...] = ()  # the types that are a person's own classes
     # what goes in and what comes out in all uses of a block
     shapes: tuple[tuple[TensorType, ...], tuple[TensorType, ...]] | None = None
 

@@ -140,7 +140,9 @@ def _matched(
 
 
 def _is_type(context: Context, key: str) -> bool:
-    return key in {*CATALOGUE, *LOCAL, *context.shared.blocks}
+    row = context.shared.types.get(key)
+    imported = row is not None and bool(row.imported)
+    return imported or key in {*CATALOGUE, *LOCAL, *context.shared.blocks}
 
 
 def _initial(

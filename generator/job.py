@@ -37,6 +37,7 @@ class Job:
     demand: Demand | None = None
     strict: bool = False
     force: bool = False
+    allow_imports: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,9 @@ def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that can be built."""
     from .prediction import check_source
 
-    found = check_source(source, job.overrides, strict=job.strict)
+    worker.move(source.folder)
+    asker = worker if job.allow_imports else None
+    found = check_source(source, job.overrides, strict=job.strict, asker=asker)
     return {**_facts(found.plan.figures), "diagnostics": found.warnings}
 
 
@@ -117,7 +120,8 @@ def _compared(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec whose output stands where it should."""
     from .pipeline import build_source
 
-    result = build_source(source, job.overrides, None, strict=job.strict)
+    asker = worker if job.allow_imports else None
+    result = build_source(source, job.overrides, None, strict=job.strict, asker=asker)
     there = "" if job.target is None else read_output(job.target)
     if there != result.source:
         what = "is not what the spec gives" if there else "is not there"
@@ -155,17 +159,19 @@ def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     if record is not None:
         lists = {key: tuple(record[key]) for key in ("layers", "proofs")}
         return {**record, **lists, "fresh": True}
+    worker.move(source.folder)
     if job.demand is not None:
         worker.start()  # torch loads while the spec is read
     from .pipeline import build_source
 
     used = None if job.demand is None else worker
-    result = build_source(source, job.overrides, used, job.demand, strict=job.strict)
+    asker = worker if job.allow_imports else None
+    result = build_source(source, job.overrides, used, job.demand, strict=job.strict, asker=asker)
     facts = {**_facts(result.figures), "proofs": tuple(map(_as_record, result.proofs))}
     if job.target is not None:
         _check_target(job, job.target)  # once more: a run takes its time
         write(job.target, result.source)
-        if result.proofs and not result.warnings:
+        if result.proofs and not result.warnings and not source.folder:
             remember(_key(job, source, result.source), facts)
     return {**facts, "diagnostics": result.warnings, "source": result.source}
 
@@ -177,7 +183,8 @@ def _as_record(proof: Proof) -> dict[str, Any]:
 
 def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
     """The record of the run that proved what stands in the target, if nothing has changed."""
-    if job.target is None or job.demand is None or job.demand.timed:
+    again = job.demand is None or job.demand.timed or source.folder  # that may change
+    if job.target is None or again:
         return None
     output = read_output(job.target)
     return None if output is None else recall(_key(job, source, output))

@@ -16,6 +16,7 @@ from .context import Context, ParameterNames, Shared
 from .diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
 from .finish import describe, ending, mark_fixed, read_outputs
 from .graph import Graph, Use, uses_in
+from .imports import Imported
 from .initial import read_initial
 from .inputs import read_inputs
 from .layers.base import arguments
@@ -41,17 +42,23 @@ class _Found:
     scope: Scope | None = None  # the network's, of the last reading
 
 
-def lower(reading: Reading, overrides: Mapping[str, Any], samples: Mapping[str, int]) -> Graph:
+def lower(
+    reading: Reading,
+    overrides: Mapping[str, Any],
+    samples: Mapping[str, int],
+    imported: Imported,
+) -> Graph:
     """The graph of a document; `samples` are values for run-time sizes without one.
 
     Raises `NetgenError` with all mistakes that were found.
     """
-    found, first = _Found(), Findings(reading.mistakes)
+    found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
     blocks = read_blocks(reading, first)
-    lost = {*reading.document.blocks, *reading.foreign} - set(blocks)
+    lost = {*reading.document.blocks, *imported.lost} - set(blocks)
     while True:
         findings = Findings(first.found.values(), eager=True)
         shared = Shared(blocks, found.reserved, findings, lost)
+        shared.types = imported.types()
         shared.rules, shared.counts = found.rules, found.counts
         shared.nameless = "blocks" in reading.bad
         context = Context(reading.source, reading.document, overrides, found.fixed, shared)
@@ -114,6 +121,7 @@ def _read(
         document.style,
         sizes,
         {name: bare(value) for name, value in values.items()},
+        imports=tuple(row for row in context.shared.types.values() if row.imported),
     )
     return read_initial(context, read_ties(context, graph), values)
 

@@ -13,6 +13,7 @@ from .diagnostics import Diagnostic, NetgenError, as_errors
 from .figures import Figures
 from .files import check_target, write
 from .graph import Graph
+from .imports import import_lines
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .places import Places
 from .prediction import check_source
@@ -70,6 +71,7 @@ def build(
     timed: bool = False,
     timeout: float = TIMEOUT,
     max_memory: int | None = None,
+    allow_imports: bool = False,
     force: bool = False,
 ) -> Result:
     """Build a network from a spec's path or mapping.
@@ -86,6 +88,7 @@ def build(
         timed: Whether to measure time and memory, too.
         timeout: Seconds that the run may take.
         max_memory: Bytes that the run may take, where the system can hold it to that.
+        allow_imports: Whether to run code that the spec imports, for a spec that is trusted.
         force: Whether to overwrite a file that netgen did not write.
 
     Raises:
@@ -97,9 +100,12 @@ def build(
         check_target(path, force=force)
     demand = Demand(device, seed, in_order(prove), timed)
     with Worker(timeout, max_memory) as worker:
+        worker.move(source.folder)
         if smoke:
             worker.start()
-        result = build_source(source, overrides or {}, worker if smoke else None, demand)
+        asker = worker if allow_imports else None
+        used = worker if smoke else None
+        result = build_source(source, overrides or {}, used, demand, asker=asker)
     if path is not None:
         write(path, result.source)
     return replace(result, path=path)
@@ -112,12 +118,15 @@ def build_source(
     demand: Demand | None = None,
     *,
     strict: bool = False,
+    asker: Worker | None = None,
 ) -> Result:
     """The network of a spec that has been read; a `worker` shows what is demanded.
 
-    If it is `strict`, warnings are errors.
+    If it is `strict`, warnings are errors. An `asker` runs what the spec imports.
     """
-    found = check_source(source, overrides, strict=strict)
+    for one in filter(None, (worker, asker)):
+        one.move(source.folder)
+    found = check_source(source, overrides, strict=strict, asker=asker)
     # black is for specs that can be built
     from .audit import audit
     from .render import render
@@ -125,7 +134,8 @@ def build_source(
     graph, plan, classes = found.graph, found.plan, found.classes
     name = Path(source.name).name
     text = render(classes, name, inputs_text(source.text, overrides))
-    audit(text)
+    custom = import_lines(graph.imports, {row.name for row in graph.imports})
+    audit(text, custom)
     proofs: tuple[Proof, ...] = ()
     if worker is not None:
         proofs = worker.prove(text, plan, demand or Demand(), Places(source, graph).locate)

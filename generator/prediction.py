@@ -15,6 +15,7 @@ from .classes import class_graphs
 from .diagnostics import Diagnostic, NetgenError, as_errors
 from .expect import check_expected
 from .graph import Graph, lint
+from .imports import Asker, Imported, read_imports
 from .layers.base import Refusal
 from .lower import lower
 from .plan import Plan, make_plan
@@ -55,12 +56,19 @@ class Prediction:
 
 
 def check_source(
-    source: Source, overrides: Mapping[str, Any], *, strict: bool = False
+    source: Source,
+    overrides: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    asker: Asker | None = None,
 ) -> Prediction:
-    """What a spec comes to; if it is `strict`, warnings are errors."""
+    """What a spec comes to; if it is `strict`, warnings are errors.
+
+    Code that the spec imports is run by the `asker`; without one none may be imported.
+    """
     reading = read_document(source)
     try:
-        graph, plan, classes = predict(reading, overrides)
+        graph, plan, classes = predict(reading, overrides, read_imports(reading, asker))
     except (TooLong, RecursionError):
         message = "the sizes of this network are expressions too long to be written"
         help = "write numbers, or fewer parameters that decide on sizes"
@@ -74,7 +82,7 @@ def check_source(
 
 
 def predict(
-    reading: Reading, overrides: Mapping[str, Any]
+    reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
 ) -> tuple[Graph, Plan, tuple[Graph, ...]]:
     """The graph, and all that the smoke-run will hold against reality.
 
@@ -85,7 +93,7 @@ def predict(
     for number, samples in enumerate(SAMPLES if names else SAMPLES[:1]):
         sizes = _sized(names, samples)
         try:
-            graph = lower(reading, overrides, sizes)
+            graph = lower(reading, overrides, sizes, imported or Imported())
             lint(graph)
             classes = class_graphs(graph, source)
             plan = _plan(source, graph, classes[-1])

@@ -43,12 +43,19 @@ class Worker:
         self.process: subprocess.Popen[bytes] | None = None
         self.torch = ""
         self.pending = b""
+        self.folder = ""
+
+    def move(self, folder: str) -> None:
+        """Look for imported modules in this folder; what another one gave is forgotten."""
+        if folder != self.folder:
+            self.stop()
+            self.folder = folder
 
     def start(self) -> None:
         """Begin to load torch, unless that is under way."""
         if self.process is not None:
             return
-        path = json.dumps(_trusted_path())
+        path = json.dumps([*filter(None, [self.folder]), *_trusted_path()])
         code = f"{_ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
         code += f"from {__package__}.worker import main; main({self.most_memory})"
         command = [sys.executable, "-I", "-c", code]
@@ -90,6 +97,7 @@ class Worker:
         if demand.device not in ("meta", "cuda", "mps") and ":" not in demand.device:
             _check_memory(plan, self.most_memory)
         request = {
+            "task": "prove",
             "source": source,
             "plan": plan.request(),
             **dataclasses.asdict(demand),

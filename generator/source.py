@@ -60,6 +60,12 @@ class Source:
     lines: list[str] = field(default_factory=list, repr=False, compare=False)
     children: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def folder(self) -> str:
+        """Where the code that the spec imports is looked for: beside it. Empty if it has none."""
+        imports = isinstance(self.values, dict) and self.values.get("imports")
+        return str(Path(self.name).absolute().parent) if imports else ""
+
     def locate(self, path: SpecPath, *, key: bool = False) -> Location:
         """The place of the value at a path (of its key, with `key`), or of what is nearest."""
         node = self.root

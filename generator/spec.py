@@ -21,7 +21,6 @@ from .hints import closest, meant_key, structural_help
 from .names import why_no_class, why_no_variable
 from .source import Source
 
-LATER = ("imports",)
 T = TypeVar("T", bound=BaseModel)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 COMMON_KEYS = ("name", "from", "repeat", "when")
@@ -76,6 +75,7 @@ class Document(_Strict):
     sizes: dict[str, int] = {}
     expect: dict[str, Any] = {}
     allow: list[str] = []
+    imports: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,6 @@ class Reading:
     source: Source
     document: Document
     bad: frozenset[str] = frozenset()
-    foreign: frozenset[str] = frozenset()  # types that are imported, which is not known yet
     mistakes: tuple[Diagnostic, ...] = ()
 
 
@@ -118,13 +117,6 @@ def read_document(source: Source) -> Reading:
         message = f"a spec is a mapping with `name`, `input` and `layers`, but this is {found}"
         raise NetgenError(*source.mistakes, Diagnostic("NG201", message, source.locate(())))
     findings, values = Findings(source.mistakes), dict(source.values)
-    foreign: frozenset[str] = frozenset()
-    for key in LATER:
-        if key in values:
-            message = f"`{key}` is not known to this version of netgen yet"
-            findings.add(Diagnostic("NG209", message, source.locate((key,), key=True)))
-            imported = values.pop(key)
-            foreign = frozenset(imported if isinstance(imported, dict) else ())
     bad: frozenset[str] = frozenset()
     try:
         document = validate(Document, values, source, ())
@@ -140,7 +132,7 @@ def read_document(source: Source) -> Reading:
     if reason:
         message = f"`{printable(document.name)}` {reason}"
         findings.add(Diagnostic("NG205", message, source.locate(("name",))))
-    return Reading(source, document, bad, foreign, tuple(findings.sorted()))
+    return Reading(source, document, bad, tuple(findings.sorted()))
 
 
 def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:
@@ -271,6 +263,7 @@ _EXPECTED = {
     ("Document", "style"): "`modules` or `functional`",
     ("Document", "sizes"): "a mapping from names to whole numbers",
     ("Document", "allow"): "a list of codes of warnings",
+    ("Document", "imports"): "a mapping from names to import paths",
     ("InputSpec", "shape"): "a list of numbers and names",
     ("InputSpec", "dtype"): "a torch dtype name",
     ("InputSpec", "batch"): "true or false",

@@ -18,7 +18,6 @@ from .expressions import has_expression, unknown_names
 from .hints import closest, meant_type, run_together
 from .initial import read_init
 from .keys import check_common
-from .layers import TYPES
 from .layers.base import Layer
 from .layers.models import read_arguments
 from .spec import COMMON_KEYS, BlockSpec, Item, read_item
@@ -28,7 +27,7 @@ GROUPING = ("Group", "Reuse", "Sequential")
 
 def known_types(context: Context) -> list[str]:
     """All types that an item may have."""
-    return [*context.shared.blocks, *context.shared.lost_blocks, *TYPES, *GROUPING]
+    return [*context.shared.blocks, *context.shared.lost_blocks, *context.shared.types, *GROUPING]
 
 
 def unknown_type(
@@ -93,8 +92,9 @@ class Survey:
 
     def item(self, raw: Any, path: SpecPath) -> None:
         """One item: its type, what is written for it, and the layers in it."""
-        with self.context.shared.findings.collecting():
-            item = respelt(self.context, read_item(raw, self.context.source, path, TYPES))
+        shared = self.context.shared
+        with shared.findings.collecting():
+            item = respelt(self.context, read_item(raw, self.context.source, path, shared.types))
             for key, value in item.common.items():
                 self.expressions(value, item.at(key))
             with self.context.shared.findings.collecting():
@@ -118,15 +118,15 @@ class Survey:
         elif item.type in shared.blocks:
             self.expressions(item.written, item.path)
             self.use(item, shared.blocks[item.type], inner)
-        elif item.type not in TYPES:
+        elif item.type not in shared.types:
             diagnostic, meant = unknown_type(self.context, item, None)
             shared.findings.add(diagnostic)
-            if meant is not None and meant in TYPES and meant.lower() == item.type.lower():
-                self.arguments(item, TYPES[meant])
+            if meant in shared.types and meant is not None and meant.lower() == item.type.lower():
+                self.arguments(item, shared.types[meant])
         else:
             self.branches(inner.get("branches"), item.at("branches"))
             if self.expressions(item.written, item.path):
-                self.arguments(item, TYPES[item.type])
+                self.arguments(item, shared.types[item.type])
 
     def branches(self, raw: Any, path: SpecPath) -> None:
         """The layers of a merge's branches."""

@@ -18,7 +18,7 @@ from .blocks import MOST_NODES, Body, draft_of, enter, graph_of, read_body
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Module, Placeholder, Ref
-from .layers import OPERATIONS, TYPES
+from .layers import OPERATIONS
 from .layers.base import TensorType
 from .names import snake_case
 from .naming import Names, written_names
@@ -56,9 +56,10 @@ class Walk:
         """Read a list of layers."""
         if not isinstance(items, list) or not items:
             self.context.error("NG201", "`layers` should be a list of one layer or more", path)
+        types = self.context.shared.types
         for place, raw in enumerate(items):
             with recovering(self, raw, (*path, place)):
-                item = read_item(raw, self.context.source, (*path, place), TYPES)
+                item = read_item(raw, self.context.source, (*path, place), types)
                 self.item(item, index)
 
     def item(self, item: Item, index: Size | None) -> None:
@@ -131,7 +132,8 @@ class Walk:
                 item, type=str(plain(value)), callee=value if symbols_in(value) else None
             )
         blocks = self.context.shared.blocks
-        if item.type in TYPES or item.type in GROUPING or item.type in blocks:
+        known = self.context.shared.types
+        if item.type in known or item.type in GROUPING or item.type in blocks:
             return item
         if item.type in self.context.shared.lost_blocks:
             raise Unknowable
@@ -202,7 +204,7 @@ class Walk:
             spec, item = as_block(self, item, index)
             draft = self.block(item, spec, reads, name, index)
         else:
-            row = TYPES[item.type]
+            row = self.context.shared.types[item.type]
             read = read_layer(self.scope, item, row, reads, self.through, index)
             draft = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
         draft.repeated = repeated
@@ -351,7 +353,7 @@ class Walk:
         if several:
             item = Item("Sequential", written, named, path, inline="layers")
         else:
-            item = read_item(layers, self.context.source, path, TYPES)
+            item = read_item(layers, self.context.source, path, self.context.shared.types)
             if "name" in item.common:
                 message = f"the name of this branch is `{printable(key)}` already"
                 self.context.error("NG205", message, item.at("name"), key=True)

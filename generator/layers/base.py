@@ -228,7 +228,8 @@ class Layer:
     variadic: tuple[int, int] | None = None  # least and most tensors, where there may be several
     list_argument: str = ""  # the argument that a list of numbers gives
     source: str = ""  # ``parameter``, ``buffer`` or ``arange``: it reads nothing
-    local: bool = False  # a class of the generated file
+    local: bool = False  # a class of the generated file, or of one that it imports
+    imported: str = ""  # the import path of a person's own class
 
     def arg(self, name: str) -> Arg:
         """The argument called `name`, of the constructor or of ``forward``."""
@@ -242,6 +243,8 @@ class Layer:
 
 def is_default(arg: Arg, value: Any) -> bool:
     """Whether a value can be left out of a call."""
+    if value is arg.default:
+        return True
     if arg.names_type and isinstance(value, Coded) and isinstance(arg.default, Coded):
         return value.code == arg.default.code
     if arg.default is REQUIRED or isinstance(value, (Nested, Coded)):

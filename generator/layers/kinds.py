@@ -83,6 +83,17 @@ def _any(value: Any) -> Any:
 ANY = Kind("a value", _any, "Any", {})
 
 
+def _data(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_data(item) for item in value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return _float(value)
+
+
+PLAIN = Kind("a plain value", _data, "Any", {}, structural=True, index=True)
+
+
 def _text(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError
