@@ -135,39 +135,36 @@ class _Class:
         shape, dtype = self.called(a, reads)["output"]
         if not any(is_unknown(x.shape) for x in reads):
             return _placed(reads, tuple(shape), dtype)
-        changed, again = self.changed(a, reads)
-        if len(again) != len(shape):
+        tried = [(_sizes(reads), shape), *self.tried(a, reads)]
+        if len({len(found) for _, found in tried}) > 1:
             refuse(f"the number of dimensions that `{self.name}` gives depends on sizes")
-        sizes = zip(
-            (size for x in reads for size in x.shape),
-            (size for x in changed for size in x.shape),
-            strict=True,
-        )
-        alike: dict[tuple[int, int], Size] = {}
-        for size, moved in sizes:
-            alike.setdefault((int(size), int(moved)), size)
+        courses = zip(*(sizes for sizes, _ in tried), strict=True)
+        alike = dict(zip(courses, _sizes(reads), strict=True))
         found = []
-        for place, pair in enumerate(zip(shape, again, strict=True)):
-            if pair[0] != pair[1] and pair not in alike:
+        for place, sizes in enumerate(zip(*(found for _, found in tried), strict=True)):
+            if len({*sizes}) > 1 and sizes not in alike:
                 refuse(
-                    f"`{self.name}` gives {pair[0]} in dimension {place}, which depends on a size "
+                    f"`{self.name}` gives {sizes[0]} in dimension {place}, which depends on a size "
                     "that is known only at run time, and is none of those that it reads"
                 )
-            found.append(alike[pair] if pair[0] != pair[1] else pair[0])
+            found.append(alike[sizes] if len({*sizes}) > 1 else sizes[0])
         return _placed(reads, tuple(found), dtype)
 
-    def changed(
-        self, a: Args, reads: Sequence[TensorType]
-    ) -> tuple[Sequence[TensorType], Sequence[int]]:
-        """Inputs whose run-time sizes are others, and the shape that comes of them."""
+    def tried(self, a: Args, reads: Sequence[TensorType]) -> list[tuple[list[Size], Sequence[int]]]:
+        """All sizes of inputs whose run-time sizes are others, and the shape that comes of them."""
+        found = []
         for step in STEPS:
             others = [
                 TensorType(tuple(int(s) + step * is_unknown(s) for s in x.shape), x.dtype)
                 for x in reads
             ]
             with suppress(Refusal):
-                return others, self.called(a, others)["output"][0]
-        return refuse(f"`{self.name}` takes no other sizes than {reads[0]}")
+                found.append((_sizes(others), self.called(a, others)["output"][0]))
+        return found or refuse(f"`{self.name}` takes no other sizes than {reads[0]}")
+
+
+def _sizes(types: Sequence[TensorType]) -> list[Size]:
+    return [size for x in types for size in x.shape]
 
 
 def _placed(reads: Sequence[TensorType], shape: tuple[Size, ...], dtype: str) -> TensorType:

@@ -78,5 +78,9 @@ def why_no_class(name: str) -> str | None:
 
 
 def snake_case(name: str) -> str:
-    """A type's name as an attribute: ``PixelShuffle`` becomes ``pixel_shuffle``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    """A type's name as an attribute: ``PixelShuffle`` becomes ``pixel_shuffle``.
+
+    What no attribute may be called gets a word more: ``Half`` becomes ``half_layer``.
+    """
+    word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return f"{word}_layer" if why_no_attribute(word) else word

@@ -24,10 +24,18 @@ SNIPPETS = [
 @pytest.mark.parametrize(
     ("page", "place", "text"), SNIPPETS, ids=[f"{page.stem}-{place}" for page, place, _ in SNIPPETS]
 )
-def test_specs_in_the_documentation(page: Path, place: int, text: str, worker: Worker) -> None:
+def test_specs_in_the_documentation(
+    page: Path, place: int, text: str, worker: Worker, tmp_path: Path
+) -> None:
     source = parse(text, "mine.yaml")
+    if "\nimports:" in text:
+        for name, code in re.findall(
+            r"```python\n# (\w+\.py)\n(.*?)```", page.read_text(), re.DOTALL
+        ):
+            (tmp_path / name).write_text(code)
+        source = parse(text, str(tmp_path / "mine.yaml"))
     if "kernal_size" not in text:
-        assert build_source(source, {}, worker, CPU).proofs
+        assert build_source(source, {}, worker, CPU, asker=worker).proofs
         return
     with pytest.raises(NetgenError) as caught:
         build_source(source, {}, None)

@@ -1,0 +1,49 @@
+"""The proofs on a GPU, where there is one: the same specs, levels and measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch_netgen import NetgenError
+from torch_netgen.levels import LEVELS, Demand
+from torch_netgen.pipeline import build_source
+from torch_netgen.smoke import Worker
+from torch_netgen.source import parse, read
+
+from .conftest import CONFIGS, ROOT
+
+there = torch.cuda.is_available()
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not there, reason="there is no CUDA device on this machine"),
+]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_passes_the_default_proofs(path: Path, worker: Worker) -> None:
+    (proof,) = build_source(read(path), {}, worker, Demand("cuda")).proofs
+    assert proof.device == "cuda"
+
+
+def test_lenet_passes_every_proof(worker: Worker) -> None:
+    source = read(ROOT / "configs" / "lenet.yaml")
+    demand = Demand("cuda:0", levels=tuple(LEVELS), timed=True)
+    (proof,) = build_source(source, {}, worker, demand).proofs
+    assert proof.speed is not None
+    for key in ("forward", "forward_backward"):
+        assert proof.speed[key]["peak_memory"] > 0
+        assert proof.speed[key]["median"] > 0
+
+
+def test_all_devices_are_shown(worker: Worker) -> None:
+    source = read(ROOT / "configs" / "lenet.yaml")
+    proofs = build_source(source, {}, worker, Demand("all")).proofs
+    assert len(proofs) == 1 + torch.cuda.device_count()
+
+
+def test_what_does_not_fit_is_one_diagnostic_with_its_size(worker: Worker) -> None:
+    spec = "name: Net\ninput: [1]\nlayers:\n  - Linear: {out_features: 20000000000, bias: false}\n"
+    with pytest.raises(NetgenError, match="NG404"):
+        build_source(parse(spec, "net.yaml"), {}, worker, Demand("cuda"))

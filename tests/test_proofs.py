@@ -1,0 +1,286 @@
+"""Every proof shows what it says, and fails where the network does not do it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch_netgen import NetgenError, build
+from torch_netgen.levels import DEFAULT_LEVELS, LEVELS, Demand
+from torch_netgen.pipeline import build_source
+from torch_netgen.prediction import check_source
+from torch_netgen.smoke import Worker
+from torch_netgen.source import parse
+
+from .conftest import CPU, ROOT
+from .test_cli import netgen
+
+LENET = ROOT / "configs" / "lenet.yaml"
+SPEC = """\
+name: Net
+input: [3, 12, 12]
+layers:
+  - Conv2d: {name: stem, out_channels: 4, kernel_size: 3}
+  - BatchNorm2d
+  - ReLU
+  - Flatten
+  - Linear: {name: fc, out_features: 5}
+"""
+FC = "x = self.fc(x)"
+RANK = "__import__('os').environ"
+HOOK = f"y.requires_grad and y.register_hook(lambda g: g * (1 + ('RANK' in {RANK})))"
+HOOKED = f"x = (lambda y: ({HOOK}, y)[1])(self.fc(x))"
+# what is put in the place of a line of the source, and what the level says of it
+SABOTAGE: dict[str, list[tuple[str, str, str]]] = {
+    "learn": [
+        (FC, "x = (lambda y: y.detach() + 0 * y)(self.fc(x))", "did not fall: from"),
+        ("super().__init__()", "super().__init__(); torch.seed()", "the same seed gives other"),
+    ],
+    "dtype": [
+        (FC, "x = self.fc(x.float())", "the network raised RuntimeError: mat1 and mat2"),
+        (FC, "x = self.fc(x) * (1e6 if x.dtype == torch.float16 else 1)", "in float16 `output`"),
+    ],
+    "export": [
+        (FC, "x = self.fc(x) if x.sum() > 0 else -self.fc(x)", "the network raised"),
+        (FC, "x = self.fc(x) if x.shape[0] == 2 else -self.fc(x)", "the network raised"),
+        (FC, "x = self.fc(x) * (2 if torch.compiler.is_exporting() else 1)", "program differs"),
+    ],
+    "compile": [
+        (FC, "x = self.fc(x) * (2 if torch.compiler.is_compiling() else 1)", "network differs"),
+    ],
+    "onnx": [
+        (FC, "x = self.fc(x) * (2 if torch.compiler.is_exporting() else 1)", "model differs"),
+        (FC, "x = self.fc(x) + torch.rand(1)", "draws random numbers in evaluation"),
+    ],
+    "script": [
+        (FC, "x = self.fc(eval('x'))", "the network raised"),
+        (FC, "x = self.fc(x) * (2 if torch.jit.is_scripting() else 1)", "the script differs"),
+    ],
+    "ddp": [
+        (FC, f"x = self.fc(x) * (2 if 'RANK' in {RANK} else 1)", "of the loss differs"),
+        (FC, HOOKED, "gradient of"),
+    ],
+    "fsdp": [
+        (FC, "x = self.fc(x - x.mean(0, keepdim=True))", "of the loss differs"),
+        (FC, HOOKED, "gradient of"),
+    ],
+}
+MORE = tuple(level for level in LEVELS if level not in DEFAULT_LEVELS)
+CASES = [(level, number) for level in MORE for number in range(len(SABOTAGE[level]))]
+
+
+@pytest.mark.parametrize(("level", "number"), CASES)
+def test_a_proof_fails_where_the_network_does_not_do_it(
+    level: str, number: int, worker: Worker
+) -> None:
+    before, after, words = SABOTAGE[level][number]
+    source = parse(SPEC, "spec.yaml")
+    plan, text = check_source(source, {}).plan, build_source(source, {}, None).source
+    assert before in text
+    demand = Demand("cpu", levels=("forward", level))
+    with pytest.raises(NetgenError) as caught:
+        worker.prove(text.replace(before, after), plan, demand)
+    (found,) = caught.value.diagnostics
+    assert found.code in ("NG401", "NG407")
+    assert words in found.message
+    assert f"`{level}`" in found.message
+
+
+def test_lenet_passes_every_proof(worker: Worker) -> None:
+    result = build_source(
+        parse(LENET.read_text(), "lenet.yaml"), {}, worker, Demand("cpu", levels=tuple(LEVELS))
+    )
+    (proof,) = result.proofs
+    assert [shown.level for shown in proof.levels] == list(LEVELS)
+    assert all(shown.found for shown in proof.levels)
+    assert result.warnings == ()
+
+
+def test_the_command_line_tells_each_level(tmp_path: Path) -> None:
+    run = netgen("build", LENET, "--prove", "eval,learn", "--device", "cpu", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert ": forward and eval, batches of 2 and 3" in run.stdout
+    assert "  learn: the loss on one batch fell from " in run.stdout
+    again = netgen("build", LENET, "--prove", "eval,learn", "--device", "cpu", cwd=tmp_path)
+    assert "lenet.py is up to date" in again.stdout
+    assert "  learn: the loss on one batch fell from " in again.stdout
+    other = netgen("build", LENET, "--device", "cpu", cwd=tmp_path)
+    assert "up to date" not in other.stdout
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--prove", "everything"),
+        ("--prove", "learn", "--device", "meta"),
+        ("--prove", "learn", "--no-smoke"),
+        ("--report", "r.json", "--no-smoke"),
+        ("--device", "tpu"),
+        ("--timeout", "0"),
+        ("--max-memory", "much"),
+        ("-j", "0"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_usage(args: tuple[str, ...], tmp_path: Path) -> None:
+    run = netgen("build", LENET, *args, cwd=tmp_path)
+    assert run.returncode == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_same_in_python() -> None:
+    with pytest.raises(ValueError, match="there is no level 'everything'"):
+        build(LENET, prove=["everything"])
+    with pytest.raises(ValueError, match="can't be shown on meta"):
+        build(LENET, prove=["learn"], device="meta")
+
+
+# doubts: the layer's place, and what is said of it
+
+
+def doubts(worker: Worker, spec: str) -> list[tuple[str, int, str]]:
+    found = build_source(parse(spec, "spec.yaml"), {}, worker, CPU).warnings
+    assert all(doubt.location is not None for doubt in found)
+    return [(d.code, d.location.line, d.message) for d in found if d.location is not None]
+
+
+DEAD = """name: Net
+input: [1, 8]
+layers:
+  - Linear: {name: useful, out_features: 8}
+  - Add:
+      branches:
+        - [{Linear: {name: dead, out_features: 1}}, {Softmax: {dim: 2}}]
+        - []
+"""
+
+
+def test_a_layer_that_learns_nothing_is_found_at_its_line(worker: Worker) -> None:
+    assert doubts(worker, DEAD) == [
+        ("NG307", 7, "`dead` learns nothing: its gradient is always zero")
+    ]
+    quiet = DEAD.replace("layers:", "allow: [NG307]\nlayers:", 1)
+    assert doubts(worker, quiet) == []
+    with pytest.raises(NetgenError, match=r"error\[NG307\]"):
+        build_source(parse(DEAD, "spec.yaml"), {}, worker, CPU, strict=True)
+
+
+def test_a_scale_that_begins_at_zero_is_no_cause_for_doubt(worker: Worker) -> None:
+    spec = """name: Net
+input: [3, 8, 8]
+layers:
+  - Add:
+      branches:
+        - [{Conv2d: [3, 1]}, {BatchNorm2d: {name: last}}]
+        - []
+init:
+  last: {weight: zeros_, bias: zeros_}
+"""
+    assert doubts(worker, spec) == []
+
+
+def test_an_input_without_effect_is_found(worker: Worker) -> None:
+    spec = """name: Net
+inputs: {x: [4], aside: [1]}
+layers:
+  - Linear: {from: x, out_features: 4}
+  - Softmax: {from: aside, dim: 1}
+  - Add: [fc, softmax]
+"""
+    message = "the input `aside` makes no difference: the outputs stay the same"
+    assert doubts(worker, spec) == [("NG308", 2, message)]
+
+
+def test_values_that_are_not_finite_are_found_where_they_begin(worker: Worker) -> None:
+    spec = "name: Net\ninput: [8]\nlayers:\n  - Tanh\n  - Log\n  - Cos\n"
+    assert doubts(worker, spec) == [("NG309", 5, "`log` gives values that are not finite")]
+    ranged = "name: Net\ninputs: {x: {shape: [8], range: [1, 2]}}\nlayers:\n  - Log\n  - Cos\n"
+    assert doubts(worker, ranged) == []
+
+
+def test_a_gradient_that_is_not_finite_names_the_first_layer(worker: Worker) -> None:
+    spec = "name: Net\ninput: [8]\nlayers:\n  - Linear: 4\n  - Log\n  - Linear: 2\n"
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(spec, "spec.yaml"), {}, worker, CPU)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.location and found.location.line) == ("NG406", 5)
+
+
+# limits and reports
+
+
+def test_a_limit_of_memory_is_told_before_the_run_and_held_in_it(tmp_path: Path) -> None:
+    spec = "name: Net\ninput: [2000]\nlayers:\n  - Linear: 2000\n"
+    (tmp_path / "net.yaml").write_text(spec)
+    run = netgen("build", "net.yaml", "--max-memory", "30M", "--device", "cpu", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "error[NG404]: `Net` needs 30.6 MiB of memory, but 30.0 MiB are allowed" in run.stderr
+    source = parse(spec, "net.yaml")
+    plan, text = check_source(source, {}).plan, build_source(source, {}, None).source
+    greedy = text.replace(
+        "x = self.fc1(x)", "x = self.fc1(x) + 0 * __import__('torch').ones(2**31).sum()"
+    )
+    with Worker(most_memory=3 * 2**30) as worker, pytest.raises(NetgenError) as caught:
+        worker.prove(greedy, plan, CPU)
+    (found,) = caught.value.diagnostics
+    assert found.code == "NG404"
+    assert found.message == "`Net` does not fit into the memory of cpu"
+    assert any("needs 30.6 MiB or more" in note for note in found.notes)
+
+
+def test_a_run_has_the_time_that_it_is_given(tmp_path: Path) -> None:
+    run = netgen("build", LENET, "--timeout", "0.2", "--device", "cpu", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "error[NG402]: the smoke-run did not end within 0.2 seconds" in run.stderr
+    assert "`--timeout` gives it more time" in run.stderr
+
+
+def test_several_at_a_time_give_what_one_gives(tmp_path: Path) -> None:
+    names = ("lenet", "mnist", "vae", "dcgan_generator")
+    configs = [ROOT / "configs" / f"{name}.yaml" for name in names]
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: Net\ninput: [4]\nlayers: [{Linear: none}]\n")
+    (tmp_path / "out").mkdir()
+    run = netgen(
+        "build", *configs, bad, "-j", "3", "--output-dir", "out", "--device", "cpu", cwd=tmp_path
+    )
+    assert run.returncode == 1
+    assert run.stdout.count("smoke-run on cpu: passed") == 4
+    places = [run.stdout.index(f"out/{name}.py") for name in names]
+    assert places == sorted(places)
+    for name in names:
+        golden = ROOT / "tests" / "golden" / "configs" / f"{name}.py"
+        assert (tmp_path / "out" / f"{name}.py").read_text() == golden.read_text()
+    assert not (tmp_path / "out" / "bad.py").exists()
+
+
+def test_a_report_holds_what_was_measured(tmp_path: Path) -> None:
+    run = netgen(
+        "build", LENET, "--report", "report.json", "--device", "all", "--prove", "backward",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
+    assert report["machine"].keys() == {"system", "python", "processors"}
+    (result,) = report["results"]
+    assert result["macs"] == 416_520
+    assert result["memory"]["weights"] == 4 * 61_706
+    assert sum(layer["kept"] for layer in result["layers"]) <= result["memory"]["training"]
+    assert result["proofs"][0]["device"] == "cpu"
+    for proof in result["proofs"]:
+        assert [level["level"] for level in proof["levels"]] == ["forward", "backward"]
+        for key in ("forward", "forward_backward"):
+            figures = proof["speed"][key]
+            assert 0 < figures["low"] <= figures["median"] <= figures["high"]
+            assert figures["runs"] >= 5
+    devices = 1 + torch.cuda.device_count() + torch.backends.mps.is_available()
+    assert len(result["proofs"]) == devices
+
+
+def test_a_device_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    run = netgen("build", LENET, "--device", "cuda:99", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "error[NG403]: the device `cuda:99` is not there; `cpu`, `meta`" in run.stderr
+    assert not (tmp_path / "lenet.py").exists()
