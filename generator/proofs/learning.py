@@ -7,7 +7,7 @@ from torch import nn
 
 from .subject import Disproof, Subject, differentiable, tensors_in
 
-RATES = (1e-3, 1e-4, 1e-2)  # learning rates, tried in turn
+RATES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-2)  # learning rates, tried in turn
 FEW, MOST = 5, 30  # steps
 ENOUGH = 0.9  # of the first loss: after a few steps no more are needed
 LEAST = 0.99  # of the first loss: what must be reached
