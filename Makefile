@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: baselines configs test oracle fuzz levels golden lint types clean
+.PHONY: baselines configs test oracle fuzz levels figures golden lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -28,6 +28,9 @@ fuzz: $(INSTALLED)  ## 50,000 random and mutated specs: built or refused, in sec
 
 levels: $(INSTALLED)  ## which config passes which proof, into docs/; takes an hour
 	$(BIN)/python -m tests.levels_table
+
+figures: $(INSTALLED)  ## times and memory of every config on this machine's devices, into docs/
+	$(BIN)/python -m tests.device_figures
 
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py --renew

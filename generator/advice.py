@@ -11,10 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_file_order
-from .evaluator import Budget, ExpressionError
-from .expressions import Constant, constant, words_in
+from .evaluator import Budget
+from .expressions import constant, texts, words_in
 from .graph import Graph
 from .spec import Reading
+from .syntax import ExpressionError
 
 MATRICES = ("Conv", "Linear", "Bilinear")
 NORMS = ("BatchNorm", "InstanceNorm", "LayerNorm")
@@ -83,20 +84,6 @@ def _unused(
             message = f"nothing in {where} uses the parameter `{name}`"
             help = f"write `${name}` where its value belongs, or take it out"
             yield _warning(reading, "NG302", message, (*path, name), help, key=True)
-
-
-def texts(value: Any, path: SpecPath) -> Iterator[tuple[SpecPath, str]]:
-    """The texts with expressions in a value, with their places."""
-    if isinstance(value, str) and "$" in value:
-        yield path, value
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from texts(item, (*path, place))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from texts(item, (*path, key))
-            if "$" in key:
-                yield path, key
 
 
 def _biases(reading: Reading) -> Iterator[Diagnostic]:
@@ -216,7 +203,7 @@ def _constants(reading: Reading) -> Iterator[Diagnostic]:
             value = constant(text, Budget())
         except ExpressionError:
             continue
-        if value is not Constant.NONE:
+        if value is not None:
             plain = str(value).lower() if isinstance(value, bool) else str(value)
             message = f"`{text}` is always {plain}"
             help = f"write `{plain}`, or the parameter that was meant to be in it"

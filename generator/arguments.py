@@ -10,7 +10,6 @@ from typing import Any
 
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
-from .expressions import ExpressionError
 from .graph import Ref
 from .hints import bracketed, closest, meant_argument, run_together
 from .initial import read_init
@@ -20,6 +19,7 @@ from .layers.models import Problem, read_arguments
 from .scope import LayerNames, Scope
 from .sizes import Coded, Size, plain
 from .spec import COMMON_KEYS, Item
+from .syntax import ExpressionError
 from .tables import Table, table
 
 FACTORY = ("device", "dtype")

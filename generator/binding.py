@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .algebra import Symbol
-from .expressions import Budget, evaluate
+from .evaluator import Budget
+from .expressions import evaluate
 from .layers.base import Nested, TensorType
 from .sizes import Coded, Dim, product, symbols_in
 from .tables import Table

@@ -27,7 +27,6 @@ from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
 from .spec import BlockSpec, Item
 
-MOST_NODES = 20_000
 DEEPEST_BLOCKS = 40
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
@@ -261,10 +260,8 @@ def draft_of(
     graph = body.graph
     assert graph is not None
     shared = scope.context.shared
-    shared.read += shared.inside.get(id(graph), 0)
-    if shared.read > MOST_NODES:
-        message = f"the spec unfolds to more than {MOST_NODES} layers"
-        scope.context.error("NG210", message, item.path, key=item.written is not None)
+    calls = shared.inside.get(id(graph), 0)
+    scope.context.count(calls, item.path, key=item.written is not None)
     use = Use(body.name, graph, dict(body.context.outer), body.given, body.spec, item.path)
     outputs = {
         port: rebind_type(graph.type_of(ref), body.context.outer)

@@ -8,11 +8,11 @@ from typing import Any
 
 from .binding import rebind
 from .context import INDEX
-from .expressions import ExpressionError
 from .initial import Init
 from .layers.base import Nested
 from .literals import literal
 from .sizes import Dim, plain, same, symbols_in
+from .syntax import ExpressionError
 from .tables import Table
 
 

@@ -16,9 +16,6 @@ class Code:
     cure: str
     example: str = ""
 
-    def __str__(self) -> str:
-        return self.title
-
 
 _HEAD = "name: Net\ninput: [3, 8, 8]\n"
 

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 from .algebra import Symbol
 from .binding import rebind
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, Unknowable, printable
-from .expressions import Budget, ExpressionError, evaluate_text, fail, has_expression
+from .evaluator import Budget
+from .expressions import PlainNames, evaluate_text, has_expression
 from .functions import KNOWN, VALUES
 from .hints import closest_word
 from .layers import TYPES
@@ -17,7 +18,9 @@ from .layers.base import Layer
 from .sizes import Size, same, symbols_in
 from .source import Source
 from .spec import BlockSpec, Document
+from .syntax import ExpressionError, fail
 
+MOST_ITEMS = 20_000  # of a spec, each copy and each use counted
 INDEX = "index"  # the number of a copy, in expressions and in generated loops
 
 
@@ -91,6 +94,13 @@ class Context:
         location = self.source.locate(path, key=key)
         raise NetgenError(Diagnostic(code, message, location, **more))
 
+    def count(self, items: int, path: SpecPath, *, key: bool = False) -> None:
+        """Take so many more items down as read; refuse a spec that unfolds to too many."""
+        self.shared.read += items
+        if self.shared.read > MOST_ITEMS:
+            message = f"the spec unfolds to more than {MOST_ITEMS} layers"
+            self.error("NG210", message, path, key=key)
+
     def pin(self, symbols: frozenset[Symbol]) -> None:
         """Note that these must not change; refuse sizes known only at run time."""
         for symbol in sorted(symbols, key=lambda symbol: symbol.name):
@@ -163,23 +173,11 @@ class Context:
         self.error(code, printable(error.message), path, help=help)
 
 
-@dataclass(slots=True)
-class ParameterNames:
-    """An expression's view of the parameters alone."""
+@dataclass(frozen=True, slots=True)
+class ParameterNames(PlainNames):
+    """An expression's view of the parameters alone, which it may fix."""
 
     context: Context
-    values: Mapping[str, Any]
-
-    def words(self) -> list[str]:
-        return list(self.values)
-
-    def value(self, name: str) -> Any:
-        if name not in self.values:
-            fail(f"there is no parameter `{name}` here", name)
-        return self.values[name]
-
-    def shape(self, reference: str) -> Sequence[Any]:
-        fail("`shape` has no meaning here: no layer has been read yet")
 
     def pin(self, symbols: frozenset[Symbol]) -> None:
         self.context.pin(symbols)

@@ -10,32 +10,23 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from .algebra import Symbol
 from .carried import code_of, joined, uncoded, wrap
 from .functions import FUNCTIONS, MOST_DIGITS
-from .hints import closest
-from .names import why_no_variable
 from .sizes import Coded, Dim, plain, surely_equal, symbols_in
+from .syntax import (
+    ExpressionError,
+    check_function,
+    check_known,
+    check_operator,
+    check_variable,
+    fail,
+)
 
 MOST_ITEMS = 100_000
 MOST_STEPS = 2_000_000  # of one spec
-
-
-class ExpressionError(Exception):
-    """An expression that can't be evaluated; `word` is the unknown name, if that is the cause."""
-
-    def __init__(self, message: str, word: str | None = None, help: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.word = word
-        self.help = help
-
-
-def fail(message: str, word: str | None = None, help: str | None = None) -> NoReturn:
-    """Raise an `ExpressionError`."""
-    raise ExpressionError(message, word, help)
 
 
 class Names(Protocol):
@@ -115,8 +106,8 @@ class Evaluator:
 
     def value(self, node: ast.expr) -> Any:
         self.budget.spend()
-        _check_known(node)
-        return self._bounded(getattr(self, _method(node))(node))
+        check_known(node)
+        return self._bounded(getattr(self, f"_{type(node).__name__.lower()}")(node))
 
     def _bounded(self, value: Any) -> Any:
         if isinstance(value, int) and abs(int(value)) >= 10**MOST_DIGITS:
@@ -132,9 +123,9 @@ class Evaluator:
         return value
 
     def _constant(self, node: ast.Constant) -> Any:
-        if node.value is None or isinstance(node.value, (bool, int, float, str)):
-            return node.value
-        fail(f"`{ast.unparse(node)}` is not part of the expression language")
+        if node.value is not None and not isinstance(node.value, (bool, int, float, str)):
+            fail(f"`{ast.unparse(node)}` is not part of the expression language")
+        return node.value
 
     def _name(self, node: ast.Name) -> Any:
         if node.id in self.local:
@@ -152,7 +143,7 @@ class Evaluator:
         return self._apply(apply, [operand], lambda codes: ast.UnaryOp(node.op, codes[0]))
 
     def _binop(self, node: ast.BinOp) -> Any:
-        _check_operator(node)
+        check_operator(node)
         apply = _BINARY[type(node.op)]
         left, right = self.value(node.left), self.value(node.right)
         self._check_growth(node.op, uncoded(left), uncoded(right))
@@ -261,7 +252,7 @@ class Evaluator:
         name = node.func.id
         if name == "shape":
             return self._shape(node)
-        _check_function(name)
+        check_function(name)
         operands = [self.value(argument) for argument in node.args]
         self.budget.spend(sum(len(part) for part in operands if isinstance(part, (list, str))))
         if name == "len" and operands and isinstance(operands[0], list):
@@ -294,7 +285,7 @@ class Evaluator:
         if not isinstance(loop.target, ast.Name) or loop.is_async:
             fail("a comprehension runs over `range` with one name")
         before = dict(self.local)
-        _check_variable(loop.target)
+        check_variable(loop.target)
         for number in self.range(loop.iter):
             self.local[loop.target.id] = number
             if all(uncoded(self.value(condition)) for condition in loop.ifs):
@@ -335,51 +326,6 @@ class Evaluator:
         if not symbols:
             return value
         return wrap(value, code([code_of(operand) for operand in operands]), symbols)
-
-
-def _method(node: ast.expr) -> str:
-    return f"_{type(node).__name__.lower()}"
-
-
-def _check_known(node: ast.expr) -> None:
-    if not hasattr(Evaluator, _method(node)):
-        fail(f"`{ast.unparse(node)}` is not part of the expression language")
-
-
-def _check_operator(node: ast.BinOp) -> None:
-    if type(node.op) not in _BINARY:
-        help = "the power is written `**`" if isinstance(node.op, ast.BitXor) else None
-        fail(f"`{ast.unparse(node)}` is not part of the expression language", help=help)
-
-
-def _check_function(name: str) -> None:
-    if name not in FUNCTIONS:
-        help = closest(name, [*FUNCTIONS, "shape", "range"])
-        fail(f"`{name}` is not a function of the expression language", help=help)
-
-
-def _check_variable(target: ast.expr) -> None:
-    plain = isinstance(target, ast.Name) and (target.id == "_" or not why_no_variable(target.id))
-    if not plain:
-        fail(f"`{ast.unparse(target)}` can't be the variable of a comprehension")
-
-
-def check_syntax(tree: ast.expr) -> None:
-    """Refuse what no values could make an expression of the language."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            if not isinstance(node.func, ast.Name) or node.keywords:
-                fail(f"`{ast.unparse(node)}` is not part of the expression language")
-            if node.func.id not in ("range", "shape"):
-                _check_function(node.func.id)
-        elif isinstance(node, ast.comprehension):
-            _check_variable(node.target)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, (bytes, complex)):
-            fail(f"`{ast.unparse(node)}` is not part of the expression language")
-        elif isinstance(node, ast.BinOp):
-            _check_operator(node)
-        elif isinstance(node, ast.expr) and not isinstance(node, ast.Slice):
-            _check_known(node)
 
 
 def _is_whole(value: Any) -> bool:

@@ -6,17 +6,17 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from .algebra import Symbol
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
-from .evaluator import Budget, ExpressionError, fail
-from .expressions import evaluate_text, has_expression
+from .evaluator import Budget
+from .expressions import PlainNames, evaluate_text, has_expression
 from .graph import Graph
 from .hints import closest
 from .layers.base import TensorType
 from .sizes import Size, code, plain, shown_shape
 from .spec import Reading
+from .syntax import ExpressionError
 
 KEYS = ("output", "parameters", "macs")
 _BOUND = re.compile(r"(<=|>=|==|<|>)?\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([kMG]?)")
@@ -56,7 +56,7 @@ class _Check:
 
     def refuse(
         self, code: str, message: str, path: SpecPath, help: str | None = None, *, key: bool = False
-    ) -> None:
+    ) -> NoReturn:
         location = self.reading.source.locate(("expect", *path), key=key)
         raise NetgenError(Diagnostic(code, message, location, help=help))
 
@@ -65,9 +65,9 @@ class _Check:
         if not isinstance(written, str) or not has_expression(written):
             return written
         try:
-            return plain(evaluate_text(written, _Values(self.graph.values), Budget()))
+            return plain(evaluate_text(written, PlainNames(self.graph.values), Budget()))
         except ExpressionError as error:
-            return self.refuse("NG206", printable(error.message), path)
+            self.refuse("NG206", printable(error.message), path)
 
     def figure(self, key: str, written: Any) -> None:
         """A number, or a bound."""
@@ -78,7 +78,6 @@ class _Check:
         if match is None:
             help = f'write a number, or a bound: `{key}: "<= 1.5M"`'
             self.refuse("NG201", f"`{key}` should be a number or a bound", (key,), help)
-            return
         sign, digits, unit = match.groups()
         bound = float(digits) * _UNITS[unit]
         if not _HOLDS[sign or "=="](found, bound):
@@ -132,21 +131,3 @@ def _agrees(wanted: Any, size: Size) -> bool:
 
 def _listed(sizes: Sequence[Any]) -> str:
     return printable(f"[{', '.join(map(str, sizes))}]")
-
-
-@dataclass(frozen=True, slots=True)
-class _Values:
-    """An expression's view of the parameters as the network is built."""
-
-    values: Mapping[str, Any]
-
-    def value(self, name: str) -> Any:
-        if name not in self.values:
-            fail(f"there is no parameter `{name}` here", name)
-        return self.values[name]
-
-    def shape(self, reference: str) -> Sequence[Any]:
-        fail("`shape` has no meaning here")
-
-    def pin(self, symbols: frozenset[Symbol]) -> None:
-        """The network is built: nothing can change any more."""

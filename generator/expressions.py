@@ -10,39 +10,20 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from .algebra import Symbol
-from .carried import named
-from .evaluator import (
-    MOST_ITEMS,
-    Budget,
-    Evaluator,
-    ExpressionError,
-    Names,
-    check_syntax,
-    fail,
-)
+from .diagnostics import SpecPath
+from .evaluator import MOST_ITEMS, Budget, Evaluator, Names
 from .functions import KNOWN
 from .literals import quoted
 from .sizes import Coded, Dim, symbols_in
+from .syntax import ExpressionError, check_syntax, fail
 
 LONGEST = 2_000  # characters of an expression
-
-__all__ = [
-    "Budget",
-    "ExpressionError",
-    "Names",
-    "evaluate",
-    "evaluate_text",
-    "fail",
-    "has_expression",
-    "named",
-]
 
 _REFERENCE = re.compile(r"\bshape\(\s*([A-Za-z_][\w.]*\.[\w.]*)\s*\)")  # with a port
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -198,10 +179,10 @@ def _parsed(text: str) -> ast.Expression:
         fail(f"`{text}` is not an expression", help=next(slips, None))
 
 
-def unknown_names(text: str, known: Container[str]) -> Iterator[str]:
-    """The names in a string's expressions that nothing stands for; refuses what is no expression.
+def check_names(text: str, known: Container[str] | None) -> None:
+    """Refuse what is no expression in a string, and names that nothing stands for.
 
-    Nothing is evaluated.
+    Nothing is evaluated. Where the `known` names are not known, any may stand.
     """
     for piece in _split(text):
         if not piece.expression:
@@ -212,9 +193,10 @@ def unknown_names(text: str, known: Container[str]) -> Iterator[str]:
         called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
         read = [arg for call in ast.walk(tree) if _reads_shape(call) for arg in call.args]  # type: ignore[attr-defined]
         for node in ast.walk(tree):
-            names = isinstance(node, ast.Name) and node not in called and node not in read
-            if names and not any(node.id in some for some in (known, own, KNOWN)):  # type: ignore[attr-defined]
-                yield node.id  # type: ignore[attr-defined]
+            if not isinstance(node, ast.Name) or node in called or node in read or known is None:
+                continue
+            if not any(node.id in some for some in (known, own, KNOWN)):
+                fail(f"there is no parameter `{node.id}` here", node.id)
 
 
 def _loops(node: ast.AST) -> bool:
@@ -224,6 +206,23 @@ def _loops(node: ast.AST) -> bool:
 def _reads_shape(node: ast.AST) -> bool:
     named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     return named and node.func.id == "shape"  # type: ignore[attr-defined]
+
+
+def texts(
+    value: Any, path: SpecPath, skipped: Container[str] = ()
+) -> Iterator[tuple[SpecPath, str]]:
+    """The texts with expressions in a value, with their places; not those under `skipped` keys."""
+    if isinstance(value, str) and has_expression(value):
+        yield path, value
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from texts(item, (*path, place), skipped)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in skipped:
+                yield from texts(item, (*path, key), skipped)
+            if has_expression(key):
+                yield path, key
 
 
 def words_in(text: str) -> set[str]:
@@ -236,37 +235,40 @@ def words_in(text: str) -> set[str]:
     return found
 
 
-class Constant(Enum):
-    """What an expression is that hangs on something."""
-
-    NONE = "none"
-
-
-def constant(text: str, budget: Budget) -> bool | int | str | Constant:
+def constant(text: str, budget: Budget) -> bool | int | str | None:
     """The value of an expression that is always the same and could be written as it is.
 
     Fractions (``$(1 / 3)``) and comprehensions say more than their values.
     """
     only = only_expression(text)
     if only is None:
-        return Constant.NONE
+        return None
     nodes = [*ast.walk(_parsed(only))]
     functions = {node.func for node in nodes if isinstance(node, ast.Call)}
     names = [node for node in nodes if isinstance(node, ast.Name) and node not in functions]
     if names or any(isinstance(node, ast.comprehension) or _reads_shape(node) for node in nodes):
-        return Constant.NONE
-    value = Evaluator(_Nothing(), budget).value(_parsed(only).body)
-    return value if isinstance(value, (bool, int, str)) else Constant.NONE
+        return None
+    value = Evaluator(PlainNames({}), budget).value(_parsed(only).body)
+    return value if isinstance(value, (bool, int, str)) else None
 
 
-class _Nothing:
-    """The view of an expression in which there are no names."""
+@dataclass(frozen=True, slots=True)
+class PlainNames:
+    """An expression's view of values by name, where no layer can be read."""
+
+    values: Mapping[str, Any]
+
+    def words(self) -> list[str]:
+        """The names that there are."""
+        return list(self.values)
 
     def value(self, name: str) -> Any:
-        fail(f"there is no parameter `{name}` here", name)
+        if name not in self.values:
+            fail(f"there is no parameter `{name}` here", name)
+        return self.values[name]
 
     def shape(self, reference: str) -> Sequence[Any]:
-        fail("nothing is read here")
+        fail("`shape` has no meaning here: no layer can be read")
 
     def pin(self, symbols: frozenset[Symbol]) -> None:
-        """Nothing hangs on a parameter here."""
+        """Nothing is decided here."""

@@ -43,7 +43,7 @@ def read_outputs(
         scope.mention(text, misspelt=number < MOST_FINDINGS)
     for name, text, place in pairs:
         with scope.context.shared.findings.collecting():
-            value = scope.context.evaluate(text, ParameterNames(scope.context, scope.params), place)
+            value = scope.context.evaluate(text, ParameterNames(scope.params, scope.context), place)
             scope.context.decide(value, place)
             outputs.append((name, scope.find(str(plain(value)), place)))
     return tuple(outputs)

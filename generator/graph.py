@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
 
+from .carried import named
 from .diagnostics import SpecPath
-from .expressions import named
 from .layers.base import Layer, TensorType, Weight, arguments, parameter_count, prefixed
 from .sizes import symbols_in
 

@@ -113,7 +113,7 @@ def _checked(context: Context, function: str, name: str, value: Any, path: SpecP
 
 def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> Graph:
     """The graph with what the spec says of its initial weights."""
-    names = ParameterNames(context, values)
+    names = ParameterNames(values, context)
     layers = list(graph.layers())
     found: list[Initial] = []
     for key, weights in context.document.init.items():

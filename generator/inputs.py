@@ -112,7 +112,7 @@ def _range(
     """The bounds of sample values; they concern the run alone, so no parameter is fixed by them."""
     if spec.range is None:
         return None, None
-    names = ParameterNames(context, {name: bare(value) for name, value in values.items()})
+    names = ParameterNames({name: bare(value) for name, value in values.items()}, context)
     bounds = context.evaluate(spec.range, names, path)
     numbers = [b for b in bounds if isinstance(b, (int, float)) and not isinstance(b, bool)]
     if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
@@ -141,7 +141,7 @@ def _size(
         if sizes[written] < 1:
             context.error("NG201", "a sample size must be 1 or more", ("sizes", written))
         return Dim.named(written, sizes[written], runtime=True)
-    value = context.evaluate(written, ParameterNames(context, values), path)
+    value = context.evaluate(written, ParameterNames(values, context), path)
     context.pinned |= {symbol.name for symbol in symbols_in(value)}
     value = bare(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_SIZE:

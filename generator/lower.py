@@ -133,7 +133,7 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
     if found.scope is None and "layers" not in bad:
         survey.items(context.document.layers, ("layers",))
     if shared.findings.found:
-        names = ParameterNames(context, dict.fromkeys(words, 1))
+        names = ParameterNames(dict.fromkeys(words, 1), context)
         survey.initial(context.document.init, names)
     read = {key[0] for key in shared.bodies}
     for name, block in shared.blocks.items():

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from .binding import rebind
+from .carried import named
 from .context import INDEX, Context, ParameterNames
 from .diagnostics import Diagnostic, NetgenError, SpecPath, printable
-from .expressions import named
 from .graph import Parameter
 from .hints import closest
 from .literals import literal
@@ -56,7 +56,7 @@ def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any
     path: SpecPath = ("params", name)
     default, doc, path = _declared(context, name, raw, path)
     doc = plain_text(context, doc, values, (*path[:2], "doc"))
-    value = context.evaluate(default, ParameterNames(context, values), path)
+    value = context.evaluate(default, ParameterNames(values, context), path)
     if value == REQUIRED:
         message = "the network's own parameters have defaults: only a block's may be `required`"
         context.error("NG201", message, path)
@@ -89,7 +89,7 @@ def plain_text(
     if text is None:
         return None
     numbers = {name: bare(value) for name, value in values.items()}
-    return str(context.evaluate(text, ParameterNames(context, numbers), path))
+    return str(context.evaluate(text, ParameterNames(numbers, context), path))
 
 
 def _parameter(

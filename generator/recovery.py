@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .diagnostics import NetgenError, SpecPath, printable
-from .evaluator import ExpressionError
 from .graph import Ref
 from .hints import meant_type
 from .layers.base import no_weights
@@ -20,6 +19,7 @@ from .names import is_identifier, snake_case
 from .scope import Draft
 from .sizes import TooLong
 from .survey import Survey, known_types
+from .syntax import ExpressionError
 
 if TYPE_CHECKING:
     from .walk import Walk

@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from .algebra import Symbol
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
-from .expressions import fail
 from .graph import Module, Placeholder, Ref, Use
 from .hints import closest, closest_word
 from .layers.base import Layer, TensorType
 from .names import snake_case
 from .naming import Names
 from .sizes import Size, symbols_in
+from .syntax import fail
 
 
 @dataclass(slots=True)

@@ -6,21 +6,21 @@ nothing uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .arguments import by_name, listed, respelt, wrong_arguments
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
-from .evaluator import ExpressionError
-from .expressions import has_expression, unknown_names
+from .expressions import check_names, has_expression, texts
 from .hints import closest, meant_type, run_together
 from .initial import read_init
 from .keys import check_common
 from .layers.base import Layer
 from .layers.models import read_arguments
 from .spec import COMMON_KEYS, BlockSpec, Item, read_item
+from .syntax import ExpressionError
 
 GROUPING = ("Group", "Reuse", "Sequential")
 
@@ -174,12 +174,10 @@ class Survey:
         One that does not close has been cut in two by YAML, and left keys that nobody wrote.
         """
         whole = True
-        for place, text in _texts(value, path):
+        for place, text in texts(value, path, ("branches", "layers")):
             words = [*(self.words or ()), *self.context.lost]
             try:
-                for word in unknown_names(text, words):
-                    if self.words is not None:
-                        raise ExpressionError(f"there is no parameter `{word}` here", word)
+                check_names(text, None if self.words is None else words)
             except ExpressionError as error:
                 whole = whole and error.word is not None
                 with self.context.shared.findings.collecting():
@@ -205,16 +203,3 @@ def _open(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_open, value.values()))
     return isinstance(value, str) and has_expression(value)
-
-
-def _texts(value: Any, path: SpecPath) -> Iterator[tuple[SpecPath, str]]:
-    """The strings in a value that hold expressions, with their places."""
-    if isinstance(value, str) and has_expression(value):
-        yield path, value
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _texts(item, (*path, place))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if key not in ("branches", "layers"):
-                yield from _texts(item, (*path, key))

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .algebra import Symbol
-from .evaluator import Budget, Evaluator, Names, check_syntax, fail
+from .evaluator import Budget, Evaluator, Names
 from .expressions import only_expression
 from .functions import FUNCTIONS
 from .literals import literal
 from .sizes import Coded, Dim, Size, plain, symbols_in
+from .syntax import check_syntax, fail
 
 MOST_VALUES = 4_000_000
 _FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "sin", "cos"})

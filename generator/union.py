@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .binding import rebind
-from .carried import coded
+from .carried import coded, named
 from .choose import Case, Chooser, Group, Inexpressible
 from .diagnostics import Diagnostic, NetgenError, printable
-from .expressions import named
 from .graph import Graph, Module, Node
 from .layers import CATALOGUE
 from .layers.base import Arg, Layer, is_default

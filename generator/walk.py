@@ -14,7 +14,7 @@ from typing import Any
 from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt
-from .blocks import MOST_NODES, Body, draft_of, enter, graph_of, read_body
+from .blocks import Body, draft_of, enter, graph_of, read_body
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Module, Placeholder, Ref
@@ -64,10 +64,7 @@ class Walk:
 
     def item(self, item: Item, index: Size | None) -> None:
         """Read one item: decide whether it is there, and how often."""
-        self.context.shared.read += 1
-        if self.context.shared.read > MOST_NODES:
-            message = f"the spec unfolds to more than {MOST_NODES} layers"
-            self.context.error("NG210", message, item.path)
+        self.context.count(1, item.path)
         item = self.typed(item, index)
         item = listed(respelt(self.context, item), self.context.row(item.type))
         if self.lost:

@@ -62,12 +62,16 @@ def _paddings(n: int, a: Args) -> tuple[tuple[Size, Size], ...]:
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
+# by how much a padding that is taken from the input must be smaller than it
+_ROOM = {"reflect": 1, "circular": 0}
+
+
 def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size, Size]]) -> None:
     if a.padding == "same" and max(per_dimension(a.stride, n)) > 1:
         refuse("`padding: same` needs a stride of 1", "padding")
     if a.padding_mode == "zeros" and min(min(pair) for pair in paddings) < 0:
         refuse("`padding` must be 0 or more", "padding")
-    room = {"reflect": 1, "circular": 0}.get(a.padding_mode)
+    room = _ROOM.get(a.padding_mode)
     if room is None:
         return
     for pair, size in zip(paddings, x.shape[-n:], strict=True):
@@ -92,7 +96,7 @@ def conv(n: int, a: Args, x: TensorType) -> TensorType:
             strict=True,
         )
     ]
-    room = {"reflect": 1, "circular": 0}.get(a.padding_mode)  # as `_check_padding` has it
+    room = _ROOM.get(a.padding_mode)
     smallest_size = int(min(x.shape[-n:]))
     limit = None if room is None else lambda kernel: smallest_size - room
     spatial = window_sizes(axes, limit)

@@ -1,0 +1,76 @@
+"""What may stand in an expression: a whitelist of Python's syntax, whatever the values are."""
+
+from __future__ import annotations
+
+import ast
+from typing import NoReturn
+
+from .functions import FUNCTIONS
+from .hints import closest
+from .names import why_no_variable
+
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+_KNOWN = (
+    *(ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.IfExp, ast.List),
+    *(ast.ListComp, ast.Name, ast.Subscript, ast.UnaryOp),
+)
+
+
+class ExpressionError(Exception):
+    """An expression that can't be evaluated; `word` is the unknown name, if that is the cause."""
+
+    def __init__(self, message: str, word: str | None = None, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.word = word
+        self.help = help
+
+
+def fail(message: str, word: str | None = None, help: str | None = None) -> NoReturn:
+    """Raise an `ExpressionError`."""
+    raise ExpressionError(message, word, help)
+
+
+def check_known(node: ast.expr) -> None:
+    """Refuse a kind of expression that the language does not have."""
+    if not isinstance(node, _KNOWN):
+        fail(f"`{ast.unparse(node)}` is not part of the expression language")
+
+
+def check_operator(node: ast.BinOp) -> None:
+    """Refuse an operator that the language does not have."""
+    if type(node.op) not in OPERATORS:
+        help = "the power is written `**`" if isinstance(node.op, ast.BitXor) else None
+        fail(f"`{ast.unparse(node)}` is not part of the expression language", help=help)
+
+
+def check_function(name: str) -> None:
+    """Refuse a function that the language does not have."""
+    if name not in FUNCTIONS:
+        help = closest(name, [*FUNCTIONS, "shape", "range"])
+        fail(f"`{name}` is not a function of the expression language", help=help)
+
+
+def check_variable(target: ast.expr) -> None:
+    """Refuse what a comprehension can't count with."""
+    plain = isinstance(target, ast.Name) and (target.id == "_" or not why_no_variable(target.id))
+    if not plain:
+        fail(f"`{ast.unparse(target)}` can't be the variable of a comprehension")
+
+
+def check_syntax(tree: ast.expr) -> None:
+    """Refuse what no values could make an expression of the language."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Name) or node.keywords:
+                fail(f"`{ast.unparse(node)}` is not part of the expression language")
+            if node.func.id not in ("range", "shape"):
+                check_function(node.func.id)
+        elif isinstance(node, ast.comprehension):
+            check_variable(node.target)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (bytes, complex)):
+            fail(f"`{ast.unparse(node)}` is not part of the expression language")
+        elif isinstance(node, ast.BinOp):
+            check_operator(node)
+        elif isinstance(node, ast.expr) and not isinstance(node, ast.Slice):
+            check_known(node)
