@@ -196,7 +196,9 @@ def _compose(text: str, name: str) -> yaml.Node | None:
     try:
         return yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        raise NetgenError(_not_yaml(error, text, name)) from None
+        from .garbled import not_yaml
+
+        raise NetgenError(not_yaml(error, text, name)) from None
     except yaml.YAMLError as error:
         reason = printable(str(getattr(error, "reason", error)).lower())
         place = Location(name, 1, 1)
@@ -204,49 +206,6 @@ def _compose(text: str, name: str) -> yaml.Node | None:
     except (RecursionError, ValueError):
         message = "the values are nested too deeply"
         raise NetgenError(Diagnostic("NG103", message, Location(name, 1, 1))) from None
-
-
-def _not_yaml(error: yaml.MarkedYAMLError, text: str, name: str) -> Diagnostic:
-    """What keeps a text from being YAML, in the place where the parser gave up."""
-    mark = error.problem_mark or error.context_mark
-    problem = printable((error.problem or "it does not parse").lower())
-    if mark is None:
-        return Diagnostic("NG102", f"not YAML: {problem}", Location(name, 1, 1))
-    lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    location = Location(name, mark.line + 1, mark.column + 1, 1, line)
-    if "another document" in problem:
-        message = "a spec is one YAML document, but another one begins here"
-        return Diagnostic("NG102", message, location)
-    begun, notes = error.context_mark, []
-    context = (error.context or "").lower()
-    if begun is not None and context in _OPENED and "$(" not in line:
-        # the mistake is where something was opened, not where the parser gave up
-        given_up = f"line {mark.line + 1}, column {mark.column + 1}"
-        notes = [f"{_OPENED[context]} here, and nothing closes it up to {given_up}"]
-        line = lines[begun.line] if begun.line < len(lines) else ""
-        location = Location(name, begun.line + 1, begun.column + 1, 1, line)
-    help = next((help for sign, help in _CURES if sign in problem or sign in line), None)
-    return Diagnostic("NG102", f"not YAML: {problem}", location, tuple(notes), help)
-
-
-_OPENED = {
-    "while parsing a flow sequence": "a `[` is opened",
-    "while parsing a flow mapping": "a `{` is opened",
-    "while scanning a quoted scalar": "a quote is opened",
-    "while scanning a simple key": "a key without `: ` stands",
-}
-# what to write, by what stands in the parser's message or in the line
-_CURES = (
-    ("\t", "YAML is indented with spaces, not with tabs"),
-    ("$(", "put an expression with a bracket, a brace or a comma in quotes here"),
-    ("mapping values are not allowed", "put a text that holds `: ` in quotes, or indent the line"),
-    ("could not find expected ':'", "a key is followed by `: `"),
-    ("did not find expected key", "items of one mapping begin in one column"),
-    ("did not find expected '-'", "items of one list begin in one column"),
-    ("undefined alias", "an anchor `&name` stands before its alias `*name`"),
-    ("cannot start any token", "put a text that begins with such a character in quotes"),
-)
 
 
 class _Reader:
