@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -22,6 +22,26 @@ from .syntax import ExpressionError, fail
 
 MOST_ITEMS = 20_000  # of a spec, each copy and each use counted
 INDEX = "index"  # the number of a copy, in expressions and in generated loops
+
+
+# who runs the code of a person's own classes, and answers what they are
+Ask = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The types that a spec imports; of the `lost` ones nothing is known but the names."""
+
+    rows: Mapping[str, Layer] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
+    mistakes: tuple[Diagnostic, ...] = ()
+
+    def types(self) -> Mapping[str, Layer]:
+        """All types that a layer may have."""
+        if not self.rows and not self.lost:
+            return TYPES
+        known = {name: row for name, row in TYPES.items() if name not in self.lost}
+        return {**known, **self.rows}
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from .construct import init_lines, sequential_lines, signature
 from .docstrings import class_docstring, description
 from .flow import forward_statements
 from .graph import Graph
-from .imports import import_lines
+from .layers.base import Layer
 from .literals import paragraphs, prose, summary, wrapped
 from .sources import buffer_hints
 
@@ -112,6 +112,16 @@ def _imports(views: Sequence[ClassView], used: set[str], custom: Sequence[str]) 
     tensor = any(view.forward for view in views) or "DropPath" in used
     own = f"from torch import {'Tensor, ' if tensor else ''}nn"
     return [*imports, *sorted((own, *custom), key=lambda line: line.split()[1].lower())]
+
+
+def import_lines(rows: Sequence[Layer], used: Container[str]) -> list[str]:
+    """The imports of the classes that a file uses."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        module, _, own = row.imported.rpartition(".")
+        if row.name in used:
+            found.setdefault(module, []).append(own if own == row.name else f"{own} as {row.name}")
+    return [f"from {module} import {', '.join(sorted(names))}" for module, names in found.items()]
 
 
 def _returns(graph: Graph) -> str:

@@ -6,11 +6,11 @@ To ask runs the class's code, in the worker and on torch's meta device, so it mu
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from .context import Ask, Imported
 from .diagnostics import Diagnostic, Findings, NetgenError, printable
 from .layers import TYPES
 from .layers.base import (
@@ -29,41 +29,15 @@ from .names import is_identifier, snake_case, why_no_class
 from .sizes import Coded, Size, is_unknown
 from .spec import RESERVED, Reading
 
-
-class Asker(Protocol):
-    """Who runs the code of classes and tells what they are."""
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to one request."""
-
-
 STEPS = (1, 2, 32)  # by which sizes are changed, to see what hangs on them
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """The types that a spec imports; of the `lost` ones nothing is known but the names."""
-
-    rows: Mapping[str, Layer] = field(default_factory=dict)
-    lost: frozenset[str] = frozenset()
-    mistakes: tuple[Diagnostic, ...] = ()
-
-    def types(self) -> Mapping[str, Layer]:
-        """All types that a layer may have."""
-        known = {name: row for name, row in TYPES.items() if name not in self.lost}
-        return {**known, **self.rows}
-
-
 _UNKNOWN = object()
 _OWN = Coded(_UNKNOWN, "...", frozenset())  # a default that only the class itself knows
 
 
-def read_imports(reading: Reading, asker: Asker | None) -> Imported:
-    """The types under `imports`; without an `asker` none may be used."""
+def read_imports(reading: Reading, ask: Ask | None) -> Imported:
+    """The types under `imports`; none may be used unless there is someone to `ask`."""
     imports = reading.document.imports
-    if not imports:
-        return Imported()
-    if asker is None:
+    if ask is None:
         where = reading.source.locate(("imports",), key=True)
         message = "this spec imports code, which building it would run"
         help = "`--allow-imports` allows that, for a spec that you trust"
@@ -73,7 +47,7 @@ def read_imports(reading: Reading, asker: Asker | None) -> Imported:
     for name, path in imports.items():
         with findings.collecting():
             _check(reading, name, path)
-            rows[name] = _row(name, path, _Class(reading, name, path, asker))
+            rows[name] = _row(name, path, _Class(reading, name, path, ask))
     return Imported(rows, frozenset(imports.keys() - rows.keys()), tuple(findings.sorted()))
 
 
@@ -99,10 +73,10 @@ def _check(reading: Reading, name: str, path: str) -> None:
 class _Class:
     """One imported class, asked about once for each set of arguments and shapes."""
 
-    def __init__(self, reading: Reading, name: str, path: str, asker: Asker) -> None:
-        self.name, self.path, self.asker = name, path, asker
+    def __init__(self, reading: Reading, name: str, path: str, ask: Ask) -> None:
+        self.name, self.path, self.ask = name, path, ask
         self.known: dict[str, dict[str, Any]] = {}
-        self.facts = asker.ask({"task": "describe", "path": path})
+        self.facts = ask({"task": "describe", "path": path})
         if not self.facts["ok"]:
             where = reading.source.locate(("imports", name))
             message = f"`{path}` can't be used: {printable(self.facts['finding'])}"
@@ -115,7 +89,7 @@ class _Class:
         request = {"task": "call", "path": self.path, "args": _plain(args), "inputs": shapes}
         key = json.dumps(request)
         if key not in self.known:
-            self.known[key] = self.asker.ask(request)
+            self.known[key] = self.ask(request)
         found = self.known[key]
         if not found["ok"]:
             refuse(f"`{self.name}` refuses: {printable(found['finding'])}")
@@ -214,13 +188,3 @@ def _row(name: str, path: str, class_: _Class) -> Layer:
         local=True,
         imported=path,
     )
-
-
-def import_lines(rows: Sequence[Layer], used: Container[str]) -> list[str]:
-    """The imports of the classes that a file uses."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        module, _, own = row.imported.rpartition(".")
-        if row.name in used:
-            found.setdefault(module, []).append(own if own == row.name else f"{own} as {row.name}")
-    return [f"from {module} import {', '.join(sorted(names))}" for module, names in found.items()]

@@ -104,8 +104,8 @@ def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     from .prediction import check_source
 
     worker.move(source.folder)
-    asker = worker if job.allow_imports else None
-    found = check_source(source, job.overrides, strict=job.strict, asker=asker)
+    ask = worker.ask if job.allow_imports else None
+    found = check_source(source, job.overrides, strict=job.strict, ask=ask)
     return {**_facts(found.plan.figures), "diagnostics": found.warnings}
 
 
@@ -120,8 +120,9 @@ def _compared(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec whose output stands where it should."""
     from .pipeline import build_source
 
-    asker = worker if job.allow_imports else None
-    result = build_source(source, job.overrides, None, strict=job.strict, asker=asker)
+    worker.move(source.folder)
+    ask = worker.ask if job.allow_imports else None
+    result = build_source(source, job.overrides, None, strict=job.strict, ask=ask)
     there = "" if job.target is None else read_output(job.target)
     if there != result.source:
         what = "is not what the spec gives" if there else "is not there"
@@ -165,8 +166,8 @@ def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     from .pipeline import build_source
 
     used = None if job.demand is None else worker
-    asker = worker if job.allow_imports else None
-    result = build_source(source, job.overrides, used, job.demand, strict=job.strict, asker=asker)
+    ask = worker.ask if job.allow_imports else None
+    result = build_source(source, job.overrides, used, job.demand, strict=job.strict, ask=ask)
     facts = {**_facts(result.figures), "proofs": tuple(map(_as_record, result.proofs))}
     if job.target is not None:
         _check_target(job, job.target)  # once more: a run takes its time

@@ -12,11 +12,10 @@ from typing import Any
 
 from . import keys
 from .containers import module_tree
-from .context import Context, ParameterNames, Shared
+from .context import Context, Imported, ParameterNames, Shared
 from .diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
 from .finish import describe, ending, mark_fixed, read_outputs
 from .graph import Graph, Use, uses_in
-from .imports import Imported
 from .initial import read_initial
 from .inputs import read_inputs
 from .layers.base import arguments

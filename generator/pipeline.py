@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import source as sources
+from .context import Ask
 from .diagnostics import Diagnostic, NetgenError, as_errors
 from .figures import Figures
 from .files import check_target, write
 from .graph import Graph
-from .imports import import_lines
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .places import Places
 from .prediction import check_source
@@ -103,9 +103,9 @@ def build(
         worker.move(source.folder)
         if smoke:
             worker.start()
-        asker = worker if allow_imports else None
+        ask = worker.ask if allow_imports else None
         used = worker if smoke else None
-        result = build_source(source, overrides or {}, used, demand, asker=asker)
+        result = build_source(source, overrides or {}, used, demand, ask=ask)
     if path is not None:
         write(path, result.source)
     return replace(result, path=path)
@@ -118,17 +118,18 @@ def build_source(
     demand: Demand | None = None,
     *,
     strict: bool = False,
-    asker: Worker | None = None,
+    ask: Ask | None = None,
 ) -> Result:
     """The network of a spec that has been read; a `worker` shows what is demanded.
 
-    If it is `strict`, warnings are errors. An `asker` runs what the spec imports.
+    If it is `strict`, warnings are errors. What the spec imports is run by who can be asked.
     """
-    for one in filter(None, (worker, asker)):
-        one.move(source.folder)
-    found = check_source(source, overrides, strict=strict, asker=asker)
+    if worker is not None:
+        worker.move(source.folder)
+    found = check_source(source, overrides, strict=strict, ask=ask)
     # black is for specs that can be built
     from .audit import audit
+    from .emit import import_lines
     from .render import render
 
     graph, plan, classes = found.graph, found.plan, found.classes

@@ -12,10 +12,10 @@ from typing import Any
 
 from .advice import advice
 from .classes import class_graphs
+from .context import Ask, Imported
 from .diagnostics import Diagnostic, NetgenError, as_errors
 from .expect import check_expected
 from .graph import Graph, lint
-from .imports import Asker, Imported, read_imports
 from .layers.base import Refusal
 from .lower import lower
 from .plan import Plan, make_plan
@@ -60,15 +60,15 @@ def check_source(
     overrides: Mapping[str, Any],
     *,
     strict: bool = False,
-    asker: Asker | None = None,
+    ask: Ask | None = None,
 ) -> Prediction:
     """What a spec comes to; if it is `strict`, warnings are errors.
 
-    Code that the spec imports is run by the `asker`; without one none may be imported.
+    Code that the spec imports is run by who can be asked; else none may be imported.
     """
     reading = read_document(source)
     try:
-        graph, plan, classes = predict(reading, overrides, read_imports(reading, asker))
+        graph, plan, classes = predict(reading, overrides, _imported(reading, ask))
     except (TooLong, RecursionError):
         message = "the sizes of this network are expressions too long to be written"
         help = "write numbers, or fewer parameters that decide on sizes"
@@ -79,6 +79,14 @@ def check_source(
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
     return Prediction(graph, plan, classes, warnings, tuple(reading.document.allow))
+
+
+def _imported(reading: Reading, ask: Ask | None) -> Imported:
+    if not reading.document.imports:
+        return Imported()
+    from .imports import read_imports  # few specs have them
+
+    return read_imports(reading, ask)
 
 
 def predict(
