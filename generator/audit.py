@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import NoReturn, TypeGuard
 
 from .diagnostics import Diagnostic, NetgenError, printable
 
@@ -57,10 +57,10 @@ _ALLOWED = (*_EXPRESSIONS, *_STATEMENTS, *_PARTS)
 _TOP = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.ClassDef, ast.FunctionDef)
 
 
-def audit(source: str, imports: Sequence[str] = ()) -> None:
+def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
     """Refuse source that is more than classes of modules with their calls.
 
-    Beside the usual ones these `imports` may stand in it, each a line.
+    Beside the usual imports it may have these, names with the paths of classes.
     """
     if not all(char.isprintable() or char == "\n" for char in source):
         _refuse("a character that can't be seen", 1)
@@ -72,9 +72,9 @@ def audit(source: str, imports: Sequence[str] = ()) -> None:
         _refuse("an expression that is nested too deeply", 1)
     known = BUILTINS | {"torch", "Tensor", "nn", "F", "math", "OrderedDict", "Literal"}
     nodes = list(ast.walk(tree))
-    custom = [node for node in nodes if _line(node) in imports]
+    custom = [node for node in nodes if _is_custom(node, imports or {})]
     bound = {name for node in nodes for name in _bound(node)}
-    bound |= {alias.asname or alias.name for node in custom for alias in _aliases(node)}
+    bound |= {alias.asname or alias.name for node in custom for alias in node.names}
     for name in sorted(bound & _TAKEN):
         _refuse(f"another meaning of `{name}`", 1)
     known |= bound
@@ -89,12 +89,12 @@ def audit(source: str, imports: Sequence[str] = ()) -> None:
             _check(node, known)
 
 
-def _line(node: ast.AST) -> str:
-    return ast.unparse(node) if isinstance(node, ast.ImportFrom) else ""
-
-
-def _aliases(node: ast.AST) -> list[ast.alias]:
-    return node.names if isinstance(node, ast.ImportFrom) else []
+def _is_custom(node: ast.AST, imports: Mapping[str, str]) -> TypeGuard[ast.ImportFrom]:
+    """Whether an import brings in what may be imported, under the names that it has."""
+    if not isinstance(node, ast.ImportFrom) or node.level:
+        return False
+    paths = ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
+    return all(imports.get(name) == path for name, path in paths)
 
 
 def _bound(node: ast.AST) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .levels import DEFAULT_LEVELS, LEVELS, TIMEOUT, Demand, in_order
+from .levels import DEFAULT_LEVELS, LEVELS, TIMEOUT, in_order
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ examples:
   netgen build - -o - < lenet.yaml            standard input to standard output
   netgen build lenet.yaml --check             is lenet.py what the spec gives?
   netgen check *.yaml                         are the specs right? nothing is written or run
+  netgen show lenet.yaml --batch 16           its layers, shapes, parameters and memory
 """
 
 
@@ -53,8 +55,16 @@ def parser() -> argparse.ArgumentParser:
         help="check specs and work out all shapes; write nothing, run nothing",
         description="Check specs and work out all shapes, without torch. Nothing is written.",
     )
-    for verb in (build, check):
+    show = verbs.add_parser(
+        "show",
+        help="show the layers of specs: shapes, weights, parameters, multiply-adds, memory",
+        description="Show the layers of specs as a table, worked out without torch.",
+    )
+    for verb in (build, check, show):
         _common_arguments(verb)
+    for verb in (build, check):
+        _telling_arguments(verb)
+    _show_arguments(show)
     return top
 
 
@@ -100,19 +110,6 @@ def _run_arguments(build: argparse.ArgumentParser) -> None:
         help="for weights and sample inputs (default: 0)",
     )
     build.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=TIMEOUT,
-        metavar="SECONDS",
-        help=f"what the run of one spec may take (default: {TIMEOUT:g})",
-    )
-    build.add_argument(
-        "--max-memory",
-        type=_bytes,
-        metavar="SIZE",
-        help="what the run may take of memory, like 4G or 500M (default: what there is)",
-    )
-    build.add_argument(
         "-j",
         "--jobs",
         type=_jobs,
@@ -137,6 +134,12 @@ def _seconds(text: str) -> float:
     if not 0 < float(text) < 10**6:
         raise ValueError
     return float(text)
+
+
+def _count(text: str) -> int:
+    if not 1 <= int(text) <= 10**6:
+        raise ValueError
+    return int(text)
 
 
 def _jobs(text: str) -> int:
@@ -168,6 +171,45 @@ def _common_arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run the code that a spec imports: only for specs that you trust",
     )
+    verb.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help=f"what the run of one spec may take (default: {TIMEOUT:g})",
+    )
+    verb.add_argument(
+        "--max-memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="what the run may take of memory, like 4G or 500M (default: what there is)",
+    )
+
+
+def _show_arguments(show: argparse.ArgumentParser) -> None:
+    show.add_argument(
+        "--batch",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="the batch that activations and memory are for (default: 1)",
+    )
+    show.add_argument(
+        "--depth",
+        type=_count,
+        default=3,
+        metavar="N",
+        help="how deep to look into blocks and containers; 1 is not at all (default: 3)",
+    )
+    show.add_argument(
+        "--format",
+        default="table",
+        choices=("table", "markdown", "json", "csv"),
+        help="for a terminal, a page, a program or a spreadsheet (default: table)",
+    )
+
+
+def _telling_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--strict", action="store_true", help="take warnings for errors")
     verb.add_argument(
         "--format",
@@ -184,10 +226,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run netgen; the exit code is 0 (done), 1 (not done) or 2 (usage)."""
     top = parser()
     options = top.parse_args(argv)
-    if options.verb == "build":
-        _check_usage(options, top)
     try:
-        return _run(options, top)
+        from .orders import jobs_of
+
+        jobs = jobs_of(options)
+    except ValueError as error:
+        top.error(str(error))
+    try:
+        return _run(jobs, options)
     except KeyboardInterrupt:
         return NOT_DONE
     except BrokenPipeError:
@@ -195,105 +241,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOT_DONE
 
 
-def _check_usage(options: argparse.Namespace, top: argparse.ArgumentParser) -> None:
-    """Refuse options of a build that contradict each other."""
-    if options.output and len(options.configs) > 1:
-        top.error("-o takes the output of one spec; give --output-dir for several")
-    stems = [Path(config).stem for config in options.configs]
-    if not options.output and len({*stems}) < len(stems):
-        top.error("two specs of one name would be written to one file")
-    if not 0 <= options.seed < 2**63:
-        top.error("--seed takes a whole number of 0 or more")
-    levels = [level for level in options.prove if level not in DEFAULT_LEVELS]
-    if options.device == "meta" and (levels or options.report):
-        top.error("on meta nothing is computed: only shapes can be shown there")
-    if options.no_smoke and (levels or options.report):
-        top.error("--no-smoke leaves nothing to prove or to report")
-    if options.check and any(_target(config, options) is None for config in options.configs):
-        top.error("--check holds a file against a spec: it needs one")
-
-
-def _run(options: argparse.Namespace, top: argparse.ArgumentParser) -> int:
+def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     from .crew import work_all
+    from .orders import limits, telling
     from .reports import tell, tell_json, write_report
 
-    overrides = _overrides(options.overrides, top)
-    jobs = [_job(config, overrides, options) for config in options.configs]
     outcomes: list[Outcome] = []
-    work = work_all(jobs, *_limits(options))
-    for place, config in enumerate(options.configs):
-        _progress(f"[{place + 1}/{len(jobs)}] {config} ...")
-        outcomes.append(next(work))
-        _progress("")
-        tell(outcomes[-1], options.format, verbose=options.verbose)
-    work.close()
-    if options.format == "json":
+    work = work_all(jobs, *limits(options))
+    with contextlib.closing(work):
+        for place, job in enumerate(jobs):
+            _progress(f"[{place + 1}/{len(jobs)}] {job.config} ...")
+            outcomes.append(next(work))
+            _progress("")
+            tell(outcomes[-1], *telling(options))
+    if telling(options)[0] == "json":
         tell_json(outcomes)
     if getattr(options, "report", None) and not write_report(Path(options.report), outcomes):
         return NOT_DONE
     return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
-
-
-def _job(config: str, overrides: dict[str, Any], options: argparse.Namespace) -> Job:
-    """What is asked for one spec."""
-    from .job import Job
-
-    if options.verb == "check":
-        return Job(
-            config,
-            None,
-            overrides,
-            "check",
-            strict=options.strict,
-            allow_imports=options.allow_imports,
-        )
-    return Job(
-        config,
-        _target(config, options),
-        overrides,
-        "compare" if options.check else "build",
-        None if options.no_smoke else _demand(options),
-        strict=options.strict,
-        force=options.force,
-        allow_imports=options.allow_imports,
-    )
-
-
-def _limits(options: argparse.Namespace) -> tuple[Any, ...]:
-    """How many jobs at a time, and what each may take; a check runs nothing."""
-    if options.verb == "check":
-        return ()
-    return options.jobs, options.timeout, options.max_memory
-
-
-def _demand(options: argparse.Namespace) -> Demand:
-    return Demand(options.device, options.seed, options.prove, timed=options.report is not None)
-
-
-def _overrides(pairs: Sequence[str], top: argparse.ArgumentParser) -> dict[str, Any]:
-    """The values of ``--set``, read as YAML."""
-    from .diagnostics import NetgenError
-    from .source import parse
-
-    overrides = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            top.error(f"--set takes NAME=VALUE, not {pair!r}")
-        try:
-            overrides[name] = parse(text, f"--set {name}").values
-        except NetgenError:
-            top.error(f"--set {name}: {text!r} is not a value")
-    return overrides
-
-
-def _target(config: str, options: argparse.Namespace) -> Path | None:
-    """Where to write: the named file, or the spec's stem in a folder; nowhere for ``-``."""
-    if options.output == "-" or (config == "-" and not options.output):
-        return None
-    if options.output:
-        return Path(options.output)
-    return Path(options.output_dir or ".") / f"{Path(config).stem}.py"
 
 
 def _progress(text: str) -> None:

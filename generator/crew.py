@@ -50,4 +50,4 @@ def _side_by_side(jobs: Sequence[Job], workers: Sequence[Worker]) -> Generator[O
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
-            worker.stop()
+            worker.close()

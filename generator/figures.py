@@ -7,8 +7,9 @@ layers keep counts once, with the first of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from .graph import Graph
 from .layers.base import COMPLEX, FLOATS, TensorType, Weight, arguments, parameter_count
@@ -40,8 +41,31 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call takes, with all that stands in it.
+
+    Trainable elements (with the first call of a module), multiply-adds for one sample, and the
+    bytes that it is the first to keep for gradients.
+    """
+
+    parameters: int
+    macs: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a run takes: each of its calls, and all of it."""
+
+    calls: tuple[Cost, ...]
+    parameters: int
+    macs: int
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """The layers as rows, and the totals; `batch` is the size that activations are for."""
+    """The layers as rows, and the totals."""
 
     rows: tuple[Row, ...]
     parameters: int
@@ -51,36 +75,48 @@ class Figures:
 
 def figures(graph: Graph, trace: Trace) -> Figures:
     """What a run takes, worked out from its types."""
+    found = costs(graph, trace)
+    rows = tuple(_rows(graph, trace, found.calls))
+    return Figures(rows, found.parameters, found.macs, found.memory)
+
+
+def costs(graph: Graph, trace: Trace) -> Costs:
+    """What a run takes, call by call."""
     again = {name for name, _ in graph.ties}
     weights = [weight for weight in graph.weights() if weight.name not in again]
     lives = _Lives(trace)
     kept = lives.kept()
-    outputs = {lives.place(type_) for type_ in _results(graph, trace)}
-    for call in kept:
-        outputs |= set(call.places)
-    training = sum(lives.sizes[place] for place in outputs) + sum(call.more for call in kept)
+    results = [lives.place(trace.read(ref)) for _, ref in graph.outputs]
+    alive = {*results, *(place for call in kept for place in call.places)}
     memory = Memory(
         sum(_weight_bytes(weight) for weight in weights),
         sum(_weight_bytes(weight) for weight in weights if weight.trainable),
-        training,
-        lives.peak([lives.place(type_) for type_ in _results(graph, trace)]),
+        sum(lives.sizes[place] for place in alive) + sum(call.more for call in kept),
+        lives.peak(results),
     )
-    rows = tuple(_rows(graph, trace, lives, kept))
-    return Figures(rows, graph.parameter_count, graph.macs, memory)
+    own = [
+        (_new_parameters(trace, number), _macs(call), lives.bytes(kept[number]))
+        for number, call in enumerate(trace.calls)
+    ]
+    sums = [list(accumulate(column, initial=0)) for column in zip(*own, strict=True)]
+    calls = tuple(
+        Cost(*(column[number + 1] - column[call.begins] for column in sums))
+        for number, call in enumerate(trace.calls)
+    )
+    return Costs(calls, graph.parameter_count, graph.macs, memory)
+
+
+def _new_parameters(trace: Trace, number: int) -> int:
+    """The trainable elements of a layer's weights, if it is called for the first time."""
+    call = trace.calls[number]
+    row = call.node.row
+    if row is None or call.node.use is not None or number != trace.first[call.path]:
+        return 0
+    return parameter_count(row.weights(arguments(call.args)))
 
 
 def _weight_bytes(weight: Weight) -> int:
     return math.prod(map(int, weight.shape)) * width(weight.dtype)
-
-
-def _results(graph: Graph, trace: Trace) -> list[TensorType]:
-    """The types of the outputs in the run."""
-    known = [{"output": type_} for type_ in trace.inputs]
-    values = [*known, *trace.outputs]
-    return [
-        values[ref.node].get(ref.port) or next(iter(values[ref.node].values()))
-        for _, ref in graph.outputs
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +147,7 @@ class _Lives:
         args = arguments(call.args)
         if row is not None and row.source:
             self._new(type_, 0 if row.source != "arange" else None)  # a weight, counted as such
-        elif row is not None and (row.view or _passes(call)):
+        elif row is not None and row.view(args):
             self.places[id(type_)] = self.place(call.inputs[0])
         else:
             self._new(type_)
@@ -148,6 +184,10 @@ class _Lives:
             return Saved()
         return row.saves(arguments(call.args), call.inputs, outputs)
 
+    def bytes(self, kept: _Kept) -> int:
+        """The size of what a call keeps."""
+        return sum(self.sizes[place] for place in kept.places) + kept.more
+
     def peak(self, results: list[int]) -> int:
         """The most bytes alive at a time where nothing is kept for a gradient."""
         calls = self.trace.calls
@@ -173,46 +213,26 @@ class _Lives:
         return most
 
 
-def _passes(call: Call) -> bool:
-    """Whether the output lies where the input lay."""
-    args, name = arguments(call.args), call.node.row.name if call.node.row else ""
-    if "Drop" in name and args.p == 0:
-        return True
-    return bool(getattr(args, "inplace", False)) and "Alpha" not in name
-
-
 def width(dtype: str) -> int:
     """The bytes of an element."""
     digits = "".join(char for char in dtype if char.isdigit())
     return _WIDTHS.get(dtype) or _WIDTHS[digits]
 
 
-def _rows(graph: Graph, trace: Trace, lives: _Lives, kept: list[_Kept]) -> Iterator[Row]:
+def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
     """A row for each call, in order; blocks are one row."""
-    seen: set[str] = set()
     for x in graph.inputs:
         yield Row(x.name, "input", shape_text(x.type.shape), 0)
     numbers = {id(call.node): number for number, call in enumerate(trace.calls)}
     for node in graph.nodes:
         for leaf in node.leaves():
             number = numbers.get(id(leaf))
-            assert leaf.row is not None
-            count = 0
-            if leaf.target not in seen:
-                count = parameter_count(leaf.row.weights(arguments(leaf.args)))
-                seen.add(leaf.target)
-            row = Row(leaf.name, leaf.row.name, shape_text(leaf.output.shape), count)
-            yield row if number is None else _measured(row, trace, lives, kept, number)
-
-
-def _measured(row: Row, trace: Trace, lives: _Lives, kept: list[_Kept], number: int) -> Row:
-    """A row with what its calls compute, give and keep."""
-    call = trace.calls[number]
-    inside = range(call.begins, number + 1)
-    macs = sum(_macs(trace.calls[place]) for place in inside)
-    bytes_ = sum(sum(lives.sizes[p] for p in kept[i].places) + kept[i].more for i in inside)
-    activations = sum(type_.numel for type_ in call.outputs.values())
-    return Row(row.name, row.type, row.output, row.parameters, macs, activations, bytes_)
+            if number is not None and leaf.row is not None:
+                cost, outputs = calls[number], trace.calls[number].outputs.values()
+                activations = sum(type_.numel for type_ in outputs)
+                shape = shape_text(leaf.output.shape)
+                head = (leaf.name, leaf.row.name, shape)
+                yield Row(*head, cost.parameters, cost.macs, activations, cost.kept)
 
 
 def _macs(call: Call) -> int:

@@ -82,11 +82,18 @@ class _Class:
             message = f"`{path}` can't be used: {printable(self.facts['finding'])}"
             raise NetgenError(Diagnostic("NG213", message, where))
 
-    def called(self, a: Args, inputs: Sequence[TensorType]) -> dict[str, Any]:
-        """What the class makes of arguments, and gives for inputs."""
+    def called(self, a: Args, reads: Sequence[TensorType], names: Sequence[str]) -> dict[str, Any]:
+        """What the class makes of arguments, and gives for inputs; the last ones have names."""
         args = {name: value for name, value in vars(a).items() if value is not _UNKNOWN}
-        shapes = [[[*map(int, x.shape)], x.dtype] for x in inputs]
-        request = {"task": "call", "path": self.path, "args": _plain(args), "inputs": shapes}
+        shapes = [([*map(int, x.shape)], x.dtype) for x in reads]
+        first = len(shapes) - len(names)
+        request = {
+            "task": "call",
+            "path": self.path,
+            "args": _plain(args),
+            "inputs": shapes[:first],
+            "named": [(name, *x) for name, x in zip(names, shapes[first:], strict=True)],
+        }
         key = json.dumps(request)
         if key not in self.known:
             self.known[key] = self.ask(request)
@@ -97,7 +104,7 @@ class _Class:
 
     def weights(self, a: Args) -> Sequence[Weight]:
         """Parameters and buffers, in the order of its ``state_dict``."""
-        found = self.called(a, ())
+        found = self.called(a, (), ())
         return [
             Weight(name, tuple(shape), trainable, dtype)
             for name, shape, dtype, trainable in found["weights"]
@@ -105,11 +112,11 @@ class _Class:
 
     def rule(self, a: Args, *inputs: TensorType, **named: TensorType) -> TensorType:
         """The output's type; sizes known only at run time are those of an input or constant."""
-        reads = [*inputs, *(named[name] for name in self.facts["optional"] if name in named)]
-        shape, dtype = self.called(a, reads)["output"]
+        reads, names = [*inputs, *named.values()], list(named)
+        shape, dtype = self.called(a, reads, names)["output"]
         if not any(is_unknown(x.shape) for x in reads):
             return _placed(reads, tuple(shape), dtype)
-        tried = [(_sizes(reads), shape), *self.tried(a, reads)]
+        tried = [(_sizes(reads), shape), *self.tried(a, reads, names)]
         if len({len(found) for _, found in tried}) > 1:
             refuse(f"the number of dimensions that `{self.name}` gives depends on sizes")
         courses = zip(*(sizes for sizes, _ in tried), strict=True)
@@ -124,7 +131,9 @@ class _Class:
             found.append(alike[sizes] if len({*sizes}) > 1 else sizes[0])
         return _placed(reads, tuple(found), dtype)
 
-    def tried(self, a: Args, reads: Sequence[TensorType]) -> list[tuple[list[Size], Sequence[int]]]:
+    def tried(
+        self, a: Args, reads: Sequence[TensorType], names: Sequence[str]
+    ) -> list[tuple[list[Size], Sequence[int]]]:
         """All sizes of inputs whose run-time sizes are others, and the shape that comes of them."""
         found = []
         for step in STEPS:
@@ -133,7 +142,7 @@ class _Class:
                 for x in reads
             ]
             with suppress(Refusal):
-                found.append((_sizes(others), self.called(a, others)["output"][0]))
+                found.append((_sizes(others), self.called(a, others, names)["output"][0]))
         return found or refuse(f"`{self.name}` takes no other sizes than {reads[0]}")
 
 

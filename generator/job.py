@@ -7,17 +7,20 @@ import difflib
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .diagnostics import Diagnostic, NetgenError, printable
-from .figures import Figures
 from .files import check_target, read_output, write
 from .levels import Demand, Proof
 from .records import inputs_text, recall, record_key, remember
 from .smoke import Worker
 from .source import Source, read, read_stdin
+
+if TYPE_CHECKING:
+    from .figures import Figures
+    from .prediction import Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Job:
     `demand` is what a run is to show, ``None`` if there is to be no run.
 
     The `verb` is ``build``, ``compare`` (hold what stands in the target against what the spec
-    gives) or ``check`` (the spec alone, without source).
+    gives), ``check`` (the spec alone, without source) or ``view`` (what the `view` makes of it).
     """
 
     config: str
@@ -38,6 +41,7 @@ class Job:
     strict: bool = False
     force: bool = False
     allow_imports: bool = False
+    view: Callable[[Prediction], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Outcome:
     source: str = ""
     table: str = ""
     diff: str = ""
+    view: str = ""
 
 
 class _Differs(NetgenError):
@@ -75,6 +80,7 @@ class _Differs(NetgenError):
 def work(job: Job, worker: Worker) -> Outcome:
     """Do a job; mistakes become diagnostics."""
     start = time.perf_counter()
+    worker.begin()
     target = None if job.target is None else str(job.target)
     try:
         source = read_stdin() if job.config == "-" else read(job.config)
@@ -99,14 +105,24 @@ def _own_mistake(error: Exception) -> Diagnostic:
     return Diagnostic("NG601", printable(message)[:300], notes=(note,), help=help)
 
 
-def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
-    """What there is to say of a spec that can be built."""
+def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
+    """All that is known of a spec without running it."""
     from .prediction import check_source
 
-    worker.move(source.folder)
-    ask = worker.ask if job.allow_imports else None
-    found = check_source(source, job.overrides, strict=job.strict, ask=ask)
+    ask = worker.ask_in(source.folder) if job.allow_imports else None
+    return check_source(source, job.overrides, strict=job.strict, ask=ask)
+
+
+def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """What there is to say of a spec that can be built."""
+    found = _predicted(job, source, worker)
     return {**_facts(found.plan.figures), "diagnostics": found.warnings}
+
+
+def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """A view of a spec that can be built."""
+    assert job.view is not None
+    return {"view": job.view(_predicted(job, source, worker))}
 
 
 def _facts(figures: Figures) -> dict[str, Any]:
@@ -120,9 +136,8 @@ def _compared(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec whose output stands where it should."""
     from .pipeline import build_source
 
-    worker.move(source.folder)
-    ask = worker.ask if job.allow_imports else None
-    result = build_source(source, job.overrides, None, strict=job.strict, ask=ask)
+    allowed = job.allow_imports
+    result = build_source(source, job.overrides, worker, strict=job.strict, allow_imports=allowed)
     there = "" if job.target is None else read_output(job.target)
     if there != result.source:
         what = "is not what the spec gives" if there else "is not there"
@@ -160,26 +175,31 @@ def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     if record is not None:
         lists = {key: tuple(record[key]) for key in ("layers", "proofs")}
         return {**record, **lists, "fresh": True}
-    worker.move(source.folder)
-    if job.demand is not None:
-        worker.start()  # torch loads while the spec is read
+    if job.demand is not None:  # torch loads while the spec is read
+        worker.start(source.folder if job.allow_imports else "")
     from .pipeline import build_source
 
-    used = None if job.demand is None else worker
-    ask = worker.ask if job.allow_imports else None
-    result = build_source(source, job.overrides, used, job.demand, strict=job.strict, ask=ask)
+    result = build_source(
+        source,
+        job.overrides,
+        worker,
+        job.demand,
+        strict=job.strict,
+        allow_imports=job.allow_imports,
+    )
     facts = {**_facts(result.figures), "proofs": tuple(map(_as_record, result.proofs))}
     if job.target is not None:
         _check_target(job, job.target)  # once more: a run takes its time
         write(job.target, result.source)
-        if result.proofs and not result.warnings and not source.folder:
+        timed = job.demand is not None and job.demand.timed
+        if result.proofs and not (result.warnings or source.folder or timed):
             remember(_key(job, source, result.source), facts)
     return {**facts, "diagnostics": result.warnings, "source": result.source}
 
 
 def _as_record(proof: Proof) -> dict[str, Any]:
     """A proof as plain data; its doubts are told as warnings."""
-    return asdict(replace(proof, findings=()))
+    return {name: value for name, value in asdict(proof).items() if name != "findings"}
 
 
 def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
@@ -200,4 +220,5 @@ _DO: Mapping[str, Callable[[Job, Source, Worker], dict[str, Any]]] = {
     "build": _built,
     "check": _checked,
     "compare": _compared,
+    "view": _viewed,
 }

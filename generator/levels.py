@@ -8,19 +8,7 @@ from typing import Any
 
 from .diagnostics import Diagnostic
 
-LEVELS: Mapping[str, str] = {
-    "forward": "batches of 2 and 3 in training; every shape and type is as predicted",
-    "backward": "every parameter gets a finite gradient",
-    "eval": "the same in evaluation, watched and unwatched; every input makes a difference",
-    "learn": "a few steps of Adam on one small batch bring the loss down; one seed, one network",
-    "dtype": "the forward pass in bfloat16 and in float16",
-    "export": "torch.export with a dynamic batch, and the same outputs",
-    "compile": "torch.compile, and the same outputs",
-    "onnx": "an ONNX model with a dynamic batch, and the same outputs from onnxruntime",
-    "script": "torch.jit.script, and the same outputs",
-    "ddp": "two processes of DistributedDataParallel: the loss and gradients of one",
-    "fsdp": "two processes of fully sharded parameters: the loss and gradients of one",
-}
+LEVELS = tuple("forward backward eval learn dtype export compile onnx script ddp fsdp".split())
 DEFAULT_LEVELS = ("forward", "backward", "eval")
 TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
 
@@ -31,7 +19,7 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     `forward` is always among them: it holds the shapes against the predicted ones.
     """
     wanted = {"forward", *names}
-    unknown = sorted(wanted - LEVELS.keys())
+    unknown = sorted(wanted - {*LEVELS})
     if unknown:
         raise ValueError(f"there is no level {unknown[0]!r}; the levels are {', '.join(LEVELS)}")
     return tuple(name for name in LEVELS if name in wanted)
@@ -54,6 +42,7 @@ class Demand:
     def __post_init__(self) -> None:
         """Refuse what no device can show."""
         more = [level for level in self.levels if level not in DEFAULT_LEVELS]
+        more += ["time"] if self.timed else []
         if self.device == "meta" and more:
             raise ValueError(f"{more[0]} can't be shown on meta: nothing is computed there")
 

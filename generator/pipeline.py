@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import source as sources
-from .context import Ask
 from .diagnostics import Diagnostic, NetgenError, as_errors
 from .figures import Figures
 from .files import check_target, write
@@ -93,19 +92,17 @@ def build(
 
     Raises:
         NetgenError: The spec is wrong, the run disproved it, or it can't be written.
+        ValueError: There is no such level, or no device of this kind can show it.
     """
     source = sources.from_mapping(spec) if isinstance(spec, Mapping) else sources.read(spec)
     path = None if output is None else Path(output)
     if path is not None:
         check_target(path, force=force)
-    demand = Demand(device, seed, in_order(prove), timed)
+    demand = Demand(device, seed, in_order(prove), timed) if smoke else None
     with Worker(timeout, max_memory) as worker:
-        worker.move(source.folder)
-        if smoke:
-            worker.start()
-        ask = worker.ask if allow_imports else None
-        used = worker if smoke else None
-        result = build_source(source, overrides or {}, used, demand, ask=ask)
+        if demand is not None:
+            worker.start(source.folder if allow_imports else "")
+        result = build_source(source, overrides or {}, worker, demand, allow_imports=allow_imports)
     if path is not None:
         write(path, result.source)
     return replace(result, path=path)
@@ -118,28 +115,27 @@ def build_source(
     demand: Demand | None = None,
     *,
     strict: bool = False,
-    ask: Ask | None = None,
+    allow_imports: bool = False,
 ) -> Result:
-    """The network of a spec that has been read; a `worker` shows what is demanded.
+    """The network of a spec that has been read; a `worker` shows what is demanded, if anything.
 
-    If it is `strict`, warnings are errors. What the spec imports is run by who can be asked.
+    If it is `strict`, warnings are errors. What a spec imports is run only if that is allowed.
     """
-    if worker is not None:
-        worker.move(source.folder)
+    ask = None
+    if worker is not None and allow_imports and source.folder:
+        ask = worker.ask_in(source.folder)
     found = check_source(source, overrides, strict=strict, ask=ask)
     # black is for specs that can be built
     from .audit import audit
-    from .emit import import_lines
     from .render import render
 
     graph, plan, classes = found.graph, found.plan, found.classes
     name = Path(source.name).name
     text = render(classes, name, inputs_text(source.text, overrides))
-    custom = import_lines(graph.imports, {row.name for row in graph.imports})
-    audit(text, custom)
+    audit(text, {row.name: row.imported for row in graph.imports})
     proofs: tuple[Proof, ...] = ()
-    if worker is not None:
-        proofs = worker.prove(text, plan, demand or Demand(), Places(source, graph).locate)
+    if worker is not None and demand is not None:
+        proofs = worker.prove(text, plan, demand, Places(source, graph).locate)
     doubts = _doubts(proofs, found.allowed)
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 from .figures import Figures, figures
 from .flow import Statement, forward_statements
 from .graph import Graph, Node, Placeholder, Ref
 from .layers.base import TensorType, arguments
-from .trace import Trace, concrete, propagate
+from .trace import Trace, propagate
 
 BATCHES = (2, 3)
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
@@ -74,11 +73,10 @@ def make_plan(graph: Graph, network: Graph) -> Plan:
     weights = graph.weights()
     statements = forward_statements(network)
     nodes = [statement.node for statement in statements]
-    sizes = [{**graph.sizes, "N": batch} for batch in BATCHES]
-    traces = [propagate(graph, known) for known in sizes]
+    traces = [propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES]
     return Plan(
         graph.name,
-        tuple(map(partial(_run, graph, statements), traces, sizes)),
+        tuple(_run(graph, statements, trace) for trace in traces),
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
@@ -125,28 +123,24 @@ def _dead(node: Node, live: bool, ports: Sequence[int]) -> Iterable[tuple[str, b
             yield ".".join(filter(None, (target, path))), path in gone
 
 
-def _run(
-    graph: Graph, statements: Sequence[Statement], trace: Trace, sizes: Mapping[str, int]
-) -> Run:
-    found = trace.outputs
+def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
+    ahead = len(graph.inputs)
     variables = []
     for statement in statements:
         held = []
         for port, name in statement.targets:
             if name != "_" and statement.node is not None:
-                outputs = found[statement.node]
-                type_ = outputs[port] if port in outputs else next(iter(outputs.values()))
-                held.append((name, [*map(int, type_.shape)], type_.dtype))
+                type_ = trace.read(Ref(ahead + statement.node, port))
+                held.append((name, *_shape(type_)))
         variables.append(tuple(held))
     calls: dict[str, list[tuple[list[int], str]]] = {}
     for call in trace.calls:
         if call.is_module:
             calls.setdefault(call.path, []).append(_shape(call.output))
     samples = tuple(
-        _sample(graph, place, placeholder, concrete(placeholder.type, sizes), found)
-        for place, placeholder in enumerate(graph.inputs)
+        _sample(graph, place, placeholder, trace) for place, placeholder in enumerate(graph.inputs)
     )
-    last = tuple((key, *_shape(_output(graph, ref, sizes, found))) for key, ref in graph.outputs)
+    last = tuple((key, *_shape(trace.read(ref))) for key, ref in graph.outputs)
     return Run(samples, tuple(variables), calls, last)
 
 
@@ -154,22 +148,14 @@ def _shape(type_: TensorType) -> tuple[list[int], str]:
     return [*map(int, type_.shape)], type_.dtype
 
 
-def _output(graph: Graph, ref: Ref, sizes: Mapping[str, int], found: Any) -> TensorType:
-    if ref.node < len(graph.inputs):
-        return concrete(graph.inputs[ref.node].type, sizes)
-    outputs: Mapping[str, TensorType] = found[ref.node - len(graph.inputs)]
-    return outputs[ref.port] if ref.port in outputs else next(iter(outputs.values()))
-
-
-def _sample(
-    graph: Graph, place: int, placeholder: Placeholder, type_: TensorType, found: Any
-) -> Sample:
+def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) -> Sample:
     """Sample values; those read as positions are bounded by what reads them."""
+    type_ = trace.inputs[place]
     low, high, kind = placeholder.low, placeholder.high, "values"
     for node, role in _readers(graph, Ref(place)):
         if role == "offsets" or "mask" in role:
             kind = "zeros"  # one bag begins everywhere; nothing is hidden
-        bound = _bound(graph, node, role, found)
+        bound = _bound(graph, node, role, trace)
         if placeholder.high is None and bound is not None:
             high = bound if high is None else min(high, bound)
     shape = (*map(int, type_.shape),)
@@ -198,7 +184,7 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
                 yield node, name
 
 
-def _bound(graph: Graph, node: Node, role: str, found: Any) -> float | None:
+def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
     if node.row is None:
         return None
     args = arguments(node.args)
@@ -206,7 +192,7 @@ def _bound(graph: Graph, node: Node, role: str, found: Any) -> float | None:
         return float(args.num_embeddings)
     if role == "indices":
         place = next(i for i, other in enumerate(graph.nodes) if other is node)
-        output: TensorType = next(iter(found[place].values()))
+        output: TensorType = next(iter(trace.outputs[place].values()))
         spatial = int(node.row.name[-2])
         room = 1
         for size in output.shape[-spatial:]:

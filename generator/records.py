@@ -63,7 +63,7 @@ def _sound(found: Any) -> bool:
 
 def _is_proof(value: Any) -> bool:
     kinds = {"device": str, "seconds": float, "torch": str, "levels": list, "notes": list}
-    if not _of_kinds(value, {**kinds, "speed": type(None), "findings": list}):
+    if not _of_kinds(value, {**kinds, "speed": type(None)}):
         return False
     shown = {"level": str, "seconds": float, "found": str}
     levels = all(_of_kinds(level, shown) for level in value["levels"])
@@ -113,7 +113,8 @@ def _own() -> str:
     package = Path(__file__).parent
     from . import templates
 
-    folders = (package, package / "layers", Path(next(iter(templates.__path__))))
+    folders = [str(package), *(entry.path for entry in os.scandir(package) if entry.is_dir())]
+    folders.append(next(iter(templates.__path__)))
     files = [entry for folder in folders for entry in os.scandir(folder) if entry.is_file()]
     facts = sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in files)
     return hashlib.sha256(repr(facts).encode()).hexdigest()

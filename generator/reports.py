@@ -18,7 +18,7 @@ from .table import Row, table_text
 from .version import __version__
 
 
-def tell(outcome: Outcome, form: str, *, verbose: bool) -> None:
+def tell(outcome: Outcome, form: str, verbose: bool) -> None:
     """Tell what one job came to; JSON is told of all jobs at the end."""
     if form == "json":
         sys.stdout.write(outcome.source if outcome.target is None else "")
@@ -29,7 +29,9 @@ def tell(outcome: Outcome, form: str, *, verbose: bool) -> None:
     elif outcome.diagnostics:
         _tell_problems(outcome, verbose=verbose)
     sys.stdout.write(outcome.diff)
-    if outcome.ok and outcome.verb == "check":
+    if outcome.verb == "view":
+        sys.stdout.write(outcome.view)
+    elif outcome.ok and outcome.verb == "check":
         count = f"{outcome.parameters:,} parameters"
         print(f"{printable(outcome.config)} can be built: {len(outcome.layers)} calls, {count}")
     elif outcome.ok and outcome.verb == "compare":
@@ -114,7 +116,8 @@ def _speed(speed: Mapping[str, Any]) -> str:
     for key, name in (("forward", "forward"), ("forward_backward", "forward and backward")):
         low, median, high = (1000 * speed[key][part] for part in ("low", "median", "high"))
         parts.append(f"{name} {median:.2f} ms ({low:.2f} to {high:.2f})")
-    return f"{speed['name']}, a batch of {speed['batch']}: {', '.join(parts)}"
+    batch = "" if speed["batch"] is None else f", a batch of {speed['batch']}"
+    return f"{speed['name']}{batch}: {', '.join(parts)}"
 
 
 def tell_json(outcomes: Sequence[Outcome]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import selectors
 import subprocess
@@ -16,19 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from .diagnostics import Diagnostic, Location, NetgenError
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, Shown
+from .proofs.parent import ENDS_WITH_PARENT
 
 if TYPE_CHECKING:
+    from .context import Ask
     from .plan import Plan
-
-# Linux then kills the worker with its parent, whatever either is doing
-_ENDS_WITH_PARENT = """\
-try:
-    import ctypes
-    ctypes.CDLL(None).prctl(1, 9)
-except (AttributeError, ImportError, OSError):
-    pass
-"""
-
 
 Locate = Callable[[str], Location | None]
 
@@ -44,20 +37,29 @@ class Worker:
         self.torch = ""
         self.pending = b""
         self.folder = ""
+        self.deadline = math.inf
+        self.closed = False
 
-    def move(self, folder: str) -> None:
-        """Look for imported modules in this folder; what another one gave is forgotten."""
+    def begin(self) -> None:
+        """Another spec: the time that it may take begins now."""
+        self.deadline = time.monotonic() + self.timeout
+
+    def start(self, folder: str = "") -> None:
+        """Begin to load torch, unless that is under way.
+
+        Only code that may be imported has a `folder`; what another one gave is forgotten.
+        """
         if folder != self.folder:
             self.stop()
             self.folder = folder
-
-    def start(self) -> None:
-        """Begin to load torch, unless that is under way."""
+        if self.closed:
+            raise NetgenError(Diagnostic("NG402", "the run was interrupted"))
         if self.process is not None:
             return
-        path = json.dumps([*filter(None, [self.folder]), *_trusted_path()])
-        code = f"{_ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
-        code += f"from {__package__}.worker import main; main({self.most_memory})"
+        path = json.dumps(_trusted_path())
+        code = f"{ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
+        arguments = f"{self.most_memory}, {json.dumps(self.folder)}"
+        code += f"from {__package__}.worker import main; main({arguments})"
         command = [sys.executable, "-I", "-c", code]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
@@ -77,6 +79,11 @@ class Worker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process for good."""
+        self.closed = True
         self.stop()
 
     def stop(self) -> None:
@@ -107,14 +114,20 @@ class Worker:
             raise NetgenError(_refuted(answer, plan, locate))
         return tuple(_proof(found, self.torch, locate) for found in answer["proofs"])
 
+    def ask_in(self, folder: str) -> Ask:
+        """What asks code that may be found in a folder."""
+        self.start(folder)
+        return self.ask
+
     def ask(self, request: dict[str, Any], need: str = "") -> dict[str, Any]:
         """The answer to one request; `need` says what memory it takes."""
-        self.start()
-        deadline = time.monotonic() + self.timeout
+        self.start(self.folder)
+        if self.deadline == math.inf:
+            self.begin()
         if not self.torch:
-            self.torch = str(self.receive(deadline, need)["torch"])
+            self.torch = str(self.receive(need)["torch"])
         self.send(request, need)
-        return self.receive(deadline, need)
+        return self.receive(need)
 
     def send(self, request: dict[str, Any], need: str) -> None:
         assert self.process is not None
@@ -125,16 +138,16 @@ class Worker:
         except BrokenPipeError:
             self.crashed(need)
 
-    def receive(self, deadline: float, need: str) -> dict[str, Any]:
+    def receive(self, need: str) -> dict[str, Any]:
         """The next line of the worker; refuses to wait for ever."""
         assert self.process is not None
         assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while b"\n" not in self.pending:
-                if not selector.select(max(deadline - time.monotonic(), 0)):
+                if not selector.select(max(min(self.deadline - time.monotonic(), 10**6), 0)):
                     self.stop()
-                    message = f"the smoke-run did not end within {self.timeout:g} seconds"
+                    message = f"the run did not end within {self.timeout:g} seconds"
                     help = "`--timeout` gives it more time, `--device meta` looks at shapes alone"
                     raise NetgenError(Diagnostic("NG402", message, help=help))
                 chunk = os.read(self.process.stdout.fileno(), 1 << 16)

@@ -50,6 +50,11 @@ class Trace:
     inputs: tuple[TensorType, ...]
     outputs: tuple[Mapping[str, TensorType], ...]
     calls: tuple[Call, ...]
+    first: Mapping[str, int]  # the number of the first call of each layer, by its path
+
+    def read(self, ref: Ref) -> TensorType:
+        """The type of what a reference of the graph names."""
+        return _pick([*({"output": x} for x in self.inputs), *self.outputs], ref)
 
 
 def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
@@ -61,7 +66,11 @@ def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
     inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
     calls: list[Call] = []
     known = _run(graph, inputs, sizes, "", calls)
-    return Trace(tuple(inputs), tuple(known[len(inputs) :]), tuple(calls))
+    first: dict[str, int] = {}
+    for number, call in enumerate(calls):
+        if call.node.row is not None and call.node.use is None:
+            first.setdefault(call.path, number)
+    return Trace(tuple(inputs), tuple(known[len(inputs) :]), tuple(calls), first)
 
 
 def _run(

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import sys
-import threading
 import time
 import traceback
 import warnings
@@ -24,6 +23,7 @@ from .proofs.distributed import ddp, fsdp
 from .proofs.evaluation import evaluate, forward
 from .proofs.gradients import backward
 from .proofs.learning import learn
+from .proofs.parent import end_with_parent
 from .proofs.precision import dtype
 from .proofs.speed import measure
 from .proofs.subject import FILE, Disproof, Subject, subject_of
@@ -50,10 +50,16 @@ class MissingDevice(Exception):
     """The wanted device is not there."""
 
 
-def main(most_memory: int | None = None) -> None:
-    """Answer requests until standard input ends; `most_memory` is in bytes."""
+def main(most_memory: int | None = None, folder: str = "") -> None:
+    """Answer requests until standard input ends.
+
+    `most_memory` is in bytes. In the `folder`, if there is one, modules may be found that are
+    found nowhere else: nothing in it can stand before what is installed.
+    """
+    if folder:
+        sys.path.append(folder)
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     warnings.simplefilter("ignore")
     if most_memory is not None:
         limit_memory(most_memory)
@@ -81,13 +87,6 @@ def ask(question: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Task:
             return {"ok": False, "finding": f"{type(error).__name__}: {lines[0][:300]}"}
 
     return asked
-
-
-def _end_with_parent(parent: int) -> None:
-    """Nobody waits for an answer any more: stop at once, whatever is being computed."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 def limit_memory(most: int) -> None:

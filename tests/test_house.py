@@ -12,7 +12,7 @@ from pathlib import Path
 from .conftest import ROOT
 
 ROOMS = {
-    "argparse": {"cli.py"},
+    "argparse": {"cli.py", "orders.py"},
     "black": {"render.py"},
     "jinja2": {"render.py"},
     "pydantic": {"spec.py", "layers/models.py"},

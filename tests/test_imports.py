@@ -53,6 +53,42 @@ class Every(nn.Module):
         return x[:, ::2]
 
 
+class MyDrop(nn.Module):
+    def __init__(self, inplace: bool = True) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, cond: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        x = x if cond is None else torch.cat((x, cond), 1)
+        return x if bias is None else x + bias
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.b.weight = self.a.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.a(x))
+
+
+class Lazy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.LazyLinear(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x)
+
+
+class Slow(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        import time
+
+        time.sleep(60)
+        return x
+
+
 class Pair(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x, x
@@ -142,6 +178,20 @@ def test_no_code_runs_unless_it_is_allowed(folder: Path) -> None:
     assert dead.exists()
 
 
+@pytest.mark.parametrize("name", ["torch", "json", "tokenize", "sitecustomize", "numpy"])
+def test_what_stands_beside_a_spec_takes_no_one_elses_place(name: str, folder: Path) -> None:
+    """Neither without leave, when nothing beside the spec is read, nor with it."""
+    dead = folder / "dead"
+    (folder / f"{name}.py").write_text(f"open({str(dead)!r}, 'w').close()\n")
+    assert netgen("build", "net.yaml", "--device", "cpu", cwd=folder).returncode == 1
+    with pytest.raises(NetgenError, match="NG209"):
+        build(folder / "net.yaml", device="cpu")
+    assert not dead.exists()
+    run = netgen("build", "net.yaml", "--allow-imports", "--device", "cpu", cwd=folder)
+    assert run.returncode == 0, run.stderr
+    assert not dead.exists()
+
+
 def test_check_and_no_smoke_ask_as_well(folder: Path) -> None:
     run = netgen("check", "net.yaml", "--allow-imports", cwd=folder)
     assert "net.yaml can be built: 12 calls" in run.stdout
@@ -159,6 +209,8 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
     "argument": ("Own: {size: 3}", "own.layers.Half", "NG203", "has no argument `size`"),
     "missing": ("Own", "own.layers.SqueezeExcite", "NG203", "`channels`"),
     "raises": ("Own: 4", "own.layers.SqueezeExcite", "NG211", "refuses: "),
+    "tied": ("Own", "own.layers.Tied", "NG211", "two of its weights are one"),
+    "lazy": ("Own", "own.layers.Lazy", "NG211", "no shapes before it is first called"),
     "type": ("Own: [[1, 2]]", "own.layers.SqueezeExcite", "NG211", "refuses: TypeError"),
 }
 
@@ -186,6 +238,27 @@ def test_sizes_known_only_at_run_time_pass_through(folder: Path) -> None:
     assert [row.output for row in result.shapes][-1] == "(N, T, 3)"
     with pytest.raises(NetgenError, match="known only at run time"):
         build(small(folder, "Own", "own.layers.Every", "[T, 6]"), allow_imports=True)
+
+
+def test_optional_tensors_go_by_name_and_unused_imports_stay_away(folder: Path) -> None:
+    text = """\
+name: Net
+inputs: {x: [3, 4], b: [3, 4]}
+imports: {Own: own.layers.MyDrop, Other: own.layers.Half}
+layers:
+  - Own: {from: x, bias: b}
+  - Linear: 2
+"""
+    result = build(spec(folder, text), allow_imports=True, device="cpu")
+    assert [row.output for row in result.shapes][-1] == "(N, 3, 2)"
+    assert "import Half" not in result.source
+
+
+def test_code_that_takes_too_long_is_ended_by_check_too(folder: Path) -> None:
+    path = small(folder, "Own", "own.layers.Slow")
+    run = netgen("check", path, "--allow-imports", "--timeout", "5", cwd=folder)
+    assert run.returncode == 1
+    assert "error[NG402]: the run did not end within 5 seconds" in run.stderr
 
 
 def test_a_change_of_the_code_is_seen(folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +63,11 @@ SABOTAGE: dict[str, list[tuple[str, str, str]]] = {
     ],
     "ddp": [
         (FC, f"x = self.fc(x) * (2 if 'RANK' in {RANK} else 1)", "of the loss differs"),
-        (FC, HOOKED, "gradient of"),
+        (FC, HOOKED, "of the gradients differs"),
     ],
     "fsdp": [
         (FC, "x = self.fc(x - x.mean(0, keepdim=True))", "of the loss differs"),
-        (FC, HOOKED, "gradient of"),
+        (FC, HOOKED, "of the gradients differs"),
     ],
 }
 MORE = tuple(level for level in LEVELS if level not in DEFAULT_LEVELS)
@@ -208,6 +210,82 @@ def test_a_gradient_that_is_not_finite_names_the_first_layer(worker: Worker) -> 
     assert (found.code, found.location and found.location.line) == ("NG406", 5)
 
 
+def test_what_matters_by_chance_only_is_no_cause_for_doubt(worker: Worker) -> None:
+    """One unit of a ReLU is silent for every other input: other weights are tried."""
+    spec = """\
+name: Net
+inputs: {x: [4], aside: [3]}
+layers:
+  - Linear: {from: x, out_features: 2}
+  - Linear: {name: unit, from: aside, out_features: 1}
+  - ReLU
+  - Add: [fc1, relu]
+"""
+    for seed in range(12):
+        found = build_source(parse(spec, "spec.yaml"), {}, worker, Demand("cpu", seed)).warnings
+        assert found == (), seed
+
+
+def test_a_layer_that_no_smooth_output_hangs_on_is_found(worker: Worker) -> None:
+    spec = """\
+name: Net
+input: [4]
+layers:
+  - Linear: {name: score, out_features: 3}
+  - Linear: {name: guard, from: input, out_features: 1}
+  - Gt: {other: 0.0, name: open}
+outputs: [score, open]
+"""
+    message = "`guard` learns nothing: no output that hangs on it can be differentiated"
+    assert doubts(worker, spec) == [("NG307", 5, message)]
+
+
+IN_PLACE = """\
+name: Net
+input: [6]
+layers:
+  - ELU: {inplace: true}
+  - Linear: 3
+"""
+
+
+def test_an_input_that_is_overwritten_is_made_anew(worker: Worker) -> None:
+    levels = ("forward", "learn", "export", "onnx", "script", "ddp")
+    source = parse(IN_PLACE, "spec.yaml")
+    (proof,) = build_source(source, {}, worker, Demand("cpu", levels=levels)).proofs
+    assert [shown.level for shown in proof.levels] == list(levels)
+
+
+HOPELESS = {
+    "learn": ("[{Linear: 3}, {Scale: 1.0e+38}, {Scale: 1.0e+38}]", "not finite"),
+    "ddp": ("[{Linear: 3}, {Mean: {dim: 0}}]", "an output has no batch"),
+}
+
+
+@pytest.mark.parametrize("level", HOPELESS)
+def test_what_can_not_be_shown_is_said(level: str, worker: Worker) -> None:
+    layers, words = HOPELESS[level]
+    source = parse(f"name: Net\ninput: [4]\nlayers: {layers}\n", "spec.yaml")
+    with pytest.raises(NetgenError, match=words):
+        build_source(source, {}, worker, Demand("cpu", levels=("forward", level)))
+
+
+def test_outputs_without_a_number_can_be_compared(worker: Worker) -> None:
+    source = parse("name: Net\ninput: [4]\nlayers: [Abs, Neg, Log]\n", "spec.yaml")
+    build_source(source, {}, worker, Demand("cpu", levels=("forward", "export")))
+
+
+def test_the_processes_of_a_proof_end_with_it(tmp_path: Path) -> None:
+    """Nothing is left behind: no process, and no folder of the launcher."""
+    before = {path.name for path in Path(tempfile.gettempdir()).glob("torchelastic_*")}
+    run = netgen("build", LENET, "--prove", "ddp", "--device", "cpu", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    after = {path.name for path in Path(tempfile.gettempdir()).glob("torchelastic_*")}
+    assert after == before
+    commands = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert "proofs.rank" not in commands.stdout
+
+
 # limits and reports
 
 
@@ -233,7 +311,7 @@ def test_a_limit_of_memory_is_told_before_the_run_and_held_in_it(tmp_path: Path)
 def test_a_run_has_the_time_that_it_is_given(tmp_path: Path) -> None:
     run = netgen("build", LENET, "--timeout", "0.2", "--device", "cpu", cwd=tmp_path)
     assert run.returncode == 1
-    assert "error[NG402]: the smoke-run did not end within 0.2 seconds" in run.stderr
+    assert "error[NG402]: the run did not end within 0.2 seconds" in run.stderr
     assert "`--timeout` gives it more time" in run.stderr
 
 

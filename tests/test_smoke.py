@@ -122,7 +122,10 @@ def test_wrong_source_is_disproved(name: str) -> None:
 def test_a_run_that_does_not_end_is_ended() -> None:
     source, plan = planned()
     endless = source.replace("x = self.fc(x)", "x = [0 for _ in iter(int, 1)]")
-    with Worker(timeout=8.0) as worker, pytest.raises(NetgenError, match="within 8 seconds"):
+    with (
+        Worker(timeout=8.0) as worker,
+        pytest.raises(NetgenError, match="within 8 seconds"),
+    ):
         worker.prove(endless, plan, CPU)
 
 

@@ -25,7 +25,14 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, FLOAT, INDEX, INT, choice, optional
-from .saved import saves_copy, saves_input_and_copy, saves_original, saves_output
+from .saved import (
+    in_place,
+    never,
+    saves_copy,
+    saves_input_and_copy,
+    saves_original,
+    saves_output,
+)
 
 INPLACE = Arg("inplace", BOOL, False, free=True)
 
@@ -92,6 +99,7 @@ def rrelu(a: Args, x: TensorType) -> TensorType:
 
 def _named(name: str, *args: Arg, stem: str, **more: Any) -> Layer:
     more.setdefault("rule", pointwise)
+    more.setdefault("view", in_place if INPLACE in args else never)
     more.setdefault("functional", f"F.{stem}")
     return Layer(name=name, stem=stem, args=args, **more)
 

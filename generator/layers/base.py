@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from ..algebra import Symbol
 from ..sizes import Coded, Dim, Size, plain, shown, shown_shape, symbols_in
 from .kinds import Kind
-from .saved import Saves, saves_inputs
+from .saved import Saves, never, saves_inputs
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 MIXED = frozenset({"float16", "bfloat16", "float32"})  # beside float32 weights, on the CPU
@@ -212,7 +212,7 @@ class Layer:
     weights: Callable[[Args], Sequence[Weight]] = no_weights
     macs: Callable[[Args, Sequence[TensorType], Sequence[TensorType]], int] = no_macs
     saves: Saves = saves_inputs
-    view: bool = False  # the output is the input's memory, seen in another way
+    view: Callable[[Args], bool] = never  # whether the output lies where the input lay
     tensors: tuple[str, ...] = ("input",)
     optional_tensors: tuple[str, ...] = ()
     options: tuple[Arg, ...] = ()

@@ -18,7 +18,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, INT
-from .saved import saves_nothing
+from .saved import always, saves_nothing
 
 
 def check_features(a: Args) -> None:
@@ -97,7 +97,7 @@ LAYERS = (
         rule=pointwise,
         dtypes=ALL,
         saves=saves_nothing,
-        view=True,
+        view=always,
     ),
     Layer(
         name="Linear",

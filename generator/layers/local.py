@@ -117,6 +117,7 @@ LAYERS: Sequence[Layer] = (
         rule=drop_path,
         args=(Arg("p", FLOAT, 0.0, positional=True, free=True),),
         saves=saves_mask(lambda x: 1),
+        view=lambda a: bool(a.p == 0),
         dtypes=FLOATS,
         local=True,
     ),

@@ -26,6 +26,21 @@ class Saved:
     more: int = 0
 
 
+def never(a: Any) -> bool:
+    """The output has memory of its own."""
+    return False
+
+
+def always(a: Any) -> bool:
+    """The output is the input's memory, seen in another way."""
+    return True
+
+
+def in_place(a: Any) -> bool:
+    """The output is written over the input if the layer is told to."""
+    return bool(a.inplace)
+
+
 Saves = Callable[[Any, Sequence["TensorType"], Sequence["TensorType"]], Saved]
 
 

@@ -21,7 +21,7 @@ from .base import (
     refuse,
 )
 from .kinds import INDEX, INT, each, items
-from .saved import saves_nothing
+from .saved import always, saves_nothing
 from .windows import Axis, check_output, per_dimension, window_sizes
 
 
@@ -154,7 +154,7 @@ LAYERS = (
     Layer(
         name="Flatten",
         saves=saves_nothing,
-        view=True,
+        view=always,
         stem="flatten",
         rule=flatten,
         args=(Arg("start_dim", INDEX, 1, positional=True), Arg("end_dim", INDEX, -1)),
@@ -192,7 +192,7 @@ LAYERS = (
     Layer(
         name="Unflatten",
         saves=saves_nothing,
-        view=True,
+        view=always,
         stem="unflatten",
         rule=unflatten,
         args=(

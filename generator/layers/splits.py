@@ -9,7 +9,7 @@ from typing import Any
 from ..sizes import Size, shape_text
 from .base import ALL, INDICES, Arg, Args, Layer, Outputs, TensorType, dimension, refuse
 from .kinds import INDEX, either, items, optional
-from .saved import saves_nothing, saves_second
+from .saved import always, saves_nothing, saves_second
 
 
 def _with_size(x: TensorType, dim: int, size: Size) -> TensorType:
@@ -124,7 +124,7 @@ LAYERS: Sequence[Layer] = (
         chunk,
         Arg("chunks", INDEX, positional=True),
         _DIM,
-        view=True,
+        view=always,
         function=".chunk",
         stem="chunk",
         ports=("*",),
@@ -134,7 +134,7 @@ LAYERS: Sequence[Layer] = (
         split,
         Arg("sizes", either(INDEX, items(INDEX)), positional=True, brackets=True),
         _DIM,
-        view=True,
+        view=always,
         function="torch.split",
         stem="split",
         ports=("*",),
@@ -144,7 +144,7 @@ LAYERS: Sequence[Layer] = (
         select,
         Arg("dim", INDEX, positional=True),
         Arg("index", INDEX, positional=True),
-        view=True,
+        view=always,
         function=".select",
         stem="select",
     ),
@@ -155,7 +155,7 @@ LAYERS: Sequence[Layer] = (
         Arg("start", INDEX, 0),
         Arg("end", optional(INDEX), None),
         Arg("step", INDEX, 1),
-        view=True,
+        view=always,
         function="",
         stem="slice",
         call="slice",

@@ -18,6 +18,7 @@ from .base import (
     refuse,
 )
 from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional
+from .saved import always
 from .splits import operation, without
 from .upsampling import LAYERS as UPSAMPLING
 from .upsampling import interpolate
@@ -159,7 +160,7 @@ LAYERS: Sequence[Layer] = (
         "Reshape",
         reshape,
         Arg("shape", items(INT), positional=True),
-        view=True,
+        view=always,
         function=".reshape",
         stem="reshape",
         list_argument="shape",
@@ -169,7 +170,7 @@ LAYERS: Sequence[Layer] = (
         "Permute",
         permute,
         Arg("dims", _DIMS, positional=True),
-        view=True,
+        view=always,
         function=".permute",
         stem="permute",
         list_argument="dims",
@@ -179,7 +180,7 @@ LAYERS: Sequence[Layer] = (
         transpose,
         Arg("dim0", INDEX, positional=True),
         Arg("dim1", INDEX, positional=True),
-        view=True,
+        view=always,
         function=".transpose",
         stem="transpose",
     ),
@@ -187,7 +188,7 @@ LAYERS: Sequence[Layer] = (
         "Squeeze",
         squeeze,
         Arg("dim", _ONE_OR_MORE, positional=True),
-        view=True,
+        view=always,
         function=".squeeze",
         stem="squeeze",
         list_argument="dim",
@@ -196,7 +197,7 @@ LAYERS: Sequence[Layer] = (
         "Unsqueeze",
         unsqueeze,
         Arg("dim", INDEX, positional=True),
-        view=True,
+        view=always,
         function=".unsqueeze",
         stem="unsqueeze",
     ),
@@ -206,7 +207,7 @@ LAYERS: Sequence[Layer] = (
         Arg("shape", items(INT), positional=True),
         Arg("batch", BOOL, True, keyword_only=True),
         Arg("batch_size", optional(INT), None, inferred=True, keyword_only=True),
-        view=True,
+        view=always,
         function=".expand",
         stem="expand",
         list_argument="shape",

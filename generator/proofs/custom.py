@@ -55,10 +55,15 @@ def call(request: Mapping[str, Any]) -> dict[str, Any]:
     class_ = _load(request["path"])
     with torch.device("meta"), torch.no_grad():
         module = class_(**request["args"])
+        _check(module)
         inputs = [
             torch.empty(shape, dtype=getattr(torch, dtype)) for shape, dtype in request["inputs"]
         ]
-        output = module(*inputs) if inputs else None
+        named = {
+            name: torch.empty(shape, dtype=getattr(torch, dtype))
+            for name, shape, dtype in request["named"]
+        }
+        output = module(*inputs, **named) if inputs else None
     if inputs and not isinstance(output, torch.Tensor):
         raise Unusable(
             f"it gives a {type(output).__name__}: only what gives one tensor can be used"
@@ -70,6 +75,15 @@ def call(request: Mapping[str, Any]) -> dict[str, Any]:
     ]
     found = None if output is None else [list(output.shape), type_name(output)]
     return {"ok": True, "weights": weights, "output": found}
+
+
+def _check(module: nn.Module) -> None:
+    """Refuse weights whose shapes or names are not what they seem."""
+    weights = list(module.named_parameters(remove_duplicate=False))
+    if any(isinstance(weight, nn.parameter.UninitializedParameter) for _, weight in weights):
+        raise Unusable("its weights have no shapes before it is first called")
+    if len(weights) > len(list(module.parameters())):
+        raise Unusable("two of its weights are one")
 
 
 def _load(path: str) -> type[nn.Module]:

@@ -13,12 +13,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from .parent import ENDS_WITH_PARENT
 from .subject import Disproof, Subject, tensors_in
 from .values import refuse_random
 
 WORLD = 2
 LEARNING_RATE = 0.01
-_RANK = "import sys; sys.path[:] = {path}; from {package}.rank import main; main(*sys.argv[1:])"
+_RANK = """\
+import sys
+sys.path[:] = {path}
+from {package}.rank import main
+main(*sys.argv[1:])
+"""
 
 
 def ddp(subject: Subject) -> str:
@@ -66,9 +72,11 @@ def _whole(value: torch.Tensor) -> torch.Tensor:
 
 def _launch(subject: Subject, kind: str) -> str:
     """Start the processes, wait for them, and read what each has found."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     refuse_random(subject, "each process")
+    _refuse_reduced(subject)
     gpus = subject.device.startswith("cuda") and torch.cuda.device_count() >= WORLD
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -88,8 +96,9 @@ def _launch(subject: Subject, kind: str) -> str:
             local_addr="127.0.0.1",
             max_restarts=0,
             monitor_interval=0.1,
+            logs_specs=DefaultLogsSpecs(log_dir=str(folder / "logs")),
         )
-        code = _RANK.format(path=json.dumps(sys.path), package=__package__)
+        code = ENDS_WITH_PARENT + _RANK.format(path=json.dumps(sys.path), package=__package__)
         command = [sys.executable, "-I", "-c", code, str(folder)]
         failure = ""
         try:
@@ -97,6 +106,15 @@ def _launch(subject: Subject, kind: str) -> str:
         except Exception as error:
             failure = f"{type(error).__name__}: {error}".strip().split("\n")[0]
         return _read(folder, kind, failure, "nccl" if gpus else "gloo")
+
+
+def _refuse_reduced(subject: Subject) -> None:
+    """Refuse a network with an output in which samples are mixed: halves can't give the whole."""
+    first, second = (run["outputs"] for run in subject.plan["runs"])
+    batched = any(dim is not None for dim in subject.batch_dims)
+    if batched and any(one[1] == other[1] for one, other in zip(first, second, strict=True)):
+        message = "an output has no batch, so what two halves of one give is not what it gives"
+        raise Disproof(message, code="NG407")
 
 
 def _read(folder: Path, kind: str, failure: str, backend: str) -> str:

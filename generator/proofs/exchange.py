@@ -35,9 +35,9 @@ def _compare(subject: Subject, what: str, made: Any, runs: Sequence[int] = BOTH)
     """Hold what was made of the network against the network."""
     network, largest = subject.twin(), 0.0
     for run in runs:
-        inputs = subject.inputs(run)
-        real = seeded(subject, made, inputs)
-        largest = max(largest, hold_equal(what, real, seeded(subject, network, inputs)))
+        real = seeded(subject, made, subject.inputs(run))
+        expected = seeded(subject, network, subject.inputs(run))
+        largest = max(largest, hold_equal(what, real, expected))
     batched = any(dim is not None for dim in subject.batch_dims)
     sizes = " for batches of 2 and 3" if batched and len(runs) > 1 else ""
     return f"{what} gives the same{sizes} (largest difference {largest:.2g})"

@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from .subject import Disproof, Subject, differentiable, samples
-from .values import first_infinite, is_finite
-
-TRIES = 5  # networks of other weights, before a gradient is said to be always zero
+from .subject import Disproof, Subject, differentiable, samples, tensors_in
+from .values import TRIES, disturb, first_infinite, is_finite
 
 
 def backward(subject: Subject) -> str:
     """Differentiate a random combination of the outputs by every parameter."""
     outputs, subject.outputs = subject.outputs, None
-    if outputs is None:
-        subject.network.train()
-        outputs = subject.network(*samples(subject.plan["runs"][0], subject.device))
     idle = subject.plan["idle"]
     parameters = [
         (name, parameter)
         for name, parameter in subject.network.named_parameters()
-        if parameter.requires_grad and not any(name.startswith(f"{path}.") for path in idle)
+        if parameter.requires_grad and not any(f"{name}.".startswith(f"{path}.") for path in idle)
     ]
     if not parameters:
         return _not_shown(subject, "no parameters, so no gradients")
-    if not differentiable(outputs):
+    smooth = differentiable(outputs)
+    if not smooth:
         return _not_shown(subject, "no output can be differentiated, so no gradients")
     differentiate(outputs)
-    for name, parameter in parameters:
-        where = name.rpartition(".")[0]
-        if parameter.grad is None:
-            raise Disproof(f"the parameter `{name}` gets no gradient", where)
-        if not is_finite(parameter.grad):
-            first = first_infinite(subject) or where
-            raise Disproof(f"the gradient of `{name}` is not finite", first, "NG406")
-    zero = {name for name, parameter in parameters if not bool(_values(parameter.grad).any())}
+    _check_finite(subject, parameters)
+    _check_there(subject, parameters, all_smooth=len(smooth) == len(tensors_in(outputs)))
+    given = [(name, p.grad) for name, p in parameters if p.grad is not None]
+    zero = {name for name, gradient in given if not bool(_values(gradient).any())}
     subject.network.zero_grad()
     if zero:
         _doubt(subject, zero)
     for path in idle:
-        _doubt_idle(subject, path)
-    count = sum(parameter.numel() for _, parameter in parameters)
+        if any(f"{name}.".startswith(f"{path}.") for name, _ in subject.network.named_parameters()):
+            _learns_nothing(subject, path, "no output hangs on it, so it gets no gradient")
+    count = sum(gradient.numel() for _, gradient in given)
     return f"{count:,} parameters have finite gradients"
+
+
+Parameters = Sequence[tuple[str, torch.nn.Parameter]]
+
+
+def _check_finite(subject: Subject, parameters: Parameters) -> None:
+    for name, parameter in parameters:
+        if parameter.grad is not None and not is_finite(parameter.grad):
+            first = first_infinite(subject) or layer_of(name)
+            raise Disproof(f"the gradient of `{name}` is not finite", first, "NG406")
+
+
+def _check_there(subject: Subject, parameters: Parameters, *, all_smooth: bool) -> None:
+    """Every parameter gets a gradient, unless its only way out is one without."""
+    for path in dict.fromkeys(layer_of(name) for name, p in parameters if p.grad is None):
+        if all_smooth:
+            name = next(n for n, p in parameters if p.grad is None and layer_of(n) == path)
+            raise Disproof(f"the parameter `{name}` gets no gradient", path)
+        _learns_nothing(subject, path, "no output that hangs on it can be differentiated")
+
+
+def layer_of(name: str) -> str:
+    """The path of the layer that a parameter belongs to; of the network's own its name."""
+    return name.rpartition(".")[0] or name
 
 
 def _not_shown(subject: Subject, why: str) -> str:
@@ -57,8 +76,7 @@ def differentiate(outputs: object) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
 
 
-def _values(gradient: torch.Tensor | None) -> torch.Tensor:
-    assert gradient is not None
+def _values(gradient: torch.Tensor) -> torch.Tensor:
     return gradient.coalesce().values() if gradient.is_sparse else gradient
 
 
@@ -68,37 +86,22 @@ def _doubt(subject: Subject, zero: set[str]) -> None:
     At the first weights a gradient may well be zero: behind a scale that begins at zero, or
     where no unit of a small layer happens to be active.
     """
-    network, kept = subject.network, {}
+    network = subject.network
+    kept = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.random.fork_rng(devices=[]):
-        kept = {name: value.clone() for name, value in network.state_dict().items()}
         for _ in range(TRIES):
-            _disturb(network)
+            disturb(network)
             differentiate(network(*samples(subject.plan["runs"][1], subject.device)))
             for name, parameter in network.named_parameters():
                 if parameter.grad is not None and bool(_values(parameter.grad).any()):
                     zero.discard(name)
             network.zero_grad()
-            if not zero:
-                break
     network.load_state_dict(kept)
-    for path in sorted({name.rpartition(".")[0] or name for name in zero}):
-        finding = {"code": "NG307", "where": path, "message": f"`{path}` learns nothing"}
-        finding["message"] += ": its gradient is always zero"
-        finding["help"] = "look at what reads it: a softmax over one value, a sign, a rounding"
-        subject.findings.append(finding)
+    for path in sorted(set(map(layer_of, zero))):
+        _learns_nothing(subject, path, "its gradient is always zero")
 
 
-def _doubt_idle(subject: Subject, path: str) -> None:
-    """A finding for a module with parameters on which no output hangs."""
-    if any(True for _ in subject.network.get_submodule(path).parameters()):
-        message = f"`{path}` learns nothing: no output hangs on it, so it gets no gradient"
-        help = "use what it gives, or take it out"
-        finding = {"code": "NG307", "where": path, "message": message, "help": help}
-        subject.findings.append(finding)
-
-
-def _disturb(network: torch.nn.Module) -> None:
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.is_floating_point() or parameter.is_complex():
-                parameter.add_(torch.randn_like(parameter), alpha=0.05)
+def _learns_nothing(subject: Subject, path: str, why: str) -> None:
+    help = "look at what reads it: a softmax over one value, a sign, a rounding, or nothing at all"
+    message = f"`{path}` learns nothing: {why}"
+    subject.findings.append({"code": "NG307", "where": path, "message": message, "help": help})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from .subject import Disproof, Subject, differentiable, tensors_in
+from .subject import Disproof, Subject, differentiable
+from .values import is_finite, seeded
 
 RATES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-2)  # learning rates, tried in turn
 FEW, MOST = 5, 30  # steps
@@ -30,18 +33,16 @@ def learn(subject: Subject) -> str:
 def train(subject: Subject, rate: float) -> list[float]:
     """The loss before and after each step."""
     network = subject.fresh().train()
-    inputs = subject.inputs(0)
-    # what falls to chance, dropout for one, falls the same way in every step
-    torch.manual_seed(subject.seed + 1)
-    outputs = differentiable(network(*inputs))
-    if not outputs:
+    first = [value.detach() for value in differentiable(_run(subject, network))]
+    if not first:
         return []
-    targets = [_target(value.detach()) for value in outputs]
+    if not all(map(is_finite, first)):
+        raise Disproof("the outputs are not finite, so there is nothing to learn", code="NG407")
+    goals = [_goal(value) for value in first]
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     losses: list[float] = []
     for done in range(MOST + 1):
-        torch.manual_seed(subject.seed + 1)
-        loss = _loss(differentiable(network(*inputs)), targets)
+        loss = _loss(differentiable(_run(subject, network)), goals)
         losses.append(float(loss.detach()))
         if done >= FEW and min(losses) <= ENOUGH * losses[0]:
             break
@@ -51,26 +52,35 @@ def train(subject: Subject, rate: float) -> list[float]:
     return losses
 
 
+def _run(subject: Subject, network: nn.Module) -> Any:
+    """One pass; what falls to chance, dropout for one, falls the same way in every step."""
+    return seeded(subject, network, subject.inputs(0))
+
+
 def _check_same(subject: Subject, network: nn.Module) -> None:
     """The weights of two networks of one seed are equal to the last bit."""
     pairs = zip(subject.network.named_parameters(), network.parameters(), strict=True)
     for (name, first), second in pairs:
         if not torch.equal(first, second):
-            where = name.rpartition(".")[0]
+            where = name.rpartition(".")[0] or name
             message = f"the same seed gives other weights: `{name}` differs"
             raise Disproof(message, where, "NG407")
 
 
-def _target(value: torch.Tensor) -> torch.Tensor:
-    """What is to be learned: the first outputs, disturbed by as much as they vary."""
-    spread = float(value.std()) if value.numel() > 1 else 0.0
-    return value + torch.randn_like(value) * (spread or 1.0)
+Goal = tuple[torch.Tensor, float]
 
 
-def _loss(outputs: list[torch.Tensor], targets: list[torch.Tensor]) -> torch.Tensor:
-    """The mean squared error, each output's in units of what there is to learn of it."""
+def _goal(value: torch.Tensor) -> Goal:
+    """What is to be learned, the first outputs disturbed by as much as they vary; how far it is."""
+    spread = float(value.float().std()) if value.numel() > 1 else 0.0
+    target = value + torch.randn_like(value) * (spread or 1.0)
+    return target, float((target - value).float().square().mean()) or 1.0
+
+
+def _loss(outputs: list[torch.Tensor], goals: list[Goal]) -> torch.Tensor:
+    """The mean squared error, each output's in units of what there was to learn of it."""
     parts = [
-        (value - target).square().mean()
-        for value, target in zip(tensors_in(outputs), targets, strict=True)
+        (value - target).float().square().mean() / way
+        for value, (target, way) in zip(outputs, goals, strict=True)
     ]
-    return torch.stack([part.float() for part in parts]).sum()
+    return torch.stack(parts).mean()

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from .subject import Disproof, Subject, named_outputs, sample, tensors_in
 from .watch import gather
+
+RELATIVE, ABSOLUTE = 1e-3, 1e-4
+TRIES = 8  # networks of other weights, before something is said to be always so
 
 
 def is_finite(value: Any) -> bool:
@@ -47,22 +51,47 @@ def first_infinite(subject: Subject) -> str:
 
 
 def doubt_idle_inputs(subject: Subject) -> None:
-    """A finding for each input that can change without any effect, in evaluation."""
+    """A finding for each input that can change without any effect, in evaluation.
+
+    One change may have none by chance: so others are tried, with other weights.
+    """
     requests = subject.plan["runs"][0]["samples"]
+    silent = {place for place in range(len(requests)) if not _matters(subject, place)}
+    if not silent:
+        return
+    kept = {name: value.clone() for name, value in subject.network.state_dict().items()}
+    for _ in range(TRIES):
+        disturb(subject.network)
+        silent = {place for place in silent if not _matters(subject, place)}
+    subject.network.load_state_dict(kept)
+    for place in sorted(silent):
+        name = requests[place]["name"]
+        message = f"the input `{name}` makes no difference: the outputs stay the same"
+        help = "look for what always gives the same, like a softmax over one value"
+        finding = {"code": "NG308", "message": message, "where": f"input:{name}", "help": help}
+        subject.findings.append(finding)
+
+
+def _matters(subject: Subject, place: int) -> bool:
+    """Whether the outputs change with an input; so does a mask, or one of very few values."""
+    changed = sample(subject.plan["runs"][0]["samples"][place]).to(subject.device)
     inputs = subject.inputs(0)
-    before = [value.clone() for value in tensors_in(subject.network(*inputs))]
-    for place, request in enumerate(requests):
-        changed = sample(request).to(subject.device)
-        if torch.equal(changed, inputs[place]):
-            continue  # a mask, or one of very few values
-        others = [*inputs[:place], changed, *inputs[place + 1 :]]
-        after = tensors_in(subject.network(*others))
-        if all(map(_same, before, after)):
-            name = request["name"]
-            message = f"the input `{name}` makes no difference: the outputs stay the same"
-            help = "look for what always gives the same, like a softmax over one value"
-            finding = {"code": "NG308", "message": message, "where": f"input:{name}", "help": help}
-            subject.findings.append(finding)
+    if torch.equal(changed, inputs[place]):
+        return True
+    others = subject.inputs(0)
+    others[place] = changed
+    with torch.no_grad():
+        before = tensors_in(seeded(subject, subject.network, inputs))
+        after = tensors_in(seeded(subject, subject.network, others))
+    return not all(map(_same, before, after))
+
+
+def disturb(network: nn.Module) -> None:
+    """Other weights, near the ones that there are."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.is_floating_point() or parameter.is_complex():
+                parameter.add_(torch.randn_like(parameter), alpha=0.5)
 
 
 def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
@@ -79,47 +108,43 @@ def seeded(subject: Subject, network: Callable[..., Any], inputs: list[torch.Ten
 
 def refuse_random(subject: Subject, what: str) -> None:
     """Refuse to compare runs of a network that draws random numbers in evaluation."""
-    network, inputs = subject.twin(), subject.inputs(0)
+    network = subject.twin()
     with torch.no_grad():
-        first = tensors_in(seeded(subject, network, inputs))
-        second = tensors_in(network(*inputs))
+        first = tensors_in(seeded(subject, network, subject.inputs(0)))
+        second = tensors_in(network(*subject.inputs(0)))
     if not all(map(_same, first, second)):
         message = f"the network draws random numbers in evaluation, and {what} draws others"
         raise Disproof(message, code="NG407")
 
 
-def hold_equal(
-    what: str, real: Any, expected: Any, relative: float = 1e-3, absolute: float = 1e-4
-) -> float:
-    """Hold outputs against those of the network itself; the largest difference.
+def hold_equal(what: str, real: Any, expected: Any) -> float:
+    """Hold tensors against those of the network itself; the largest difference.
 
-    A number may differ by `relative` of its own size and by `absolute` of the largest one's,
+    A number may differ by `RELATIVE` of its own size and by `ABSOLUTE` of the largest one of all,
     as the order of additions differs.
     """
-    pairs = zip(tensors_in(real), named_outputs(expected), strict=True)
-    largest = 0.0
-    for found, (name, wanted) in pairs:
+    names = [name for name, _ in named_outputs(expected)]
+    found, wanted = (list(map(_as_numbers, tensors_in(x))) for x in (real, expected))
+    scale = max((float(x[torch.isfinite(x)].abs().amax()) for x in wanted if _any(x)), default=0)
+    worst = 0.0
+    for name, left, right in zip(names, found, wanted, strict=True):
         label = f"`{name}` of {what}"
-        if found.shape != wanted.shape:
-            raise Disproof(f"{label} has the shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
-        largest = max(largest, _hold_close(label, found, wanted, relative, absolute))
-    return largest
-
-
-def _hold_close(
-    label: str, found: torch.Tensor, wanted: torch.Tensor, relative: float, absolute: float
-) -> float:
-    found, wanted = (_as_numbers(value) for value in (found, wanted))
-    scale = float(wanted[torch.isfinite(wanted)].abs().max()) if wanted.numel() else 0.0
-    close = torch.isclose(
-        found, wanted, rtol=relative, atol=absolute * max(scale, 1e-3), equal_nan=True
-    )
-    differences = (found - wanted).abs()
-    differences = differences[torch.isfinite(differences)]
-    worst = float(differences.max()) if differences.numel() else 0.0
-    if not bool(close.all()):
-        raise Disproof(f"{label} differs from the network's own by up to {worst:.3g}")
+        if left.shape != right.shape:
+            shapes = f"{tuple(left.shape)}, not {tuple(right.shape)}"
+            raise Disproof(f"{label} has the shape {shapes}", name)
+        close = torch.isclose(left, right, RELATIVE, ABSOLUTE * scale, equal_nan=True)
+        apart = (left - right).abs()
+        largest = float(apart[torch.isfinite(apart)].amax()) if _any(apart) else 0.0
+        if not bool(close.all()):
+            message = f"{label} differs from the network's own by up to {largest:.3g}"
+            raise Disproof(message, name)
+        worst = max(worst, largest)
     return worst
+
+
+def _any(value: torch.Tensor) -> bool:
+    """Whether there is a number in a tensor."""
+    return bool(torch.isfinite(value).any())
 
 
 def _as_numbers(value: torch.Tensor) -> torch.Tensor:

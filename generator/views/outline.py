@@ -1,0 +1,159 @@
+"""A network as a tree of calls, each with what it reads, gives, holds and computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..figures import Cost, Memory, costs
+from ..graph import Graph
+from ..layers.base import TensorType, arguments
+from ..trace import Call, Trace, propagate
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A call: its name, and where its module is; what stands in it are its `children`.
+
+    `reads` are the names of what it reads, empty where that is just what stands before it.
+    `weights` are names with shapes, `macs` for one sample, `activations` the elements and
+    `kept` the bytes for the batch. Numbers include those of the children.
+    """
+
+    name: str
+    path: str
+    type: str
+    reads: tuple[str, ...]
+    output: str
+    weights: tuple[tuple[str, tuple[int, ...]], ...]
+    parameters: int
+    macs: int
+    activations: int
+    kept: int
+    children: tuple[Entry, ...] = ()
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, Entry]]:
+        """The entry and those in it, with how deep each stands."""
+        yield depth, self
+        for child in self.children:
+            yield from child.walk(depth + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A network's inputs and calls, for a batch of this size; `batch` is ``None`` without one.
+
+    `sizes` are the sample values of what else is known only at run time.
+    """
+
+    name: str
+    batch: int | None
+    sizes: Mapping[str, int]
+    inputs: tuple[Entry, ...]
+    entries: tuple[Entry, ...]
+    parameters: int
+    macs: int
+    activations: int
+    memory: Memory
+
+    def walk(self, depth: int) -> Iterator[tuple[int, Entry]]:
+        """All entries down to a depth, from top to bottom; 1 are the network's own calls."""
+        for entry in (*self.inputs, *self.entries):
+            for level, inner in entry.walk():
+                if level < depth:
+                    yield level, inner
+
+
+def outline(graph: Graph, batch: int) -> Outline:
+    """The tree of a network; raises `Refusal` where it can't take the batch."""
+    trace = propagate(graph, {**graph.sizes, "N": batch})
+    found = costs(graph, trace)
+    batched = any(x.type.batch is not None for x in graph.inputs)
+    inputs = tuple(
+        Entry(x.name, x.name, "input", (), _shape(type_), (), 0, 0, 0, 0)
+        for x, type_ in zip(graph.inputs, trace.inputs, strict=True)
+    )
+    entries = _Tree(graph, trace, found.calls).entries(0, len(trace.calls))
+    activations = sum(entry.activations for entry in entries)
+    size = batch if batched else None
+    sizes = {name: value for name, value in graph.sizes.items() if name != "N"}
+    return Outline(
+        graph.name,
+        size,
+        sizes,
+        inputs,
+        entries,
+        found.parameters,
+        found.macs,
+        activations,
+        found.memory,
+    )
+
+
+def _shape(type_: TensorType) -> str:
+    """A shape in numbers, with the batch as ``N``."""
+    sizes = [
+        "N" if place == type_.batch else str(int(size)) for place, size in enumerate(type_.shape)
+    ]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+class _Tree:
+    """The calls of a run, which stand in the order of their ends, put into one another."""
+
+    def __init__(self, graph: Graph, trace: Trace, found: Sequence[Cost]) -> None:
+        self.calls, self.costs = trace.calls, found
+        self.names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
+        self.seen: set[str] = set()
+
+    def entries(self, start: int, end: int) -> tuple[Entry, ...]:
+        """The outermost of the calls from `start` to `end`, with what stands in them."""
+        places, place = [], end
+        while place > start:
+            places.append(place - 1)
+            place = self.calls[place - 1].begins
+        before: TensorType | None = None
+        found = []
+        for number in reversed(places):
+            call = self.calls[number]
+            found.append(self.entry(number, before))
+            before = call.output
+        return tuple(found)
+
+    def entry(self, number: int, before: TensorType | None) -> Entry:
+        call, cost = self.calls[number], self.costs[number]
+        node = call.node
+        reads = tuple(self.names.get(id(x), "?") for x in call.inputs)
+        chained = len(call.inputs) == 1 and (before is None or call.inputs[0] is before)
+        children = self.entries(call.begins, number)
+        entry = Entry(
+            node.name if node.name else call.path.rpartition(".")[2],
+            call.path if node.target.strip(".") else "",
+            node.row.name if node.row is not None else node.kind,
+            () if chained else reads,
+            _shape(call.output),
+            self.weights(call),
+            cost.parameters,
+            cost.macs,
+            sum(type_.numel for type_ in call.outputs.values()),
+            cost.kept,
+            children,
+        )
+        for port, type_ in call.outputs.items():
+            several = len(call.outputs) > 1
+            self.names[id(type_)] = f"{entry.name}.{port}" if several else entry.name
+        if children:
+            return replace(entry, activations=sum(child.activations for child in children))
+        return entry
+
+    def weights(self, call: Call) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The shapes of a layer's own parameters, where they are not another call's as well."""
+        row = call.node.row
+        if row is None or call.node.use is not None or call.path in self.seen:
+            return ()
+        self.seen.add(call.path)
+        return tuple(
+            (weight.name or call.path, tuple(map(int, weight.shape)))
+            for weight in row.weights(arguments(call.args))
+            if weight.trainable
+        )

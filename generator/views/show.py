@@ -1,0 +1,129 @@
+"""`netgen show`: the table of a network, for a terminal of any width, a page, or a program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from ..diagnostics import Diagnostic, NetgenError
+from ..layers.base import Refusal
+from ..memory import shown
+from ..prediction import Prediction
+from .outline import Entry, Outline, outline
+
+HEADS = ("layer", "type", "reads", "output", "weights", "parameters", "MACs", "activations", "kept")
+NUMBERS = frozenset(HEADS[5:])
+# what goes first where a terminal is too narrow for all
+LEAST_WANTED = ("weights", "kept", "activations", "MACs", "reads")
+
+
+def show(found: Prediction, form: str, batch: int, depth: int, width: int | None) -> str:
+    """A network as a ``table``, ``markdown``, ``json`` or ``csv``.
+
+    Calls are shown down to `depth`; `width` is the terminal's, if there is one.
+    """
+    try:
+        tree = outline(found.graph, batch)
+    except Refusal as refusal:
+        message = f"the network can't take a batch of {batch}: {refusal.message}"
+        raise NetgenError(Diagnostic("NG211", message)) from None
+    if form == "json":
+        return json.dumps(asdict(tree), indent=2) + "\n"
+    rows = [_cells(level, entry, form) for level, entry in tree.walk(depth)]
+    if form == "csv":
+        return _csv(rows)
+    write: Callable[[list[tuple[str, ...]], Outline, int | None], str]
+    write = _table if form == "table" else _markdown
+    return write([HEADS, *rows, _total(tree)], tree, width)
+
+
+def _cells(level: int, entry: Entry, form: str) -> tuple[str, ...]:
+    """An entry as texts; its depth shows in a table by how far its name is indented."""
+    weights = ", ".join(f"{name} {_product(shape)}" for name, shape in entry.weights)
+    rest = (entry.type, ", ".join(entry.reads), entry.output, weights)
+    costs = (entry.parameters, entry.macs, entry.activations)
+    if form == "csv":
+        return (entry.path or entry.name, *rest, *map(str, (*costs, entry.kept)))
+    indent = {"table": "  ", "markdown": "&emsp;"}[form] * level
+    told = (f"{cost:,}" if cost else "" for cost in costs)
+    return (f"{indent}{entry.name}", *rest, *told, shown(entry.kept) if entry.kept else "")
+
+
+def _product(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "scalar"
+
+
+def _total(tree: Outline) -> tuple[str, ...]:
+    costs = (tree.parameters, tree.macs, tree.activations)
+    kept = shown(tree.memory.training)
+    return ("total", "", "", "", "", *(f"{cost:,}" for cost in costs), kept)
+
+
+def _csv(rows: Sequence[tuple[str, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([HEADS, *rows])
+    return text.getvalue()
+
+
+def _markdown(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
+    rule = [" ---: " if head in NUMBERS else " --- " for head in HEADS]
+    lines = [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
+    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:], "", *_footnotes(tree), ""])
+
+
+def _table(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
+    """Columns under each other; where they don't fit the least wanted are left out."""
+    columns = {head: [row[place] for row in rows] for place, head in enumerate(HEADS)}
+    columns = {head: cells for head, cells in columns.items() if any(cells[1:-1])}
+    for head in LEAST_WANTED:
+        if width is None or _width(columns) <= width:
+            break
+        columns.pop(head, None)
+    if width is not None and _width(columns) > width:
+        _narrow(columns, "layer", _width(columns) - width)
+        _narrow(columns, "output", _width(columns) - width)
+    widths = {head: max(map(len, cells)) for head, cells in columns.items()}
+    lines = [
+        "  ".join(
+            columns[head][place].rjust(widths[head])
+            if head in NUMBERS
+            else columns[head][place].ljust(widths[head])
+            for head in columns
+        ).rstrip()
+        for place in range(len(rows))
+    ]
+    ruler = "-" * min(_width(columns), width or _width(columns))
+    notes = (textwrap.wrap(note, width or 1000) for note in _footnotes(tree))
+    foot = [line for note in notes for line in note]
+    return "\n".join([lines[0], ruler, *lines[1:-1], ruler, lines[-1], *foot, ""])
+
+
+def _width(columns: dict[str, list[str]]) -> int:
+    return sum(max(map(len, cells)) + 2 for cells in columns.values()) - 2
+
+
+def _narrow(columns: dict[str, list[str]], head: str, excess: int) -> None:
+    """Cut the cells of a column so that the table gets narrower, if it can."""
+    if excess <= 0 or head not in columns:
+        return
+    widest = max(max(map(len, columns[head])) - excess, 8)
+    columns[head] = [
+        cell if len(cell) <= widest else f"{cell[: widest - 1]}…" for cell in columns[head]
+    ]
+
+
+def _footnotes(tree: Outline) -> list[str]:
+    """What the numbers are for."""
+    known = [f"{name} = {size}" for name, size in tree.sizes.items()]
+    batch = "no batch" if tree.batch is None else f"a batch of {tree.batch}"
+    memory = tree.memory
+    return [
+        f"for {', '.join((batch, *known))}; multiply-adds (MACs) are for one sample",
+        f"memory: {shown(memory.weights)} of weights; activations take {shown(memory.inference)} "
+        f"at most in inference, and training keeps {shown(memory.training)}",
+    ]

@@ -1,0 +1,113 @@
+"""`netgen show`: the table of a network, right in numbers and at any width."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch_netgen.pipeline import build_source
+from torch_netgen.prediction import check_source
+from torch_netgen.source import parse, read
+from torch_netgen.views.show import HEADS, show
+
+from .conftest import CONFIGS, ROOT
+from .test_cli import netgen
+
+RESNET = ROOT / "configs" / "resnet18.yaml"
+SHOWN = ROOT / "tests" / "golden" / "shown"
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet18", "gpt2", "unet", "googlenet"])
+def test_tables_are_as_reviewed(name: str, request: pytest.FixtureRequest) -> None:
+    found = check_source(read(ROOT / "configs" / f"{name}.yaml"), {})
+    table = show(found, "table", 1, 2, None)
+    expected = SHOWN / f"{name}.txt"
+    if request.config.getoption("--renew"):
+        expected.write_text(table, encoding="utf-8")
+    assert table == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_numbers_are_those_of_the_build(path: Path) -> None:
+    source = read(path)
+    result = build_source(source, {}, None)
+    tree: dict[str, Any] = json.loads(show(check_source(source, {}), "json", 2, 1, None))
+    assert tree["parameters"] == result.parameter_count
+    assert tree["macs"] == result.figures.macs == sum(entry["macs"] for entry in tree["entries"])
+    assert tree["memory"]["training"] == result.figures.memory.training
+    assert sum(entry["kept"] for entry in tree["entries"]) <= tree["memory"]["training"]
+
+
+def test_activations_are_for_the_batch() -> None:
+    text = "name: Net\ninput: [3, 28, 28]\nlayers:\n"
+    text += "  - Conv2d: {out_channels: 10, kernel_size: 3, padding: 1}\n"
+    tree = json.loads(show(check_source(parse(text, "net.yaml"), {}), "json", 16, 1, None))
+    (entry,) = tree["entries"]
+    assert entry["activations"] == 125_440
+    assert entry["weights"] == [["weight", [10, 3, 3, 3]], ["bias", [10]]]
+
+
+@pytest.mark.parametrize("width", [30, 44, 60, 79, 80, 100, 132, 250])
+@pytest.mark.parametrize("name", ["lenet", "resnet18", "gpt2", "inception_v3"])
+def test_it_fits_where_there_is_room_for_it(name: str, width: int) -> None:
+    found = check_source(read(ROOT / "configs" / f"{name}.yaml"), {})
+    lines = show(found, "table", 1, 3, width).splitlines()
+    assert max(map(len, lines)) <= max(width, 56)
+    assert lines[0].split()[:2] == ["layer", "type"]
+
+
+def test_skips_and_ports_show_what_is_read() -> None:
+    rows = {row["layer"]: row for row in table_of(RESNET)}
+    assert rows["layer1.0.downsample" if "layer1.0.downsample" in rows else "conv1"]["reads"] == ""
+    adds = [row["reads"] for row in table_of(RESNET) if row["type"] == "Add"]
+    assert adds[0] == "bn2, maxpool"
+    assert "bn2, downsample" in adds
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    text = show(check_source(read(path), {}), "csv", 1, 99, None)
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_a_spreadsheet_has_every_module_by_its_path() -> None:
+    rows = table_of(RESNET)
+    paths = [row["layer"] for row in rows]
+    assert "layer2.0.downsample.1" in paths
+    leaves = [row for row in rows if row["type"] in ("Conv2d", "BatchNorm2d", "Linear")]
+    assert sum(int(row["parameters"]) for row in leaves) == 11_689_512
+    assert tuple(rows[0]) == HEADS
+
+
+def test_depth_folds_blocks(tmp_path: Path) -> None:
+    flat = netgen("show", RESNET, "--depth", "1", cwd=tmp_path).stdout
+    deep = netgen("show", RESNET, "--depth", "4", cwd=tmp_path).stdout
+    assert "BasicBlock" not in flat
+    assert deep.count("BasicBlock") == 8
+    totals = [shown.splitlines()[-3].split() for shown in (flat, deep)]
+    assert totals[0] == totals[1]
+
+
+def test_markdown_is_a_table(tmp_path: Path) -> None:
+    lines = netgen("show", RESNET, "--format", "markdown", cwd=tmp_path).stdout.splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert set(table[1]) == set("|-: ")
+
+
+def test_a_mistake_is_told_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: Net\ninput: [4]\nlayers: [{Linear: none}]\n")
+    run = netgen("show", "bad.yaml", "--format", "json", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "bad.yaml:3:19" in run.stderr
+    assert run.stdout == ""
+
+
+def test_no_torch_and_no_black_for_a_look() -> None:
+    code = "import sys; from torch_netgen.cli import main; main(['show', sys.argv[1]]); "
+    code += "assert not {'torch', 'black', 'jinja2'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code, str(RESNET)], check=True, capture_output=True)
