@@ -27,6 +27,7 @@ def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
     """The warnings about a spec that builds, in the order of the file."""
     found = [
         *_unused_blocks(reading),
+        *_unused_imports(reading),
         *_unused_parameters(reading),
         *_biases(reading),
         *_softmax(reading, graph),
@@ -53,6 +54,15 @@ def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
             message = f"nothing uses the block `{name}`"
             help = "use it, or take it out"
             yield _warning(reading, "NG301", message, ("blocks", name), help, key=True)
+
+
+def _unused_imports(reading: Reading) -> Iterator[Diagnostic]:
+    used = _words([reading.document.layers, reading.document.params, reading.document.blocks])
+    for name in reading.document.imports:
+        if name not in used:
+            message = f"nothing uses the import `{name}`"
+            where = ("imports", name)
+            yield _warning(reading, "NG301", message, where, "use it, or take it out", key=True)
 
 
 def _words(value: Any) -> set[str]:

@@ -96,7 +96,7 @@ def _run_arguments(build: argparse.ArgumentParser) -> None:
     build.add_argument("--no-smoke", action="store_true", help="do not run it (needs no torch)")
     build.add_argument(
         "--prove",
-        type=lambda text: in_order(text.split(",")),
+        type=_levels,
         default=DEFAULT_LEVELS,
         metavar="LEVELS",
         help=f"what the run is to show, separated by commas: {', '.join(LEVELS)} "
@@ -124,28 +124,36 @@ def _run_arguments(build: argparse.ArgumentParser) -> None:
     )
 
 
+def _levels(text: str) -> tuple[str, ...]:
+    try:
+        return in_order([name.strip() for name in text.split(",")])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _device(text: str) -> str:
     if not re.fullmatch(r"auto|all|cpu|cuda(:[0-9]+)?|mps|meta", text):
         raise argparse.ArgumentTypeError(f"there is no device {text!r}")
     return text
 
 
+def _number(text: str, least: float, most: float, what: str) -> float:
+    with contextlib.suppress(ValueError):
+        if least <= float(text) <= most:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no {what} from {least:g} to {most:g}")
+
+
 def _seconds(text: str) -> float:
-    if not 0 < float(text) < 10**6:
-        raise ValueError
-    return float(text)
+    return _number(text, 0.001, 10**6, "number of seconds")
 
 
 def _count(text: str) -> int:
-    if not 1 <= int(text) <= 10**6:
-        raise ValueError
-    return int(text)
+    return int(_number(text, 1, 10**6, "whole number"))
 
 
 def _jobs(text: str) -> int:
-    if not 1 <= int(text) <= 64:
-        raise ValueError
-    return int(text)
+    return int(_number(text, 1, 64, "number of jobs"))
 
 
 def _bytes(text: str) -> int:

@@ -114,7 +114,7 @@ CODES = {
         "folder or from what is installed.",
     ),
     "NG301": Code(
-        "a block that nothing uses",
+        "a block or an import that nothing uses",
         "Use it, or take it out.",
         f"{_HEAD}blocks:\n  Dense: {{layers: [{{Linear: 4}}]}}\nlayers:\n  - Conv2d: [8, 3]\n",
     ),

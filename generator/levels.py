@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,15 @@ DEFAULT_LEVELS = ("forward", "backward", "eval")
 TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
+def in_order(names: Sequence[str]) -> tuple[str, ...]:
     """Levels in the order in which they are shown; raises `ValueError` for an unknown one.
 
-    `forward` is always among them: it holds the shapes against the predicted ones.
+    Others come on top of the default ones, unless some of these are named; `forward`, which
+    holds the shapes against the predicted ones, is always among them.
     """
     wanted = {"forward", *names}
+    if not {*names} & {*DEFAULT_LEVELS}:
+        wanted |= {*DEFAULT_LEVELS}
     unknown = sorted(wanted - {*LEVELS})
     if unknown:
         raise ValueError(f"there is no level {unknown[0]!r}; the levels are {', '.join(LEVELS)}")

@@ -53,7 +53,7 @@ class Result:
         # torch.jit.script and tracebacks ask for the lines
         linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
         namespace: dict[str, Any] = {"__name__": f"netgen_{self.graph.name}"}
-        exec(compile(self.source, file, "exec"), namespace)
+        exec(compile(self.source, file, "exec", dont_inherit=True), namespace)
         found: type[nn.Module] = namespace[self.graph.name]
         return found
 

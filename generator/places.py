@@ -17,8 +17,8 @@ class Places:
         self.graph = graph
         self.paths: dict[str, SpecPath] = {}
 
-    def locate(self, where: str) -> Location | None:
-        """The place of a layer, or of the one that it is part of."""
+    def locate(self, where: str) -> Location:
+        """The place of a layer, or of the one that it is part of; else of the network's name."""
         if where.startswith(INPUT):
             return self.source.locate(self._input(where.removeprefix(INPUT)), key=True)
         if not self.paths:
@@ -26,7 +26,8 @@ class Places:
             self.paths |= {path: layer.path for path, layer in self.graph.layers()}
         while where and where not in self.paths:
             where = where.rpartition(".")[0]
-        return self.source.locate(self.paths[where], key=True) if where else None
+        path = self.paths[where] if where else ("name",)
+        return self.source.locate(path, key=bool(where))
 
     def _input(self, name: str) -> SpecPath:
         values = self.source.values

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .figures import Figures, figures
 from .flow import Statement, forward_statements
 from .graph import Graph, Node, Placeholder, Ref
-from .layers.base import TensorType, arguments
+from .layers.base import COMPLEX, FLOATS, TensorType, arguments
 from .trace import Trace, propagate
 
 BATCHES = (2, 3)
+SMOOTH = FLOATS | COMPLEX  # element types that gradients flow through
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
 # what moves values about and leaves them as they are
 _KEEP_VALUES = frozenset(
@@ -57,7 +58,8 @@ class Plan:
     parameters: int
     names: tuple[str, ...]  # of the call that each statement makes
     figures: Figures
-    idle: tuple[str, ...] = ()  # modules that are not called
+    idle: tuple[str, ...] = ()  # layers that get no gradient
+    custom: tuple[str, ...] = ()  # layers of which nothing else is known
 
     def request(self) -> dict[str, Any]:
         """All but the figures, as plain data."""
@@ -81,7 +83,8 @@ def make_plan(graph: Graph, network: Graph) -> Plan:
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
         figures(graph, traces[0]),
-        tuple(_idle(graph)),
+        tuple(_idle(graph, traces[0])),
+        tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),
     )
 
 
@@ -91,36 +94,21 @@ def _plain(value: Any) -> Any:
     return asdict(value) if isinstance(value, (Run, Sample)) else value
 
 
-def _idle(graph: Graph, ports: Sequence[int] | None = None) -> list[str]:
-    """The paths of modules on which no output hangs, or none of the outputs at these places."""
-    outputs = [out for at, out in enumerate(graph.outputs) if ports is None or at in ports]
-    live = replace(graph, outputs=tuple(outputs)).live()
-    read: dict[int, set[str]] = {}  # the ports of each call that are read
-    for ref in (*(r for place in live for r in graph.nodes[place].reads), *(r for _, r in outputs)):
-        read.setdefault(ref.node - len(graph.inputs), set()).add(ref.port)
-    idle: dict[str, int] = {}
-    calls: dict[str, int] = {}
-    for place, node in enumerate(graph.nodes):
-        ports_read = read.get(place, set())
-        used = [at for at, port in enumerate(node.outputs) if port in ports_read]
-        for path, dead in _dead(node, place in live, used):
-            calls[path] = calls.get(path, 0) + 1
-            idle[path] = idle.get(path, 0) + dead
-    return [path for path, times in idle.items() if times and times == calls[path]]
-
-
-def _dead(node: Node, live: bool, ports: Sequence[int]) -> Iterable[tuple[str, bool]]:
-    """The modules that a call runs, and whether nothing comes of it."""
-    target = node.target.strip(".")
-    if target:
-        yield target, not live
-    for child in node.calls() if node.body else ():
-        yield from _dead(child, live, (0,))
-    if node.use is not None and live:
-        inner = node.use.graph
-        gone = {*_idle(inner, ports)}
-        for path in dict.fromkeys([*gone, *(p for p, _ in inner.layers())]):
-            yield ".".join(filter(None, (target, path))), path in gone
+def _idle(graph: Graph, trace: Trace) -> Iterable[str]:
+    """The paths of layers with parameters that no gradient can reach from an output."""
+    reached: set[str] = set()
+    found: dict[str, None] = {}
+    needed = {id(trace.read(ref)) for _, ref in graph.outputs}
+    for call in reversed(trace.calls):
+        row = call.node.row
+        if row is None or call.node.use is not None:
+            continue  # what is inside of it has calls of its own
+        if any(id(x) in needed and x.dtype in SMOOTH for x in call.outputs.values()):
+            reached.add(call.path)
+            needed.update(id(x) for x in call.inputs if x.dtype in SMOOTH)
+        if any(weight.trainable for weight in row.weights(arguments(call.args))):
+            found[call.path] = None
+    return (path for path in reversed(found) if path not in reached)
 
 
 def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
@@ -153,7 +141,9 @@ def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) ->
     type_ = trace.inputs[place]
     low, high, kind = placeholder.low, placeholder.high, "values"
     for node, role in _readers(graph, Ref(place)):
-        if role == "offsets" or "mask" in role:
+        if node.row is not None and node.row.name == "ScaledDotProductAttention":
+            kind = "ones" if "mask" in role else kind  # here what is true is read
+        elif role == "offsets" or "mask" in role:
             kind = "zeros"  # one bag begins everywhere; nothing is hidden
         bound = _bound(graph, node, role, trace)
         if placeholder.high is None and bound is not None:

@@ -95,7 +95,8 @@ def _verdicts(outcome: Outcome) -> Iterator[str]:
     for proof in outcome.proofs:
         names = [level["level"] for level in proof["levels"]]
         usual = [name for name in names if name in DEFAULT_LEVELS]
-        parts = [f"{_listed(usual)}, batches of 2 and 3"] if usual else []
+        batched = any("batches" in level["found"] for level in proof["levels"])
+        parts = [_listed(usual) + (", batches of 2 and 3" if batched else "")]
         what = "; ".join([*parts, *proof["notes"]])
         seconds = f"{before}in {proof['seconds']:.2f} s (torch {proof['torch']})"
         yield f"smoke-run on {proof['device']}: passed {seconds}{': ' if what else ''}{what}"

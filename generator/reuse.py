@@ -25,6 +25,8 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
     original = _named(scope, item, names)
     if original.kind == "lost":
         raise Unknowable
+    if original.condition is not None:  # it is not always there to be applied again
+        scope.context.settle(original.condition)
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
     if len(types) != wanted:

@@ -111,7 +111,10 @@ class Worker:
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}")
         if not answer["ok"]:
-            raise NetgenError(_refuted(answer, plan, locate))
+            device, most = answer["device"], self.most_memory
+            raise NetgenError(
+                *(_refuted(failure, device, plan, most, locate) for failure in answer["failures"])
+            )
         return tuple(_proof(found, self.torch, locate) for found in answer["proofs"])
 
     def ask_in(self, folder: str) -> Ask:
@@ -185,18 +188,24 @@ def _proof(found: Mapping[str, Any], torch: str, locate: Locate) -> Proof:
     return Proof(found["device"], found["seconds"], torch, levels, notes, found["speed"], findings)
 
 
-def _refuted(answer: Mapping[str, Any], plan: Plan, locate: Locate) -> Diagnostic:
+def _refuted(
+    failure: Mapping[str, Any], device: str | None, plan: Plan, most: int | None, locate: Locate
+) -> Diagnostic:
     """What a run came to that did not show what it should have shown."""
-    text, code, device, level = (answer[key] for key in ("finding", "code", "device", "level"))
+    text, code, level = failure["finding"], failure["code"], failure["level"]
+    where = locate(failure["where"])
     if device is None:
-        return Diagnostic(code, text)
-    where = locate(answer["where"]) if answer["where"] else None
+        return Diagnostic(code, text, where)
     if code == "NG404":
+        from .memory import shown
+
         message = f"`{plan.class_name}` does not fit into the memory of {device}"
-        notes = (text, f"`{plan.class_name}` {_need_text(plan)}")
+        allowed = [] if most is None else [f"`--max-memory` allows {shown(most)}, torch included"]
+        notes = (text, f"`{plan.class_name}` {_need_text(plan)}", *allowed)
         return Diagnostic(code, message, where, notes, "`--device meta` runs it without data")
     run = "smoke-run" if level in (None, *DEFAULT_LEVELS) else f"proof `{level}`"
-    return Diagnostic(code, f"the {run} failed on {device}: {text}", where)
+    message = f"the {run} failed on {device}: {text}"
+    return Diagnostic(code, message, where, tuple(failure["notes"]))
 
 
 def _trusted_path() -> list[str]:

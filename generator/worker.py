@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
+from .levels import DEFAULT_LEVELS
 from .proofs import custom, exchange
 from .proofs.distributed import ddp, fsdp
 from .proofs.evaluation import evaluate, forward
@@ -103,7 +105,8 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         devices = find_devices(request["device"])
     except MissingDevice as missing:
-        return {"ok": False, "device": None, "level": None, **_finding(str(missing), "NG403")}
+        failure = {**_finding(str(missing), "NG403"), "level": None}
+        return {"ok": False, "device": None, "failures": [failure]}
     for device in devices:
         found = prove(request, device)
         if not found["ok"]:
@@ -128,47 +131,74 @@ def find_devices(wanted: str) -> list[str]:
 
 
 def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """Instantiate on a device and show level after level."""
+    """Instantiate on a device and show level after level, those after a failure, too."""
     begun = time.perf_counter()
     shown: list[dict[str, Any]] = []
-    level: str | None = None
+    failures: list[dict[str, Any]] = []
     try:
         subject = subject_of(request, device)
-        for level in ["forward"] if device == "meta" else request["levels"]:
-            start = time.perf_counter()
-            found = PROOFS[level](subject)
-            shown.append({"level": level, "seconds": time.perf_counter() - start, "found": found})
-        level = None
-        speed = measure(subject) if request["timed"] and device != "meta" else None
-    except Disproof as disproof:
-        finding = _finding(str(disproof), disproof.code, disproof.where)
-        return {"ok": False, "device": device, "level": level, **finding}
     except Exception as error:
-        return {"ok": False, "device": device, "level": level, **_raised(error)}
+        return {"ok": False, "device": device, "failures": [_failure(error, None)]}
+    for level in ["forward"] if device == "meta" else request["levels"]:
+        start = time.perf_counter()
+        try:
+            found = PROOFS[level](subject)
+        except Exception as error:
+            failures.append(_failure(error, level))
+            if level in DEFAULT_LEVELS:
+                break  # there is no network to show more of
+            continue
+        shown.append({"level": level, "seconds": time.perf_counter() - start, "found": found})
+    if failures:
+        return {"ok": False, "device": device, "failures": failures}
+    speed = measure(subject) if request["timed"] else None
     seconds = time.perf_counter() - begun
     facts = {"levels": shown, "notes": subject.notes, "findings": subject.findings, "speed": speed}
     return {"ok": True, "device": device, "seconds": seconds, **facts}
 
 
-def _finding(text: str, code: str, where: str = "") -> dict[str, Any]:
-    return {"finding": text, "code": code, "where": where}
+def _failure(error: Exception, level: str | None) -> dict[str, Any]:
+    """What went wrong in a level, or before the first one."""
+    asked = level is not None and level not in DEFAULT_LEVELS
+    if isinstance(error, Disproof):
+        code = "NG407" if asked and error.code == "NG401" else error.code
+        found = _finding(str(error), code, error.where)
+    elif _is_out_of_memory(error):
+        found = _finding(_lines(error)[0][:300], "NG404")
+    else:
+        found = _raised(error, "NG407" if asked else "NG401")
+    return {**found, "level": level}
 
 
-def _raised(error: Exception) -> dict[str, Any]:
-    """What an error of torch's says, and the line of the source that it came from."""
-    text = str(error).strip()
-    if _is_out_of_memory(error, text):
-        return _finding(text.split("\n")[0][:300] or "no memory is left", "NG404")
-    lines = [frame.line for frame in traceback.extract_tb(error.__traceback__)
-             if frame.filename == FILE and frame.line]  # fmt: skip
+def _finding(text: str, code: str, where: str = "", notes: Sequence[str] = ()) -> dict[str, Any]:
+    return {"finding": text, "code": code, "where": where, "notes": list(notes)}
+
+
+def _raised(error: Exception, code: str) -> dict[str, Any]:
+    """What an error of torch's says, the line of the source that it came from, and its cause."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.line for frame in frames if frame.filename == FILE and frame.line]
     place = f", in `{lines[-1]}`" if lines else ""
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    return _finding(f"the network raised {type(error).__name__}: {first[:500]}{place}", "NG401")
+    first, *others = _lines(error)
+    last = others[-1] if others else ""
+    notes = [last[:300]] if re.match(r"\w*(Error|Exception): ", last) else []
+    if error.__cause__ is not None:
+        cause = type(error.__cause__).__name__
+        notes.append(f"its cause: {cause}: {_lines(error.__cause__)[0][:300]}")
+    who = "it" if code == "NG407" else "the network"
+    text = f"{who} raised {type(error).__name__}: {first[:500]}{place}"
+    return _finding(text, code, "", notes)
 
 
-def _is_out_of_memory(error: Exception, text: str) -> bool:
+def _lines(error: BaseException) -> list[str]:
+    """The lines of an error's text that say something, without colours."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return [line.strip() for line in text.split("\n") if line.strip()] or ["(no text)"]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
     known = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, known) or "can't allocate memory" in text
+    return isinstance(error, known) or "can't allocate memory" in str(error)
 
 
 TASKS: Mapping[str, Task] = {

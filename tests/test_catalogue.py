@@ -170,7 +170,12 @@ def test_every_layer_is_generated_and_run(name: str, worker: Worker) -> None:
         case = draw(draws, name)
         source = from_mapping(spec_of(case))
         if netgen(case, {}).result is not None:
-            built += bool(build_source(source, {}, worker, CPU).proofs)
+            try:
+                built += bool(build_source(source, {}, worker, CPU).proofs)
+            except NetgenError as error:
+                rooted = case.args.get("eps", 0) < 0  # a negative number may come to its root
+                if not rooted or error.diagnostics[0].code != "NG406":
+                    raise
         else:
             with pytest.raises(NetgenError):
                 build_source(source, {}, worker, CPU)

@@ -42,12 +42,12 @@ SABOTAGE: dict[str, list[tuple[str, str, str]]] = {
         ("super().__init__()", "super().__init__(); torch.seed()", "the same seed gives other"),
     ],
     "dtype": [
-        (FC, "x = self.fc(x.float())", "the network raised RuntimeError: mat1 and mat2"),
+        (FC, "x = self.fc(x.float())", "it raised RuntimeError: mat1 and mat2"),
         (FC, "x = self.fc(x) * (1e6 if x.dtype == torch.float16 else 1)", "in float16 `output`"),
     ],
     "export": [
-        (FC, "x = self.fc(x) if x.sum() > 0 else -self.fc(x)", "the network raised"),
-        (FC, "x = self.fc(x) if x.shape[0] == 2 else -self.fc(x)", "the network raised"),
+        (FC, "x = self.fc(x) if x.sum() > 0 else -self.fc(x)", "it raised"),
+        (FC, "x = self.fc(x) if x.shape[0] == 2 else -self.fc(x)", "it raised"),
         (FC, "x = self.fc(x) * (2 if torch.compiler.is_exporting() else 1)", "program differs"),
     ],
     "compile": [
@@ -58,7 +58,7 @@ SABOTAGE: dict[str, list[tuple[str, str, str]]] = {
         (FC, "x = self.fc(x) + torch.rand(1)", "draws random numbers in evaluation"),
     ],
     "script": [
-        (FC, "x = self.fc(eval('x'))", "the network raised"),
+        (FC, "x = self.fc(eval('x'))", "it raised"),
         (FC, "x = self.fc(x) * (2 if torch.jit.is_scripting() else 1)", "the script differs"),
     ],
     "ddp": [
@@ -86,7 +86,7 @@ def test_a_proof_fails_where_the_network_does_not_do_it(
     with pytest.raises(NetgenError) as caught:
         worker.prove(text.replace(before, after), plan, demand)
     (found,) = caught.value.diagnostics
-    assert found.code in ("NG401", "NG407")
+    assert found.code == "NG407"
     assert words in found.message
     assert f"`{level}`" in found.message
 
@@ -236,7 +236,7 @@ layers:
   - Gt: {other: 0.0, name: open}
 outputs: [score, open]
 """
-    message = "`guard` learns nothing: no output that hangs on it can be differentiated"
+    message = "`guard` learns nothing: no output that can be differentiated hangs on it"
     assert doubts(worker, spec) == [("NG307", 5, message)]
 
 

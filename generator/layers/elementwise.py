@@ -204,6 +204,7 @@ LAYERS: tuple[Layer, ...] = (
         _KEEP,
         dtypes=FLOATS | COMPLEX,
         functional=".norm",
+        functional_defaults=(("p", None),),  # TorchScript wants it written
         saves=saves_both,
     ),
     _operation(

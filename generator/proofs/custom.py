@@ -23,6 +23,9 @@ class Unusable(Exception):
 def describe(request: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a class's constructor, and the tensors that its `forward` reads."""
     class_ = _load(request["path"])
+    for found in inspect.signature(class_.__init__).parameters.values():
+        if found.kind is found.POSITIONAL_ONLY and found.name != "self":
+            raise Unusable(f"its argument `{found.name}` can't be given by name")
     parameters = list(inspect.signature(class_.__init__).parameters.values())[1:]
     reads = list(inspect.signature(class_.forward).parameters.values())[1:]
     named = [p for p in reads if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -51,16 +54,26 @@ def _parameter(found: inspect.Parameter) -> dict[str, Any]:
 
 
 def call(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights of a module with these arguments, and what it gives for these inputs."""
+    """The weights of a module with these arguments, and what it gives for these inputs.
+
+    Nothing is computed, on the meta device, unless the module can't do without.
+    """
+    try:
+        return _called(request, "meta")
+    except (NotImplementedError, RuntimeError):  # it looks at numbers, which meta does not have
+        return _called(request, "cpu")
+
+
+def _called(request: Mapping[str, Any], device: str) -> dict[str, Any]:
     class_ = _load(request["path"])
-    with torch.device("meta"), torch.no_grad():
+    with torch.device(device), torch.no_grad():
         module = class_(**request["args"])
         _check(module)
         inputs = [
-            torch.empty(shape, dtype=getattr(torch, dtype)) for shape, dtype in request["inputs"]
+            torch.zeros(shape, dtype=getattr(torch, dtype)) for shape, dtype in request["inputs"]
         ]
         named = {
-            name: torch.empty(shape, dtype=getattr(torch, dtype))
+            name: torch.zeros(shape, dtype=getattr(torch, dtype))
             for name, shape, dtype in request["named"]
         }
         output = module(*inputs, **named) if inputs else None

@@ -46,6 +46,8 @@ def reference(subject: Subject) -> dict[str, Any]:
 
 def step(network: nn.Module, inputs: list[torch.Tensor]) -> float:
     """One step of gradient descent; the loss is a mean, so that of equal shards is theirs."""
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise Disproof("there are no parameters, so there is no step to take", code="NG407")
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
     parts = [value.abs() if value.is_complex() else value for value in tensors_in(network(*inputs))]
     smooth = [part for part in parts if part.requires_grad]

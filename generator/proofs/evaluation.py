@@ -19,7 +19,8 @@ def forward(subject: Subject) -> str:
     with torch.set_grad_enabled("backward" in subject.levels):
         subject.outputs = observe(subject, 0)
     doubt_infinite(subject, subject.outputs)
-    return "batches of 2 and 3 in training"
+    batched = any(dim is not None for dim in subject.batch_dims)
+    return "batches of 2 and 3 in training" if batched else "twice in training"
 
 
 def _on_meta(subject: Subject) -> str:

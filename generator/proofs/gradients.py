@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .subject import Disproof, Subject, differentiable, samples, tensors_in
+from .subject import Disproof, Subject, differentiable, samples
 from .values import TRIES, disturb, first_infinite, is_finite
 
 
@@ -19,22 +19,20 @@ def backward(subject: Subject) -> str:
         for name, parameter in subject.network.named_parameters()
         if parameter.requires_grad and not any(f"{name}.".startswith(f"{path}.") for path in idle)
     ]
+    for path in idle:
+        _learns_nothing(subject, path, "no output that can be differentiated hangs on it")
     if not parameters:
-        return _not_shown(subject, "no parameters, so no gradients")
-    smooth = differentiable(outputs)
-    if not smooth:
+        return _not_shown(subject, f"no parameters{' that get one' * bool(idle)}, so no gradients")
+    if not differentiable(outputs):
         return _not_shown(subject, "no output can be differentiated, so no gradients")
     differentiate(outputs)
     _check_finite(subject, parameters)
-    _check_there(subject, parameters, all_smooth=len(smooth) == len(tensors_in(outputs)))
+    _check_there(subject, parameters)
     given = [(name, p.grad) for name, p in parameters if p.grad is not None]
     zero = {name for name, gradient in given if not bool(_values(gradient).any())}
     subject.network.zero_grad()
     if zero:
         _doubt(subject, zero)
-    for path in idle:
-        if any(f"{name}.".startswith(f"{path}.") for name, _ in subject.network.named_parameters()):
-            _learns_nothing(subject, path, "no output hangs on it, so it gets no gradient")
     count = sum(gradient.numel() for _, gradient in given)
     return f"{count:,} parameters have finite gradients"
 
@@ -49,13 +47,13 @@ def _check_finite(subject: Subject, parameters: Parameters) -> None:
             raise Disproof(f"the gradient of `{name}` is not finite", first, "NG406")
 
 
-def _check_there(subject: Subject, parameters: Parameters, *, all_smooth: bool) -> None:
-    """Every parameter gets a gradient, unless its only way out is one without."""
-    for path in dict.fromkeys(layer_of(name) for name, p in parameters if p.grad is None):
-        if all_smooth:
-            name = next(n for n, p in parameters if p.grad is None and layer_of(n) == path)
-            raise Disproof(f"the parameter `{name}` gets no gradient", path)
-        _learns_nothing(subject, path, "no output that hangs on it can be differentiated")
+def _check_there(subject: Subject, parameters: Parameters) -> None:
+    """Every parameter gets a gradient, but in custom layers: those know best."""
+    custom = subject.plan["custom"]
+    for name in (name for name, parameter in parameters if parameter.grad is None):
+        if not any(f"{name}.".startswith(f"{path}.") for path in custom):
+            raise Disproof(f"the parameter `{name}` gets no gradient", layer_of(name))
+        _learns_nothing(subject, layer_of(name), f"`{name}` gets no gradient")
 
 
 def layer_of(name: str) -> str:

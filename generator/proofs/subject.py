@@ -76,7 +76,8 @@ def load(source: str, class_name: str) -> tuple[types.ModuleType, ast.FunctionDe
     tree = ast.parse(source, FILE)
     module = types.ModuleType("netgen_generated")
     sys.modules[module.__name__] = module
-    exec(compile(tree, FILE, "exec"), module.__dict__)
+    # on its own terms: without what this file imports from the future
+    exec(compile(tree, FILE, "exec", dont_inherit=True), module.__dict__)
     network = next(
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name
     )
@@ -136,8 +137,10 @@ def sample(request: Mapping[str, Any]) -> torch.Tensor:
     high: float | None = request["high"]
     if request["kind"] == "zeros":
         return torch.zeros(shape, dtype=dtype)
+    if request["kind"] == "ones" and dtype == torch.bool:
+        return torch.ones(shape, dtype=dtype)
     if dtype == torch.bool:
-        return torch.zeros(shape, dtype=dtype)  # as a mask: nothing is hidden
+        return _choices(shape, low, high)
     if dtype.is_floating_point or dtype.is_complex:
         if high is None:
             small = dtype.is_floating_point and dtype.itemsize < 4
@@ -148,6 +151,16 @@ def sample(request: Mapping[str, Any]) -> torch.Tensor:
         return values.to(dtype)
     start, end = int(low or 0), int(LARGEST_TOKEN if high is None else high)
     return torch.randint(start, max(end, start + 1), shape).to(dtype)
+
+
+def _choices(shape: list[int], low: float | None, high: float | None) -> torch.Tensor:
+    """Mostly true, and somewhere in each row, so that it may say what counts in a mean."""
+    if low == 1 or high == 1:  # a range of one value: all true, or all false
+        return torch.full(shape, low == 1)
+    chosen = torch.rand(shape) < 0.75
+    if shape and shape[-1]:
+        chosen[..., 0] = True
+    return chosen
 
 
 def type_name(value: torch.Tensor) -> str:

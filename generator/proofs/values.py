@@ -102,8 +102,9 @@ def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
 
 def seeded(subject: Subject, network: Callable[..., Any], inputs: list[torch.Tensor]) -> Any:
     """What a network gives whose random draws, if it has any, are those of the seed."""
-    torch.manual_seed(subject.seed)
-    return network(*inputs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(subject.seed)
+        return network(*inputs)
 
 
 def refuse_random(subject: Subject, what: str) -> None:
