@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from .gradients import differentiate
 from .subject import Subject, differentiable
@@ -33,9 +37,9 @@ def measure(subject: Subject) -> dict[str, Any]:
 
     found: dict[str, Any] = {"batch": _batch(subject), "name": device_name(subject.device)}
     found["threads"] = torch.get_num_threads() if subject.device == "cpu" else None
-    found["forward"] = _measured(forward, subject.device)
+    found["forward"] = _measured(forward, network, subject.device)
     network.train()
-    found["forward_backward"] = _measured(step, subject.device)
+    found["forward_backward"] = _measured(step, network, subject.device)
     return found
 
 
@@ -45,12 +49,11 @@ def _batch(subject: Subject) -> int | None:
     return sizes[0] if sizes else None
 
 
-def _measured(action: Callable[[], None], device: str) -> dict[str, Any]:
+def _measured(action: Callable[[], None], network: nn.Module, device: str) -> dict[str, Any]:
     """The median, the quartiles and the number of timed runs, and the peak memory."""
     for _ in range(WARM):
         action()
     _wait(device)
-    start = _begin_peak(device)
     times: list[float] = []
     while len(times) < LEAST or (sum(times) < SECONDS and len(times) < MOST):
         began = time.perf_counter()
@@ -59,7 +62,7 @@ def _measured(action: Callable[[], None], device: str) -> dict[str, Any]:
         times.append(time.perf_counter() - began)
     low, median, high = statistics.quantiles(times, n=4)
     facts = {"median": median, "low": low, "high": high, "runs": len(times)}
-    return {**facts, "peak_memory": _peak(device, start)}
+    return {**facts, "peak_memory": _peak(action, network, device)}
 
 
 def _wait(device: str) -> None:
@@ -70,34 +73,53 @@ def _wait(device: str) -> None:
         torch.mps.synchronize()
 
 
-def _begin_peak(device: str) -> int | None:
-    """Begin to watch for the peak; what is taken now, where that is known."""
+def _peak(action: Callable[[], None], network: nn.Module, device: str) -> int | None:
+    """The most bytes of tensors at a time in one run, those of the weights included."""
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats(device)
-        return 0
+        action()
+        return int(torch.cuda.max_memory_allocated(device))
     if device != "cpu":
         return None
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux forgets the peak so far
-    except OSError:
-        return None
-    return _resident("VmRSS")
+    weights = {w.untyped_storage() for w in (*network.parameters(), *network.buffers())}
+    allocated = _Allocated()
+    with allocated:
+        action()
+    return sum(storage.nbytes() for storage in weights) + allocated.most
 
 
-def _peak(device: str, start: int | None) -> int | None:
-    """On a GPU all that was allocated at the peak; on a CPU what came to the process's memory."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device)
-    now = None if start is None else _resident("VmHWM")
-    return None if now is None or start is None else max(now - start, 0)
+class _Allocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The most bytes of new tensors that are alive at a time while it is in force."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.alive: dict[int, int] = {}
+        self.now = self.most = 0
+
+    def __torch_dispatch__(self, f: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = {_storage(x)._cdata for x in tree_leaves((args, kwargs)) if _is_held(x)}
+        outputs = f(*args, **(kwargs or {}))
+        for value in filter(_is_held, tree_leaves(outputs)):
+            storage = _storage(value)
+            key = storage._cdata
+            if key not in before and key not in self.alive:
+                self.alive[key] = storage.nbytes()
+                self.now += storage.nbytes()
+                weakref.finalize(storage, self._gone, key)
+        self.most = max(self.most, self.now)
+        return outputs
+
+    def _gone(self, key: int) -> None:
+        self.now -= self.alive.pop(key)
 
 
-def _resident(field: str) -> int | None:
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
-    except (OSError, StopIteration, ValueError):
-        return None
+def _is_held(value: Any) -> bool:
+    """Whether a tensor has memory of its own to be found."""
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided
+
+
+def _storage(value: torch.Tensor) -> torch.UntypedStorage:
+    return value.untyped_storage()
 
 
 def device_name(device: str) -> str:
