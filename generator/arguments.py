@@ -14,8 +14,9 @@ from .graph import Ref
 from .hints import bracketed, closest, meant_argument, run_together
 from .initial import read_init
 from .layers import CATALOGUE
-from .layers.base import Layer, Nested, TensorType
+from .layers.base import Layer, Nested
 from .layers.models import Problem, read_arguments
+from .layers.tensor import TensorType
 from .scope import LayerNames, Scope
 from .sizes import Coded, Size, plain
 from .spec import COMMON_KEYS, Item

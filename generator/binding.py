@@ -9,7 +9,8 @@ from typing import Any
 from .algebra import Symbol
 from .evaluator import Budget
 from .expressions import evaluate
-from .layers.base import Nested, TensorType
+from .layers.base import Nested
+from .layers.tensor import TensorType
 from .sizes import Coded, Dim, product, symbols_in
 from .tables import Table
 

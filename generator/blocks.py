@@ -18,8 +18,9 @@ from .diagnostics import Diagnostic, SpecPath, Unknowable, printable
 from .finish import ending, read_outputs
 from .graph import Graph, Parameter, Placeholder, Ref, Use
 from .hints import closest
-from .layers.base import Layer, TensorType
+from .layers.base import Layer
 from .layers.models import show_value
+from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names
 from .parameters import bare, is_plain, read_block_parameters

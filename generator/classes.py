@@ -14,8 +14,9 @@ from .binding import rebind
 from .blocks import dim_names, no_rule
 from .choose import Case, Chooser, Inexpressible
 from .graph import Graph, Parameter, Ref, Use, uses_in
-from .layers.base import REQUIRED, Arg, Layer, TensorType
+from .layers.base import REQUIRED, Arg, Layer
 from .layers.kinds import ANY
+from .layers.tensor import TensorType
 from .literals import literal
 from .names import snake_case
 from .parameters import bare

@@ -7,7 +7,7 @@ from typing import Any
 
 from .construct import arguments_of
 from .graph import Graph, Module, Parameter
-from .layers.base import TensorType
+from .layers.tensor import TensorType
 from .literals import literal, paragraphs, prose, summary, wrapped
 from .sizes import shape_text, symbols_in
 

@@ -13,7 +13,7 @@ from .evaluator import Budget
 from .expressions import PlainNames, evaluate_text, has_expression
 from .graph import Graph
 from .hints import closest
-from .layers.base import TensorType
+from .layers.tensor import TensorType
 from .sizes import Size, code, plain, shown_shape
 from .spec import Reading
 from .syntax import ExpressionError

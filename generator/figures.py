@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .graph import Graph
-from .layers.base import COMPLEX, FLOATS, TensorType, Weight, arguments, parameter_count
+from .layers.base import COMPLEX, FLOATS, Weight, arguments, parameter_count
 from .layers.saved import Saved
+from .layers.tensor import TensorType
 from .sizes import shape_text
 from .table import Row
 from .trace import Call, Trace

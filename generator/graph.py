@@ -9,7 +9,8 @@ from typing import Any
 
 from .carried import named
 from .diagnostics import SpecPath
-from .layers.base import Layer, TensorType, Weight, arguments, parameter_count, prefixed
+from .layers.base import Layer, Weight, arguments, parameter_count, prefixed
+from .layers.tensor import TensorType
 from .sizes import symbols_in
 
 

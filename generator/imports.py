@@ -13,18 +13,9 @@ from typing import Any
 from .context import Ask, Imported
 from .diagnostics import Diagnostic, Findings, NetgenError, printable
 from .layers import TYPES
-from .layers.base import (
-    ALL,
-    REQUIRED,
-    Arg,
-    Args,
-    Layer,
-    Refusal,
-    TensorType,
-    Weight,
-    refuse,
-)
+from .layers.base import ALL, REQUIRED, Arg, Args, Layer, Refusal, Weight, refuse
 from .layers.kinds import PLAIN
+from .layers.tensor import TensorType
 from .names import is_identifier, snake_case, why_no_class
 from .sizes import Coded, Size, is_unknown
 from .spec import RESERVED, Reading

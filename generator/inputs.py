@@ -11,7 +11,8 @@ from .diagnostics import SpecPath, Unknowable, printable
 from .expressions import has_expression
 from .graph import Placeholder
 from .hints import closest
-from .layers.base import ALL, TensorType
+from .layers.base import ALL
+from .layers.tensor import TensorType
 from .names import why_no_variable
 from .parameters import bare
 from .sizes import Dim, Size, symbols_in

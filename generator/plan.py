@@ -9,7 +9,8 @@ from typing import Any
 from .figures import Figures, figures
 from .flow import Statement, forward_statements
 from .graph import Graph, Node, Placeholder, Ref
-from .layers.base import COMPLEX, FLOATS, TensorType, arguments
+from .layers.base import COMPLEX, FLOATS, arguments
+from .layers.tensor import TensorType
 from .trace import Trace, propagate
 
 BATCHES = (2, 3)

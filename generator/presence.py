@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .binding import rebind, rebind_type
 from .carried import both, equal_unless
 from .graph import Ref
-from .layers.base import TensorType
+from .layers.tensor import TensorType
 from .names import snake_case
 from .scope import Draft, LayerNames
 from .sizes import Size, plain, same

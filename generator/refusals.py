@@ -5,7 +5,8 @@ from __future__ import annotations
 from .arguments import Arguments
 from .diagnostics import Diagnostic, printable
 from .graph import Ref
-from .layers.base import THIS, Refusal, TensorType
+from .layers.base import THIS, Refusal
+from .layers.tensor import TensorType
 from .scope import Scope
 from .sizes import Dim
 from .spec import Item

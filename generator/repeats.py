@@ -11,7 +11,7 @@ from .carried import both, more_than
 from .context import INDEX
 from .expressions import code_in_text
 from .graph import Ref
-from .layers.base import TensorType
+from .layers.tensor import TensorType
 from .presence import absent
 from .scope import Draft, LayerNames
 from .sizes import Dim, Size, same, symbols_in

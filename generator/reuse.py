@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .arguments import Arguments
 from .diagnostics import NetgenError, Unknowable, printable
 from .graph import Ref
-from .layers.base import Refusal, TensorType, refuse
+from .layers.base import Refusal, refuse
+from .layers.tensor import TensorType
 from .refusals import refused
 from .scope import Draft, LayerNames, Scope
 from .shapes import apply

@@ -11,7 +11,8 @@ from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Module, Placeholder, Ref, Use
 from .hints import closest, closest_word
-from .layers.base import Layer, TensorType
+from .layers.base import Layer
+from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names
 from .sizes import Size, symbols_in

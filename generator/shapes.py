@@ -13,12 +13,12 @@ from .layers.base import (
     Layer,
     Nested,
     Refusal,
-    TensorType,
     arguments,
     check_dtype,
     refuse,
 )
 from .layers.broadcasting import meeting
+from .layers.tensor import TensorType
 from .literals import literal
 from .sizes import (
     Size,

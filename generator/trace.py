@@ -9,7 +9,7 @@ from typing import Any
 from .binding import rebind
 from .context import INDEX
 from .graph import Graph, Node, Ref
-from .layers.base import TensorType
+from .layers.tensor import TensorType
 from .shapes import apply
 from .sizes import Dim, is_runtime, symbols_in
 

@@ -19,7 +19,7 @@ from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Module, Placeholder, Ref
 from .layers import OPERATIONS
-from .layers.base import TensorType
+from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names, written_names
 from .presence import conditional, pass_through

@@ -14,9 +14,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_netgen import NetgenError
 from torch_netgen.layers import CATALOGUE
-from torch_netgen.layers.base import TensorType, arguments
+from torch_netgen.layers.base import arguments
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.saved import Saved
+from torch_netgen.layers.tensor import TensorType
 from torch_netgen.levels import Demand
 from torch_netgen.memory import available
 from torch_netgen.prediction import check_source

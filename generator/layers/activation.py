@@ -16,7 +16,6 @@ from .base import (
     Arg,
     Args,
     Layer,
-    TensorType,
     Weight,
     check_rank,
     dimension,
@@ -33,6 +32,7 @@ from .saved import (
     saves_original,
     saves_output,
 )
+from .tensor import TensorType
 
 INPLACE = Arg("inplace", BOOL, False, free=True)
 

@@ -6,21 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..sizes import Size, shape_text
-from .base import (
-    FLOATS,
-    PARAMETERS,
-    Arg,
-    Args,
-    Layer,
-    Outputs,
-    TensorType,
-    Weight,
-    check_rank,
-    refuse,
-)
+from .base import FLOATS, PARAMETERS, Arg, Args, Layer, Outputs, Weight, check_rank, refuse
 from .broadcasting import promoted
 from .kinds import BOOL, FLOAT, INT, optional
 from .saved import Saved, attention_saves
+from .tensor import TensorType
 
 
 def check_heads(embed_dim: Size, num_heads: Size, argument: str) -> None:

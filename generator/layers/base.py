@@ -10,9 +10,10 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from ..algebra import Symbol
-from ..sizes import Coded, Dim, Size, plain, shown, shown_shape, symbols_in
+from ..sizes import Coded, Dim, Size, plain, shown, symbols_in
 from .kinds import Kind
 from .saved import Saves, never, saves_inputs
+from .tensor import TensorType
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 MIXED = frozenset({"float16", "bfloat16", "float32"})  # beside float32 weights, on the CPU
@@ -56,47 +57,6 @@ def refuse(
 ) -> NoReturn:
     """Raise a `Refusal`."""
     raise Refusal(message, argument, help, note)
-
-
-@dataclass(frozen=True, slots=True)
-class TensorType:
-    """The shape (the batch included), element type and place of the batch of a tensor.
-
-    `batch` is the dimension that holds the batch, ``None`` where there is none or its place
-    cannot be known (then `lost` is true). `bound` is set for tensors of positions: all values
-    are below it.
-    """
-
-    shape: tuple[Size, ...]
-    dtype: str = "float32"
-    batch: int | None = 0
-    lost: bool = False
-    bound: Size | None = None
-
-    @property
-    def rank(self) -> int:
-        return len(self.shape)
-
-    @property
-    def numel(self) -> int:
-        """The number of elements, as a plain number."""
-        return math.prod(int(size) for size in self.shape)
-
-    @property
-    def sample_numel(self) -> int:
-        """The number of elements that belong to one sample."""
-        sizes = enumerate(self.shape)
-        return math.prod(int(size) for place, size in sizes if place != self.batch)
-
-    def with_shape(self, shape: Sequence[Size]) -> TensorType:
-        """The same type in another shape of the same rank, the batch in the same place."""
-        return TensorType(tuple(shape), self.dtype, self.batch, self.lost)
-
-    def with_dtype(self, dtype: str) -> TensorType:
-        return TensorType(self.shape, dtype, self.batch, self.lost)
-
-    def __str__(self) -> str:
-        return shown_shape(self.shape)
 
 
 class _Required(Enum):

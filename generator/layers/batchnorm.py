@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from .base import MIXED, Arg, Args, Layer, TensorType, Weight, agree, check_rank, pointwise, refuse
+from .base import MIXED, Arg, Args, Layer, Weight, agree, check_rank, pointwise, refuse
 from .kinds import BOOL, FLOAT, INT, Kind, optional
 from .saved import saves_statistics
+from .tensor import TensorType
 
 NULL = Kind("null", lambda value: None if value is None else INT.check("null"), "None", {})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..sizes import Size, same, symbols_in
-from .base import COMPLEX, FLOATS, WIDE, Args, Layer, TensorType, refuse
+from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
+from .tensor import TensorType
 
 
 def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:

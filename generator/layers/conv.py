@@ -8,18 +8,10 @@ from functools import partial
 from typing import Any
 
 from ..sizes import Size
-from .base import (
-    PARAMETERS,
-    Arg,
-    Args,
-    Layer,
-    TensorType,
-    Weight,
-    check_rank,
-    refuse,
-)
+from .base import PARAMETERS, Arg, Args, Layer, Weight, check_rank, refuse
 from .kinds import BOOL, INT, choice, each, either, items, loosely, optional
 from .saved import Saved
+from .tensor import TensorType
 from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
 
 PADDING_MODES = choice("zeros", "reflect", "replicate", "circular")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..sizes import Size
-from .base import ALL, COMPLEX, FLOATS, WIDE, Arg, Args, Layer, TensorType, dimension, refuse
+from .base import ALL, COMPLEX, FLOATS, WIDE, Arg, Args, Layer, dimension, refuse
 from .broadcasting import broadcast, joined_batch, promoted
 from .kinds import BOOL, FLOAT, INDEX, NUMBER
 from .saved import Saved
+from .tensor import TensorType
 
 
 def _without(

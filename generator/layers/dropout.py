@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from .activation import INPLACE
-from .base import ALL, FLOATS, Arg, Args, Layer, TensorType, check_rank, pointwise, refuse
+from .base import ALL, FLOATS, Arg, Args, Layer, check_rank, pointwise, refuse
 from .kinds import FLOAT
 from .saved import saves_mask
+from .tensor import TensorType
 
 
 def dropout(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) -> TensorType:

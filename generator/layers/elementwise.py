@@ -18,7 +18,6 @@ from .base import (
     Arg,
     Args,
     Layer,
-    TensorType,
     dimension,
     pointwise,
     promoting,
@@ -27,6 +26,7 @@ from .base import (
 from .broadcasting import broadcast
 from .kinds import BOOL, FLOAT, INDEX, INT, NUMBER, TEXT, either, items, optional
 from .saved import Saved, saves_both, saves_inputs, saves_nothing, saves_output
+from .tensor import TensorType
 
 REAL_OF = {"complex64": "float32", "complex128": "float64"}
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from .base import FLOATS, MIXED, Args, Layer, TensorType, agree, check_rank, pointwise, refuse
+from .base import FLOATS, MIXED, Args, Layer, agree, check_rank, pointwise, refuse
 from .batchnorm import norm_args, norm_weights
 from .kinds import FLOAT
 from .saved import Saved
+from .tensor import TensorType
 
 
 def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:

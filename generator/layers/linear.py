@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .base import (
-    ALL,
-    PARAMETERS,
-    Arg,
-    Args,
-    Layer,
-    TensorType,
-    Weight,
-    agree,
-    pointwise,
-    refuse,
-)
+from .base import ALL, PARAMETERS, Arg, Args, Layer, Weight, agree, pointwise, refuse
 from .kinds import BOOL, INT
 from .saved import always, saves_nothing
+from .tensor import TensorType
 
 
 def check_features(a: Args) -> None:

@@ -16,7 +16,6 @@ from .base import (
     Arg,
     Args,
     Layer,
-    TensorType,
     Weight,
     agree,
     check_rank,
@@ -25,6 +24,7 @@ from .base import (
 )
 from .kinds import ANY, BOOL, FLOAT, INT, TEXT, items, optional
 from .saved import saves_mask, saves_statistics
+from .tensor import TensorType
 
 
 def parameter(a: Args) -> TensorType:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..sizes import Size
-from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, TensorType, dimension, refuse
+from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, dimension, refuse
 from .broadcasting import broadcast, common_type, joined_batch, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
 from .saved import Saved, saves_inputs, saves_nothing, saves_second
+from .tensor import TensorType
 
 NUMBERS = ALL - BOOLEAN
 

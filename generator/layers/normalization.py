@@ -15,7 +15,6 @@ from .base import (
     Arg,
     Args,
     Layer,
-    TensorType,
     Weight,
     agree,
     check_rank,
@@ -24,6 +23,7 @@ from .base import (
 )
 from .kinds import BOOL, FLOAT, INT, either, items, optional
 from .saved import Saved, saves_both, saves_input_and_copy, saves_statistics
+from .tensor import TensorType
 
 
 def group_norm(a: Args, x: TensorType) -> TensorType:

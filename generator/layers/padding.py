@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from ..sizes import Size
-from .base import ALL, COMPLEX, FLOATS, INTS, WIDE, Arg, Args, Layer, TensorType, check_rank, refuse
+from .base import ALL, COMPLEX, FLOATS, INTS, WIDE, Arg, Args, Layer, check_rank, refuse
 from .kinds import FLOAT, INT, each
 from .saved import saves_inputs, saves_nothing
+from .tensor import TensorType
 
 Check = Callable[[str, Size, Size, Size], None]
 

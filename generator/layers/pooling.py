@@ -9,21 +9,10 @@ from functools import partial
 from typing import Any
 
 from ..sizes import Size, product, scaled, shown
-from .base import (
-    BOOLEAN,
-    FLOATS,
-    INTS,
-    WIDE,
-    Arg,
-    Args,
-    Layer,
-    Outputs,
-    TensorType,
-    check_rank,
-    refuse,
-)
+from .base import BOOLEAN, FLOATS, INTS, WIDE, Arg, Args, Layer, Outputs, check_rank, refuse
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
 from .saved import Saved, saves_averages, saves_positions, saves_second
+from .tensor import TensorType
 from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
 
 

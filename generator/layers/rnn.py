@@ -15,7 +15,6 @@ from .base import (
     Args,
     Layer,
     Outputs,
-    TensorType,
     Weight,
     agree,
     check_rank,
@@ -23,6 +22,7 @@ from .base import (
 )
 from .kinds import BOOL, FLOAT, INT, choice
 from .saved import Saved
+from .tensor import TensorType
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 WIDER = COMPLEX | {"float64"}

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .base import TensorType
+from .tensor import TensorType
 
 FLOAT, LONG = 4, 8  # bytes of an element
 
@@ -41,7 +40,7 @@ def in_place(a: Any) -> bool:
     return bool(a.inplace)
 
 
-Saves = Callable[[Any, Sequence["TensorType"], Sequence["TensorType"]], Saved]
+Saves = Callable[[Any, Sequence[TensorType], Sequence[TensorType]], Saved]
 
 
 def saves_nothing(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:

@@ -15,13 +15,13 @@ from .base import (
     Arg,
     Args,
     Layer,
-    TensorType,
     check_rank,
     dimension,
     refuse,
 )
 from .kinds import INDEX, INT, each, items
 from .saved import always, saves_nothing
+from .tensor import TensorType
 from .windows import Axis, check_output, per_dimension, window_sizes
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .base import INDICES, Arg, Args, Layer, TensorType, Weight, refuse
+from .base import INDICES, Arg, Args, Layer, Weight, refuse
 from .kinds import BOOL, FLOAT, INT, NUMBER, choice, optional
+from .tensor import TensorType
 
 
 def _check_table(a: Args) -> None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..sizes import Size, shape_text
-from .base import ALL, INDICES, Arg, Args, Layer, Outputs, TensorType, dimension, refuse
+from .base import ALL, INDICES, Arg, Args, Layer, Outputs, dimension, refuse
 from .kinds import INDEX, either, items, optional
 from .saved import always, saves_nothing, saves_second
+from .tensor import TensorType
 
 
 def _with_size(x: TensorType, dim: int, size: Size) -> TensorType:

@@ -11,7 +11,6 @@ from .base import (
     Args,
     Layer,
     Nested,
-    TensorType,
     Weight,
     pointwise,
     prefixed,
@@ -19,6 +18,7 @@ from .base import (
 )
 from .kinds import BOOL, INT, MODULE, optional
 from .saved import Saved
+from .tensor import TensorType
 from .transformer import (
     HINTS,
     MODEL,

@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..sizes import Size, exactly, is_batch, product, shape_text
-from .base import (
-    ALL,
-    COMPLEX,
-    FLOATS,
-    INTS,
-    Arg,
-    Args,
-    Layer,
-    TensorType,
-    dimension,
-    refuse,
-)
+from .base import ALL, COMPLEX, FLOATS, INTS, Arg, Args, Layer, dimension, refuse
 from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional
 from .saved import always
 from .splits import operation, without
+from .tensor import TensorType
 from .upsampling import LAYERS as UPSAMPLING
 from .upsampling import interpolate
 

@@ -16,21 +16,11 @@ from .attention import (
     lengths,
     sequences,
 )
-from .base import (
-    PARAMETERS,
-    Arg,
-    Args,
-    Layer,
-    Nested,
-    TensorType,
-    Weight,
-    pointwise,
-    prefixed,
-    refuse,
-)
+from .base import PARAMETERS, Arg, Args, Layer, Nested, Weight, pointwise, prefixed, refuse
 from .kinds import BOOL, FLOAT, INT, MODULE, choice, either, optional
 from .linear import biased
 from .saved import Saved, attention_saves, feed_forward_saves
+from .tensor import TensorType
 
 ACTIVATION = either(choice("relu", "gelu"), MODULE, "`relu`, `gelu` or a layer")
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..sizes import scaled
-from .base import FLOATS, Arg, Args, Layer, TensorType, refuse
+from .base import FLOATS, Arg, Args, Layer, refuse
 from .kinds import BOOL, FLOAT, INT, Kind, choice, either, items, loosely, optional
 from .saved import Saved, saves_averages, saves_nothing
+from .tensor import TensorType
 from .windows import check_output
 
 RANKS = {

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..sizes import Size, shown, smallest
-from .base import TensorType, refuse
+from .base import refuse
+from .tensor import TensorType
 
 
 def per_dimension(value: Any, n: int) -> tuple[Any, ...]:

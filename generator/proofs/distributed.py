@@ -83,7 +83,8 @@ def _launch(subject: Subject, kind: str) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         torch.save(reference(subject), folder / "reference.pt")
-        torch.save(subject.network.state_dict(), folder / "weights.pt")
+        weights = {name: value.cpu() for name, value in subject.network.state_dict().items()}
+        torch.save(weights, folder / "weights.pt")
         request = {"kind": kind, "plan": dict(subject.plan), "seed": subject.seed, "gpus": gpus}
         source = Path(folder / "source.py")
         source.write_text(subject.source, encoding="utf-8")

@@ -24,6 +24,7 @@ SECONDS = 1.0  # after so long no more are timed than the fewest
 def measure(subject: Subject) -> dict[str, Any]:
     """Times in seconds and peak memory in bytes of forward, and of forward with backward."""
     network, inputs = subject.twin(), subject.inputs(0)
+    torch.backends.cudnn.allow_tf32 = True  # as it is for who does not say otherwise
 
     def forward() -> None:
         with torch.no_grad():
@@ -40,6 +41,7 @@ def measure(subject: Subject) -> dict[str, Any]:
     found["forward"] = _measured(forward, network, subject.device)
     network.train()
     found["forward_backward"] = _measured(step, network, subject.device)
+    torch.backends.cudnn.allow_tf32 = False
     return found
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from ..figures import Cost, Memory, costs
 from ..graph import Graph
-from ..layers.base import TensorType, arguments
+from ..layers.base import arguments
+from ..layers.tensor import TensorType
 from ..trace import Call, Trace, propagate
 
 
