@@ -198,9 +198,8 @@ def _show_arguments(show: argparse.ArgumentParser) -> None:
     show.add_argument(
         "--batch",
         type=_count,
-        default=1,
         metavar="N",
-        help="the batch that activations and memory are for (default: 1)",
+        help="the batch that activations and memory are for (default: 1, or 2 if norms need it)",
     )
     show.add_argument(
         "--depth",

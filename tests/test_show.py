@@ -99,6 +99,14 @@ def test_markdown_is_a_table(tmp_path: Path) -> None:
     assert set(table[1]) == set("|-: ")
 
 
+def test_a_batch_that_a_norm_can_not_take_is_refused_if_it_was_asked_for(tmp_path: Path) -> None:
+    config = ROOT / "configs" / "siamese.yaml"
+    assert "for a batch of 2;" in netgen("show", config, cwd=tmp_path).stdout
+    run = netgen("show", config, "--batch", "1", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "error[NG211]: the network can't take a batch of 1" in run.stderr
+
+
 def test_a_mistake_is_told_as_ever(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("name: Net\ninput: [4]\nlayers: [{Linear: none}]\n")
     run = netgen("show", "bad.yaml", "--format", "json", cwd=tmp_path)

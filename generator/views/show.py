@@ -12,6 +12,7 @@ from dataclasses import asdict
 from ..diagnostics import Diagnostic, NetgenError
 from ..layers.base import Refusal
 from ..memory import shown
+from ..plan import BATCHES
 from ..prediction import Prediction
 from .outline import Entry, Outline, outline
 
@@ -21,16 +22,12 @@ NUMBERS = frozenset(HEADS[5:])
 LEAST_WANTED = ("weights", "kept", "activations", "MACs", "reads")
 
 
-def show(found: Prediction, form: str, batch: int, depth: int, width: int | None) -> str:
+def show(found: Prediction, form: str, batch: int | None, depth: int, width: int | None) -> str:
     """A network as a ``table``, ``markdown``, ``json`` or ``csv``.
 
     Calls are shown down to `depth`; `width` is the terminal's, if there is one.
     """
-    try:
-        tree = outline(found.graph, batch)
-    except Refusal as refusal:
-        message = f"the network can't take a batch of {batch}: {refusal.message}"
-        raise NetgenError(Diagnostic("NG211", message)) from None
+    tree = _outline(found, batch)
     if form == "json":
         return json.dumps(asdict(tree), indent=2) + "\n"
     rows = [_cells(level, entry, form) for level, entry in tree.walk(depth)]
@@ -39,6 +36,17 @@ def show(found: Prediction, form: str, batch: int, depth: int, width: int | None
     write: Callable[[list[tuple[str, ...]], Outline, int | None], str]
     write = _table if form == "table" else _markdown
     return write([HEADS, *rows, _total(tree)], tree, width)
+
+
+def _outline(found: Prediction, batch: int | None) -> Outline:
+    """The tree for a batch; for one of 1, if nothing is said, or of 2 where norms want more."""
+    try:
+        return outline(found.graph, batch or 1)
+    except Refusal as refusal:
+        if batch is None:
+            return outline(found.graph, BATCHES[0])
+        message = f"the network can't take a batch of {batch}: {refusal.message}"
+        raise NetgenError(Diagnostic("NG211", message)) from None
 
 
 def _cells(level: int, entry: Entry, form: str) -> tuple[str, ...]:
