@@ -29,6 +29,7 @@ examples:
   netgen build lenet.yaml --check             is lenet.py what the spec gives?
   netgen check *.yaml                         are the specs right? nothing is written or run
   netgen show lenet.yaml --batch 16           its layers, shapes, parameters and memory
+  netgen diff old.yaml new.yaml               what has changed, and which weights still load
 """
 
 
@@ -60,7 +61,17 @@ def parser() -> argparse.ArgumentParser:
         help="show the layers of specs: shapes, weights, parameters, multiply-adds, memory",
         description="Show the layers of specs as a table, worked out without torch.",
     )
+    diff = verbs.add_parser(
+        "diff",
+        help="how two specs differ in layers, shapes, parameters and weights",
+        description="How two specs differ, and which weights of the first the second would load.",
+    )
+    diff.add_argument("configs", nargs=2, metavar=("OLD", "NEW"), help="the two specs")
     for verb in (build, check, show):
+        verb.add_argument(
+            "configs", nargs="+", metavar="CONFIG", help="a spec; - is standard input"
+        )
+    for verb in (build, check, show, diff):
         _common_arguments(verb)
     for verb in (build, check):
         _telling_arguments(verb)
@@ -165,7 +176,6 @@ def _bytes(text: str) -> int:
 
 
 def _common_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("configs", nargs="+", metavar="CONFIG", help="a spec; - is standard input")
     verb.add_argument(
         "--set",
         action="append",

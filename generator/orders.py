@@ -22,17 +22,21 @@ if TYPE_CHECKING:
     from .prediction import Prediction
 
 
+VIEWS = ("show", "diff")
+
+
 def jobs_of(options: Namespace) -> list[Job]:
     """A job for each spec."""
     if options.verb == "build":
         _check_build(options)
     overrides = _overrides(options.overrides)
-    return [_job(config, overrides, options) for config in options.configs]
+    view = _view(options)
+    return [_job(config, overrides, options, view) for config in options.configs]
 
 
 def telling(options: Namespace) -> tuple[str, bool]:
     """How to tell what was found, and whether to show more; a view tells mistakes as text."""
-    return ("text", False) if options.verb == "show" else (options.format, options.verbose)
+    return ("text", False) if options.verb in VIEWS else (options.format, options.verbose)
 
 
 def limits(options: Namespace) -> tuple[int, float, int | None]:
@@ -55,13 +59,16 @@ def _check_build(options: Namespace) -> None:
         raise ValueError("--check holds a file against a spec: it needs one")
 
 
-def _job(config: str, overrides: dict[str, Any], options: Namespace) -> Job:
+View = Callable[["Prediction"], str]
+
+
+def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View | None) -> Job:
     allowed = options.allow_imports
     if options.verb == "check":
         strict = options.strict
         return Job(config, None, overrides, "check", strict=strict, allow_imports=allowed)
-    if options.verb == "show":
-        return Job(config, None, overrides, "view", allow_imports=allowed, view=_view(options))
+    if view is not None:
+        return Job(config, None, overrides, "view", allow_imports=allowed, view=view)
     timed = options.report is not None
     demand = Demand(options.device, options.seed, options.prove, timed)
     return Job(
@@ -76,8 +83,14 @@ def _job(config: str, overrides: dict[str, Any], options: Namespace) -> Job:
     )
 
 
-def _view(options: Namespace) -> Callable[[Prediction], str]:
-    """What to make of a spec that can be built."""
+def _view(options: Namespace) -> View | None:
+    """What to make of a spec that can be built, for verbs that only look at it."""
+    if options.verb == "diff":
+        from .views.diff import Comparison
+
+        return Comparison((options.configs[0], options.configs[1]))
+    if options.verb != "show":
+        return None
     from .views.show import show
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None

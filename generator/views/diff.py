@@ -1,0 +1,132 @@
+"""`netgen diff`: how two specs differ in layers, shapes, parameters and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..graph import Graph
+from ..layers.base import REQUIRED
+from ..literals import literal
+from ..plan import BATCHES
+from ..prediction import Prediction
+from ..sizes import plain, shape_text
+from ..trace import Call, propagate
+
+Facts = Mapping[str, str]
+
+
+class Comparison:
+    """Takes the two networks one after the other; the second one's turn tells how they differ."""
+
+    def __init__(self, names: tuple[str, str]) -> None:
+        self.names = names
+        self.first: Prediction | None = None
+
+    def __call__(self, found: Prediction) -> str:
+        if self.first is None:
+            self.first = found
+            return ""
+        return compare(self.first.graph, found.graph, self.names)
+
+
+def compare(old: Graph, new: Graph, names: tuple[str, str]) -> str:
+    """How two networks differ, in lines: `-` stands in the first only, `+` in the second."""
+    calls, weights = (_layers(old), _layers(new)), (_weights(old), _weights(new))
+    lines = [f"--- {names[0]}", f"+++ {names[1]}", *_totals(old, new)]
+    lines += ["layers:", *(_differences(*calls) or ["  the same"])]
+    same = sum(weights[0].get(name) == shape for name, shape in weights[1].items())
+    lines.append(f"state_dict: {same} of {len(weights[1])} weights would load from the first")
+    lines += _differences(*({name: {"": shape} for name, shape in w.items()} for w in weights))
+    return "\n".join([*lines, ""])
+
+
+def _totals(old: Graph, new: Graph) -> Iterator[str]:
+    for name, (before, after) in {
+        "parameters": (old.parameter_count, new.parameter_count),
+        "multiply-adds": (old.macs, new.macs),
+    }.items():
+        change = f" -> {after:,} ({after - before:+,})" if after != before else ", the same"
+        yield f"{name}: {before:,}{change}"
+
+
+def _layers(graph: Graph) -> dict[str, Facts]:
+    """The calls of layers by path, those that are made again numbered, in order."""
+    found: dict[str, Facts] = {}
+    for call in propagate(graph, {**graph.sizes, "N": BATCHES[0]}).calls:
+        if call.node.row is None or call.node.use is not None:
+            continue
+        name = _path(call)
+        key, number = name, 2
+        while key in found:
+            key, number = f"{name} (call {number})", number + 1
+        found[key] = {"": call.node.row.name, **_arguments(call), "output": _shape(call)}
+    return found
+
+
+def _path(call: Call) -> str:
+    if call.node.target.strip("."):
+        return call.path
+    return ".".join(filter(None, (call.path, call.node.name)))
+
+
+def _arguments(call: Call) -> Facts:
+    """The arguments that are no defaults, by their values."""
+    row = call.node.row
+    assert row is not None
+    found = {}
+    for arg in row.args:
+        value = _text(plain(call.args.get(arg.name)))
+        if arg.default is REQUIRED or value != _text(arg.default):
+            found[arg.name] = value
+    return found
+
+
+def _text(value: Any) -> str:
+    """A value as a spec has it, without the names that it came from."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(int(value))
+    try:
+        return literal(value)
+    except TypeError:
+        return type(value).__name__
+
+
+def _shape(call: Call) -> str:
+    batch = call.output.batch
+    sizes = [
+        "N" if place == batch else str(int(size)) for place, size in enumerate(call.output.shape)
+    ]
+    return f"({', '.join(sizes)})"
+
+
+def _weights(graph: Graph) -> dict[str, str]:
+    return {weight.name: shape_text(map(int, weight.shape)) for weight in graph.weights()}
+
+
+def _differences(old: Mapping[str, Facts], new: Mapping[str, Facts]) -> list[str]:
+    """A line for each thing that is in one only, or differs, in the order of both."""
+    lines = [f"  - {name}: {_told(facts)}" for name, facts in old.items() if name not in new]
+    for name, facts in new.items():
+        if name not in old:
+            lines.append(f"  + {name}: {_told(facts)}")
+        elif old[name] != facts:
+            changes = ", ".join(_changes(old[name], facts))
+            lines.append(f"  ~ {name}: {changes}")
+    return lines
+
+
+def _told(facts: Facts) -> str:
+    head, *rest = (f"{name} {value}".strip() for name, value in facts.items())
+    return ", ".join([head, *rest])
+
+
+def _changes(old: Facts, new: Facts) -> Iterator[str]:
+    if "output" in new and old.get("") == new.get(""):
+        yield new[""]
+    for name in dict.fromkeys([*old, *new]):
+        before, after = old.get(name, "default"), new.get(name, "default")
+        if before != after:
+            yield f"{name} {before} -> {after}".strip()

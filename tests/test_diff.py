@@ -1,0 +1,75 @@
+"""`netgen diff`: what has changed between two specs, and which weights would still load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch_netgen import build
+
+from .conftest import CONFIGS, ROOT
+from .test_cli import netgen
+
+LENET = (ROOT / "configs" / "lenet.yaml").read_text()
+
+
+def diff(tmp_path: Path, old: str, new: str, *args: str) -> list[str]:
+    (tmp_path / "old.yaml").write_text(old)
+    (tmp_path / "new.yaml").write_text(new)
+    run = netgen("diff", "old.yaml", "new.yaml", *args, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
+
+
+def test_what_has_changed_is_told_layer_by_layer(tmp_path: Path) -> None:
+    new = LENET.replace("Linear: 84", "Linear: 90")
+    assert diff(tmp_path, LENET, new) == [
+        "--- old.yaml",
+        "+++ new.yaml",
+        "parameters: 61,706 -> 62,492 (+786)",
+        "multiply-adds: 416,520 -> 417,300 (+780)",
+        "layers:",
+        "  ~ fc2: Linear, out_features 84 -> 90, output (N, 84) -> (N, 90)",
+        "  ~ relu (call 4): ReLU, output (N, 84) -> (N, 90)",
+        "  ~ fc3: Linear, in_features 84 -> 90",
+        "state_dict: 7 of 10 weights would load from the first",
+        "  ~ fc2.weight: (84, 120) -> (90, 120)",
+        "  ~ fc2.bias: (84,) -> (90,)",
+        "  ~ fc3.weight: (10, 84) -> (10, 90)",
+    ]
+
+
+@pytest.mark.parametrize("path", CONFIGS[:6], ids=lambda path: path.stem)
+def test_a_spec_does_not_differ_from_itself(path: Path, tmp_path: Path) -> None:
+    lines = diff(tmp_path, path.read_text(), path.read_text())
+    assert lines[4:6] == ["layers:", "  the same"]
+    count = len(build(path, smoke=False).graph.weights())
+    assert lines[6:] == [f"state_dict: {count} of {count} weights would load from the first"]
+
+
+def test_a_default_that_differs_by_its_value_only_is_seen(tmp_path: Path) -> None:
+    lines = diff(tmp_path, LENET, LENET.replace("default: 10", "default: 26"))
+    assert "  ~ fc3: Linear, out_features 10 -> 26, output (N, 10) -> (N, 26)" in lines
+
+
+def test_the_weights_that_are_said_to_load_do_load(tmp_path: Path) -> None:
+    """Held against `load_state_dict` of the two generated networks."""
+    paths = [ROOT / "configs" / f"{name}.yaml" for name in ("resnet18", "resnet50")]
+    lines = diff(tmp_path, paths[0].read_text(), paths[1].read_text())
+    with torch.device("meta"):
+        old, new = (build(path, smoke=False).module_class().state_dict() for path in paths)
+    same = sum(name in old and old[name].shape == value.shape for name, value in new.items())
+    assert f"state_dict: {same} of {len(new)} weights would load from the first" in lines
+    only = {line[4:].partition(":")[0] for line in lines if line.startswith("  + ")}
+    assert only >= new.keys() - old.keys()
+
+
+def test_a_mistake_in_either_is_told(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(LENET)
+    (tmp_path / "bad.yaml").write_text("name: Net\ninput: [4]\nlayers: [{Linear: none}]\n")
+    for order in (("good.yaml", "bad.yaml"), ("bad.yaml", "good.yaml")):
+        run = netgen("diff", *order, cwd=tmp_path)
+        assert run.returncode == 1
+        assert "bad.yaml:3:19" in run.stderr
+        assert run.stdout == ""
