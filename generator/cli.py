@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .diagnostics import printable
 from .levels import DEFAULT_LEVELS, LEVELS, TIMEOUT, in_order
 from .version import __version__
 
@@ -30,6 +31,7 @@ examples:
   netgen check *.yaml                         are the specs right? nothing is written or run
   netgen show lenet.yaml --batch 16           its layers, shapes, parameters and memory
   netgen diff old.yaml new.yaml               what has changed, and which weights still load
+  netgen layers Conv2d                        what a type of layer takes, infers and gives
 """
 
 
@@ -66,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
         help="how two specs differ in layers, shapes, parameters and weights",
         description="How two specs differ, and which weights of the first the second would load.",
     )
+    layers = verbs.add_parser(
+        "layers",
+        help="the types of layers that there are, or what one of them takes",
+        description="The types of layers that there are, or what one takes, infers and gives.",
+    )
+    layers.add_argument("name", nargs="?", metavar="NAME", help="a type, like Conv2d")
     diff.add_argument("configs", nargs=2, metavar=("OLD", "NEW"), help="the two specs")
     for verb in (build, check, show):
         verb.add_argument(
@@ -243,6 +251,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run netgen; the exit code is 0 (done), 1 (not done) or 2 (usage)."""
     top = parser()
     options = top.parse_args(argv)
+    if options.verb == "layers":
+        return _tell_layers(options.name)
     try:
         from .orders import jobs_of
 
@@ -256,6 +266,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return NOT_DONE
+
+
+def _tell_layers(name: str | None) -> int:
+    from .hints import meant_type
+    from .layers import TYPES
+    from .views.catalogue import catalogue, described
+
+    if name is None or name in TYPES:
+        print(catalogue() if name is None else described(name), end="")
+        return DONE
+    meant = meant_type(name, list(TYPES), None)
+    help = f"; did you mean {meant}?" if meant else ""
+    print(f"netgen: there is no layer type {printable(name)!r}{help}", file=sys.stderr)
+    return NOT_DONE
 
 
 def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:

@@ -1,0 +1,99 @@
+"""`netgen layers`: the types of layers that there are, and what one of them takes."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterable, Mapping
+
+from ..layers import CATALOGUE, FAMILIES, LOCAL, OPERATIONS, TYPES
+from ..layers.base import REQUIRED, Arg, Layer
+from ..literals import literal
+from ..sizes import Coded
+
+WIDTH = 88
+
+
+def catalogue() -> str:
+    """All types by family, as they are grouped in torch."""
+    groups: Mapping[str, Iterable[str]] = {
+        **{family.__name__.rpartition(".")[2]: _names(family.LAYERS) for family in FAMILIES},
+        "operations": OPERATIONS,
+        "of netgen's own": LOCAL,
+    }
+    lines = [f"{len(CATALOGUE)} layers of torch.nn, {len(OPERATIONS)} operations", ""]
+    for group, names in groups.items():
+        lines.append(f"{group}:")
+        lines += textwrap.wrap(", ".join(names), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([*lines, "", "netgen layers NAME tells what one of them takes", ""])
+
+
+def _names(rows: Iterable[Layer]) -> list[str]:
+    return [row.name for row in rows]
+
+
+def described(name: str) -> str:
+    """What one type takes, infers and gives; raises `KeyError` if there is none."""
+    row = TYPES[name]
+    lines = [f"{name}: {_origin(row)}", *_wrapped("reads", _reads(row))]
+    if row.ports and row.ports != ("*",):
+        lines.append(f"  gives     {', '.join(row.ports)}")
+    lines += _wrapped("shape", _rule(row))
+    inferred = [arg.name for arg in row.args if arg.inferred]
+    if inferred:
+        lines.append(f"  inferred  {', '.join(inferred)}: written only to be checked")
+    for title, args in (("arguments", row.written), ("keyword only", _keyword_only(row))):
+        lines += _table(title, args)
+    lines += _table("of forward", row.options)
+    order = ", ".join(arg.name for arg in row.written)
+    lines += _wrapped("written", f"- {name}: [{order}], or by name" if order else f"- {name}")
+    return "\n".join([*lines, ""])
+
+
+def _wrapped(title: str, text: str) -> list[str]:
+    """A text beside its title, in lines that are no longer than others."""
+    return textwrap.wrap(text, WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12)
+
+
+def _keyword_only(row: Layer) -> tuple[Arg, ...]:
+    return tuple(arg for arg in row.args if arg.keyword_only and not arg.inferred)
+
+
+def _origin(row: Layer) -> str:
+    if row.name in CATALOGUE:
+        return f"torch.nn.{row.name}"
+    if row.operation:
+        return "an operation, which has no module of its own"
+    return "a tensor of the network" if row.source else "a class of the generated file"
+
+
+def _reads(row: Layer) -> str:
+    if row.source:
+        return "nothing"
+    if row.variadic is not None:
+        least, most = row.variadic
+        return f"{least} to {most} tensors"
+    optional = [f"{name} (optional)" for name in row.optional_tensors]
+    return ", ".join([*row.tensors, *optional])
+
+
+def _rule(row: Layer) -> str:
+    """What the rule says of the output's shape, in its own words."""
+    function = getattr(row.rule, "func", row.rule)
+    return " ".join((inspect.getdoc(function) or "").split()).replace("`", "")
+
+
+def _table(title: str, args: Iterable[Arg]) -> list[str]:
+    rows = [(arg.name, arg.kind.label.replace("`", ""), _default(arg)) for arg in args]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    lines = [f"    {name:<{widths[0]}}  {kind:<{widths[1]}}  {end}" for name, kind, end in rows]
+    return [f"  {title}", *lines] if lines else []
+
+
+def _default(arg: Arg) -> str:
+    if arg.default is REQUIRED:
+        return "required"
+    value = arg.default
+    if isinstance(value, bool) or value is None:
+        return f"default {'null' if value is None else str(value).lower()}"
+    return f"default {value.code if isinstance(value, Coded) else literal(value, brackets=True)}"
