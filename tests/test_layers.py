@@ -27,7 +27,7 @@ def test_a_type_tells_each_argument_with_its_default(name: str) -> None:
         else:
             required = arg.default is REQUIRED
             assert lines[arg.name].endswith("required") == required
-    assert max(map(len, text.splitlines())) < 110
+    assert max(map(len, text.splitlines())) < 130
 
 
 def test_what_conv2d_says(tmp_path: Path) -> None:
