@@ -60,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
     )
     show = verbs.add_parser(
         "show",
-        help="show the layers of specs: shapes, weights, parameters, multiply-adds, memory",
-        description="Show the layers of specs as a table, worked out without torch.",
+        help="show a spec's layers: shapes, weights, parameters, multiply-adds, memory",
+        description="Show the layers of a spec as a table, worked out without torch.",
     )
     diff = verbs.add_parser(
         "diff",
@@ -74,8 +74,9 @@ def parser() -> argparse.ArgumentParser:
         description="The types of layers that there are, or what one takes, infers and gives.",
     )
     layers.add_argument("name", nargs="?", metavar="NAME", help="a type, like Conv2d")
-    diff.add_argument("configs", nargs=2, metavar=("OLD", "NEW"), help="the two specs")
-    for verb in (build, check, show):
+    diff.add_argument("configs", nargs=2, metavar="CONFIG", help="the old spec, and the new one")
+    show.add_argument("configs", nargs=1, metavar="CONFIG", help="a spec; - is standard input")
+    for verb in (build, check):
         verb.add_argument(
             "configs", nargs="+", metavar="CONFIG", help="a spec; - is standard input"
         )
@@ -156,23 +157,21 @@ def _device(text: str) -> str:
     return text
 
 
-def _number(text: str, least: float, most: float, what: str) -> float:
-    with contextlib.suppress(ValueError):
-        if least <= float(text) <= most:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no {what} from {least:g} to {most:g}")
-
-
 def _seconds(text: str) -> float:
-    return _number(text, 0.001, 10**6, "number of seconds")
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) <= 10**6:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds up to 1,000,000")
 
 
-def _count(text: str) -> int:
-    return int(_number(text, 1, 10**6, "whole number"))
+def _count(text: str, most: int = 10**6) -> int:
+    if text.isascii() and text.isdecimal() and 1 <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {most:,}")
 
 
 def _jobs(text: str) -> int:
-    return int(_number(text, 1, 64, "number of jobs"))
+    return _count(text, 64)
 
 
 def _bytes(text: str) -> int:

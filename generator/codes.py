@@ -165,6 +165,12 @@ CODES = {
         "is named: what is not a number can't be trained or compared.",
         f"{_HEAD}layers:\n  - Flatten\n  - Log\n",
     ),
+    "NG310": Code(
+        "something is read after it was overwritten in place",
+        "Write `inplace: false`: the value that is read is no longer what it was called.",
+        f"{_HEAD}layers:\n  - Conv2d: {{name: conv, out_channels: 3, kernel_size: 1}}\n"
+        "  - ReLU: {inplace: true}\n  - Add: [relu, conv]\n",
+    ),
     "NG401": Code(
         "the run disproved the generated source",
         "This is a mistake of netgen's own, unless the network overwrites in place what a gradient "

@@ -72,13 +72,14 @@ class Figures:
     parameters: int
     macs: int
     memory: Memory
+    overwritten: tuple[tuple[Call, Call], ...] = ()  # who reads what, and who wrote over it
 
 
 def figures(graph: Graph, trace: Trace) -> Figures:
     """What a run takes, worked out from its types."""
     found = costs(graph, trace)
     rows = tuple(_rows(graph, trace, found.calls))
-    return Figures(rows, found.parameters, found.macs, found.memory)
+    return Figures(rows, found.parameters, found.macs, found.memory, tuple(_overwritten(trace)))
 
 
 def costs(graph: Graph, trace: Trace) -> Costs:
@@ -183,7 +184,12 @@ class _Lives:
             return Saved()  # what is inside of it speaks for itself
         if not any(id(type_) in self.smooth for type_ in outputs):
             return Saved()
-        return row.saves(arguments(call.args), call.inputs, outputs)
+        saved = row.saves(arguments(call.args), call.inputs, outputs)
+        if not saved.crossed:
+            return saved
+        smooth = [id(x) in self.smooth for x in call.inputs]
+        kept = (x for at, x in enumerate(call.inputs) if any(smooth[:at] + smooth[at + 1 :]))
+        return Saved(tuple(kept), saved.more)
 
     def bytes(self, kept: _Kept) -> int:
         """The size of what a call keeps."""
@@ -212,6 +218,25 @@ class _Lives:
             alive += change
             most = max(most, alive)
         return most
+
+
+def _overwritten(trace: Trace) -> Iterator[tuple[Call, Call]]:
+    """The calls that read what another one has overwritten in place before."""
+    lives = _Lives(trace)
+    writers: dict[int, list[Call]] = {}  # of each place of memory
+    age: dict[int, int] = {}  # of a value: how often its place had been written over
+    for call in trace.calls:
+        row, args = call.node.row, arguments(call.args)
+        if row is None or call.node.use is not None:
+            continue
+        for type_ in call.inputs:
+            known = writers.get(lives.place(type_), [])
+            if age.get(id(type_), 0) < len(known):
+                yield call, known[-1]
+        if getattr(args, "inplace", False) and row.view(args):
+            writers.setdefault(lives.place(call.inputs[0]), []).append(call)
+        for type_ in call.outputs.values():
+            age[id(type_)] = len(writers.get(lives.place(type_), []))
 
 
 def width(dtype: str) -> int:

@@ -55,6 +55,8 @@ def _check_build(options: Namespace) -> None:
     more = [level for level in options.prove if level not in DEFAULT_LEVELS]
     if options.no_smoke and (more or options.report):
         raise ValueError("--no-smoke leaves nothing to prove or to report")
+    if options.report and (options.report == "-" or not Path(options.report).parent.is_dir()):
+        raise ValueError("--report takes a file in a folder that is there")
     if options.check and any(_target(config, options) is None for config in options.configs):
         raise ValueError("--check holds a file against a spec: it needs one")
 

@@ -6,14 +6,14 @@ Neither torch nor black is needed for it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .advice import advice
 from .classes import class_graphs
 from .context import Ask, Imported
-from .diagnostics import Diagnostic, NetgenError, as_errors
+from .diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
 from .expect import check_expected
 from .graph import Graph, lint
 from .layers.base import Refusal
@@ -75,10 +75,23 @@ def check_source(
         where = source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG206", message, where, help=help)) from None
     check_expected(reading, graph)
-    warnings = tuple(advice(reading, graph))
+    doubts = [*advice(reading, graph), *_overwritten(reading, plan)]
+    warnings = tuple(in_file_order(doubts))
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
     return Prediction(graph, plan, classes, warnings, tuple(reading.document.allow))
+
+
+def _overwritten(reading: Reading, plan: Plan) -> Iterable[Diagnostic]:
+    """Warnings about what is read after another layer has overwritten it in place."""
+    found: dict[str, Diagnostic] = {}
+    for reader, writer in plan.figures.overwritten:
+        if "NG310" not in reading.document.allow:
+            what = f"`{reader.node.name}` reads what `{writer.node.name}` has overwritten in place"
+            where = reading.source.locate(reader.node.path, key=True)
+            help = f"write `inplace: false` for `{writer.node.name}`"
+            found[str(where)] = Diagnostic("NG310", what, where, (), help, "warning")
+    return found.values()
 
 
 def _imported(reading: Reading, ask: Ask | None) -> Imported:

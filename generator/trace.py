@@ -89,8 +89,7 @@ def _run(
         reads = [_pick(known, ref) for ref in node.inputs]
         if node.kind == "absent" and node.otherwise is not None:
             reads = [_pick(known, node.otherwise)]
-        named = {name: _pick(known, ref) for name, ref in node.named}
-        known.append(_call(node, reads, named, values, prefix, calls))
+        known.append(_call(node, reads, known, values, prefix, calls))
     return known
 
 
@@ -102,14 +101,15 @@ def _pick(known: Sequence[Mapping[str, TensorType]], ref: Ref) -> TensorType:
 def _call(
     node: Node,
     inputs: Sequence[TensorType],
-    named: Mapping[str, TensorType],
+    known: Sequence[Mapping[str, TensorType]],
     values: Mapping[str, Any],
     prefix: str,
     calls: list[Call],
 ) -> Mapping[str, TensorType]:
-    """The outputs of a call, all calls of modules in it noted."""
+    """The outputs of a call, all calls in it noted; `known` is what it may read by name."""
     if node.kind == "absent":
         return {"output": inputs[0]}
+    named = {name: _pick(known, ref) for name, ref in node.named}
     path, begins, reads = _join(prefix, node.target), len(calls), tuple(inputs)
     args: Mapping[str, Any] = {}
     outputs: Mapping[str, TensorType]
@@ -121,7 +121,7 @@ def _call(
         outputs = {port: replace(type_) for port, type_ in found.items()}  # values of their own
     else:
         for child, numbered in _turns(node, values):
-            inner = _call(child, inputs, {}, numbered, prefix, calls)
+            inner = _call(child, inputs, known, numbered, prefix, calls)
             inputs = (next(iter(inner.values())), *inputs[1:])
         outputs = {"output": inputs[0]}
     calls.append(Call(path, node, args, (*reads, *named.values()), outputs, begins))

@@ -73,3 +73,44 @@ def test_a_mistake_in_either_is_told(tmp_path: Path) -> None:
         assert run.returncode == 1
         assert "bad.yaml:3:19" in run.stderr
         assert run.stdout == ""
+
+
+NET = """\
+name: Net
+inputs: {x: [4], y: [4]}
+layers:
+  - Linear: {name: a, from: x, out_features: 4}
+  - Linear: {name: b, from: y, out_features: 4}
+  - Buffer: {name: k, value: 2.0}
+  - Mul: {name: m, from: [b, k]}
+  - Sub: {name: s, from: [a, m]}
+outputs: [s, a]
+init: {a: {weight: zeros_}}
+"""
+CHANGES = {
+    "what a layer reads": ("from: x, out", "from: y, out", "~ a: Linear, reads x -> y"),
+    "order of operands": ("from: [a, m]", "from: [m, a]", "~ s: Sub, reads a, m -> m, a"),
+    "value of a buffer": ("value: 2.0", "value: 3.0", "~ k: Buffer, value 2.0 -> 3.0"),
+    "outputs": ("outputs: [s, a]", "outputs: [a, s]", "~ output 0: s -> a"),
+    "initial weights": (
+        "zeros_",
+        "ones_",
+        "~ init a.weight: nn.init.zeros_(tensor) -> nn.init.ones",
+    ),
+    "ties": ("init: {a", "tie: {b.weight: a.weight}\ninit: {a", "+ tie b.weight: a.weight"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_nothing_that_matters_goes_unsaid(name: str, tmp_path: Path) -> None:
+    before, after, words = CHANGES[name]
+    changed = NET.replace(before, after)
+    if name == "what a layer reads":
+        changed = changed.replace("name: b, from: y", "name: b, from: x")
+    assert any(words in line for line in diff(tmp_path, NET, changed)), name
+
+
+def test_usage_is_told(tmp_path: Path) -> None:
+    assert netgen("diff", "one.yaml", cwd=tmp_path).returncode == 2
+    assert netgen("diff", "--help", cwd=tmp_path).returncode == 0
+    assert netgen("show", "--batch", "1.5", "a.yaml", cwd=tmp_path).returncode == 2

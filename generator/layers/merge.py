@@ -10,7 +10,7 @@ from ..sizes import Size
 from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, dimension, refuse
 from .broadcasting import broadcast, common_type, joined_batch, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
-from .saved import Saved, saves_inputs, saves_nothing, saves_second
+from .saved import Saved, Saves, saves_factors, saves_inputs, saves_nothing, saves_second
 from .tensor import TensorType
 
 NUMBERS = ALL - BOOLEAN
@@ -206,6 +206,9 @@ def _einsum_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) ->
 _OTHER = Arg("other", optional(FLOAT), None)
 
 
+_KEPT: dict[str, Saves] = {"Mul": saves_factors, "Div": saves_inputs}
+
+
 def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
     several = name in ("Add", "Mul")
     return Layer(
@@ -218,7 +221,7 @@ def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
         variadic=(1, 100 if several else 2),
         operation=True,
         operator=sign,
-        saves=saves_inputs if name in ("Mul", "Div") else saves_nothing,
+        saves=_KEPT.get(name, saves_nothing),
     )
 
 
@@ -252,6 +255,7 @@ LAYERS = (
     ),
     Layer(
         name="MatMul",
+        saves=saves_factors,
         stem="matmul",
         rule=matmul,
         dtypes=NUMBERS,
@@ -262,6 +266,7 @@ LAYERS = (
     ),
     Layer(
         name="Einsum",
+        saves=saves_factors,
         stem="einsum",
         rule=einsum,
         args=(Arg("equation", TEXT, positional=True),),

@@ -19,10 +19,14 @@ FLOAT, LONG = 4, 8  # bytes of an element
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Tensors among inputs and outputs that are kept alive, and bytes that are made for it."""
+    """Tensors among inputs and outputs that are kept alive, and bytes that are made for it.
+
+    Of `crossed` inputs each is kept for the gradients of the others: only if one of them has any.
+    """
 
     tensors: tuple[TensorType, ...] = ()
     more: int = 0
+    crossed: bool = False
 
 
 def never(a: Any) -> bool:
@@ -51,6 +55,11 @@ def saves_nothing(a: Any, inputs: Sequence[TensorType], outputs: Sequence[Tensor
 def saves_inputs(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
     """What came in: matrix products, convolutions, most activations."""
     return Saved(tuple(inputs))
+
+
+def saves_factors(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
+    """The factors of a product."""
+    return Saved(tuple(inputs), crossed=True)
 
 
 def saves_original(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..graph import Graph
+from ..initial import Init
 from ..layers.base import REQUIRED
 from ..literals import literal
 from ..plan import BATCHES
 from ..prediction import Prediction
 from ..sizes import plain, shape_text
+from ..tables import Table
 from ..trace import Call, propagate
 
 Facts = Mapping[str, str]
@@ -35,6 +37,8 @@ def compare(old: Graph, new: Graph, names: tuple[str, str]) -> str:
     calls, weights = (_layers(old), _layers(new)), (_weights(old), _weights(new))
     lines = [f"--- {names[0]}", f"+++ {names[1]}", *_totals(old, new)]
     lines += ["layers:", *(_differences(*calls) or ["  the same"])]
+    others = _differences(_others(old), _others(new))
+    lines += ["outputs, initial weights and ties:", *others] if others else []
     same = sum(weights[0].get(name) == shape for name, shape in weights[1].items())
     lines.append(f"state_dict: {same} of {len(weights[1])} weights would load from the first")
     lines += _differences(*({name: {"": shape} for name, shape in w.items()} for w in weights))
@@ -53,14 +57,43 @@ def _totals(old: Graph, new: Graph) -> Iterator[str]:
 def _layers(graph: Graph) -> dict[str, Facts]:
     """The calls of layers by path, those that are made again numbered, in order."""
     found: dict[str, Facts] = {}
-    for call in propagate(graph, {**graph.sizes, "N": BATCHES[0]}).calls:
+    trace = propagate(graph, {**graph.sizes, "N": BATCHES[0]})
+    names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
+    for call in trace.calls:
         if call.node.row is None or call.node.use is not None:
             continue
         name = _path(call)
         key, number = name, 2
         while key in found:
             key, number = f"{name} (call {number})", number + 1
-        found[key] = {"": call.node.row.name, **_arguments(call), "output": _shape(call)}
+        reads = ", ".join(names.get(id(x), "?") for x in call.inputs)
+        facts = {"reads": reads} if reads else {}
+        found[key] = {"": call.node.row.name, **facts, **_arguments(call), "output": _shape(call)}
+        names |= {id(x): f"{key}.{port}" if len(call.outputs) > 1 else key
+                  for port, x in call.outputs.items()}  # fmt: skip
+    return found
+
+
+def _others(graph: Graph) -> dict[str, Facts]:
+    """What comes out, how weights begin, and which are one."""
+    names = _names(graph)
+    found: dict[str, Facts] = {
+        f"output {place if key is None else key}": {"": names[ref.node][ref.port]}
+        for place, (key, ref) in enumerate(graph.outputs)
+    }
+    found |= {
+        f"init {initial.key}.{initial.weight}": {"": initial.init.source("tensor")}
+        for initial in graph.initial
+    }
+    return found | {f"tie {name}": {"": other} for name, other in graph.ties}
+
+
+def _names(graph: Graph) -> list[Mapping[str, str]]:
+    """What each output of each call is called, inputs first."""
+    found: list[Mapping[str, str]] = [{"output": x.name} for x in graph.inputs]
+    for node in graph.nodes:
+        several = len(node.outputs) > 1
+        found.append({p: f"{node.name}.{p}" if several else node.name for p in node.outputs})
     return found
 
 
@@ -88,10 +121,11 @@ def _text(value: Any) -> str:
         return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, int) and not isinstance(value, bool):
         return str(int(value))
-    try:
-        return literal(value)
-    except TypeError:
-        return type(value).__name__
+    if isinstance(value, Table):
+        return value.code
+    if isinstance(value, Init):
+        return value.source("tensor")
+    return literal(value) if value is None or isinstance(value, (bool, float, str)) else "a layer"
 
 
 def _shape(call: Call) -> str:

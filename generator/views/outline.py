@@ -106,6 +106,7 @@ class _Tree:
         self.calls, self.costs = trace.calls, found
         self.names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
         self.seen: set[str] = set()
+        self.times: dict[str, int] = {}
 
     def entries(self, start: int, end: int) -> tuple[Entry, ...]:
         """The outermost of the calls from `start` to `end`, with what stands in them."""
@@ -128,7 +129,7 @@ class _Tree:
         chained = len(call.inputs) == 1 and (before is None or call.inputs[0] is before)
         children = self.entries(call.begins, number)
         entry = Entry(
-            node.name if node.name else call.path.rpartition(".")[2],
+            self.called(call),
             call.path if node.target.strip(".") else "",
             node.row.name if node.row is not None else node.kind,
             () if chained else reads,
@@ -146,6 +147,14 @@ class _Tree:
         if children:
             return replace(entry, activations=sum(child.activations for child in children))
         return entry
+
+    def called(self, call: Call) -> str:
+        """The name of a call, with its number where a module that has weights is called again."""
+        name = call.node.name or call.path.rpartition(".")[2]
+        number = self.times[call.path] = self.times.get(call.path, 0) + 1
+        row = call.node.row
+        held = row is not None and bool(row.weights(arguments(call.args)))
+        return f"{name} (call {number})" if number > 1 and held else name
 
     def weights(self, call: Call) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The shapes of a layer's own parameters, where they are not another call's as well."""

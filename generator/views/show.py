@@ -95,6 +95,7 @@ def _table(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str
     if width is not None and _width(columns) > width:
         _narrow(columns, "layer", _width(columns) - width)
         _narrow(columns, "output", _width(columns) - width)
+        _narrow(columns, "type", _width(columns) - width)
     widths = {head: max(map(len, cells)) for head, cells in columns.items()}
     lines = [
         "  ".join(
@@ -105,8 +106,10 @@ def _table(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str
         ).rstrip()
         for place in range(len(rows))
     ]
+    if width is not None:
+        lines = [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
     ruler = "-" * min(_width(columns), width or _width(columns))
-    notes = (textwrap.wrap(note, width or 1000) for note in _footnotes(tree))
+    notes = (textwrap.wrap(note, max(width or 1000, 20)) for note in _footnotes(tree))
     foot = [line for note in notes for line in note]
     return "\n".join([lines[0], ruler, *lines[1:-1], ruler, lines[-1], *foot, ""])
 
@@ -133,5 +136,5 @@ def _footnotes(tree: Outline) -> list[str]:
     return [
         f"for {', '.join((batch, *known))}; multiply-adds (MACs) are for one sample",
         f"memory: {shown(memory.weights)} of weights; activations take {shown(memory.inference)} "
-        f"at most in inference, and training keeps {shown(memory.training)}",
+        f"at most in inference, and training keeps {shown(memory.training)}, outputs included",
     ]
