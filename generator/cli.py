@@ -6,9 +6,9 @@ import argparse
 import contextlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .diagnostics import printable
 from .levels import DEFAULT_LEVELS, LEVELS, TIMEOUT, in_order
@@ -37,55 +37,34 @@ examples:
 
 def parser() -> argparse.ArgumentParser:
     """The arguments that netgen knows."""
+    plain = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(
         prog="netgen",
         description="Generate plain PyTorch source from a YAML spec of a network, and prove it.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=plain,
     )
     top.add_argument("--version", action="version", version=f"netgen {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    build = verbs.add_parser(
-        "build",
-        help="generate source from specs, run it, and write it",
-        description="Generate source from specs, run it, and write it if every prediction held.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    _build_arguments(build)
-    check = verbs.add_parser(
-        "check",
-        help="check specs and work out all shapes; write nothing, run nothing",
-        description="Check specs and work out all shapes, without torch. Nothing is written.",
-    )
-    show = verbs.add_parser(
-        "show",
-        help="show a spec's layers: shapes, weights, parameters, multiply-adds, memory",
-        description="Show the layers of a spec as a table, worked out without torch.",
-    )
-    diff = verbs.add_parser(
-        "diff",
-        help="how two specs differ in layers, shapes, parameters and weights",
-        description="How two specs differ, and which weights of the first the second would load.",
-    )
-    layers = verbs.add_parser(
-        "layers",
-        help="the types of layers that there are, or what one of them takes",
-        description="The types of layers that there are, or what one takes, infers and gives.",
-    )
-    layers.add_argument("name", nargs="?", metavar="NAME", help="a type, like Conv2d")
-    diff.add_argument("configs", nargs=2, metavar="CONFIG", help="the old spec, and the new one")
-    show.add_argument("configs", nargs=1, metavar="CONFIG", help="a spec; - is standard input")
-    for verb in (build, check):
-        verb.add_argument(
-            "configs", nargs="+", metavar="CONFIG", help="a spec; - is standard input"
+    for name, (help, description, *adds) in _VERBS.items():
+        epilog = _EXAMPLES if name == "build" else None
+        verb = verbs.add_parser(
+            name, help=help, description=description, epilog=epilog, formatter_class=plain
         )
-    for verb in (build, check, show, diff):
-        _common_arguments(verb)
-    for verb in (build, check):
-        _telling_arguments(verb)
-    _show_arguments(show)
+        for add in adds:
+            add(verb)
     return top
+
+
+def _configs(number: int | str, help: str) -> Callable[[argparse.ArgumentParser], None]:
+    def add(verb: argparse.ArgumentParser) -> None:
+        verb.add_argument("configs", nargs=number, metavar="CONFIG", help=help)
+
+    return add
+
+
+def _layer_name(layers: argparse.ArgumentParser) -> None:
+    layers.add_argument("name", nargs="?", metavar="NAME", help="a type, like Conv2d")
 
 
 def _build_arguments(build: argparse.ArgumentParser) -> None:
@@ -244,6 +223,37 @@ def _telling_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "-v", "--verbose", action="store_true", help="with errors, show the layers before them"
     )
+
+
+_SPEC = "a spec; - is standard input"
+# each verb with what it does, in short and at length, and the arguments that it takes
+_VERBS: dict[str, Any] = {
+    "build": (
+        "generate source from specs, run it, and write it",
+        "Generate source from specs, run it, and write it if every prediction held.",
+        *(_configs("+", _SPEC), _build_arguments, _common_arguments, _telling_arguments),
+    ),
+    "check": (
+        "check specs and work out all shapes; write nothing, run nothing",
+        "Check specs and work out all shapes, without torch. Nothing is written.",
+        *(_configs("+", _SPEC), _common_arguments, _telling_arguments),
+    ),
+    "show": (
+        "show a spec's layers: shapes, weights, parameters, multiply-adds, memory",
+        "Show the layers of a spec as a table, worked out without torch.",
+        *(_configs(1, _SPEC), _common_arguments, _show_arguments),
+    ),
+    "diff": (
+        "how two specs differ in layers, shapes, parameters and weights",
+        "How two specs differ, and which weights of the first the second would load.",
+        *(_configs(2, "the old spec, and the new one"), _common_arguments),
+    ),
+    "layers": (
+        "the types of layers that there are, or what one of them takes",
+        "The types of layers that there are, or what one takes, infers and gives.",
+        _layer_name,
+    ),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -107,7 +108,8 @@ def _launch(subject: Subject, kind: str) -> str:
         try:
             elastic_launch(config, command[0])(*command[1:])
         except Exception as error:
-            failure = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+            codes = re.findall(r"exitcode\s*:\s*(-?\d+)", str(error))
+            failure = f"{type(error).__name__}, exit code {codes[0] if codes else 'unknown'}"
         return _read(folder, kind, failure, "nccl" if gpus else "gloo")
 
 
