@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from .graph import Graph
-from .layers.base import COMPLEX, FLOATS, Weight, arguments, parameter_count
+from .layers.base import COMPLEX, FLOATS, Weight, parameter_count
 from .layers.saved import Saved
 from .layers.tensor import TensorType
 from .sizes import shape_text
@@ -55,66 +55,61 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """What a run takes: each of its calls, and all of it."""
+class Figures:
+    """What a run takes: a row for each layer, a cost for each call of the trace, and the totals.
 
+    `overwritten` are calls that read what another one has overwritten in place, with that one.
+    """
+
+    rows: tuple[Row, ...]
     calls: tuple[Cost, ...]
     parameters: int
     macs: int
     memory: Memory
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The layers as rows, and the totals."""
-
-    rows: tuple[Row, ...]
-    parameters: int
-    macs: int
-    memory: Memory
-    overwritten: tuple[tuple[Call, Call], ...] = ()  # who reads what, and who wrote over it
+    overwritten: tuple[tuple[Call, Call], ...]
 
 
 def figures(graph: Graph, trace: Trace) -> Figures:
     """What a run takes, worked out from its types."""
-    found = costs(graph, trace)
-    rows = tuple(_rows(graph, trace, found.calls))
-    return Figures(rows, found.parameters, found.macs, found.memory, tuple(_overwritten(trace)))
-
-
-def costs(graph: Graph, trace: Trace) -> Costs:
-    """What a run takes, call by call."""
-    again = {name for name, _ in graph.ties}
-    weights = [weight for weight in graph.weights() if weight.name not in again]
     lives = _Lives(trace)
     kept = lives.kept()
+    calls = tuple(_costs(trace, lives, kept))
+    rows = tuple(_rows(graph, trace, calls))
+    memory = _memory(graph, trace, lives, kept)
+    overwritten = tuple(_overwritten(trace, lives))
+    return Figures(rows, calls, graph.parameter_count, graph.macs, memory, overwritten)
+
+
+def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
+    again = {name for name, _ in graph.ties}
+    weights = [weight for weight in graph.weights() if weight.name not in again]
     results = [lives.place(trace.read(ref)) for _, ref in graph.outputs]
     alive = {*results, *(place for call in kept for place in call.places)}
-    memory = Memory(
+    return Memory(
         sum(_weight_bytes(weight) for weight in weights),
         sum(_weight_bytes(weight) for weight in weights if weight.trainable),
         sum(lives.sizes[place] for place in alive) + sum(call.more for call in kept),
         lives.peak(results),
     )
+
+
+def _costs(trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Iterator[Cost]:
+    """The cost of each call, all that stands in it included."""
     own = [
         (_new_parameters(trace, number), _macs(call), lives.bytes(kept[number]))
         for number, call in enumerate(trace.calls)
     ]
     sums = [list(accumulate(column, initial=0)) for column in zip(*own, strict=True)]
-    calls = tuple(
-        Cost(*(column[number + 1] - column[call.begins] for column in sums))
-        for number, call in enumerate(trace.calls)
-    )
-    return Costs(calls, graph.parameter_count, graph.macs, memory)
+    for number, call in enumerate(trace.calls):
+        yield Cost(*(column[number + 1] - column[call.begins] for column in sums))
 
 
 def _new_parameters(trace: Trace, number: int) -> int:
     """The trainable elements of a layer's weights, if it is called for the first time."""
     call = trace.calls[number]
-    row = call.node.row
-    if row is None or call.node.use is not None or number != trace.first[call.path]:
+    if call.layer is None or number != trace.first[call.path]:
         return 0
-    return parameter_count(row.weights(arguments(call.args)))
+    return parameter_count(call.layer.weights(call.a))
 
 
 def _weight_bytes(weight: Weight) -> int:
@@ -145,15 +140,14 @@ class _Lives:
                     self._made(call, type_)
 
     def _made(self, call: Call, type_: TensorType) -> None:
-        row = call.node.row
-        args = arguments(call.args)
+        row = call.layer
         if row is not None and row.source:
             self._new(type_, 0 if row.source != "arange" else None)  # a weight, counted as such
-        elif row is not None and row.view(args):
+        elif row is not None and row.view(call.a):
             self.places[id(type_)] = self.place(call.inputs[0])
         else:
             self._new(type_)
-        trainable = row is not None and any(w.trainable for w in row.weights(args))
+        trainable = row is not None and any(w.trainable for w in row.weights(call.a))
         flows = any(id(x) in self.smooth for x in call.inputs)
         if type_.dtype in FLOATS | COMPLEX and (trainable or flows):
             self.smooth.add(id(type_))
@@ -178,13 +172,10 @@ class _Lives:
         return found
 
     def _saved(self, call: Call) -> Saved:
-        row = call.node.row
         outputs = list(call.outputs.values())
-        if row is None or call.node.use is not None:
-            return Saved()  # what is inside of it speaks for itself
-        if not any(id(type_) in self.smooth for type_ in outputs):
+        if call.layer is None or not any(id(type_) in self.smooth for type_ in outputs):
             return Saved()
-        saved = row.saves(arguments(call.args), call.inputs, outputs)
+        saved = call.layer.saves(call.a, call.inputs, outputs)
         if not saved.crossed:
             return saved
         smooth = [id(x) in self.smooth for x in call.inputs]
@@ -220,20 +211,18 @@ class _Lives:
         return most
 
 
-def _overwritten(trace: Trace) -> Iterator[tuple[Call, Call]]:
+def _overwritten(trace: Trace, lives: _Lives) -> Iterator[tuple[Call, Call]]:
     """The calls that read what another one has overwritten in place before."""
-    lives = _Lives(trace)
     writers: dict[int, list[Call]] = {}  # of each place of memory
     age: dict[int, int] = {}  # of a value: how often its place had been written over
     for call in trace.calls:
-        row, args = call.node.row, arguments(call.args)
-        if row is None or call.node.use is not None:
+        if call.layer is None:
             continue
         for type_ in call.inputs:
             known = writers.get(lives.place(type_), [])
             if age.get(id(type_), 0) < len(known):
                 yield call, known[-1]
-        if getattr(args, "inplace", False) and row.view(args):
+        if getattr(call.a, "inplace", False) and call.layer.view(call.a):
             writers.setdefault(lives.place(call.inputs[0]), []).append(call)
         for type_ in call.outputs.values():
             age[id(type_)] = len(writers.get(lives.place(type_), []))
@@ -263,7 +252,6 @@ def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
 
 def _macs(call: Call) -> int:
     """The multiply-adds for one sample."""
-    row = call.node.row
-    if row is None or call.node.use is not None:
+    if call.layer is None:
         return 0
-    return row.macs(arguments(call.args), call.inputs, list(call.outputs.values()))
+    return call.layer.macs(call.a, call.inputs, list(call.outputs.values()))

@@ -101,13 +101,12 @@ def _idle(graph: Graph, trace: Trace) -> Iterable[str]:
     found: dict[str, None] = {}
     needed = {id(trace.read(ref)) for _, ref in graph.outputs}
     for call in reversed(trace.calls):
-        row = call.node.row
-        if row is None or call.node.use is not None:
+        if call.layer is None:
             continue  # what is inside of it has calls of its own
         if any(id(x) in needed and x.dtype in SMOOTH for x in call.outputs.values()):
             reached.add(call.path)
             needed.update(id(x) for x in call.inputs if x.dtype in SMOOTH)
-        if any(weight.trainable for weight in row.weights(arguments(call.args))):
+        if any(weight.trainable for weight in call.layer.weights(call.a)):
             found[call.path] = None
     return (path for path in reversed(found) if path not in reached)
 

@@ -9,6 +9,7 @@ from typing import Any
 from .binding import rebind
 from .context import INDEX
 from .graph import Graph, Node, Ref
+from .layers.base import Args, Layer, arguments
 from .layers.tensor import TensorType
 from .shapes import apply
 from .sizes import Dim, is_runtime, symbols_in
@@ -16,14 +17,14 @@ from .sizes import Dim, is_runtime, symbols_in
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call in a run: of a layer with its `args`, of a block, or of a container.
+    """A call in a run: of a layer with its arguments `a`, of a block, or of a container.
 
     `path` is that of the module. The calls from number `begins` on are inside of it.
     """
 
     path: str
     node: Node
-    args: Mapping[str, Any]
+    a: Args
     inputs: tuple[TensorType, ...]
     outputs: Mapping[str, TensorType]
     begins: int
@@ -32,6 +33,11 @@ class Call:
     def output(self) -> TensorType:
         """The type of the first output."""
         return next(iter(self.outputs.values()))
+
+    @property
+    def layer(self) -> Layer | None:
+        """What is called, if it is a layer: blocks and containers have calls of their own."""
+        return self.node.row if self.node.use is None else None
 
     @property
     def is_module(self) -> bool:
@@ -54,7 +60,8 @@ class Trace:
 
     def read(self, ref: Ref) -> TensorType:
         """The type of what a reference of the graph names."""
-        return _pick([*({"output": x} for x in self.inputs), *self.outputs], ref)
+        place = ref.node - len(self.inputs)
+        return self.inputs[ref.node] if place < 0 else _port(self.outputs[place], ref)
 
 
 def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
@@ -68,7 +75,7 @@ def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
     known = _run(graph, inputs, sizes, "", calls)
     first: dict[str, int] = {}
     for number, call in enumerate(calls):
-        if call.node.row is not None and call.node.use is None:
+        if call.layer is not None:
             first.setdefault(call.path, number)
     return Trace(tuple(inputs), tuple(known[len(inputs) :]), tuple(calls), first)
 
@@ -94,7 +101,10 @@ def _run(
 
 
 def _pick(known: Sequence[Mapping[str, TensorType]], ref: Ref) -> TensorType:
-    outputs = known[ref.node]
+    return _port(known[ref.node], ref)
+
+
+def _port(outputs: Mapping[str, TensorType], ref: Ref) -> TensorType:
     return outputs[ref.port] if ref.port in outputs else next(iter(outputs.values()))
 
 
@@ -124,7 +134,7 @@ def _call(
             inner = _call(child, inputs, known, numbered, prefix, calls)
             inputs = (next(iter(inner.values())), *inputs[1:])
         outputs = {"output": inputs[0]}
-    calls.append(Call(path, node, args, (*reads, *named.values()), outputs, begins))
+    calls.append(Call(path, node, arguments(args), (*reads, *named.values()), outputs, begins))
     return outputs
 
 

@@ -74,6 +74,25 @@ def table_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
+def test_what_is_called_again_is_numbered_and_nothing_else() -> None:
+    text = """\
+name: Net
+input: [4]
+blocks:
+  Twice: {layers: [{Linear: {name: fc, out_features: 4}}, ReLU, {Add: {from: [relu, input]}}]}
+layers:
+  - Twice: {name: body}
+  - Linear: {name: head, out_features: 4}
+  - ReLU
+  - Reuse: {name: again, layer: body}
+  - Reuse: {name: last, layer: head}
+  - ReLU
+"""
+    tree = json.loads(show(check_source(parse(text, "net.yaml"), {}), "json", 2, 1, None))
+    names = [entry["name"] for entry in tree["entries"]]
+    assert names == ["body", "head", "relu", "body (call 2)", "head (call 2)", "relu"]
+
+
 def test_a_spreadsheet_has_every_module_by_its_path() -> None:
     rows = table_of(RESNET)
     paths = [row["layer"] for row in rows]

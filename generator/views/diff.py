@@ -7,13 +7,14 @@ from typing import Any
 
 from ..graph import Graph
 from ..initial import Init
-from ..layers.base import REQUIRED
+from ..layers.base import REQUIRED, Args, Layer
 from ..literals import literal
 from ..plan import BATCHES
 from ..prediction import Prediction
 from ..sizes import plain, shape_text
 from ..tables import Table
 from ..trace import Call, propagate
+from .outline import shown_type
 
 Facts = Mapping[str, str]
 
@@ -60,7 +61,7 @@ def _layers(graph: Graph) -> dict[str, Facts]:
     trace = propagate(graph, {**graph.sizes, "N": BATCHES[0]})
     names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
     for call in trace.calls:
-        if call.node.row is None or call.node.use is not None:
+        if call.layer is None:
             continue
         name = _path(call)
         key, number = name, 2
@@ -68,7 +69,8 @@ def _layers(graph: Graph) -> dict[str, Facts]:
             key, number = f"{name} (call {number})", number + 1
         reads = ", ".join(names.get(id(x), "?") for x in call.inputs)
         facts = {"reads": reads} if reads else {}
-        found[key] = {"": call.node.row.name, **facts, **_arguments(call), "output": _shape(call)}
+        facts |= _arguments(call.layer, call.a)
+        found[key] = {"": call.layer.name, **facts, "output": shown_type(call.output)}
         names |= {id(x): f"{key}.{port}" if len(call.outputs) > 1 else key
                   for port, x in call.outputs.items()}  # fmt: skip
     return found
@@ -103,14 +105,12 @@ def _path(call: Call) -> str:
     return ".".join(filter(None, (call.path, call.node.name)))
 
 
-def _arguments(call: Call) -> Facts:
+def _arguments(layer: Layer, a: Args) -> Facts:
     """The arguments that are no defaults, by their values."""
-    row = call.node.row
-    assert row is not None
     found = {}
-    for arg in row.args:
-        value = _text(plain(call.args.get(arg.name)))
-        if arg.default is REQUIRED or value != _text(arg.default):
+    for arg in layer.args:
+        value = _text(getattr(a, arg.name))
+        if arg.default is REQUIRED or value != _text(plain(arg.default)):
             found[arg.name] = value
     return found
 
@@ -126,14 +126,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Init):
         return value.source("tensor")
     return literal(value) if value is None or isinstance(value, (bool, float, str)) else "a layer"
-
-
-def _shape(call: Call) -> str:
-    batch = call.output.batch
-    sizes = [
-        "N" if place == batch else str(int(size)) for place, size in enumerate(call.output.shape)
-    ]
-    return f"({', '.join(sizes)})"
 
 
 def _weights(graph: Graph) -> dict[str, str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..figures import Cost, Memory, costs
+from ..figures import Cost, Memory, figures
 from ..graph import Graph
-from ..layers.base import arguments
 from ..layers.tensor import TensorType
 from ..trace import Call, Trace, propagate
 
@@ -68,10 +67,10 @@ class Outline:
 def outline(graph: Graph, batch: int) -> Outline:
     """The tree of a network; raises `Refusal` where it can't take the batch."""
     trace = propagate(graph, {**graph.sizes, "N": batch})
-    found = costs(graph, trace)
+    found = figures(graph, trace)
     batched = any(x.type.batch is not None for x in graph.inputs)
     inputs = tuple(
-        Entry(x.name, x.name, "input", (), _shape(type_), (), 0, 0, 0, 0)
+        Entry(x.name, x.name, "input", (), shown_type(type_), (), 0, 0, 0, 0)
         for x, type_ in zip(graph.inputs, trace.inputs, strict=True)
     )
     entries = _Tree(graph, trace, found.calls).entries(0, len(trace.calls))
@@ -91,7 +90,7 @@ def outline(graph: Graph, batch: int) -> Outline:
     )
 
 
-def _shape(type_: TensorType) -> str:
+def shown_type(type_: TensorType) -> str:
     """A shape in numbers, with the batch as ``N``."""
     sizes = [
         "N" if place == type_.batch else str(int(size)) for place, size in enumerate(type_.shape)
@@ -133,7 +132,7 @@ class _Tree:
             call.path if node.target.strip(".") else "",
             node.row.name if node.row is not None else node.kind,
             () if chained else reads,
-            _shape(call.output),
+            shown_type(call.output),
             self.weights(call),
             cost.parameters,
             cost.macs,
@@ -150,20 +149,21 @@ class _Tree:
 
     def called(self, call: Call) -> str:
         """The name of a call, with its number where a module that has weights is called again."""
-        name = call.node.name or call.path.rpartition(".")[2]
+        node, name = call.node, call.node.name or call.path.rpartition(".")[2]
+        if not node.target.strip("."):
+            return name  # an operation
         number = self.times[call.path] = self.times.get(call.path, 0) + 1
-        row = call.node.row
-        held = row is not None and bool(row.weights(arguments(call.args)))
+        inner = node.use.graph.weights() if node.use is not None else node.body
+        held = inner if call.layer is None else call.layer.weights(call.a)
         return f"{name} (call {number})" if number > 1 and held else name
 
     def weights(self, call: Call) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The shapes of a layer's own parameters, where they are not another call's as well."""
-        row = call.node.row
-        if row is None or call.node.use is not None or call.path in self.seen:
+        if call.layer is None or call.path in self.seen:
             return ()
         self.seen.add(call.path)
         return tuple(
             (weight.name or call.path, tuple(map(int, weight.shape)))
-            for weight in row.weights(arguments(call.args))
+            for weight in call.layer.weights(call.a)
             if weight.trainable
         )
