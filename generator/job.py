@@ -80,11 +80,11 @@ class _Differs(NetgenError):
 def work(job: Job, worker: Worker) -> Outcome:
     """Do a job; mistakes become diagnostics."""
     start = time.perf_counter()
-    worker.begin()
     target = None if job.target is None else str(job.target)
     try:
         source = read_stdin() if job.config == "-" else read(job.config)
-        found = _DO[job.verb](job, source, worker)
+        with worker.one_spec():
+            found = _DO[job.verb](job, source, worker)
     except NetgenError as error:
         seconds = time.perf_counter() - start
         problems, diff = tuple(error.diagnostics), getattr(error, "diff", "")
@@ -109,7 +109,7 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
     """All that is known of a spec without running it."""
     from .prediction import check_source
 
-    ask = worker.ask_in(source.folder) if job.allow_imports else None
+    ask = worker.asker(source.folder, allowed=job.allow_imports)
     return check_source(source, job.overrides, strict=job.strict, ask=ask)
 
 

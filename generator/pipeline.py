@@ -99,7 +99,7 @@ def build(
     if path is not None:
         check_target(path, force=force)
     demand = Demand(device, seed, in_order(prove), timed) if smoke else None
-    with Worker(timeout, max_memory) as worker:
+    with Worker(timeout, max_memory) as worker, worker.one_spec():
         if demand is not None:
             worker.start(source.folder if allow_imports else "")
         result = build_source(source, overrides or {}, worker, demand, allow_imports=allow_imports)
@@ -121,9 +121,7 @@ def build_source(
 
     If it is `strict`, warnings are errors. What a spec imports is run only if that is allowed.
     """
-    ask = None
-    if worker is not None and allow_imports and source.folder:
-        ask = worker.ask_in(source.folder)
+    ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
     found = check_source(source, overrides, strict=strict, ask=ask)
     # black is for specs that can be built
     from .audit import audit

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .diagnostics import Diagnostic, Location, NetgenError
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, Shown
+from .memory import available, shown
 from .proofs.parent import ENDS_WITH_PARENT
 
 if TYPE_CHECKING:
@@ -37,12 +38,17 @@ class Worker:
         self.torch = ""
         self.pending = b""
         self.folder = ""
-        self.deadline = math.inf
+        self.deadline: float | None = None  # of all requests for one spec together
         self.closed = False
 
-    def begin(self) -> None:
-        """Another spec: the time that it may take begins now."""
+    @contextmanager
+    def one_spec(self) -> Iterator[None]:
+        """All requests in it are for one spec, and share the time that it may take."""
         self.deadline = time.monotonic() + self.timeout
+        try:
+            yield
+        finally:
+            self.deadline = None
 
     def start(self, folder: str = "") -> None:
         """Begin to load torch, unless that is under way.
@@ -101,7 +107,7 @@ class Worker:
 
         `locate` tells where in the spec a layer's path stands.
         """
-        if demand.device not in ("meta", "cuda", "mps") and ":" not in demand.device:
+        if demand.device in ("auto", "all", "cpu"):
             _check_memory(plan, self.most_memory)
         request = {
             "task": "prove",
@@ -117,20 +123,21 @@ class Worker:
             )
         return tuple(_proof(found, self.torch, locate) for found in answer["proofs"])
 
-    def ask_in(self, folder: str) -> Ask:
-        """What asks code that may be found in a folder."""
+    def asker(self, folder: str, *, allowed: bool) -> Ask | None:
+        """What asks the code that a spec imports, if it imports any and that is allowed."""
+        if not (folder and allowed):
+            return None
         self.start(folder)
         return self.ask
 
     def ask(self, request: dict[str, Any], need: str = "") -> dict[str, Any]:
         """The answer to one request; `need` says what memory it takes."""
         self.start(self.folder)
-        if self.deadline == math.inf:
-            self.begin()
+        deadline = self.deadline or time.monotonic() + self.timeout
         if not self.torch:
-            self.torch = str(self.receive(need)["torch"])
+            self.torch = str(self.receive(deadline, need)["torch"])
         self.send(request, need)
-        return self.receive(need)
+        return self.receive(deadline, need)
 
     def send(self, request: dict[str, Any], need: str) -> None:
         assert self.process is not None
@@ -141,14 +148,14 @@ class Worker:
         except BrokenPipeError:
             self.crashed(need)
 
-    def receive(self, need: str) -> dict[str, Any]:
+    def receive(self, deadline: float, need: str) -> dict[str, Any]:
         """The next line of the worker; refuses to wait for ever."""
         assert self.process is not None
         assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while b"\n" not in self.pending:
-                if not selector.select(max(min(self.deadline - time.monotonic(), 10**6), 0)):
+                if not selector.select(max(deadline - time.monotonic(), 0)):
                     self.stop()
                     message = f"the run did not end within {self.timeout:g} seconds"
                     help = "`--timeout` gives it more time, `--device meta` looks at shapes alone"
@@ -179,7 +186,7 @@ class Worker:
 
 
 def _proof(found: Mapping[str, Any], torch: str, locate: Locate) -> Proof:
-    levels = tuple(Shown(**shown) for shown in found["levels"])
+    levels = tuple(Shown(**level) for level in found["levels"])
     findings = tuple(
         Diagnostic(x["code"], x["message"], locate(x["where"]), (), x["help"], "warning")
         for x in found["findings"]
@@ -197,8 +204,6 @@ def _refuted(
     if device is None:
         return Diagnostic(code, text, where)
     if code == "NG404":
-        from .memory import shown
-
         message = f"`{plan.class_name}` does not fit into the memory of {device}"
         allowed = [] if most is None else [f"`--max-memory` allows {shown(most)}, torch included"]
         notes = (text, f"`{plan.class_name}` {_need_text(plan)}", *allowed)
@@ -217,8 +222,6 @@ def _trusted_path() -> list[str]:
 
 def _check_memory(plan: Plan, most: int | None) -> None:
     """Refuse a network that takes more memory than there is, before it is taken."""
-    from .memory import available, shown
-
     known = [size for size in (available(), most) if size is not None]
     total = plan.figures.memory.step
     if not known or total <= min(known):
@@ -230,8 +233,6 @@ def _check_memory(plan: Plan, most: int | None) -> None:
 
 
 def _parts(plan: Plan) -> tuple[str, ...]:
-    from .memory import shown
-
     memory = plan.figures.memory
     return (
         f"weights with their gradients take {shown(memory.weights + memory.gradients)}",
@@ -241,7 +242,5 @@ def _parts(plan: Plan) -> tuple[str, ...]:
 
 def _need_text(plan: Plan) -> str:
     """What a run takes at the least, in words."""
-    from .memory import shown
-
     total = plan.figures.memory.step
     return f"needs {shown(total)} or more: {', '.join(_parts(plan))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,15 @@ def test_code_that_takes_too_long_is_ended_by_check_too(folder: Path) -> None:
     run = netgen("check", path, "--allow-imports", "--timeout", "5", cwd=folder)
     assert run.returncode == 1
     assert "error[NG402]: the run did not end within 5 seconds" in run.stderr
+
+
+def test_leave_that_is_not_needed_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text("name: Net\ninput: [4]\nlayers: [{Linear: 2}]\n")
+    code = "import sys, subprocess; subprocess.Popen = None; "
+    code += "from torch_netgen.cli import main; sys.exit(main(sys.argv[1:]))"
+    for verb in ("check", "show"):
+        args = [sys.executable, "-c", code, verb, "net.yaml", "--allow-imports"]
+        subprocess.run(args, cwd=tmp_path, check=True, capture_output=True)
 
 
 def test_a_change_of_the_code_is_seen(folder: Path) -> None:

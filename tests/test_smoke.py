@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -138,6 +139,18 @@ def test_a_worker_that_dies_is_one_diagnostic_and_the_next_one_works() -> None:
         with pytest.raises(NetgenError, match="was killed by signal 11"):
             worker.prove(source, plan, CPU)
         assert worker.prove(source, plan, CPU)[0].device == "cpu"
+
+
+def test_time_is_a_specs_own_and_a_worker_may_grow_old() -> None:
+    """What a worker did before takes nothing of the time of what it does now."""
+    source, plan = planned()
+    with Worker(timeout=6.0) as worker:
+        worker.prove(source, plan, CPU)
+        time.sleep(6.5)
+        worker.prove(source, plan, CPU)
+        with worker.one_spec(), pytest.raises(NetgenError, match="within 6 seconds"):
+            time.sleep(6.5)
+            worker.prove(source, plan, CPU)
 
 
 def test_networks_without_gradients_say_so(worker: Worker) -> None:
