@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from .parent import ENDS_WITH_PARENT
-from .subject import Disproof, Subject, tensors_in
+from .subject import Disproof, Subject, differentiable
 from .values import refuse_random
 
 WORLD = 2
@@ -50,11 +50,10 @@ def step(network: nn.Module, inputs: list[torch.Tensor]) -> float:
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise Disproof("there are no parameters, so there is no step to take", code="NG407")
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
-    parts = [value.abs() if value.is_complex() else value for value in tensors_in(network(*inputs))]
-    smooth = [part for part in parts if part.requires_grad]
-    if not smooth:
+    parts = differentiable(network(*inputs))
+    if not parts:
         raise Disproof("no output can be differentiated: there is no step to take", code="NG407")
-    loss = torch.stack([part.float().square().mean() for part in smooth]).sum()
+    loss = torch.stack([part.float().square().mean() for part in parts]).sum()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return float(loss.detach())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from .subject import Disproof, Subject, differentiable, samples
-from .values import TRIES, disturb, first_infinite, is_finite
+from .values import first_infinite, is_finite, other_weights
 
 
 def backward(subject: Subject) -> str:
@@ -17,7 +17,7 @@ def backward(subject: Subject) -> str:
     parameters = [
         (name, parameter)
         for name, parameter in subject.network.named_parameters()
-        if parameter.requires_grad and not any(f"{name}.".startswith(f"{path}.") for path in idle)
+        if parameter.requires_grad and not _within(name, idle)
     ]
     for path in idle:
         _learns_nothing(subject, path, "no output that can be differentiated hangs on it")
@@ -51,9 +51,14 @@ def _check_there(subject: Subject, parameters: Parameters) -> None:
     """Every parameter gets a gradient, but in custom layers: those know best."""
     custom = subject.plan["custom"]
     for name in (name for name, parameter in parameters if parameter.grad is None):
-        if not any(f"{name}.".startswith(f"{path}.") for path in custom):
+        if not _within(name, custom):
             raise Disproof(f"the parameter `{name}` gets no gradient", layer_of(name))
         _learns_nothing(subject, layer_of(name), f"`{name}` gets no gradient")
+
+
+def _within(name: str, paths: Sequence[str]) -> bool:
+    """Whether a parameter is one of those layers' or of a layer in them."""
+    return any(f"{name}.".startswith(f"{path}.") for path in paths)
 
 
 def layer_of(name: str) -> str:
@@ -85,16 +90,13 @@ def _doubt(subject: Subject, zero: set[str]) -> None:
     where no unit of a small layer happens to be active.
     """
     network = subject.network
-    kept = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.random.fork_rng(devices=[]):
-        for _ in range(TRIES):
-            disturb(network)
+        for _ in other_weights(network):
             differentiate(network(*samples(subject.plan["runs"][1], subject.device)))
             for name, parameter in network.named_parameters():
                 if parameter.grad is not None and bool(_values(parameter.grad).any()):
                     zero.discard(name)
             network.zero_grad()
-    network.load_state_dict(kept)
     for path in sorted(set(map(layer_of, zero))):
         _learns_nothing(subject, path, "its gradient is always zero")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -59,11 +59,8 @@ def doubt_idle_inputs(subject: Subject) -> None:
     silent = {place for place in range(len(requests)) if not _matters(subject, place)}
     if not silent:
         return
-    kept = {name: value.clone() for name, value in subject.network.state_dict().items()}
-    for _ in range(TRIES):
-        disturb(subject.network)
+    for _ in other_weights(subject.network):
         silent = {place for place in silent if not _matters(subject, place)}
-    subject.network.load_state_dict(kept)
     for place in sorted(silent):
         name = requests[place]["name"]
         message = f"the input `{name}` makes no difference: the outputs stay the same"
@@ -86,12 +83,16 @@ def _matters(subject: Subject, place: int) -> bool:
     return not all(map(_same, before, after))
 
 
-def disturb(network: nn.Module) -> None:
-    """Other weights, near the ones that there are."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.is_floating_point() or parameter.is_complex():
-                parameter.add_(torch.randn_like(parameter), alpha=0.5)
+def other_weights(network: nn.Module) -> Iterator[None]:
+    """Other weights again and again, each near the ones before; at the end, what they were."""
+    kept = {name: value.clone() for name, value in network.state_dict().items()}
+    for _ in range(TRIES):
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if parameter.is_floating_point() or parameter.is_complex():
+                    parameter.add_(torch.randn_like(parameter), alpha=0.5)
+        yield
+    network.load_state_dict(kept)
 
 
 def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
