@@ -12,7 +12,7 @@ from pathlib import Path
 from .conftest import ROOT
 
 ROOMS = {
-    "argparse": {"cli.py", "orders.py"},
+    "argparse": {"cli.py", "option_types.py", "orders.py", "verbs.py"},
     "black": {"render.py"},
     "jinja2": {"render.py"},
     "pydantic": {"spec.py", "layers/models.py"},
