@@ -33,7 +33,7 @@ figures: $(INSTALLED)  ## times and memory of every config on this machine's dev
 	$(BIN)/python -m tests.device_figures
 
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
-	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py --renew
+	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py tests/test_show.py tests/test_explain.py --renew
 
 lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .

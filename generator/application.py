@@ -31,7 +31,7 @@ def apply_layer(
     draft = Draft(
         row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
     )
-    draft.written, draft.callee = name is not None, item.callee
+    draft.written, draft.callee, draft.places = name is not None, item.callee, read.paths
     _fix(scope, item, row, applied)
     if row.imported:  # how its output hangs on the sizes that it reads is not known
         sizes = [size for x in read.types for size in x.shape]

@@ -65,6 +65,7 @@ def _node(draft: Draft, name: str, target: str) -> Node:
         draft.condition,
         draft.otherwise,
         draft.callee,
+        places=draft.places,
     )
 
 

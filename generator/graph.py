@@ -118,6 +118,7 @@ class Node:
     callee: Any = None
     start: int = 0  # the number of the first of `copies`
     test: str = ""  # what `forward` asks before a conditional call
+    places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
 
     @property
     def output(self) -> TensorType:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .prediction import Prediction
 
 
-VIEWS = ("show", "diff")
+VIEWS = ("show", "explain", "diff")
 
 
 def jobs_of(options: Namespace) -> list[Job]:
@@ -91,6 +91,10 @@ def _view(options: Namespace) -> View | None:
         from .views.diff import Comparison
 
         return Comparison((options.configs[0], options.configs[1]))
+    if options.verb == "explain":
+        from .views.explain import explain
+
+        return partial(explain, layer=options.layer)
     if options.verb != "show":
         return None
     from .views.show import show

@@ -48,6 +48,7 @@ class Prediction:
     Of the codes that are `allowed` there are no warnings.
     """
 
+    source: Source
     graph: Graph
     plan: Plan
     classes: tuple[Graph, ...]
@@ -79,7 +80,7 @@ def check_source(
     warnings = tuple(in_file_order(doubts))
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
-    return Prediction(graph, plan, classes, warnings, tuple(reading.document.allow))
+    return Prediction(source, graph, plan, classes, warnings, tuple(reading.document.allow))
 
 
 def _overwritten(reading: Reading, plan: Plan) -> Iterable[Diagnostic]:

@@ -48,6 +48,7 @@ class Draft:
     start: int = 0
     callee: Any = None
     label: str = ""
+    places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
 
     @property
     def default_port(self) -> str:

@@ -260,17 +260,18 @@ def shown(size: Size) -> str:
 
 def shape_text(shape: Iterable[Size]) -> str:
     """A shape in brackets, with the names that its sizes have: ``(N, 16, H, out_channels)``."""
-    return _bracketed(
+    return bracketed(
         size.code if isinstance(size, Dim) and size.symbols else str(int(size)) for size in shape
     )
 
 
 def shown_shape(shape: Iterable[Size]) -> str:
     """A shape in a message: ``(N, 16, H, 64)``."""
-    return _bracketed(map(shown, shape))
+    return bracketed(map(shown, shape))
 
 
-def _bracketed(texts: Iterable[str]) -> str:
+def bracketed(texts: Iterable[str]) -> str:
+    """Texts as Python writes a tuple."""
     sizes = list(texts)
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 

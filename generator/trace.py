@@ -80,6 +80,24 @@ def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
     return Trace(tuple(inputs), tuple(known[len(inputs) :]), tuple(calls), first)
 
 
+def call_names(trace: Trace) -> tuple[str, ...]:
+    """What each call is called: the path of its module, or of the class and its own name.
+
+    Later calls of one name have numbers. The container that a block itself is has no name.
+    """
+    times: dict[str, int] = {}
+    found = []
+    for call in trace.calls:
+        own = "" if call.node.target.strip(".") else call.node.name
+        name = ".".join(filter(None, (call.path, own)))
+        if call.node.row is None and not (own or call.node.target.strip(".")):
+            found.append("")
+            continue
+        number = times[name] = times.get(name, 0) + 1
+        found.append(name if number == 1 else f"{name} (call {number})")
+    return tuple(found)
+
+
 def _run(
     graph: Graph,
     inputs: Sequence[TensorType],

@@ -21,6 +21,7 @@ examples:
   netgen build lenet.yaml --check             is lenet.py what the spec gives?
   netgen check *.yaml                         are the specs right? nothing is written or run
   netgen show lenet.yaml --batch 16           its layers, shapes, parameters and memory
+  netgen explain lenet.yaml fc1               why its numbers are what they are
   netgen diff old.yaml new.yaml               what has changed, and which weights still load
   netgen layers Conv2d                        what a type of layer takes, infers and gives
 """
@@ -165,6 +166,11 @@ def _show_arguments(show: argparse.ArgumentParser) -> None:
     )
 
 
+def _layer_of_spec(explain: argparse.ArgumentParser) -> None:
+    help = "a layer, block or container, as `netgen show` names it: fc1, layer1.0.conv2"
+    explain.add_argument("layer", metavar="LAYER", help=help)
+
+
 def _telling_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--strict", action="store_true", help="take warnings for errors")
     verb.add_argument(
@@ -195,6 +201,11 @@ _VERBS: dict[str, Any] = {
         "show a spec's layers: shapes, weights, parameters, multiply-adds, memory",
         "Show the layers of a spec as a table, worked out without torch.",
         *(_configs(1, _SPEC), _common_arguments, _show_arguments),
+    ),
+    "explain": (
+        "why the numbers of a layer are what they are, back to the input",
+        "Why each inferred number and each size of a layer is what it is, back to the input.",
+        *(_configs(1, _SPEC), _layer_of_spec, _common_arguments),
     ),
     "diff": (
         "how two specs differ in layers, shapes, parameters and weights",

@@ -27,7 +27,7 @@ class Verdict:
     reason: str = ""
 
 
-def _nested(args: dict[str, Any]) -> dict[str, Any] | str:
+def nested(args: dict[str, Any]) -> dict[str, Any] | str:
     """The arguments with layers in them read, or what is wrong."""
     read = dict(args)
     for name, value in args.items():
@@ -43,7 +43,7 @@ def _nested(args: dict[str, Any]) -> dict[str, Any] | str:
 def netgen(case: Case, inferred: dict[str, Any]) -> Verdict:
     """What netgen says; `inferred` are the inferable arguments that are written all the same."""
     row = CATALOGUE[case.layer]
-    written = _nested(case.args | inferred | case.options)
+    written = nested(case.args | inferred | case.options)
     if isinstance(written, str):
         return Verdict(None, written)
     args = read_arguments(row, written)

@@ -28,7 +28,7 @@ from torch_netgen.source import from_mapping, read
 
 from .cases import Case, Draw, draw
 from .conftest import CONFIGS
-from .oracle import _module, _nested, _sample, netgen
+from .oracle import _module, _sample, nested, netgen
 from .test_cli import netgen as run_netgen
 
 HUGE = """\
@@ -100,7 +100,7 @@ def kept_by_torch(case: Case) -> int:
 def kept_by_rule(case: Case) -> int:
     """The same by the layer's rule."""
     row = CATALOGUE[case.layer]
-    written = _nested(case.args | case.options)
+    written = nested(case.args | case.options)
     assert isinstance(written, dict)
     args = read_arguments(row, written)
     assert isinstance(args, dict)

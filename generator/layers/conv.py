@@ -44,14 +44,14 @@ def _check_numbers(n: int, a: Args) -> None:
 
 
 def _paddings(n: int, a: Args) -> tuple[tuple[Size, Size], ...]:
-    """How much is added before and after each spatial dimension."""
+    """How much is added before each spatial dimension, and on both of its sides together."""
     if a.padding == "valid":
         return ((0, 0),) * n
     if a.padding != "same":
-        return tuple((size, size) for size in per_dimension(a.padding, n))
+        return tuple((size, 2 * size) for size in per_dimension(a.padding, n))
     sizes = zip(per_dimension(a.kernel_size, n), per_dimension(a.dilation, n), strict=True)
     totals = [dilation * (kernel - 1) for kernel, dilation in sizes]
-    return tuple((total // 2, total - total // 2) for total in totals)
+    return tuple((total // 2, total) for total in totals)
 
 
 # by how much a padding that is taken from the input must be smaller than it
@@ -61,14 +61,15 @@ _ROOM = {"reflect": 1, "circular": 0}
 def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size, Size]]) -> None:
     if a.padding == "same" and max(per_dimension(a.stride, n)) > 1:
         refuse("`padding: same` needs a stride of 1", "padding")
-    if a.padding_mode == "zeros" and min(min(pair) for pair in paddings) < 0:
+    if a.padding_mode == "zeros" and min(before for before, _ in paddings) < 0:
         refuse("`padding` must be 0 or more", "padding")
     room = _ROOM.get(a.padding_mode)
     if room is None:
         return
-    for pair, size in zip(paddings, x.shape[-n:], strict=True):
-        if max(pair) > size - room:
-            refuse(f"`padding_mode: {a.padding_mode}` can't add {max(pair)} to a size of {size}")
+    for (before, both), size in zip(paddings, x.shape[-n:], strict=True):
+        most = max(before, both - before)
+        if most > size - room:
+            refuse(f"`padding_mode: {a.padding_mode}` can't add {most} to a size of {size}")
 
 
 def conv(n: int, a: Args, x: TensorType) -> TensorType:
@@ -78,8 +79,8 @@ def conv(n: int, a: Args, x: TensorType) -> TensorType:
     paddings = _paddings(n, a)
     _check_padding(n, a, x, paddings)
     axes = [
-        Axis(size, kernel, stride, before + after, dilation)
-        for size, kernel, stride, (before, after), dilation in zip(
+        Axis(size, kernel, stride, both, dilation)
+        for size, kernel, stride, (_, both), dilation in zip(
             x.shape[-n:],
             per_dimension(a.kernel_size, n),
             per_dimension(a.stride, n),
@@ -217,9 +218,9 @@ def _saved(n: int, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) 
     """The input, or a copy of it with the padding that the convolution can't add by itself."""
     x, paddings = xs[0], _paddings(n, a)
     if a.padding_mode == "zeros":
-        added = [abs(after - before) for before, after in paddings]
+        added = [abs(both - 2 * before) for before, both in paddings]
     else:
-        added = [before + after for before, after in paddings]
+        added = [both for _, both in paddings]
     sizes = [size + more for size, more in zip(x.shape[-n:], added, strict=True)]
     copy = 4 * math.prod(map(int, (*x.shape[:-n], *sizes)))
     mirrored = a.padding_mode in ("reflect", "replicate")  # these need the input as well

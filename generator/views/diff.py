@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ..graph import Graph
-from ..initial import Init
 from ..layers.base import REQUIRED, Args, Layer
-from ..literals import literal
 from ..plan import BATCHES
 from ..prediction import Prediction
 from ..sizes import plain, shape_text
-from ..tables import Table
-from ..trace import Call, propagate
-from .outline import shown_type
+from ..trace import call_names, propagate
+from .outline import shown_type, shown_value
 
 Facts = Mapping[str, str]
 
@@ -60,13 +56,9 @@ def _layers(graph: Graph) -> dict[str, Facts]:
     found: dict[str, Facts] = {}
     trace = propagate(graph, {**graph.sizes, "N": BATCHES[0]})
     names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
-    for call in trace.calls:
+    for key, call in zip(call_names(trace), trace.calls, strict=True):
         if call.layer is None:
             continue
-        name = _path(call)
-        key, number = name, 2
-        while key in found:
-            key, number = f"{name} (call {number})", number + 1
         reads = ", ".join(names.get(id(x), "?") for x in call.inputs)
         facts = {"reads": reads} if reads else {}
         facts |= _arguments(call.layer, call.a)
@@ -99,33 +91,14 @@ def _names(graph: Graph) -> list[Mapping[str, str]]:
     return found
 
 
-def _path(call: Call) -> str:
-    if call.node.target.strip("."):
-        return call.path
-    return ".".join(filter(None, (call.path, call.node.name)))
-
-
 def _arguments(layer: Layer, a: Args) -> Facts:
     """The arguments that are no defaults, by their values."""
     found = {}
     for arg in layer.args:
-        value = _text(getattr(a, arg.name))
-        if arg.default is REQUIRED or value != _text(plain(arg.default)):
+        value = shown_value(getattr(a, arg.name))
+        if arg.default is REQUIRED or value != shown_value(plain(arg.default)):
             found[arg.name] = value
     return found
-
-
-def _text(value: Any) -> str:
-    """A value as a spec has it, without the names that it came from."""
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_text, value))}]"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, Table):
-        return value.code
-    if isinstance(value, Init):
-        return value.source("tensor")
-    return literal(value) if value is None or isinstance(value, (bool, float, str)) else "a layer"
 
 
 def _weights(graph: Graph) -> dict[str, str]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..figures import Cost, Memory, figures
 from ..graph import Graph
+from ..initial import Init
+from ..layers.base import Nested
 from ..layers.tensor import TensorType
+from ..literals import literal
+from ..tables import Table
 from ..trace import Call, Trace, propagate
 
 
@@ -96,6 +101,21 @@ def shown_type(type_: TensorType) -> str:
         "N" if place == type_.batch else str(int(size)) for place, size in enumerate(type_.shape)
     ]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def shown_value(value: Any) -> str:
+    """An argument's value without the names that it came from."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(shown_value, value))}]"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, Table):
+        return value.code
+    if isinstance(value, Init):
+        return value.source("tensor")
+    if isinstance(value, Nested):
+        return value.row.name
+    return literal(value) if value is None or isinstance(value, (bool, float, str)) else "a value"
 
 
 class _Tree:

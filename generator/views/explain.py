@@ -1,0 +1,300 @@
+"""`netgen explain`: why the numbers of a layer are what they are, back to the network's input."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from ..derivation import Derivation, Derived, derive_call
+from ..diagnostics import Diagnostic, NetgenError, SpecPath, printable
+from ..graph import Placeholder
+from ..hints import closest
+from ..layers.base import Nested, parameter_count
+from ..layers.tensor import TensorType
+from ..plan import BATCHES
+from ..prediction import Prediction
+from ..sizes import bracketed, plain, symbols_in
+from ..trace import Call, call_names, propagate
+from .outline import shown_type, shown_value
+
+MOST_PARTS = 6  # of a sum that anyone would read
+Rows = list[tuple[str, ...]]
+
+
+def explain(found: Prediction, layer: str) -> str:
+    """What a layer, block or container of the network infers and gives, and why.
+
+    Raises `NetgenError` if there is none of this name.
+    """
+    return "\n".join([*_Explained(found).lines(layer), ""])
+
+
+class _Explained:
+    """A network with where each of its values comes from."""
+
+    def __init__(self, found: Prediction) -> None:
+        self.source, self.graph = found.source, found.graph
+        self.sizes = {**self.graph.sizes, "N": BATCHES[0]}
+        self.trace = propagate(self.graph, self.sizes)
+        self.names = call_names(self.trace)
+        self.derivations: dict[int, Derivation] = {}
+        self.inputs = {id(x): p for x, p in zip(self.trace.inputs, self.graph.inputs, strict=True)}
+        self.used: dict[tuple[int | None, str], None] = {}  # names that were told of, by scope
+        self.makers: dict[int, tuple[int, str]] = {}
+        for number, call in enumerate(self.trace.calls):
+            for port, x in call.outputs.items():
+                if id(x) not in self.inputs:
+                    self.makers.setdefault(id(x), (number, port))
+
+    def lines(self, layer: str) -> Iterator[str]:
+        number = self.number(layer)
+        call = self.trace.calls[number]
+        kind = call.node.row.name if call.node.row is not None else call.node.kind
+        yield f"{self.names[number]}: {kind}, {self.source.locate(call.node.path, key=True)}"
+        reads = [(self.name_of(x), shown_type(x)) for x in call.inputs]
+        several = len(call.outputs) > 1
+        gives = [(port if several else "", shown_type(x)) for port, x in call.outputs.items()]
+        yield from _columns(
+            [*(("reads", *row) for row in reads), *(("gives", *row) for row in gives)]
+        )
+        wanted = [(x, dim) for x in call.outputs.values() for dim in range(x.rank)]
+        if call.layer is None:
+            yield from _titled("arguments", self.block_arguments(number))
+        elif call.layer.imported:
+            yield f"its shapes are what `{call.layer.imported}` gives"
+        else:
+            found = self.derivation(number)
+            yield from _titled("arguments", self.arguments(number, found))
+            yield from _titled("sizes", _sizes(call, found))
+            yield from _titled("weights", _weights(found))
+            told = [*found.inferred.values(), *found.outputs.values()]
+            told += [shape for _, shape in found.weights]
+            wanted = [(call.inputs[p], d) for shape in told for x in shape for p, d in x.reads]
+        yield from _titled("back to the input", self.origins(wanted))
+        yield from _titled("names", self.meanings())
+        yield from self.footnote()
+
+    def number(self, name: str) -> int:
+        """The number of the call that is meant."""
+        if name in self.names:
+            return self.names.index(name)
+        message = f"the network has no layer `{printable(name)}`"
+        names = [known for known in self.names if known]
+        help = closest(name, names) or "`netgen show` lists the layers"
+        where = self.source.locate(("layers",), key=True)
+        raise NetgenError(Diagnostic("NG204", message, where, help=help))
+
+    def name_of(self, x: TensorType) -> str:
+        """What gives a value."""
+        if id(x) in self.inputs:
+            return f"the input {self.inputs[id(x)].name}"
+        number, port = self.makers[id(x)]
+        several = len(self.trace.calls[number].outputs) > 1
+        return f"{self.names[number]}.{port}" if several else self.names[number]
+
+    def derivation(self, number: int) -> Derivation:
+        if number not in self.derivations:
+            self.derivations[number] = derive_call(self.trace.calls[number])
+        return self.derivations[number]
+
+    def line(self, path: SpecPath) -> str:
+        return f"line {self.source.locate(path, key=True).line}"
+
+    # what is told of one call
+
+    def arguments(self, number: int, found: Derivation) -> Rows:
+        """Each argument with its value, and who says so."""
+        rows: Rows = []
+        node = self.trace.calls[number].node
+        for name, value in node.args.items():
+            why = "default"
+            if name in found.inferred:
+                why = f"inferred: {', '.join(x.formula for x in found.inferred[name])}"
+            elif name in node.places:
+                why = f"{self.line(node.places[name])}{self.expression(value, number)}"
+            rows.append((name, shown_value(plain(value)), why))
+            inner = value.args.items() if isinstance(value, Nested) else ()
+            for key, part in inner:
+                told = self.expression(part, number).removeprefix(" ")
+                rows.append((f"{name}.{key}", shown_value(plain(part)), told))
+        return rows
+
+    def block_arguments(self, number: int) -> Rows:
+        """The values of a block's parameters in this use."""
+        use = self.trace.calls[number].node.use
+        names = [parameter.name for parameter in use.graph.params] if use is not None else []
+        return [(name, *self.meaning(name, number)) for name in names]
+
+    # names
+
+    def expression(self, value: object, number: int) -> str:
+        """The expression of a value over names of the scope that a call stands in, if it is one."""
+        names = {symbol.name for symbol in symbols_in(value)}
+        text = getattr(value, "code", "")
+        if not (names and text):
+            return ""
+        scope = self.scope(number)
+        self.used |= {(scope, name): None for name in sorted(names)}
+        return f" = {text}"
+
+    def scope(self, number: int) -> int | None:
+        """The number of the call of the block that a call stands in; ``None`` in the network."""
+        for outer, call in enumerate(self.trace.calls[number + 1 :], number + 1):
+            if call.begins <= number and call.node.use is not None:
+                return outer
+        return None
+
+    def meanings(self) -> Rows:
+        """What the names are that were told of, and those that these are made of."""
+        rows: Rows = []
+        told = 0
+        while told < len(self.used):  # what is told of a name may name others
+            scope, name = list(self.used)[told]
+            told += 1
+            label = name if scope is None else f"{name} of {self.names[scope]}"
+            rows.append((label, *self.meaning(name, scope)))
+        return rows
+
+    def meaning(self, name: str, scope: int | None) -> tuple[str, str]:
+        """The value of a name, and who gives it."""
+        if scope is None:
+            value = self.graph.values.get(name, self.sizes.get(name))
+            place = next((p for p in ("params", "sizes") if name in self.values(p)), "layers")
+            return shown_value(value), self.line((place, name))
+        use = self.trace.calls[scope].node.use
+        assert use is not None
+        value = shown_value(use.graph.values.get(name))
+        if name in use.given:
+            return value, f"{self.line(use.path)}{self.expression(use.given[name], scope)}"
+        declared = name in {p.name for p in use.graph.params}
+        return (
+            value,
+            f"{self.line(('blocks', use.block, 'params', name))}" if declared else "inferred",
+        )
+
+    def values(self, key: str) -> Mapping[str, Any]:
+        found = self.source.values.get(key)
+        return found if isinstance(found, Mapping) else {}
+
+    # the way back
+
+    def origins(self, wanted: Sequence[tuple[TensorType, int]]) -> Rows:
+        """Where sizes come from: a row for each layer that works one out, inputs at the end."""
+        waiting, seen = deque(wanted), set()
+        rows: dict[tuple[str, ...], bool] = {}  # whether the size is the one before
+        last: dict[tuple[str, ...], bool] = {}
+        while waiting:
+            x, dim = waiting.popleft()
+            if (id(x), dim) in seen or dim == x.batch:
+                continue
+            seen.add((id(x), dim))
+            if id(x) in self.inputs:
+                last[self.written(self.inputs[id(x)], dim)] = False
+                continue
+            number, port = self.makers[id(x)]
+            call = self.trace.calls[number]
+            if call.layer is None or call.layer.imported:
+                own = (str(int(x.shape[dim])), "as its class gives it", self.name_of(x))
+                rows[own] = False
+                continue
+            size = self.derivation(number).outputs[port][dim]
+            before = [(call.inputs[place], d) for place, d in size.reads]
+            if size.kept:
+                waiting.extendleft(before)
+                continue
+            waiting.extend(before)
+            same = [int(x.shape[dim]) for x, dim in before] == [size.value]
+            rows[self.worked_out(number, size)] = same
+        return [*_shortened(rows), *last]
+
+    def worked_out(self, number: int, size: Derived) -> tuple[str, ...]:
+        """A size that a layer gives, with its arithmetic in numbers."""
+        node = self.trace.calls[number].node
+        where = f"{self.names[number]}, {self.line(node.path)}"
+        if size.numbers != str(size.value):
+            return (str(size.value), f"= {size.numbers}", where)
+        expression = self.expression(node.args.get(size.formula), number)
+        told = f" = {size.formula}" if expression != f" = {size.formula}" else ""
+        return (str(size.value), f"{told}{expression}".strip(), where)
+
+    def written(self, x: Placeholder, dim: int) -> tuple[str, ...]:
+        """A size of an input, as the spec has it."""
+        values = self.source.values
+        path: SpecPath = ("inputs", x.name) if "inputs" in values else ("input",)
+        shape = values["inputs"][x.name] if "inputs" in values else values["input"]
+        shape = shape["shape"] if isinstance(shape, Mapping) else shape
+        size = shape[dim - (x.type.rank - len(shape))]
+        value = self.sizes.get(str(size), int(x.type.shape[dim]))
+        told = "" if size == value else f"= {printable(str(size))}"
+        return (str(value), told, f"the input {x.name}, {self.line(path)}")
+
+    def footnote(self) -> Iterator[str]:
+        sizes = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+        if len(self.sizes) > 1:
+            yield f"worked out for {sizes}"
+
+
+def _shortened(rows: Mapping[tuple[str, ...], bool]) -> Iterator[tuple[str, ...]]:
+    """The rows, but few of those in a line that give the size that they read."""
+    for same, group in groupby(rows, key=lambda row: (rows[row], row[0])):
+        members = list(group)
+        if not same[0] or len(members) < 4:
+            yield from members
+        else:
+            yield members[0]
+            yield (members[0][0], f"the same in {len(members) - 2} more", "")
+            yield members[-1]
+
+
+def _sizes(call: Call, found: Derivation) -> Rows:
+    rows: Rows = []
+    for port, shape in found.outputs.items():
+        several = len(found.outputs) > 1
+        for dim, size in enumerate(shape):
+            batch = dim == call.outputs[port].batch
+            name = f"{port}[{dim}]" if several else f"output[{dim}]"
+            rows += _told(name, size, "N" if batch else str(size.value))
+    return rows
+
+
+def _weights(found: Derivation) -> Rows:
+    rows: Rows = []
+    for weight, shape in found.weights:
+        formulas = bracketed(size.formula for size in shape)
+        rows.append(
+            (
+                weight.name or "itself",
+                bracketed(str(int(size)) for size in weight.shape),
+                f"= {formulas}",
+            )
+        )
+    if rows:
+        weights = [weight for weight, _ in found.weights]
+        parts = [" * ".join(str(int(s)) for s in w.shape) or "1" for w in weights if w.trainable]
+        told = f"= {' + '.join(parts)}" if 0 < len(parts) <= MOST_PARTS else ""
+        rows.append(("parameters", f"{parameter_count(weights):,}", told))
+    return rows
+
+
+def _told(name: str, size: Derived, value: str) -> Rows:
+    """A size with its formula and, if that is more than a name, with the numbers in it."""
+    rows: Rows = [(name, value, f"= {size.formula}")]
+    if size.formula not in size.names and size.formula != size.numbers:
+        rows.append(("", "", f"= {size.numbers}"))
+    return rows
+
+
+def _titled(title: str, rows: Rows) -> Iterator[str]:
+    if rows:
+        yield ""
+        yield title
+        yield from _columns(rows)
+
+
+def _columns(rows: Rows) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells)}".rstrip()

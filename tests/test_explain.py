@@ -1,0 +1,150 @@
+"""`netgen explain`: the arithmetic that is told gives the numbers that it is told of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from torch_netgen.derivation import Derivation, derive, derive_call
+from torch_netgen.layers import CATALOGUE
+from torch_netgen.layers.base import Refusal
+from torch_netgen.layers.models import read_arguments
+from torch_netgen.layers.tensor import TensorType
+from torch_netgen.prediction import check_source
+from torch_netgen.shapes import Applied, apply
+from torch_netgen.source import read
+from torch_netgen.trace import propagate
+from torch_netgen.views.explain import explain
+
+from .cases import Case, Draw, draw
+from .conftest import CONFIGS, ROOT
+from .oracle import nested
+from .test_cli import netgen
+
+NAME = re.compile(r"\$|[A-Za-z_]\w*+(?!\()")  # of anything but a function
+EXPLAINED = ROOT / "tests" / "golden" / "explained"
+
+
+def hold(told: Derivation, outputs: Iterable[tuple[int, ...]], weights: list[object]) -> int:
+    """Hold each formula, worked out by Python, against the number that it is said to give."""
+    pairs = [
+        (size, number)
+        for shape, real in zip(told.outputs.values(), outputs, strict=True)
+        for size, number in zip(shape, real, strict=True)
+    ]
+    assert [weight for weight, _ in told.weights] == weights
+    pairs += [
+        (size, number)
+        for weight, shape in told.weights
+        for size, number in zip(shape, weight.shape, strict=True)
+    ]
+    for size, number in pairs:
+        assert size.value == number
+        assert eval(size.numbers, {}) == number, size
+        assert size.formula in size.names or not size.names or size.formula != size.numbers
+    return sum(bool(size.names) for size, _ in pairs)
+
+
+def applied(case: Case) -> tuple[Applied, list[TensorType], dict[str, TensorType]] | None:
+    """A random layer, applied; nothing where netgen refuses it."""
+    row, written = CATALOGUE[case.layer], nested(case.args | case.options)
+    args = written if isinstance(written, str) else read_arguments(row, written)
+    if isinstance(args, (str, list)):
+        return None
+    inputs = [TensorType(x.shape, x.dtype, None, bound=x.high) for x in case.inputs]
+    named = {name: TensorType(x.shape, x.dtype, None) for name, x in case.named.items()}
+    try:
+        return apply(row, args, inputs, named), inputs, named
+    except Refusal:
+        return None
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_formulas_of_random_layers_give_their_sizes(name: str) -> None:
+    draws, row, told = Draw(f"explained {name}"), CATALOGUE[name], 0
+    for _ in range(40):
+        case = draw(draws, name)
+        found = applied(case)
+        if found is not None:
+            result, inputs, named = found
+            derivation = derive(row, result.a, inputs, named, case.args | case.options)
+            shapes = [tuple(map(int, y.shape)) for y in result.outputs.values()]
+            told += hold(derivation, shapes, list(row.weights(result.a)))
+    assert told
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_formulas_of_networks_give_their_sizes(path: Path) -> None:
+    graph = check_source(read(path), {}).graph
+    for call in propagate(graph, {**graph.sizes, "N": 3}).calls:
+        if call.layer is not None:
+            shapes = [tuple(map(int, y.shape)) for y in call.outputs.values()]
+            hold(derive_call(call), shapes, list(call.layer.weights(call.a)))
+
+
+def equations(text: str) -> list[tuple[int, str]]:
+    """The numbers with the arithmetic that is told of them on the way back to the input."""
+    (_, way) = text.split("\nback to the input\n")
+    found = re.findall(r"^  (\d+) += (.+?)(?:  |$)", way.partition("\n\n")[0], re.MULTILINE)
+    return [(int(value), told) for value, told in found if not NAME.search(told)]
+
+
+@pytest.mark.parametrize(
+    ("config", "layer"),
+    [
+        ("lenet", "conv1"),
+        ("lenet", "fc1"),
+        ("resnet18", "layer2.0"),
+        ("resnet18", "layer2.0.downsample.0"),
+        ("densenet121", "classifier"),
+        ("gpt2", "lm_head"),
+        ("transformer_classifier", "encoder"),
+        ("unet", "up1.concat"),
+    ],
+)
+def test_explanations_are_as_reviewed(
+    config: str, layer: str, request: pytest.FixtureRequest
+) -> None:
+    run = netgen("explain", f"configs/{config}.yaml", layer, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    expected = EXPLAINED / f"{config}-{layer}.txt"
+    if request.config.getoption("--renew"):
+        expected.write_text(run.stdout, encoding="utf-8")
+    assert run.stdout == expected.read_text(encoding="utf-8")
+    for value, told in equations(run.stdout):
+        assert eval(told, {}) == value
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_layer_of_the_end_is_explained_back_to_an_input(path: Path) -> None:
+    found = check_source(read(path), {})
+    node = next(node for node in reversed(found.graph.nodes) if node.kind != "absent")
+    name = node.target if node.target.strip(".") else node.name
+    for value, told in equations(explain(found, name)):
+        assert eval(told, {}) == value, (value, told)
+
+
+def test_names_lead_to_where_they_are_given(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(
+        "name: Net\ninput: [3, $size, 8]\nparams: {size: 8, width: 4}\n"
+        "blocks:\n  Wide:\n    params: {channels: 2}\n"
+        "    layers: [{Conv2d: [$(2 * channels), 3]}]\n"
+        "layers:\n- Wide: {channels: $(width + 1)}\n- Flatten\n- Linear: {name: fc, out_features: 2}\n"
+    )
+    run = netgen("explain", "net.yaml", "fc", "--set", "size=9", cwd=tmp_path)
+    lines = [" ".join(line.split()) for line in run.stdout.splitlines()]
+    assert "420 = 10 * 7 * 6 flatten, line 10" in lines
+    assert "10 = out_channels = 2 * channels wide1.conv1, line 7" in lines
+    assert "9 = $size the input x, line 2" in lines
+    assert "channels of wide1 5 line 9 = width + 1" in lines
+    assert "width 4 line 3" in lines
+
+
+def test_a_layer_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
+    run = netgen("explain", str(ROOT / "configs" / "lenet.yaml"), "conv3", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "error[NG204]: the network has no layer `conv3`" in run.stderr
+    assert "did you mean `conv2`?" in run.stderr
+    assert not run.stdout
