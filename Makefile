@@ -5,9 +5,9 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
+SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed -o -path '*/assets/*')
 
-.PHONY: baselines configs test oracle fuzz levels figures golden lint types clean
+.PHONY: baselines configs test oracle fuzz levels figures pictures golden lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -31,6 +31,9 @@ levels: $(INSTALLED)  ## which config passes which proof, into docs/; takes an h
 
 figures: $(INSTALLED)  ## times and memory of every config on this machine's devices, into docs/
 	$(BIN)/python -m tests.device_figures
+
+pictures: $(INSTALLED)  ## the pictures of the documentation, drawn anew; needs Chromium
+	$(BIN)/python -m tests.pictures
 
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py tests/test_show.py tests/test_explain.py --renew

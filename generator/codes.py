@@ -216,6 +216,10 @@ CODES = {
         "the generated file is not what the spec gives",
         "Run `netgen build` and keep its result beside the spec; the diff shows what has changed.",
     ),
+    "NG504": Code(
+        "what is needed to draw pictures is not installed",
+        "Install the extra: `pip install 'torch-netgen[graph]'`. `.dot` and `.mmd` files need nothing.",
+    ),
     "NG601": Code(
         "a mistake of netgen's own",
         "Please report it with the spec. Nothing was written.",

@@ -74,25 +74,26 @@ def check_target(path: Path, *, force: bool) -> None:
         raise NetgenError(Diagnostic("NG502", message, help=help))
 
 
-def write(path: Path, text: str) -> None:
-    """Put the text in place of what stands at the path, whole or not at all.
+def write(path: Path, content: str | bytes) -> None:
+    """Put text or an image in place of what stands at the path, whole or not at all.
 
     It has no name until it is complete, where the system knows nameless files: a kill at any
     moment leaves nothing behind.
     """
+    data = content.encode() if isinstance(content, str) else content
     real = Path(os.path.realpath(path))  # of a link, what it points to
     try:
         try:
-            _write_nameless(real, text)
+            _write_nameless(real, data)
         except _NoSuchFiles:
-            _write_named(real, text)
+            _write_named(real, data)
     except OSError as error:
         _refuse(path, (error.strerror or str(error)).lower())
 
 
-def _write_nameless(path: Path, text: str) -> None:
+def _write_nameless(path: Path, data: bytes) -> None:
     with _nameless(path.parent) as descriptor:
-        _fill(descriptor, text, _mode(path))
+        _fill(descriptor, data, _mode(path))
         temporary = path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}"
         with _undisturbed():
             # with a `src_dir_fd` (which an absolute path does not need) links are followed
@@ -133,10 +134,10 @@ def _nameless(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _write_named(path: Path, text: str) -> None:
+def _write_named(path: Path, data: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
-        _fill(descriptor, text, _mode(path))
+        _fill(descriptor, data, _mode(path))
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -145,8 +146,8 @@ def _write_named(path: Path, text: str) -> None:
     _rename(Path(name), path)
 
 
-def _fill(descriptor: int, text: str, mode: int) -> None:
-    data = memoryview(text.encode())
+def _fill(descriptor: int, content: bytes, mode: int) -> None:
+    data = memoryview(content)
     while data:
         data = data[os.write(descriptor, data) :]
     os.fchmod(descriptor, mode)

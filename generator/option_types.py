@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
+from pathlib import Path
 
 from .levels import in_order
 
@@ -37,6 +38,14 @@ def count(text: str, most: int = 10**6) -> int:
 
 def jobs(text: str) -> int:
     return count(text, 64)
+
+
+def picture_file(text: str) -> Path:
+    """A file whose suffix tells what to draw."""
+    path, known = Path(text), (".svg", ".png", ".html", ".dot", ".mmd")
+    if path.suffix not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} ends with none of {', '.join(known)}")
+    return path
 
 
 def size(text: str) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .prediction import Prediction
 
 
-VIEWS = ("show", "explain", "diff")
+VIEWS = ("show", "explain", "graph", "diff")
 
 
 def jobs_of(options: Namespace) -> list[Job]:
@@ -95,6 +95,10 @@ def _view(options: Namespace) -> View | None:
         from .views.explain import explain
 
         return partial(explain, layer=options.layer)
+    if options.verb == "graph":
+        from .views.graph import graph
+
+        return partial(graph, output=options.output, depth=options.depth)
     if options.verb != "show":
         return None
     from .views.show import show

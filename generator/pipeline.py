@@ -15,7 +15,7 @@ from .files import check_target, write
 from .graph import Graph
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .places import Places
-from .prediction import check_source
+from .prediction import Prediction, check_source
 from .records import inputs_text
 from .smoke import Worker
 from .source import Source
@@ -123,22 +123,27 @@ def build_source(
     """
     ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
     found = check_source(source, overrides, strict=strict, ask=ask)
-    # black is for specs that can be built
-    from .audit import audit
-    from .render import render
-
-    graph, plan, classes = found.graph, found.plan, found.classes
-    name = Path(source.name).name
-    text = render(classes, name, inputs_text(source.text, overrides))
-    audit(text, {row.name: row.imported for row in graph.imports})
+    graph, plan = found.graph, found.plan
+    text = rendered(found)
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
         proofs = worker.prove(text, plan, demand, Places(source, graph).locate)
     doubts = _doubts(proofs, found.allowed)
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))
-    graph = replace(graph, params=classes[-1].params)
+    graph = replace(graph, params=found.classes[-1].params)
     return Result(text, graph, plan.figures, proofs, warnings=(*found.warnings, *doubts))
+
+
+def rendered(found: Prediction) -> str:
+    """The source of a spec that can be built."""
+    from .audit import audit
+    from .render import render  # black is for specs that can be built
+
+    inputs = inputs_text(found.source.text, found.overrides)
+    text = render(found.classes, Path(found.source.name).name, inputs)
+    audit(text, {row.name: row.imported for row in found.graph.imports})
+    return text
 
 
 def _doubts(proofs: Sequence[Proof], allowed: Sequence[str]) -> tuple[Diagnostic, ...]:

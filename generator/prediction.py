@@ -49,6 +49,7 @@ class Prediction:
     """
 
     source: Source
+    overrides: Mapping[str, Any]
     graph: Graph
     plan: Plan
     classes: tuple[Graph, ...]
@@ -80,7 +81,9 @@ def check_source(
     warnings = tuple(in_file_order(doubts))
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
-    return Prediction(source, graph, plan, classes, warnings, tuple(reading.document.allow))
+    return Prediction(
+        source, overrides, graph, plan, classes, warnings, tuple(reading.document.allow)
+    )
 
 
 def _overwritten(reading: Reading, plan: Plan) -> Iterable[Diagnostic]:

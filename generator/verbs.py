@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .levels import DEFAULT_LEVELS, LEVELS, TIMEOUT
-from .option_types import count, device, jobs, levels, seconds, size
+from .option_types import count, device, jobs, levels, picture_file, seconds, size
 from .version import __version__
 
 _EXAMPLES = """\
@@ -22,6 +22,7 @@ examples:
   netgen check *.yaml                         are the specs right? nothing is written or run
   netgen show lenet.yaml --batch 16           its layers, shapes, parameters and memory
   netgen explain lenet.yaml fc1               why its numbers are what they are
+  netgen graph lenet.yaml -o lenet.html       a page with its picture, numbers and source
   netgen diff old.yaml new.yaml               what has changed, and which weights still load
   netgen layers Conv2d                        what a type of layer takes, infers and gives
 """
@@ -171,6 +172,24 @@ def _layer_of_spec(explain: argparse.ArgumentParser) -> None:
     explain.add_argument("layer", metavar="LAYER", help=help)
 
 
+def _graph_arguments(graph: argparse.ArgumentParser) -> None:
+    graph.add_argument(
+        "-o",
+        "--output",
+        type=picture_file,
+        required=True,
+        metavar="FILE",
+        help="what to write: .svg, .png, .html (a page to look around in), .dot or .mmd (Mermaid)",
+    )
+    graph.add_argument(
+        "--depth",
+        type=count,
+        default=1,
+        metavar="N",
+        help="how deep to look into blocks and containers at first (default: 1, not at all)",
+    )
+
+
 def _telling_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--strict", action="store_true", help="take warnings for errors")
     verb.add_argument(
@@ -206,6 +225,11 @@ _VERBS: dict[str, Any] = {
         "why the numbers of a layer are what they are, back to the input",
         "Why each inferred number and each size of a layer is what it is, back to the input.",
         *(_configs(1, _SPEC), _layer_of_spec, _common_arguments),
+    ),
+    "graph": (
+        "draw a spec: as svg or png, as a page, for Graphviz or Mermaid",
+        "Draw a spec, worked out without torch: blocks as boxes that nest, skips as skips.",
+        *(_configs(1, _SPEC), _graph_arguments, _common_arguments),
     ),
     "diff": (
         "how two specs differ in layers, shapes, parameters and weights",

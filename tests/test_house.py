@@ -16,6 +16,7 @@ ROOMS = {
     "black": {"render.py"},
     "jinja2": {"render.py"},
     "pydantic": {"spec.py", "layers/models.py"},
+    "pygraphviz": {"views/dot.py"},
     "torch": {"pipeline.py", "worker.py", "proofs/"},  # in the pipeline only for the types
     "yaml": {"source.py"},
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from ..derivation import Derivation, Derived, derive_call
 from ..diagnostics import Diagnostic, NetgenError, SpecPath, printable
@@ -28,10 +27,11 @@ def explain(found: Prediction, layer: str) -> str:
 
     Raises `NetgenError` if there is none of this name.
     """
-    return "\n".join([*_Explained(found).lines(layer), ""])
+    explained = Explained(found)
+    return "\n".join([*explained.lines(explained.number(layer)), ""])
 
 
-class _Explained:
+class Explained:
     """A network with where each of its values comes from."""
 
     def __init__(self, found: Prediction) -> None:
@@ -48,8 +48,9 @@ class _Explained:
                 if id(x) not in self.inputs:
                     self.makers.setdefault(id(x), (number, port))
 
-    def lines(self, layer: str) -> Iterator[str]:
-        number = self.number(layer)
+    def lines(self, number: int) -> Iterator[str]:
+        """What there is to say of a call."""
+        self.used.clear()
         call = self.trace.calls[number]
         kind = call.node.row.name if call.node.row is not None else call.node.kind
         yield f"{self.names[number]}: {kind}, {self.source.locate(call.node.path, key=True)}"
@@ -161,7 +162,9 @@ class _Explained:
         """The value of a name, and who gives it."""
         if scope is None:
             value = self.graph.values.get(name, self.sizes.get(name))
-            place = next((p for p in ("params", "sizes") if name in self.values(p)), "layers")
+            place = next(
+                (p for p in ("params", "sizes") if name in self.source.values.get(p, {})), "layers"
+            )
             return shown_value(value), self.line((place, name))
         use = self.trace.calls[scope].node.use
         assert use is not None
@@ -173,10 +176,6 @@ class _Explained:
             value,
             f"{self.line(('blocks', use.block, 'params', name))}" if declared else "inferred",
         )
-
-    def values(self, key: str) -> Mapping[str, Any]:
-        found = self.source.values.get(key)
-        return found if isinstance(found, Mapping) else {}
 
     # the way back
 

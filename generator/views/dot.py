@@ -1,0 +1,180 @@
+"""A picture in Graphviz's language, in Mermaid's, and drawn."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import os
+import re
+import sys
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from ..diagnostics import Diagnostic, NetgenError
+from .picture import Arrow, Box, Picture
+
+FONT = "Helvetica"  # Graphviz knows its widths, wherever it runs
+# fill and border of each group of boxes
+COLOURS = {
+    "activation": ("#fdebd3", "#d9822b"),
+    "attention": ("#fbdbe6", "#c4407a"),
+    "block": ("#f5f7fa", "#5c7080"),
+    "conv": ("#d6e6ff", "#2f6fd0"),
+    "end": ("#ffffff", "#30404d"),
+    "linear": ("#e4dbfa", "#7157d9"),
+    "merge": ("#ffe0d6", "#d9480f"),
+    "norm": ("#e6eaee", "#7a8b99"),
+    "operation": ("#f4f4f4", "#8a9ba8"),
+    "pooling": ("#d3f2e0", "#1f8a55"),
+    "recurrent": ("#fbf0bd", "#a67908"),
+    "shape": ("#eef1f4", "#8a9ba8"),
+}
+_SVG = "http://www.w3.org/2000/svg"
+SKIP = "#d9480f"
+GRAPH = 'bgcolor="transparent" rankdir=TB nodesep=0.3 ranksep=0.35 fontname="{font}"'
+NODE = (
+    'shape=box style="rounded,filled" fontname="{font}" fontsize=12 margin="0.14,0.06" height=0.3'
+)
+EDGE = 'fontname="{font}" fontsize=9 fontcolor="#5c7080" color="#5c7080" arrowsize=0.6'
+
+
+def dot(picture: Picture) -> str:
+    """The picture in Graphviz's language."""
+    lines = [f"digraph {_quoted(picture.name)} {{", f"  {header()}"]
+    lines += _nested(picture, "", 1)
+    lines += [f"  {arrow.source} -> {arrow.target} [{edge(arrow)}];" for arrow in picture.arrows]
+    return "\n".join([*lines, "}", ""])
+
+
+def header() -> str:
+    """How all boxes and arrows look, unless they say otherwise."""
+    return f"graph [{GRAPH}]; node [{NODE}]; edge [{EDGE}];".replace("{font}", FONT)
+
+
+def _nested(picture: Picture, parent: str, level: int) -> Iterator[str]:
+    indent = "  " * level
+    around = {box.parent for box in picture.boxes}
+    for box in picture.boxes:
+        if box.parent != parent:
+            continue
+        if box.key not in around:
+            yield f"{indent}{box.key} [{node(box)}];"
+            continue
+        yield f"{indent}subgraph cluster_{box.key} {{"
+        yield f"{indent}  graph [{cluster(box)}];"
+        yield from _nested(picture, box.key, level + 1)
+        yield f"{indent}}}"
+
+
+def node(box: Box) -> str:
+    """The attributes of a box that shows nothing in it."""
+    fill, border = COLOURS[box.group]
+    title, second = (box.name, box.output) if box.group == "end" else (box.type, box.label)
+    notes = [second, *([f"{box.parameters:,} parameters"] if box.inner and box.parameters else [])]
+    small = "".join(f'<BR/><FONT POINT-SIZE="9">{html.escape(note)}</FONT>' for note in notes)
+    shape = ' shape=box style="rounded,filled,bold"' if box.inner else ""
+    shape = " shape=ellipse style=filled" if box.group == "end" else shape
+    label = f"<<B>{html.escape(title)}</B>{small}>"
+    return (
+        f'id={box.key} class={box.group} label={label} fillcolor="{fill}" color="{border}"{shape}'
+    )
+
+
+def cluster(box: Box) -> str:
+    """The attributes of a box around others."""
+    fill, border = COLOURS["block"]
+    label = _quoted(f"{box.type} {box.label}")
+    style = 'style="rounded,filled" labeljust=l fontsize=11 margin=10'
+    return f'id={box.key} class=block label={label} {style} fillcolor="{fill}80" color="{border}"'
+
+
+def edge(arrow: Arrow) -> str:
+    """The attributes of an arrow."""
+    look = f' class=skip style=dashed penwidth=1.4 color="{SKIP}"' if arrow.skip else ""
+    return f'label=" {arrow.shape}"{look}'
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def mermaid(picture: Picture) -> str:
+    """The picture in Mermaid's language, which READMEs on GitHub and GitLab draw."""
+    lines = ["flowchart TB"]
+    lines += _subgraphs(picture, "", 1)
+    for arrow in picture.arrows:
+        line = f'-. "{arrow.shape}" .->' if arrow.skip else f'-- "{arrow.shape}" -->'
+        lines.append(f"  {arrow.source} {line} {arrow.target}")
+    used = dict.fromkeys(box.group for box in picture.boxes)
+    for group in used:
+        fill, border = COLOURS[group]
+        lines.append(f"  classDef {group}_ fill:{fill},stroke:{border},color:#182026")
+    return "\n".join([*lines, ""])
+
+
+def _subgraphs(picture: Picture, parent: str, level: int) -> Iterator[str]:
+    indent = "  " * level
+    around = {box.parent for box in picture.boxes}
+    for box in picture.boxes:
+        if box.parent != parent:
+            continue
+        if box.key in around:
+            yield f'{indent}subgraph {box.key}["{_entities(box.type)} {_entities(box.label)}"]'
+            yield from _subgraphs(picture, box.key, level + 1)
+            yield f"{indent}end"
+            continue
+        second = box.output if box.group == "end" else box.type
+        text = f"{_entities(box.label)}<br/>{_entities(second)}"
+        ends = ('(["', '"])') if box.group == "end" else ('["', '"]')
+        yield f"{indent}{box.key}{ends[0]}{text}{ends[1]}:::{box.group}_"
+
+
+def _entities(text: str) -> str:
+    return "".join(c if c.isalnum() or c in " ._()-" else f"#{ord(c)};" for c in text)
+
+
+def drawn(picture: Picture, form: str) -> bytes:
+    """The picture as ``svg`` or ``png``, laid out by Graphviz."""
+    try:
+        import pygraphviz  # type: ignore[import-untyped]
+    except ImportError:
+        message = "pictures are laid out by Graphviz, which is not installed"
+        help = "`pip install 'torch-netgen[graph]'` brings it; `.dot` and `.mmd` need nothing"
+        raise NetgenError(Diagnostic("NG504", message, help=help)) from None
+    found = pygraphviz.AGraph(string=dot(picture))
+    with _quiet():
+        args = "-Gdpi=144" if form == "png" else ""
+        image: bytes = found.draw(format=form, prog="dot", args=args)
+    return _centred(image) if form == "svg" else image
+
+
+def _centred(svg: bytes) -> bytes:
+    """The picture with the text of each box in its middle, whatever font its reader has."""
+    ElementTree.register_namespace("", _SVG)
+    tree = ElementTree.fromstring(svg)
+    for group in tree.iter(f"{{{_SVG}}}g"):
+        box = next((found for found in group if found.tag.endswith(("path", "ellipse"))), None)
+        if not group.get("class", "").startswith("node") or box is None:
+            continue
+        corners = [float(x) for x in re.findall(r"(-?[\d.]+),", box.get("d", ""))]
+        middle = (min(corners) + max(corners)) / 2 if corners else float(box.get("cx", 0))
+        for text in group.iter(f"{{{_SVG}}}text"):
+            text.set("text-anchor", "middle")
+            text.set("x", f"{middle:.2f}")
+    image: bytes = ElementTree.tostring(tree, encoding="utf-8")
+    return image + b"\n"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what the system's font library says about its own files on standard error."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

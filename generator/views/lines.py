@@ -1,0 +1,109 @@
+"""Where each call of a network stands: in the spec, and in the generated source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from ..flow import forward_statements
+from ..graph import Graph, Node
+from ..prediction import Prediction
+from ..trace import Call, Trace
+
+
+def spec_line(found: Prediction, call: Call) -> int:
+    """The line of the spec that a call comes from."""
+    return found.source.locate(call.node.path, key=True).line
+
+
+def source_lines(found: Prediction, trace: Trace, text: str) -> tuple[tuple[int, ...], ...]:
+    """The lines of the generated source that make and call each module, for each call."""
+    classes = {
+        node.name: _Class(node, graph)
+        for graph in found.classes
+        for node in ast.parse(text).body
+        if isinstance(node, ast.ClassDef) and node.name == graph.name
+    }
+    scopes = _scopes(trace)
+    lines = []
+    for number, call in enumerate(trace.calls):
+        around = scopes[number]
+        use = None if around is None else trace.calls[around].node.use
+        graph, name = (found.graph, found.graph.name) if use is None else (use.graph, use.block)
+        prefix = "" if around is None else trace.calls[around].path
+        path = call.path.removeprefix(prefix).strip(".")
+        lines.append(tuple(sorted(classes[name].lines(graph, call.node, path))))
+    return tuple(lines)
+
+
+def _scopes(trace: Trace) -> list[int | None]:
+    """The number of the call of the block that each call stands in."""
+    found: list[int | None] = [None] * len(trace.calls)
+    for number, call in enumerate(trace.calls):
+        if call.node.use is not None:
+            for inside in range(call.begins, number):
+                if found[inside] is None:
+                    found[inside] = number
+    return found
+
+
+class _Class:
+    """A class of the generated file, with the lines of its attributes and calls."""
+
+    def __init__(self, node: ast.ClassDef, graph: Graph) -> None:
+        methods = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+        self.made = dict(_assignments(methods.get("__init__")))
+        forward = methods.get("forward")
+        body = [] if forward is None else forward.body
+        self.called: dict[int, set[int]] = {}
+        for statement, line in zip(forward_statements(graph), body, strict=False):
+            if statement.node is not None:
+                self.called.setdefault(statement.node, set()).update(_span(line))
+
+    def lines(self, graph: Graph, node: Node, path: str) -> set[int]:
+        """The lines for a call of the class: `path` is that of its module, from here on."""
+        attribute, *parts = path.split(".")
+        if attribute in self.made:
+            found = set(_span(_child(self.made[attribute], parts)))
+        else:  # perhaps a child of the class, which is a container itself
+            found = set(_span(_child(self.made[""], path.split(".")))) if "" in self.made else set()
+        for place, outer in enumerate(graph.nodes):
+            if any(inner is node for inner in _all(outer)):
+                found |= self.called.get(place, set())
+        return found
+
+
+def _assignments(method: ast.FunctionDef | None) -> Iterator[tuple[str, ast.expr]]:
+    """What is assigned to each attribute of ``self``."""
+    for item in ast.walk(method) if method is not None else ():
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Attribute):
+            yield item.targets[0].attr, item.value
+        elif isinstance(item, ast.Call) and ast.unparse(item.func) == "super().__init__":
+            if item.args:
+                yield "", item
+
+
+def _child(value: ast.expr, parts: list[str]) -> ast.expr:
+    """What stands in a container at a path, as far as that can be told from the source."""
+    for part in parts:
+        if not isinstance(value, ast.Call) or not part.isdecimal():
+            break
+        plain = value.args[0] if value.args and isinstance(value.args[0], ast.List) else None
+        children = plain.elts if isinstance(plain, ast.List) else value.args
+        before = children[: int(part) + 1]
+        if len(before) <= int(part) or any(isinstance(child, ast.Starred) for child in before):
+            break
+        value = before[-1]
+    return value
+
+
+def _span(node: ast.AST) -> Iterator[int]:
+    first = getattr(node, "lineno", 0)
+    return iter(range(first, (getattr(node, "end_lineno", None) or first) + 1))
+
+
+def _all(node: Node) -> Iterator[Node]:
+    """A call and those in it."""
+    yield node
+    for inner in node.body:
+        yield from _all(inner)

@@ -1,0 +1,82 @@
+"""One self-contained page: picture, numbers, spec and source, each leading to the others."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from ..diagnostics import Diagnostic, NetgenError
+from ..pipeline import rendered
+from ..plan import BATCHES
+from ..prediction import Prediction
+from ..trace import propagate
+from .dot import cluster, edge, header, node
+from .explain import Explained
+from .lines import source_lines, spec_line
+from .picture import Box, Picture, picture
+
+
+def page(found: Prediction, depth: int) -> str:
+    """The page of a network, with the blocks below a depth folded at first."""
+    drawing = picture(found.graph)
+    assets = files(__package__).joinpath("assets")
+    return Template(assets.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        title=html.escape(found.graph.name),
+        style=assets.joinpath("page.css").read_text(encoding="utf-8"),
+        script=assets.joinpath("page.js").read_text(encoding="utf-8"),
+        data=_script(_data(found, drawing, depth)),
+        graphviz=_script(_graphviz()),
+    )
+
+
+def _graphviz() -> str:
+    """Graphviz for browsers, as a JavaScript module."""
+    try:
+        return files("easydot.assets").joinpath("index.js").read_text(encoding="utf-8")
+    except ImportError:
+        message = "the page is laid out by Graphviz for browsers, which is not installed"
+        help = "`pip install 'torch-netgen[graph]'` brings it"
+        raise NetgenError(Diagnostic("NG504", message, help=help)) from None
+
+
+def _script(value: Any) -> str:
+    """A value as JSON that may stand in a script of a page, whatever is in it."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _data(found: Prediction, drawing: Picture, depth: int) -> dict[str, Any]:
+    trace = propagate(found.graph, {**found.graph.sizes, "N": BATCHES[0]})
+    text = rendered(found)
+    lines = source_lines(found, trace, text)
+    explained = Explained(found)
+
+    def told(box: Box) -> dict[str, Any]:
+        facts = {name: getattr(box, name) for name in "key parent name type output inner".split()}
+        facts |= {"parameters": box.parameters, "node": node(box), "cluster": cluster(box)}
+        if box.call is None:
+            return {**facts, "text": "", "spec": [], "source": []}
+        call = trace.calls[box.call]
+        why = "\n".join(explained.lines(box.call))
+        own = {"text": why, "spec": [spec_line(found, call)], "source": lines[box.call]}
+        return {**facts, **own}
+
+    return {
+        "style": header(),
+        "boxes": [told(box) for box in drawing.boxes],
+        "arrows": [
+            {
+                "source": a.source,
+                "target": a.target,
+                "shape": a.shape,
+                "skip": a.skip,
+                "look": edge(a),
+            }
+            for a in drawing.arrows
+        ],
+        "closed": sorted(drawing.at_depth(depth)),
+        "spec": found.source.text.splitlines(),
+        "source": text.splitlines(),
+    }

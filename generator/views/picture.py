@@ -1,0 +1,229 @@
+"""A network as boxes that nest and arrows between them, whatever it is drawn with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..graph import Graph
+from ..layers import FAMILIES, OPERATIONS
+from ..layers.base import Layer, parameter_count
+from ..layers.tensor import TensorType
+from ..plan import BATCHES
+from ..trace import Call, Trace, call_names, propagate
+
+# layers that look alike in a picture, by the families of the catalogue
+_GROUPS = {
+    "activation": "activation dropout",
+    "attention": "attention transformer stacks",
+    "conv": "conv",
+    "linear": "linear sparse",
+    "norm": "batchnorm instancenorm normalization",
+    "pooling": "pooling upsampling",
+    "recurrent": "rnn",
+    "shape": "shapes padding",
+}
+GROUPS = (*_GROUPS, "merge", "operation", "block", "end")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A call, an input or an output: what it is called, its type, what it gives.
+
+    `call` is its number in the trace, ``None`` at the ends of the network. `parent` is the `key`
+    of the box around it, empty if there is none; `inner` tells that there are boxes in it.
+    """
+
+    key: str
+    parent: str
+    name: str
+    type: str
+    group: str
+    output: str
+    parameters: int
+    call: int | None = None
+    inner: bool = False
+
+    @property
+    def label(self) -> str:
+        """The last part of its name."""
+        return self.name.rpartition(".")[2] if self.parent else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A value on its way: the keys of who gives and who reads it, and its shape.
+
+    A `skip` is what a merge reads that others have read on the way to it.
+    """
+
+    source: str
+    target: str
+    shape: str
+    skip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A network's boxes, outer ones before those in them, and the arrows between innermost ones."""
+
+    name: str
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+
+    def at_depth(self, depth: int) -> frozenset[str]:
+        """The boxes that are closed where one looks into `depth` - 1 boxes, one in the other."""
+        depths = {"": 0}
+        for box in self.boxes:
+            depths[box.key] = depths[box.parent] + 1
+        return frozenset(box.key for box in self.boxes if box.inner and depths[box.key] >= depth)
+
+    def folded(self, closed: Collection[str]) -> Picture:
+        """The picture without what stands in closed boxes; arrows end at these."""
+        shown: dict[str, str] = {"": ""}  # by whom each box is stood for
+        boxes = []
+        for box in self.boxes:
+            around = shown[box.parent]
+            hidden = around != box.parent or around in closed
+            shown[box.key] = around if hidden else box.key
+            if not hidden:
+                boxes.append(box)
+        arrows: dict[tuple[str, str, str], bool] = {}
+        for arrow in self.arrows:
+            way = (shown[arrow.source], shown[arrow.target], arrow.shape)
+            if way[0] != way[1]:
+                arrows[way] = arrow.skip and arrows.get(way, True)
+        met = tuple(Arrow(*way, skip) for way, skip in arrows.items())
+        return Picture(self.name, tuple(boxes), met)
+
+
+def picture(graph: Graph) -> Picture:
+    """The picture of a network, with nothing folded."""
+    trace = propagate(graph, {**graph.sizes, "N": BATCHES[0]})
+    live = _live(graph, trace)
+    names, parents = call_names(trace), _parents(trace)
+    inner = set(parents)
+    boxes = [
+        Box(f"i{place}", "", x.name, "input", "end", shape_of(type_), 0)
+        for place, (x, type_) in enumerate(zip(graph.inputs, trace.inputs, strict=True))
+    ]
+    for number in _outer_first(trace):
+        if number in live:
+            boxes.append(_box(trace, number, names[number], parents[number], number in inner))
+    boxes += [
+        Box(f"o{place}", "", key or "output", "output", "end", shape_of(trace.read(ref)), 0)
+        for place, (key, ref) in enumerate(graph.outputs)
+    ]
+    return Picture(graph.name, tuple(boxes), tuple(_arrows(graph, trace, live)))
+
+
+def _outer_first(trace: Trace) -> Iterator[int]:
+    """The numbers of all calls in the order in which they begin."""
+    order = sorted(range(len(trace.calls)), key=lambda n: (trace.calls[n].begins, -n))
+    return iter(order)
+
+
+def _parents(trace: Trace) -> list[int | None]:
+    """The number of the call that each call stands in; blocks that are containers are one box."""
+    parents: list[int | None] = [None] * len(trace.calls)
+    waiting: list[int] = []
+    for number, call in enumerate(trace.calls):
+        inside = [n for n in waiting if n >= call.begins]
+        if inside:
+            waiting = [n for n in waiting if n < call.begins]
+            for n in inside:
+                parents[n] = number
+        waiting.append(number)
+    return [_named(trace, parent, parents) for parent in parents]
+
+
+def _named(trace: Trace, number: int | None, parents: Sequence[int | None]) -> int | None:
+    while number is not None and _nameless(trace.calls[number]):
+        number = parents[number]
+    return number
+
+
+def _nameless(call: Call) -> bool:
+    node = call.node
+    return node.row is None and not (node.name or node.target.strip("."))
+
+
+def _live(graph: Graph, trace: Trace) -> set[int]:
+    """The calls that an output depends on, and those around them that have a box."""
+    needed = {id(trace.read(ref)) for _, ref in graph.outputs}
+    found: set[int] = set()
+    for number in reversed(range(len(trace.calls))):
+        call = trace.calls[number]
+        if any(id(x) in needed for x in call.outputs.values()):
+            if call.layer is not None:
+                needed |= {id(x) for x in call.inputs}
+            if not _nameless(call):
+                found.add(number)
+    return found
+
+
+def _box(trace: Trace, number: int, name: str, parent: int | None, inner: bool) -> Box:
+    call = trace.calls[number]
+    row = call.node.row
+    held = sum(
+        parameter_count(inside.layer.weights(inside.a))
+        for n, inside in enumerate(trace.calls[call.begins : number + 1], call.begins)
+        if inside.layer is not None and trace.first[inside.path] == n
+    )
+    return Box(
+        f"n{number}",
+        "" if parent is None else f"n{parent}",
+        name,
+        row.name if row is not None else call.node.kind,
+        "block" if call.layer is None else group_of(call.layer),
+        shape_of(call.output),
+        held,
+        number,
+        inner,
+    )
+
+
+def group_of(row: Layer) -> str:
+    """Which layers it looks like."""
+    if row.variadic:
+        return "merge"
+    if row.name in OPERATIONS or row.local:
+        return "operation"
+    family = next((f for f in FAMILIES if row in f.LAYERS), None)
+    name = "" if family is None else family.__name__.rpartition(".")[2]
+    return next((group for group, names in _GROUPS.items() if name in names.split()), "operation")
+
+
+def shape_of(type_: TensorType) -> str:
+    """The shape of one sample: ``64x56x56``."""
+    sizes = [str(int(size)) for dim, size in enumerate(type_.shape) if dim != type_.batch]
+    return "x".join(sizes) or "scalar"
+
+
+def _arrows(graph: Graph, trace: Trace, live: set[int]) -> Iterator[Arrow]:
+    makers: dict[int, str] = {id(x): f"i{place}" for place, x in enumerate(trace.inputs)}
+    ages = dict.fromkeys(makers.values(), -1)
+    calls = [(n, call) for n, call in enumerate(trace.calls) if call.layer is not None]
+    for number, call in calls:
+        for x in call.outputs.values():
+            makers.setdefault(id(x), f"n{number}")
+        ages[f"n{number}"] = number
+    calls = [(n, call) for n, call in calls if n in live]
+    readers = _readers(makers, (x for _, call in calls for x in call.inputs))
+    for number, call in calls:
+        sources = [makers[id(x)] for x in call.inputs]
+        newest = max((ages[source] for source in sources), default=-1)
+        for x, source in zip(call.inputs, sources, strict=True):
+            skip = ages[source] < newest and readers[source] > 1 and len(sources) > 1
+            yield Arrow(source, f"n{number}", shape_of(x), skip)
+    for place, (_, ref) in enumerate(graph.outputs):
+        x = trace.read(ref)
+        yield Arrow(makers[id(x)], f"o{place}", shape_of(x), False)
+
+
+def _readers(makers: Mapping[int, str], reads: Iterator[TensorType]) -> Mapping[str, int]:
+    """How many calls read what each box gives."""
+    found = dict.fromkeys(makers.values(), 0)
+    for x in reads:
+        found[makers[id(x)]] += 1
+    return found

@@ -1,0 +1,189 @@
+"""`netgen graph`: pictures have the layers, values and skips of the network, however they are folded."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from torch_netgen.pipeline import build_source
+from torch_netgen.prediction import check_source
+from torch_netgen.source import read
+from torch_netgen.trace import call_names, propagate
+from torch_netgen.views.dot import mermaid
+from torch_netgen.views.lines import source_lines, spec_line
+from torch_netgen.views.picture import Picture, picture
+
+from .conftest import CONFIGS, ROOT
+from .test_cli import netgen
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def picture_of(name: str, depth: int | None = None) -> Picture:
+    found = picture(check_source(read(ROOT / "configs" / f"{name}.yaml"), {}).graph)
+    return found if depth is None else found.folded(found.at_depth(depth))
+
+
+def named(found: Picture, *, skips: bool) -> set[tuple[str, str]]:
+    """The arrows by the names of their boxes."""
+    names = {box.key: box.name for box in found.boxes}
+    return {(names[a.source], names[a.target]) for a in found.arrows if a.skip or not skips}
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 9])
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_box_lies_on_a_way_from_an_input_to_an_output(path: Path, depth: int) -> None:
+    graph = check_source(read(path), {}).graph
+    whole = picture(graph)
+    found = whole.folded(whole.at_depth(depth))
+    seen = {""}
+    for box in found.boxes:
+        assert box.parent in seen, "what is around a box comes before it"
+        seen.add(box.key)
+    around = {box.parent for box in found.boxes}
+    inner = {box.key for box in found.boxes} - around
+    ends = [{a.source for a in found.arrows}, {a.target for a in found.arrows}]
+    assert ends[0] | ends[1] <= inner, "arrows begin and end at what shows nothing in it"
+    sources = {box.key for box in found.boxes if box.type in ("input", "Arange", "Parameter")}
+    unread = {f"i{n}" for n in range(len(graph.inputs))} - ends[0]
+    assert inner - sources <= ends[1], "what reads nothing is an input or a source"
+    assert {key for key in inner - unread if key[0] != "o"} <= ends[0]
+    assert all(a.source != a.target for a in found.arrows)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_arrows_are_what_the_layers_read(path: Path) -> None:
+    graph = check_source(read(path), {}).graph
+    trace = propagate(graph, {**graph.sizes, "N": 2})
+    found = picture(graph)
+    by_key = {box.key: box for box in found.boxes}
+    for box in found.boxes:
+        if box.call is None or trace.calls[box.call].layer is None:
+            continue
+        reads = [x for x in trace.calls[box.call].inputs]
+        arrows = [a for a in found.arrows if a.target == box.key]
+        for x, arrow in zip(reads, arrows, strict=True):
+            sizes = [str(int(s)) for dim, s in enumerate(x.shape) if dim != x.batch]
+            assert arrow.shape == ("x".join(sizes) or "scalar")
+            source = by_key[arrow.source]
+            if source.call is not None:
+                outputs = trace.calls[source.call].outputs.values()
+                assert any(x is output for output in outputs)
+    outside = [box for box in found.boxes if not box.parent]
+    assert sum(box.parameters for box in outside) >= graph.parameter_count  # ties count twice
+
+
+def test_skips_are_what_merges_read_from_before() -> None:
+    skips = named(picture_of("unet", 1), skips=True)
+    assert skips == {("inc", "up4"), ("down1", "up3"), ("down2", "up2"), ("down3", "up1")}
+    blocks = {(a, b) for a, b in named(picture_of("resnet18"), skips=True)}
+    assert blocks == {
+        ("maxpool", "layer1.0.add"),
+        *((f"layer{n}.0.relu (call 2)", f"layer{n}.1.add") for n in (1, 2, 3, 4)),
+    }
+    assert not named(picture_of("googlenet"), skips=True)
+    assert not named(picture_of("vgg16"), skips=True)
+
+
+def test_blocks_are_folded_unless_one_looks_into_them() -> None:
+    names = [box.name for box in picture_of("resnet18", 1).boxes]
+    assert names == ["x", "conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3",
+                     "layer4", "avgpool", "flatten", "fc", "output"]  # fmt: skip
+    deeper = {box.name for box in picture_of("resnet18", 2).boxes} - set(names)
+    assert deeper == {f"layer{n}.{k}" for n in (1, 2, 3, 4) for k in (0, 1)}
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("name", ["lenet", "resnet18", "googlenet", "unet", "gpt2"])
+def test_svg_shows_every_box_and_arrow(name: str, depth: int, tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / f"{name}.yaml")
+    run = netgen("graph", config, "-o", "net.svg", "--depth", str(depth), cwd=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "wrote net.svg\n", "")
+    tree = ElementTree.parse(tmp_path / "net.svg")
+    groups = [(g.get("class", "").split()[0], g) for g in tree.iter(f"{SVG}g")]
+    expected = picture_of(name, depth)
+    keys = {g.get("id") for kind, g in groups if kind in ("node", "cluster")}
+    assert keys == {box.key for box in expected.boxes}
+    texts = {g.get("id"): " ".join(t.text or "" for t in g.iter(f"{SVG}text")) for _, g in groups}
+    for box in expected.boxes:
+        assert box.label in texts[box.key]
+    edges = [g.findtext(f"{SVG}title") for kind, g in groups if kind == "edge"]
+    assert sorted(map(str, edges)) == sorted(f"{a.source}->{a.target}" for a in expected.arrows)
+
+
+def test_png_is_an_image(tmp_path: Path) -> None:
+    run = netgen("graph", str(ROOT / "configs" / "lenet.yaml"), "-o", "net.png", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    data = (tmp_path / "net.png").read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    assert height > 4 * width > 400
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_mermaid_says_the_same(path: Path) -> None:
+    whole = picture(check_source(read(path), {}).graph)
+    found = whole.folded(whole.at_depth(2))
+    lines = [line.strip() for line in mermaid(found).splitlines()]
+    assert lines[0] == "flowchart TB"
+    arrow = re.compile(r'(\w+) (--|-\.) "(.*)" (?:-->|\.->) (\w+)')
+    read_back = [m.groups() for m in map(arrow.fullmatch, lines) if m]
+    assert read_back == [
+        (a.source, "-." if a.skip else "--", a.shape, a.target) for a in found.arrows
+    ]
+    boxes = [line for line in lines if re.match(r"(subgraph )?[nio]\d+[\[(]", line)]
+    assert len(boxes) == len(found.boxes)
+    assert lines.count("end") == sum(line.startswith("subgraph") for line in lines)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
+    source = read(path)
+    found = check_source(source, {})
+    trace = propagate(found.graph, {**found.graph.sizes, "N": 2})
+    text = build_source(source, {}, None).source
+    lines, spec = text.splitlines(), source.text.splitlines()
+    for name, call, places in zip(
+        call_names(trace), trace.calls, source_lines(found, trace, text), strict=True
+    ):
+        assert places, name
+        shown = " ".join(lines[place - 1] for place in places)
+        last = call.node.target.strip(".").split(".")
+        if call.is_module and not last[-1].isdecimal():
+            assert f"self.{last[0]}" in shown or last[-1].rstrip("0123456789") in shown, name
+        if call.layer is not None and not call.node.places and call.node.callee is None:
+            assert call.node.row is not None
+            written = spec[spec_line(found, call) - 1]
+            assert call.node.row.name in written or "Reuse" in written or ":" in written
+
+
+@pytest.mark.parametrize(("suffix", "library"), [("svg", "pygraphviz"), ("html", "easydot.assets")])
+def test_what_is_not_installed_is_said(suffix: str, library: str, tmp_path: Path) -> None:
+    code = f"import sys; sys.modules[{library!r}] = None; from torch_netgen.cli import main; "
+    code += "sys.exit(main(sys.argv[1:]))"
+    args = ["graph", str(ROOT / "configs" / "lenet.yaml"), "-o", f"net.{suffix}"]
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code, *args],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr.startswith("error[NG504]: ")
+    assert "pip install 'torch-netgen[graph]'" in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_suffix_that_is_not_known_is_wrong_usage(tmp_path: Path) -> None:
+    run = netgen("graph", "net.yaml", "-o", "net.pdf", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "'net.pdf' ends with none of .svg, .png, .html, .dot, .mmd" in run.stderr
+
+
+def test_a_folder_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
+    config = str(ROOT / "configs" / "lenet.yaml")
+    run = netgen("graph", config, "-o", "nowhere/net.dot", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error[NG501]: can't write `nowhere/net.dot`")
