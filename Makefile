@@ -5,7 +5,7 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
+SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed)
 
 .PHONY: baselines configs test oracle fuzz levels figures golden lint types clean
 
@@ -33,7 +33,8 @@ figures: $(INSTALLED)  ## times and memory of every config on this machine's dev
 	$(BIN)/python -m tests.device_figures
 
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
-	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py --renew
+	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py \
+		tests/test_schema.py --renew
 
 lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .
