@@ -5,7 +5,7 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed -o -path '*/assets/*')
+SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*')
 
 .PHONY: baselines configs test oracle fuzz levels figures pictures golden lint types clean
 
@@ -36,7 +36,8 @@ pictures: $(INSTALLED)  ## the pictures of the documentation, drawn anew; needs 
 	$(BIN)/python -m tests.pictures
 
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
-	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py tests/test_show.py tests/test_explain.py --renew
+	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py \
+		tests/test_show.py tests/test_explain.py tests/test_schema.py --renew
 
 lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .

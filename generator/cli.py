@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = top.parse_args(argv)
     if options.verb == "layers":
         return _tell_layers(options.name)
+    if options.verb == "schema":
+        return _print_schema()
     try:
         from .orders import jobs_of
 
@@ -37,6 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return NOT_DONE
+
+
+def _print_schema() -> int:
+    from .views.schema import schema
+
+    print(schema(), end="")
+    return DONE
 
 
 def _tell_layers(name: str | None) -> int:

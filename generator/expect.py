@@ -19,7 +19,7 @@ from .spec import Reading
 from .syntax import ExpressionError
 
 KEYS = ("output", "parameters", "macs")
-_BOUND = re.compile(r"(<=|>=|==|<|>)?\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([kMG]?)")
+BOUND = re.compile(r"(<=|>=|==|<|>)?\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([kMG]?)")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -74,7 +74,7 @@ class _Check:
         found = self.graph.parameter_count if key == "parameters" else self.graph.macs
         wanted = self.value(written, (key,))
         whole = isinstance(wanted, int) and not isinstance(wanted, bool)
-        match = _BOUND.fullmatch(str(wanted)) if whole or isinstance(wanted, str) else None
+        match = BOUND.fullmatch(str(wanted)) if whole or isinstance(wanted, str) else None
         if match is None:
             help = f'write a number, or a bound: `{key}: "<= 1.5M"`'
             self.refuse("NG201", f"`{key}` should be a number or a bound", (key,), help)

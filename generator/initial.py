@@ -34,7 +34,7 @@ FUNCTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
     "sparse_": (("sparsity", "std"), 1),
 }
 _LOW = {"uniform_": 0.0, "trunc_normal_": -2.0}  # the defaults of `a`; those of `b` are 1 and 2
-_WORDS = {
+WORDS = {
     "mode": ("fan_in", "fan_out"),
     "nonlinearity": (
         *("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d"),
@@ -100,7 +100,7 @@ def read_init(context: Context, raw: Any, names: Any, path: SpecPath) -> Init:
 
 
 def _checked(context: Context, function: str, name: str, value: Any, path: SpecPath) -> Any:
-    words = _WORDS.get(name)
+    words = WORDS.get(name)
     bare = plain(value)
     right = bare in words if words else isinstance(bare, (int, float)) and bare is not True
     if not right:

@@ -6,7 +6,7 @@ import builtins
 import keyword
 import re
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # what `torch.nn.Module` (and `Sequential`) use themselves; a test holds this against torch
 MODULE_NAMES = frozenset(
@@ -31,7 +31,7 @@ _SOFT = frozenset({"_", "match", "case", "type"})
 
 def is_identifier(name: str) -> bool:
     """Whether a name is an ASCII Python identifier and no keyword."""
-    return bool(_IDENTIFIER.fullmatch(name)) and not keyword.iskeyword(name) and len(name) <= 100
+    return bool(IDENTIFIER.fullmatch(name)) and not keyword.iskeyword(name) and len(name) <= 100
 
 
 def why_no_attribute(name: str) -> str | None:

@@ -19,7 +19,7 @@ from .sizes import Dim, plain, symbols_in
 from .spec import BlockSpec, ParamSpec, validate
 
 REQUIRED = "required"
-_MEANINGS = {
+MEANINGS = {
     "N": "means the batch",
     INDEX: "means the number of a copy",
     "pi": "is a constant of expressions",
@@ -73,7 +73,7 @@ def _declared(
     context: Context, name: str, raw: Any, path: SpecPath
 ) -> tuple[Any, str | None, SpecPath]:
     """A parameter's default and doc as they are written, and the place of the default."""
-    reason = why_no_variable(name) or _MEANINGS.get(name)
+    reason = why_no_variable(name) or MEANINGS.get(name)
     if reason:
         context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
     if not isinstance(raw, dict):

@@ -33,49 +33,88 @@ class _Strict(BaseModel):
 class InputSpec(_Strict):
     """An input: its shape, and what its sample values look like."""
 
-    shape: list[int | str]
-    dtype: str = "float32"
-    batch: bool = True
-    range: list[int | float | str] | None = Field(None, min_length=2, max_length=2)
+    shape: list[int | str] = Field(description="Numbers, expressions, and names of run-time sizes.")
+    dtype: str = Field(default="float32", description="A torch type.")
+    batch: bool = Field(default=True, description="False: the shape is complete as it stands.")
+    range: list[int | float | str] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="[low, high]: sample values are drawn from low to high, high excluded.",
+    )
 
 
 class ParamSpec(_Strict):
     """A parameter: its default and the line that documents it."""
 
-    default: Any
-    doc: str | None = None
+    default: Any = Field(description="The value, unless another one is given.")
+    doc: str | None = Field(default=None, description="Its line under `Args:` in the docstring.")
 
 
 class BlockSpec(_Strict):
     """A block: what becomes a class of its own."""
 
-    layers: list[Any] = Field(min_length=1)
-    description: str | None = None
-    params: dict[str, Any] = {}
-    inputs: list[str] = Field(["input"], min_length=1)
-    outputs: list[str] | dict[str, str] | None = None
-    sequential: bool = False
+    layers: list[Any] = Field(min_length=1, description="The block's layers, in order.")
+    description: str | None = Field(default=None, description="The docstring of the class.")
+    params: dict[str, Any] = Field(
+        default={}, description="Names with `required`, defaults, or `{default, doc}`."
+    )
+    inputs: list[str] = Field(
+        default=["input"],
+        min_length=1,
+        description="Names, for a block that reads several tensors.",
+    )
+    outputs: list[str] | dict[str, str] | None = Field(
+        default=None,
+        description="References: a list gives the ports 0, 1 and so on, a mapping named ones.",
+    )
+    sequential: bool = Field(default=False, description="True: the class is an `nn.Sequential`.")
 
 
 class Document(_Strict):
     """A whole spec."""
 
-    name: str
-    layers: list[Any] = Field(min_length=1)
-    description: str | None = None
-    language: Literal[1] = 1
-    input: list[int | str] | None = None
-    inputs: dict[str, Any] | None = None
-    params: dict[str, Any] = {}
-    blocks: dict[str, Any] = {}
-    outputs: list[str] | dict[str, str] | None = None
-    init: dict[str, dict[str, Any]] = {}
-    tie: dict[str, str] = {}
-    style: Literal["modules", "functional"] = "modules"
-    sizes: dict[str, int] = {}
-    expect: dict[str, Any] = {}
-    allow: list[str] = []
-    imports: dict[str, str] = {}
+    name: str = Field(description="The name of the generated class.")
+    layers: list[Any] = Field(min_length=1, description="The network's layers, in order.")
+    description: str | None = Field(
+        default=None, description="The docstring; `$name` may stand in it."
+    )
+    language: Literal[1] = Field(default=1, description="The version of the language.")
+    input: list[int | str] | None = Field(
+        default=None, description="The shape of the only input, without the batch."
+    )
+    inputs: dict[str, Any] | None = Field(
+        default=None, description="Several inputs, or one with a name: names with shapes."
+    )
+    params: dict[str, Any] = Field(
+        default={},
+        description="Arguments of the class: names with defaults, or with `{default, doc}`.",
+    )
+    blocks: dict[str, Any] = Field(default={}, description="Classes of the spec's own, by name.")
+    outputs: list[str] | dict[str, str] | None = Field(
+        default=None,
+        description="References: a list returns a tuple, a mapping a dict. "
+        "By default what the last layer gives.",
+    )
+    init: dict[str, dict[str, Any]] = Field(
+        default={}, description="Initial weights, by layer type, by name or by path."
+    )
+    tie: dict[str, str] = Field(
+        default={}, description="The parameter on the right stands under the name on the left, too."
+    )
+    style: Literal["modules", "functional"] = Field(
+        default="modules",
+        description="Functional: layers without parameters are calls in `forward`.",
+    )
+    sizes: dict[str, int] = Field(
+        default={}, description="Sample values of run-time sizes, for the run."
+    )
+    expect: dict[str, Any] = Field(default={}, description="What must come out.")
+    allow: list[str] = Field(default=[], description="Codes of warnings that are meant.")
+    imports: dict[str, str] = Field(
+        default={},
+        description="Layers of your own: names with import paths. Needs `--allow-imports`.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ examples:
   netgen graph lenet.yaml -o lenet.html       a page with its picture, numbers and source
   netgen diff old.yaml new.yaml               what has changed, and which weights still load
   netgen layers Conv2d                        what a type of layer takes, infers and gives
+  netgen schema > netgen.schema.json          what editors complete and check specs with
 """
 
 
@@ -240,5 +241,9 @@ _VERBS: dict[str, Any] = {
         "the types of layers that there are, or what one of them takes",
         "The types of layers that there are, or what one takes, infers and gives.",
         _layer_name,
+    ),
+    "schema": (
+        "the language of specs as a JSON Schema, for editors",
+        "Print a JSON Schema of the language of specs, for editors that complete and check YAML.",
     ),
 }

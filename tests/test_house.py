@@ -84,6 +84,7 @@ def test_the_wheel_builds_lenet_in_an_empty_environment(tmp_path: Path) -> None:
         [python, "-c", where], capture_output=True, text=True, check=True, cwd=tmp_path, env=clean
     ).stdout.strip()
     assert configs.startswith(str(home))
+    assert (Path(configs) / "schema.json").is_file()
     run = subprocess.run(
         [home / "bin" / "netgen", "build", f"{configs}/lenet.yaml", "--no-smoke"],
         cwd=tmp_path,

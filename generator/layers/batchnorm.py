@@ -11,7 +11,9 @@ from .kinds import BOOL, FLOAT, INT, Kind, optional
 from .saved import saves_statistics
 from .tensor import TensorType
 
-NULL = Kind("null", lambda value: None if value is None else INT.check("null"), "None", {})
+NULL = Kind(
+    "null", lambda value: None if value is None else INT.check("null"), "None", {"type": "null"}
+)
 
 
 def batch_norm(name: str, a: Args, x: TensorType) -> TensorType:

@@ -169,7 +169,8 @@ def loosely(item: Kind, length: int) -> Kind:
         single = isinstance(value, (list, tuple)) and len(value) == 1
         return item.check(value[0]) if single else strict.check(value)
 
-    return replace(strict, check=check)
+    schema = {"anyOf": [strict.schema, items(item, 1).schema]}
+    return replace(strict, check=check, schema=schema)
 
 
 def floats(length: int) -> Kind:

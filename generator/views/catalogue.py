@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..layers import CATALOGUE, FAMILIES, LOCAL, OPERATIONS, TYPES
 from ..layers.base import REQUIRED, Arg, Layer
@@ -12,6 +12,7 @@ from ..literals import literal
 from ..sizes import Coded
 
 WIDTH = 88
+CHECKED = "written only to be checked"
 
 
 def catalogue() -> str:
@@ -35,19 +36,31 @@ def _names(rows: Iterable[Layer]) -> list[str]:
 def described(name: str) -> str:
     """What one type takes, infers and gives; raises `KeyError` if there is none."""
     row = TYPES[name]
-    lines = [f"{name}: {_origin(row)}", *_wrapped("reads", _reads(row))]
-    if row.ports and row.ports != ("*",):
-        lines.append(f"  gives     {', '.join(row.ports)}")
-    lines += _wrapped("shape", _rule(row))
-    inferred = [arg.name for arg in row.args if arg.inferred]
-    if inferred:
-        lines.append(f"  inferred  {', '.join(inferred)}: written only to be checked")
+    lines = [f"{name}: {origin(row)}"]
+    for title, text in facts(row):
+        lines += _wrapped(title, text)
     for title, args in (("arguments", row.written), ("keyword only", _keyword_only(row))):
         lines += _table(title, args)
     lines += _table("of forward", row.options)
-    order = ", ".join(arg.name for arg in row.written)
-    lines += _wrapped("written", f"- {name}: [{order}], or by name" if order else f"- {name}")
+    lines += _wrapped("written", written(row))
     return "\n".join([*lines, ""])
+
+
+def facts(row: Layer) -> Iterator[tuple[str, str]]:
+    """What a type reads, gives and infers, each with its title."""
+    yield "reads", _reads(row)
+    if row.ports and row.ports != ("*",):
+        yield "gives", ", ".join(row.ports)
+    yield "shape", _rule(row)
+    inferred = [arg.name for arg in row.args if arg.inferred]
+    if inferred:
+        yield "inferred", f"{', '.join(inferred)}: {CHECKED}"
+
+
+def written(row: Layer) -> str:
+    """How a layer is written, with its arguments by position."""
+    order = ", ".join(arg.name for arg in row.written)
+    return f"- {row.name}: [{order}], or by name" if order else f"- {row.name}"
 
 
 def _wrapped(title: str, text: str) -> list[str]:
@@ -59,7 +72,8 @@ def _keyword_only(row: Layer) -> tuple[Arg, ...]:
     return tuple(arg for arg in row.args if arg.keyword_only and not arg.inferred)
 
 
-def _origin(row: Layer) -> str:
+def origin(row: Layer) -> str:
+    """What torch has for a type."""
     if row.name in CATALOGUE:
         return f"torch.nn.{row.name}"
     if row.operation:
@@ -84,13 +98,19 @@ def _rule(row: Layer) -> str:
 
 
 def _table(title: str, args: Iterable[Arg]) -> list[str]:
-    rows = [(arg.name, arg.kind.label.replace("`", ""), _default(arg)) for arg in args]
+    rows = [(arg.name, kind(arg), default(arg)) for arg in args]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
-    lines = [f"    {name:<{widths[0]}}  {kind:<{widths[1]}}  {end}" for name, kind, end in rows]
+    lines = [f"    {name:<{widths[0]}}  {values:<{widths[1]}}  {end}" for name, values, end in rows]
     return [f"  {title}", *lines] if lines else []
 
 
-def _default(arg: Arg) -> str:
+def kind(arg: Arg) -> str:
+    """What values an argument takes."""
+    return arg.kind.label.replace("`", "")
+
+
+def default(arg: Arg) -> str:
+    """What stands for an argument that is not written."""
     if arg.default is REQUIRED:
         return "required"
     value = arg.default
