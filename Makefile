@@ -5,7 +5,7 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
+SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
 
 .PHONY: baselines configs test oracle fuzz levels figures golden lint types clean
 
