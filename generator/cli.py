@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run netgen; the exit code is 0 (done), 1 (not done) or 2 (usage)."""
     top = parser()
     options = top.parse_args(argv)
-    if options.verb == "layers":
-        return _tell_layers(options.name)
-    if options.verb == "schema":
-        return _print_schema()
+    if options.verb in _WITHOUT_JOBS:
+        return _WITHOUT_JOBS[options.verb](options)
     try:
         from .orders import jobs_of
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         top.error(str(error))
     try:
-        return _run(jobs, options)
+        return _watch(jobs, options) if options.verb == "watch" else _run(jobs, options)
     except KeyboardInterrupt:
         return NOT_DONE
     except BrokenPipeError:
@@ -41,18 +41,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NOT_DONE
 
 
-def _print_schema() -> int:
+def _print_schema(options: argparse.Namespace) -> int:
     from .views.schema import schema
 
     print(schema(), end="")
     return DONE
 
 
-def _tell_layers(name: str | None) -> int:
+def _tell_layers(options: argparse.Namespace) -> int:
     from .hints import meant_type
     from .layers import TYPES
     from .views.catalogue import catalogue, described
 
+    name: str | None = options.name
     if name is None or name in TYPES:
         print(catalogue() if name is None else described(name), end="")
         return DONE
@@ -60,6 +61,48 @@ def _tell_layers(name: str | None) -> int:
     help = f"; did you mean {meant}?" if meant else ""
     print(f"netgen: there is no layer type {printable(name)!r}{help}", file=sys.stderr)
     return NOT_DONE
+
+
+def _begin(options: argparse.Namespace) -> int:
+    from .diagnostics import NetgenError
+    from .hints import closest_word
+    from .init import begin, chosen, listed, templates, text_of
+
+    if options.list:
+        print(listed(), end="")
+        return DONE
+    template = chosen(options.template)
+    if template is None:
+        meant = closest_word(options.template, templates())
+        help = f"; did you mean {meant}?" if meant else ""
+        name = printable(options.template)
+        print(f"{listed()}\nnetgen: there is no template {name!r}{help}", file=sys.stderr)
+        return NOT_DONE
+    if options.output == "-":
+        print(text_of(template), end="")
+        return DONE
+    try:
+        target = begin(template, options.output)
+    except NetgenError as error:
+        print(error, file=sys.stderr)
+        return NOT_DONE
+    print(f"wrote {printable(str(target))}; next: netgen build {shlex.quote(str(target))}")
+    return DONE
+
+
+def _complete(options: argparse.Namespace) -> int:
+    from .completion import script
+
+    print(script(parser(), options.shell))
+    return DONE
+
+
+_WITHOUT_JOBS = {
+    "completion": _complete,
+    "init": _begin,
+    "layers": _tell_layers,
+    "schema": _print_schema,
+}
 
 
 def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
@@ -80,6 +123,29 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     if getattr(options, "report", None) and not write_report(Path(options.report), outcomes):
         return NOT_DONE
     return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
+
+
+def _watch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
+    try:
+        from .watch import build_again
+    except ModuleNotFoundError as missing:
+        help = "pip install 'torch-netgen[watch]'"
+        print(f"netgen: `watch` needs {missing.name}, which is not there: {help}", file=sys.stderr)
+        return NOT_DONE
+    import gc
+
+    from .orders import limits, telling
+    from .reports import tell
+
+    gc.enable()  # this may last for days
+    _, timeout, most_memory = limits(options)
+    work = build_again(jobs, timeout, most_memory)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(work):
+        for outcomes in work:
+            for outcome in outcomes:
+                tell(outcome, *telling(options))
+            print(f"{time.strftime('%X')} waiting for changes; Ctrl-C ends it", flush=True)
+    return DONE
 
 
 def _progress(text: str) -> None:

@@ -27,8 +27,10 @@ VIEWS = ("show", "explain", "graph", "diff")
 
 def jobs_of(options: Namespace) -> list[Job]:
     """A job for each spec."""
-    if options.verb == "build":
+    if options.verb in ("build", "watch"):
         _check_build(options)
+    if options.verb == "watch":
+        _check_watched(options.configs)
     overrides = _overrides(options.overrides)
     view = _view(options)
     return [_job(config, overrides, options, view) for config in options.configs]
@@ -59,6 +61,14 @@ def _check_build(options: Namespace) -> None:
         raise ValueError("--report takes a file in a folder that is there")
     if options.check and any(_target(config, options) is None for config in options.configs):
         raise ValueError("--check holds a file against a spec: it needs one")
+
+
+def _check_watched(configs: Sequence[str]) -> None:
+    if "-" in configs:
+        raise ValueError("standard input can't be watched: give a file")
+    for config in configs:
+        if not Path(config).absolute().parent.is_dir():
+            raise ValueError(f"{config!r} can't be watched: there is no such folder")
 
 
 View = Callable[["Prediction"], str]

@@ -26,6 +26,8 @@ examples:
   netgen diff old.yaml new.yaml               what has changed, and which weights still load
   netgen layers Conv2d                        what a type of layer takes, infers and gives
   netgen schema > netgen.schema.json          what editors complete and check specs with
+  netgen init                                 write starter.yaml, a spec to begin with
+  netgen watch starter.yaml                   build it again whenever it is saved
 """
 
 
@@ -61,20 +63,35 @@ def _layer_name(layers: argparse.ArgumentParser) -> None:
     layers.add_argument("name", nargs="?", metavar="NAME", help="a type, like Conv2d")
 
 
-def _build_arguments(build: argparse.ArgumentParser) -> None:
+def _template(init: argparse.ArgumentParser) -> None:
+    init.add_argument(
+        "template",
+        nargs="?",
+        default="starter",
+        metavar="TEMPLATE",
+        help="what to begin with, by its name or the beginning of it (default: starter)",
+    )
+    init.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the file to write; - is standard output (default: the template's name with .yaml)",
+    )
+    init.add_argument("--list", action="store_true", help="tell which templates there are")
+
+
+def _shell(completion: argparse.ArgumentParser) -> None:
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to do it")
+
+
+def _target_arguments(build: argparse.ArgumentParser) -> None:
     target = build.add_mutually_exclusive_group()
     target.add_argument(
         "-o", "--output", metavar="FILE", help="the file to write; - is standard output"
     )
     target.add_argument("--output-dir", metavar="DIR", help="the folder to write to")
-    _run_arguments(build)
     build.add_argument(
         "--force", action="store_true", help="overwrite a file that netgen did not write"
-    )
-    build.add_argument(
-        "--check",
-        action="store_true",
-        help="write and run nothing: fail, with a diff, unless the file is what the spec gives",
     )
 
 
@@ -102,6 +119,14 @@ def _run_arguments(build: argparse.ArgumentParser) -> None:
         metavar="N",
         help="for weights and sample inputs (default: 0)",
     )
+
+
+def _once_arguments(build: argparse.ArgumentParser) -> None:
+    build.add_argument(
+        "--check",
+        action="store_true",
+        help="write and run nothing: fail, with a diff, unless the file is what the spec gives",
+    )
     build.add_argument(
         "-j",
         "--jobs",
@@ -115,6 +140,11 @@ def _run_arguments(build: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="measure time and memory, and write them with all results as JSON",
     )
+
+
+def _again_arguments(watch: argparse.ArgumentParser) -> None:
+    """What `build` takes for one run alone is as it is without it."""
+    watch.set_defaults(check=False, report=None, format="text")
 
 
 def _common_arguments(verb: argparse.ArgumentParser) -> None:
@@ -191,31 +221,46 @@ def _graph_arguments(graph: argparse.ArgumentParser) -> None:
     )
 
 
-def _telling_arguments(verb: argparse.ArgumentParser) -> None:
+def _finding_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--strict", action="store_true", help="take warnings for errors")
+    verb.add_argument(
+        "-v", "--verbose", action="store_true", help="with errors, show the layers before them"
+    )
+
+
+def _format_argument(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--format",
         default="text",
         choices=("text", "json", "github"),
         help="how to tell what was found (default: text)",
     )
-    verb.add_argument(
-        "-v", "--verbose", action="store_true", help="with errors, show the layers before them"
-    )
 
 
 _SPEC = "a spec; - is standard input"
 # each verb with what it does, in short and at length, and the arguments that it takes
 _VERBS: dict[str, Any] = {
+    "init": (
+        "write a spec to begin with",
+        "Write a spec to begin with: a commented one, or a well-known network.",
+        _template,
+    ),
     "build": (
         "generate source from specs, run it, and write it",
         "Generate source from specs, run it, and write it if every prediction held.",
-        *(_configs("+", _SPEC), _build_arguments, _common_arguments, _telling_arguments),
+        *(_configs("+", _SPEC), _target_arguments, _run_arguments, _once_arguments),
+        *(_common_arguments, _finding_arguments, _format_argument),
+    ),
+    "watch": (
+        "build specs, and build them again whenever they are saved",
+        "Build specs, and build them again whenever they are saved; Ctrl-C ends it.",
+        *(_configs("+", "a spec"), _target_arguments, _run_arguments, _again_arguments),
+        *(_common_arguments, _finding_arguments),
     ),
     "check": (
         "check specs and work out all shapes; write nothing, run nothing",
         "Check specs and work out all shapes, without torch. Nothing is written.",
-        *(_configs("+", _SPEC), _common_arguments, _telling_arguments),
+        *(_configs("+", _SPEC), _common_arguments, _finding_arguments, _format_argument),
     ),
     "show": (
         "show a spec's layers: shapes, weights, parameters, multiply-adds, memory",
@@ -245,5 +290,10 @@ _VERBS: dict[str, Any] = {
     "schema": (
         "the language of specs as a JSON Schema, for editors",
         "Print a JSON Schema of the language of specs, for editors that complete and check YAML.",
+    ),
+    "completion": (
+        "print what completes netgen's arguments in a shell",
+        "Print a script with which a shell completes verbs, options, specs and layer types.",
+        _shell,
     ),
 }

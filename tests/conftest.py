@@ -17,6 +17,7 @@ from torch_netgen.source import parse
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+STARTERS = sorted((ROOT / "starters").glob("*.yaml"))
 SPECS = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
 
 CPU = Demand("cpu")

@@ -11,12 +11,13 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import read
 
-from .conftest import CONFIGS, CPU, ROOT, SPECS
+from .conftest import CONFIGS, CPU, ROOT, SPECS, STARTERS
 
 GOLDEN = ROOT / "tests" / "golden"
+REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
 
 
-@pytest.mark.parametrize("path", [*CONFIGS, *SPECS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", REVIEWED, ids=lambda path: path.stem)
 def test_source_is_as_reviewed(path: Path, worker: Worker, request: pytest.FixtureRequest) -> None:
     """Built twice with the same bytes, run, and equal to the golden file (see ``--renew``)."""
     source = build_source(read(path), {}, worker, CPU).source
@@ -28,7 +29,7 @@ def test_source_is_as_reviewed(path: Path, worker: Worker, request: pytest.Fixtu
 
 
 def test_no_golden_file_is_left_over() -> None:
-    kept = {path.stem for path in [*CONFIGS, *SPECS]}
+    kept = {path.stem for path in REVIEWED}
     assert {path.stem for path in GOLDEN.rglob("*.py")} == kept
 
 

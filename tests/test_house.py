@@ -12,12 +12,14 @@ from pathlib import Path
 from .conftest import ROOT
 
 ROOMS = {
-    "argparse": {"cli.py", "option_types.py", "orders.py", "verbs.py"},
+    "argparse": {"cli.py", "completion.py", "option_types.py", "orders.py", "verbs.py"},
     "black": {"render.py"},
     "jinja2": {"render.py"},
     "pydantic": {"spec.py", "layers/models.py"},
     "pygraphviz": {"views/dot.py"},
+    "shtab": {"completion.py"},
     "torch": {"pipeline.py", "worker.py", "proofs/"},  # in the pipeline only for the types
+    "watchfiles": {"watch.py"},
     "yaml": {"source.py"},
 }
 
@@ -96,3 +98,6 @@ def test_the_wheel_builds_lenet_in_an_empty_environment(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     golden = ROOT / "tests" / "golden" / "configs" / "lenet.py"
     assert (tmp_path / "lenet.py").read_text() == golden.read_text()
+    subprocess.run([home / "bin" / "netgen", "init"], cwd=tmp_path, env=clean, check=True)
+    starter = ROOT / "starters" / "starter.yaml"
+    assert (tmp_path / "starter.yaml").read_text() == starter.read_text()

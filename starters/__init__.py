@@ -1,0 +1,1 @@
+"""The spec that `netgen init` writes for who begins."""
