@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name py.typed)
 
-.PHONY: baselines configs test oracle fuzz levels figures golden lint types clean
+.PHONY: baselines configs test oracle fuzz levels figures golden bench bench-rivals lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -32,6 +32,12 @@ levels: $(INSTALLED)  ## which config passes which proof, into docs/; takes an h
 figures: $(INSTALLED)  ## times and memory of every config on this machine's devices, into docs/
 	$(BIN)/python -m tests.device_figures
 
+bench: $(INSTALLED)  ## netgen's speed and memory against their goals, into build/; takes ten minutes
+	$(BIN)/python -m benchmarks
+
+bench-rivals: $(INSTALLED)  ## other tools on the same networks, each in an environment of its own
+	$(BIN)/python -m benchmarks.rivals
+
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py --renew
 
@@ -39,9 +45,9 @@ lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED)  ## types of our own source, as it is installed, and of the tests
+types: $(INSTALLED)  ## types of our own source, as it is installed, of tests and benchmarks
 	cd $(VENV) && bin/mypy --strict --package torch_netgen
-	$(BIN)/mypy --strict tests
+	$(BIN)/mypy --strict tests benchmarks
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
