@@ -16,7 +16,11 @@ MORE = ("growth", "where", "instructions")
 
 def main() -> None:
     """Measure what is asked for; by default everything."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in (*ROWS, *MORE):
+            parser.error(f"there is nothing called {name!r} to measure")
     found = book.read(options.json)
     if options.compare:
         heads = ("what", "before", "now", "change", "verdict")
@@ -33,7 +37,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "names",
         nargs="*",
-        choices=[[], *ROWS, *MORE],
         metavar="NAME",
         help=f"measure these anew and keep the others: {', '.join((*ROWS, *MORE))}",
     )

@@ -56,6 +56,18 @@ def test_a_check_imports_what_it_needs(tmp_path: Path) -> None:
     assert len(own(modules)) <= 106
 
 
+def test_the_run_imports_more_than_it_needs(tmp_path: Path) -> None:
+    """Beside torch, with what it imports, the process that runs the generated source."""
+    worker = (sys.executable, "-c", "import torch_netgen.worker")
+    modules = imported(tmp_path, *worker) - imported(tmp_path, sys.executable, "-c", "import torch")
+    # one constant of `plan` brings the whole reading of specs, a sixth of the time until torch
+    # is there: none of these is needed
+    pydantic = {"pydantic", "pydantic_core", "annotated_types", "typing_inspection"}
+    assert third_party(modules) <= {"yaml"} | pydantic
+    # now 80
+    assert len(own(modules)) <= 82
+
+
 def test_a_check_builds_models_of_the_layers_that_the_spec_names(tmp_path: Path) -> None:
     from torch_netgen.layers import TYPES
 
