@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*')
 
-.PHONY: baselines configs test oracle fuzz levels figures pictures golden lint types clean
+.PHONY: baselines configs test oracle fuzz levels figures pictures golden bench bench-rivals lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -35,6 +35,12 @@ figures: $(INSTALLED)  ## times and memory of every config on this machine's dev
 pictures: $(INSTALLED)  ## the pictures of the documentation, drawn anew; needs Chromium
 	$(BIN)/python -m tests.pictures
 
+bench: $(INSTALLED)  ## netgen's speed and memory against their goals, into build/; takes ten minutes
+	$(BIN)/python -m benchmarks
+
+bench-rivals: $(INSTALLED)  ## other tools on the same networks, each in an environment of its own
+	$(BIN)/python -m benchmarks.rivals
+
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py \
 		tests/test_show.py tests/test_explain.py tests/test_schema.py --renew
@@ -43,9 +49,9 @@ lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED)  ## types of our own source, as it is installed, and of the tests
+types: $(INSTALLED)  ## types of our own source, as it is installed, of tests and benchmarks
 	cd $(VENV) && bin/mypy --strict --package torch_netgen
-	$(BIN)/mypy --strict tests
+	$(BIN)/mypy --strict tests benchmarks
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,113 @@
+"""What netgen costs, in counts: they are the same on each machine, however busy it is.
+
+A bound stands a little above what is counted now. Where a change lowers a count, lower the bound.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.costs import Costs, counted, growth, imported
+from benchmarks.specs import GROWING, chain, equal
+
+from .conftest import ROOT
+
+LENET = ROOT / "configs" / "lenet.yaml"
+COMMAND = (sys.executable, "-P", "-m", "torch_netgen")
+BUILD = ("build", "--no-smoke", "-o", "-")
+
+
+def own(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] == "torch_netgen"}
+
+
+def third_party(modules: set[str]) -> set[str]:
+    """The packages that pip has installed."""
+    installed = importlib.metadata.packages_distributions()
+    return {name.partition(".")[0] for name in modules} & {*installed} - {"torch_netgen"}
+
+
+def costs_of(text: str, folder: Path, *verb: str) -> Costs:
+    path = folder / "spec.yaml"
+    path.write_text(text)
+    costs = counted(folder, *verb, path)
+    assert costs.code == 0
+    return costs
+
+
+def test_the_version_is_told_without_the_rest(tmp_path: Path) -> None:
+    modules = imported(tmp_path, *COMMAND, "--version")
+    assert third_party(modules) == set()
+    names = {"torch_netgen", "torch_netgen.__main__", "torch_netgen.entry", "torch_netgen.version"}
+    assert own(modules) <= names
+
+
+def test_a_check_imports_what_it_needs(tmp_path: Path) -> None:
+    modules = imported(tmp_path, *COMMAND, "check", LENET)
+    # no jinja2, no black, no torch: what a check does not need is not waited for
+    pydantic = {"pydantic", "pydantic_core", "annotated_types"}
+    typing = {"typing_extensions", "typing_inspection"}  # pydantic's own
+    assert third_party(modules) == {"yaml"} | pydantic | typing
+    # now 103: each takes half a millisecond
+    assert len(own(modules)) <= 106
+
+
+def test_the_run_imports_more_than_it_needs(tmp_path: Path) -> None:
+    """Beside torch, with what it imports, the process that runs the generated source."""
+    worker = (sys.executable, "-c", "import torch_netgen.worker")
+    modules = imported(tmp_path, *worker) - imported(tmp_path, sys.executable, "-c", "import torch")
+    # one constant of `plan` brings the whole reading of specs, a sixth of the time until torch
+    # is there: none of these is needed
+    pydantic = {"pydantic", "pydantic_core", "annotated_types", "typing_inspection"}
+    assert third_party(modules) <= {"yaml"} | pydantic
+    # now 80
+    assert len(own(modules)) <= 82
+
+
+def test_a_check_builds_models_of_the_layers_that_the_spec_names(tmp_path: Path) -> None:
+    from torch_netgen.layers import TYPES
+
+    models = counted(tmp_path, "check", LENET).models
+    # a model takes half a millisecond to build, all of them a tenth of a second
+    assert {*models} & {*TYPES} == {"Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear"}
+    # the document, a parameter, a block and an input, and what models have in common
+    assert len(models) - 5 <= 6
+
+
+@pytest.mark.parametrize(("text", "lines"), [(LENET.read_text(), 54), (equal(1000), 2030)])
+def test_black_is_called_once(text: str, lines: int, tmp_path: Path) -> None:
+    costs = costs_of(text, tmp_path, *BUILD)
+    assert costs.formats == 1
+    # black takes as long as all else together, and the more the more lines it gets
+    assert costs.formatted <= lines
+
+
+def test_each_rule_is_evaluated_three_times(tmp_path: Path) -> None:
+    """As the layer is read, and for batches of 2 and of 3: for 1,000 layers as for 100."""
+    for layers in (100, 1000):
+        assert costs_of(chain(layers), tmp_path, "check").rules == 3 * layers
+
+
+# how often functions are called, by the first number of a thing; and what one more from the middle
+# number on costs against one more up to there: 1 if cost grows as the number does, 2 if as its
+# square. Blocks in blocks grow so: the weights of a block are collected anew on each level
+CALLS = {
+    "layers": (260_000, 1.02),
+    "blocks": (325_000, 1.02),
+    "uses": (305_000, 1.02),
+    "branches": (270_000, 1.02),
+    "depth": (265_000, 3.1),
+}
+
+
+@pytest.mark.parametrize("key", GROWING)
+def test_cost_grows_as_the_spec_does(key: str, tmp_path: Path) -> None:
+    _, make, sizes = GROWING[key]
+    small, middle, large = (costs_of(make(size), tmp_path, "check").calls for size in sizes)
+    base, most = CALLS[key]
+    assert small <= base
+    assert growth(small, middle, large, sizes) <= most
