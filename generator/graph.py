@@ -77,6 +77,17 @@ class Module:
             return list(self.row.weights(arguments(self.args)))
         return [w for key, child in self.entries() for w in prefixed(key, child.weights())]
 
+    @property
+    def is_stateless(self) -> bool:
+        """Whether there are no weights in it."""
+        if self.absent:
+            return True
+        if self.use is not None:
+            return self.use.graph.is_stateless
+        if self.row is not None and self.args is not None:
+            return not self.row.weights(arguments(self.args))
+        return all(module.is_stateless for _, module in self.entries())
+
     def layers(self, path: str) -> Iterator[tuple[str, Module]]:
         """The layers and blocks in it by their paths, itself included, blocks before their own."""
         if self.absent:
@@ -255,6 +266,11 @@ class Graph:
             found.add(place)
             waiting += [ref.node - inputs for ref in self.nodes[place].reads]
         return found
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether there are no weights in it."""
+        return all(module.is_stateless for module in self.modules)
 
     @property
     def parameter_count(self) -> int:

@@ -15,7 +15,7 @@ from .containers import module_tree
 from .context import Context, Imported, ParameterNames, Shared
 from .diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
 from .finish import describe, ending, mark_fixed, read_outputs
-from .graph import Graph, Use, uses_in
+from .graph import Graph, Node, Use, uses_in
 from .initial import read_initial
 from .inputs import read_inputs
 from .layers.base import arguments
@@ -146,5 +146,10 @@ def _sometimes_absent(uses: Mapping[str, list[Use]]) -> set[SpecPath]:
     """The places of layers with weights that are there in one use and absent in another."""
     nodes = [node for known in uses.values() for use in known for node in use.graph.nodes]
     absent = {node.path for node in nodes if node.kind == "absent"}
-    numbered = {node.path for node in nodes if node.row and node.row.weights(arguments(node.args))}
-    return absent & numbered
+    return {node.path for node in nodes if node.path in absent and _has_weights(node)}
+
+
+def _has_weights(node: Node) -> bool:
+    if node.use is not None:
+        return not node.use.graph.is_stateless
+    return node.row is not None and bool(node.row.weights(arguments(node.args)))

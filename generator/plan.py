@@ -9,7 +9,7 @@ from typing import Any
 from .figures import Figures, figures
 from .flow import Statement, forward_statements
 from .graph import Graph, Node, Placeholder, Ref
-from .layers.base import COMPLEX, FLOATS, arguments
+from .layers.base import BOOLEAN, COMPLEX, FLOATS, arguments
 from .layers.tensor import TensorType
 from .trace import Trace, propagate
 
@@ -26,6 +26,8 @@ _KEEP_VALUES = frozenset(
 @dataclass(frozen=True, slots=True)
 class Sample:
     """How to make an input: values from `low` to `high`, or a `kind` of values.
+
+    Whole numbers always have a `high`.
 
     `batch` is the dimension of the batch, if it has one.
     """
@@ -148,6 +150,8 @@ def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) ->
         bound = _bound(graph, node, role, trace)
         if placeholder.high is None and bound is not None:
             high = bound if high is None else min(high, bound)
+    if high is None and type_.dtype not in SMOOTH | BOOLEAN:
+        high = LARGEST_TOKEN
     shape = (*map(int, type_.shape),)
     return Sample(placeholder.name, shape, type_.dtype, low, high, kind, type_.batch)
 

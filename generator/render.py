@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import black
 import jinja2
 
 from . import templates
 from .emit import FileView, emit
 from .files import UNSIGNED, sign
+from .formatting import formatted
 from .graph import Graph
 
 
@@ -36,4 +36,4 @@ def render(graphs: Sequence[Graph], source_name: str, inputs: str) -> str:
 def format_source(view: FileView) -> str:
     """The printed view in black's format."""
     printed = _template().render(file=view)
-    return black.format_str(printed, mode=black.Mode())
+    return formatted(printed)

@@ -118,17 +118,19 @@ def _check_length(poly: Poly) -> None:
     length = sum(len(atom.text) for atom in atoms)
     if len(poly.terms) > MOST_TERMS or length > LONGEST_CODE:
         raise TooLong
-    if length > DEEPEST_CODE and max(map(_depth, (atom.text for atom in atoms))) > DEEPEST_CODE:
+    if length > DEEPEST_CODE and any(_is_too_deep(atom.text) for atom in atoms):
         raise TooLong
 
 
-def _depth(text: str) -> int:
-    """How deep brackets are nested."""
+def _is_too_deep(text: str) -> bool:
+    """Whether brackets are nested too deeply; seldom are there so many at all."""
+    if text.count("(") <= DEEPEST_CODE:
+        return False
     depth = deepest = 0
     for char in text:
         depth += (char == "(") - (char == ")")
         deepest = max(deepest, depth)
-    return deepest
+    return deepest > DEEPEST_CODE
 
 
 class TooLong(Exception):

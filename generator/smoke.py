@@ -65,7 +65,8 @@ class Worker:
         path = json.dumps(_trusted_path())
         code = f"{ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
         arguments = f"{self.most_memory}, {json.dumps(self.folder)}"
-        code += f"from {__package__}.worker import main; main({arguments})"
+        # garbage is not looked for while torch is made
+        code += f"import gc; gc.disable(); from {__package__}.worker import main; main({arguments})"
         command = [sys.executable, "-I", "-c", code]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self.process = subprocess.Popen(

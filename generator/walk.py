@@ -224,10 +224,10 @@ class Walk:
             body.graph = read_body(self.context, body, self.body)
         draft = draft_of(self.scope, item, body, () if self.through else reads, name)
         if self.chain is None and name is None and given is None:
-            if body.graph.weights():
-                draft.name = self.scope.names.numbered(draft.stem)
-            else:
+            if body.graph.is_stateless:
                 draft.shared = self.scope.names.shared(draft.stem, body.key())
+            else:
+                draft.name = self.scope.names.numbered(draft.stem)
         return draft
 
     def body(self, body: Body) -> Any:

@@ -7,6 +7,7 @@ started isolated, so it imports nothing from the current folder.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -58,6 +59,8 @@ def main(most_memory: int | None = None, folder: str = "") -> None:
     `most_memory` is in bytes. In the `folder`, if there is one, modules may be found that are
     found nowhere else: nothing in it can stand before what is installed.
     """
+    gc.freeze()  # nothing of torch is garbage
+    gc.enable()
     if folder:
         sys.path.append(folder)
     torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from .conftest import ROOT
 
 ROOMS = {
     "argparse": {"cli.py", "completion.py", "option_types.py", "orders.py", "verbs.py"},
-    "black": {"render.py"},
+    "black": {"formatting.py"},
     "jinja2": {"render.py"},
     "pydantic": {"spec.py", "layers/models.py"},
     "pygraphviz": {"views/dot.py"},

@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..plan import LARGEST_TOKEN
-
 FILE = "<generated>"
 
 
@@ -149,8 +147,9 @@ def sample(request: Mapping[str, Any]) -> torch.Tensor:
         start = 0.0 if low is None else low
         values: torch.Tensor = torch.rand(shape) * (high - start) + start
         return values.to(dtype)
-    start, end = int(low or 0), int(LARGEST_TOKEN if high is None else high)
-    return torch.randint(start, max(end, start + 1), shape).to(dtype)
+    assert high is not None
+    start = int(low or 0)
+    return torch.randint(start, max(int(high), start + 1), shape).to(dtype)
 
 
 def _choices(shape: list[int], low: float | None, high: float | None) -> torch.Tensor:

@@ -1,0 +1,181 @@
+"""black's format, found once for statements that differ by names and numbers only.
+
+black takes a third of a millisecond a line, and a long network is the same few lines again and
+again. Where names, whole numbers and comments are replaced by others of the same width, black
+breaks a line in the same places. So each such skeleton is formatted once, in a class of its own at
+the end of the module; what it stood for is put in afterwards.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import black
+
+_TOKEN = re.compile(
+    r"""(?P<string>[A-Za-z]{0,2}(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
+    |(?P<comment>\#[^\n]*)
+    |(?P<name>[^\W\d]\w*)
+    |(?P<whole>(?<![\w.])(?:0|[1-9][0-9]*)(?![\w.]))
+    |(?P<number>[0-9][\w.]*|\.[0-9]\w*)
+    |(?P<opening>[(\[{])|(?P<closing>[)\]}])""",
+    re.VERBOSE,
+)
+_WORDS = frozenset({*keyword.kwlist, *keyword.softkwlist})
+_PLAIN = re.compile(r"# (?!type:|noqa|pylint|fmt:|yapf:)[!-~](?:[ -~]*[!-~])?")
+_LAST = "class _:"  # before the skeletons
+_DEEPEST = 24
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A line with a statement: its skeleton, and what the skeleton's fillers stand for."""
+
+    indent: int
+    skeleton: str
+    words: tuple[str, ...]
+    comments: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Equal for statements that black breaks in the same places."""
+        return self.indent, self.skeleton
+
+    def filled(self, lines: str) -> str:
+        """Formatted lines of the skeleton with everything put in its place."""
+        words, comments = iter(self.words), iter(self.comments)
+
+        def put(found: re.Match[str]) -> str:
+            if found.lastgroup == "comment":
+                return next(comments)
+            return next(words) if _is_replaced(found) else found[0]
+
+        return _TOKEN.sub(put, lines)
+
+
+def formatted(text: str) -> str:
+    """A module just as `black.format_str` gives it.
+
+    Its docstrings begin a line of their own, and its indents are of four spaces.
+    """
+    rest, runs = _reduced(text.split("\n"))
+    known = list(dict.fromkeys(statement.key for run in runs for statement in run))
+    lines = black.format_str("\n".join([*rest, *_class_of(known)]), mode=black.Mode()).split("\n")
+    end = lines.index(_LAST)
+    pieces = list(_pieces(lines[end + 2 :]))
+    if len(pieces) != len(known):  # this has not been seen
+        return black.format_str(text, mode=black.Mode())
+    found = dict(zip(known, pieces, strict=True))
+    return "\n".join([*_put_back(lines[:end], runs, found)]).rstrip("\n") + "\n"
+
+
+def _reduced(lines: Sequence[str]) -> tuple[list[str], list[list[_Statement]]]:
+    """The module with a name in place of each run of statements, and these runs."""
+    rest: list[str] = []
+    runs: list[list[_Statement]] = []
+    for line in _lines(lines):
+        if isinstance(line, str):
+            rest.append(line)
+        elif runs and rest[-1] == _name(len(runs) - 1, line.indent):
+            runs[-1].append(line)
+        else:
+            rest.append(_name(len(runs), line.indent))
+            runs.append([line])
+    return rest, runs
+
+
+def _name(number: int, indent: int) -> str:
+    return f"{' ' * indent}_{number}_"
+
+
+def _lines(lines: Sequence[str]) -> Iterator[_Statement | str]:
+    """The lines, as statements where they are ones that can stand alone."""
+    depth, quoted = 0, False
+    for line in lines:
+        if quoted or line.lstrip().startswith('"""'):
+            quoted = quoted != (line.count('"""') % 2 == 1)
+            yield line
+            continue
+        statement = None if depth else _statement(line)
+        if statement is None:
+            kinds = [found.lastgroup for found in _TOKEN.finditer(line)]
+            depth += kinds.count("opening") - kinds.count("closing")
+        yield line if statement is None else statement
+
+
+def _statement(line: str) -> _Statement | None:
+    """A line of a function's body that is an assignment or a call, and complete."""
+    bare = line.lstrip(" ")
+    indent = len(line) - len(bare)
+    first = re.match(r"[^\W\d]\w*", bare)
+    if indent < 8 or indent > _DEEPEST or indent % 4 or first is None or first[0] in _WORDS:
+        return None
+    words: list[str] = []
+    comments: list[str] = []
+    depth = 0
+
+    def replace(found: re.Match[str]) -> str:
+        nonlocal depth
+        depth += (found.lastgroup == "opening") - (found.lastgroup == "closing")
+        if found.lastgroup == "comment":
+            comments.append(found[0])
+            return f"# {'x' * (len(found[0]) - 2)}"
+        if not _is_replaced(found):
+            return found[0]
+        words.append(found[0])
+        return ("1" if found.lastgroup == "whole" else "x") * len(found[0])
+
+    skeleton = _TOKEN.sub(replace, bare)
+    if depth or skeleton.endswith((":", "\\", " ")) or not skeleton.isascii():
+        return None
+    if not all(map(_PLAIN.fullmatch, comments)):
+        return None
+    return _Statement(indent, skeleton, tuple(words), tuple(comments))
+
+
+def _is_replaced(found: re.Match[str]) -> bool:
+    """Whether a token is one that any other of its width can stand for."""
+    return found.lastgroup == "whole" or (found.lastgroup == "name" and found[0] not in _WORDS)
+
+
+def _class_of(known: Sequence[tuple[int, str]]) -> Iterator[str]:
+    """A class whose one function holds the skeletons, each as deep as it stands."""
+    yield ""
+    yield _LAST
+    yield "    def _(_):"
+    for indent, skeleton in known:
+        for outer in range(8, indent, 4):
+            yield f"{' ' * outer}if _:"
+        yield f"{' ' * indent}{skeleton}"
+
+
+def _pieces(lines: Sequence[str]) -> Iterator[str]:
+    """The formatted lines of each skeleton: a new one begins where no line goes on."""
+    piece: list[str] = []
+    indent = 0
+    for line in lines:
+        bare = line.lstrip(" ")
+        begins = not piece or (len(line) - len(bare) <= indent and bare[:1] not in ")]}")
+        if piece and (begins or not bare):
+            yield "\n".join(piece)
+            piece = []
+        if bare and bare != "if _:":
+            piece.append(line)
+            indent = indent if len(piece) > 1 else len(line) - len(bare)
+    if piece:
+        yield "\n".join(piece)
+
+
+def _put_back(
+    lines: Sequence[str], runs: Sequence[Sequence[_Statement]], found: Mapping[tuple[int, str], str]
+) -> Iterator[str]:
+    """The module's lines, with the formatted statements where their names stand."""
+    for line in lines:
+        name = re.fullmatch(r" +_(\d+)_", line)
+        if name is None:
+            yield line
+        else:
+            yield from (statement.filled(found[statement.key]) for statement in runs[int(name[1])])
