@@ -6,9 +6,10 @@ They are read off what is written, so that a block is looked at once however oft
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_file_order
 from .evaluator import Budget
@@ -134,8 +135,7 @@ def _read_elsewhere(layer: _Written, read: set[str]) -> bool:
     return any(word.startswith(("conv", "deconv", "fc", "bilinear")) for word in read)
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(Struct, frozen=True):
     """An item's type, and its arguments where they are written by name."""
 
     type: str

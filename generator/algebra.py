@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Struct, frozen=True):
     """A name that a size may depend on.
 
     `runtime` tells a size of an input (``N``, ``H``), which only `forward` sees, from a constructor
@@ -25,8 +26,7 @@ class Symbol:
     known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(Struct, frozen=True):
     """An indivisible factor of a term: a symbol, or an operation that sums cannot express.
 
     A quotient is `exact` where the network can't run if there is a remainder.
@@ -39,8 +39,7 @@ class Atom:
     exact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Poly:
+class Poly(Struct, frozen=True):
     """A sum of terms, each a whole number times atoms, in the order in which they appeared."""
 
     terms: Mapping[tuple[str, ...], tuple[int, tuple[Atom, ...]]]

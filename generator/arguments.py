@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
@@ -26,8 +28,7 @@ from .tables import Table, table
 FACTORY = ("device", "dtype")
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """A layer's written arguments and the tensors that it reads."""
 
     args: Mapping[str, Any]

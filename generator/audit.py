@@ -127,7 +127,7 @@ def _check(node: ast.AST, known: frozenset[str]) -> None:
 
 def _check_attribute(node: ast.Attribute) -> None:
     """Nothing with two underscores but constructors, and of libraries only what computes."""
-    text = ast.unparse(node)
+    text = _dotted(node)
     if node.attr.startswith("__") and text != "super().__init__":
         _refuse(f"`{text}`", node.lineno)
     root, *path = text.split(".")
@@ -135,6 +135,18 @@ def _check_attribute(node: ast.Attribute) -> None:
         _refuse(f"`{text}`", node.lineno)
     if root in _LIBRARIES and not _LIBRARIES[root].fullmatch(".".join(path)):
         _refuse(f"`{text}`", node.lineno)
+
+
+def _dotted(node: ast.expr) -> str:
+    """An expression's source; found at once where it is but names with dots between them."""
+    path: list[str] = []
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        path.append(inner.attr)
+        inner = inner.value
+    if not isinstance(inner, ast.Name):
+        return ast.unparse(node)
+    return ".".join([inner.id, *reversed(path)])
 
 
 # what may stand after the names of libraries: one name, and never a module in a module

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .algebra import Symbol
 from .evaluator import Budget
@@ -15,8 +17,7 @@ from .sizes import Coded, Dim, product, symbols_in
 from .tables import Table
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
+class _Values(Struct, frozen=True):
     """An expression's view of values by name."""
 
     values: Mapping[str, Any]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .binding import rebind_type
 from .containers import module_tree
@@ -33,8 +35,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
 
 
-@dataclass(slots=True)
-class Body:
+class Body(Struct):
     """What a use of a block gives to its body, and what the body came to, once it is known."""
 
     name: str

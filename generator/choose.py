@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from .binding import rebind
 from .context import INDEX
@@ -20,8 +21,7 @@ class Inexpressible(Exception):
     """No expression gives the value in all uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """One use of a block, in a loop one of its copies: what the block's names stand for.
 
     `own` is each name in the block's own terms, `constant` ones as numbers; `outer` in the
@@ -49,8 +49,7 @@ class Case:
 Group = Sequence[tuple[Case, Any]]
 
 
-@dataclass(slots=True)
-class Chooser:
+class Chooser(Struct):
     """How the values of one class are chosen; `allowed` are the names that its `__init__` sees.
 
     `used` collects the names that the chosen expressions need.

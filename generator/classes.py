@@ -7,8 +7,9 @@ an input, or a number that no expression gives.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from .binding import rebind
 from .blocks import dim_names, no_rule

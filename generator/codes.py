@@ -5,11 +5,10 @@ The page `docs/diagnostics.md` is made from this table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """A kind of diagnostic: its title, its cure, and a spec that shows it, where a spec can."""
 
     title: str
@@ -218,7 +217,7 @@ CODES = {
     ),
     "NG504": Code(
         "what is needed to draw pictures is not installed",
-        "Install the extra: `pip install 'torch-netgen[graph]'`. `.dot` and `.mmd` files need nothing.",
+        "Install the extra: `pip install 'torch-netgen[graph]'`. `.dot` and `.mmd` need nothing.",
     ),
     "NG601": Code(
         "a mistake of netgen's own",

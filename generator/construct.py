@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, takewhile
 from typing import Any
+
+from msgspec import Struct
 
 from .context import INDEX
 from .graph import Graph, Module, Parameter
@@ -75,8 +76,7 @@ def arguments_of(graph: Graph) -> list[Parameter]:
     return [parameter for parameter in graph.params if parameter.used and not parameter.fixed]
 
 
-@dataclass(slots=True)
-class _Maker:
+class _Maker(Struct):
     """Writes the expression that makes a module, and the statements that it needs before."""
 
     lists: int = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import NoReturn
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .diagnostics import Diagnostic, NetgenError, SpecPath
 from .graph import Module, Node
@@ -13,8 +15,7 @@ from .scope import Draft, Scope, to_module
 _DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
 
 
-@dataclass(slots=True)
-class _Container:
+class _Container(Struct):
     """A `ModuleList` or `ModuleDict` that grows as the calls are walked."""
 
     path: SpecPath

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
+
+from msgspec import Struct, field
 
 from .algebra import Symbol
 from .binding import rebind
@@ -28,8 +29,7 @@ INDEX = "index"  # the number of a copy, in expressions and in generated loops
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """The types that a spec imports; of the `lost` ones nothing is known but the names."""
 
     rows: Mapping[str, Layer] = field(default_factory=dict)
@@ -44,8 +44,7 @@ class Imported:
         return {**known, **self.rows}
 
 
-@dataclass(slots=True)
-class Shared:
+class Shared(Struct):
     """What the network and its blocks have in common in one reading of a spec.
 
     `bodies` are what blocks have been read as, `open` the blocks that are being read. `reserved`
@@ -78,8 +77,7 @@ class Shared:
     index_decides: bool = False  # a copy's number decides on more than values
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """What one scope, the network's or a block's, is read with.
 
     `pinned` collects the document's parameters on which something depends that no expression
@@ -193,8 +191,7 @@ class Context:
         self.error(code, printable(error.message), path, help=help)
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterNames(PlainNames):
+class ParameterNames(PlainNames, frozen=True):
     """An expression's view of the parameters alone, which it may fix."""
 
     context: Context

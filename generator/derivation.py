@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .algebra import Atom, Symbol, of_atom
 from .layers.base import Args, Layer, Nested, Weight, arguments
@@ -114,8 +116,7 @@ def _level(size: int) -> int:
     return PRODUCT if len(size.factors) > 1 else SUM
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
+class Derived(Struct, frozen=True):
     """A number with the `formula` that gives it, over a layer's arguments and what it reads.
 
     `reads` are the sizes of inputs in it: the place of the tensor, and the dimension. `names`
@@ -147,8 +148,7 @@ class Derived:
 Shape = tuple[Derived, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Derivation:
+class Derivation(Struct, frozen=True):
     """What a call infers, gives and holds, each number with its formula."""
 
     inferred: Mapping[str, Shape]

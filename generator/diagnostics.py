@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 SpecPath = tuple[str | int, ...]
 """The way to a value of a spec: keys of mappings, places in lists."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """A place in a file: lines and columns count from 1; `length` characters are meant."""
 
     file: str
@@ -24,8 +25,7 @@ class Location:
         return f"{printable(self.file)}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One mistake: what is wrong, where, what else is known about it, and how to mend it.
 
     Its `severity` is ``error`` or ``warning``; the `code` is one of `codes.CODES`.

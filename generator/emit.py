@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .construct import init_lines, sequential_lines, signature
 from .docstrings import class_docstring, description
@@ -21,8 +22,7 @@ _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
 
 
-@dataclass(frozen=True, slots=True)
-class ClassView:
+class ClassView(Struct, frozen=True):
     """A class as lines, none of them indented."""
 
     name: str
@@ -36,8 +36,7 @@ class ClassView:
     forward: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FileView:
+class FileView(Struct, frozen=True):
     """A generated file as lines."""
 
     docstring: tuple[str, ...]

@@ -9,8 +9,9 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from .algebra import Symbol
 from .carried import code_of, joined, uncoded, wrap
@@ -42,8 +43,7 @@ class Names(Protocol):
         """Called where a value decides on something that can't be written as an expression."""
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(Struct):
     """The steps that the expressions of one spec may still take."""
 
     steps: int = MOST_STEPS
@@ -96,8 +96,7 @@ def weight(value: Any) -> int:
     return count
 
 
-@dataclass(slots=True)
-class Evaluator:
+class Evaluator(Struct):
     """One expression's evaluation."""
 
     names: Names

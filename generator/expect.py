@@ -5,8 +5,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from msgspec import Struct
 
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
 from .evaluator import Budget
@@ -49,8 +50,7 @@ def check_expected(reading: Reading, graph: Graph) -> None:
         raise NetgenError(*findings.sorted())
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
+class _Check(Struct, frozen=True):
     reading: Reading
     graph: Graph
 

@@ -12,8 +12,9 @@ import re
 import warnings
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .algebra import Symbol
 from .diagnostics import SpecPath
@@ -29,8 +30,7 @@ _REFERENCE = re.compile(r"\bshape\(\s*([A-Za-z_][\w.]*\.[\w.]*)\s*\)")  # with a
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     """Literal text, or the text of an expression."""
 
     text: str
@@ -252,8 +252,7 @@ def constant(text: str, budget: Budget) -> bool | int | str | None:
     return value if isinstance(value, (bool, int, str)) else None
 
 
-@dataclass(frozen=True, slots=True)
-class PlainNames:
+class PlainNames(Struct, frozen=True):
     """An expression's view of values by name, where no layer can be read."""
 
     values: Mapping[str, Any]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+from msgspec import Struct
 
 from .graph import Graph
 from .layers.base import COMPLEX, FLOATS, Weight, parameter_count
@@ -22,8 +23,7 @@ from .trace import Call, Trace
 _WIDTHS = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """What a network takes: `weights` with buffers, their `gradients`, and activations.
 
     `training` is what autograd keeps of a forward pass with the outputs, `inference` the most
@@ -41,8 +41,7 @@ class Memory:
         return self.weights + self.gradients + self.training
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What one call takes, with all that stands in it.
 
     Trainable elements (with the first call of a module), multiply-adds for one sample, and the
@@ -54,8 +53,7 @@ class Cost:
     kept: int
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """What a run takes: a row for each layer, a cost for each call of the trace, and the totals.
 
     `overwritten` are calls that read what another one has overwritten in place, with that one.
@@ -116,8 +114,7 @@ def _weight_bytes(weight: Weight) -> int:
     return math.prod(map(int, weight.shape)) * width(weight.dtype)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """What a call is the first to keep: places of memory, and bytes of its own."""
 
     places: tuple[int, ...] = ()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import bisect
 import builtins
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .construct import argument_source
 from .graph import Graph, Module, Node, Ref
@@ -21,8 +23,7 @@ NEVER = 10**9
 _NEVER_FRESH = frozenset({"x", "identity"}) | SOURCE_NAMES
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """A statement of ``forward``; `node` is the call that it makes (counted without the inputs).
 
     `targets` are the variables by port, for those who watch the generated source run.
@@ -48,8 +49,7 @@ class Statement:
         return [*first, *(f"# {piece}" for piece in pieces), self.text]
 
 
-@dataclass(slots=True)
-class _Locals:
+class _Locals(Struct):
     """Which variable holds which value."""
 
     graph: Graph

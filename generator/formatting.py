@@ -11,9 +11,9 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import black
+from msgspec import Struct
 
 _TOKEN = re.compile(
     r"""(?P<string>[A-Za-z]{0,2}(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
@@ -30,8 +30,7 @@ _LAST = "class _:"  # before the skeletons
 _DEEPEST = 24
 
 
-@dataclass(frozen=True, slots=True)
-class _Statement:
+class _Statement(Struct, frozen=True):
     """A line with a statement: its skeleton, and what the skeleton's fillers stand for."""
 
     indent: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
+
+from msgspec import Struct, field
 
 from .carried import named
 from .diagnostics import SpecPath
@@ -14,16 +15,14 @@ from .layers.tensor import TensorType
 from .sizes import symbols_in
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Struct, frozen=True):
     """One output of a node: `node` is its place in the graph, inputs first."""
 
     node: int
     port: str = "output"
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholder:
+class Placeholder(Struct, frozen=True):
     """An input of the network; sample values are drawn from `low` to `high` (exclusive)."""
 
     name: str
@@ -32,8 +31,7 @@ class Placeholder:
     high: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(Struct, frozen=True):
     """An attribute of a class: a layer, or a container with children in order.
 
     `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``ModuleDict``, or ``copies``: children
@@ -100,8 +98,7 @@ class Module:
             yield from child.layers(f"{path}.{key}")
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A call: of a layer, of a block, or of a container with its own calls in `body`.
 
     `kind` is ``layer``, ``Sequential``, ``ModuleList`` (its children chain the first input and
@@ -158,8 +155,7 @@ class Node:
             yield from node.leaves()
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A parameter of a class: its value, and how it stands in the signature.
 
     `code` is the expression of a default that `depends` on parameters before it. A `fixed`
@@ -180,8 +176,7 @@ class Parameter:
     is_type: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Initial:
+class Initial(Struct, frozen=True):
     """What the spec says of some layers' initial weights: a call for one weight of each.
 
     `kind` says whether `key` is a ``type``, a ``name`` or a ``path``; `types` are the types of
@@ -198,8 +193,7 @@ class Initial:
     top: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """A network, or what a use of a block comes to.
 
     Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call. `values` are the plain
@@ -300,8 +294,7 @@ def _macs(node: Node, inputs: list[TensorType]) -> int:
     return total
 
 
-@dataclass(slots=True, eq=False)
-class Use:
+class Use(Struct, eq=False):
     """A use of a block: its body read with one user's arguments and inputs.
 
     The body is in the block's own terms; `outer` says what the user gives for each of its

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .context import Context, ParameterNames
 from .diagnostics import SpecPath, printable
@@ -43,8 +45,7 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Init:
+class Init(Struct, frozen=True):
     """A call of a function of `torch.nn.init` on a tensor."""
 
     function: str

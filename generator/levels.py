@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .diagnostics import Diagnostic
 
@@ -28,8 +29,7 @@ def in_order(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in LEVELS if name in wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """What is to be shown, and where.
 
     `device` is one of torch's (``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``meta``), ``auto`` for
@@ -50,8 +50,7 @@ class Demand:
             raise ValueError(f"{more[0]} can't be shown on meta: nothing is computed there")
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """What one level showed, and how long that took in seconds."""
 
     level: str
@@ -59,8 +58,7 @@ class Shown:
     found: str
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What the run showed on one device, and how long it took in seconds.
 
     `speed` holds what was measured, if that was asked for, `findings` are doubts.

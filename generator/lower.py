@@ -7,8 +7,9 @@ read again with its number; so it is where a name, or the number of an absent la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from . import keys
 from .containers import module_tree
@@ -29,8 +30,7 @@ from .ties import read_ties
 from .walk import Walk
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     """What earlier readings have found out."""
 
     fixed: frozenset[str] = frozenset()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from .sizes import Coded, Dim
 
@@ -39,8 +40,7 @@ def _frozen(value: Any) -> Hashable:
     return (type(value).__name__, value) if isinstance(value, Hashable) else id(value)
 
 
-@dataclass(slots=True)
-class Names:
+class Names(Struct):
     """The names of one scope as it is read from top to bottom."""
 
     taken: set[str]

@@ -5,7 +5,6 @@ Raises `ValueError` for arguments that make no sense together.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -111,6 +110,8 @@ def _view(options: Namespace) -> View | None:
         return partial(graph, output=options.output, depth=options.depth)
     if options.verb != "show":
         return None
+    import shutil
+
     from .views.show import show
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None

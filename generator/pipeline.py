@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from . import source as sources
 from .diagnostics import Diagnostic, NetgenError, as_errors
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """A built network: its source, its graph, and what the run showed on each device."""
 
     source: str

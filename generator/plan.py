@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from .figures import Figures, figures
 from .flow import Statement, forward_statements
@@ -23,8 +24,7 @@ _KEEP_VALUES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """How to make an input: values from `low` to `high`, or a `kind` of values.
 
     Whole numbers always have a `high`.
@@ -41,8 +41,7 @@ class Sample:
     batch: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One forward pass: its inputs, and the shape and type of everything in it."""
 
     samples: tuple[Sample, ...]
@@ -51,8 +50,7 @@ class Run:
     outputs: tuple[tuple[str | None, list[int], str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """All that is held against reality."""
 
     class_name: str
@@ -66,7 +64,7 @@ class Plan:
 
     def request(self) -> dict[str, Any]:
         """All but the figures, as plain data."""
-        names = [field.name for field in fields(self) if field.name != "figures"]
+        names = [name for name in self.__struct_fields__ if name != "figures"]
         return {name: _plain(getattr(self, name)) for name in names}
 
 
@@ -94,7 +92,7 @@ def make_plan(graph: Graph, network: Graph) -> Plan:
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return asdict(value) if isinstance(value, (Run, Sample)) else value
+    return to_builtins(value) if isinstance(value, (Run, Sample)) else value
 
 
 def _idle(graph: Graph, trace: Trace) -> Iterable[str]:

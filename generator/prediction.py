@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .advice import advice
 from .classes import class_graphs
@@ -41,8 +42,7 @@ SAMPLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """A spec that has been checked: its graph, what a run must show, and what is doubtful.
 
     Of the codes that are `allowed` there are no warnings.

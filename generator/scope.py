@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
+
+from msgspec import Struct, field
 
 from .algebra import Symbol
 from .context import Context
@@ -19,8 +20,7 @@ from .sizes import Size, symbols_in
 from .syntax import fail
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """A call before its scope's names are final.
 
     `shared` is its place among the attributes of its stem.
@@ -60,8 +60,7 @@ class Draft:
         return self.row is not None and self.row.ports == ("*",)
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """Calls in order, after the inputs; every reference counts as a use."""
 
     context: Context
@@ -221,8 +220,7 @@ class Scope:
         self.context.error("NG204", message, path, help=closest(text, self._known()))
 
 
-@dataclass(slots=True)
-class LayerNames:
+class LayerNames(Struct):
     """An expression's view from a layer: parameters, what the layer reads, the copy's number."""
 
     scope: Scope

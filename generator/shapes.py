@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .layers.base import (
     REQUIRED,
@@ -36,8 +37,7 @@ from .tables import Table
 OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """A layer applied to inputs: all its arguments, and its outputs by port.
 
     `loose` are pairs of sizes that must stay equal, and are so by their numbers only.
@@ -63,17 +63,44 @@ def apply(
     `inputs` are the required tensors in the order of torch's ``forward``, `named` the optional
     ones that are given. Raises `Refusal` where torch refuses.
     """
+    _check_dtypes(row, inputs)
+    args, loose = complete(row, written, inputs)
+    outputs = _outputs(row, arguments(args), inputs, named or {})
+    return Applied(args, outputs, (*loose, *meeting(row, arguments(args), inputs)))
+
+
+def outputs_of(
+    row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
+) -> Mapping[str, TensorType]:
+    """The output types of a layer whose arguments are all known, inferred ones too.
+
+    Raises `Refusal` where they don't fit what is read.
+    """
+    if any(isinstance(value, Nested) for value in vars(a).values()):
+        return apply(row, vars(a), inputs, named).outputs
+    _check_dtypes(row, inputs)
+    for name, value in row.infer(a, *inputs).items():
+        written = getattr(a, name)
+        if written is not None and written != value:
+            _check_agrees(name, written, value, inputs[0])
+    return _outputs(row, a, inputs, named)
+
+
+def _check_dtypes(row: Layer, inputs: Sequence[TensorType]) -> None:
     names = row.tensors * len(inputs) if row.variadic else row.tensors
     for tensor, name in zip(inputs, names, strict=False):
         if name not in OTHER_TYPES:
             check_dtype(row, tensor)
-    named = named or {}
-    args, loose = complete(row, written, inputs)
-    result = row.rule(arguments(args), *inputs, **named)
+
+
+def _outputs(
+    row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
+) -> Mapping[str, TensorType]:
+    result = row.rule(a, *inputs, **named)
     outputs = {"output": result} if isinstance(result, TensorType) else result
     for tensor in outputs.values():
         _check_sizes(row, tensor)
-    return Applied(args, outputs, (*loose, *meeting(row, arguments(args), inputs)))
+    return outputs
 
 
 def complete(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Union
+
+from msgspec import Struct
 
 from .algebra import (
     Atom,
@@ -278,8 +279,7 @@ def bracketed(texts: Iterable[str]) -> str:
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
 
-@dataclass(frozen=True, slots=True)
-class Coded:
+class Coded(Struct, frozen=True):
     """A value that is no whole number, with the Python expression that it came from."""
 
     value: Any

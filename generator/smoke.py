@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
-import selectors
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,12 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
 from .diagnostics import Diagnostic, Location, NetgenError
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, Shown
 from .memory import available, shown
 from .proofs.parent import ENDS_WITH_PARENT
 
 if TYPE_CHECKING:
+    import subprocess
+
     from .context import Ask
     from .plan import Plan
 
@@ -62,6 +63,8 @@ class Worker:
             raise NetgenError(Diagnostic("NG402", "the run was interrupted"))
         if self.process is not None:
             return
+        import subprocess
+
         path = json.dumps(_trusted_path())
         code = f"{ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
         arguments = f"{self.most_memory}, {json.dumps(self.folder)}"
@@ -114,7 +117,7 @@ class Worker:
             "task": "prove",
             "source": source,
             "plan": plan.request(),
-            **dataclasses.asdict(demand),
+            **asdict(demand),
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}")
         if not answer["ok"]:
@@ -153,6 +156,8 @@ class Worker:
         """The next line of the worker; refuses to wait for ever."""
         assert self.process is not None
         assert self.process.stdout is not None
+        import selectors
+
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while b"\n" not in self.pending:

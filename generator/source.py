@@ -11,11 +11,12 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import yaml
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .diagnostics import MOST_FINDINGS, Diagnostic, Location, NetgenError, SpecPath, printable
 
@@ -46,8 +47,7 @@ class _Loader(_Base):  # type: ignore[misc]
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, eq=False):
     """A spec's text, its values, and where each of them stands."""
 
     name: str
@@ -57,8 +57,8 @@ class Source:
     meant: Mapping[str, str] = field(default_factory=dict)  # misspelt keys, by what was meant
     mistakes: tuple[Diagnostic, ...] = ()  # that leave the values readable
     # the lines of the text, and the children of mappings by their keys, once they are asked for
-    lines: list[str] = field(default_factory=list, repr=False, compare=False)
-    children: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    lines: list[str] = field(default_factory=list)
+    children: dict[int, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:

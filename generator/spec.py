@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .codes import WARNINGS
@@ -117,8 +118,7 @@ class Document(_Strict):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """An item of `layers`: a type, what is written for it, and the keys all layers know."""
 
     type: str
@@ -135,8 +135,7 @@ class Item:
         return (*self.path, *steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """A spec as far as it could be read; misspelt keys are read as what was meant.
 
     `bad` are keys of the document whose values are not known.

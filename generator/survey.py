@@ -7,8 +7,9 @@ nothing uses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .arguments import by_name, listed, respelt, wrong_arguments
 from .context import Context
@@ -59,8 +60,7 @@ def check_layers(context: Context, item: Item) -> Any:
     return written.get("layers")
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(Struct):
     """A look at items in which `words` are the parameters, where these are known."""
 
     context: Context

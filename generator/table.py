@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A layer: its name, type, output shape as text, and number of trainable elements.
 
     A layer that is applied again shares its parameters: they count once. `macs` are multiply-adds

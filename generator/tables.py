@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .algebra import Symbol
 from .evaluator import Budget, Evaluator, Names
@@ -23,8 +25,7 @@ MOST_VALUES = 4_000_000
 _FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "sin", "cos"})
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A tensor's value as source, with its shape and element type."""
 
     code: str
@@ -84,8 +85,7 @@ def _dtype(kinds: set[type]) -> str:
     return "bool" if kinds == {bool} else "int64"
 
 
-@dataclass(frozen=True, slots=True)
-class _Quiet:
+class _Quiet(Struct, frozen=True):
     """The same names, no value of which decides on anything."""
 
     names: Names
@@ -100,8 +100,7 @@ class _Quiet:
         """Nothing hangs on these."""
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """One expression's reading."""
 
     names: Names

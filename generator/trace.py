@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .binding import rebind
 from .context import INDEX
 from .graph import Graph, Node, Ref
-from .layers.base import Args, Layer, arguments
+from .layers.base import Args, Layer
 from .layers.tensor import TensorType
-from .shapes import apply
-from .sizes import Dim, is_runtime, symbols_in
+from .shapes import outputs_of
+from .sizes import Dim, is_runtime, plain, symbols_in
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A call in a run: of a layer with its arguments `a`, of a block, or of a container.
 
     `path` is that of the module. The calls from number `begins` on are inside of it.
@@ -46,8 +47,7 @@ class Call:
         return row is not None and not row.source and bool(self.node.target.strip("."))
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(Struct, frozen=True):
     """One run: the types of each call of the graph by port, and all calls in the order of ends.
 
     A value is told from others of its type by the object that stands for it.
@@ -139,20 +139,20 @@ def _call(
         return {"output": inputs[0]}
     named = {name: _pick(known, ref) for name, ref in node.named}
     path, begins, reads = _join(prefix, node.target), len(calls), tuple(inputs)
-    args: Mapping[str, Any] = {}
+    a = Args()
     outputs: Mapping[str, TensorType]
     if node.use is not None:
         outputs = _call_block(node.use.graph, inputs, values, path, calls)
     elif node.row is not None:
-        args = _settled(node.args, values)
-        found = apply(node.row, args, inputs, named).outputs
+        a = Args(**{name: _settled(value, values) for name, value in node.args.items()})
+        found = outputs_of(node.row, a, inputs, named)
         outputs = {port: replace(type_) for port, type_ in found.items()}  # values of their own
     else:
         for child, numbered in _turns(node, values):
             inner = _call(child, inputs, known, numbered, prefix, calls)
             inputs = (next(iter(inner.values())), *inputs[1:])
         outputs = {"output": inputs[0]}
-    calls.append(Call(path, node, arguments(args), (*reads, *named.values()), outputs, begins))
+    calls.append(Call(path, node, a, (*reads, *named.values()), outputs, begins))
     return outputs
 
 
@@ -189,13 +189,25 @@ def _join(prefix: str, target: str) -> str:
     return ".".join(filter(None, (prefix, target.strip("."))))
 
 
-def _settled(args: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Arguments with run-time sizes as the numbers that they have in the run."""
-    if not is_runtime(args):
-        return args
-    return {
-        name: rebind(value, values) if is_runtime(value) else value for name, value in args.items()
-    }
+_PLAIN = frozenset({int, bool, float, str, type(None)})
+
+
+def _settled(value: Any, values: Mapping[str, Any]) -> Any:
+    """An argument as the number that it has in the run: only the batch keeps its name."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple and all(type(item) in _PLAIN for item in value):
+        return value
+    if is_runtime(value):
+        value = rebind(value, values)
+    return _bare(plain(value))
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, Dim):
+        return value if is_runtime(value) else int(value)
+    return tuple(map(_bare, value)) if isinstance(value, tuple) else value
 
 
 def concrete(type_: TensorType, sizes: Mapping[str, int]) -> TensorType:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .binding import rebind
 from .carried import coded, named
@@ -24,8 +26,7 @@ _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
 Modules = list[tuple[Case, Module]]
 
 
-@dataclass(slots=True)
-class Union:
+class Union(Struct):
     """The graphs of a block's uses, or of the network alone, and what they come to together.
 
     `rows` are the classes that are known already. `extras` are the arguments that no expression

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from os.path import abspath, realpath
 
 import watchfiles
+from msgspec import Struct
 
 from .job import Job, Outcome, work
 from .smoke import Worker
@@ -15,8 +15,7 @@ from .smoke import Worker
 _BEAT = 100  # milliseconds until it is known that the system tells of changes
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
+class _Round(Struct, frozen=True):
     """The jobs to be done now, and whether `code` has changed that specs import."""
 
     jobs: Sequence[Job]

@@ -131,7 +131,8 @@ def test_names_lead_to_where_they_are_given(tmp_path: Path) -> None:
         "name: Net\ninput: [3, $size, 8]\nparams: {size: 8, width: 4}\n"
         "blocks:\n  Wide:\n    params: {channels: 2}\n"
         "    layers: [{Conv2d: [$(2 * channels), 3]}]\n"
-        "layers:\n- Wide: {channels: $(width + 1)}\n- Flatten\n- Linear: {name: fc, out_features: 2}\n"
+        "layers:\n- Wide: {channels: $(width + 1)}\n- Flatten\n"
+        "- Linear: {name: fc, out_features: 2}\n"
     )
     run = netgen("explain", "net.yaml", "fc", "--set", "size=9", cwd=tmp_path)
     lines = [" ".join(line.split()) for line in run.stdout.splitlines()]

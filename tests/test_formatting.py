@@ -9,7 +9,7 @@ import pytest
 from black.parsing import InvalidInput
 from torch_netgen.formatting import formatted
 
-NAMES = "x y z conv1 conv12 fc self identity layer_norm out_channels in_features a_rather_long_name".split()
+NAMES = "x y z conv1 conv12 fc self identity out_channels in_features a_rather_long_name".split()
 ATTRIBUTES = "conv1 weight relu layer4 downsample transformer_encoder_layer shape".split()
 FUNCTIONS = "nn.Conv2d torch.cat nn.Sequential F.relu super().__init__ range len self.block".split()
 STRINGS = ['"zeros"', "'single'", '"it\'s"', 'f"layer{i}"', '""', '"a # no comment"', '"[("']
@@ -52,7 +52,7 @@ class Writer(random.Random):
 
     def _list(self, depth: int) -> str:
         items = ", ".join(self.value(depth) for _ in range(self.randint(1, 6)))
-        left, right = self.choice(["[]", "()", "{}"])
+        left, right = self.choice([("[", "]"), ("(", ")"), ("{", "}")])
         return f"{left}{items}{',' if left == '(' or self.random() < 0.3 else ''}{right}"
 
     def _sum(self, depth: int) -> str:

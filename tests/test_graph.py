@@ -1,4 +1,4 @@
-"""`netgen graph`: pictures have the layers, values and skips of the network, however they are folded."""
+"""`netgen graph`: pictures have the layers, values and skips of the network, folded or not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_arrows_are_what_the_layers_read(path: Path) -> None:
     for box in found.boxes:
         if box.call is None or trace.calls[box.call].layer is None:
             continue
-        reads = [x for x in trace.calls[box.call].inputs]
+        reads = list(trace.calls[box.call].inputs)
         arrows = [a for a in found.arrows if a.target == box.key]
         for x, arrow in zip(reads, arrows, strict=True):
             sizes = [str(int(s)) for dim, s in enumerate(x.shape) if dim != x.batch]

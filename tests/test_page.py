@@ -142,7 +142,8 @@ def test_it_can_be_moved_zoomed_and_darkened(browser: Browser, tmp_path: Path) -
 def test_a_spec_is_no_markup(browser: Browser, tmp_path: Path) -> None:
     bad = "</script><img src=x onerror=document.title='taken'><b title='"
     (tmp_path / "net.yaml").write_text(
-        f'name: Net\ndescription: "{bad}"\ninput: [4] # {bad} $title $${{data}}\nlayers: [{{Linear: 2}}]\n'
+        f'name: Net\ndescription: "{bad}"\ninput: [4] # {bad} $title $${{data}}\n'
+        "layers: [{Linear: 2}]\n"
     )
     with opened(browser, tmp_path, "net.yaml") as page:
         assert page.title() == "Net"

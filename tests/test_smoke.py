@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import time
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
 from torch_netgen.plan import Plan
@@ -38,8 +38,8 @@ def planned() -> tuple[str, Plan]:
 
 def with_run(plan: Plan, place: int, **changes: Any) -> Plan:
     runs = list(plan.runs)
-    runs[place] = dataclasses.replace(runs[place], **changes)
-    return dataclasses.replace(plan, runs=tuple(runs))
+    runs[place] = replace(runs[place], **changes)
+    return replace(plan, runs=tuple(runs))
 
 
 def variable(plan: Plan, statement: int, shape: list[int], dtype: str = "float32") -> Plan:
@@ -51,7 +51,7 @@ def variable(plan: Plan, statement: int, shape: list[int], dtype: str = "float32
 def weight(plan: Plan, place: int, *changed: object) -> Plan:
     weights: list[Any] = list(plan.weights)
     weights[place] = changed
-    return dataclasses.replace(plan, weights=tuple(weights))
+    return replace(plan, weights=tuple(weights))
 
 
 CORRUPTIONS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
@@ -63,7 +63,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     ),
     "output": (lambda p: with_run(p, 0, outputs=((None, [2, 6], "float32"),)), "`output`"),
     "parameter count": (
-        lambda p: dataclasses.replace(p, parameters=p.parameters + 1),
+        lambda p: replace(p, parameters=p.parameters + 1),
         "parameters, but",
     ),
     "weight's shape": (
@@ -79,7 +79,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         "running_mean",
     ),
     "missing weight": (
-        lambda p: dataclasses.replace(p, weights=p.weights[:-1]),
+        lambda p: replace(p, weights=p.weights[:-1]),
         "weights, but",
     ),
 }

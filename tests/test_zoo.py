@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import asdict
 from torch_netgen.pipeline import Result, build_source
 from torch_netgen.prediction import predict
 from torch_netgen.proofs.subject import samples
@@ -33,7 +33,7 @@ def inputs(name: str) -> list[torch.Tensor]:
     """Sample inputs as the smoke-run makes them."""
     source = read(ROOT / "configs" / f"{name}.yaml")
     _, plan, _ = predict(read_document(source), {})
-    return samples({"samples": [dataclasses.asdict(s) for s in plan.runs[0].samples]}, "cpu")
+    return samples({"samples": [asdict(s) for s in plan.runs[0].samples]}, "cpu")
 
 
 def test_every_fact_has_a_config() -> None:

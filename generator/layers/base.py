@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any, NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..algebra import Symbol
 from ..sizes import Coded, Dim, Size, plain, shown, symbols_in
@@ -66,8 +68,7 @@ class _Required(Enum):
 REQUIRED = _Required.REQUIRED
 
 
-@dataclass(frozen=True, slots=True)
-class Arg:
+class Arg(Struct, frozen=True):
     """An argument of a layer: torch's name, order and default.
 
     `inferred` arguments are worked out from the input. `positional` ones are printed without
@@ -88,8 +89,7 @@ class Arg:
     hint: str = ""  # its annotation, for a block's argument
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(Struct, frozen=True):
     """A parameter or a buffer of a layer, or the layer itself if it has no name."""
 
     name: str
@@ -101,8 +101,7 @@ class Weight:
 Args = SimpleNamespace
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(Struct, frozen=True):
     """A layer that is an argument of another one, with all its arguments."""
 
     row: Layer
@@ -151,8 +150,7 @@ def no_macs(a: Args, inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Layer:
+class Layer(Struct, frozen=True, kw_only=True, eq=False):
     """A type of layer.
 
     `rule(a, *inputs)` gives the output's type (a mapping from port to type where there are

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..sizes import Coded
 
 LARGEST = 2**31 - 1  # sums and products of a few stay within torch's 64 bits
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of value: its name in messages, its check, its annotation, its JSON schema.
 
     A `structural` kind decides on shapes in ways that arithmetic can't carry along, so its

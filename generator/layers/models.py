@@ -7,18 +7,17 @@ everything else that netgen does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, create_model
 
 from ..sizes import Coded, shown
 from .base import REQUIRED, Layer
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """What is wrong with one argument: `kind` is ``unknown``, ``missing`` or ``value``."""
 
     kind: str

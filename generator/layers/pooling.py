@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..sizes import Size, product, scaled, shown
 from .base import BOOLEAN, FLOATS, INTS, WIDE, Arg, Args, Layer, Outputs, check_rank, refuse

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .tensor import TensorType
 
 FLOAT, LONG = 4, 8  # bytes of an element
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Struct, frozen=True):
     """Tensors among inputs and outputs that are kept alive, and bytes that are made for it.
 
     Of `crossed` inputs each is kept for the gradients of the others: only if one of them has any.

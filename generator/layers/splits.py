@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..sizes import Size, shape_text
 from .base import ALL, INDICES, Arg, Args, Layer, Outputs, dimension, refuse

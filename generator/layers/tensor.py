@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..sizes import Size, shown_shape
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(Struct, frozen=True):
     """The shape (the batch included), element type and place of the batch of a tensor.
 
     `batch` is the dimension that holds the batch, ``None`` where there is none or its place

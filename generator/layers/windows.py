@@ -7,8 +7,9 @@ documentation of `torch.nn.Conv2d`, `torch.nn.ConvTranspose2d` and `torch.nn.Max
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..sizes import Size, shown, smallest
 from .base import refuse
@@ -20,8 +21,7 @@ def per_dimension(value: Any, n: int) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,) * n
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(Struct, frozen=True):
     """A window along one dimension: `padding` is the sum of both sides.
 
     With `ceil` a last, incomplete window counts if it starts inside the input or its left

@@ -8,10 +8,10 @@ import linecache
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from msgspec import Struct, field
 from torch import nn
 
 FILE = "<generated>"
@@ -26,8 +26,7 @@ class Disproof(Exception):
         self.code = code
 
 
-@dataclass(slots=True)
-class Subject:
+class Subject(Struct):
     """A network with the plan that it is held against.
 
     `outputs` are those of a forward pass that has not been differentiated yet. `findings` are

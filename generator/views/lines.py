@@ -78,9 +78,12 @@ def _assignments(method: ast.FunctionDef | None) -> Iterator[tuple[str, ast.expr
     for item in ast.walk(method) if method is not None else ():
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Attribute):
             yield item.targets[0].attr, item.value
-        elif isinstance(item, ast.Call) and ast.unparse(item.func) == "super().__init__":
-            if item.args:
-                yield "", item
+        elif isinstance(item, ast.Call) and item.args and _is_super_init(item):
+            yield "", item
+
+
+def _is_super_init(call: ast.Call) -> bool:
+    return ast.unparse(call.func) == "super().__init__"
 
 
 def _child(value: ast.expr, parts: list[str]) -> ast.expr:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..figures import Cost, Memory, figures
 from ..graph import Graph
@@ -16,8 +18,7 @@ from ..tables import Table
 from ..trace import Call, Trace, propagate
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A call: its name, and where its module is; what stands in it are its `children`.
 
     `reads` are the names of what it reads, empty where that is just what stands before it.
@@ -44,8 +45,7 @@ class Entry:
             yield from child.walk(depth + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """A network's inputs and calls, for a batch of this size; `batch` is ``None`` without one.
 
     `sizes` are the sample values of what else is known only at run time.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..graph import Graph
 from ..layers import FAMILIES, OPERATIONS
@@ -26,8 +27,7 @@ _GROUPS = {
 GROUPS = (*_GROUPS, "merge", "operation", "block", "end")
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """A call, an input or an output: what it is called, its type, what it gives.
 
     `call` is its number in the trace, ``None`` at the ends of the network. `parent` is the `key`
@@ -50,8 +50,7 @@ class Box:
         return self.name.rpartition(".")[2] if self.parent else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(Struct, frozen=True):
     """A value on its way: the keys of who gives and who reads it, and its shape.
 
     A `skip` is what a merge reads that others have read on the way to it.
@@ -63,8 +62,7 @@ class Arrow:
     skip: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """A network's boxes, outer ones before those in them, and the arrows between innermost ones."""
 
     name: str

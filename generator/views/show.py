@@ -7,7 +7,8 @@ import io
 import json
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+
+from msgspec import to_builtins
 
 from ..diagnostics import Diagnostic, NetgenError
 from ..layers.base import Refusal
@@ -29,7 +30,7 @@ def show(found: Prediction, form: str, batch: int | None, depth: int, width: int
     """
     tree = _outline(found, batch)
     if form == "json":
-        return json.dumps(asdict(tree), indent=2) + "\n"
+        return json.dumps(to_builtins(tree, enc_hook=int), indent=2) + "\n"
     rows = [_cells(level, entry, form) for level, entry in tree.walk(depth)]
     if form == "csv":
         return _csv(rows)

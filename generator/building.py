@@ -1,0 +1,109 @@
+"""One spec built: proven and written, or held against the file that stands there."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from pathlib import Path
+from typing import Any
+
+from msgspec import to_builtins
+
+from .diagnostics import Diagnostic, NetgenError, printable
+from .files import check_target, read_output, write
+from .job import Job, facts_of
+from .levels import Proof
+from .records import inputs_text, recall, record_key, remember
+from .smoke import Worker
+from .source import Source
+
+
+class _Differs(NetgenError):
+    """The target is not what the spec gives: the `diff` tells how."""
+
+    diff = ""
+
+
+def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """What there is to say of a spec whose output stands where it should."""
+
+    from .pipeline import build_source
+
+    allowed = job.allow_imports
+    result = build_source(source, job.overrides, worker, strict=job.strict, allow_imports=allowed)
+    there = "" if job.target is None else read_output(job.target)
+    if there != result.source:
+        what = "is not what the spec gives" if there else "is not there"
+        message = f"`{printable(str(job.target))}` {what}"
+        error = _Differs(
+            Diagnostic("NG503", message, help="run `netgen build` and keep the result")
+        )
+        error.diff = _diff(str(job.target), there or "", result.source)
+        raise error
+    return {**facts_of(result.figures), "diagnostics": result.warnings, "fresh": True}
+
+
+def _diff(name: str, old: str, new: str) -> str:
+    lines = difflib.unified_diff(
+        old.splitlines(True), new.splitlines(True), printable(name), "what the spec gives"
+    )
+    return "".join(lines)
+
+
+def _check_target(job: Job, target: Path) -> None:
+    same = False
+    with contextlib.suppress(OSError):
+        same = job.config != "-" and target.samefile(job.config)
+    if same:
+        message = f"`{target}` is the spec itself: give another output with -o"
+        raise NetgenError(Diagnostic("NG501", message))
+    check_target(target, force=job.force)
+
+
+def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """What there is to say of a spec that builds; its output is written."""
+    if job.target is not None:
+        _check_target(job, job.target)
+    record = _recalled(job, source)
+    if record is not None:
+        lists = {key: tuple(record[key]) for key in ("layers", "proofs")}
+        return {**record, **lists, "fresh": True}
+    if job.demand is not None:  # torch loads while the spec is read
+        worker.start(source.folder if job.allow_imports else "")
+    from .pipeline import build_source
+
+    result = build_source(
+        source,
+        job.overrides,
+        worker,
+        job.demand,
+        strict=job.strict,
+        allow_imports=job.allow_imports,
+    )
+    facts = {**facts_of(result.figures), "proofs": tuple(map(_as_record, result.proofs))}
+    if job.target is not None:
+        _check_target(job, job.target)  # once more: a run takes its time
+        write(job.target, result.source)
+        timed = job.demand is not None and job.demand.timed
+        if result.proofs and not (result.warnings or source.folder or timed):
+            remember(_key(job, source, result.source), facts)
+    return {**facts, "diagnostics": result.warnings, "source": result.source}
+
+
+def _as_record(proof: Proof) -> dict[str, Any]:
+    """A proof as plain data; its doubts are told as warnings."""
+    return {name: value for name, value in to_builtins(proof).items() if name != "findings"}
+
+
+def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
+    """The record of the run that proved what stands in the target, if nothing has changed."""
+    again = job.demand is None or job.demand.timed or source.folder  # that may change
+    if job.target is None or again:
+        return None
+    output = read_output(job.target)
+    return None if output is None else recall(_key(job, source, output))
+
+
+def _key(job: Job, source: Source, output: str) -> str:
+    inputs = inputs_text(source.text, job.overrides)
+    return record_key(inputs, Path(source.name).name, output, repr(job.demand))
