@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Mapping
-from typing import NoReturn, TypeGuard
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeGuard
 
 from .diagnostics import Diagnostic, NetgenError, printable
 
@@ -70,23 +70,40 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
         _refuse("no valid Python", error.lineno or 1)
     except (ValueError, RecursionError, MemoryError):
         _refuse("an expression that is nested too deeply", 1)
-    known = BUILTINS | {"torch", "Tensor", "nn", "F", "math", "OrderedDict", "Literal"}
-    nodes = list(ast.walk(tree))
-    custom = [node for node in nodes if _is_custom(node, imports or {})]
-    bound = {name for node in nodes for name in _bound(node)}
-    bound |= {alias.asname or alias.name for node in custom for alias in node.names}
-    for name in sorted(bound & _TAKEN):
-        _refuse(f"another meaning of `{name}`", 1)
-    known |= bound
+    nodes: dict[type[ast.AST], list[Any]] = {}
+    for node in ast.walk(tree):
+        nodes.setdefault(type(node), []).append(node)
+    for kind, found in nodes.items():
+        if not issubclass(kind, _ALLOWED):
+            _refuse(f"`{kind.__name__}`", getattr(found[0], "lineno", 1))
     for statement in tree.body:
         plain = isinstance(statement, _TOP)
         if not plain or (isinstance(statement, ast.Expr) and not _is_text(statement)):
             _refuse("a statement outside of classes", statement.lineno)
-    for node in nodes:
-        if not isinstance(node, _ALLOWED):
-            _refuse(f"`{type(node).__name__}`", getattr(node, "lineno", 1))
-        if node not in custom:
-            _check(node, known)
+    _check_names(nodes, imports or {})
+    for kind, check in _CHECKS.items():
+        for node in nodes.get(kind, ()):
+            check(node)
+
+
+def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[str, str]) -> None:
+    """No name but those that are known or get a meaning here, and no other meaning for a known."""
+    custom = [node for node in nodes.get(ast.ImportFrom, ()) if _is_custom(node, imports)]
+    for node in (*nodes.get(ast.Import, ()), *nodes.get(ast.ImportFrom, ())):
+        if node not in custom and ast.unparse(node) not in IMPORTS:
+            _refuse(f"`{ast.unparse(node)}`", node.lineno)
+    bound = {alias.asname or alias.name for node in custom for alias in node.names}
+    for kind in (ast.ClassDef, ast.FunctionDef):
+        bound |= {node.name for node in nodes.get(kind, ())}
+    bound |= {node.arg for node in nodes.get(ast.arg, ())}
+    names = nodes.get(ast.Name, ())
+    bound |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    for name in sorted(bound & _TAKEN):
+        _refuse(f"another meaning of `{name}`", 1)
+    known = BUILTINS | bound | {"torch", "Tensor", "nn", "F", "math", "OrderedDict", "Literal"}
+    for node in names:
+        if node.id not in known:
+            _refuse(f"`{node.id}`", node.lineno)
 
 
 def _is_custom(node: ast.AST, imports: Mapping[str, str]) -> TypeGuard[ast.ImportFrom]:
@@ -97,32 +114,21 @@ def _is_custom(node: ast.AST, imports: Mapping[str, str]) -> TypeGuard[ast.Impor
     return all(imports.get(name) == path for name, path in paths)
 
 
-def _bound(node: ast.AST) -> list[str]:
-    """The names that a node gives a meaning."""
-    if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
-        return [node.name]
-    if isinstance(node, ast.arg):
-        return [node.arg]
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        return [node.id]
-    return []
+def _check_class(node: ast.ClassDef) -> None:
+    _check_definition(node)
+    bases = [ast.unparse(base) for base in node.bases]
+    if node.keywords or bases not in (["nn.Module"], ["nn.Sequential"]):
+        _refuse(f"the class `{node.name}` of another kind", node.lineno)
 
 
-def _check(node: ast.AST, known: frozenset[str]) -> None:
-    if isinstance(node, (ast.Import, ast.ImportFrom)) and ast.unparse(node) not in IMPORTS:
-        _refuse(f"`{ast.unparse(node)}`", node.lineno)
-    if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.decorator_list:
+def _check_definition(node: ast.ClassDef | ast.FunctionDef) -> None:
+    if node.decorator_list:
         _refuse("a decorator", node.lineno)
-    if isinstance(node, ast.ClassDef):
-        bases = [ast.unparse(base) for base in node.bases]
-        if node.keywords or bases not in (["nn.Module"], ["nn.Sequential"]):
-            _refuse(f"the class `{node.name}` of another kind", node.lineno)
-    if isinstance(node, ast.Name) and node.id not in known:
-        _refuse(f"`{node.id}`", node.lineno)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type":
+
+
+def _check_call(node: ast.Call) -> None:
+    if isinstance(node.func, ast.Name) and node.func.id == "type":
         _refuse("a call of `type`", node.lineno)
-    if isinstance(node, ast.Attribute):
-        _check_attribute(node)
 
 
 def _check_attribute(node: ast.Attribute) -> None:
@@ -155,6 +161,14 @@ _LIBRARIES = {
     "nn": re.compile(r"init(\.[a-z]+(_[a-z]+)*_)?|[A-Z][A-Za-z0-9]*"),
     "F": re.compile(r"(?!torch|math|importlib|warnings|utils|handle_)[a-z][a-z0-9_]*"),
     "math": re.compile(r"ceil|cos|exp|floor|inf|log|pi|sin|sqrt"),
+}
+
+
+_CHECKS: Mapping[type[ast.AST], Callable[[Any], None]] = {
+    ast.ClassDef: _check_class,
+    ast.FunctionDef: _check_definition,
+    ast.Call: _check_call,
+    ast.Attribute: _check_attribute,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import accumulate
 
 from msgspec import Struct
@@ -225,6 +226,7 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[tuple[Call, Call]]:
             age[id(type_)] = len(writers.get(lives.place(type_), []))
 
 
+@cache
 def width(dtype: str) -> int:
     """The bytes of an element."""
     digits = "".join(char for char in dtype if char.isdigit())

@@ -43,16 +43,32 @@ class _Statement(Struct, frozen=True):
         """Equal for statements that black breaks in the same places."""
         return self.indent, self.skeleton
 
-    def filled(self, lines: str) -> str:
-        """Formatted lines of the skeleton with everything put in its place."""
-        words, comments = iter(self.words), iter(self.comments)
 
-        def put(found: re.Match[str]) -> str:
-            if found.lastgroup == "comment":
-                return next(comments)
-            return next(words) if _is_replaced(found) else found[0]
+class _Form(Struct, frozen=True):
+    """A skeleton as black formats it: pieces of text, and the kind of filler after each."""
 
-        return _TOKEN.sub(put, lines)
+    pieces: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+    @staticmethod
+    def of(text: str) -> _Form:
+        pieces, kinds, end = [], [], 0
+        for found in _TOKEN.finditer(text):
+            if found.lastgroup == "comment" or _is_replaced(found):
+                pieces.append(text[end : found.start()])
+                kinds.append("comment" if found.lastgroup == "comment" else "word")
+                end = found.end()
+        return _Form((*pieces, text[end:]), tuple(kinds))
+
+    def filled(self, statement: _Statement) -> str:
+        """The lines of a statement, everything put in its place."""
+        fillers = {"word": iter(statement.words), "comment": iter(statement.comments)}
+        put = [
+            text
+            for piece, kind in zip(self.pieces, self.kinds, strict=False)
+            for text in (piece, next(fillers[kind]))
+        ]
+        return "".join([*put, self.pieces[-1]])
 
 
 def formatted(text: str) -> str:
@@ -67,7 +83,7 @@ def formatted(text: str) -> str:
     pieces = list(_pieces(lines[end + 2 :]))
     if len(pieces) != len(known):  # this has not been seen
         return black.format_str(text, mode=black.Mode())
-    found = dict(zip(known, pieces, strict=True))
+    found = dict(zip(known, map(_Form.of, pieces), strict=True))
     return "\n".join([*_put_back(lines[:end], runs, found)]).rstrip("\n") + "\n"
 
 
@@ -169,7 +185,9 @@ def _pieces(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _put_back(
-    lines: Sequence[str], runs: Sequence[Sequence[_Statement]], found: Mapping[tuple[int, str], str]
+    lines: Sequence[str],
+    runs: Sequence[Sequence[_Statement]],
+    found: Mapping[tuple[int, str], _Form],
 ) -> Iterator[str]:
     """The module's lines, with the formatted statements where their names stand."""
     for line in lines:
@@ -177,4 +195,4 @@ def _put_back(
         if name is None:
             yield line
         else:
-            yield from (statement.filled(found[statement.key]) for statement in runs[int(name[1])])
+            yield from (found[each.key].filled(each) for each in runs[int(name[1])])
