@@ -100,8 +100,8 @@ def _complete(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     try:
         from .lsp.server import serve
-    except ModuleNotFoundError as missing:
-        return _not_there("lsp", str(missing.name))
+    except ModuleNotFoundError:
+        return _not_there("lsp", "pygls")
     import gc
 
     gc.enable()  # this may last for days
@@ -147,8 +147,8 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
 def _watch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     try:
         from .watch import build_again
-    except ModuleNotFoundError as missing:
-        return _not_there("watch", str(missing.name))
+    except ModuleNotFoundError:
+        return _not_there("watch", "watchfiles")
     import gc
 
     from .orders import limits, telling

@@ -23,13 +23,23 @@ from ..views.catalogue import default, kind, origin
 from ..views.schema_values import common_keys
 from .hover import OF_INPUT
 from .look import Look
+from .mending import endings
 from .scopes import declared, parameters, references
-from .spots import Spot, argument, known_keys, mapping_at, refers, row_of, spot_at, value_at
+from .spots import (
+    Spot,
+    argument,
+    known_keys,
+    mapping_at,
+    refers,
+    row_of,
+    spot_at,
+    type_at,
+    value_at,
+)
 
 MARK = "cursorOfTheEditor"
 _WORD = re.compile(r"[\w.]*$")
 _REST = re.compile(r"^[\w.]*")
-_TOKEN = re.compile(r"""(?:(?<=[\s\[{,:])|^)(?:"(?:\\.|[^"\\])*"?|'[^']*'?|\#.*)|[\[\]{}]""", re.M)
 _IN_EXPRESSION = re.compile(rf"\$(\([^$]*)?{MARK}")
 _IN_SHAPE = re.compile(rf"shape\(\s*{MARK}")
 
@@ -76,25 +86,11 @@ def _mended(lines: list[str], line: int, begin: int) -> Iterator[str]:
     here = lines[line - 1] if line <= len(lines) else ""
     above, below = lines[: line - 1], lines[line:]
     head, rest = here[: begin - 1], _REST.sub("", here[begin - 1 :])
-    ends = _ends("\n".join([*above, head]))
+    ends = endings("\n".join([*above, head]))
     for tail in (rest, ends):
         for after in (below, []):
             for colon in ("", ":"):  # a key alone is one with a colon
                 yield "\n".join([*above, f"{head}{MARK}{colon}{tail}", *after])
-
-
-def _ends(text: str) -> str:
-    """What closes the brackets, and the quotation, that are open at the end of a text."""
-    opened, quote = "", ""
-    for found in _TOKEN.finditer(text):
-        token, last = found[0], found.end() == len(text)
-        if token in "[{":
-            opened += "]" if token == "[" else "}"
-        elif token in "]}" and opened.endswith(token):
-            opened = opened[:-1]
-        elif token[0] in "'\"" and last and (len(token) == 1 or token[-1] != token[0]):
-            quote = token[0]
-    return quote + opened[::-1]
 
 
 def _suggestions(
@@ -211,15 +207,18 @@ def _names(source: Source, spot: Spot, *, whole: bool) -> Iterator[Suggestion]:
 
 def _references(source: Source, spot: Spot, right: Look | None) -> Iterator[Suggestion]:
     """The inputs, and the layers above; of those without a name the one that they had last."""
-    known = references(Look(source), spot.scope)
+    now = Look(source)
+    known = {name: (now, path) for name, path in references(now, spot.scope).items()}
     if right is not None:
         written = references(Look(right.source), spot.scope)
-        last = references(right, spot.scope)
-        known |= {name: last[name] for name in last.keys() - written.keys() - known.keys()}
-    for name, path in known.items():
+        for name, path in references(right, spot.scope).items():
+            if name not in written:
+                known.setdefault(name, (right, path))
+    for name, (look, path) in known.items():
         layer = "layers" in path[len(spot.scope) :]
         if not layer or not spot.item or _above(path, spot.item):
-            yield Suggestion(name, "reference", str(path[-1]) if layer else "an input")
+            detail = type_at(look.source.values, path) if layer else "an input"
+            yield Suggestion(name, "reference", detail)
 
 
 def _above(path: tuple[str | int, ...], item: tuple[str | int, ...]) -> bool:

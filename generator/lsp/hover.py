@@ -12,11 +12,22 @@ from ..functions import FUNCTIONS
 from ..layers.base import REQUIRED, Arg
 from ..sizes import bracketed
 from ..spec import COMMON_KEYS
+from ..survey import GROUPING
 from ..views.catalogue import default, facts, kind, origin
 from ..views.schema_values import common_keys
 from .look import Look
 from .scopes import declared, named, parameters, word_at
-from .spots import Spot, argument, known_keys, mapping_at, refers, row_of, spot_at, value_at
+from .spots import (
+    Spot,
+    argument,
+    known_keys,
+    mapping_at,
+    refers,
+    row_of,
+    spot_at,
+    type_at,
+    value_at,
+)
 from .uses import (
     argument_values,
     bullets,
@@ -100,7 +111,7 @@ def _of_reference(look: Look, spot: Spot, word: str) -> Iterator[str]:
         return
     name, path = found
     if "layers" in path[len(spot.scope) :]:
-        yield f"`{name}`: {printable(_type_at(look.source.values, path))}"
+        yield f"`{name}`: {printable(type_at(look.source.values, path))}"
         yield listed(shapes_given(look, path, word[len(name) + 1 :]))
     else:
         yield f"`{name}`: an input"
@@ -112,19 +123,15 @@ def _in_shape(word: str, value: Any) -> bool:
     return isinstance(value, str) and bool(re.search(rf"shape\(\s*{re.escape(word)}\s*\)", value))
 
 
-def _type_at(values: Any, path: SpecPath) -> str:
-    found = value_at(values, path)
-    return found if isinstance(path[-1], int) and isinstance(found, str) else str(path[-1])
-
-
 def _of_layer(look: Look, spot: Spot, word: str) -> Iterator[str]:
     """A layer: what flows through each of its calls, and how the numbers of the first follow."""
     if not spot.names_type and spot.inner != ("name",):
         return
     row = row_of(look.source.values, spot.type)
-    block = mapping_at(look.source.values, "blocks", spot.type)
-    about = origin(row) if row is not None else block.get("description")
-    yield f"**{printable(spot.type)}**" + (f": {printable(str(about))}" if about else "")
+    about = _about(look, spot.type) if row is None else origin(row)
+    if about is None:
+        return
+    yield f"**{printable(spot.type)}**: {printable(about)}"
     if look.network is None or spot.module:
         told = [] if row is None else [f"{title}: {text}" for title, text in facts(row)]
         yield bullets(told, len(told))
@@ -138,6 +145,19 @@ def _of_layer(look: Look, spot: Spot, word: str) -> Iterator[str]:
         yield bullets(rows, len(rows))
     elif spot.type != "Group":
         yield "not in this network: left out by `when` or `repeat`, or in a block without a use"
+
+
+def _about(look: Look, name: str) -> str | None:
+    """What a type is that netgen has no row for; ``None`` if there is none of this name."""
+    if name in mapping_at(look.source.values, "blocks"):
+        about = mapping_at(look.source.values, "blocks", name).get("description")
+        return str(about or "a block of this spec")
+    if name in GROUPING:
+        return "part of the language"
+    if "$" in name:
+        return "the type that this comes to"
+    path = mapping_at(look.source.values, "imports").get(name)
+    return None if path is None else f"imported from {path}"
 
 
 def _of_argument(look: Look, spot: Spot, word: str) -> Iterator[str]:
@@ -166,8 +186,7 @@ def _of_key(look: Look, spot: Spot, word: str) -> Iterator[str]:
         yield from _parameter(look, scope, str(rest[1]))
     elif path[:1] == ("blocks",) and len(path) == 2:
         name = str(path[1])
-        about = mapping_at(look.source.values, "blocks", name).get("description")
-        yield f"**{printable(name)}**, a block" + (f": {printable(str(about))}" if about else "")
+        yield f"**{printable(name)}**: {printable(_about(look, name) or '')}"
         yield flows(look, uses_of(look, name))
     elif spot.key and rest[-1] in known_keys(path):
         yield f"**{rest[-1]}**: {known_keys(path)[str(rest[-1])]}"

@@ -13,6 +13,7 @@ from ..job import own_mistake
 from ..prediction import Prediction, check_source
 from ..source import Source, parse
 from ..views.explain import Explained
+from .mending import closed
 
 _KEYS = tuple(re.compile(rf"^{key}[ \t]*:", re.MULTILINE) for key in ("name", "layers"))
 _SCHEMA = re.compile(r"^# yaml-language-server:.*\$schema=\S*netgen", re.MULTILINE)
@@ -72,9 +73,17 @@ def looks(text: str, name: str, line: int, right: Look | None) -> list[tuple[Loo
     if right is not None and there is not None:
         found.append((right, there))
     if right is None or right.source.text != text:
-        with suppress(NetgenError):  # it may be no YAML at the moment
-            found.append((Look(parse(text, name)), line))
+        source = _readable(text, name, line)
+        found += [] if source is None else [(Look(source), line)]
     return found
+
+
+def _readable(text: str, name: str, line: int) -> Source | None:
+    """The text or, where it is no YAML at the moment, what stands above the end of a line."""
+    for part in (text, closed(text, line)):
+        with suppress(NetgenError):
+            return parse(part, name)
+    return None
 
 
 def line_in(text: str, other: str, line: int) -> int | None:

@@ -22,9 +22,10 @@ class Positions:
         self.ours, self.theirs = _starts(_YAML_BREAK, text), _starts(_BREAK, text)
 
     def to_editor(self, line: int, column: int) -> tuple[int, int]:
-        """The editor's line and character of a place."""
+        """The editor's line and character of a place, or of the end of its line."""
         start = self.ours[min(line, len(self.ours)) - 1]
-        offset = min(start + column - 1, len(self.text))
+        end = _YAML_BREAK.search(self.text, start)
+        offset = min(start + column - 1, end.start() if end else len(self.text))
         row = bisect_right(self.theirs, offset) - 1
         return row, self.units(self.text[self.theirs[row] : offset])
 

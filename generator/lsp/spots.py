@@ -90,6 +90,12 @@ def value_at(values: Any, path: SpecPath) -> Any:
     return values
 
 
+def type_at(values: Any, path: SpecPath) -> str:
+    """The type of the layer at a path."""
+    found = value_at(values, path)
+    return found if isinstance(path[-1], int) and isinstance(found, str) else str(path[-1])
+
+
 def mapping_at(values: Any, *path: str | int) -> dict[str, Any]:
     """The mapping at a path; an empty one if there is none."""
     found = value_at(values, path)

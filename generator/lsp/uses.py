@@ -132,8 +132,8 @@ def numbers_of(look: Look, number: int) -> Iterator[str]:
             if size.names and size.formula not in size.names:
                 yield f"`{port}[{dim}]` = {size.value}: `{size.formula}` = `{size.numbers}`"
     for weight, shape in found.weights:
-        numbers = bracketed(str(size.value) for size in shape)
-        yield f"`{weight.name or 'itself'}`: {numbers}"
+        if weight.name:
+            yield f"`{weight.name}`: {bracketed(str(size.value) for size in shape)}"
 
 
 def bullets(lines: Iterable[str], most: int = MOST_USES) -> str:
