@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -22,7 +23,8 @@ class Editor:
         self.client = LanguageClient("tests", "1")
         self.published: list[types.PublishDiagnosticsParams] = []
         self.news = asyncio.Event()
-        self.versions: dict[str, int] = {}
+        self.count = 0
+        self.versions: dict[str, int | None] = {}  # of a text that is not open, none
 
         def published(params: types.PublishDiagnosticsParams) -> None:
             self.published.append(params)
@@ -48,17 +50,18 @@ class Editor:
         return str(self.run(begin()).capabilities.position_encoding)
 
     def open(self, uri: str, text: str, language: str = "yaml") -> None:
-        self.versions[uri] = self.versions.get(uri, 0) + 1
-        item = types.TextDocumentItem(uri, language, self.versions[uri], text)
+        self.versions[uri] = self.count = self.count + 1
+        item = types.TextDocumentItem(uri, language, self.count, text)
         self._tell("text_document_did_open", types.DidOpenTextDocumentParams(item))
 
     def change(self, uri: str, text: str) -> None:
-        self.versions[uri] += 1
-        document = types.VersionedTextDocumentIdentifier(self.versions[uri], uri)
+        self.versions[uri] = self.count = self.count + 1
+        document = types.VersionedTextDocumentIdentifier(self.count, uri)
         whole = [types.TextDocumentContentChangeWholeDocument(text)]
         self._tell("text_document_did_change", types.DidChangeTextDocumentParams(document, whole))
 
     def close(self, uri: str) -> None:
+        self.versions[uri] = None
         params = types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
         self._tell("text_document_did_close", params)
 
@@ -109,6 +112,14 @@ class Editor:
         found = self.run(self.client.text_document_document_symbol_async(params))
         assert found is not None
         return [symbol for symbol in found if isinstance(symbol, types.DocumentSymbol)]
+
+    def interrupt(self) -> int:
+        """What the server ends with after Ctrl-C."""
+        server = self.client._server
+        assert server is not None
+        server.send_signal(signal.SIGINT)
+        with self.runner:
+            return self.run(server.wait())
 
     def end(self) -> tuple[int | None, str]:
         """End the server in order: its exit code, and what it wrote to standard error."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -116,6 +117,7 @@ def test_diagnostics_are_those_of_check(editor: Editor) -> None:
         found = told(editor.diagnostics(path.as_uri()))
         assert found == [expected(d, text) for d in every if d["file"] == str(path)], path
         editor.close(path.as_uri())
+        assert editor.diagnostics(path.as_uri()) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
@@ -411,7 +413,7 @@ def test_the_outline_has_blocks_and_layers(editor: Editor) -> None:
 def test_no_text_and_no_place_is_too_odd() -> None:
     draws = random.Random("lsp")
     texts = [path.read_text() for path in (*CONFIGS, *SPECS)]
-    for number in range(300):
+    for number in range(240):
         whole = draws.choice(texts)
         text = changed_text(draws, whole)
         if number % 2:
@@ -459,6 +461,12 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path) -> None:
 def test_an_editor_that_is_gone_ends_it(tmp_path: Path) -> None:
     run = netgen("lsp", cwd=tmp_path)
     assert (run.returncode, run.stdout) == (1, "")
+
+
+def test_ctrl_c_ends_it() -> None:
+    session = Editor()
+    session.start()
+    assert session.interrupt() == -signal.SIGINT
 
 
 def test_it_needs_no_torch() -> None:

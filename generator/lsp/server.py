@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -101,12 +102,10 @@ class Server(LanguageServer):
         if opened.spec:
             checked = check(text, name)
             opened.right = checked.right or opened.right
-            self.publish(uri, [_told(found, positions) for found in checked.diagnostics])
-
-    def publish(self, uri: str, found: list[types.Diagnostic]) -> None:
-        """Tell the editor all that is wrong with a text."""
-        version = self.workspace.get_text_document(uri).version
-        self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+            told = [_told(found, positions) for found in checked.diagnostics]
+            version = self.workspace.get_text_document(uri).version
+            published = types.PublishDiagnosticsParams(uri, told, version)
+            self.text_document_publish_diagnostics(published)
 
 
 def serve() -> bool:
@@ -121,6 +120,7 @@ def serve() -> bool:
     triggers = types.CompletionOptions([*"$ ([{."])
     server.feature(types.TEXT_DOCUMENT_COMPLETION, triggers)(_complete)
     server.feature(types.SHUTDOWN)(_end)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what waits for the editor can't be interrupted
     # a copy, because it is closed at the end
     server.start_io(stdout=os.fdopen(os.dup(1), "wb"))
     return server.asked_to_end
@@ -141,7 +141,7 @@ def _close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     opened = ls.opened.pop(uri)
     if opened.waiting is not None:
         opened.waiting.cancel()
-    ls.publish(uri, [])
+    ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
 
 def _end(ls: Server, params: None) -> None:
