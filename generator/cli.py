@@ -97,10 +97,29 @@ def _complete(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        from .lsp.server import serve
+    except ModuleNotFoundError:
+        return _not_there("lsp", "pygls")
+    import gc
+
+    gc.enable()  # this may last for days
+    return DONE if serve() else NOT_DONE
+
+
+def _not_there(extra: str, library: str) -> int:
+    """Tell what to install for a verb that has an extra of its name."""
+    help = f"pip install 'torch-netgen[{extra}]'"
+    print(f"netgen: `{extra}` needs {library}, which is not there: {help}", file=sys.stderr)
+    return NOT_DONE
+
+
 _WITHOUT_JOBS = {
     "completion": _complete,
     "init": _begin,
     "layers": _tell_layers,
+    "lsp": _serve,
     "schema": _print_schema,
 }
 
@@ -128,10 +147,8 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
 def _watch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     try:
         from .watch import build_again
-    except ModuleNotFoundError as missing:
-        help = "pip install 'torch-netgen[watch]'"
-        print(f"netgen: `watch` needs {missing.name}, which is not there: {help}", file=sys.stderr)
-        return NOT_DONE
+    except ModuleNotFoundError:
+        return _not_there("watch", "watchfiles")
     import gc
 
     from .orders import limits, telling

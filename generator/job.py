@@ -81,11 +81,11 @@ def work(job: Job, worker: Worker) -> Outcome:
         return Outcome(job.config, job.verb, False, target, seconds, **facts)
     except Exception as error:
         seconds = time.perf_counter() - start
-        return Outcome(job.config, job.verb, False, target, seconds, (_own_mistake(error),))
+        return Outcome(job.config, job.verb, False, target, seconds, (own_mistake(error),))
     return Outcome(job.config, job.verb, True, target, time.perf_counter() - start, **found)
 
 
-def _own_mistake(error: Exception) -> Diagnostic:
+def own_mistake(error: Exception) -> Diagnostic:
     """What should never happen, told without a traceback."""
     import traceback
 

@@ -77,6 +77,22 @@ class Source(Struct, frozen=True, eq=False):
             node = found
         return self._location(node)
 
+    def at(self, line: int, column: int) -> tuple[SpecPath, bool]:
+        """The path of the innermost value at a place, and whether its key stands there."""
+        path: SpecPath = ()
+        node, place = self.root, (line - 1, column - 1)
+        while True:
+            found: tuple[str | int, yaml.Node] | None = None
+            for step, name, value in _steps(node):
+                if name is not None and _holds(name, place):
+                    return (*path, step), True
+                # that of an alias stands elsewhere, so the last that begins is the innermost
+                if _holds(value, place) and (found is None or _begin(value) > _begin(found[1])):
+                    found = step, value
+            if found is None:
+                return path, False
+            path, node = (*path, found[0]), found[1]
+
     def _child(self, node: yaml.Node | None, step: str | int, key: bool) -> yaml.Node | None:
         """What stands in a mapping under a key (or the key itself), or in a place of a list."""
         found: yaml.Node | None = None
@@ -113,6 +129,22 @@ def _pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]
     for name, value in node.value:
         if not _is_merge(name):
             yield name, value
+
+
+def _steps(node: yaml.Node | None) -> Iterator[tuple[str | int, yaml.Node | None, yaml.Node]]:
+    """What stands in a node itself: the step to each value, its key's node, and the value's."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((n.value, n, value) for n, value in node.value if not _is_merge(n))
+    elif isinstance(node, yaml.SequenceNode):
+        yield from ((place, None, value) for place, value in enumerate(node.value))
+
+
+def _begin(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line, node.start_mark.column
+
+
+def _holds(node: yaml.Node, place: tuple[int, int]) -> bool:
+    return _begin(node) <= place <= (node.end_mark.line, node.end_mark.column)
 
 
 def _is_merge(node: yaml.Node) -> bool:

@@ -291,6 +291,10 @@ _VERBS: dict[str, Any] = {
         "the language of specs as a JSON Schema, for editors",
         "Print a JSON Schema of the language of specs, for editors that complete and check YAML.",
     ),
+    "lsp": (
+        "a language server for specs, which editors start",
+        "Check, explain and complete specs in an editor, over standard input and output.",
+    ),
     "completion": (
         "print what completes netgen's arguments in a shell",
         "Print a script with which a shell completes verbs, options, specs and layer types.",

@@ -15,7 +15,9 @@ ROOMS = {
     "argparse": {"cli.py", "completion.py", "option_types.py", "orders.py", "verbs.py"},
     "black": {"formatting.py"},
     "jinja2": {"render.py"},
+    "lsprotocol": {"lsp/server.py"},
     "pydantic": {"spec.py", "layers/models.py"},
+    "pygls": {"lsp/server.py"},
     "pygraphviz": {"views/dot.py"},
     "shtab": {"completion.py"},
     "torch": {"pipeline.py", "worker.py", "proofs/"},  # in the pipeline only for the types

@@ -1,0 +1,229 @@
+"""What may be written at the cursor.
+
+The text need not be YAML there. A mark is put in place of the word at the cursor, and what follows
+is mended, or left out, until it is: then the mark's place tells what may stand there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..codes import WARNINGS
+from ..diagnostics import NetgenError
+from ..functions import FUNCTIONS
+from ..layers import CATALOGUE, TYPES
+from ..layers.base import Arg, Layer
+from ..source import Source, parse
+from ..spec import COMMON_KEYS
+from ..survey import GROUPING
+from ..views.catalogue import default, kind, origin
+from ..views.schema_values import common_keys
+from .hover import OF_INPUT
+from .look import Look
+from .mending import endings
+from .scopes import declared, parameters, references
+from .spots import (
+    Spot,
+    argument,
+    known_keys,
+    mapping_at,
+    refers,
+    row_of,
+    spot_at,
+    type_at,
+    value_at,
+)
+
+MARK = "cursorOfTheEditor"
+_WORD = re.compile(r"[\w.]*$")
+_REST = re.compile(r"^[\w.]*")
+_IN_EXPRESSION = re.compile(rf"\$(\([^$]*)?{MARK}")
+_IN_SHAPE = re.compile(rf"shape\(\s*{MARK}")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A text that may stand at the cursor: of what sort it is, and what is known of it."""
+
+    text: str
+    sort: str  # key, argument, type, block, reference, name, function or value
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What may stand from a column on, up to the cursor."""
+
+    column: int
+    suggestions: tuple[Suggestion, ...]
+
+
+def complete(text: str, line: int, column: int, right: Look | None = None) -> Completion:
+    """What may stand at the cursor; of what was `right` last the names that nobody wrote."""
+    lines = f"{text}\n".splitlines()
+    before = lines[line - 1][: column - 1] if line <= len(lines) else ""
+    word = _WORD.search(before)
+    begin = len(before) + 1 - len(word[0] if word else "")
+    found: Iterable[Suggestion] = ()
+    for marked in _mended(lines, line, begin):
+        try:
+            source = parse(marked, "")
+        except NetgenError:
+            continue
+        spot = spot_at(source, line, begin)
+        there = spot.path[-1] if spot.key else value_at(source.values, spot.path)
+        if isinstance(there, str) and MARK in there:
+            found = _suggestions(source, spot, there, right, fresh=not before.strip(" -"))
+            break
+    return Completion(begin, tuple(dict.fromkeys(found)))
+
+
+def _mended(lines: list[str], line: int, begin: int) -> Iterator[str]:
+    """The text with the mark: as it is, with the rest of the line or all below it left out."""
+    here = lines[line - 1] if line <= len(lines) else ""
+    above, below = lines[: line - 1], lines[line:]
+    head, rest = here[: begin - 1], _REST.sub("", here[begin - 1 :])
+    ends = endings("\n".join([*above, head]))
+    for tail in (rest, ends):
+        for after in (below, []):
+            for colon in ("", ":"):  # a key alone is one with a colon
+                yield "\n".join([*above, f"{head}{MARK}{colon}{tail}", *after])
+
+
+def _suggestions(
+    source: Source, spot: Spot, there: str, right: Look | None, *, fresh: bool
+) -> Iterator[Suggestion]:
+    """What may stand at a spot; a `fresh` one has nothing before it on its line."""
+    asked = None if spot.key else _IN_EXPRESSION.search(there)
+    if _IN_SHAPE.search(there):
+        yield from _references(source, spot, right)
+    elif asked and not (asked[1] and asked[1].count("(") <= asked[1].count(")")):
+        yield from _names(source, spot, whole=not asked[1])
+    elif there != MARK:
+        return
+    elif refers(source, spot):
+        yield from _references(source, spot, right)
+    elif spot.names_type:
+        yield from _types(source, spot)
+    elif (spot.key and len(spot.inner) == 1) or (fresh and spot.item and not spot.inner):
+        yield from _arguments(source, spot)
+    elif spot.item:
+        yield from _values(source, spot)
+    elif spot.key or fresh:
+        path = spot.path if spot.key else (*spot.path, MARK)
+        yield from _keys(source, path)
+    else:
+        words = {"style": ("modules", "functional"), "allow": (*WARNINGS,)}
+        known = words.get(str(spot.path[0]), ()) if spot.path else ()
+        yield from (Suggestion(word, "value") for word in known)
+
+
+def _keys(source: Source, path: tuple[str | int, ...]) -> Iterator[Suggestion]:
+    written = mapping_at(source.values, *path[:-1])
+    for key, about in known_keys(path).items():
+        if key not in written:
+            yield Suggestion(key, "key", about)
+
+
+def _types(source: Source, spot: Spot) -> Iterator[Suggestion]:
+    """The types that a layer may have; one that is an argument is one of torch's own."""
+    blocks = {} if spot.module else mapping_at(source.values, "blocks")
+    for name in blocks:
+        if name not in spot.scope:
+            about = mapping_at(blocks, name).get("description")
+            yield Suggestion(name, "block", str(about or "a block of this spec"))
+    for name, path in ({} if spot.module else mapping_at(source.values, "imports")).items():
+        yield Suggestion(name, "block", str(path))
+    for name, row in (CATALOGUE if spot.module else TYPES).items():
+        if name not in blocks:
+            yield Suggestion(name, "type", origin(row))
+    for name in () if spot.module else GROUPING:
+        yield Suggestion(name, "type", "part of the language")
+
+
+def _arguments(source: Source, spot: Spot) -> Iterator[Suggestion]:
+    """The arguments of a layer, or the parameters of a block, that are not written yet."""
+    written = mapping_at(source.values, *spot.item)
+    row = row_of(source.values, spot.type)
+    known = dict(_of_row(row)) if row is not None else {}
+    for name, raw in mapping_at(source.values, "blocks", spot.type, "params").items():
+        known[name] = "; ".join(filter(None, declared(raw)))
+    if spot.type in GROUPING:
+        known["layer" if spot.type == "Reuse" else "layers"] = "required"
+    for name, detail in known.items():
+        if name not in written:
+            yield Suggestion(name, "argument", detail)
+    for key in COMMON_KEYS if not spot.module else ():
+        if key not in written:
+            yield Suggestion(key, "key", common_keys()[key]["description"])
+
+
+def _of_row(row: Layer) -> Iterator[tuple[str, str]]:
+    """The arguments of a type, each with its kind and default: inferred ones come last."""
+    for arg in sorted((*row.args, *row.options), key=lambda arg: arg.inferred):
+        end = "inferred: written only to be checked" if arg.inferred else default(arg)
+        yield arg.name, f"{kind(arg)}; {end}"
+    for name in row.optional_tensors:
+        yield name, "a tensor that it may read"
+    if row.variadic is not None:
+        yield "branches", "lists of layers, each run from what the merge reads"
+
+
+def _values(source: Source, spot: Spot) -> Iterator[Suggestion]:
+    """The words that an argument takes."""
+    name, row = argument(source, spot), row_of(source.values, spot.type)
+    if name == "when":
+        yield from (Suggestion(word, "value") for word in ("true", "false"))
+    args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
+    for arg in args:
+        if arg.name == name:
+            for word in _words(arg.kind.schema):
+                yield Suggestion(word, "value", default(arg))
+            if arg.kind.module:
+                yield from _types(source, replace(spot, module=True))
+
+
+def _words(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The fixed choices in what a kind of value takes."""
+    for side in schema.get("anyOf", ()):
+        yield from _words(side)
+    yield from schema.get("enum", ())
+    yield from {"boolean": ("true", "false"), "null": ("null",)}.get(str(schema.get("type")), ())
+
+
+def _names(source: Source, spot: Spot, *, whole: bool) -> Iterator[Suggestion]:
+    """What an expression may name; one that is a name as a `whole` calls no function."""
+    for name, raw in parameters(source.values, spot.scope).items():
+        yield Suggestion(name, "name", "; ".join(filter(None, declared(raw))))
+    for name, about in OF_INPUT.items():
+        if spot.item:
+            yield Suggestion(name, "name", about)
+    for name in () if whole else (*FUNCTIONS, "shape", "range"):
+        yield Suggestion(name, "function")
+
+
+def _references(source: Source, spot: Spot, right: Look | None) -> Iterator[Suggestion]:
+    """The inputs, and the layers above; of those without a name the one that they had last."""
+    now = Look(source)
+    known = {name: (now, path) for name, path in references(now, spot.scope).items()}
+    if right is not None:
+        written = references(Look(right.source), spot.scope)
+        for name, path in references(right, spot.scope).items():
+            if name not in written:
+                known.setdefault(name, (right, path))
+    for name, (look, path) in known.items():
+        layer = "layers" in path[len(spot.scope) :]
+        if not layer or not spot.item or _above(path, spot.item):
+            detail = type_at(look.source.values, path) if layer else "an input"
+            yield Suggestion(name, "reference", detail)
+
+
+def _above(path: tuple[str | int, ...], item: tuple[str | int, ...]) -> bool:
+    """Whether a layer stands before another one."""
+    for step, other in zip(path, item, strict=False):
+        if isinstance(step, int) and isinstance(other, int) and step != other:
+            return step < other
+    return False

@@ -1,0 +1,192 @@
+"""What there is to say of a place in a spec, in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..diagnostics import Location, SpecPath, printable
+from ..functions import FUNCTIONS
+from ..layers.base import REQUIRED, Arg
+from ..sizes import bracketed
+from ..spec import COMMON_KEYS
+from ..survey import GROUPING
+from ..views.catalogue import default, facts, kind, origin
+from ..views.schema_values import common_keys
+from .look import Look
+from .scopes import declared, named, parameters, word_at
+from .spots import (
+    Spot,
+    argument,
+    known_keys,
+    mapping_at,
+    refers,
+    row_of,
+    spot_at,
+    type_at,
+    value_at,
+)
+from .uses import (
+    argument_values,
+    bullets,
+    calls_of,
+    flows,
+    listed,
+    numbers_of,
+    shapes_given,
+    shapes_put_in,
+    shapes_read,
+    uses_of,
+    values_of,
+)
+
+OF_INPUT: Mapping[str, str] = {
+    "in_shape": "the shape of what the layer reads, without the batch",
+    "in_channels": "the first size of what the layer reads, without the batch",
+    "in_features": "the last size of what the layer reads",
+    "index": "the number of the copy, in a `repeat`",
+    "pi": "3.14159...",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """What to say, in Markdown, and the place that it is about."""
+
+    text: str
+    place: Location
+
+
+def hover(look: Look, line: int, column: int) -> Hover | None:
+    """What there is to say of a place, if anything is known of it."""
+    spot = spot_at(look.source, line, column)
+    place = look.source.locate(spot.path, key=spot.key)
+    word = word_at(place.text, column) if place.line == line else ""
+    for telling in (_of_expression, _of_reference, _of_layer, _of_argument, _of_key):
+        text = "\n\n".join(filter(None, telling(look, spot, word)))
+        if text:
+            return Hover(text, place)
+    return None
+
+
+def _of_expression(look: Look, spot: Spot, word: str) -> Iterator[str]:
+    """A name in an expression: what it is, and its values."""
+    value = value_at(look.source.values, spot.path)
+    if spot.key or not isinstance(value, str) or "$" not in value:
+        return
+    if word in OF_INPUT:
+        yield f"`{word}`: {OF_INPUT[word]}"
+        if word.startswith("in_"):
+            yield listed((use, _part(word, shape)) for use, shape in shapes_read(look, spot.item))
+    elif word in parameters(look.source.values, spot.scope):
+        yield from _parameter(look, spot.scope, word)
+    elif word in FUNCTIONS:
+        yield f"`{word}`: a function of the expression language"
+
+
+def _part(word: str, shape: list[int]) -> str:
+    """What a name for the shape that is read stands for."""
+    sizes = {"in_shape": shape, "in_channels": shape[:1], "in_features": shape[-1:]}[word]
+    return bracketed(map(str, sizes)) if word == "in_shape" else ", ".join(map(str, sizes))
+
+
+def _parameter(look: Look, scope: SpecPath, name: str) -> Iterator[str]:
+    """A parameter: its default, what it is for, and its values."""
+    end, doc = declared(parameters(look.source.values, scope)[name])
+    owner = f"the block `{scope[1]}`" if scope else "the network"
+    yield f"**{name}**, a parameter of {owner}: {printable(end)}"
+    yield printable(doc)
+    yield listed(values_of(look, scope, name))
+
+
+def _of_reference(look: Look, spot: Spot, word: str) -> Iterator[str]:
+    """What a reference names, and its shape in each use of the scope."""
+    value = value_at(look.source.values, spot.path)
+    if not refers(look.source, spot) and (spot.key or not _in_shape(word, value)):
+        return
+    found = named(look, spot.scope, word)
+    if found is None:
+        return
+    name, path = found
+    if "layers" in path[len(spot.scope) :]:
+        yield f"`{name}`: {printable(type_at(look.source.values, path))}"
+        yield listed(shapes_given(look, path, word[len(name) + 1 :]))
+    else:
+        yield f"`{name}`: an input"
+        yield listed(shapes_put_in(look, spot.scope, path))
+
+
+def _in_shape(word: str, value: Any) -> bool:
+    """Whether a word is asked for its shape in an expression."""
+    return isinstance(value, str) and bool(re.search(rf"shape\(\s*{re.escape(word)}\s*\)", value))
+
+
+def _of_layer(look: Look, spot: Spot, word: str) -> Iterator[str]:
+    """A layer: what flows through each of its calls, and how the numbers of the first follow."""
+    if not spot.names_type and spot.inner != ("name",):
+        return
+    row = row_of(look.source.values, spot.type)
+    about = _about(look, spot.type) if row is None else origin(row)
+    if about is None:
+        return
+    yield f"**{printable(spot.type)}**: {printable(about)}"
+    if look.network is None or spot.module:
+        told = [] if row is None else [f"{title}: {text}" for title, text in facts(row)]
+        yield bullets(told, len(told))
+        return
+    numbers = calls_of(look, spot.item)
+    yield flows(look, numbers)
+    if numbers:
+        rows = [*numbers_of(look, numbers[0])]
+        if rows and len(numbers) > 1:
+            yield f"In `{look.network.names[numbers[0]]}`:"
+        yield bullets(rows, len(rows))
+    elif spot.type != "Group":
+        yield "not in this network: left out by `when` or `repeat`, or in a block without a use"
+
+
+def _about(look: Look, name: str) -> str | None:
+    """What a type is that netgen has no row for; ``None`` if there is none of this name."""
+    if name in mapping_at(look.source.values, "blocks"):
+        about = mapping_at(look.source.values, "blocks", name).get("description")
+        return str(about or "a block of this spec")
+    if name in GROUPING:
+        return "part of the language"
+    if "$" in name:
+        return "the type that this comes to"
+    path = mapping_at(look.source.values, "imports").get(name)
+    return None if path is None else f"imported from {path}"
+
+
+def _of_argument(look: Look, spot: Spot, word: str) -> Iterator[str]:
+    """An argument: what it takes, its default, and its value in each call."""
+    name = argument(look.source, spot)
+    row = row_of(look.source.values, spot.type)
+    args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
+    if name in COMMON_KEYS:
+        yield f"**{name}**: {common_keys()[name]['description']}"
+    elif name in mapping_at(look.source.values, "blocks", spot.type, "params"):
+        yield from _parameter(look, ("blocks", spot.type), name)
+    elif row is not None and name in row.optional_tensors:
+        yield f"**{name}** of {row.name}: a tensor that it may read"
+    for arg in args:
+        if arg.name == name:
+            end = "inferred" if arg.inferred and arg.default is REQUIRED else default(arg)
+            yield f"**{name}** of {spot.type}: {kind(arg)}; {end}"
+            yield listed(() if spot.module else argument_values(look, spot.item, name))
+
+
+def _of_key(look: Look, spot: Spot, word: str) -> Iterator[str]:
+    """A key of the document, of a block or of an input; a parameter or a block, declared."""
+    path, scope = spot.path, spot.scope
+    rest = path[len(scope) :]
+    if rest[:1] == ("params",) and len(rest) > 1:
+        yield from _parameter(look, scope, str(rest[1]))
+    elif path[:1] == ("blocks",) and len(path) == 2:
+        name = str(path[1])
+        yield f"**{printable(name)}**: {printable(_about(look, name) or '')}"
+        yield flows(look, uses_of(look, name))
+    elif spot.key and rest[-1] in known_keys(path):
+        yield f"**{rest[-1]}**: {known_keys(path)[str(rest[-1])]}"

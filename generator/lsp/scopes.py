@@ -1,0 +1,95 @@
+"""The names of a scope, the network's or a block's: its parameters, inputs and layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..diagnostics import SpecPath
+from ..graph import Graph, uses_in
+from .look import Look
+from .spots import mapping_at, value_at
+
+_WORD = re.compile(r"[A-Za-z_][\w.]*")
+
+
+def word_at(line: str, column: int) -> str:
+    """The word at a column, with dots in it; empty if there is none."""
+    words = (w for w in _WORD.finditer(line) if w.start() < column <= w.end() + 1)
+    return next((word[0] for word in words), "")
+
+
+def parameters(values: Any, scope: SpecPath) -> dict[str, Any]:
+    """The parameters of a scope, as they are declared."""
+    return mapping_at(values, *scope, "params")
+
+
+def inputs(values: Any, scope: SpecPath) -> dict[str, SpecPath]:
+    """The inputs of a scope by the names that references have for them."""
+    found = value_at(values, (*scope, "inputs"))
+    if isinstance(found, dict):
+        return {name: ("inputs", name) for name in found}
+    if scope and isinstance(found, list):
+        return {str(name): (*scope, "inputs", place) for place, name in enumerate(found)}
+    return {"input": scope or ("input",)}
+
+
+def references(look: Look, scope: SpecPath) -> dict[str, SpecPath]:
+    """What layers of a scope may read: inputs and layers, by name, each with its path.
+
+    Names that are not written are known of a network that is right.
+    """
+    values = look.source.values
+    found = dict(_written(values, (*scope, "layers")))
+    graph = graph_of(look, scope)
+    for node in graph.nodes if graph is not None else ():
+        found.setdefault(node.name, node.path)
+    return {**found, **inputs(values, scope)}
+
+
+def named(look: Look, scope: SpecPath, word: str) -> tuple[str, SpecPath] | None:
+    """The layer or input that a reference names, which may end in a port."""
+    known = references(look, scope)
+    while word and word not in known:
+        word = word.rpartition(".")[0]
+    return (word, known[word]) if word else None
+
+
+def graph_of(look: Look, scope: SpecPath) -> Graph | None:
+    """The network, or what the first use of a block comes to."""
+    if look.found is None or not scope:
+        return None if look.found is None else look.found.graph
+    uses = uses_in(look.found.graph).get(str(scope[1]))
+    return uses[0].graph if uses else None
+
+
+def _written(values: Any, path: SpecPath) -> Iterator[tuple[str, SpecPath]]:
+    """The written names of a list of layers, and of those in it that have no scope of their own."""
+    layers = value_at(values, path)
+    for place, item in enumerate(layers if isinstance(layers, list) else ()):
+        for type_, written in item.items() if isinstance(item, dict) else ():
+            inner = (*path, place, type_)
+            if not isinstance(written, dict):
+                continue
+            if isinstance(written.get("name"), str):
+                yield written["name"], inner
+            if type_ == "Group":
+                yield from _written(values, (*inner, "layers"))
+            branches = written.get("branches")
+            for branch, _ in enumerate(branches if isinstance(branches, list) else ()):
+                yield from _written(values, (*inner, "branches", branch))
+
+
+def declared(raw: Any) -> tuple[str, str]:
+    """A parameter's default as it is written, and what it is for."""
+    if isinstance(raw, Mapping):
+        return _default(raw.get("default")), str(raw.get("doc") or "")
+    return _default(raw), ""
+
+
+def _default(value: Any) -> str:
+    if value == "required":
+        return "required"
+    told = "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+    return f"default {told}"
