@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..codes import WARNINGS
 from ..diagnostics import NetgenError
@@ -44,8 +46,7 @@ _IN_EXPRESSION = re.compile(rf"\$(\([^$]*)?{MARK}")
 _IN_SHAPE = re.compile(rf"shape\(\s*{MARK}")
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(Struct, frozen=True):
     """A text that may stand at the cursor: of what sort it is, and what is known of it."""
 
     text: str
@@ -53,8 +54,7 @@ class Suggestion:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Struct, frozen=True):
     """What may stand from a column on, up to the cursor."""
 
     column: int

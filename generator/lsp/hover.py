@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..diagnostics import Location, SpecPath, printable
 from ..functions import FUNCTIONS
@@ -51,8 +52,7 @@ OF_INPUT: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Hover:
+class Hover(Struct, frozen=True):
     """What to say, in Markdown, and the place that it is about."""
 
     text: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from ..diagnostics import Diagnostic, NetgenError
 from ..figures import Cost, figures
@@ -19,8 +20,7 @@ _KEYS = tuple(re.compile(rf"^{key}[ \t]*:", re.MULTILINE) for key in ("name", "l
 _SCHEMA = re.compile(r"^# yaml-language-server:.*\$schema=\S*netgen", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True, dict=True):
     """A spec as it can be looked at: its values and, if it is right, its network."""
 
     source: Source
@@ -39,8 +39,7 @@ class Look:
         return figures(self.network.graph, self.network.trace).calls
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What a check came to; `right` is a look at what was checked, if nothing is wrong with it."""
 
     diagnostics: tuple[Diagnostic, ...]

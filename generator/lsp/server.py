@@ -10,10 +10,11 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 
 from lsprotocol import types
+from msgspec import Struct
+from msgspec.structs import replace
 from pygls.lsp.server import LanguageServer
 
 from ..diagnostics import Diagnostic, Location, NetgenError, printable
@@ -40,8 +41,7 @@ _KINDS = {
 }
 
 
-@dataclass(slots=True)
-class Opened:
+class Opened(Struct):
     """A text in the editor: whether it is a spec, what was right last, and the check to come."""
 
     spec: bool = False
@@ -49,8 +49,7 @@ class Opened:
     waiting: asyncio.TimerHandle | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A question about a place of a spec."""
 
     uri: str

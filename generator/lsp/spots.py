@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..diagnostics import SpecPath
 from ..layers import TYPES
@@ -14,8 +16,7 @@ from ..spec import BlockSpec, Document, InputSpec, ParamSpec
 from ..survey import GROUPING
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A place of a spec by its `path`: at the value or, with `key`, at its key.
 
     `scope` is the path of the block that it stands in, empty for the network. `item` is the path

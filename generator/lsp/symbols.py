@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..diagnostics import Location, SpecPath, printable
 from ..source import Source
 from .spots import mapping_at, value_at
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(Struct, frozen=True):
     """A block, or a layer by its name or else its type, and what stands in it."""
 
     name: str
