@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     |(?P<comment>\#[^\n]*)
     |(?P<name>[^\W\d]\w*)
     |(?P<whole>(?<![\w.])(?:0|[1-9][0-9]*)(?![\w.]))
-    |(?P<number>[0-9][\w.]*|\.[0-9]\w*)
+    |(?P<number>(?:[0-9][\w.]*|\.[0-9]\w*)(?:(?<=[eE])[+-][0-9]\w*)?)
     |(?P<opening>[(\[{])|(?P<closing>[)\]}])""",
     re.VERBOSE,
 )
@@ -81,9 +81,10 @@ def formatted(text: str) -> str:
     lines = black.format_str("\n".join([*rest, *_class_of(known)]), mode=black.Mode()).split("\n")
     end = lines.index(_LAST)
     pieces = list(_pieces(lines[end + 2 :]))
-    if len(pieces) != len(known):  # this has not been seen
-        return black.format_str(text, mode=black.Mode())
-    found = dict(zip(known, map(_Form.of, pieces), strict=True))
+    forms = [_Form.of(piece) for piece in pieces]
+    if [form.kinds for form in forms] != [_Form.of(skeleton).kinds for _, skeleton in known]:
+        return black.format_str(text, mode=black.Mode())  # this has not been seen
+    found = dict(zip(known, forms, strict=True))
     return "\n".join([*_put_back(lines[:end], runs, found)]).rstrip("\n") + "\n"
 
 

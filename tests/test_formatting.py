@@ -13,6 +13,8 @@ NAMES = "x y z conv1 conv12 fc self identity out_channels in_features a_rather_l
 ATTRIBUTES = "conv1 weight relu layer4 downsample transformer_encoder_layer shape".split()
 FUNCTIONS = "nn.Conv2d torch.cat nn.Sequential F.relu super().__init__ range len self.block".split()
 STRINGS = ['"zeros"', "'single'", '"it\'s"', 'f"layer{i}"', '""', '"a # no comment"', '"[("']
+NUMBERS = ["0.5", "1e-05", "1e+38", "1e-12", "2.5E+10", "1E5", "0xFF", "0xE", "1_000", ".5", "3."]
+NUMBERS += ["2j", "1e+5j", "0b11", "0o17", "00"]
 COMMENTS = ["# (N, 3, 8, 8) -> (N, 4)", "#no space", "# type: ignore", "# noqa: E501", "#", "# é"]
 
 
@@ -32,7 +34,7 @@ class Writer(random.Random):
         return str(self.choice([0, 1, 3, 16, 224, 1000, 50304]))
 
     def _number(self, depth: int) -> str:
-        return self.choice(["0.5", "1e-05", "1E5", "0xFF", "1_000", ".5", "3.", "2j"])
+        return self.choice(NUMBERS)
 
     def _string(self, depth: int) -> str:
         return self.choice(STRINGS)
@@ -143,3 +145,10 @@ def test_equal_statements_are_formatted_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(black, "format_str", counted)
     assert formatted(text) == expected
     assert sum(text.count("\n") for text in given) < 10
+
+
+def test_a_number_stays_the_number_that_it_is() -> None:
+    lines = ["class Net:", "    def forward(self, x):"]
+    lines += [f"        x = x * {number}" for number in NUMBERS if number != "00"]
+    text = "\n".join([*lines, ""])
+    assert formatted(text) == blacks(text)
