@@ -53,7 +53,7 @@ VARIES = (
     (r"\bloss \d+\.\d+", "loss <number>"),
     (r"largest difference [^)]+", "largest difference <number>"),
 )
-_BLOCK = re.compile(r"(.*?)^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SAVED = re.compile(r"[Ss]ave (?:this|it) as `([^`]+)`")
 _EDITED = re.compile(r"[Ii]n `([^`]+\.\w+)`")
 _NAMED = re.compile(r"# ([\w/]+\.py)\n")
@@ -91,8 +91,11 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """All blocks of a page."""
-    found = _BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [Block(language, text, before) for before, language, text in found]
+    text, end, found = page.read_text(encoding="utf-8"), 0, []
+    for block in _BLOCK.finditer(text):
+        found.append(Block(block[1], block[2], text[end : block.start()]))
+        end = block.end()
+    return found
 
 
 def bare(command: str) -> str:
