@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*')
 
-.PHONY: baselines configs test oracle fuzz levels figures pictures golden bench bench-rivals lint types clean
+.PHONY: baselines configs test oracle fuzz levels figures pictures golden bench bench-rivals docs lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -43,7 +43,10 @@ bench-rivals: $(INSTALLED)  ## other tools on the same networks, each in an envi
 
 golden: $(INSTALLED)  ## write the expected files of the tests anew, to be reviewed in the diff
 	$(BIN)/python -m pytest tests/test_golden.py tests/test_errors.py tests/test_diagnostics.py \
-		tests/test_show.py tests/test_explain.py tests/test_schema.py --renew
+		tests/test_show.py tests/test_explain.py tests/test_schema.py tests/test_pages.py --renew
+
+docs: $(INSTALLED)  ## the documentation as a site, into build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .

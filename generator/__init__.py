@@ -1,6 +1,7 @@
 """netgen: plain PyTorch source from a YAML spec of a network, proven by a run.
 
-``build`` is the whole of it; importing this package imports neither torch nor pydantic.
+``build`` is the whole of it, and ``load`` shows a spec in a notebook. Importing this package
+imports neither torch nor pydantic.
 """
 
 from __future__ import annotations
@@ -13,15 +14,27 @@ if TYPE_CHECKING:
 
     from .diagnostics import Diagnostic, Location, NetgenError
     from .pipeline import Result, build
+    from .views.notebook import Network, load
 
-__all__ = ["Diagnostic", "Location", "NetgenError", "Result", "__version__", "build"]
+__all__ = [
+    "Diagnostic",
+    "Location",
+    "NetgenError",
+    "Network",
+    "Result",
+    "__version__",
+    "build",
+    "load",
+]
 
 _HOMES = {
     "Diagnostic": "diagnostics",
     "Location": "diagnostics",
     "NetgenError": "diagnostics",
+    "Network": "views.notebook",
     "Result": "pipeline",
     "build": "pipeline",
+    "load": "views.notebook",
 }
 
 

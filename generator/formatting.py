@@ -78,6 +78,8 @@ def formatted(text: str) -> str:
     """
     rest, runs = _reduced(text.split("\n"))
     known = list(dict.fromkeys(statement.key for run in runs for statement in run))
+    if not known:
+        return black.format_str(text, mode=black.Mode())
     lines = black.format_str("\n".join([*rest, *_class_of(known)]), mode=black.Mode()).split("\n")
     end = lines.index(_LAST)
     pieces = list(_pieces(lines[end + 2 :]))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from . import source as sources
 from .diagnostics import Diagnostic, NetgenError, as_errors
 from .figures import Figures
 from .files import check_target, write
@@ -20,7 +19,7 @@ from .places import Places
 from .prediction import Prediction, check_source
 from .records import inputs_text
 from .smoke import Worker
-from .source import Source
+from .source import Source, given
 from .table import Row
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Result(Struct, frozen=True):
 
 
 def build(
-    spec: str | Path | Mapping[str, Any],
+    spec: str | Path | Mapping[str, Any] | Source,
     output: str | Path | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
@@ -74,10 +73,10 @@ def build(
     allow_imports: bool = False,
     force: bool = False,
 ) -> Result:
-    """Build a network from a spec's path or mapping.
+    """Build a network from its spec.
 
     Args:
-        spec: Path of a YAML file, or the spec itself as a mapping.
+        spec: Path of a YAML file, the spec itself as a mapping, or one that has been read.
         output: Where to write the source; by default it is only returned.
         overrides: Values of parameters, as ``--set`` gives them.
         device: Where to run it: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``all``, or
@@ -95,7 +94,7 @@ def build(
         NetgenError: The spec is wrong, the run disproved it, or it can't be written.
         ValueError: There is no such level, or no device of this kind can show it.
     """
-    source = sources.from_mapping(spec) if isinstance(spec, Mapping) else sources.read(spec)
+    source = given(spec)
     path = None if output is None else Path(output)
     if path is not None:
         check_target(path, force=force)

@@ -173,6 +173,13 @@ def read(path: str | Path) -> Source:
     return parse(text, name)
 
 
+def given(spec: str | Path | Mapping[str, Any] | Source) -> Source:
+    """The spec as it is given to a function: its path, a mapping, or what has been read."""
+    if isinstance(spec, Source):
+        return spec
+    return from_mapping(spec) if isinstance(spec, Mapping) else read(spec)
+
+
 def read_stdin() -> Source:
     """The spec on standard input."""
     try:

@@ -24,6 +24,7 @@ from .test_cli import netgen
 from .test_diagnostics import DOUBTFUL
 from .test_docs import SNIPPETS
 from .test_errors import BAD
+from .walkthrough import Block
 
 FILE = ROOT / "configs" / "schema.json"
 MODELINE = "# yaml-language-server: $schema=schema.json\n"
@@ -110,14 +111,10 @@ def test_it_accepts_tricky_specs(schema: Draft7Validator) -> None:
     assert [text for text in texts if not accepts(schema, text)] == []
 
 
-@pytest.mark.parametrize(
-    ("page", "place", "text"), SNIPPETS, ids=[f"{page.stem}-{place}" for page, place, _ in SNIPPETS]
-)
-def test_it_accepts_the_documentation(
-    page: Path, place: int, text: str, schema: Draft7Validator
-) -> None:
-    assert accepts(schema, text) == ("kernal_size" not in text)
-    assert accepts(schema, text.replace("kernal_size", "kernel_size"))
+@pytest.mark.parametrize(("page", "block"), SNIPPETS)
+def test_it_accepts_the_documentation(page: str, block: Block, schema: Draft7Validator) -> None:
+    assert accepts(schema, block.text) == ("kernal_size" not in block.text)
+    assert accepts(schema, block.text.replace("kernal_size", "kernel_size"))
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)

@@ -129,7 +129,7 @@ def items(item: Kind, length: int | None = None) -> Kind:
     if length is not None:
         schema |= {"minItems": length, "maxItems": length}
     inner = ", ".join([item.annotation] * length) if length else f"{item.annotation}, ..."
-    plural = item.label.removeprefix("a ") + "s"
+    plural = " or ".join(f"{label.removeprefix('a ')}s" for label in item.label.split(" or "))
     label = f"a list of {length} {plural}" if length and length > 1 else f"a list of {plural}"
     annotation = f"tuple[{inner}]"
     return replace(item, label=label, check=check, annotation=annotation, schema=schema)

@@ -58,6 +58,7 @@ def interpolate_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType
 
 def _fixed(mode: str, align_corners: bool | None) -> Any:
     def rule(a: Args, x: TensorType) -> TensorType:
+        """Shape of `torch.nn.Upsample`: the given size, or ``floor(size * scale)``."""
         a.mode, a.align_corners, a.recompute_scale_factor = mode, align_corners, None
         return interpolate(a, x)
 

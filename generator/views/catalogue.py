@@ -39,7 +39,7 @@ def described(name: str) -> str:
     lines = [f"{name}: {origin(row)}"]
     for title, text in facts(row):
         lines += _wrapped(title, text)
-    for title, args in (("arguments", row.written), ("keyword only", _keyword_only(row))):
+    for title, args in (("arguments", row.written), ("keyword only", keyword_only(row))):
         lines += _table(title, args)
     lines += _table("of forward", row.options)
     lines += _wrapped("written", written(row))
@@ -47,14 +47,23 @@ def described(name: str) -> str:
 
 
 def facts(row: Layer) -> Iterator[tuple[str, str]]:
-    """What a type reads, gives and infers, each with its title."""
+    """What a type reads, gives and infers, each with its title; code is in backticks."""
     yield "reads", _reads(row)
     if row.ports and row.ports != ("*",):
-        yield "gives", ", ".join(row.ports)
+        yield "gives", _named(row.ports)
     yield "shape", _rule(row)
     inferred = [arg.name for arg in row.args if arg.inferred]
     if inferred:
-        yield "inferred", f"{', '.join(inferred)}: {CHECKED}"
+        yield "inferred", f"{_named(inferred)}: {CHECKED}"
+
+
+def plain(text: str) -> str:
+    """A text as terminals and editors show it."""
+    return text.replace("`", "")
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def written(row: Layer) -> str:
@@ -65,10 +74,13 @@ def written(row: Layer) -> str:
 
 def _wrapped(title: str, text: str) -> list[str]:
     """A text beside its title, in lines that are no longer than others."""
-    return textwrap.wrap(text, WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12)
+    return textwrap.wrap(
+        plain(text), WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12
+    )
 
 
-def _keyword_only(row: Layer) -> tuple[Arg, ...]:
+def keyword_only(row: Layer) -> tuple[Arg, ...]:
+    """The arguments that a spec gives by name alone."""
     return tuple(arg for arg in row.args if arg.keyword_only and not arg.inferred)
 
 
@@ -87,14 +99,14 @@ def _reads(row: Layer) -> str:
     if row.variadic is not None:
         least, most = row.variadic
         return f"{least} to {most} tensors"
-    optional = [f"{name} (optional)" for name in row.optional_tensors]
-    return ", ".join([*row.tensors, *optional])
+    optional = [f"`{name}` (optional)" for name in row.optional_tensors]
+    return ", ".join([*(f"`{name}`" for name in row.tensors), *optional])
 
 
 def _rule(row: Layer) -> str:
     """What the rule says of the output's shape, in its own words."""
     function = getattr(row.rule, "func", row.rule)
-    return " ".join((inspect.getdoc(function) or "").split()).replace("`", "")
+    return " ".join((inspect.getdoc(function) or "").split())
 
 
 def _table(title: str, args: Iterable[Arg]) -> list[str]:
@@ -106,7 +118,7 @@ def _table(title: str, args: Iterable[Arg]) -> list[str]:
 
 def kind(arg: Arg) -> str:
     """What values an argument takes."""
-    return arg.kind.label.replace("`", "")
+    return plain(arg.kind.label)
 
 
 def default(arg: Arg) -> str:

@@ -10,7 +10,7 @@ from ..layers.base import REQUIRED, Arg, Layer
 from ..names import IDENTIFIER
 from ..sizes import Coded
 from ..spec import COMMON_KEYS, RESERVED
-from .catalogue import CHECKED, default, facts, kind, origin, written
+from .catalogue import CHECKED, default, facts, kind, origin, plain, written
 from .schema_values import (
     NAME,
     TEXT_WITH_EXPRESSION,
@@ -125,7 +125,7 @@ def _common(*left_out: str) -> Mapping[str, Schema]:
 
 def _layer(row: Layer) -> Schema:
     """What may be written for a layer of this type."""
-    told = [origin(row), *(f"{title}: {text}" for title, text in facts(row))]
+    told = [origin(row), *(f"{title}: {plain(text)}" for title, text in facts(row))]
     forms = [_by_name(row), *_lists(row), *_single(row), *([] if _needed(row) else [NULL])]
     return {"description": "\n\n".join([*told, f"written: {written(row)}"]), "anyOf": forms}
 

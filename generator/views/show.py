@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import textwrap
@@ -24,7 +25,7 @@ LEAST_WANTED = ("weights", "kept", "activations", "MACs", "reads")
 
 
 def show(found: Prediction, form: str, batch: int | None, depth: int, width: int | None) -> str:
-    """A network as a ``table``, ``markdown``, ``json`` or ``csv``.
+    """A network as a ``table``, ``markdown``, ``html``, ``json`` or ``csv``.
 
     Calls are shown down to `depth`; `width` is the terminal's, if there is one.
     """
@@ -35,7 +36,7 @@ def show(found: Prediction, form: str, batch: int | None, depth: int, width: int
     if form == "csv":
         return _csv(rows)
     write: Callable[[list[tuple[str, ...]], Outline, int | None], str]
-    write = _table if form == "table" else _markdown
+    write = {"table": _table, "markdown": _markdown, "html": _html}[form]
     return write([HEADS, *rows, _total(tree)], tree, width)
 
 
@@ -57,7 +58,7 @@ def _cells(level: int, entry: Entry, form: str) -> tuple[str, ...]:
     costs = (entry.parameters, entry.macs, entry.activations)
     if form == "csv":
         return (entry.path or entry.name, *rest, *map(str, (*costs, entry.kept)))
-    indent = {"table": "  ", "markdown": "&emsp;"}[form] * level
+    indent = {"table": "  ", "markdown": "&emsp;", "html": "\u2003"}[form] * level
     told = (f"{cost:,}" if cost else "" for cost in costs)
     return (f"{indent}{entry.name}", *rest, *told, shown(entry.kept) if entry.kept else "")
 
@@ -85,10 +86,32 @@ def _markdown(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> 
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:], "", *_footnotes(tree), ""])
 
 
+def _html(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
+    """A table whose numbers are on the right, whatever the page's own style is."""
+    columns = _columns(rows)
+    lines = ["<table>"]
+    for place in range(len(rows)):
+        tag = "td" if place else "th"
+        cells = (_cell(tag, head, column[place]) for head, column in columns.items())
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    notes = (f"<p>{html.escape(note)}</p>" for note in _footnotes(tree))
+    return "\n".join([*lines, "</table>", *notes, ""])
+
+
+def _cell(tag: str, head: str, text: str) -> str:
+    side = "right" if head in NUMBERS else "left"
+    return f'<{tag} style="text-align: {side}">{html.escape(text)}</{tag}>'
+
+
+def _columns(rows: list[tuple[str, ...]]) -> dict[str, list[str]]:
+    """The cells of each column that is not empty, its head and its total among them."""
+    columns = {head: [row[place] for row in rows] for place, head in enumerate(HEADS)}
+    return {head: cells for head, cells in columns.items() if any(cells[1:-1])}
+
+
 def _table(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
     """Columns under each other; where they don't fit the least wanted are left out."""
-    columns = {head: [row[place] for row in rows] for place, head in enumerate(HEADS)}
-    columns = {head: cells for head, cells in columns.items() if any(cells[1:-1])}
+    columns = _columns(rows)
     for head in LEAST_WANTED:
         if width is None or _width(columns) <= width:
             break

@@ -1,0 +1,107 @@
+"""`load`: a spec as a notebook shows it, with its table and its picture."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from ..diagnostics import NetgenError
+from ..pipeline import Result, build
+from ..prediction import Prediction, check_source
+from ..smoke import Worker
+from ..source import given
+from .dot import drawn
+from .explain import explain
+from .picture import picture
+from .show import show
+
+DEPTH = 3  # as `netgen show` looks into blocks
+
+
+class Text(str):
+    """A text that a notebook shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Network(Struct, frozen=True):
+    """A spec that has been read and checked; a notebook shows its table and its picture."""
+
+    prediction: Prediction
+    allow_imports: bool
+    table: str
+    markdown: str
+    html: str
+
+    def explain(self, layer: str) -> Text:
+        """Why each number of a layer is what it is, back to the input.
+
+        Raises `NetgenError` if there is no layer of this name.
+        """
+        return Text(explain(self.prediction, layer).rstrip("\n"))
+
+    def build(self, output: str | Path | None = None, **options: Any) -> Result:
+        """Build the network as it was loaded; the `options` are those of `torch_netgen.build`."""
+        options |= {"overrides": self.prediction.overrides, "allow_imports": self.allow_imports}
+        return build(self.prediction.source, output, **options)
+
+    def __repr__(self) -> str:
+        return self.table.rstrip("\n")
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def load(
+    spec: str | Path | Mapping[str, Any],
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    allow_imports: bool = False,
+) -> Network:
+    """Read and check a network's spec, to be looked at in a notebook. No network is run.
+
+    Args:
+        spec: Path of a YAML file, or the spec itself as a mapping.
+        overrides: Values of parameters, as ``--set`` gives them.
+        allow_imports: Whether to run code that the spec imports, for a spec that is trusted.
+
+    Raises:
+        NetgenError: The spec is wrong, or can't be read.
+    """
+    source = given(spec)
+    with Worker() as worker, worker.one_spec():
+        ask = worker.asker(source.folder, allowed=allow_imports)
+        found = check_source(source, overrides or {}, ask=ask)
+        # at once: shapes of a person's own classes are known only while there is the worker
+        forms = ("table", "markdown", "html")
+        table, markdown, cells = (show(found, form, None, DEPTH, None) for form in forms)
+        title = html.escape(found.graph.name)
+        page = f"<h3>{title}</h3>\n{cells}{_image(found)}"
+    return Network(found, allow_imports, table, markdown, page)
+
+
+def _image(found: Prediction) -> str:
+    """The picture, or what it takes to have one.
+
+    It is an image, as which it runs nothing and its names meet no others of the page.
+    """
+    whole = picture(found.graph)
+    try:
+        data = drawn(whole.folded(whole.at_depth(1)), "svg")
+    except NetgenError as error:
+        told = " ".join(f"{found.message}: {found.help}" for found in error.diagnostics)
+        return f"<p>{html.escape(told)}</p>"
+    alt = html.escape(f"The layers of {found.graph.name}, from input to output")
+    address = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
+    return f'<img src="{address}" alt="{alt}" style="max-width: 100%; background: white"/>'
