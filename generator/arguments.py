@@ -97,7 +97,7 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
         with suppress(ValueError):
             for arg in known[:1]:
                 arg.kind.check(values)
-                help = f"to give them all to `{arg.name}` write `[{values}]`"
+                help = f"to give them all to `{arg.name}` write `{_as_yaml([values])}`"
         context.error("NG203", message, path, help=help)
     names = [arg.name for arg in known[: len(values)]]
     paths = {name: item.at(i) if several else item.path for i, name in enumerate(names)}
@@ -339,3 +339,12 @@ def _diagnostic(
         help = _kind_help(item, row, found, paths)
     location = context.source.locate(path, key=key)
     return Diagnostic(code, printable(found.message), location, help=help)
+
+
+def _as_yaml(value: Any) -> str:
+    """Plain values as a spec has them."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_yaml, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

@@ -272,6 +272,8 @@ def _type(
             return Dim.named(f"D{place % types[0].rank}", int(sizes[0]))
         return rebind(found, letters)  # type: ignore[no-any-return]
 
+    if not all(type_.rank for type_ in types) and any(type_.rank for type_ in types):
+        return replace(types[0], shape=(Dim.named("*", 0),))
     if len({type_.rank for type_ in types}) > 1:
         return replace(types[0], shape=(size(0), Dim.named("*", 0), size(-1)))
     return replace(types[0], shape=tuple(map(size, range(types[0].rank))))

@@ -32,8 +32,9 @@ def tell(outcome: Outcome, form: str, verbose: bool) -> None:
     if outcome.verb == "view":
         sys.stdout.write(outcome.view)
     elif outcome.ok and outcome.verb == "check":
-        count = f"{outcome.parameters:,} parameters"
-        print(f"{printable(outcome.config)} can be built: {len(outcome.layers)} calls, {count}")
+        layers = sum(row["type"] != "input" for row in outcome.layers)
+        count = f"{layers} layer{'' if layers == 1 else 's'}, {outcome.parameters:,} parameters"
+        print(f"{printable(outcome.config)} can be built: {count}")
     elif outcome.ok and outcome.verb == "compare":
         print(f"{outcome.target} is what {printable(outcome.config)} gives")
     elif outcome.ok:

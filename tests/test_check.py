@@ -34,7 +34,7 @@ def test_check_writes_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None:
     *told, loaded = run.stdout.splitlines()
     assert loaded == "[]"
     assert len(told) == len(CONFIGS)
-    assert f"{LENET} can be built: 13 calls, 61,706 parameters" in told
+    assert f"{LENET} can be built: 12 layers, 61,706 parameters" in told
     assert not list(tmp_path.iterdir())
 
 

@@ -149,3 +149,17 @@ def test_a_layer_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
     assert "error[NG204]: the network has no layer `conv3`" in run.stderr
     assert "did you mean `conv2`?" in run.stderr
     assert not run.stdout
+
+
+def test_the_last_part_of_a_name_leads_to_the_whole(tmp_path: Path) -> None:
+    run = netgen("explain", str(ROOT / "configs" / "gpt2.yaml"), "wte", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "did you mean `transformer.wte`?" in run.stderr
+
+
+def test_names_in_the_arguments_of_operations_are_followed() -> None:
+    found = check_source(read(ROOT / "configs" / "gpt2.yaml"), {})
+    text = explain(found, "transformer.h.0.attn.reshape")
+    assert re.search(r"output\[2\] +12 += shape\[1\]", text)
+    (way,) = re.findall(r"\[.*n_head.*\]", text)
+    assert "n_head of transformer.h.0.attn" in text, way

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from torch_netgen.pipeline import build_source
 from torch_netgen.prediction import check_source
-from torch_netgen.source import read
+from torch_netgen.source import parse, read
 from torch_netgen.trace import call_names, propagate
 from torch_netgen.views.dot import mermaid
 from torch_netgen.views.lines import source_lines, spec_line
@@ -187,3 +187,56 @@ def test_a_folder_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
     run = netgen("graph", config, "-o", "nowhere/net.dot", cwd=tmp_path)
     assert run.returncode == 1
     assert run.stderr.startswith("error[NG501]: can't write `nowhere/net.dot`")
+
+
+def drawn_of(text: str) -> Picture:
+    return picture(check_source(parse(text, "net.yaml"), {}).graph)
+
+
+def test_what_a_block_computes_is_drawn_though_nobody_reads_it() -> None:
+    found = drawn_of(
+        "name: Net\ninput: [4]\nblocks:\n  Two:\n    layers:\n"
+        "      - Linear: {name: first, out_features: 3}\n"
+        "      - Linear: {name: second, from: input, out_features: 2}\n"
+        "    outputs: {a: first, b: second}\n"
+        "layers:\n  - Two: {name: two}\n  - Linear: {from: two.b, out_features: 1}\n"
+    )
+    names = {box.name for box in found.boxes}
+    assert {"two", "two.first", "two.second"} <= names
+
+
+def test_a_skip_has_another_way_beside_it() -> None:
+    towers = drawn_of(
+        "name: Net\ninput: [4]\nlayers:\n  - Linear: {name: ta, out_features: 3}\n"
+        "  - Linear: {name: tb, from: input, out_features: 3}\n  - Add: [ta, tb]\n"
+        "  - Linear: {name: aux, from: ta, out_features: 2}\noutputs: [add, aux]\n"
+    )
+    assert not named(towers, skips=True)
+
+
+def test_what_is_empty_is_no_box() -> None:
+    found = drawn_of(
+        "name: Net\ninput: [4]\nblocks:\n  B:\n    params: {on: false}\n"
+        "    layers: [{Linear: {out_features: 4, when: $on}}]\n"
+        "layers:\n  - B: {name: b}\n  - Linear: {name: fc, out_features: 2}\n"
+    )
+    assert [box.name for box in found.boxes] == ["x", "fc", "output"]
+
+
+def test_sizes_that_only_a_run_knows_are_told_as_samples(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(
+        "name: Net\ninput: [3, H, W]\nlayers: [{Conv2d: [4, 3]}, {AdaptiveAvgPool2d: 1}]\n"
+    )
+    assert netgen("graph", "net.yaml", "-o", "net.svg", cwd=tmp_path).returncode == 0
+    texts = [t.text for t in ElementTree.parse(tmp_path / "net.svg").iter(f"{SVG}text")]
+    assert "for H = 64, W = 96" in texts
+
+
+def test_an_image_that_nobody_could_read_is_refused(tmp_path: Path) -> None:
+    layers = "  - Linear: 4\n  - ReLU\n" * 300
+    (tmp_path / "net.yaml").write_text(f"name: Net\ninput: [4]\nlayers:\n{layers}")
+    run = netgen("graph", "net.yaml", "-o", "net.png", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error[NG501]: the image would be ")
+    assert "write .svg or .html" in run.stderr
+    assert not (tmp_path / "net.png").exists()

@@ -363,3 +363,12 @@ def test_a_device_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> Non
     assert run.returncode == 1
     assert "error[NG403]: the device `cuda:99` is not there; `cpu`, `meta`" in run.stderr
     assert not (tmp_path / "lenet.py").exists()
+
+
+def test_a_layer_that_learns_is_no_dead_one(worker: Worker) -> None:
+    """Its bias alone has no gradient: it is subtracted from itself."""
+    text = "name: Net\ninputs: {a: [4], b: [4]}\nlayers:\n"
+    text += "  - Linear: {name: enc, from: a, out_features: 3}\n"
+    text += "  - Reuse: {name: other, layer: enc, from: b}\n  - Sub: [enc, other]\n"
+    result = build_source(parse(text, "spec.yaml"), {}, worker, Demand("cpu"))
+    assert not result.warnings

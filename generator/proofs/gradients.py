@@ -84,7 +84,9 @@ def _values(gradient: torch.Tensor) -> torch.Tensor:
 
 
 def _doubt(subject: Subject, zero: set[str]) -> None:
-    """Findings for layers whose gradients are zero whatever the weights are.
+    """Findings for layers all of whose gradients are zero whatever the weights are.
+
+    One parameter may well have none: a bias that is subtracted from itself.
 
     At the first weights a gradient may well be zero: behind a scale that begins at zero, or
     where no unit of a small layer happens to be active.
@@ -97,7 +99,8 @@ def _doubt(subject: Subject, zero: set[str]) -> None:
                 if parameter.grad is not None and bool(_values(parameter.grad).any()):
                     zero.discard(name)
             network.zero_grad()
-    for path in sorted(set(map(layer_of, zero))):
+    alive = {layer_of(name) for name, _ in network.named_parameters() if name not in zero}
+    for path in sorted(set(map(layer_of, zero)) - alive):
         _learns_nothing(subject, path, "its gradient is always zero")
 
 

@@ -30,6 +30,7 @@ COLOURS = {
     "shape": ("#eef1f4", "#8a9ba8"),
 }
 _SVG = "http://www.w3.org/2000/svg"
+MOST_PIXELS = 32_767
 SKIP = "#d9480f"
 GRAPH = 'bgcolor="transparent" rankdir=TB nodesep=0.3 ranksep=0.35 fontname="{font}"'
 NODE = (
@@ -40,15 +41,16 @@ EDGE = 'fontname="{font}" fontsize=9 fontcolor="#5c7080" color="#5c7080" arrowsi
 
 def dot(picture: Picture) -> str:
     """The picture in Graphviz's language."""
-    lines = [f"digraph {_quoted(picture.name)} {{", f"  {header()}"]
+    lines = [f"digraph {_quoted(picture.name)} {{", f"  {header(picture.sizes)}"]
     lines += _nested(picture, "", 1)
     lines += [f"  {arrow.source} -> {arrow.target} [{edge(arrow)}];" for arrow in picture.arrows]
     return "\n".join([*lines, "}", ""])
 
 
-def header() -> str:
-    """How all boxes and arrows look, unless they say otherwise."""
-    return f"graph [{GRAPH}]; node [{NODE}]; edge [{EDGE}];".replace("{font}", FONT)
+def header(sizes: str) -> str:
+    """How all boxes and arrows look, unless they say otherwise; for which sizes it is."""
+    note = f" label={_quoted(f'for {sizes}')} labelloc=b fontsize=9" if sizes else ""
+    return f"graph [{GRAPH}{note}]; node [{NODE}]; edge [{EDGE}];".replace("{font}", FONT)
 
 
 def _nested(picture: Picture, parent: str, level: int) -> Iterator[str]:
@@ -101,7 +103,7 @@ def _quoted(text: str) -> str:
 
 def mermaid(picture: Picture) -> str:
     """The picture in Mermaid's language, which READMEs on GitHub and GitLab draw."""
-    lines = ["flowchart TB"]
+    lines = ["flowchart TB", *([f"  %% for {picture.sizes}"] if picture.sizes else [])]
     lines += _subgraphs(picture, "", 1)
     for arrow in picture.arrows:
         line = f'-. "{arrow.shape}" .->' if arrow.skip else f'-- "{arrow.shape}" -->'
@@ -144,9 +146,21 @@ def drawn(picture: Picture, form: str) -> bytes:
         raise NetgenError(Diagnostic("NG504", message, help=help)) from None
     found = pygraphviz.AGraph(string=dot(picture))
     with _quiet():
-        args = "-Gdpi=144" if form == "png" else ""
-        image: bytes = found.draw(format=form, prog="dot", args=args)
+        found.layout(prog="dot")
+        dpi = 144
+        if form == "png":
+            _check_size(found.graph_attr["bb"], dpi)
+        image: bytes = found.draw(format=form, args=f"-Gdpi={dpi}" if form == "png" else "")
     return _centred(image) if form == "svg" else image
+
+
+def _check_size(bounds: str, dpi: int) -> None:
+    """Refuse an image that would have more pixels on a side than Graphviz draws."""
+    longest = max(float(side) for side in bounds.split(",")) * dpi / 72
+    if longest > MOST_PIXELS:
+        message = f"the image would be {longest:,.0f} pixels long; {MOST_PIXELS:,} are the most"
+        help = "write .svg or .html, or fold more of it with a smaller `--depth`"
+        raise NetgenError(Diagnostic("NG501", message, help=help))
 
 
 def _centred(svg: bytes) -> bytes:

@@ -83,7 +83,9 @@ class Explained:
             return self.names.index(name)
         message = f"the network has no layer `{printable(name)}`"
         names = [known for known in self.names if known]
-        help = closest(name, names) or "`netgen show` lists the layers"
+        longer = next((known for known in names if name and known.endswith(f".{name}")), None)
+        help = f"did you mean `{longer}`?" if longer else closest(name, names)
+        help = help or "`netgen show` lists the layers"
         where = self.source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG204", message, where, help=help))
 
@@ -133,7 +135,7 @@ class Explained:
     def expression(self, value: object, number: int) -> str:
         """The expression of a value over names of the scope that a call stands in, if it is one."""
         names = {symbol.name for symbol in symbols_in(value)}
-        text = getattr(value, "code", "")
+        text = _code(value)
         if not (names and text):
             return ""
         scope = self.scope(number)
@@ -214,7 +216,10 @@ class Explained:
         where = f"{self.names[number]}, {self.line(node.path)}"
         if size.numbers != str(size.value):
             return (str(size.value), f"= {size.numbers}", where)
-        expression = self.expression(node.args.get(size.formula), number)
+        name, _, place = size.formula.rstrip("]").partition("[")
+        value = node.args.get(name)
+        value = value[int(place)] if place and isinstance(value, (tuple, list)) else value
+        expression = self.expression(value, number)
         told = f" = {size.formula}" if expression != f" = {size.formula}" else ""
         return (str(size.value), f"{told}{expression}".strip(), where)
 
@@ -245,6 +250,13 @@ def _shortened(rows: Mapping[tuple[str, ...], bool]) -> Iterator[tuple[str, ...]
             yield members[0]
             yield (members[0][0], f"the same in {len(members) - 2} more", "")
             yield members[-1]
+
+
+def _code(value: object) -> str:
+    """The expression that a value came from; of several, as a list."""
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(_code(item) or shown_value(item) for item in value)}]"
+    return str(getattr(value, "code", ""))
 
 
 def _sizes(call: Call, found: Derivation) -> Rows:

@@ -64,7 +64,7 @@ def _data(found: Prediction, drawing: Picture, depth: int) -> dict[str, Any]:
         return {**facts, **own}
 
     return {
-        "style": header(),
+        "style": header(drawing.sizes),
         "boxes": [told(box) for box in drawing.boxes],
         "arrows": [
             {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from ..graph import Graph
+from ..graph import Graph, Node
 from ..layers import FAMILIES, OPERATIONS
 from ..layers.base import Layer, parameter_count
 from ..layers.tensor import TensorType
@@ -68,6 +68,7 @@ class Picture(Struct, frozen=True):
     name: str
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
+    sizes: str = ""  # the sample values of sizes that only a run knows
 
     def at_depth(self, depth: int) -> frozenset[str]:
         """The boxes that are closed where one looks into `depth` - 1 boxes, one in the other."""
@@ -92,7 +93,7 @@ class Picture(Struct, frozen=True):
             if way[0] != way[1]:
                 arrows[way] = arrow.skip and arrows.get(way, True)
         met = tuple(Arrow(*way, skip) for way, skip in arrows.items())
-        return Picture(self.name, tuple(boxes), met)
+        return Picture(self.name, tuple(boxes), met, self.sizes)
 
 
 def picture(graph: Graph) -> Picture:
@@ -112,7 +113,8 @@ def picture(graph: Graph) -> Picture:
         Box(f"o{place}", "", key or "output", "output", "end", shape_of(trace.read(ref)), 0)
         for place, (key, ref) in enumerate(graph.outputs)
     ]
-    return Picture(graph.name, tuple(boxes), tuple(_arrows(graph, trace, live)))
+    known = ", ".join(f"{name} = {size}" for name, size in graph.sizes.items() if name != "N")
+    return Picture(graph.name, tuple(boxes), tuple(_arrows(graph, trace, live)), known)
 
 
 def _outer_first(trace: Trace) -> Iterator[int]:
@@ -147,17 +149,36 @@ def _nameless(call: Call) -> bool:
 
 
 def _live(graph: Graph, trace: Trace) -> set[int]:
-    """The calls that an output depends on, and those around them that have a box."""
-    needed = {id(trace.read(ref)) for _, ref in graph.outputs}
+    """The calls that are made, and those around them; what is empty is left out."""
+    made: set[int] = set()
+    scopes = [graph, *(call.node.use.graph for call in trace.calls if call.node.use is not None)]
+    for scope in scopes:
+        for place in scope.live():
+            made |= {id(inner) for inner in _nodes(scope.nodes[place])}
     found: set[int] = set()
+    dead = len(trace.calls)  # calls from here on stand in one that is not made
     for number in reversed(range(len(trace.calls))):
         call = trace.calls[number]
-        if any(id(x) in needed for x in call.outputs.values()):
-            if call.layer is not None:
-                needed |= {id(x) for x in call.inputs}
-            if not _nameless(call):
-                found.add(number)
-    return found
+        if number >= dead:
+            continue
+        if id(call.node) in made:
+            found.add(number)
+        else:
+            dead = call.begins
+    return {n for n in found if _has_layers(trace, n, found) and not _nameless(trace.calls[n])}
+
+
+def _has_layers(trace: Trace, number: int, live: Collection[int]) -> bool:
+    """Whether a call is of a layer, or has one in it."""
+    inside = range(trace.calls[number].begins, number + 1)
+    return any(n in live and trace.calls[n].layer is not None for n in inside)
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    """A call and those in it."""
+    yield node
+    for inner in node.body:
+        yield from _nodes(inner)
 
 
 def _box(trace: Trace, number: int, name: str, parent: int | None, inner: bool) -> Box:
@@ -193,35 +214,29 @@ def group_of(row: Layer) -> str:
 
 
 def shape_of(type_: TensorType) -> str:
-    """The shape of one sample: ``64x56x56``."""
-    sizes = [str(int(size)) for dim, size in enumerate(type_.shape) if dim != type_.batch]
+    """The shape of one sample: ``64x56x56``; the batch has a name where it does not come first."""
+    sizes = [str(int(size)) for size in type_.shape]
+    if type_.batch is not None:
+        sizes[type_.batch : type_.batch + 1] = ["N"] if type_.batch else []
     return "x".join(sizes) or "scalar"
 
 
 def _arrows(graph: Graph, trace: Trace, live: set[int]) -> Iterator[Arrow]:
     makers: dict[int, str] = {id(x): f"i{place}" for place, x in enumerate(trace.inputs)}
-    ages = dict.fromkeys(makers.values(), -1)
     calls = [(n, call) for n, call in enumerate(trace.calls) if call.layer is not None]
     for number, call in calls:
         for x in call.outputs.values():
             makers.setdefault(id(x), f"n{number}")
-        ages[f"n{number}"] = number
     calls = [(n, call) for n, call in calls if n in live]
-    readers = _readers(makers, (x for _, call in calls for x in call.inputs))
+    bits = {key: 1 << place for place, key in enumerate(dict.fromkeys(makers.values()))}
+    before = dict.fromkeys(bits, 0)  # all that each box hangs on
     for number, call in calls:
         sources = [makers[id(x)] for x in call.inputs]
-        newest = max((ages[source] for source in sources), default=-1)
+        for source in sources:
+            before[f"n{number}"] |= bits[source] | before[source]
         for x, source in zip(call.inputs, sources, strict=True):
-            skip = ages[source] < newest and readers[source] > 1 and len(sources) > 1
+            skip = any(before[other] & bits[source] for other in sources)
             yield Arrow(source, f"n{number}", shape_of(x), skip)
     for place, (_, ref) in enumerate(graph.outputs):
         x = trace.read(ref)
         yield Arrow(makers[id(x)], f"o{place}", shape_of(x), False)
-
-
-def _readers(makers: Mapping[int, str], reads: Iterator[TensorType]) -> Mapping[str, int]:
-    """How many calls read what each box gives."""
-    found = dict.fromkeys(makers.values(), 0)
-    for x in reads:
-        found[makers[id(x)]] += 1
-    return found
