@@ -359,12 +359,14 @@ def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
 def _keyed(modules: Iterable[Module], key: Any) -> dict[Any, Module]:
     """Modules by name, or by the place in the spec and how often it was met before."""
     found: dict[Any, Module] = {}
+    times: dict[Any, int] = {}
     for module in modules:
         if key is not None:
             if key(module):
                 found[key(module)] = module
             continue
-        number = sum(1 for path, _ in found if path == module.path)
+        number = times.get(module.path, 0)
+        times[module.path] = number + 1
         found[module.path, number] = module
     return found
 
@@ -372,8 +374,10 @@ def _keyed(modules: Iterable[Module], key: Any) -> dict[Any, Module]:
 def _merged_order(lists: Sequence[list[Any]]) -> list[Any]:
     """All keys in an order that agrees with each list."""
     order = list(sorted(lists, key=len)[-1])
+    known = set(order)
     for keys in lists:
         for before, key in zip([None, *keys], keys, strict=False):
-            if key not in order:
+            if key not in known:
+                known.add(key)
                 order.insert(order.index(before) + 1 if before in order else 0, key)
     return order
