@@ -147,12 +147,15 @@ class Node(Struct, frozen=True):
         else:
             yield self
 
+    def walk(self) -> Iterator[Node]:
+        """The call and all that are written in it; what is in a block is not."""
+        yield self
+        for node in self.body:
+            yield from node.walk()
+
     def leaves(self) -> Iterator[Node]:
         """The calls of layers and blocks in it, itself included."""
-        if self.row is not None:
-            yield self
-        for node in self.body:
-            yield from node.leaves()
+        return (node for node in self.walk() if node.row is not None)
 
 
 class Parameter(Struct, frozen=True):

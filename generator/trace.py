@@ -41,6 +41,11 @@ class Call(Struct, frozen=True):
         return self.node.row if self.node.use is None else None
 
     @property
+    def is_nameless(self) -> bool:
+        """Whether it is the container that the block around it is, and so has no name."""
+        return self.node.row is None and not (self.node.name or self.node.target.strip("."))
+
+    @property
     def is_module(self) -> bool:
         """Whether it calls a layer or a block that is an attribute."""
         row = self.node.row
@@ -90,11 +95,22 @@ def call_names(trace: Trace) -> tuple[str, ...]:
     for call in trace.calls:
         own = "" if call.node.target.strip(".") else call.node.name
         name = ".".join(filter(None, (call.path, own)))
-        if call.node.row is None and not (own or call.node.target.strip(".")):
+        if call.is_nameless:
             found.append("")
             continue
         number = times[name] = times.get(name, 0) + 1
         found.append(name if number == 1 else f"{name} (call {number})")
+    return tuple(found)
+
+
+def blocks_around(trace: Trace) -> tuple[int | None, ...]:
+    """The number of the call of the block that each call stands in; ``None`` in the network."""
+    found: list[int | None] = [None] * len(trace.calls)
+    for number, call in enumerate(trace.calls):
+        if call.node.use is not None:
+            for inside in range(call.begins, number):
+                if found[inside] is None:
+                    found[inside] = number
     return tuple(found)
 
 

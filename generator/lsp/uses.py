@@ -65,7 +65,7 @@ def shapes_given(look: Look, item: SpecPath, port: str) -> Iterator[Valued]:
         assert look.network is not None
         call = look.network.trace.calls[number]
         given = shown_type(call.outputs.get(port, call.output))
-        last[look.network.scope(number)] = look.network.names[number], given
+        last[look.network.blocks[number]] = look.network.names[number], given
     yield from last.values()
 
 

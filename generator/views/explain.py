@@ -10,16 +10,14 @@ from ..derivation import Derivation, Derived, derive_call
 from ..diagnostics import Diagnostic, NetgenError, SpecPath, printable
 from ..graph import Placeholder
 from ..hints import closest
-from ..layers.base import Nested, parameter_count
+from ..layers.base import Nested
 from ..layers.tensor import TensorType
 from ..plan import BATCHES
 from ..prediction import Prediction
-from ..sizes import bracketed, plain, symbols_in
-from ..trace import Call, call_names, propagate
+from ..sizes import plain, symbols_in
+from ..trace import blocks_around, call_names, propagate
+from .arithmetic import Rows, columns, sizes, titled, weights
 from .outline import shown_type, shown_value
-
-MOST_PARTS = 6  # of a sum that anyone would read
-Rows = list[tuple[str, ...]]
 
 
 def explain(found: Prediction, layer: str) -> str:
@@ -39,6 +37,7 @@ class Explained:
         self.sizes = {**self.graph.sizes, "N": BATCHES[0]}
         self.trace = propagate(self.graph, self.sizes)
         self.names = call_names(self.trace)
+        self.blocks = blocks_around(self.trace)
         self.derivations: dict[int, Derivation] = {}
         self.inputs = {id(x): p for x, p in zip(self.trace.inputs, self.graph.inputs, strict=True)}
         self.used: dict[tuple[int | None, str], None] = {}  # names that were told of, by scope
@@ -57,24 +56,24 @@ class Explained:
         reads = [(self.name_of(x), shown_type(x)) for x in call.inputs]
         several = len(call.outputs) > 1
         gives = [(port if several else "", shown_type(x)) for port, x in call.outputs.items()]
-        yield from _columns(
+        yield from columns(
             [*(("reads", *row) for row in reads), *(("gives", *row) for row in gives)]
         )
         wanted = [(x, dim) for x in call.outputs.values() for dim in range(x.rank)]
         if call.layer is None:
-            yield from _titled("arguments", self.block_arguments(number))
+            yield from titled("arguments", self.block_arguments(number))
         elif call.layer.imported:
             yield f"its shapes are what `{call.layer.imported}` gives"
         else:
             found = self.derivation(number)
-            yield from _titled("arguments", self.arguments(number, found))
-            yield from _titled("sizes", _sizes(call, found))
-            yield from _titled("weights", _weights(found))
+            yield from titled("arguments", self.arguments(number, found))
+            yield from titled("sizes", sizes(call, found))
+            yield from titled("weights", weights(found))
             told = [*found.inferred.values(), *found.outputs.values()]
             told += [shape for _, shape in found.weights]
             wanted = [(call.inputs[p], d) for shape in told for x in shape for p, d in x.reads]
-        yield from _titled("back to the input", self.origins(wanted))
-        yield from _titled("names", self.meanings())
+        yield from titled("back to the input", self.origins(wanted))
+        yield from titled("names", self.meanings())
         yield from self.footnote()
 
     def number(self, name: str) -> int:
@@ -138,16 +137,9 @@ class Explained:
         text = _code(value)
         if not (names and text):
             return ""
-        scope = self.scope(number)
+        scope = self.blocks[number]
         self.used |= {(scope, name): None for name in sorted(names)}
         return f" = {text}"
-
-    def scope(self, number: int) -> int | None:
-        """The number of the call of the block that a call stands in; ``None`` in the network."""
-        for outer, call in enumerate(self.trace.calls[number + 1 :], number + 1):
-            if call.begins <= number and call.node.use is not None:
-                return outer
-        return None
 
     def meanings(self) -> Rows:
         """What the names are that were told of, and those that these are made of."""
@@ -235,9 +227,9 @@ class Explained:
         return (str(value), told, f"the input {x.name}, {self.line(path)}")
 
     def footnote(self) -> Iterator[str]:
-        sizes = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+        known = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
         if len(self.sizes) > 1:
-            yield f"worked out for {sizes}"
+            yield f"worked out for {known}"
 
 
 def _shortened(rows: Mapping[tuple[str, ...], bool]) -> Iterator[tuple[str, ...]]:
@@ -257,55 +249,3 @@ def _code(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(_code(item) or shown_value(item) for item in value)}]"
     return str(getattr(value, "code", ""))
-
-
-def _sizes(call: Call, found: Derivation) -> Rows:
-    rows: Rows = []
-    for port, shape in found.outputs.items():
-        several = len(found.outputs) > 1
-        for dim, size in enumerate(shape):
-            batch = dim == call.outputs[port].batch
-            name = f"{port}[{dim}]" if several else f"output[{dim}]"
-            rows += _told(name, size, "N" if batch else str(size.value))
-    return rows
-
-
-def _weights(found: Derivation) -> Rows:
-    rows: Rows = []
-    for weight, shape in found.weights:
-        formulas = bracketed(size.formula for size in shape)
-        rows.append(
-            (
-                weight.name or "itself",
-                bracketed(str(int(size)) for size in weight.shape),
-                f"= {formulas}",
-            )
-        )
-    if rows:
-        weights = [weight for weight, _ in found.weights]
-        parts = [" * ".join(str(int(s)) for s in w.shape) or "1" for w in weights if w.trainable]
-        told = f"= {' + '.join(parts)}" if 0 < len(parts) <= MOST_PARTS else ""
-        rows.append(("parameters", f"{parameter_count(weights):,}", told))
-    return rows
-
-
-def _told(name: str, size: Derived, value: str) -> Rows:
-    """A size with its formula and, if that is more than a name, with the numbers in it."""
-    rows: Rows = [(name, value, f"= {size.formula}")]
-    if size.formula not in size.names and size.formula != size.numbers:
-        rows.append(("", "", f"= {size.numbers}"))
-    return rows
-
-
-def _titled(title: str, rows: Rows) -> Iterator[str]:
-    if rows:
-        yield ""
-        yield title
-        yield from _columns(rows)
-
-
-def _columns(rows: Rows) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield f"  {'  '.join(cells)}".rstrip()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..flow import forward_statements
 from ..graph import Graph, Node
 from ..prediction import Prediction
-from ..trace import Call, Trace
+from ..trace import Call, Trace, blocks_around
 
 
 def spec_line(found: Prediction, call: Call) -> int:
@@ -24,27 +24,16 @@ def source_lines(found: Prediction, trace: Trace, text: str) -> tuple[tuple[int,
         for node in ast.parse(text).body
         if isinstance(node, ast.ClassDef) and node.name == graph.name
     }
-    scopes = _scopes(trace)
+    blocks = blocks_around(trace)
     lines = []
     for number, call in enumerate(trace.calls):
-        around = scopes[number]
+        around = blocks[number]
         use = None if around is None else trace.calls[around].node.use
         graph, name = (found.graph, found.graph.name) if use is None else (use.graph, use.block)
         prefix = "" if around is None else trace.calls[around].path
         path = call.path.removeprefix(prefix).strip(".")
         lines.append(tuple(sorted(classes[name].lines(graph, call.node, path))))
     return tuple(lines)
-
-
-def _scopes(trace: Trace) -> list[int | None]:
-    """The number of the call of the block that each call stands in."""
-    found: list[int | None] = [None] * len(trace.calls)
-    for number, call in enumerate(trace.calls):
-        if call.node.use is not None:
-            for inside in range(call.begins, number):
-                if found[inside] is None:
-                    found[inside] = number
-    return found
 
 
 class _Class:
@@ -68,7 +57,7 @@ class _Class:
         else:  # perhaps a child of the class, which is a container itself
             found = set(_span(_child(self.made[""], path.split(".")))) if "" in self.made else set()
         for place, outer in enumerate(graph.nodes):
-            if any(inner is node for inner in _all(outer)):
+            if any(inner is node for inner in outer.walk()):
                 found |= self.called.get(place, set())
         return found
 
@@ -103,10 +92,3 @@ def _child(value: ast.expr, parts: list[str]) -> ast.expr:
 def _span(node: ast.AST) -> Iterator[int]:
     first = getattr(node, "lineno", 0)
     return iter(range(first, (getattr(node, "end_lineno", None) or first) + 1))
-
-
-def _all(node: Node) -> Iterator[Node]:
-    """A call and those in it."""
-    yield node
-    for inner in node.body:
-        yield from _all(inner)

@@ -118,12 +118,6 @@ def shown_value(value: Any) -> str:
     return literal(value) if value is None or isinstance(value, (bool, float, str)) else "a value"
 
 
-def _is_itself(call: Call) -> bool:
-    """Whether a call is the container that the block around it is."""
-    node = call.node
-    return node.row is None and not (node.name or node.target.strip("."))
-
-
 class _Tree:
     """The calls of a run, which stand in the order of their ends, put into one another."""
 
@@ -153,7 +147,7 @@ class _Tree:
         reads = tuple(self.names.get(id(x), "?") for x in call.inputs)
         chained = len(call.inputs) == 1 and (before is None or call.inputs[0] is before)
         children = self.entries(call.begins, number)
-        if node.use is not None and len(children) == 1 and _is_itself(self.calls[number - 1]):
+        if node.use is not None and len(children) == 1 and self.calls[number - 1].is_nameless:
             children = children[0].children  # a block that is a container is one entry
         entry = Entry(
             self.called(call),

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from ..graph import Graph, Node
+from ..graph import Graph
 from ..layers import FAMILIES, OPERATIONS
 from ..layers.base import Layer, parameter_count
 from ..layers.tensor import TensorType
 from ..plan import BATCHES
-from ..trace import Call, Trace, call_names, propagate
+from ..trace import Trace, call_names, propagate
 
 # layers that look alike in a picture, by the families of the catalogue
 _GROUPS = {
@@ -138,14 +138,9 @@ def _parents(trace: Trace) -> list[int | None]:
 
 
 def _named(trace: Trace, number: int | None, parents: Sequence[int | None]) -> int | None:
-    while number is not None and _nameless(trace.calls[number]):
+    while number is not None and trace.calls[number].is_nameless:
         number = parents[number]
     return number
-
-
-def _nameless(call: Call) -> bool:
-    node = call.node
-    return node.row is None and not (node.name or node.target.strip("."))
 
 
 def _live(graph: Graph, trace: Trace) -> set[int]:
@@ -154,7 +149,7 @@ def _live(graph: Graph, trace: Trace) -> set[int]:
     scopes = [graph, *(call.node.use.graph for call in trace.calls if call.node.use is not None)]
     for scope in scopes:
         for place in scope.live():
-            made |= {id(inner) for inner in _nodes(scope.nodes[place])}
+            made |= {id(inner) for inner in scope.nodes[place].walk()}
     found: set[int] = set()
     dead = len(trace.calls)  # calls from here on stand in one that is not made
     for number in reversed(range(len(trace.calls))):
@@ -165,20 +160,13 @@ def _live(graph: Graph, trace: Trace) -> set[int]:
             found.add(number)
         else:
             dead = call.begins
-    return {n for n in found if _has_layers(trace, n, found) and not _nameless(trace.calls[n])}
+    return {n for n in found if _has_layers(trace, n, found) and not trace.calls[n].is_nameless}
 
 
 def _has_layers(trace: Trace, number: int, live: Collection[int]) -> bool:
     """Whether a call is of a layer, or has one in it."""
     inside = range(trace.calls[number].begins, number + 1)
     return any(n in live and trace.calls[n].layer is not None for n in inside)
-
-
-def _nodes(node: Node) -> Iterator[Node]:
-    """A call and those in it."""
-    yield node
-    for inner in node.body:
-        yield from _nodes(inner)
 
 
 def _box(trace: Trace, number: int, name: str, parent: int | None, inner: bool) -> Box:
