@@ -8,6 +8,12 @@ from ..sizes import Size, same, symbols_in
 from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
 from .tensor import TensorType
 
+# the usual cause among tensors of channels: a block that changes the shape beside its input
+_SHORTCUT = (
+    "a shortcut of another shape needs a layer of its own, as a `Conv2d` of `kernel_size: 1` with "
+    "the other way's channels and stride (`netgen init resnet18` has one)"
+)
+
 
 def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
     """The common shape of two tensors by torch's rules of broadcasting."""
@@ -17,7 +23,8 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
         a = left.shape[place] if left.rank >= -place else 1
         b = right.shape[place] if right.rank >= -place else 1
         if a != b and a != 1 and b != 1:
-            refuse(f"shapes {left} and {right} don't go together: {a} is not {b}")
+            message = f"shapes {left} and {right} don't go together: {a} is not {b}"
+            refuse(message, help=_SHORTCUT if left.rank == right.rank > 2 else None)
         plainly = a == 1 or (a == b and symbols_in(b) and not symbols_in(a))
         shape.append(b if plainly else a)
     return tuple(shape)
