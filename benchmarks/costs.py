@@ -28,12 +28,14 @@ from .commands import environment
 
 @dataclass(slots=True)
 class Costs:
-    """Calls of functions, of layers' rules among them; models built; what black was given."""
+    """Calls of functions, of layers' rules among them; what was built; what black was given."""
 
     code: int = 0
+    modules: int = 0  # of netgen, that are there at the end
     calls: int = 0
     rules: int = 0
     models: list[str] = field(default_factory=list)  # of pydantic, by their names
+    validators: int = 0  # of pydantic, for the arguments of a type of layer
     formats: int = 0  # calls of black
     formatted: int = 0  # lines that it was given
 
@@ -94,13 +96,16 @@ def _run(arguments: Sequence[str], costs: Costs) -> cProfile.Profile:
 def _costs(arguments: Sequence[str]) -> dict[str, Any]:
     costs = Costs()
     profile = _run(arguments, costs)
+    costs.modules = sum(name.partition(".")[0] == "torch_netgen" for name in sys.modules)
     from pydantic import BaseModel
-    from torch_netgen.layers import TYPES
+    from torch_netgen.layers import TYPES, models
 
     rules = {_plain(row.rule).__code__ for row in TYPES.values()}
+    made = models.validator.__wrapped__.__code__
     for entry in profile.getstats():
         costs.calls += entry.callcount
         costs.rules += entry.callcount if entry.code in rules else 0
+        costs.validators += entry.callcount if entry.code is made else 0
     costs.models = sorted(_below(BaseModel))
     return asdict(costs)
 

@@ -26,7 +26,6 @@ class _Differs(NetgenError):
 
 def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec whose output stands where it should."""
-
     from .pipeline import build_source
 
     allowed = job.allow_imports

@@ -22,8 +22,9 @@ DONE, NOT_DONE = 0, 1  # argparse itself leaves with 2 after wrong usage
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run netgen; the exit code is 0 (done), 1 (not done) or 2 (usage)."""
-    top = parser()
-    options = top.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    top = parser(words[0] if words else None)
+    options = top.parse_args(words)
     if options.verb in _WITHOUT_JOBS:
         return _WITHOUT_JOBS[options.verb](options)
     try:

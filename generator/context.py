@@ -72,6 +72,7 @@ class Shared(Struct):
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     types: Mapping[str, Layer] = field(default_factory=lambda: TYPES)  # with those imported
+    imports: tuple[Layer, ...] = ()
     inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
     read: int = 0  # items, those that give no layer included
     index_decides: bool = False  # a copy's number decides on more than values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -181,6 +180,8 @@ def closest_word(word: str, words: Iterable[str]) -> str | None:
     plain = word.lower()
     if plain in folded:
         return folded[plain]
+    import difflib  # only mistakes need it
+
     known = list(folded)[:1000]
     cutoff = 0.65 if len(word) < 4 else 0.7
     found = difflib.get_close_matches(plain, known, n=1, cutoff=cutoff)

@@ -143,7 +143,7 @@ def _matched(
 def _is_type(context: Context, key: str) -> bool:
     row = context.shared.types.get(key)
     imported = row is not None and bool(row.imported)
-    return imported or key in {*CATALOGUE, *LOCAL, *context.shared.blocks}
+    return imported or any(key in known for known in (context.shared.blocks, CATALOGUE, LOCAL))
 
 
 def _initial(

@@ -57,7 +57,7 @@ def lower(
     while True:
         findings = Findings(first.found.values(), eager=True)
         shared = Shared(blocks, found.reserved, findings, lost)
-        shared.types = imported.types()
+        shared.types, shared.imports = imported.types(), tuple(imported.rows.values())
         shared.rules, shared.counts = found.rules, found.counts
         shared.nameless = "blocks" in reading.bad
         context = Context(reading.source, reading.document, overrides, found.fixed, shared)
@@ -120,7 +120,7 @@ def _read(
         document.style,
         sizes,
         {name: bare(value) for name, value in values.items()},
-        imports=tuple(row for row in context.shared.types.values() if row.imported),
+        imports=context.shared.imports,
     )
     return read_initial(context, read_ties(context, graph), values)
 

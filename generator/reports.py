@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -124,6 +122,8 @@ def _speed(speed: Mapping[str, Any]) -> str:
 
 def tell_json(outcomes: Sequence[Outcome]) -> None:
     """All that a run came to, as one JSON object."""
+    import json
+
     printed = any(outcome.source and outcome.target is None for outcome in outcomes)
     to = sys.stderr if printed else sys.stdout
     print(json.dumps(_results(outcomes), indent=2), file=to)
@@ -131,6 +131,9 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
 
 def write_report(path: Path, outcomes: Sequence[Outcome]) -> bool:
     """The same with the machine it was measured on, in a file; whether it could be written."""
+    import json
+    import platform
+
     machine = {"system": platform.platform(), "python": platform.python_version()}
     report = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
     try:

@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from .arguments import by_name
 from .context import INDEX
-from .layers import OPERATIONS
-from .layers.base import REQUIRED
+from .layers.base import REQUIRED, Layer
 from .names import why_no_variable
 from .parameters import REQUIRED as NEEDED
 from .scope import LayerNames
@@ -20,13 +19,12 @@ if TYPE_CHECKING:
     from .walk import Walk
 
 
-def as_block(walk: Walk, item: Item, index: Size | None) -> tuple[BlockSpec, Item]:
-    """A block that holds an operation, and the item that uses it.
+def as_block(walk: Walk, item: Item, row: Layer, index: Size | None) -> tuple[BlockSpec, Item]:
+    """A block that holds the operation of a row, and the item that uses it.
 
     What is written becomes the block's arguments; expressions over run-time sizes stay in it,
     where they mean what the operation reads.
     """
-    row = OPERATIONS[item.type]
     written, paths = by_name(walk.context, item, row)
     inner = {arg.name: _variable(arg.name) for arg in row.args}
     params = {inner[a.name]: NEEDED if a.default is REQUIRED else a.default for a in row.args}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -63,6 +62,7 @@ class Worker:
             raise NetgenError(Diagnostic("NG402", "the run was interrupted"))
         if self.process is not None:
             return
+        import json
         import subprocess
 
         path = json.dumps(_trusted_path())
@@ -146,6 +146,8 @@ class Worker:
     def send(self, request: dict[str, Any], need: str) -> None:
         assert self.process is not None
         assert self.process.stdin is not None
+        import json
+
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
@@ -156,6 +158,7 @@ class Worker:
         """The next line of the worker; refuses to wait for ever."""
         assert self.process is not None
         assert self.process.stdout is not None
+        import json
         import selectors
 
         with selectors.DefaultSelector() as selector:

@@ -107,7 +107,7 @@ class Survey(Struct):
         inner = item.written if isinstance(item.written, dict) else {}
         if "$" in item.type or item.type in shared.lost_blocks:
             return
-        if item.type not in known_types(self.context) and shared.nameless:
+        if shared.nameless and item.type not in known_types(self.context):
             return
         if item.type in GROUPING:
             if item.type != "Reuse":

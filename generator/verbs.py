@@ -31,25 +31,35 @@ examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments that netgen knows."""
-    plain = argparse.RawDescriptionHelpFormatter
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The arguments that netgen knows; the parser knows `only` one verb, if there is such a one.
+
+    All verbs together take longer than to check a small spec.
+    """
     top = argparse.ArgumentParser(
         prog="netgen",
         description="Generate plain PyTorch source from a YAML spec of a network, and prove it.",
         epilog=_EXAMPLES,
-        formatter_class=plain,
+        formatter_class=_unshown,
     )
     top.add_argument("--version", action="version", version=f"netgen {__version__}")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, (help, description, *adds) in _VERBS.items():
+    verbs = top.add_subparsers(prog=top.prog, dest="verb", metavar="VERB", required=True)
+    for name in [only] if only in _VERBS else _VERBS:
+        help, description, *adds = _VERBS[name]
         epilog = _EXAMPLES if name == "build" else None
         verb = verbs.add_parser(
-            name, help=help, description=description, epilog=epilog, formatter_class=plain
+            name, help=help, description=description, epilog=epilog, formatter_class=_unshown
         )
         for add in adds:
             add(verb)
+        verb.formatter_class = argparse.RawDescriptionHelpFormatter
+    top.formatter_class = argparse.RawDescriptionHelpFormatter
     return top
+
+
+def _unshown(prog: str) -> argparse.HelpFormatter:
+    """What argparse makes for each argument to try it: this one does not look for a terminal."""
+    return argparse.HelpFormatter(prog, width=80)
 
 
 def _configs(number: int | str, help: str) -> Callable[[argparse.ArgumentParser], None]:

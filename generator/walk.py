@@ -19,7 +19,6 @@ from .blocks import Body, draft_of, enter, graph_of, read_body
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Module, Placeholder, Ref
-from .layers import OPERATIONS
 from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names, written_names
@@ -131,7 +130,7 @@ class Walk:
             )
         blocks = self.context.shared.blocks
         known = self.context.shared.types
-        if item.type in known or item.type in GROUPING or item.type in blocks:
+        if item.type in GROUPING or item.type in blocks or item.type in known:
             return item
         if item.type in self.context.shared.lost_blocks:
             raise Unknowable
@@ -198,11 +197,10 @@ class Walk:
         elif item.type in self.context.shared.blocks:
             block = self.context.shared.blocks[item.type]
             draft = self.block(item, block, reads, name, index)
-        elif item.type in OPERATIONS and self.chain is not None:
-            spec, item = as_block(self, item, index)
+        elif (row := self.context.shared.types[item.type]).operation and self.chain is not None:
+            spec, item = as_block(self, item, row, index)
             draft = self.block(item, spec, reads, name, index)
         else:
-            row = self.context.shared.types[item.type]
             read = read_layer(self.scope, item, row, reads, self.through, index)
             draft = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
         draft.repeated = repeated

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 
-from torch_netgen.layers import (
-    CATALOGUE,
-    FAMILIES,
-    LOCAL,
-    OPERATIONS,
-    elementwise,
-    local,
-    merge,
-    splits,
-    tensors,
-)
+from torch_netgen.layers import CATALOGUE, LOCAL, OPERATIONS, TYPES
 from torch_netgen.layers.base import Arg, Layer
 from torch_netgen.views.catalogue import default, facts, keyword_only, origin
 
@@ -30,7 +21,7 @@ layers are written.
 | | |
 |---|---|
 """
-GROUPS = (*FAMILIES, elementwise, merge, splits, tensors, local)
+GROUPS = [import_module(f"torch_netgen.layers.{family}") for family in TYPES.families]
 TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn"
 
 

@@ -17,6 +17,7 @@ ROOMS = {
     "jinja2": {"render.py"},
     "lsprotocol": {"lsp/server.py"},
     "pydantic": {"spec.py", "layers/models.py"},
+    "pydantic_core": {"layers/models.py"},  # a part of pydantic
     "pygls": {"lsp/server.py"},
     "pygraphviz": {"views/dot.py"},
     "shtab": {"completion.py"},

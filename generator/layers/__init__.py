@@ -1,72 +1,67 @@
 """The catalogue: one row for each layer type of `torch.nn`, by family as in `torch.nn.modules`.
 
 A row holds all that netgen knows about a type, so that a new layer is a new row and nothing
-else. Importing the catalogue builds no pydantic models and does not import torch.
+else. A family is imported when a type is looked for that those before it don't have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType, ModuleType
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-from . import (
-    activation,
-    attention,
-    batchnorm,
-    conv,
-    distance,
-    dropout,
-    elementwise,
-    instancenorm,
-    linear,
-    local,
-    merge,
-    normalization,
-    padding,
-    pooling,
-    rnn,
-    shapes,
-    sparse,
-    splits,
-    stacks,
-    tensors,
-    transformer,
-    upsampling,
-)
 from .base import Layer
 
-FAMILIES = (
-    activation,
-    attention,
-    batchnorm,
-    conv,
-    distance,
-    dropout,
-    instancenorm,
-    linear,
-    normalization,
-    padding,
-    pooling,
-    rnn,
-    shapes,
-    sparse,
-    stacks,
-    transformer,
-    upsampling,
-)
+
+class Types(Mapping[str, Layer]):
+    """The types of some families by name.
+
+    They are looked for in the families that are there already, then in those that are `likely`,
+    then in the others; all of them are told in the order of the families.
+    """
+
+    def __init__(self, families: str, likely: str = "") -> None:
+        self.families = tuple(families.split())
+        self._order = sorted(self.families, key=f"{likely} {families}".split().index)
+        self._read = 0  # so many families; threads may set it back, which does no harm
+        self._found: dict[str, Layer] = {}
+
+    def __getitem__(self, name: str) -> Layer:
+        if name not in self._found:
+            for place in range(self._read, len(self._order)):
+                self._found.update((row.name, row) for row in self.rows(self._order[place]))
+                self._read = place + 1
+                if name in self._found:
+                    break
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found or super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (row.name for family in self.families for row in self.rows(family))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @staticmethod
+    def rows(family: str) -> tuple[Layer, ...]:
+        """The types of one family."""
+        found: tuple[Layer, ...] = import_module(f".{family}", __name__).LAYERS
+        return found
 
 
-def _rows(*families: ModuleType) -> Mapping[str, Layer]:
-    return MappingProxyType({row.name: row for family in families for row in family.LAYERS})
+_TORCH = """activation attention batchnorm conv distance dropout instancenorm linear normalization
+    padding pooling rnn shapes sparse stacks transformer upsampling"""
+_OPERATIONS = "elementwise merge splits tensors"
+_LIKELY = "linear conv activation pooling shapes batchnorm dropout merge normalization"
 
-
-CATALOGUE = _rows(*FAMILIES)
+CATALOGUE = Types(_TORCH)
 """The layer types of `torch.nn`."""
 
-OPERATIONS = _rows(elementwise, merge, splits, tensors)
+OPERATIONS = Types(_OPERATIONS)
 """What torch has as functions and operators only."""
 
-LOCAL = _rows(local)
+LOCAL = Types("local")
 """Sources, and the small modules that are written into the generated file."""
 
-TYPES: Mapping[str, Layer] = MappingProxyType({**CATALOGUE, **OPERATIONS, **LOCAL})
+TYPES = Types(f"{_TORCH} {_OPERATIONS} local", _LIKELY)

@@ -1,17 +1,18 @@
-"""The arguments that a person writes for a layer, checked by a pydantic model of its row.
+"""The arguments that a person writes for a layer, checked by a pydantic validator of its row.
 
-A model is built when a spec first uses its type: building all of them would cost more than
-everything else that netgen does.
+A row is no class, so its validator is made by pydantic's core, when a spec first uses its type:
+forty times as fast as a model around it would be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Any
 
 from msgspec import Struct
-from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, create_model
+from pydantic import ValidationError
+from pydantic_core import SchemaValidator, core_schema
 
 from ..sizes import Coded, shown
 from .base import REQUIRED, Layer
@@ -25,18 +26,15 @@ class Problem(Struct, frozen=True):
     message: str
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 @cache
-def _model(row: Layer) -> type[BaseModel]:
-    fields: dict[str, Any] = {}
+def validator(row: Layer) -> SchemaValidator:
+    """What checks the arguments of a type."""
+    fields = {}
     for arg in (*row.args, *row.options):
         required = arg.default is REQUIRED and not arg.inferred
-        annotation = Annotated[Any, PlainValidator(arg.kind.read)]
-        fields[arg.name] = (annotation, ... if required else None)
-    return create_model(row.name, __base__=_Model, **fields)
+        value = core_schema.no_info_plain_validator_function(arg.kind.read)
+        fields[arg.name] = core_schema.typed_dict_field(value, required=required)
+    return SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid"))
 
 
 def read_arguments(row: Layer, written: Mapping[str, Any]) -> dict[str, Any] | list[Problem]:
@@ -45,10 +43,10 @@ def read_arguments(row: Layer, written: Mapping[str, Any]) -> dict[str, Any] | l
     Arguments that are not written are left out: defaults and inferred values come later.
     """
     try:
-        model = _model(row).model_validate(dict(written))
+        found: dict[str, Any] = validator(row).validate_python(written)
     except ValidationError as error:
         return [_problem(row, written, found) for found in error.errors(include_url=False)]
-    return {name: getattr(model, name) for name in written}
+    return {name: found[name] for name in written}
 
 
 def _problem(row: Layer, written: Mapping[str, Any], found: Any) -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 
 # the first lines of such a process: Linux then kills it with its parent
@@ -18,6 +17,8 @@ except (AttributeError, ImportError, OSError):
 
 def end_with_parent() -> None:
     """Stop at once when nobody waits for an answer any more, on other systems, too."""
+    import threading  # who starts such a process needs none
+
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
 
 

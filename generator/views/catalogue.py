@@ -6,7 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..layers import CATALOGUE, FAMILIES, LOCAL, OPERATIONS, TYPES
+from ..layers import CATALOGUE, LOCAL, OPERATIONS, TYPES
 from ..layers.base import REQUIRED, Arg, Layer
 from ..literals import literal
 from ..sizes import Coded
@@ -18,7 +18,7 @@ CHECKED = "written only to be checked"
 def catalogue() -> str:
     """All types by family, as they are grouped in torch."""
     groups: Mapping[str, Iterable[str]] = {
-        **{family.__name__.rpartition(".")[2]: _names(family.LAYERS) for family in FAMILIES},
+        **{family: _names(CATALOGUE.rows(family)) for family in CATALOGUE.families},
         "operations": OPERATIONS,
         "of netgen's own": LOCAL,
     }

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec import Struct
 
 from ..graph import Graph
-from ..layers import FAMILIES, OPERATIONS
+from ..layers import CATALOGUE
 from ..layers.base import Layer, parameter_count
 from ..layers.tensor import TensorType
 from ..plan import BATCHES
@@ -194,10 +194,10 @@ def group_of(row: Layer) -> str:
     """Which layers it looks like."""
     if row.variadic:
         return "merge"
-    if row.name in OPERATIONS or row.local:
+    if row.operation or row.local:
         return "operation"
-    family = next((f for f in FAMILIES if row in f.LAYERS), None)
-    name = "" if family is None else family.__name__.rpartition(".")[2]
+    families = (family for family in CATALOGUE.families if row in CATALOGUE.rows(family))
+    name = next(families, "")
     return next((group for group, names in _GROUPS.items() if name in names.split()), "operation")
 
 
