@@ -47,6 +47,8 @@ def _warning(
 
 def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
     document = reading.document
+    if not document.blocks:
+        return
     own = {name: _words(raw) for name, raw in document.blocks.items()}
     outside = _words([document.layers, document.params])
     for name in document.blocks:
@@ -58,8 +60,10 @@ def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
 
 
 def _unused_imports(reading: Reading) -> Iterator[Diagnostic]:
-    used = _words([reading.document.layers, reading.document.params, reading.document.blocks])
-    for name in reading.document.imports:
+    document = reading.document
+    parts = [document.layers, document.params, document.blocks] if document.imports else []
+    used = _words(parts)
+    for name in document.imports:
         if name not in used:
             message = f"nothing uses the import `{name}`"
             where = ("imports", name)
@@ -89,7 +93,7 @@ def _unused_parameters(reading: Reading) -> Iterator[Diagnostic]:
 def _unused(
     reading: Reading, params: Mapping[str, Any], scope: Any, path: SpecPath, where: str
 ) -> Iterator[Diagnostic]:
-    used = {word for _, text in texts(scope, ()) for word in words_in(text)}
+    used = {word for _, text in texts(scope if params else (), ()) for word in words_in(text)}
     for name in params:
         if name not in used:
             message = f"nothing in {where} uses the parameter `{name}`"
@@ -99,17 +103,20 @@ def _unused(
 
 def _biases(reading: Reading) -> Iterator[Diagnostic]:
     """A norm takes the mean away, and a bias with it."""
-    read = {word for key in ("layers", "blocks", "outputs") for word in _references(reading, key)}
+    found = []
     for path, items in chains(reading):
         for place, (item, after) in enumerate(pairwise(items)):
-            layer, norm = _Written.of(item), _Written.of(after)
-            normed = norm.type.startswith("BatchNorm") and "from" not in norm.args
-            if _read_elsewhere(layer, read):
-                continue  # there the bias has its effect
-            if layer.type.startswith(MATRICES) and layer.args.get("bias") is True and normed:
-                message = f"`bias: true` has no effect before `{norm.type}`, which takes means away"
-                where = (*path, place, layer.type, "bias")
-                yield _warning(reading, "NG303", message, where, "write `bias: false`")
+            layer = _Written.of(item)
+            if layer.type.startswith(MATRICES) and layer.args.get("bias") is True:
+                norm = _Written.of(after)
+                if norm.type.startswith("BatchNorm") and "from" not in norm.args:
+                    found.append(((*path, place, layer.type, "bias"), layer, norm.type))
+    keys = ("layers", "blocks", "outputs") if found else ()
+    read = {word for key in keys for word in _references(reading, key)}
+    for where, layer, norm_type in found:
+        if not _read_elsewhere(layer, read):  # there the bias has its effect
+            message = f"`bias: true` has no effect before `{norm_type}`, which takes means away"
+            yield _warning(reading, "NG303", message, where, "write `bias: false`")
 
 
 def _references(reading: Reading, key: str) -> set[str]:

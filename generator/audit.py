@@ -62,7 +62,7 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
 
     Beside the usual imports it may have these, names with the paths of classes.
     """
-    if not all(char.isprintable() or char == "\n" for char in source):
+    if not source.replace("\n", "").isprintable():
         _refuse("a character that can't be seen", 1)
     try:
         tree = ast.parse(source)
@@ -70,9 +70,7 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
         _refuse("no valid Python", error.lineno or 1)
     except (ValueError, RecursionError, MemoryError):
         _refuse("an expression that is nested too deeply", 1)
-    nodes: dict[type[ast.AST], list[Any]] = {}
-    for node in ast.walk(tree):
-        nodes.setdefault(type(node), []).append(node)
+    nodes = _by_type(tree)
     for kind, found in nodes.items():
         if not issubclass(kind, _ALLOWED):
             _refuse(f"`{kind.__name__}`", getattr(found[0], "lineno", 1))
@@ -84,6 +82,22 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
     for kind, check in _CHECKS.items():
         for node in nodes.get(kind, ()):
             check(node)
+
+
+def _by_type(tree: ast.AST) -> dict[type[ast.AST], list[Any]]:
+    """All nodes of a tree: what `ast.walk` gives, in half the time."""
+    found: dict[type[ast.AST], list[Any]] = {}
+    waiting: list[Any] = [tree]
+    for node in waiting:
+        if isinstance(node, ast.AST):
+            found.setdefault(type(node), []).append(node)
+            for name in node._fields:
+                value = getattr(node, name, None)
+                if isinstance(value, list):
+                    waiting += value
+                elif isinstance(value, ast.AST):
+                    waiting.append(value)
+    return found
 
 
 def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[str, str]) -> None:

@@ -273,7 +273,7 @@ def draft_of(
         name=body.name,
         stem=snake_case(body.name),
         rule=no_rule,
-        weights=lambda a: graph.weights(),
+        weights=lambda a: graph.weights,
         tensors=tuple(body.spec.inputs),
         ports=tuple(outputs) if len(outputs) > 1 else (),
         local=True,

@@ -12,7 +12,7 @@ from .context import INDEX
 from .initial import Init
 from .layers.base import Nested
 from .literals import literal
-from .sizes import Dim, plain, same, symbols_in
+from .sizes import PLAIN, Dim, plain, same, symbols_in
 from .syntax import ExpressionError
 from .tables import Table
 
@@ -49,6 +49,10 @@ class Case(Struct, frozen=True):
 Group = Sequence[tuple[Case, Any]]
 
 
+def _is_same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and repr(value) == repr(other)
+
+
 class Chooser(Struct):
     """How the values of one class are chosen; `allowed` are the names that its `__init__` sees.
 
@@ -64,6 +68,8 @@ class Chooser(Struct):
         In ``forward`` the sizes of tensors can be read off, too. Raises `Inexpressible`.
         """
         first = group[0][1]
+        if type(first) in PLAIN and all(_is_same(value, first) for _, value in group):
+            return first
         if isinstance(first, Nested):
             return self._nested(group, forward)
         if isinstance(first, Init):

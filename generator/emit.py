@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from .construct import init_lines, sequential_lines, signature
 from .docstrings import class_docstring, description
-from .flow import forward_statements
+from .flow import Statement, forward_statements
 from .graph import Graph
 from .layers.base import Layer
 from .literals import paragraphs, prose, summary, wrapped
@@ -46,11 +46,20 @@ class FileView(Struct, frozen=True):
     classes: tuple[ClassView, ...]
 
 
-def emit(graphs: Sequence[Graph], source_name: str, digest: str) -> FileView:
-    """The file for classes, the network last; `source_name` and `digest` say where it came from."""
+def emit(
+    graphs: Sequence[Graph], statements: Sequence[Statement], source_name: str, digest: str
+) -> FileView:
+    """The file for classes, the network last; `source_name` and `digest` say where it came from.
+
+    The `statements` are those of the network's ``forward``.
+    """
     imports = graphs[-1].imports
     own = frozenset((*(graph.name for graph in graphs), *(row.name for row in imports)))
-    views = [_class_view(graph, own) for graph in graphs]
+    blocks = [
+        _class_view(graph, [] if graph.sequential else forward_statements(graph), own)
+        for graph in graphs[:-1]
+    ]
+    views = [*blocks, _class_view(graphs[-1], statements, own)]
     used = _words(views)
     helpers = tuple(name for name in HELPERS if name in used and name not in own)
     custom = import_lines(imports, used)
@@ -65,9 +74,8 @@ def emit(graphs: Sequence[Graph], source_name: str, digest: str) -> FileView:
     return FileView(head, tuple(lines), public, helpers, tuple(views))
 
 
-def _class_view(graph: Graph, own: frozenset[str]) -> ClassView:
+def _class_view(graph: Graph, statements: Sequence[Statement], own: frozenset[str]) -> ClassView:
     """One class."""
-    statements = [] if graph.sequential else forward_statements(graph)
     init = sequential_lines(graph) if graph.sequential else init_lines(graph, own)
     return ClassView(
         graph.name,

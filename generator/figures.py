@@ -81,7 +81,7 @@ def figures(graph: Graph, trace: Trace) -> Figures:
 
 def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
     again = {name for name, _ in graph.ties}
-    weights = [weight for weight in graph.weights() if weight.name not in again]
+    weights = [weight for weight in graph.weights if weight.name not in again]
     results = [lives.place(trace.read(ref)) for _, ref in graph.outputs]
     alive = {*results, *(place for call in kept for place in call.places)}
     return Memory(
@@ -108,7 +108,7 @@ def _new_parameters(trace: Trace, number: int) -> int:
     call = trace.calls[number]
     if call.layer is None or number != trace.first[call.path]:
         return 0
-    return parameter_count(call.layer.weights(call.a))
+    return parameter_count(call.weights)
 
 
 def _weight_bytes(weight: Weight) -> int:
@@ -145,7 +145,7 @@ class _Lives:
             self.places[id(type_)] = self.place(call.inputs[0])
         else:
             self._new(type_)
-        trainable = row is not None and any(w.trainable for w in row.weights(call.a))
+        trainable = any(weight.trainable for weight in call.weights)
         flows = any(id(x) in self.smooth for x in call.inputs)
         if type_.dtype in FLOATS | COMPLEX and (trainable or flows):
             self.smooth.add(id(type_))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from .construct import argument_source
 from .graph import Graph, Module, Node, Ref
-from .layers.base import REQUIRED, Arg, Layer, arguments, is_default
+from .layers.base import REQUIRED, Arg, Layer, is_default
 from .literals import WIDTH, literal, prose, wrapped
 from .names import SOURCE_NAMES
 from .operations import operation_source
@@ -302,7 +302,7 @@ def _plain_call(graph: Graph, node: Node, tensors: list[str], variables: _Locals
     if row is not None and row.call and named:
         parts = [row.call.format(*tensors, *(variable for _, variable in named))]
     if row is not None and node.functional and row.functional_args is not None:
-        pairs = row.functional_args(arguments(node.args)).items()
+        pairs = row.functional_args(node.a).items()
         parts += [literal(v) if name == "pad" else f"{name}={literal(v)}" for name, v in pairs]
     elif row is not None:
         parts += [

@@ -11,6 +11,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from string import ascii_letters, digits
 
 import black
 from msgspec import Struct
@@ -26,8 +27,16 @@ _TOKEN = re.compile(
 )
 _WORDS = frozenset({*keyword.kwlist, *keyword.softkwlist})
 _PLAIN = re.compile(r"# (?!type:|noqa|pylint|fmt:|yapf:)[!-~](?:[ -~]*[!-~])?")
+_WORD = re.compile(r"\w+")
+# strings, and numbers that are not whole
+_ODD = re.compile(r"[\"'\\]|\d\.|\.\d|(?<!\w)(?:0\d|\d+[A-Za-z_])")
+_MASK = str.maketrans({**dict.fromkeys(f"{ascii_letters}_", "x"), **dict.fromkeys(digits, "1")})
 _LAST = "class _:"  # before the skeletons
 _DEEPEST = 24
+
+
+# a line with fillers, its words and comments, and how many brackets it leaves open
+_Skeleton = tuple[str, tuple[str, ...], tuple[str, ...], int]
 
 
 class _Statement(Struct, frozen=True):
@@ -76,11 +85,13 @@ def formatted(text: str) -> str:
 
     Its docstrings begin a line of their own, and its indents are of four spaces.
     """
-    rest, runs = _reduced(text.split("\n"))
+    # what is printed as black has it takes black one pass, else two
+    rest, runs = _reduced([line.rstrip(" ") for line in text.rstrip().split("\n")])
     known = list(dict.fromkeys(statement.key for run in runs for statement in run))
     if not known:
         return black.format_str(text, mode=black.Mode())
-    lines = black.format_str("\n".join([*rest, *_class_of(known)]), mode=black.Mode()).split("\n")
+    reduced = "\n".join([*rest, *_class_of(known), ""])
+    lines = black.format_str(reduced, mode=black.Mode()).split("\n")
     end = lines.index(_LAST)
     pieces = list(_pieces(lines[end + 2 :]))
     forms = [_Form.of(piece) for piece in pieces]
@@ -131,6 +142,15 @@ def _statement(line: str) -> _Statement | None:
     first = re.match(r"[^\W\d]\w*", bare)
     if indent < 8 or indent > _DEEPEST or indent % 4 or first is None or first[0] in _WORDS:
         return None
+    skeleton, words, comments, depth = _simple(bare) or _skeleton(bare)
+    if depth or skeleton.endswith((":", "\\", " ")) or not skeleton.isascii():
+        return None
+    if not all(map(_PLAIN.fullmatch, comments)):
+        return None
+    return _Statement(indent, skeleton, words, comments)
+
+
+def _skeleton(line: str) -> _Skeleton:
     words: list[str] = []
     comments: list[str] = []
     depth = 0
@@ -140,18 +160,30 @@ def _statement(line: str) -> _Statement | None:
         depth += (found.lastgroup == "opening") - (found.lastgroup == "closing")
         if found.lastgroup == "comment":
             comments.append(found[0])
-            return f"# {'x' * (len(found[0]) - 2)}"
+            return _filler(found[0])
         if not _is_replaced(found):
             return found[0]
         words.append(found[0])
-        return ("1" if found.lastgroup == "whole" else "x") * len(found[0])
+        return found[0].translate(_MASK)
 
-    skeleton = _TOKEN.sub(replace, bare)
-    if depth or skeleton.endswith((":", "\\", " ")) or not skeleton.isascii():
+    return _TOKEN.sub(replace, line), tuple(words), tuple(comments), depth
+
+
+def _simple(line: str) -> _Skeleton | None:
+    """The same in half the time for most lines: those of names, whole numbers and signs."""
+    code, sign, text = line.partition("#")
+    words = _WORD.findall(code)
+    if _ODD.search(code) or not _WORDS.isdisjoint(words) or not code.isascii():
         return None
-    if not all(map(_PLAIN.fullmatch, comments)):
-        return None
-    return _Statement(indent, skeleton, tuple(words), tuple(comments))
+    masked = code.translate(_MASK)
+    depth = sum(map(masked.count, "([{")) - sum(map(masked.count, ")]}"))
+    if not sign:
+        return masked, tuple(words), (), depth
+    return masked + _filler(sign + text), tuple(words), (sign + text,), depth
+
+
+def _filler(comment: str) -> str:
+    return f"# {'x' * (len(comment) - 2)}"
 
 
 def _is_replaced(found: re.Match[str]) -> bool:
@@ -161,8 +193,7 @@ def _is_replaced(found: re.Match[str]) -> bool:
 
 def _class_of(known: Sequence[tuple[int, str]]) -> Iterator[str]:
     """A class whose one function holds the skeletons, each as deep as it stands."""
-    yield ""
-    yield _LAST
+    yield from ("", "", _LAST)
     yield "    def _(_):"
     for indent, skeleton in known:
         for outer in range(8, indent, 4):

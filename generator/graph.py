@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -10,9 +11,9 @@ from msgspec import Struct, field
 
 from .carried import named
 from .diagnostics import SpecPath
-from .layers.base import Layer, Weight, arguments, parameter_count, prefixed
+from .layers.base import Args, Layer, Weight, arguments, parameter_count, prefixed
 from .layers.tensor import TensorType
-from .sizes import symbols_in
+from .sizes import PLAIN, is_runtime, nameless, plain, symbols_in
 
 
 class Ref(Struct, frozen=True):
@@ -31,7 +32,7 @@ class Placeholder(Struct, frozen=True):
     high: float | None = None
 
 
-class Module(Struct, frozen=True):
+class Module(Struct, frozen=True, dict=True):
     """An attribute of a class: a layer, or a container with children in order.
 
     `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``ModuleDict``, or ``copies``: children
@@ -65,15 +66,16 @@ class Module(Struct, frozen=True):
                     yield module.name or str(place), module
                     place += 1
 
-    def weights(self) -> list[Weight]:
+    @cached_property
+    def weights(self) -> Sequence[Weight]:
         """Parameters and buffers in the order of the `state_dict`."""
         if self.absent:
-            return []
+            return ()
         if self.use is not None:
-            return self.use.graph.weights()
+            return self.use.graph.weights
         if self.row is not None and self.args is not None:
-            return list(self.row.weights(arguments(self.args)))
-        return [w for key, child in self.entries() for w in prefixed(key, child.weights())]
+            return self.row.weights(arguments(self.args))
+        return [w for key, child in self.entries() for w in prefixed(key, child.weights)]
 
     @property
     def is_stateless(self) -> bool:
@@ -83,7 +85,7 @@ class Module(Struct, frozen=True):
         if self.use is not None:
             return self.use.graph.is_stateless
         if self.row is not None and self.args is not None:
-            return not self.row.weights(arguments(self.args))
+            return not self.weights
         return all(module.is_stateless for _, module in self.entries())
 
     def layers(self, path: str) -> Iterator[tuple[str, Module]]:
@@ -98,7 +100,7 @@ class Module(Struct, frozen=True):
             yield from child.layers(f"{path}.{key}")
 
 
-class Node(Struct, frozen=True):
+class Node(Struct, frozen=True, dict=True):
     """A call: of a layer, of a block, or of a container with its own calls in `body`.
 
     `kind` is ``layer``, ``Sequential``, ``ModuleList`` (its children chain the first input and
@@ -127,6 +129,25 @@ class Node(Struct, frozen=True):
     start: int = 0  # the number of the first of `copies`
     test: str = ""  # what `forward` asks before a conditional call
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
+
+    @cached_property
+    def a(self) -> Args:
+        """The arguments as rules read them."""
+        return arguments(self.args)
+
+    @cached_property
+    def settled(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments that are the same in all runs, as plain numbers, and all others."""
+        same: dict[str, Any] = {}
+        others: dict[str, Any] = {}
+        for name, value in self.args.items():
+            if type(value) in PLAIN:
+                same[name] = value
+            elif is_runtime(value):
+                others[name] = value
+            else:
+                same[name] = nameless(plain(value))
+        return same, others
 
     @property
     def output(self) -> TensorType:
@@ -196,7 +217,7 @@ class Initial(Struct, frozen=True):
     top: bool = False
 
 
-class Graph(Struct, frozen=True):
+class Graph(Struct, frozen=True, dict=True):
     """A network, or what a use of a block comes to.
 
     Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call. `values` are the plain
@@ -235,7 +256,8 @@ class Graph(Struct, frozen=True):
             return self.inputs[ref.node].type
         return self.nodes[ref.node - len(self.inputs)].outputs[ref.port]
 
-    def weights(self) -> list[Weight]:
+    @cached_property
+    def weights(self) -> Sequence[Weight]:
         """Parameters and buffers in the order of the `state_dict`: its own before others'."""
         own = {
             source: [m for m in self.modules if m.row and m.row.source == source]
@@ -243,7 +265,7 @@ class Graph(Struct, frozen=True):
         }
         others = [m for m in self.modules if not m.row or not m.row.source]
         modules = [*own["parameter"], *own["buffer"], *others]
-        return [w for module in modules for w in prefixed(module.name, module.weights())]
+        return [w for module in modules for w in prefixed(module.name, module.weights)]
 
     def layers(self) -> Iterator[tuple[str, Module]]:
         """The layers and blocks by their paths, blocks before their own."""
@@ -269,13 +291,13 @@ class Graph(Struct, frozen=True):
         """Whether there are no weights in it."""
         return all(module.is_stateless for module in self.modules)
 
-    @property
+    @cached_property
     def parameter_count(self) -> int:
         """The number of trainable elements; a tied one counts once."""
         again = {name for name, _ in self.ties}
-        return parameter_count([w for w in self.weights() if w.name not in again])
+        return parameter_count([w for w in self.weights if w.name not in again])
 
-    @property
+    @cached_property
     def macs(self) -> int:
         """The multiply-adds for one sample: convolutions, linear and recurrent layers, matrix
         products and attention, at the sample sizes."""
@@ -289,7 +311,7 @@ def _macs(node: Node, inputs: list[TensorType]) -> int:
     if node.use is not None:
         return node.use.graph.macs
     if node.row is not None:
-        return node.row.macs(arguments(node.args), inputs, list(node.outputs.values()))
+        return node.row.macs(node.a, inputs, list(node.outputs.values()))
     total = 0
     for child in node.calls() if node.body else ():
         total += _macs(child, inputs)

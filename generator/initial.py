@@ -156,14 +156,14 @@ def _initial(
 ) -> Initial:
     """What is said of one weight of the layers that a key means."""
     path: SpecPath = ("init", key, weight)
-    there = [weight in {w.name for w in module.weights()} for _, module in matched]
+    there = [weight in {w.name for w in module.weights} for _, module in matched]
     if matched and not any(there):
         message = f"`{printable(key)}` has no parameter `{printable(weight)}`"
-        known = [w.name for _, module in matched for w in module.weights()]
+        known = [w.name for _, module in matched for w in module.weights]
         context.error("NG204", message, path, key=True, help=closest(weight, known))
     init = read_init(context, raw, names, path)
     for _, module in matched:
-        for found in module.weights():
+        for found in module.weights:
             if found.name == weight:
                 _check_fits(context, init, found, path)
     kind = "type" if _is_type(context, key) else "path" if "." in key else "name"

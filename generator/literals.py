@@ -57,8 +57,9 @@ def prose(text: str) -> str:
     """
     text = " ".join(text.split())
     text = text.replace("\\", "\\\\").replace('""', '\\"\\"')
-    seen = (char if char.isprintable() else _escaped(char) for char in text)
-    return "".join(seen)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

@@ -19,7 +19,6 @@ from .finish import describe, ending, mark_fixed, read_outputs
 from .graph import Graph, Node, Use, uses_in
 from .initial import read_initial
 from .inputs import read_inputs
-from .layers.base import arguments
 from .naming import Names, written_names
 from .parameters import bare, read_parameters
 from .rows import table_so_far
@@ -152,4 +151,4 @@ def _sometimes_absent(uses: Mapping[str, list[Use]]) -> set[SpecPath]:
 def _has_weights(node: Node) -> bool:
     if node.use is not None:
         return not node.use.graph.is_stateless
-    return node.row is not None and bool(node.row.weights(arguments(node.args)))
+    return node.row is not None and bool(node.row.weights(node.a))

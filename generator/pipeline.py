@@ -141,7 +141,7 @@ def rendered(found: Prediction) -> str:
     from .render import render  # black is for specs that can be built
 
     inputs = inputs_text(found.source.text, found.overrides)
-    text = render(found.classes, Path(found.source.name).name, inputs)
+    text = render(found.classes, found.statements, Path(found.source.name).name, inputs)
     audit(text, {row.name: row.imported for row in found.graph.imports})
     return text
 

@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from .figures import Figures, figures
-from .flow import Statement, forward_statements
+from .flow import Statement
 from .graph import Graph, Node, Placeholder, Ref
-from .layers.base import BOOLEAN, COMPLEX, FLOATS, arguments
+from .layers.base import BOOLEAN, COMPLEX, FLOATS
 from .layers.tensor import TensorType
 from .trace import Trace, propagate
 
@@ -68,19 +68,17 @@ class Plan(Struct, frozen=True):
         return {name: _plain(getattr(self, name)) for name in names}
 
 
-def make_plan(graph: Graph, network: Graph) -> Plan:
+def make_plan(graph: Graph, statements: Sequence[Statement]) -> Plan:
     """The predictions for batches of 2 and 3; raises `Refusal` where a size can't be taken.
 
-    `network` is the graph as its class is written.
+    The `statements` are those of the network's ``forward``.
     """
-    weights = graph.weights()
-    statements = forward_statements(network)
     nodes = [statement.node for statement in statements]
     traces = [propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES]
     return Plan(
         graph.name,
         tuple(_run(graph, statements, trace) for trace in traces),
-        tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in weights),
+        tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in graph.weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
         figures(graph, traces[0]),
@@ -106,7 +104,7 @@ def _idle(graph: Graph, trace: Trace) -> Iterable[str]:
         if any(id(x) in needed and x.dtype in SMOOTH for x in call.outputs.values()):
             reached.add(call.path)
             needed.update(id(x) for x in call.inputs if x.dtype in SMOOTH)
-        if any(weight.trainable for weight in call.layer.weights(call.a)):
+        if any(weight.trainable for weight in call.weights):
             found[call.path] = None
     return (path for path in reversed(found) if path not in reached)
 
@@ -179,7 +177,7 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
 def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
     if node.row is None:
         return None
-    args = arguments(node.args)
+    args = node.a
     if node.row.name in ("Embedding", "EmbeddingBag") and role == "input":
         return float(args.num_embeddings)
     if role == "indices":

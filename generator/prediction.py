@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .advice import advice
 from .classes import class_graphs
 from .context import Ask, Imported
 from .diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
 from .expect import check_expected
+from .flow import Statement, forward_statements
 from .graph import Graph, lint
 from .layers.base import Refusal
 from .lower import lower
@@ -45,7 +47,8 @@ SAMPLES = (
 class Prediction(Struct, frozen=True):
     """A spec that has been checked: its graph, what a run must show, and what is doubtful.
 
-    Of the codes that are `allowed` there are no warnings.
+    The last of the `classes` is the network's, the `statements` are those of its ``forward``. Of
+    the codes that are `allowed` there are no warnings.
     """
 
     source: Source
@@ -53,8 +56,9 @@ class Prediction(Struct, frozen=True):
     graph: Graph
     plan: Plan
     classes: tuple[Graph, ...]
-    warnings: tuple[Diagnostic, ...]
+    statements: Sequence[Statement]
     allowed: tuple[str, ...]
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def check_source(
@@ -70,20 +74,18 @@ def check_source(
     """
     reading = read_document(source)
     try:
-        graph, plan, classes = predict(reading, overrides, _imported(reading, ask))
+        found = predict(reading, overrides, _imported(reading, ask))
     except (TooLong, RecursionError):
         message = "the sizes of this network are expressions too long to be written"
         help = "write numbers, or fewer parameters that decide on sizes"
         where = source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG206", message, where, help=help)) from None
-    check_expected(reading, graph)
-    doubts = [*advice(reading, graph), *_overwritten(reading, plan)]
+    check_expected(reading, found.graph)
+    doubts = [*advice(reading, found.graph), *_overwritten(reading, found.plan)]
     warnings = tuple(in_file_order(doubts))
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
-    return Prediction(
-        source, overrides, graph, plan, classes, warnings, tuple(reading.document.allow)
-    )
+    return replace(found, warnings=warnings)
 
 
 def _overwritten(reading: Reading, plan: Plan) -> Iterable[Diagnostic]:
@@ -108,8 +110,8 @@ def _imported(reading: Reading, ask: Ask | None) -> Imported:
 
 def predict(
     reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
-) -> tuple[Graph, Plan, tuple[Graph, ...]]:
-    """The graph, and all that the smoke-run will hold against reality.
+) -> Prediction:
+    """The graph, and all that the smoke-run will hold against reality; no warnings yet.
 
     Sizes that are known only at run time get the first sample values that the network takes.
     """
@@ -121,13 +123,15 @@ def predict(
             graph = lower(reading, overrides, sizes, imported or Imported())
             lint(graph)
             classes = class_graphs(graph, source)
-            plan = _plan(source, graph, classes[-1])
+            statements = forward_statements(classes[-1])
+            plan = _plan(source, graph, statements)
         except NetgenError as error:
             refused.append(error)
             continue
         if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
             break
-        return graph, plan, classes
+        allowed = tuple(reading.document.allow)
+        return Prediction(source, overrides, graph, plan, classes, statements, allowed)
     else:
         raise refused[0]
     fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())
@@ -161,9 +165,9 @@ def _runtime_names(document: Document) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
 
 
-def _plan(source: Source, graph: Graph, network: Graph) -> Plan:
+def _plan(source: Source, graph: Graph, statements: Sequence[Statement]) -> Plan:
     try:
-        return make_plan(graph, network)
+        return make_plan(graph, statements)
     except Refusal as refusal:
         # what fits a batch of 2 by accident does not fit one of 3
         message = f"this fits some batch sizes only: {refusal.message}"

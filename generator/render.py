@@ -11,6 +11,7 @@ import jinja2
 from . import templates
 from .emit import FileView, emit
 from .files import UNSIGNED, sign
+from .flow import Statement
 from .formatting import formatted
 from .graph import Graph
 
@@ -21,16 +22,19 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # Python, not HTML: `literals` is where text becomes source
-        keep_trailing_newline=True,
-        lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(folder),
     )
     return environment.get_template("module.py.jinja")
 
 
-def render(graphs: Sequence[Graph], source_name: str, inputs: str) -> str:
-    """The file for classes, the network last; `inputs`, all that it was made from, is signed."""
-    return sign(format_source(emit(graphs, source_name, UNSIGNED)), inputs)
+def render(
+    graphs: Sequence[Graph], statements: Sequence[Statement], source_name: str, inputs: str
+) -> str:
+    """The file for classes, the network last; `inputs`, all that it was made from, is signed.
+
+    The `statements` are those of the network's ``forward``.
+    """
+    return sign(format_source(emit(graphs, statements, source_name, UNSIGNED)), inputs)
 
 
 def format_source(view: FileView) -> str:

@@ -69,7 +69,7 @@ def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, .
         spec = original.use.spec
         draft = walk.block(used, spec, (), None, None, types=types, given=original.use.given)
         assert draft.use is not None
-        if draft.use.graph.weights() != original.use.graph.weights():
+        if draft.use.graph.weights != original.use.graph.weights:
             refuse(f"`{original.use.block}` would need other weights for {types[0]}")
         return replace(draft, name=original.name, shared=original.shared)
     if original.row is not None:

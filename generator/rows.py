@@ -20,6 +20,6 @@ def table_so_far(scope: Scope | None) -> str:
             module = to_module(draft, "")
             type_ = draft.row.name if draft.row else draft.kind
             shape = shape_text(draft.outputs[draft.default_port].shape)
-            count = 0 if draft.reuses else parameter_count(module.weights())
+            count = 0 if draft.reuses else parameter_count(module.weights)
             found.append(Row(draft.name or draft.stem, type_, shape, count))
     return table_text(found, sum(row.parameters for row in found))

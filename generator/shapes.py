@@ -38,18 +38,15 @@ OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
 
 
 class Applied(Struct, frozen=True):
-    """A layer applied to inputs: all its arguments, and its outputs by port.
+    """A layer applied to inputs: all its arguments, also as rules read them, and its outputs.
 
     `loose` are pairs of sizes that must stay equal, and are so by their numbers only.
     """
 
     args: Mapping[str, Any]
+    a: Args
     outputs: Mapping[str, TensorType]
     loose: tuple[tuple[Size, Size], ...] = ()
-
-    @property
-    def a(self) -> Args:
-        return arguments(self.args)
 
 
 def apply(
@@ -65,8 +62,9 @@ def apply(
     """
     _check_dtypes(row, inputs)
     args, loose = complete(row, written, inputs)
-    outputs = _outputs(row, arguments(args), inputs, named or {})
-    return Applied(args, outputs, (*loose, *meeting(row, arguments(args), inputs)))
+    a = arguments(args)
+    outputs = _outputs(row, a, inputs, named or {})
+    return Applied(args, a, outputs, (*loose, *meeting(row, a, inputs)))
 
 
 def outputs_of(
@@ -76,7 +74,7 @@ def outputs_of(
 
     Raises `Refusal` where they don't fit what is read.
     """
-    if any(isinstance(value, Nested) for value in vars(a).values()):
+    if row.takes_layers and any(isinstance(value, Nested) for value in vars(a).values()):
         return apply(row, vars(a), inputs, named).outputs
     _check_dtypes(row, inputs)
     for name, value in row.infer(a, *inputs).items():

@@ -181,13 +181,19 @@ def scaled(size: Size, factor: float) -> Size:
     )
 
 
+PLAIN = frozenset({bool, int, float, str, type(None)})  # types of values without names
+_NONE: frozenset[Symbol] = frozenset()
+
+
 def symbols_in(value: object) -> frozenset[Symbol]:
     """The names that a value depends on: none for a plain one."""
+    if type(value) in PLAIN:
+        return _NONE
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         return frozenset().union(*map(symbols_in, value))
-    found: frozenset[Symbol] = getattr(value, "symbols", frozenset())
+    found: frozenset[Symbol] = getattr(value, "symbols", _NONE)
     return found
 
 
@@ -205,6 +211,13 @@ def is_batch(size: Size) -> bool:
 def is_runtime(value: object) -> bool:
     """Whether a value is known only when the network runs."""
     return any(symbol.runtime for symbol in symbols_in(value))
+
+
+def nameless(value: Any) -> Any:
+    """A value without its names, but for those of run-time sizes."""
+    if isinstance(value, Dim):
+        return value if is_runtime(value) else int(value)
+    return tuple(map(nameless, value)) if isinstance(value, tuple) else value
 
 
 def is_unknown(value: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .graph import Graph, Node
-from .layers.base import arguments
 
 POOLS = ("maxpool", "avgpool", "lppool")
 
@@ -34,7 +33,7 @@ def _is_beside(graph: Graph, place: int) -> bool:
 
 
 def _holds_weights(node: Node) -> bool:
-    return any(leaf.row.weights(arguments(leaf.args)) for leaf in node.leaves() if leaf.row)
+    return any(leaf.row.weights(leaf.a) for leaf in node.leaves() if leaf.row)
 
 
 def _skip_dropouts(graph: Graph, place: int) -> Node:

@@ -18,7 +18,9 @@ from .sizes import shape_text
 
 def read_ties(context: Context, graph: Graph) -> Graph:
     """The graph with its ties, checked: both sides are parameters of one shape."""
-    weights = {weight.name: weight for weight in graph.weights() if weight.trainable}
+    if not context.document.tie:
+        return graph
+    weights = {weight.name: weight for weight in graph.weights if weight.trainable}
     ties = []
     for left, right in context.document.tie.items():
         with context.shared.findings.collecting():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -11,13 +12,13 @@ from msgspec.structs import replace
 from .binding import rebind
 from .context import INDEX
 from .graph import Graph, Node, Ref
-from .layers.base import Args, Layer
+from .layers.base import Args, Layer, Weight
 from .layers.tensor import TensorType
 from .shapes import outputs_of
-from .sizes import Dim, is_runtime, plain, symbols_in
+from .sizes import Dim, nameless, plain, symbols_in
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, frozen=True, dict=True):
     """A call in a run: of a layer with its arguments `a`, of a block, or of a container.
 
     `path` is that of the module. The calls from number `begins` on are inside of it.
@@ -39,6 +40,11 @@ class Call(Struct, frozen=True):
     def layer(self) -> Layer | None:
         """What is called, if it is a layer: blocks and containers have calls of their own."""
         return self.node.row if self.node.use is None else None
+
+    @cached_property
+    def weights(self) -> Sequence[Weight]:
+        """The parameters and buffers of a layer; none of blocks and containers."""
+        return () if self.layer is None else self.layer.weights(self.a)
 
     @property
     def is_nameless(self) -> bool:
@@ -160,7 +166,8 @@ def _call(
     if node.use is not None:
         outputs = _call_block(node.use.graph, inputs, values, path, calls)
     elif node.row is not None:
-        a = Args(**{name: _settled(value, values) for name, value in node.args.items()})
+        same, others = node.settled
+        a = Args(**same, **{name: _settled(value, values) for name, value in others.items()})
         found = outputs_of(node.row, a, inputs, named)
         outputs = {port: replace(type_) for port, type_ in found.items()}  # values of their own
     else:
@@ -205,25 +212,9 @@ def _join(prefix: str, target: str) -> str:
     return ".".join(filter(None, (prefix, target.strip("."))))
 
 
-_PLAIN = frozenset({int, bool, float, str, type(None)})
-
-
 def _settled(value: Any, values: Mapping[str, Any]) -> Any:
     """An argument as the number that it has in the run: only the batch keeps its name."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is tuple and all(type(item) in _PLAIN for item in value):
-        return value
-    if is_runtime(value):
-        value = rebind(value, values)
-    return _bare(plain(value))
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, Dim):
-        return value if is_runtime(value) else int(value)
-    return tuple(map(_bare, value)) if isinstance(value, tuple) else value
+    return nameless(plain(rebind(value, values)))
 
 
 def concrete(type_: TensorType, sizes: Mapping[str, int]) -> TensorType:

@@ -32,7 +32,7 @@ layers:
 
 def planned() -> tuple[str, Plan]:
     source = parse(SPEC, "spec.yaml")
-    _, plan, _ = predict(read_document(source), {})
+    plan = predict(read_document(source), {}).plan
     return build_source(source, {}, None).source, plan
 
 

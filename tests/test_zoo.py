@@ -32,7 +32,7 @@ def built(name: str) -> Result:
 def inputs(name: str) -> list[torch.Tensor]:
     """Sample inputs as the smoke-run makes them."""
     source = read(ROOT / "configs" / f"{name}.yaml")
-    _, plan, _ = predict(read_document(source), {})
+    plan = predict(read_document(source), {}).plan
     return samples({"samples": [asdict(s) for s in plan.runs[0].samples]}, "cpu")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -150,7 +151,7 @@ def no_macs(a: Args, inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     return 0
 
 
-class Layer(Struct, frozen=True, kw_only=True, eq=False):
+class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """A type of layer.
 
     `rule(a, *inputs)` gives the output's type (a mapping from port to type where there are
@@ -188,6 +189,11 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False):
     source: str = ""  # ``parameter``, ``buffer`` or ``arange``: it reads nothing
     local: bool = False  # a class of the generated file, or of one that it imports
     imported: str = ""  # the import path of a person's own class
+
+    @cached_property
+    def takes_layers(self) -> bool:
+        """Whether an argument may be a layer."""
+        return any(arg.kind.module for arg in self.args)
 
     def arg(self, name: str) -> Arg:
         """The argument called `name`, of the constructor or of ``forward``."""

@@ -31,7 +31,7 @@ class TensorType(Struct, frozen=True):
     @property
     def numel(self) -> int:
         """The number of elements, as a plain number."""
-        return math.prod(int(size) for size in self.shape)
+        return math.prod(map(int, self.shape))
 
     @property
     def sample_numel(self) -> int:

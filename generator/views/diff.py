@@ -102,7 +102,7 @@ def _arguments(layer: Layer, a: Args) -> Facts:
 
 
 def _weights(graph: Graph) -> dict[str, str]:
-    return {weight.name: shape_text(map(int, weight.shape)) for weight in graph.weights()}
+    return {weight.name: shape_text(map(int, weight.shape)) for weight in graph.weights}
 
 
 def _differences(old: Mapping[str, Facts], new: Mapping[str, Facts]) -> list[str]:

@@ -175,8 +175,8 @@ class _Tree:
         if not node.target.strip("."):
             return name  # an operation
         number = self.times[call.path] = self.times.get(call.path, 0) + 1
-        inner = node.use.graph.weights() if node.use is not None else node.body
-        held = inner if call.layer is None else call.layer.weights(call.a)
+        inner = node.use.graph.weights if node.use is not None else node.body
+        held = inner if call.layer is None else call.weights
         return f"{name} (call {number})" if number > 1 and held else name
 
     def weights(self, call: Call) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -186,6 +186,6 @@ class _Tree:
         self.seen.add(call.path)
         return tuple(
             (weight.name or call.path, tuple(map(int, weight.shape)))
-            for weight in call.layer.weights(call.a)
+            for weight in call.weights
             if weight.trainable
         )

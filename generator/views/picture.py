@@ -173,9 +173,9 @@ def _box(trace: Trace, number: int, name: str, parent: int | None, inner: bool) 
     call = trace.calls[number]
     row = call.node.row
     held = sum(
-        parameter_count(inside.layer.weights(inside.a))
+        parameter_count(inside.weights)
         for n, inside in enumerate(trace.calls[call.begins : number + 1], call.begins)
-        if inside.layer is not None and trace.first[inside.path] == n
+        if trace.first.get(inside.path) == n
     )
     return Box(
         f"n{number}",
