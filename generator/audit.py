@@ -34,9 +34,9 @@ BUILTINS = frozenset(
 TORCH = frozenset(
     """abs amax amin arange bfloat16 bool cat chunk clamp complex128 complex64 cos einsum empty exp
     flatten flip float16 float32 float64 full full_like index_select int16 int32 int64 int8 linalg
-    log masked_fill matmul maximum mean minimum nn norm ones pow rand randn_like reshape roll rsqrt
-    sigmoid sin split sqrt stack sum swapaxes tanh tensor tril triu uint16 uint32 uint64 uint8
-    unflatten vector_norm where zeros""".split()
+    linalg.vector_norm log masked_fill matmul maximum mean minimum nn norm ones pow rand randn_like
+    reshape roll rsqrt sigmoid sin split sqrt stack sum swapaxes tanh tensor tril triu uint16 uint32
+    uint64 uint8 unflatten vector_norm where zeros""".split()
 )
 # what no name in the file may be: whoever reads it must know what is called
 _TAKEN = frozenset({*dir(builtins), "torch", "Tensor", "nn", "F", "math", "OrderedDict"})
@@ -147,13 +147,18 @@ def _check_call(node: ast.Call) -> None:
 
 def _check_attribute(node: ast.Attribute) -> None:
     """Nothing with two underscores but constructors, and of libraries only what computes."""
+    owner = node.value
+    if isinstance(owner, ast.Name) and owner.id == "self" and not node.attr.startswith("__"):
+        return
     text = _dotted(node)
     if node.attr.startswith("__") and text != "super().__init__":
         _refuse(f"`{text}`", node.lineno)
     root, *path = text.split(".")
     if root in ("Tensor", "OrderedDict", "Literal", "super"):
         _refuse(f"`{text}`", node.lineno)
-    if root in _LIBRARIES and not _LIBRARIES[root].fullmatch(".".join(path)):
+    inner = ".".join(path)
+    known = root not in _LIBRARIES or _LIBRARIES[root].fullmatch(inner)
+    if not known or (root == "torch" and inner not in TORCH):
         _refuse(f"`{text}`", node.lineno)
 
 
@@ -171,7 +176,6 @@ def _dotted(node: ast.expr) -> str:
 
 # what may stand after the names of libraries: one name, and never a module in a module
 _LIBRARIES = {
-    "torch": re.compile(rf"({'|'.join(sorted(TORCH))})|linalg\.vector_norm"),
     "nn": re.compile(r"init(\.[a-z]+(_[a-z]+)*_)?|[A-Z][A-Za-z0-9]*"),
     "F": re.compile(r"(?!torch|math|importlib|warnings|utils|handle_)[a-z][a-z0-9_]*"),
     "math": re.compile(r"ceil|cos|exp|floor|inf|log|pi|sin|sqrt"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,8 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
 
 
 def _diff(name: str, old: str, new: str) -> str:
+    import difflib
+
     lines = difflib.unified_diff(
         old.splitlines(True), new.splitlines(True), printable(name), "what the spec gives"
     )

@@ -9,7 +9,7 @@ from .construct import arguments_of
 from .graph import Graph, Module, Parameter
 from .layers.tensor import TensorType
 from .literals import literal, paragraphs, prose, summary, wrapped
-from .sizes import shape_text, symbols_in
+from .sizes import symbols_in
 
 _MEANINGS = {
     "in_channels": "Channels of the input.",
@@ -132,4 +132,4 @@ def _shape_lines(graph: Graph) -> list[str]:
 
 def _type_text(type_: TensorType) -> str:
     kind = "" if type_.dtype == "float32" else f", {type_.dtype}"
-    return f"``{shape_text(type_.shape)}``{kind}"
+    return f"``{type_.text}``{kind}"

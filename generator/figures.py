@@ -17,7 +17,6 @@ from .graph import Graph
 from .layers.base import COMPLEX, FLOATS, Weight, parameter_count
 from .layers.saved import Saved
 from .layers.tensor import TensorType
-from .sizes import shape_text
 from .table import Row
 from .trace import Call, Trace
 
@@ -82,11 +81,12 @@ def figures(graph: Graph, trace: Trace) -> Figures:
 def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
     again = {name for name, _ in graph.ties}
     weights = [weight for weight in graph.weights if weight.name not in again]
+    held = [_weight_bytes(weight) for weight in weights]
     results = [lives.place(trace.read(ref)) for _, ref in graph.outputs]
     alive = {*results, *(place for call in kept for place in call.places)}
     return Memory(
-        sum(_weight_bytes(weight) for weight in weights),
-        sum(_weight_bytes(weight) for weight in weights if weight.trainable),
+        sum(held),
+        sum(size for size, weight in zip(held, weights, strict=True) if weight.trainable),
         sum(lives.sizes[place] for place in alive) + sum(call.more for call in kept),
         lives.peak(results),
     )
@@ -236,7 +236,7 @@ def width(dtype: str) -> int:
 def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
     """A row for each call, in order; blocks are one row."""
     for x in graph.inputs:
-        yield Row(x.name, "input", shape_text(x.type.shape), 0)
+        yield Row(x.name, "input", x.type.text, 0)
     numbers = {id(call.node): number for number, call in enumerate(trace.calls)}
     for node in graph.nodes:
         for leaf in node.leaves():
@@ -244,8 +244,7 @@ def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
             if number is not None and leaf.row is not None:
                 cost, outputs = calls[number], trace.calls[number].outputs.values()
                 activations = sum(type_.numel for type_ in outputs)
-                shape = shape_text(leaf.output.shape)
-                head = (leaf.name, leaf.row.name, shape)
+                head = (leaf.name, leaf.row.name, leaf.output.text)
                 yield Row(*head, cost.parameters, cost.macs, activations, cost.kept)
 
 

@@ -15,7 +15,7 @@ from .layers.base import REQUIRED, Arg, Layer, is_default
 from .literals import WIDTH, literal, prose, wrapped
 from .names import SOURCE_NAMES
 from .operations import operation_source
-from .sizes import named_by, shape_text
+from .sizes import named_by
 from .stages import stages_of
 
 INDENT = 8
@@ -357,9 +357,9 @@ def access(graph: Graph, target: str) -> str:
 
 def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:
     """``(N, 1, 28, 28) -> (N, 32, 26, 26)`` where the shape changes."""
-    before = [shape_text(graph.type_of(ref).shape) for ref in node.inputs]
+    before = [graph.type_of(ref).text for ref in node.inputs]
     read = next((port for port, name in targets.items() if name != "_"), next(iter(targets)))
-    after = shape_text(node.outputs[read].shape)
+    after = node.outputs[read].text
     if before and before[0] == after:
         return ""
     distinct = list(dict.fromkeys(before))

@@ -2,8 +2,9 @@
 
 black takes a third of a millisecond a line, and a long network is the same few lines again and
 again. Where names, whole numbers and comments are replaced by others of the same width, black
-breaks a line in the same places. So each such skeleton is formatted once, in a class of its own at
-the end of the module; what it stood for is put in afterwards.
+breaks a line in the same places; where a line is short enough not to be broken, of any width. So
+each such skeleton is formatted once, in a class of its own at the end of the module; what it stood
+for is put in afterwards.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ _TOKEN = re.compile(
 )
 _WORDS = frozenset({*keyword.kwlist, *keyword.softkwlist})
 _PLAIN = re.compile(r"# (?!type:|noqa|pylint|fmt:|yapf:)[!-~](?:[ -~]*[!-~])?")
+_NAME = re.compile(r"[^\W\d]\w*")
 _WORD = re.compile(r"\w+")
 # strings, and numbers that are not whole
 _ODD = re.compile(r"[\"'\\]|\d\.|\.\d|(?<!\w)(?:0\d|\d+[A-Za-z_])")
 _MASK = str.maketrans({**dict.fromkeys(f"{ascii_letters}_", "x"), **dict.fromkeys(digits, "1")})
+_WIDE_NAME, _WIDE_WHOLE = re.compile("x[x1]+"), re.compile("11+")
+_EXPLODED = re.compile(r",\s*[)\]}]")  # black gives each item a line of its own
 _LAST = "class _:"  # before the skeletons
 _DEEPEST = 24
+_MODE = black.Mode()
 
 
 # a line with fillers, its words and comments, and how many brackets it leaves open
@@ -89,14 +94,14 @@ def formatted(text: str) -> str:
     rest, runs = _reduced([line.rstrip(" ") for line in text.rstrip().split("\n")])
     known = list(dict.fromkeys(statement.key for run in runs for statement in run))
     if not known:
-        return black.format_str(text, mode=black.Mode())
+        return black.format_str(text, mode=_MODE)
     reduced = "\n".join([*rest, *_class_of(known), ""])
-    lines = black.format_str(reduced, mode=black.Mode()).split("\n")
+    lines = black.format_str(reduced, mode=_MODE).split("\n")
     end = lines.index(_LAST)
     pieces = list(_pieces(lines[end + 2 :]))
     forms = [_Form.of(piece) for piece in pieces]
     if [form.kinds for form in forms] != [_Form.of(skeleton).kinds for _, skeleton in known]:
-        return black.format_str(text, mode=black.Mode())  # this has not been seen
+        return black.format_str(text, mode=_MODE)  # this has not been seen
     found = dict(zip(known, forms, strict=True))
     return "\n".join([*_put_back(lines[:end], runs, found)]).rstrip("\n") + "\n"
 
@@ -105,19 +110,18 @@ def _reduced(lines: Sequence[str]) -> tuple[list[str], list[list[_Statement]]]:
     """The module with a name in place of each run of statements, and these runs."""
     rest: list[str] = []
     runs: list[list[_Statement]] = []
+    indent: int | None = None  # of the statement on the line before, if there is one
     for line in _lines(lines):
         if isinstance(line, str):
             rest.append(line)
-        elif runs and rest[-1] == _name(len(runs) - 1, line.indent):
+            indent = None
+        elif indent == line.indent:
             runs[-1].append(line)
         else:
-            rest.append(_name(len(runs), line.indent))
+            indent = line.indent
+            rest.append(f"{' ' * indent}_{len(runs)}_")
             runs.append([line])
     return rest, runs
-
-
-def _name(number: int, indent: int) -> str:
-    return f"{' ' * indent}_{number}_"
 
 
 def _lines(lines: Sequence[str]) -> Iterator[_Statement | str]:
@@ -139,10 +143,10 @@ def _statement(line: str) -> _Statement | None:
     """A line of a function's body that is an assignment or a call, and complete."""
     bare = line.lstrip(" ")
     indent = len(line) - len(bare)
-    first = re.match(r"[^\W\d]\w*", bare)
+    first = _NAME.match(bare)
     if indent < 8 or indent > _DEEPEST or indent % 4 or first is None or first[0] in _WORDS:
         return None
-    skeleton, words, comments, depth = _simple(bare) or _skeleton(bare)
+    skeleton, words, comments, depth = _simple(bare, indent) or _skeleton(bare)
     if depth or skeleton.endswith((":", "\\", " ")) or not skeleton.isascii():
         return None
     if not all(map(_PLAIN.fullmatch, comments)):
@@ -169,17 +173,23 @@ def _skeleton(line: str) -> _Skeleton:
     return _TOKEN.sub(replace, line), tuple(words), tuple(comments), depth
 
 
-def _simple(line: str) -> _Skeleton | None:
-    """The same in half the time for most lines: those of names, whole numbers and signs."""
+def _simple(line: str, indent: int) -> _Skeleton | None:
+    """The same in half the time for most lines: those of names, whole numbers and signs.
+
+    What fits into a line, even with a space on both sides of each sign, keeps no widths.
+    """
     code, sign, text = line.partition("#")
     words = _WORD.findall(code)
     if _ODD.search(code) or not _WORDS.isdisjoint(words) or not code.isascii():
         return None
     masked = code.translate(_MASK)
-    depth = sum(map(masked.count, "([{")) - sum(map(masked.count, ")]}"))
-    if not sign:
-        return masked, tuple(words), (), depth
-    return masked + _filler(sign + text), tuple(words), (sign + text,), depth
+    bare = _WIDE_WHOLE.sub("1", _WIDE_NAME.sub("x", masked))
+    comments, filler = ((sign + text,), _filler(sign + text)) if sign else ((), "")
+    fits = indent + len(line) + 2 * len(bare) <= _MODE.line_length
+    if fits and not _EXPLODED.search(bare):
+        masked, filler = bare, filler[:3]
+    depth = sum(map(bare.count, "([{")) - sum(map(bare.count, ")]}"))
+    return masked + filler, tuple(words), comments, depth
 
 
 def _filler(comment: str) -> str:

@@ -107,7 +107,7 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that can be built."""
     found = _predicted(job, source, worker)
-    return {**facts_of(found.plan.figures), "diagnostics": found.warnings}
+    return {**facts_of(found.figures), "diagnostics": found.warnings}
 
 
 def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from functools import cache
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -77,6 +78,7 @@ def why_no_class(name: str) -> str | None:
     return None
 
 
+@cache
 def snake_case(name: str) -> str:
     """A type's name as an attribute: ``PixelShuffle`` becomes ``pixel_shuffle``.
 

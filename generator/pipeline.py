@@ -123,16 +123,16 @@ def build_source(
     """
     ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
     found = check_source(source, overrides, strict=strict, ask=ask)
-    graph, plan = found.graph, found.plan
+    graph = found.graph
     text = rendered(found)
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
-        proofs = worker.prove(text, plan, demand, Places(source, graph).locate)
+        proofs = worker.prove(text, found.plan, demand, Places(source, graph).locate)
     doubts = _doubts(proofs, found.allowed)
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))
     graph = replace(graph, params=found.classes[-1].params)
-    return Result(text, graph, plan.figures, proofs, warnings=(*found.warnings, *doubts))
+    return Result(text, graph, found.figures, proofs, warnings=(*found.warnings, *doubts))
 
 
 def rendered(found: Prediction) -> str:

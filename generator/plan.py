@@ -7,14 +7,13 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from .figures import Figures, figures
+from .figures import Figures
 from .flow import Statement
 from .graph import Graph, Node, Placeholder, Ref
 from .layers.base import BOOLEAN, COMPLEX, FLOATS
 from .layers.tensor import TensorType
-from .trace import Trace, propagate
+from .trace import Trace
 
-BATCHES = (2, 3)
 SMOOTH = FLOATS | COMPLEX  # element types that gradients flow through
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
 # what moves values about and leaves them as they are
@@ -68,20 +67,21 @@ class Plan(Struct, frozen=True):
         return {name: _plain(getattr(self, name)) for name in names}
 
 
-def make_plan(graph: Graph, statements: Sequence[Statement]) -> Plan:
-    """The predictions for batches of 2 and 3; raises `Refusal` where a size can't be taken.
+def make_plan(
+    graph: Graph, statements: Sequence[Statement], traces: Sequence[Trace], figures: Figures
+) -> Plan:
+    """The predictions for the runs that were worked out; the `figures` are those of the first.
 
     The `statements` are those of the network's ``forward``.
     """
     nodes = [statement.node for statement in statements]
-    traces = [propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES]
     return Plan(
         graph.name,
         tuple(_run(graph, statements, trace) for trace in traces),
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in graph.weights),
         graph.parameter_count,
         tuple("" if node is None else graph.nodes[node].name for node in nodes),
-        figures(graph, traces[0]),
+        figures,
         tuple(_idle(graph, traces[0])),
         tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,15 +18,18 @@ from .classes import class_graphs
 from .context import Ask, Imported
 from .diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
 from .expect import check_expected
+from .figures import Figures, figures
 from .flow import Statement, forward_statements
 from .graph import Graph, lint
 from .layers.base import Refusal
 from .lower import lower
-from .plan import Plan, make_plan
 from .sizes import TooLong
 from .source import Source
 from .spec import Document, Reading, read_document
-from .trace import propagate
+from .trace import BATCHES, Trace, propagate
+
+if TYPE_CHECKING:
+    from .plan import Plan
 
 # sample values for sizes like `H` that `sizes` leaves out: the first that the network takes;
 # sizes of other names are other numbers, or they would agree by accident
@@ -44,21 +48,30 @@ SAMPLES = (
 )
 
 
-class Prediction(Struct, frozen=True):
-    """A spec that has been checked: its graph, what a run must show, and what is doubtful.
+class Prediction(Struct, frozen=True, dict=True):
+    """A spec that has been checked: its graph, what it comes to, and what is doubtful.
 
-    The last of the `classes` is the network's, the `statements` are those of its ``forward``. Of
-    the codes that are `allowed` there are no warnings.
+    The `traces` are runs with batches of 2 and 3, the `figures` those of the first. The last of
+    the `classes` is the network's, the `statements` are those of its ``forward``. Of the codes
+    that are `allowed` there are no warnings.
     """
 
     source: Source
     overrides: Mapping[str, Any]
     graph: Graph
-    plan: Plan
+    traces: tuple[Trace, ...]
+    figures: Figures
     classes: tuple[Graph, ...]
     statements: Sequence[Statement]
     allowed: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """All that a run must show."""
+        from .plan import make_plan
+
+        return make_plan(self.graph, self.statements, self.traces, self.figures)
 
 
 def check_source(
@@ -81,17 +94,17 @@ def check_source(
         where = source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG206", message, where, help=help)) from None
     check_expected(reading, found.graph)
-    doubts = [*advice(reading, found.graph), *_overwritten(reading, found.plan)]
+    doubts = [*advice(reading, found.graph), *_overwritten(reading, found.figures)]
     warnings = tuple(in_file_order(doubts))
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
     return replace(found, warnings=warnings)
 
 
-def _overwritten(reading: Reading, plan: Plan) -> Iterable[Diagnostic]:
+def _overwritten(reading: Reading, figures: Figures) -> Iterable[Diagnostic]:
     """Warnings about what is read after another layer has overwritten it in place."""
     found: dict[str, Diagnostic] = {}
-    for reader, writer in plan.figures.overwritten:
+    for reader, writer in figures.overwritten:
         if "NG310" not in reading.document.allow:
             what = f"`{reader.node.name}` reads what `{writer.node.name}` has overwritten in place"
             where = reading.source.locate(reader.node.path, key=True)
@@ -111,7 +124,7 @@ def _imported(reading: Reading, ask: Ask | None) -> Imported:
 def predict(
     reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
 ) -> Prediction:
-    """The graph, and all that the smoke-run will hold against reality; no warnings yet.
+    """What a spec comes to, without warnings.
 
     Sizes that are known only at run time get the first sample values that the network takes.
     """
@@ -123,15 +136,15 @@ def predict(
             graph = lower(reading, overrides, sizes, imported or Imported())
             lint(graph)
             classes = class_graphs(graph, source)
-            statements = forward_statements(classes[-1])
-            plan = _plan(source, graph, statements)
+            traces = _traces(source, graph)
         except NetgenError as error:
             refused.append(error)
             continue
         if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
             break
+        found, statements = figures(graph, traces[0]), forward_statements(classes[-1])
         allowed = tuple(reading.document.allow)
-        return Prediction(source, overrides, graph, plan, classes, statements, allowed)
+        return Prediction(source, overrides, graph, traces, found, classes, statements, allowed)
     else:
         raise refused[0]
     fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())
@@ -165,9 +178,9 @@ def _runtime_names(document: Document) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
 
 
-def _plan(source: Source, graph: Graph, statements: Sequence[Statement]) -> Plan:
+def _traces(source: Source, graph: Graph) -> tuple[Trace, ...]:
     try:
-        return make_plan(graph, statements)
+        return tuple(propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES)
     except Refusal as refusal:
         # what fits a batch of 2 by accident does not fit one of 3
         message = f"this fits some batch sizes only: {refusal.message}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .layers.base import parameter_count
 from .scope import Scope, to_module
-from .sizes import shape_text
 from .table import Row, table_text
 
 
@@ -12,14 +11,14 @@ def table_so_far(scope: Scope | None) -> str:
     """The table of a network's layers up to the first that has a mistake."""
     if scope is None:
         return ""
-    found = [Row(x.name, "input", shape_text(x.type.shape), 0) for x in scope.inputs]
+    found = [Row(x.name, "input", x.type.text, 0) for x in scope.inputs]
     for draft in scope.drafts:
         if draft.kind == "lost":
             break
         if draft.outputs and draft.kind != "absent":
             module = to_module(draft, "")
             type_ = draft.row.name if draft.row else draft.kind
-            shape = shape_text(draft.outputs[draft.default_port].shape)
+            shape = draft.outputs[draft.default_port].text
             count = 0 if draft.reuses else parameter_count(module.weights)
             found.append(Row(draft.name or draft.stem, type_, shape, count))
     return table_text(found, sum(row.parameters for row in found))

@@ -100,7 +100,7 @@ class Scope(Struct):
         """Take in a call; its default output."""
         self.drafts.append(draft)
         node = len(self.inputs) + len(self.drafts) - 1
-        self.used.update(ref.node for ref in (*draft.inputs, *(ref for _, ref in draft.named)))
+        self.used.update([ref.node for ref in draft.inputs], [ref.node for _, ref in draft.named])
         if draft.otherwise is not None:
             self.used.add(draft.otherwise.node)
         self.stems.setdefault(draft.stem, []).append(node)

@@ -22,6 +22,7 @@ from .layers.broadcasting import meeting
 from .layers.tensor import TensorType
 from .literals import literal
 from .sizes import (
+    PLAIN,
     Size,
     is_runtime,
     is_unknown,
@@ -87,7 +88,7 @@ def outputs_of(
 def _check_dtypes(row: Layer, inputs: Sequence[TensorType]) -> None:
     names = row.tensors * len(inputs) if row.variadic else row.tensors
     for tensor, name in zip(inputs, names, strict=False):
-        if name not in OTHER_TYPES:
+        if tensor.dtype not in row.dtypes and name not in OTHER_TYPES:
             check_dtype(row, tensor)
 
 
@@ -180,6 +181,8 @@ def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorT
     """
     for arg in () if row.operation or row.source == "arange" else row.args:
         value = args[arg.name]
+        if type(value) in PLAIN:
+            continue
         if not isinstance(value, Nested) and is_unknown(value):
             text = shape_text(value) if isinstance(value, tuple) else _text(value)
             if text == "N":
@@ -201,4 +204,4 @@ def _text(value: Any) -> str:
 
 def _check_sizes(row: Layer, tensor: TensorType) -> None:
     if tensor.numel > 2**62:
-        refuse(f"`{row.name}` would give a tensor of {shape_text(tensor.shape)}: too large")
+        refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Union
 
 from msgspec import Struct
@@ -62,7 +63,7 @@ class Dim(int):
         """The size that the Python expression `text` gives; arithmetic keeps it in one piece."""
         return Dim.make(value, (of_atom(Atom(text, symbols, tight)),))
 
-    @property
+    @cached_property
     def code(self) -> str:
         """Python source for the size, with its products left visible."""
         if len(self.factors) == 1:
@@ -277,7 +278,7 @@ def shown(size: Size) -> str:
 def shape_text(shape: Iterable[Size]) -> str:
     """A shape in brackets, with the names that its sizes have: ``(N, 16, H, out_channels)``."""
     return bracketed(
-        size.code if isinstance(size, Dim) and size.symbols else str(int(size)) for size in shape
+        [size.code if isinstance(size, Dim) and size.symbols else str(int(size)) for size in shape]
     )
 
 
@@ -288,7 +289,7 @@ def shown_shape(shape: Iterable[Size]) -> str:
 
 def bracketed(texts: Iterable[str]) -> str:
     """Texts as Python writes a tuple."""
-    sizes = list(texts)
+    sizes = [*texts]
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
 

@@ -17,6 +17,8 @@ from .layers.tensor import TensorType
 from .shapes import outputs_of
 from .sizes import Dim, nameless, plain, symbols_in
 
+BATCHES = (2, 3)  # the sizes of the batch for which runs are worked out
+
 
 class Call(Struct, frozen=True, dict=True):
     """A call in a run: of a layer with its arguments `a`, of a block, or of a container.
@@ -209,7 +211,8 @@ def _call_block(
 
 
 def _join(prefix: str, target: str) -> str:
-    return ".".join(filter(None, (prefix, target.strip("."))))
+    target = target.strip(".")
+    return f"{prefix}.{target}" if prefix and target else prefix or target
 
 
 def _settled(value: Any, values: Mapping[str, Any]) -> Any:

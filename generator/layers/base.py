@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..algebra import Symbol
-from ..sizes import Coded, Dim, Size, plain, shown, symbols_in
+from ..sizes import Coded, Dim, Size, shown, symbols_in
 from .kinds import Kind
 from .saved import Saves, never, saves_inputs
 from .tensor import TensorType
@@ -125,7 +125,8 @@ class Nested(Struct, frozen=True):
 
 def arguments(args: Mapping[str, Any]) -> Args:
     """The arguments as rules read them: values without the expressions they came from."""
-    return SimpleNamespace(**{name: plain(value) for name, value in args.items()})
+    own = {n: value.value if isinstance(value, Coded) else value for n, value in args.items()}
+    return SimpleNamespace(**own)
 
 
 def prefixed(prefix: str, weights: Sequence[Weight]) -> list[Weight]:
@@ -199,7 +200,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         """The argument called `name`, of the constructor or of ``forward``."""
         return next(arg for arg in (*self.args, *self.options) if arg.name == name)
 
-    @property
+    @cached_property
     def written(self) -> tuple[Arg, ...]:
         """The arguments that a spec gives by position: the inferred ones are left out."""
         return tuple(arg for arg in self.args if not arg.inferred and not arg.keyword_only)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 from msgspec import Struct
 
-from ..sizes import Size, shown_shape
+from ..sizes import Size, shape_text, shown_shape
 
 
-class TensorType(Struct, frozen=True):
+class TensorType(Struct, frozen=True, dict=True):
     """The shape (the batch included), element type and place of the batch of a tensor.
 
     `batch` is the dimension that holds the batch, ``None`` where there is none or its place
@@ -23,6 +24,11 @@ class TensorType(Struct, frozen=True):
     batch: int | None = 0
     lost: bool = False
     bound: Size | None = None
+
+    @cached_property
+    def text(self) -> str:
+        """The shape in brackets, with the names that its sizes have."""
+        return shape_text(self.shape)
 
     @property
     def rank(self) -> int:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from ..graph import Graph
 from ..layers.base import REQUIRED, Args, Layer
-from ..plan import BATCHES
 from ..prediction import Prediction
 from ..sizes import plain, shape_text
-from ..trace import call_names, propagate
+from ..trace import BATCHES, call_names, propagate
 from .outline import shown_type, shown_value
 
 Facts = Mapping[str, str]

@@ -12,10 +12,9 @@ from ..graph import Placeholder
 from ..hints import closest
 from ..layers.base import Nested
 from ..layers.tensor import TensorType
-from ..plan import BATCHES
 from ..prediction import Prediction
 from ..sizes import plain, symbols_in
-from ..trace import blocks_around, call_names, propagate
+from ..trace import BATCHES, blocks_around, call_names, propagate
 from .arithmetic import Rows, columns, sizes, titled, weights
 from .outline import shown_type, shown_value
 

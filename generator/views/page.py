@@ -10,9 +10,8 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, NetgenError
 from ..pipeline import rendered
-from ..plan import BATCHES
 from ..prediction import Prediction
-from ..trace import propagate
+from ..trace import BATCHES, propagate
 from .dot import cluster, edge, header, node
 from .explain import Explained
 from .lines import source_lines, spec_line

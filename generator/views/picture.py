@@ -10,8 +10,7 @@ from ..graph import Graph
 from ..layers import CATALOGUE
 from ..layers.base import Layer, parameter_count
 from ..layers.tensor import TensorType
-from ..plan import BATCHES
-from ..trace import Trace, call_names, propagate
+from ..trace import BATCHES, Trace, call_names, propagate
 
 # layers that look alike in a picture, by the families of the catalogue
 _GROUPS = {

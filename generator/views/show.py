@@ -14,8 +14,8 @@ from msgspec import to_builtins
 from ..diagnostics import Diagnostic, NetgenError
 from ..layers.base import Refusal
 from ..memory import shown
-from ..plan import BATCHES
 from ..prediction import Prediction
+from ..trace import BATCHES
 from .outline import Entry, Outline, outline
 
 HEADS = ("layer", "type", "reads", "output", "weights", "parameters", "MACs", "activations", "kept")
