@@ -172,6 +172,8 @@ def _lists(items: Any, path: SpecPath) -> Iterator[tuple[SpecPath, list[Any]]]:
     yield path, items
     for place, item in enumerate(items):
         written = _Written.of(item)
+        if not written.args:
+            continue
         inner = (*path, place, written.type)
         yield from _lists(written.args.get("layers"), (*inner, "layers"))
         branches = written.args.get("branches") or ()

@@ -14,7 +14,7 @@ from itertools import accumulate
 from msgspec import Struct
 
 from .graph import Graph
-from .layers.base import COMPLEX, FLOATS, Weight, parameter_count
+from .layers.base import INEXACT, Weight, parameter_count
 from .layers.saved import Saved
 from .layers.tensor import TensorType
 from .table import Row
@@ -147,7 +147,7 @@ class _Lives:
             self._new(type_)
         trainable = any(weight.trainable for weight in call.weights)
         flows = any(id(x) in self.smooth for x in call.inputs)
-        if type_.dtype in FLOATS | COMPLEX and (trainable or flows):
+        if type_.dtype in INEXACT and (trainable or flows):
             self.smooth.add(id(type_))
 
     def _new(self, type_: TensorType, size: int | None = None) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from string import ascii_letters, digits
+from itertools import chain
+from string import ascii_letters
 
 import black
 from msgspec import Struct
@@ -30,10 +31,9 @@ _WORDS = frozenset({*keyword.kwlist, *keyword.softkwlist})
 _PLAIN = re.compile(r"# (?!type:|noqa|pylint|fmt:|yapf:)[!-~](?:[ -~]*[!-~])?")
 _NAME = re.compile(r"[^\W\d]\w*")
 _WORD = re.compile(r"\w+")
-# strings, and numbers that are not whole
-_ODD = re.compile(r"[\"'\\]|\d\.|\.\d|(?<!\w)(?:0\d|\d+[A-Za-z_])")
-_MASK = str.maketrans({**dict.fromkeys(f"{ascii_letters}_", "x"), **dict.fromkeys(digits, "1")})
-_WIDE_NAME, _WIDE_WHOLE = re.compile("x[x1]+"), re.compile("11+")
+_MASK = str.maketrans({**dict.fromkeys(ascii_letters + "_", "x"), **dict.fromkeys("23456789", "1")})
+_WIDE_NAME, _WIDE_WHOLE = re.compile("x[x01]+"), re.compile("1[01]+")
+_ODD = re.compile(r"[\"'\\]|[01][x01.]|\.[01]")  # strings, and numbers that are not whole
 _EXPLODED = re.compile(r",\s*[)\]}]")  # black gives each item a line of its own
 _LAST = "class _:"  # before the skeletons
 _DEEPEST = 24
@@ -75,14 +75,9 @@ class _Form(Struct, frozen=True):
         return _Form((*pieces, text[end:]), tuple(kinds))
 
     def filled(self, statement: _Statement) -> str:
-        """The lines of a statement, everything put in its place."""
-        fillers = {"word": iter(statement.words), "comment": iter(statement.comments)}
-        put = [
-            text
-            for piece, kind in zip(self.pieces, self.kinds, strict=False)
-            for text in (piece, next(fillers[kind]))
-        ]
-        return "".join([*put, self.pieces[-1]])
+        """The lines of a statement, everything put in its place: a comment comes last."""
+        put = (*statement.words, *statement.comments, "")
+        return "".join(chain.from_iterable(zip(self.pieces, put, strict=True)))
 
 
 def formatted(text: str) -> str:
@@ -180,10 +175,10 @@ def _simple(line: str, indent: int) -> _Skeleton | None:
     """
     code, sign, text = line.partition("#")
     words = _WORD.findall(code)
-    if _ODD.search(code) or not _WORDS.isdisjoint(words) or not code.isascii():
-        return None
     masked = code.translate(_MASK)
     bare = _WIDE_WHOLE.sub("1", _WIDE_NAME.sub("x", masked))
+    if _ODD.search(bare) or not _WORDS.isdisjoint(words) or not code.isascii():
+        return None
     comments, filler = ((sign + text,), _filler(sign + text)) if sign else ((), "")
     fits = indent + len(line) + 2 * len(bare) <= _MODE.line_length
     if fits and not _EXPLODED.search(bare):

@@ -10,11 +10,10 @@ from msgspec import Struct, to_builtins
 from .figures import Figures
 from .flow import Statement
 from .graph import Graph, Node, Placeholder, Ref
-from .layers.base import BOOLEAN, COMPLEX, FLOATS
+from .layers.base import BOOLEAN, INEXACT
 from .layers.tensor import TensorType
 from .trace import Trace
 
-SMOOTH = FLOATS | COMPLEX  # element types that gradients flow through
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
 # what moves values about and leaves them as they are
 _KEEP_VALUES = frozenset(
@@ -101,9 +100,9 @@ def _idle(graph: Graph, trace: Trace) -> Iterable[str]:
     for call in reversed(trace.calls):
         if call.layer is None:
             continue  # what is inside of it has calls of its own
-        if any(id(x) in needed and x.dtype in SMOOTH for x in call.outputs.values()):
+        if any(id(x) in needed and x.dtype in INEXACT for x in call.outputs.values()):
             reached.add(call.path)
-            needed.update(id(x) for x in call.inputs if x.dtype in SMOOTH)
+            needed.update(id(x) for x in call.inputs if x.dtype in INEXACT)
         if any(weight.trainable for weight in call.weights):
             found[call.path] = None
     return (path for path in reversed(found) if path not in reached)
@@ -146,7 +145,7 @@ def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) ->
         bound = _bound(graph, node, role, trace)
         if placeholder.high is None and bound is not None:
             high = bound if high is None else min(high, bound)
-    if high is None and type_.dtype not in SMOOTH | BOOLEAN:
+    if high is None and type_.dtype not in INEXACT | BOOLEAN:
         high = LARGEST_TOKEN
     shape = (*map(int, type_.shape),)
     return Sample(placeholder.name, shape, type_.dtype, low, high, kind, type_.batch)

@@ -21,6 +21,7 @@ def _template() -> jinja2.Template:
     folder = Path(next(iter(templates.__path__)))
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
+        optimized=False,  # it is printed once: to look for constants takes longer
         autoescape=False,  # Python, not HTML: `literals` is where text becomes source
         loader=jinja2.FileSystemLoader(folder),
     )

@@ -30,8 +30,5 @@ def table_text(table: Sequence[Row], total: int) -> str:
     cells += [(row.name, row.type, row.output, f"{row.parameters:,}") for row in table]
     cells.append(("total", "", "", f"{total:,}"))
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
-    lines = []
-    for name, type_, output, parameters in cells:
-        columns = (name.ljust(widths[0]), type_.ljust(widths[1]), output.ljust(widths[2]))
-        lines.append(f"  {'  '.join(columns)}  {parameters.rjust(widths[3])}".rstrip())
-    return "\n".join(lines)
+    line = "  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{:>{}}}".format(*widths)
+    return "\n".join(line.format(*row) for row in cells)

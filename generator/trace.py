@@ -28,6 +28,7 @@ class Call(Struct, frozen=True, dict=True):
 
     path: str
     node: Node
+    layer: Layer | None  # what is called, if it is one
     a: Args
     inputs: tuple[TensorType, ...]
     outputs: Mapping[str, TensorType]
@@ -37,11 +38,6 @@ class Call(Struct, frozen=True, dict=True):
     def output(self) -> TensorType:
         """The type of the first output."""
         return next(iter(self.outputs.values()))
-
-    @property
-    def layer(self) -> Layer | None:
-        """What is called, if it is a layer: blocks and containers have calls of their own."""
-        return self.node.row if self.node.use is None else None
 
     @cached_property
     def weights(self) -> Sequence[Weight]:
@@ -177,7 +173,8 @@ def _call(
             inner = _call(child, inputs, known, numbered, prefix, calls)
             inputs = (next(iter(inner.values())), *inputs[1:])
         outputs = {"output": inputs[0]}
-    calls.append(Call(path, node, a, (*reads, *named.values()), outputs, begins))
+    layer = node.row if node.use is None else None
+    calls.append(Call(path, node, layer, a, (*reads, *named.values()), outputs, begins))
     return outputs
 
 

@@ -24,6 +24,7 @@ SIGNED = frozenset({"int8", "int16", "int32", "int64"})
 INTS = SIGNED | {"uint8"}
 WIDE = frozenset({"uint16", "uint32", "uint64"})
 COMPLEX = frozenset({"complex64", "complex128"})
+INEXACT = FLOATS | COMPLEX  # gradients flow through them
 BOOLEAN = frozenset({"bool"})
 ALL = FLOATS | INTS | WIDE | COMPLEX | BOOLEAN
 PARAMETERS = frozenset({"float32"})  # layers compute in the type of their weights
@@ -261,7 +262,7 @@ def pointwise(a: Args, x: TensorType) -> TensorType:
 
 def promoting(a: Args, x: TensorType) -> TensorType:
     """The output is of the input's shape; whole numbers and booleans become float32."""
-    return x.with_dtype(x.dtype if x.dtype in FLOATS | COMPLEX else "float32")
+    return x.with_dtype(x.dtype if x.dtype in INEXACT else "float32")
 
 
 def parameter_count(weights: Sequence[Weight]) -> int:

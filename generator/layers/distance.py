@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..sizes import Size
-from .base import ALL, COMPLEX, FLOATS, WIDE, Arg, Args, Layer, dimension, refuse
+from .base import ALL, FLOATS, INEXACT, WIDE, Arg, Args, Layer, dimension, refuse
 from .broadcasting import broadcast, joined_batch, promoted
 from .kinds import BOOL, FLOAT, INDEX, NUMBER
 from .saved import Saved
@@ -39,7 +39,7 @@ def pairwise_distance(a: Args, x1: TensorType, x2: TensorType) -> TensorType:
     if not shape:
         refuse("`PairwiseDistance` needs at least one dimension")
     wide = [x.dtype in WIDE for x in (x1, x2)]
-    whole = any(wide) and not any(x.dtype in FLOATS | COMPLEX for x in (x1, x2))
+    whole = any(wide) and not any(x.dtype in INEXACT for x in (x1, x2))
     if whole or "bool" in (x1.dtype, x2.dtype):
         refuse(f"`PairwiseDistance` can't subtract `{x2.dtype}` from `{x1.dtype}`")
     batch, lost = joined_batch(x1, x2, len(shape))

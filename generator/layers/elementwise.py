@@ -13,6 +13,7 @@ from .base import (
     BOOLEAN,
     COMPLEX,
     FLOATS,
+    INEXACT,
     INTS,
     SIGNED,
     Arg,
@@ -55,7 +56,7 @@ def _reduced(x: TensorType, places: Sequence[int], keepdim: bool) -> TensorType:
 def reduction(name: str, a: Args, x: TensorType) -> TensorType:
     """The shape without the dimensions `dim`, which are of size 1 with `keepdim`."""
     y = _reduced(x, _dims(a, x), a.keepdim)
-    if name == "Sum" and x.dtype not in FLOATS | COMPLEX:
+    if name == "Sum" and x.dtype not in INEXACT:
         return y.with_dtype("int64")
     return y
 
@@ -79,7 +80,7 @@ def absolute(a: Args, x: TensorType) -> TensorType:
 
 def power(a: Args, x: TensorType) -> TensorType:
     """The input's shape; a fractional exponent makes whole numbers floating."""
-    if x.dtype in FLOATS | COMPLEX:
+    if x.dtype in INEXACT:
         return pointwise(a, x)
     if isinstance(a.exponent, float):
         return x.with_dtype("float32")
@@ -100,7 +101,7 @@ def clamp(a: Args, x: TensorType) -> TensorType:
 
 def scale(a: Args, x: TensorType) -> TensorType:
     """The input's shape, times `factor`."""
-    if x.dtype in FLOATS | COMPLEX:
+    if x.dtype in INEXACT:
         return pointwise(a, x)
     if isinstance(a.factor, float):
         return x.with_dtype("float32")
@@ -192,7 +193,7 @@ def _reduction(name: str, dtypes: frozenset[str]) -> Layer:
 
 
 LAYERS: tuple[Layer, ...] = (
-    _reduction("Mean", FLOATS | COMPLEX),
+    _reduction("Mean", INEXACT),
     _reduction("Sum", ALL),
     _reduction("Amax", FLOATS | INTS | BOOLEAN),
     _reduction("Amin", FLOATS | INTS | BOOLEAN),
@@ -202,7 +203,7 @@ LAYERS: tuple[Layer, ...] = (
         Arg("p", NUMBER, 2.0, free=True),
         _DIM,
         _KEEP,
-        dtypes=FLOATS | COMPLEX,
+        dtypes=INEXACT,
         functional=".norm",
         functional_defaults=(("p", None),),  # TorchScript wants it written
         saves=saves_both,
@@ -213,7 +214,7 @@ LAYERS: tuple[Layer, ...] = (
         Arg("p", FLOAT, 2.0, free=True),
         Arg("dim", INDEX, 1),
         Arg("eps", FLOAT, 1e-12, free=True),
-        dtypes=FLOATS | COMPLEX,
+        dtypes=INEXACT,
         functional="F.normalize",
     ),
     *(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..sizes import Size
-from .base import ALL, BOOLEAN, COMPLEX, FLOATS, Arg, Args, Layer, dimension, refuse
+from .base import ALL, BOOLEAN, COMPLEX, INEXACT, Arg, Args, Layer, dimension, refuse
 from .broadcasting import broadcast, common_type, joined_batch, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
 from .saved import Saved, Saves, saves_factors, saves_inputs, saves_nothing, saves_second
@@ -25,7 +25,7 @@ def _joined(left: TensorType, right: TensorType, dtype: str) -> TensorType:
 def _with_number(name: str, dtype: str, other: float, divides: bool) -> str:
     """The type of a tensor combined with a number."""
     if divides or isinstance(other, float):
-        return dtype if dtype in FLOATS | COMPLEX else "float32"
+        return dtype if dtype in INEXACT else "float32"
     return "int64" if dtype == "bool" else dtype
 
 
@@ -44,7 +44,7 @@ def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
         return x.with_dtype(_with_number(name, x.dtype, a.other, divides))
     for other in others:
         dtype = common_type(x, other)
-        if divides and dtype not in FLOATS | COMPLEX:
+        if divides and dtype not in INEXACT:
             dtype = "float32"
         x = _joined(x, other, dtype)
     return x
@@ -180,7 +180,7 @@ def masked_fill(a: Args, x: TensorType, mask: TensorType) -> TensorType:
         refuse(f"the mask must be boolean, but is `{mask.dtype}`")
     if [*map(int, broadcast(x, mask))] != [*map(int, x.shape)]:
         refuse(f"the mask {mask} does not fit into {x}")
-    if x.dtype not in FLOATS | COMPLEX and isinstance(a.value, float):
+    if x.dtype not in INEXACT and isinstance(a.value, float):
         refuse(f"`value` {a.value} is no `{x.dtype}`", "value")
     return x.with_shape(x.shape)
 

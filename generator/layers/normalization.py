@@ -9,8 +9,8 @@ from typing import Any
 
 from ..sizes import shape_text
 from .base import (
-    COMPLEX,
     FLOATS,
+    INEXACT,
     MIXED,
     Arg,
     Args,
@@ -149,7 +149,7 @@ def _response_norm(name: str, rule: Callable[..., TensorType], **more: Any) -> L
 AFFINE = Arg("elementwise_affine", BOOL, True, free=True)
 
 LAYERS = (
-    _response_norm("CrossMapLRN2d", cross_map, dtypes=FLOATS | COMPLEX, saves=saves_both),
+    _response_norm("CrossMapLRN2d", cross_map, dtypes=INEXACT, saves=saves_both),
     Layer(
         name="GroupNorm",
         stem="norm",
@@ -183,7 +183,7 @@ LAYERS = (
         "RMSNorm",
         Arg("eps", optional(FLOAT), None, free=True),
         AFFINE,
-        dtypes=FLOATS | COMPLEX,
+        dtypes=INEXACT,
         saves=_rms_saves,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..sizes import Size, exactly, is_batch, product, shape_text
-from .base import ALL, COMPLEX, FLOATS, INTS, Arg, Args, Layer, dimension, refuse
+from .base import ALL, INEXACT, INTS, Arg, Args, Layer, dimension, refuse
 from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional
 from .saved import always
 from .splits import operation, without
@@ -85,7 +85,7 @@ def pad(a: Args, x: TensorType) -> TensorType:
         shape[at] = x.shape[at] + before + after
         if shape[at] < 1:
             refuse(f"nothing is left of a size of {x.shape[at]}", "pad")
-    modes = {"constant": ALL, "circular": ALL}.get(a.mode, FLOATS | COMPLEX | INTS)
+    modes = {"constant": ALL, "circular": ALL}.get(a.mode, INEXACT | INTS)
     if x.dtype not in modes:
         refuse(f"`mode: {a.mode}` can't read `{x.dtype}`", "mode")
     if a.mode != "constant" and len(a.pad) // 2 not in (x.rank - 1, x.rank - 2):
