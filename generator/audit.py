@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import keyword
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeGuard
 
 from .diagnostics import Diagnostic, NetgenError, printable
@@ -65,6 +66,45 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
     if not source.replace("\n", "").isprintable():
         _refuse("a character that can't be seen", 1)
     try:
+        audit_whole("\n".join(_without_plain(source.split("\n"))), imports or {})
+    except NetgenError:
+        audit_whole(source, imports or {})
+
+
+_NAME, _VALUE = "[a-z][a-z0-9_]*", "(?:0|[1-9][0-9]{0,17}|False|None|True)"
+# a layer that is made, and one that is called: names and whole numbers, nothing that is quoted
+_PLAIN = re.compile(
+    rf" {{8}}(?:self\.({_NAME}) = nn\.([A-Z][A-Za-z0-9]*)\((?:{_VALUE}(?:, {_VALUE})*)?"
+    rf"((?:(?:(?<=\()|, ){_NAME}={_VALUE})*)\)"
+    rf"|x = self\.({_NAME})\(x\)(?:  # [^\"'\\{{}}]*)?)"
+)
+_KEYWORDS = frozenset(keyword.kwlist)
+
+
+def _without_plain(lines: Sequence[str]) -> Iterator[str]:
+    """The lines with one ``return`` for each run of those that are plainly allowed.
+
+    A tree takes a hundred times the memory of its text, and long networks are such lines. They hold
+    nothing that begins or ends a string or a bracket, so a run of them stands in one as a whole, or
+    in none: in a bracket ``return`` is no valid Python, in a string it is text as they are.
+    """
+    before = False
+    for line in lines:
+        found = _PLAIN.fullmatch(line)
+        plain = found is not None and _has_right_words(*found.groups(""))
+        yield line if not plain else "" if before else "        return"
+        before = plain
+
+
+def _has_right_words(made: str, type_: str, arguments: str, called: str) -> bool:
+    """Whether no word is a keyword, and no argument is given twice."""
+    names = re.findall(r"(\w+)=", arguments) if arguments else []
+    return _KEYWORDS.isdisjoint((made, type_, called, *names)) and len({*names}) == len(names)
+
+
+def audit_whole(source: str, imports: Mapping[str, str]) -> None:
+    """The same, with a look at each line."""
+    try:
         tree = ast.parse(source)
     except SyntaxError as error:
         _refuse("no valid Python", error.lineno or 1)
@@ -78,7 +118,7 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
         plain = isinstance(statement, _TOP)
         if not plain or (isinstance(statement, ast.Expr) and not _is_text(statement)):
             _refuse("a statement outside of classes", statement.lineno)
-    _check_names(nodes, imports or {})
+    _check_names(nodes, imports)
     for kind, check in _CHECKS.items():
         for node in nodes.get(kind, ()):
             check(node)

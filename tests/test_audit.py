@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from torch_netgen import NetgenError
-from torch_netgen.audit import audit
+from torch_netgen.audit import audit, audit_whole
 
 from .conftest import ROOT
 
@@ -97,3 +100,65 @@ def test_not_even_inside_a_class(old: str, new: str) -> None:
     assert old in LENET
     with pytest.raises(NetgenError, match="NG405"):
         audit(LENET.replace(old, new))
+
+
+# what may change what the lines around it are
+SIGNS = "( ) [ ] { } \" ' \\ # , ; = 1 0 rf class None if @ else: lambda open"
+PIECES = (
+    *(*SIGNS.split(), '"""', "'''", 'f"""', "\n", " ", "    ", "        if x:", "        else:"),
+    *("        x = (", "        )", '        """', '        f"""', "        return x"),
+    *("        x = self.fc1(x)", "        self.a = nn.Linear(1, 2)", "        x = self.not(x)"),
+    *(
+        "        x = self.a(x)  # {open}",
+        '        x = self.a(x)  # """',
+        "        x = self.a(open)",
+    ),
+    *("        x = self.b(x) \\", "        self.if = nn.A()", "        self.b = nn.A(if=1)"),
+    *("        self.b = nn.None(1)", "        self.b = nn.A(01)", "        self.b = nn.A(a=1, 2)"),
+    *("        self.b = nn.A(a=1, a=2)", '        f"""\n        x = self.a(x)  # {open}\n"""'),
+)
+
+
+def changed(text: str, draws: random.Random) -> str:
+    """A source with a few changes, whole lines among them."""
+    for _ in range(draws.choice([1, 1, 1, 2, 3])):
+        lines, place = text.split("\n"), draws.randrange(len(text))
+        number, piece = draws.randrange(len(lines)), draws.choice(PIECES)
+        kind = draws.random()
+        if kind < 0.3:
+            text = text[:place] + piece + text[place:]
+            continue
+        if kind < 0.4:
+            text = text[:place] + text[place + draws.randint(1, 3) :]
+            continue
+        if kind < 0.7:
+            lines.insert(number, piece)
+        elif kind < 0.9:
+            lines.insert(number, draws.choice(lines))
+        else:
+            lines[number] += draws.choice([" \\", '"""', "  # {open}", " (", ")", '"'])
+        text = "\n".join(lines)
+    return text
+
+
+def refuses(source: str, look: str) -> bool:
+    try:
+        audit(source) if look == "quick" else audit_whole(source, {})
+    except NetgenError:
+        return True
+    return False
+
+
+def test_lines_that_are_passed_over_hide_nothing() -> None:
+    """What the audit takes without a look at each line, it takes with one."""
+    draws, seen = random.Random("audit"), Counter[bool]()
+    texts = [path.read_text() for path in GOLDEN]
+    short = [text for text in texts if len(text) < 4000]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of the parser, about what is changed
+        for _ in range(8000):
+            source = changed(draws.choice(short), draws)
+            verdict = refuses(source, "quick")
+            assert verdict == refuses(source, "whole"), source
+            seen[verdict] += 1
+    assert min(seen.values()) > 1000
