@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,7 +28,10 @@ from .naming import Names
 from .parameters import bare, is_plain, read_block_parameters
 from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
-from .spec import BlockSpec, Item
+from .spec import Item
+
+if TYPE_CHECKING:
+    from .block_spec import BlockSpec
 
 DEEPEST_BLOCKS = 40
 _WORD = re.compile(r"[A-Za-z_]\w*")

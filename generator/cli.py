@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -87,6 +86,8 @@ def _begin(options: argparse.Namespace) -> int:
     except NetgenError as error:
         print(error, file=sys.stderr)
         return NOT_DONE
+    import shlex
+
     print(f"wrote {printable(str(target))}; next: netgen build {shlex.quote(str(target))}")
     return DONE
 

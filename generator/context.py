@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec import Struct, field
 
@@ -18,8 +18,11 @@ from .layers import TYPES
 from .layers.base import Layer
 from .sizes import Size, same, symbols_in
 from .source import Source
-from .spec import BlockSpec, Document
+from .spec import Document
 from .syntax import ExpressionError, fail
+
+if TYPE_CHECKING:
+    from .block_spec import BlockSpec
 
 MOST_ITEMS = 20_000  # of a spec, each copy and each use counted
 INDEX = "index"  # the number of a copy, in expressions and in generated loops

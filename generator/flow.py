@@ -7,14 +7,11 @@ import builtins
 from collections.abc import Mapping
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
-from .construct import argument_source
-from .graph import Graph, Module, Node, Ref
-from .layers.base import REQUIRED, Arg, Layer, is_default
+from .calls import access, call_source, iterated
+from .graph import Graph, Node, Ref
 from .literals import WIDTH, literal, prose, wrapped
 from .names import SOURCE_NAMES
-from .operations import operation_source
 from .sizes import named_by
 from .stages import stages_of
 
@@ -99,7 +96,7 @@ def forward_statements(graph: Graph) -> list[Statement]:
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
     for place in variables.places:
         node = graph.nodes[place]
-        call = _call(graph, node, variables)
+        call = call_source(graph, node, variables.names, variables.size)
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
             _rename_input(variables)
@@ -153,11 +150,6 @@ def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
     return found
 
 
-def _iterated(graph: Graph, target: str) -> str:
-    """What a loop runs over: what a container holds has no type, its children do."""
-    return access(graph, target) if "." not in target else f"{access(graph, target)}.children()"
-
-
 def _loop(
     graph: Graph, node: Node, left: str, reads: list[str], variables: _Locals
 ) -> tuple[list[str], str]:
@@ -170,7 +162,7 @@ def _loop(
     masks = [f"{key}={variables.names[ref]}" for key, ref in child.named]
     call = f"{each}({', '.join([name, *reads[1:], *masks])})"
     others = ", _" * (len(child.outputs) - 1)
-    return before, f"for {each} in {_iterated(graph, node.target)}:\n    {name}{others} = {call}"
+    return before, f"for {each} in {iterated(graph, node.target)}:\n    {name}{others} = {call}"
 
 
 def _is_held(node: Node) -> bool:
@@ -278,81 +270,6 @@ def _left(node: Node, targets: dict[str, str]) -> str:
     if not row.result:
         return ", ".join(names)
     return row.result.format(*names).replace("(_, _)", "_")
-
-
-def _call(graph: Graph, node: Node, variables: _Locals) -> str:
-    tensors = [variables.names[ref] for ref in node.inputs]
-    call = _plain_call(graph, node, tensors, variables)
-    if not node.test or node.otherwise is None:
-        return call
-    other = variables.names[node.otherwise]
-    count = 1 if node.row is None else max(len(node.row.ports), 1)
-    others = f"({', '.join([other] * count)})" if count > 1 else other
-    return f"{call} if {node.test} else {others}"
-
-
-def _plain_call(graph: Graph, node: Node, tensors: list[str], variables: _Locals) -> str:
-    """The call itself, whatever it hangs on."""
-    if node.row is not None and (node.row.operation or node.row.source):
-        masks = [variables.names[ref] for _, ref in node.named]
-        return operation_source(graph, node, tensors, masks, variables.size)
-    named = [(name, variables.names[ref]) for name, ref in node.named]
-    parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
-    row = node.row
-    if row is not None and row.call and named:
-        parts = [row.call.format(*tensors, *(variable for _, variable in named))]
-    if row is not None and node.functional and row.functional_args is not None:
-        pairs = row.functional_args(node.a).items()
-        parts += [literal(v) if name == "pad" else f"{name}={literal(v)}" for name, v in pairs]
-    elif row is not None:
-        parts += [
-            _option(arg, node)
-            for arg in _options(row, node.functional)
-            if not is_default(arg, node.args[arg.name])
-        ]
-    callee = row.functional if row is not None and node.functional else access(graph, node.target)
-    return f"{callee}({', '.join(parts)})"
-
-
-def _option(arg: Arg, node: Node) -> str:
-    """An argument in ``forward``: the first of a function is positional if it must be given."""
-    row = node.row
-    first = row is not None and bool(row.args) and arg.name == row.args[0].name
-    by_position = first and (arg.default is REQUIRED or arg.positional)
-    return argument_source(arg, node.args[arg.name], named=not by_position)
-
-
-def _options(row: Layer, functional: bool) -> list[Arg]:
-    """What a call may hold beside tensors: of a function also the layer's own arguments."""
-    if not functional:
-        return list(row.options)
-    defaults = dict(row.functional_defaults)
-    args = [*row.args, *row.options]
-    return [replace(arg, default=defaults.get(arg.name, arg.default)) for arg in args]
-
-
-def access(graph: Graph, target: str) -> str:
-    """``self.convs[0]``: how ``forward`` reaches a module.
-
-    What a container of containers holds has no type that can be indexed: it is named whole.
-    """
-    if target.count(".") > 1:
-        return f"self.get_submodule({literal(target)})"
-    if "." not in target:
-        return f"self.{target}"
-    source = "self"
-    modules: tuple[Module, ...] = graph.modules
-    kind = ""
-    for part in target.split("."):
-        module = next(module for module in modules if module.name == part)
-        if kind == "ModuleList":
-            source += f"[{part}]"
-        elif kind == "ModuleDict":
-            source += f"[{literal(part)}]"
-        else:
-            source += f".{part}"
-        kind, modules = module.kind, module.children
-    return source
 
 
 def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from graphlib import TopologicalSorter
 from typing import Any
 
 from msgspec import Struct, field
@@ -351,6 +350,10 @@ def uses_in(graph: Graph) -> dict[str, list[Use]]:
             found.setdefault(use.block, []).append(use)
 
     visit(graph)
+    if not found:
+        return {}
+    from graphlib import TopologicalSorter
+
     inner = {
         block: dict.fromkeys(own.block for use in uses for own in _own_uses(use.graph))
         for block, uses in found.items()

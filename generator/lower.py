@@ -7,7 +7,7 @@ read again with its number; so it is where a name, or the number of an absent la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -23,10 +23,12 @@ from .naming import Names, written_names
 from .parameters import bare, read_parameters
 from .rows import table_so_far
 from .scope import Scope
-from .spec import Reading, read_blocks
-from .survey import Survey
+from .spec import Reading
 from .ties import read_ties
 from .walk import Walk
+
+if TYPE_CHECKING:
+    from .block_spec import BlockSpec
 
 
 class _Found(Struct):
@@ -51,7 +53,7 @@ def lower(
     Raises `NetgenError` with all mistakes that were found.
     """
     found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
-    blocks = read_blocks(reading, first)
+    blocks = _blocks(reading, first)
     lost = {*reading.document.blocks, *imported.lost} - set(blocks)
     while True:
         findings = Findings(first.found.values(), eager=True)
@@ -124,19 +126,32 @@ def _read(
     return read_initial(context, read_ties(context, graph), values)
 
 
+def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
+    """The blocks by name, but those that something is wrong with."""
+    if not reading.document.blocks:
+        return {}
+    from .block_spec import read_blocks
+
+    return read_blocks(reading, findings)
+
+
 def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> None:
     """Look at what has not been read: blocks without a use, and after a mistake everything."""
     shared, words = context.shared, [*context.document.params]
+    read = {key[0] for key in shared.bodies}
+    unread = {name: block for name, block in shared.blocks.items() if name not in read}
+    if found.scope is not None and not (shared.findings.found or unread or shared.lost_blocks):
+        return
+    from .survey import Survey
+
     survey = Survey(context, None if "params" in bad else words)
     if found.scope is None and "layers" not in bad:
         survey.items(context.document.layers, ("layers",))
     if shared.findings.found:
         names = ParameterNames(dict.fromkeys(words, 1), context)
         survey.initial(context.document.init, names)
-    read = {key[0] for key in shared.bodies}
-    for name, block in shared.blocks.items():
-        if name not in read:
-            survey.block(name, block)
+    for name, block in unread.items():
+        survey.block(name, block)
     for name in shared.lost_blocks & set(context.document.blocks):
         survey.lost_block(name, context.document.blocks[name])
 

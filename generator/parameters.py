@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -17,7 +17,10 @@ from .hints import closest
 from .literals import literal
 from .names import why_no_variable
 from .sizes import Dim, plain, symbols_in
-from .spec import BlockSpec, ParamSpec, validate
+from .spec import ParamSpec, validate
+
+if TYPE_CHECKING:
+    from .block_spec import BlockSpec
 
 REQUIRED = "required"
 MEANINGS = {

@@ -17,9 +17,7 @@ from .advice import advice
 from .classes import class_graphs
 from .context import Ask, Imported
 from .diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
-from .expect import check_expected
 from .figures import Figures, figures
-from .flow import Statement, forward_statements
 from .graph import Graph, lint
 from .layers.base import Refusal
 from .lower import lower
@@ -29,6 +27,7 @@ from .spec import Document, Reading, read_document
 from .trace import BATCHES, Trace, propagate
 
 if TYPE_CHECKING:
+    from .flow import Statement
     from .plan import Plan
 
 # sample values for sizes like `H` that `sizes` leaves out: the first that the network takes;
@@ -52,8 +51,7 @@ class Prediction(Struct, frozen=True, dict=True):
     """A spec that has been checked: its graph, what it comes to, and what is doubtful.
 
     The `traces` are runs with batches of 2 and 3, the `figures` those of the first. The last of
-    the `classes` is the network's, the `statements` are those of its ``forward``. Of the codes
-    that are `allowed` there are no warnings.
+    the `classes` is the network's. Of the codes that are `allowed` there are no warnings.
     """
 
     source: Source
@@ -62,9 +60,15 @@ class Prediction(Struct, frozen=True, dict=True):
     traces: tuple[Trace, ...]
     figures: Figures
     classes: tuple[Graph, ...]
-    statements: Sequence[Statement]
     allowed: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
+
+    @cached_property
+    def statements(self) -> Sequence[Statement]:
+        """The statements of the network's ``forward``."""
+        from .flow import forward_statements  # source is for those that build
+
+        return forward_statements(self.classes[-1])
 
     @cached_property
     def plan(self) -> Plan:
@@ -93,7 +97,10 @@ def check_source(
         help = "write numbers, or fewer parameters that decide on sizes"
         where = source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG206", message, where, help=help)) from None
-    check_expected(reading, found.graph)
+    if reading.document.expect:
+        from .expect import check_expected
+
+        check_expected(reading, found.graph)
     doubts = [*advice(reading, found.graph), *_overwritten(reading, found.figures)]
     warnings = tuple(in_file_order(doubts))
     if strict and warnings:
@@ -142,9 +149,9 @@ def predict(
             continue
         if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
             break
-        found, statements = figures(graph, traces[0]), forward_statements(classes[-1])
         allowed = tuple(reading.document.allow)
-        return Prediction(source, overrides, graph, traces, found, classes, statements, allowed)
+        found = figures(graph, traces[0])
+        return Prediction(source, overrides, graph, traces, found, classes, allowed)
     else:
         raise refused[0]
     fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())

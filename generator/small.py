@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from .arguments import by_name
+from .block_spec import BlockSpec
 from .context import INDEX
 from .layers.base import REQUIRED, Layer
 from .names import why_no_variable
 from .parameters import REQUIRED as NEEDED
 from .scope import LayerNames
 from .sizes import Size, is_runtime
-from .spec import BlockSpec, Item
+from .spec import Item
 
 if TYPE_CHECKING:
     from .walk import Walk

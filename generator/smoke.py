@@ -16,7 +16,6 @@ from msgspec.structs import asdict
 from .diagnostics import Diagnostic, Location, NetgenError
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, Shown
 from .memory import available, shown
-from .proofs.parent import ENDS_WITH_PARENT
 
 if TYPE_CHECKING:
     import subprocess
@@ -64,6 +63,8 @@ class Worker:
             return
         import json
         import subprocess
+
+        from .proofs.parent import ENDS_WITH_PARENT
 
         path = json.dumps(_trusted_path())
         code = f"{ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"

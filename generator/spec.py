@@ -9,7 +9,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .codes import WARNINGS
 from .diagnostics import (
     MOST_FINDINGS,
     Diagnostic,
@@ -18,8 +17,8 @@ from .diagnostics import (
     SpecPath,
     printable,
 )
-from .hints import closest, meant_key, structural_help
-from .names import why_no_class, why_no_variable
+from .hints import closest, meant_key
+from .names import why_no_class
 from .source import Source
 
 T = TypeVar("T", bound=BaseModel)
@@ -27,11 +26,13 @@ RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 COMMON_KEYS = ("name", "from", "repeat", "when")
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What has no other keys than it says, and no other types."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class InputSpec(_Strict):
+class InputSpec(Strict):
     """An input: its shape, and what its sample values look like."""
 
     shape: list[int | str] = Field(description="Numbers, expressions, and names of run-time sizes.")
@@ -45,34 +46,14 @@ class InputSpec(_Strict):
     )
 
 
-class ParamSpec(_Strict):
+class ParamSpec(Strict):
     """A parameter: its default and the line that documents it."""
 
     default: Any = Field(description="The value, unless another one is given.")
     doc: str | None = Field(default=None, description="Its line under `Args:` in the docstring.")
 
 
-class BlockSpec(_Strict):
-    """A block: what becomes a class of its own."""
-
-    layers: list[Any] = Field(min_length=1, description="The block's layers, in order.")
-    description: str | None = Field(default=None, description="The docstring of the class.")
-    params: dict[str, Any] = Field(
-        default={}, description="Names with `required`, defaults, or `{default, doc}`."
-    )
-    inputs: list[str] = Field(
-        default=["input"],
-        min_length=1,
-        description="Names, for a block that reads several tensors.",
-    )
-    outputs: list[str] | dict[str, str] | None = Field(
-        default=None,
-        description="References: a list gives the ports 0, 1 and so on, a mapping named ones.",
-    )
-    sequential: bool = Field(default=False, description="True: the class is an `nn.Sequential`.")
-
-
-class Document(_Strict):
+class Document(Strict):
     """A whole spec."""
 
     name: str = Field(description="The name of the generated class.")
@@ -161,16 +142,24 @@ def read_document(source: Source) -> Reading:
     except NetgenError as error:
         findings.caught(error)
         source, document, bad = _as_meant(source, values)
-    for place, code in enumerate(document.allow):
-        if code not in WARNINGS:
-            message = f"`{printable(code)}` is no code of a warning"
-            where = source.locate(("allow", place))
-            findings.add(Diagnostic("NG201", message, where, help=closest(code, WARNINGS)))
+    if document.allow:
+        _check_codes(document, source, findings)
     reason = why_no_class(document.name)
     if reason:
         message = f"`{printable(document.name)}` {reason}"
         findings.add(Diagnostic("NG205", message, source.locate(("name",))))
     return Reading(source, document, bad, tuple(findings.sorted()))
+
+
+def _check_codes(document: Document, source: Source, findings: Findings) -> None:
+    """Tell of what `allow` names that is no warning."""
+    from .codes import WARNINGS
+
+    for place, code in enumerate(document.allow):
+        if code not in WARNINGS:
+            message = f"`{printable(code)}` is no code of a warning"
+            where = source.locate(("allow", place))
+            findings.add(Diagnostic("NG201", message, where, help=closest(code, WARNINGS)))
 
 
 def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:
@@ -190,124 +179,18 @@ def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Docume
     return replace(source, meant=renamed), Document.model_validate(found), bad
 
 
-def read_blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
-    """The blocks by name, but those that something is wrong with."""
-    blocks: dict[str, BlockSpec] = {}
-    for name, raw in reading.document.blocks.items():
-        with findings.collecting():
-            blocks[name] = _read_block(reading, name, raw)
-    return blocks
-
-
-def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
-    path: SpecPath = ("blocks", name)
-    source = reading.source
-    reason = why_no_class(name)
-    if name == reading.document.name:
-        reason = reason or "is the network's own name"
-    if name in RESERVED:
-        reason = "is part of the language"
-    if reason:
-        message = f"`{printable(name)}` {reason}"
-        raise NetgenError(Diagnostic("NG205", message, source.locate(path, key=True)))
-    block = validate(BlockSpec, raw, source, path)
-    for place, variable in enumerate(block.inputs):
-        reason = None if variable == "input" else why_no_variable(variable)
-        if reason or block.inputs.count(variable) > 1:
-            message = f"`{printable(variable)}` {reason or 'is given twice'}"
-            location = source.locate((*path, "inputs", place))
-            raise NetgenError(Diagnostic("NG205", message, location))
-    return block
-
-
 def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
     """The values as a model, or one diagnostic for each key that is wrong."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        places: dict[SpecPath, Diagnostic] = {}
+        from .wrong_keys import Written, wrong_keys
+
         problems = error.errors(include_url=False)[:MOST_FINDINGS]
-        # a misspelt key is one mistake: that the right one is missing follows from it
-        unknown = [
-            str(found["loc"][-1]) for found in problems if found["type"] == "extra_forbidden"
-        ]
-        meant = {meant_key(word, model.model_fields) for word in unknown}
-        missing = [found["loc"][0] for found in problems if found["type"] == "missing"]
-        absent = [f"`{key}`" for key in missing if key not in meant]
-        if absent:
-            what = "key {} is" if len(absent) == 1 else "keys {} are"
-            message = f"the {what.format(' and '.join(absent))} missing"
-            places[()] = Diagnostic("NG201", message, source.locate(path))
-        for found in problems:
-            if found["type"] == "missing":
-                continue
-            diagnostic = _diagnostic(model, found, source, path, values)
-            # a union reports each of its sides: one mistake is one message
-            places.setdefault(_real(found["loc"], values), diagnostic)
-        outer = {place for place in places if any(place == p[: len(place)] != p for p in places)}
-        inner = [places[place] for place in places if not place or place not in outer]
-        raise NetgenError(*inner) from None
-
-
-def _real(loc: tuple[Any, ...], values: Any) -> SpecPath:
-    """The part of pydantic's place that is in the values: it adds the sides of unions."""
-    real: list[str | int] = []
-    for step in loc:
-        inside = isinstance(values, dict) and step in values
-        if inside or (isinstance(values, list) and isinstance(step, int) and step < len(values)):
-            real.append(step)
-            values = values[step]
-    return tuple(real)
-
-
-def _diagnostic(
-    model: type[BaseModel], found: Any, source: Source, path: SpecPath, values: Any
-) -> Diagnostic:
-    loc, kind = found["loc"], found["type"]
-    key = printable(str(loc[0])) if loc else ""
-    place = (*path, *_real(loc, values))
-    if kind == "extra_forbidden":
-        message = f"there is no key `{printable(str(loc[-1]))}` here"
-        meant = meant_key(str(loc[-1]), model.model_fields)
-        help = f"did you mean `{meant}`?" if meant else None
-        return Diagnostic("NG201", message, source.locate(place, key=True), help=help)
-    expected = (
-        _EXPECTED.get((model.__name__, str(loc[0])), "something else") if loc else "a mapping"
-    )
-    message = f"`{key}` should be {expected}" if loc else f"this should be {expected}"
-    help = structural_help(model.__name__, str(loc[0]) if loc else "", found["input"])
-    return Diagnostic("NG201", message, source.locate(place), help=help)
-
-
-_EXPECTED = {
-    ("Document", "name"): "a Python class name",
-    ("Document", "layers"): "a list of one layer or more",
-    ("Document", "description"): "text",
-    ("Document", "language"): "1, the only version there is",
-    ("Document", "input"): "a shape: a list of numbers and names",
-    ("Document", "inputs"): "a mapping from names to shapes",
-    ("Document", "params"): "a mapping from names to defaults",
-    ("Document", "blocks"): "a mapping from names to blocks",
-    ("Document", "init"): "a mapping from types, names or paths to their initial weights",
-    ("Document", "tie"): "a mapping from a parameter's path to another one's",
-    ("BlockSpec", "layers"): "a list of one layer or more",
-    ("BlockSpec", "description"): "text",
-    ("BlockSpec", "params"): "a mapping from names to defaults, or to `required`",
-    ("BlockSpec", "inputs"): "a list of names",
-    ("BlockSpec", "outputs"): "a list of references, or a mapping from names to references",
-    ("BlockSpec", "sequential"): "true or false",
-    ("Document", "outputs"): "a list of references, or a mapping from names to references",
-    ("Document", "expect"): "a mapping with `output`, `parameters` or `macs`",
-    ("Document", "style"): "`modules` or `functional`",
-    ("Document", "sizes"): "a mapping from names to whole numbers",
-    ("Document", "allow"): "a list of codes of warnings",
-    ("Document", "imports"): "a mapping from names to import paths",
-    ("InputSpec", "shape"): "a list of numbers and names",
-    ("InputSpec", "dtype"): "a torch dtype name",
-    ("InputSpec", "batch"): "true or false",
-    ("InputSpec", "range"): "a list of two numbers, [low, high]",
-    ("ParamSpec", "doc"): "text",
-}
+        known = tuple(model.model_fields)
+        raise NetgenError(
+            *wrong_keys(model.__name__, known, problems, Written(source, path, values))
+        ) from None
 
 
 def read_item(raw: Any, source: Source, path: SpecPath, types: Container[str] = ()) -> Item:

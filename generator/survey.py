@@ -7,11 +7,11 @@ nothing uses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from .arguments import by_name, listed, respelt, wrong_arguments
+from .arguments import by_name, listed, respelt
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
 from .expressions import check_names, has_expression, texts
@@ -20,8 +20,11 @@ from .initial import read_init
 from .keys import check_common
 from .layers.base import Layer
 from .layers.models import read_arguments
-from .spec import COMMON_KEYS, BlockSpec, Item, read_item
+from .spec import COMMON_KEYS, Item, read_item
 from .syntax import ExpressionError
+
+if TYPE_CHECKING:
+    from .block_spec import BlockSpec
 
 GROUPING = ("Group", "Reuse", "Sequential")
 
@@ -163,6 +166,8 @@ class Survey(Struct):
         plain = {name: value for name, value in written.items() if name not in open_}
         checked = read_arguments(row, plain)
         if isinstance(checked, list):
+            from .wrong_arguments import wrong_arguments
+
             later = [p for p in checked if not (p.kind == "missing" and p.argument in open_)]
             problems = later[:MOST_FINDINGS]
             for diagnostic in wrong_arguments(self.context, item, row, problems, paths):

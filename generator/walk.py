@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -25,12 +25,13 @@ from .naming import Names, written_names
 from .presence import conditional, pass_through
 from .recovery import recovering
 from .repeats import container, copies, note_count, repeated
-from .reuse import again
 from .scope import Draft, LayerNames, Scope, to_module
 from .sizes import Size, plain, symbols_in
-from .small import as_block
-from .spec import BlockSpec, Item, read_item
+from .spec import Item, read_item
 from .survey import GROUPING, check_layers, unknown_type
+
+if TYPE_CHECKING:
+    from .block_spec import BlockSpec
 
 
 class Walk:
@@ -198,6 +199,8 @@ class Walk:
             block = self.context.shared.blocks[item.type]
             draft = self.block(item, block, reads, name, index)
         elif (row := self.context.shared.types[item.type]).operation and self.chain is not None:
+            from .small import as_block
+
             spec, item = as_block(self, item, row, index)
             draft = self.block(item, spec, reads, name, index)
         else:
@@ -306,6 +309,8 @@ class Walk:
         if self.chain is not None or "repeat" in item.common:
             message = "`Reuse` applies one layer once, outside a `Sequential`"
             self.context.error("NG210", message, item.path, key=True)
+        from .reuse import again
+
         draft = again(self, item, reads, names)
         draft.name = self.name(item, names)
         self.take(draft, item)

@@ -16,7 +16,7 @@ ROOMS = {
     "black": {"formatting.py"},
     "jinja2": {"render.py"},
     "lsprotocol": {"lsp/server.py"},
-    "pydantic": {"spec.py", "layers/models.py"},
+    "pydantic": {"block_spec.py", "layers/models.py", "spec.py"},
     "pydantic_core": {"layers/models.py"},  # a part of pydantic
     "pygls": {"lsp/server.py"},
     "pygraphviz": {"views/dot.py"},

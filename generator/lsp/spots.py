@@ -8,11 +8,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..block_spec import BlockSpec
 from ..diagnostics import SpecPath
 from ..layers import TYPES
 from ..layers.base import Layer
 from ..source import Source
-from ..spec import BlockSpec, Document, InputSpec, ParamSpec
+from ..spec import Document, InputSpec, ParamSpec
 from ..survey import GROUPING
 
 

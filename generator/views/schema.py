@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..block_spec import BlockSpec
 from ..codes import WARNINGS
 from ..expect import BOUND, KEYS
 from ..initial import FUNCTIONS, WORDS
@@ -17,7 +18,7 @@ from ..inputs import ALIASES, MOST_DIMENSIONS
 from ..layers.base import ALL
 from ..names import IDENTIFIER
 from ..parameters import MEANINGS, REQUIRED
-from ..spec import RESERVED, BlockSpec, Document, InputSpec, ParamSpec
+from ..spec import RESERVED, Document, InputSpec, ParamSpec
 from .schema_layers import layers
 from .schema_values import (
     EXPRESSION,
