@@ -5,6 +5,7 @@ The process that times commands asks a child for it, and so stays small itself.
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 from . import ROOT
 
 WARM = 3
+RUNS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def _propagation(config: str, pairs: str) -> list[list[float]]:
     from torch_netgen import build
     from torch_netgen.trace import propagate
 
+    gc.disable()  # as when netgen runs
     result = build(config, smoke=False)
     sizes = {**result.graph.sizes, "N": 2}
     shape = [int(size) for size in result.graph.inputs[0].type.shape[1:]]
@@ -72,9 +75,12 @@ def _propagation(config: str, pairs: str) -> list[list[float]]:
 
 
 def _seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    """The mean of some runs, after one that fills the processor's caches again."""
     action()
-    return time.perf_counter() - began
+    began = time.perf_counter()
+    for _ in range(RUNS):
+        action()
+    return (time.perf_counter() - began) / RUNS
 
 
 def _forward(config: str) -> dict[str, Any]:

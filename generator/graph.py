@@ -135,10 +135,14 @@ class Node(Struct, frozen=True, dict=True):
         return arguments(self.args)
 
     @cached_property
-    def settled(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def is_layer(self) -> bool:
+        """Whether it is the call of a layer: not of a block or container, and not absent."""
+        return self.row is not None and self.use is None and self.kind != "absent"
+
+    @cached_property
+    def settled(self) -> tuple[Args, dict[str, Any]]:
         """The arguments that are the same in all runs, as plain numbers, and all others."""
-        same: dict[str, Any] = {}
-        others: dict[str, Any] = {}
+        same, others = {}, {}
         for name, value in self.args.items():
             if type(value) in PLAIN:
                 same[name] = value
@@ -146,7 +150,7 @@ class Node(Struct, frozen=True, dict=True):
                 others[name] = value
             else:
                 same[name] = nameless(plain(value))
-        return same, others
+        return Args(**same), others
 
     @property
     def output(self) -> TensorType:
@@ -248,6 +252,16 @@ class Graph(Struct, frozen=True, dict=True):
         runtime = {s.name: size for size in sizes for s in symbols_in(size)}
         known = {name: named(name, value) for name, value in self.values.items()}
         return {**known, **runtime}
+
+    @cached_property
+    def size_names(self) -> tuple[tuple[str, int, int], ...]:
+        """The names of sizes of inputs, each with the input and the dimension that has it."""
+        return tuple(
+            (symbol.name, place, dim)
+            for place, placeholder in enumerate(self.inputs)
+            for dim, size in enumerate(placeholder.type.shape)
+            for symbol in symbols_in(size)
+        )
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names."""

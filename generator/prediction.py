@@ -24,7 +24,7 @@ from .lower import lower
 from .sizes import TooLong
 from .source import Source
 from .spec import Document, Reading, read_document
-from .trace import BATCHES, Trace, propagate
+from .trace import BATCHES, Trace, propagate, traced
 
 if TYPE_CHECKING:
     from .flow import Statement
@@ -50,14 +50,14 @@ SAMPLES = (
 class Prediction(Struct, frozen=True, dict=True):
     """A spec that has been checked: its graph, what it comes to, and what is doubtful.
 
-    The `traces` are runs with batches of 2 and 3, the `figures` those of the first. The last of
-    the `classes` is the network's. Of the codes that are `allowed` there are no warnings.
+    The `trace` is a run with a batch of 2, the `figures` are those of this run. The last of the
+    `classes` is the network's. Of the codes that are `allowed` there are no warnings.
     """
 
     source: Source
     overrides: Mapping[str, Any]
     graph: Graph
-    traces: tuple[Trace, ...]
+    trace: Trace
     figures: Figures
     classes: tuple[Graph, ...]
     allowed: tuple[str, ...]
@@ -75,7 +75,8 @@ class Prediction(Struct, frozen=True, dict=True):
         """All that a run must show."""
         from .plan import make_plan
 
-        return make_plan(self.graph, self.statements, self.traces, self.figures)
+        others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
+        return make_plan(self.graph, self.statements, (self.trace, *others), self.figures)
 
 
 def check_source(
@@ -143,15 +144,15 @@ def predict(
             graph = lower(reading, overrides, sizes, imported or Imported())
             lint(graph)
             classes = class_graphs(graph, source)
-            traces = _traces(source, graph)
+            trace = _trace(source, graph)
         except NetgenError as error:
             refused.append(error)
             continue
         if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
             break
         allowed = tuple(reading.document.allow)
-        found = figures(graph, traces[0])
-        return Prediction(source, overrides, graph, traces, found, classes, allowed)
+        found = figures(graph, trace)
+        return Prediction(source, overrides, graph, trace, found, classes, allowed)
     else:
         raise refused[0]
     fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())
@@ -185,9 +186,13 @@ def _runtime_names(document: Document) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
 
 
-def _traces(source: Source, graph: Graph) -> tuple[Trace, ...]:
+def _trace(source: Source, graph: Graph) -> Trace:
+    """The run with the first batch; the others must be possible, too."""
+    first, *others = ({**graph.sizes, "N": batch} for batch in BATCHES)
     try:
-        return tuple(propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES)
+        for sizes in others:
+            propagate(graph, sizes)
+        return traced(graph, first)
     except Refusal as refusal:
         # what fits a batch of 2 by accident does not fit one of 3
         message = f"this fits some batch sizes only: {refusal.message}"

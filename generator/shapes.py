@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from .layers.base import (
     Refusal,
     arguments,
     check_dtype,
+    nothing_inferred,
     refuse,
 )
 from .layers.broadcasting import meeting
@@ -35,6 +37,7 @@ from .sizes import (
 from .tables import Table
 
 # tensors of positions and conditions have types of their own
+LARGEST = 2**62  # elements of a tensor: torch counts them in 64 bits
 OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
 
 
@@ -77,8 +80,11 @@ def outputs_of(
     """
     if row.takes_layers and any(isinstance(value, Nested) for value in vars(a).values()):
         return apply(row, vars(a), inputs, named).outputs
-    _check_dtypes(row, inputs)
-    for name, value in row.infer(a, *inputs).items():
+    for tensor in inputs:
+        if tensor.dtype not in row.dtypes:
+            _check_dtypes(row, inputs)
+    inferred = row.infer(a, *inputs) if row.infer is not nothing_inferred else {}
+    for name, value in inferred.items():
         written = getattr(a, name)
         if written is not None and written != value:
             _check_agrees(name, written, value, inputs[0])
@@ -86,9 +92,8 @@ def outputs_of(
 
 
 def _check_dtypes(row: Layer, inputs: Sequence[TensorType]) -> None:
-    names = row.tensors * len(inputs) if row.variadic else row.tensors
-    for tensor, name in zip(inputs, names, strict=False):
-        if tensor.dtype not in row.dtypes and name not in OTHER_TYPES:
+    for place, tensor in enumerate(inputs):
+        if row.tensors[min(place, len(row.tensors) - 1)] not in OTHER_TYPES:
             check_dtype(row, tensor)
 
 
@@ -96,9 +101,12 @@ def _outputs(
     row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
 ) -> Mapping[str, TensorType]:
     result = row.rule(a, *inputs, **named)
+    if isinstance(result, TensorType) and inputs and result.shape is inputs[0].shape:
+        return {"output": result}
     outputs = {"output": result} if isinstance(result, TensorType) else result
     for tensor in outputs.values():
-        _check_sizes(row, tensor)
+        if math.prod(map(int, tensor.shape)) > LARGEST:
+            refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")
     return outputs
 
 
@@ -200,8 +208,3 @@ def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorT
 
 def _text(value: Any) -> str:
     return value.code if isinstance(value, Table) else literal(value)
-
-
-def _check_sizes(row: Layer, tensor: TensorType) -> None:
-    if tensor.numel > 2**62:
-        refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")

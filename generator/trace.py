@@ -17,6 +17,7 @@ from .layers.tensor import TensorType
 from .shapes import outputs_of
 from .sizes import Dim, nameless, plain, symbols_in
 
+Types = Mapping[str, TensorType]  # by port
 BATCHES = (2, 3)  # the sizes of the batch for which runs are worked out
 
 
@@ -70,18 +71,25 @@ class Trace(Struct, frozen=True):
     def read(self, ref: Ref) -> TensorType:
         """The type of what a reference of the graph names."""
         place = ref.node - len(self.inputs)
-        return self.inputs[ref.node] if place < 0 else _port(self.outputs[place], ref)
+        return self.inputs[ref.node] if place < 0 else _pick(self.outputs, Ref(place, ref.port))
 
 
-def propagate(graph: Graph, sizes: Mapping[str, int]) -> Trace:
-    """The types in a run with these run-time sizes (``N`` among them).
+def propagate(graph: Graph, sizes: Mapping[str, int]) -> tuple[TensorType, ...]:
+    """The types that come out of a run with these run-time sizes (``N`` among them).
 
     Raises `Refusal` where the network can't take the sizes, so that what holds at the sample
-    sizes by accident does not pass.
+    sizes by accident does not pass. Equal runs of a block are worked out once.
     """
     inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
+    known = _Run(None).graph(graph, inputs, sizes, "")
+    return tuple(_pick(known, ref) for _, ref in graph.outputs)
+
+
+def traced(graph: Graph, sizes: Mapping[str, int]) -> Trace:
+    """The same run with a record of its calls, for those who look at one."""
+    inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
     calls: list[Call] = []
-    known = _run(graph, inputs, sizes, "", calls)
+    known = _Run(calls).graph(graph, inputs, sizes, "")
     first: dict[str, int] = {}
     for number, call in enumerate(calls):
         if call.layer is not None:
@@ -118,64 +126,107 @@ def blocks_around(trace: Trace) -> tuple[int | None, ...]:
     return tuple(found)
 
 
-def _run(
-    graph: Graph,
-    inputs: Sequence[TensorType],
-    sizes: Mapping[str, int],
-    prefix: str,
-    calls: list[Call],
-) -> list[Mapping[str, TensorType]]:
-    """The outputs of inputs and calls; `prefix` is the path of the module that is run."""
-    values = {**graph.values, **sizes}
-    if "N" in sizes:
-        values["N"] = Dim.named("N", sizes["N"], runtime=True)
-    known: list[Mapping[str, TensorType]] = [{"output": type_} for type_ in inputs]
-    for node in graph.nodes:
-        reads = [_pick(known, ref) for ref in node.inputs]
-        if node.kind == "absent" and node.otherwise is not None:
-            reads = [_pick(known, node.otherwise)]
-        known.append(_call(node, reads, known, values, prefix, calls))
-    return known
+class _Run:
+    """A walk through a graph and the graphs in it; with a list of `calls` it notes each there."""
+
+    def __init__(self, calls: list[Call] | None) -> None:
+        self.calls = calls
+        self.known: dict[tuple[int, tuple[TensorType, ...]], Types] = {}  # runs of blocks
+        self.batches: dict[int, Dim] = {}  # the size of the batch, which keeps its name
+
+    def graph(
+        self, graph: Graph, inputs: Sequence[TensorType], sizes: Mapping[str, int], prefix: str
+    ) -> list[Types]:
+        """The outputs of inputs and calls; `prefix` is the path of the module that is run."""
+        values = {**graph.values, **sizes}
+        if "N" in sizes:
+            values["N"] = self.batch(sizes["N"])
+        known: list[Types] = [{"output": type_} for type_ in inputs]
+        for node in graph.nodes:
+            reads = [_pick(known, ref) for ref in node.inputs]
+            if node.is_layer and not node.named:
+                known.append(self.layer(node, reads, {}, values, prefix))
+                continue
+            if node.kind == "absent" and node.otherwise is not None:
+                reads = [_pick(known, node.otherwise)]
+            known.append(self.node(node, reads, known, values, prefix))
+        return known
+
+    def batch(self, size: int) -> Dim:
+        if size not in self.batches:
+            self.batches[size] = Dim.named("N", size, runtime=True)
+        return self.batches[size]
+
+    def node(
+        self,
+        node: Node,
+        inputs: Sequence[TensorType],
+        known: Sequence[Types],
+        values: Mapping[str, Any],
+        prefix: str,
+    ) -> Types:
+        """The outputs of a call; `known` is what it may read by name."""
+        if node.kind == "absent":
+            return {"output": inputs[0]}
+        named = {name: _pick(known, ref) for name, ref in node.named} if node.named else {}
+        if node.is_layer:
+            return self.layer(node, inputs, named, values, prefix)
+        reads = tuple(inputs)
+        path, begins = "", 0
+        if self.calls is not None:
+            path, begins = _join(prefix, node.target), len(self.calls)
+        if node.use is not None:
+            outputs = self.block(node.use.graph, reads, path)
+        else:
+            for child, numbered in _turns(node, values):
+                inner = self.node(child, inputs, known, numbered, prefix)
+                inputs = (next(iter(inner.values())), *inputs[1:])
+            outputs = {"output": inputs[0]}
+        if self.calls is not None:
+            reads = (*reads, *named.values())
+            self.calls.append(Call(path, node, None, Args(), reads, outputs, begins))
+        return outputs
+
+    def layer(
+        self,
+        node: Node,
+        inputs: Sequence[TensorType],
+        named: Types,
+        values: Mapping[str, Any],
+        prefix: str,
+    ) -> Types:
+        """The outputs of a layer."""
+        assert node.row is not None
+        a, others = node.settled
+        if others:
+            own = {name: _settled(value, values) for name, value in others.items()}
+            a = Args(**vars(a), **own)
+        outputs = outputs_of(node.row, a, inputs, named)
+        if self.calls is None:
+            return outputs
+        outputs = {port: replace(type_) for port, type_ in outputs.items()}  # values of their own
+        path, reads = _join(prefix, node.target), (*inputs, *named.values())
+        self.calls.append(Call(path, node, node.row, a, reads, outputs, len(self.calls)))
+        return outputs
+
+    def block(self, graph: Graph, inputs: tuple[TensorType, ...], path: str) -> Types:
+        """The outputs of a block; where no one looks at its calls, an equal run will do."""
+        key = (id(graph), inputs)
+        if self.calls is None and key in self.known:
+            return self.known[key]
+        sizes = {name: int(inputs[at].shape[dim]) for name, at, dim in graph.size_names}
+        known = self.graph(graph, inputs, sizes, path)
+        self.known[key] = found = {
+            key if key is not None else str(place): _pick(known, ref)
+            for place, (key, ref) in enumerate(graph.outputs)
+        }
+        return found
 
 
-def _pick(known: Sequence[Mapping[str, TensorType]], ref: Ref) -> TensorType:
-    return _port(known[ref.node], ref)
-
-
-def _port(outputs: Mapping[str, TensorType], ref: Ref) -> TensorType:
-    return outputs[ref.port] if ref.port in outputs else next(iter(outputs.values()))
-
-
-def _call(
-    node: Node,
-    inputs: Sequence[TensorType],
-    known: Sequence[Mapping[str, TensorType]],
-    values: Mapping[str, Any],
-    prefix: str,
-    calls: list[Call],
-) -> Mapping[str, TensorType]:
-    """The outputs of a call, all calls in it noted; `known` is what it may read by name."""
-    if node.kind == "absent":
-        return {"output": inputs[0]}
-    named = {name: _pick(known, ref) for name, ref in node.named}
-    path, begins, reads = _join(prefix, node.target), len(calls), tuple(inputs)
-    a = Args()
-    outputs: Mapping[str, TensorType]
-    if node.use is not None:
-        outputs = _call_block(node.use.graph, inputs, values, path, calls)
-    elif node.row is not None:
-        same, others = node.settled
-        a = Args(**same, **{name: _settled(value, values) for name, value in others.items()})
-        found = outputs_of(node.row, a, inputs, named)
-        outputs = {port: replace(type_) for port, type_ in found.items()}  # values of their own
-    else:
-        for child, numbered in _turns(node, values):
-            inner = _call(child, inputs, known, numbered, prefix, calls)
-            inputs = (next(iter(inner.values())), *inputs[1:])
-        outputs = {"output": inputs[0]}
-    layer = node.row if node.use is None else None
-    calls.append(Call(path, node, layer, a, (*reads, *named.values()), outputs, begins))
-    return outputs
+def _pick(known: Sequence[Types], ref: Ref) -> TensorType:
+    """What a reference names; an absent layer may have had more ports than what is in its place."""
+    outputs = known[ref.node]
+    return outputs.get(ref.port) or next(iter(outputs.values()))
 
 
 def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mapping[str, Any]]]:
@@ -187,26 +238,6 @@ def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mappin
             yield copy, {**values, INDEX: index}
 
 
-def _call_block(
-    graph: Graph,
-    inputs: Sequence[TensorType],
-    values: Mapping[str, Any],
-    path: str,
-    calls: list[Call],
-) -> Mapping[str, TensorType]:
-    sizes = {
-        symbol.name: int(size)
-        for placeholder, type_ in zip(graph.inputs, inputs, strict=True)
-        for named, size in zip(placeholder.type.shape, type_.shape, strict=True)
-        for symbol in symbols_in(named)
-    }
-    known = _run(graph, inputs, sizes, path, calls)
-    return {
-        key if key is not None else str(place): _pick(known, ref)
-        for place, (key, ref) in enumerate(graph.outputs)
-    }
-
-
 def _join(prefix: str, target: str) -> str:
     target = target.strip(".")
     return f"{prefix}.{target}" if prefix and target else prefix or target
@@ -214,6 +245,8 @@ def _join(prefix: str, target: str) -> str:
 
 def _settled(value: Any, values: Mapping[str, Any]) -> Any:
     """An argument as the number that it has in the run: only the batch keeps its name."""
+    if isinstance(value, Dim) and value.code in values:  # it is but a name
+        return nameless(values[value.code])
     return nameless(plain(rebind(value, values)))
 
 

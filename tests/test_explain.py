@@ -15,7 +15,7 @@ from torch_netgen.layers.tensor import TensorType
 from torch_netgen.prediction import check_source
 from torch_netgen.shapes import Applied, apply
 from torch_netgen.source import read
-from torch_netgen.trace import propagate
+from torch_netgen.trace import traced
 from torch_netgen.views.explain import explain
 
 from .cases import Case, Draw, draw
@@ -78,7 +78,7 @@ def test_formulas_of_random_layers_give_their_sizes(name: str) -> None:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_formulas_of_networks_give_their_sizes(path: Path) -> None:
     graph = check_source(read(path), {}).graph
-    for call in propagate(graph, {**graph.sizes, "N": 3}).calls:
+    for call in traced(graph, {**graph.sizes, "N": 3}).calls:
         if call.layer is not None:
             shapes = [tuple(map(int, y.shape)) for y in call.outputs.values()]
             hold(derive_call(call), shapes, list(call.layer.weights(call.a)))

@@ -12,7 +12,7 @@ import pytest
 from torch_netgen.pipeline import build_source
 from torch_netgen.prediction import check_source
 from torch_netgen.source import parse, read
-from torch_netgen.trace import call_names, propagate
+from torch_netgen.trace import call_names, traced
 from torch_netgen.views.dot import mermaid
 from torch_netgen.views.lines import source_lines, spec_line
 from torch_netgen.views.picture import Picture, picture
@@ -58,7 +58,7 @@ def test_every_box_lies_on_a_way_from_an_input_to_an_output(path: Path, depth: i
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_arrows_are_what_the_layers_read(path: Path) -> None:
     graph = check_source(read(path), {}).graph
-    trace = propagate(graph, {**graph.sizes, "N": 2})
+    trace = traced(graph, {**graph.sizes, "N": 2})
     found = picture(graph)
     by_key = {box.key: box for box in found.boxes}
     for box in found.boxes:
@@ -144,7 +144,7 @@ def test_mermaid_says_the_same(path: Path) -> None:
 def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
     source = read(path)
     found = check_source(source, {})
-    trace = propagate(found.graph, {**found.graph.sizes, "N": 2})
+    trace = traced(found.graph, {**found.graph.sizes, "N": 2})
     text = build_source(source, {}, None).source
     lines, spec = text.splitlines(), source.text.splitlines()
     for name, call, places in zip(

@@ -17,21 +17,25 @@ _SHORTCUT = (
 
 def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
     """The common shape of two tensors by torch's rules of broadcasting."""
-    rank = max(left.rank, right.rank)
+    more = left.rank - right.rank
     shape: list[Size] = []
-    for place in range(-rank, 0):
-        a = left.shape[place] if left.rank >= -place else 1
-        b = right.shape[place] if right.rank >= -place else 1
-        if a != b and a != 1 and b != 1:
+    for a, b in zip((1,) * -more + left.shape, (1,) * more + right.shape, strict=True):
+        if a == 1:
+            shape.append(b)
+        elif b == 1 or (a == b and type(b) is int):
+            shape.append(a)
+        elif a == b:
+            shape.append(b if symbols_in(b) and not symbols_in(a) else a)
+        else:
             message = f"shapes {left} and {right} don't go together: {a} is not {b}"
             refuse(message, help=_SHORTCUT if left.rank == right.rank > 2 else None)
-        plainly = a == 1 or (a == b and symbols_in(b) and not symbols_in(a))
-        shape.append(b if plainly else a)
     return tuple(shape)
 
 
 def joined_batch(left: TensorType, right: TensorType, rank: int) -> tuple[int | None, bool]:
     """Where the batch is after broadcasting: counted from the end it stays in place."""
+    if left.batch == right.batch and left.rank == right.rank and not (left.lost or right.lost):
+        return left.batch, False
     places = {x.batch + rank - x.rank for x in (left, right) if x.batch is not None and not x.lost}
     lost = left.lost or right.lost or len(places) > 1
     return (None if lost or not places else places.pop()), lost
@@ -63,6 +67,8 @@ def _bits(dtype: str) -> int:
 
 def common_type(x: TensorType, y: TensorType) -> str:
     """The type of two tensors together: one without dimensions counts only by its category."""
+    if x.dtype == y.dtype:
+        return x.dtype
     if bool(x.rank) == bool(y.rank):
         return promoted(x.dtype, y.dtype)
     whole, single = (x, y) if x.rank else (y, x)

@@ -12,7 +12,7 @@ from .base import PARAMETERS, Arg, Args, Layer, Weight, check_rank, refuse
 from .kinds import BOOL, INT, choice, each, either, items, loosely, optional
 from .saved import Saved
 from .tensor import TensorType
-from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
+from .windows import check_output, per_dimension, transposed_size, window_sizes
 
 PADDING_MODES = choice("zeros", "reflect", "replicate", "circular")
 
@@ -30,25 +30,32 @@ def infer_channels(name: str, n: int, a: Args, x: TensorType) -> dict[str, Any]:
 def _check_groups(a: Args) -> None:
     if a.groups < 1:
         refuse(f"`groups` is {a.groups}, but must be 1 or more", "groups")
+    if a.groups == 1:
+        return
     for name, number in (("in_channels", a.in_channels), ("out_channels", a.out_channels)):
         if number % a.groups:
             refuse(f"`{name}` {number} can't be divided into {a.groups} groups", "groups")
 
 
-def _check_numbers(n: int, a: Args) -> None:
+def _check_numbers(
+    a: Args, kernel: tuple[Size, ...], stride: tuple[Size, ...], dilation: tuple[Size, ...]
+) -> None:
     if a.out_channels < 1:
         refuse(f"`out_channels` is {a.out_channels}, but must be 1 or more", "out_channels")
-    for name in ("kernel_size", "stride", "dilation"):
-        if min(per_dimension(getattr(a, name), n)) < 1:
-            refuse(f"`{name}` must be 1 or more", name)
+    if min(kernel + stride + dilation) < 1:
+        values = {"kernel_size": kernel, "stride": stride, "dilation": dilation}
+        name = next(name for name, value in values.items() if min(value) < 1)
+        refuse(f"`{name}` must be 1 or more", name)
 
 
 def _paddings(n: int, a: Args) -> tuple[tuple[Size, Size], ...]:
     """How much is added before each spatial dimension, and on both of its sides together."""
     if a.padding == "valid":
         return ((0, 0),) * n
+    if isinstance(a.padding, int):
+        return ((a.padding, 2 * a.padding),) * n
     if a.padding != "same":
-        return tuple((size, 2 * size) for size in per_dimension(a.padding, n))
+        return tuple((size, 2 * size) for size in a.padding)
     sizes = zip(per_dimension(a.kernel_size, n), per_dimension(a.dilation, n), strict=True)
     totals = [dilation * (kernel - 1) for kernel, dilation in sizes]
     return tuple((total // 2, total) for total in totals)
@@ -61,7 +68,7 @@ _ROOM = {"reflect": 1, "circular": 0}
 def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size, Size]]) -> None:
     if a.padding == "same" and max(per_dimension(a.stride, n)) > 1:
         refuse("`padding: same` needs a stride of 1", "padding")
-    if a.padding_mode == "zeros" and min(before for before, _ in paddings) < 0:
+    if a.padding_mode == "zeros" and min(paddings)[0] < 0:
         refuse("`padding` must be 0 or more", "padding")
     room = _ROOM.get(a.padding_mode)
     if room is None:
@@ -74,40 +81,31 @@ def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size
 
 def conv(n: int, a: Args, x: TensorType) -> TensorType:
     """Shape of `torch.nn.Conv*d` (the formula under "Shape" in its documentation)."""
-    _check_numbers(n, a)
+    kernel, stride = per_dimension(a.kernel_size, n), per_dimension(a.stride, n)
+    dilation, sizes = per_dimension(a.dilation, n), x.shape[-n:]
+    _check_numbers(a, kernel, stride, dilation)
     _check_groups(a)
     paddings = _paddings(n, a)
     _check_padding(n, a, x, paddings)
-    axes = [
-        Axis(size, kernel, stride, both, dilation)
-        for size, kernel, stride, (_, both), dilation in zip(
-            x.shape[-n:],
-            per_dimension(a.kernel_size, n),
-            per_dimension(a.stride, n),
-            paddings,
-            per_dimension(a.dilation, n),
-            strict=True,
-        )
-    ]
+    axes = zip(sizes, kernel, stride, [both for _, both in paddings], dilation, strict=True)
     room = _ROOM.get(a.padding_mode)
-    smallest_size = int(min(x.shape[-n:]))
-    limit = None if room is None else lambda kernel: smallest_size - room
-    spatial = window_sizes(axes, limit)
-    return x.with_shape((*x.shape[: channels(n, x)], a.out_channels, *spatial))
+    limit = None if room is None else lambda kernel: int(min(sizes)) - room
+    spatial = window_sizes([*axes], limit)
+    return x.with_shape((*x.shape[: -n - 1], a.out_channels, *spatial))
 
 
 def conv_transpose(
     n: int, a: Args, x: TensorType, output_size: TensorType | None = None
 ) -> TensorType:
     """Shape of `torch.nn.ConvTranspose*d` (under "Shape" in its documentation)."""
-    _check_numbers(n, a)
-    _check_groups(a)
-    if a.padding_mode != "zeros":
-        refuse("transposed convolutions know only `padding_mode: zeros`", "padding_mode")
     kernel, stride, padding, dilation, extra = (
         per_dimension(value, n)
         for value in (a.kernel_size, a.stride, a.padding, a.dilation, a.output_padding)
     )
+    _check_numbers(a, kernel, stride, dilation)
+    _check_groups(a)
+    if a.padding_mode != "zeros":
+        refuse("transposed convolutions know only `padding_mode: zeros`", "padding_mode")
     if min(padding) < 0 or min(extra) < 0:
         refuse("`padding` and `output_padding` must be 0 or more", "padding")
     bare = [

@@ -14,7 +14,7 @@ from .base import BOOLEAN, FLOATS, INTS, WIDE, Arg, Args, Layer, Outputs, check_
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
 from .saved import Saved, saves_averages, saves_positions, saves_second
 from .tensor import TensorType
-from .windows import Axis, check_output, per_dimension, transposed_size, window_sizes
+from .windows import check_output, per_dimension, transposed_size, window_sizes
 
 
 def _with_indices(a: Args, n: int, x: TensorType, spatial: Sequence[Size]) -> Outputs:
@@ -54,12 +54,11 @@ def _windows(
     n: int, a: Args, x: TensorType, padding: Sequence[Size], dilation: Sequence[Size]
 ) -> tuple[Size, ...]:
     kernels, strides = per_dimension(a.kernel_size, n), per_dimension(_stride(a), n)
-    axes = [
-        Axis(x.shape[i - n], kernels[i], strides[i], 2 * padding[i], dilation[i], a.ceil_mode)
-        for i in range(n)
-    ]
+    both = [2 * side for side in padding]
+    axes = [*zip(x.shape[-n:], kernels, strides, both, dilation, strict=True)]
     pads = "padding" in vars(a)  # power pools know none
-    return tuple(window_sizes(axes, lambda kernel: kernel // 2 if pads else 0))
+    limit = (lambda kernel: kernel // 2) if pads else (lambda kernel: 0)
+    return tuple(window_sizes(axes, limit, ceil=a.ceil_mode))
 
 
 def max_pool(n: int, a: Args, x: TensorType) -> Outputs:

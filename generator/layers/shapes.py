@@ -23,7 +23,7 @@ from .base import (
 from .kinds import INDEX, INT, each, items
 from .saved import always, saves_nothing
 from .tensor import TensorType
-from .windows import Axis, check_output, per_dimension, window_sizes
+from .windows import check_output, per_dimension, window_sizes
 
 
 def flatten(a: Args, x: TensorType) -> TensorType:
@@ -75,8 +75,8 @@ def _blocks(a: Args, sizes: tuple[Size, ...]) -> list[Size]:
             refuse(f"`{name}` must be 1 or more", name)
     if min(padding) < 0:
         refuse("`padding` must be 0 or more", "padding")
-    axes = [Axis(sizes[i], kernel[i], stride[i], 2 * padding[i], dilation[i]) for i in (0, 1)]
-    return window_sizes(axes)
+    both = [2 * side for side in padding]
+    return window_sizes([*zip(sizes, kernel, stride, both, dilation, strict=True)])
 
 
 def unfold(a: Args, x: TensorType) -> TensorType:

@@ -21,12 +21,24 @@ def per_dimension(value: Any, n: int) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,) * n
 
 
-class Axis(Struct, frozen=True):
-    """A window along one dimension: `padding` is the sum of both sides.
+def windows(
+    size: Size, kernel: Size, stride: Size, padding: Size, dilation: Size, ceil: bool = False
+) -> Size:
+    """How often a window fits: ``(size + padding - dilation*(kernel-1) - 1) // stride + 1``.
 
-    With `ceil` a last, incomplete window counts if it starts inside the input or its left
-    padding (torch's `pooling_output_shape`).
+    Where it does not fit at all the number is 0 or less. `padding` is the sum of both sides. With
+    `ceil` a last, incomplete window counts if it starts inside the input or its left padding
+    (torch's `pooling_output_shape`).
     """
+    room = size + padding - dilation * (kernel - 1) - 1
+    if not ceil:
+        return room // stride + 1 if room >= 0 else -1
+    begun = (size + padding // 2 - 1) // stride + 1
+    return smallest((room + stride - 1) // stride + 1, begun)
+
+
+class Axis(Struct, frozen=True):
+    """A window along one dimension, to tell why it does not fit."""
 
     size: Size
     kernel: Size
@@ -36,31 +48,37 @@ class Axis(Struct, frozen=True):
     ceil: bool = False
 
     def windows(self) -> Size:
-        """How often it fits: ``(size + padding - dilation*(kernel-1) - 1) // stride + 1``.
-
-        Where it does not fit at all the number is 0 or less.
-        """
-        room = self.size + self.padding - self.dilation * (self.kernel - 1) - 1
-        if not self.ceil:
-            return room // self.stride + 1 if room >= 0 else -1
-        begun = (self.size + self.padding // 2 - 1) // self.stride + 1
-        return smallest((room + self.stride - 1) // self.stride + 1, begun)
+        """How often it fits."""
+        sizes = (self.size, self.kernel, self.stride, self.padding, self.dilation)
+        return windows(*sizes, self.ceil)
 
     def fits(self, kernel: int, side: int | None = None) -> bool:
         """Whether another kernel would, with another padding of each side."""
         padding = int(self.padding) if side is None else 2 * side
         sizes = (int(self.size), kernel, int(self.stride), padding, int(self.dilation))
-        return Axis(*sizes, self.ceil).windows() >= 1
+        return windows(*sizes, self.ceil) >= 1
 
 
-def window_sizes(axes: Sequence[Axis], limit: Callable[[int], int] | None = None) -> list[Size]:
+Sizes = tuple[Size, Size, Size, Size, Size]  # size, kernel, stride, padding, dilation
+Limit = Callable[[int], int]
+
+
+def window_sizes(
+    axes: Sequence[Sizes], limit: Limit | None = None, *, ceil: bool = False
+) -> list[Size]:
     """How often the windows fit along each dimension; refuses windows that don't.
 
     `limit` gives the most that a side may be padded with, for a kernel; there may be none.
     """
-    found = [axis.windows() for axis in axes]
-    for axis, windows in zip(axes, found, strict=True):
-        if windows < 1:
+    found = [windows(*axis, ceil) for axis in axes]
+    if min(found) < 1:
+        _refuse([Axis(*axis, ceil) for axis in axes], limit)
+    return found
+
+
+def _refuse(axes: Sequence[Axis], limit: Limit | None) -> None:
+    for axis in axes:
+        if axis.windows() < 1:
             span = axis.dilation * (axis.kernel - 1) + 1
             wide = shown(axis.kernel)
             wide = wide if axis.dilation == 1 else f"{wide} (dilated: {shown(span)})"
@@ -71,7 +89,6 @@ def window_sizes(axes: Sequence[Axis], limit: Callable[[int], int] | None = None
                 help=what_fits(axes, axis, limit),
                 note=_arithmetic(axis),
             )
-    return found
 
 
 def _arithmetic(axis: Axis) -> str:

@@ -8,7 +8,7 @@ from ..graph import Graph
 from ..layers.base import REQUIRED, Args, Layer
 from ..prediction import Prediction
 from ..sizes import plain, shape_text
-from ..trace import BATCHES, call_names, propagate
+from ..trace import BATCHES, call_names, traced
 from .outline import shown_type, shown_value
 
 Facts = Mapping[str, str]
@@ -53,7 +53,7 @@ def _totals(old: Graph, new: Graph) -> Iterator[str]:
 def _layers(graph: Graph) -> dict[str, Facts]:
     """The calls of layers by path, those that are made again numbered, in order."""
     found: dict[str, Facts] = {}
-    trace = propagate(graph, {**graph.sizes, "N": BATCHES[0]})
+    trace = traced(graph, {**graph.sizes, "N": BATCHES[0]})
     names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
     for key, call in zip(call_names(trace), trace.calls, strict=True):
         if call.layer is None:

@@ -14,7 +14,7 @@ from ..layers.base import Nested
 from ..layers.tensor import TensorType
 from ..prediction import Prediction
 from ..sizes import plain, symbols_in
-from ..trace import BATCHES, blocks_around, call_names, propagate
+from ..trace import BATCHES, blocks_around, call_names, traced
 from .arithmetic import Rows, columns, sizes, titled, weights
 from .outline import shown_type, shown_value
 
@@ -34,7 +34,7 @@ class Explained:
     def __init__(self, found: Prediction) -> None:
         self.source, self.graph = found.source, found.graph
         self.sizes = {**self.graph.sizes, "N": BATCHES[0]}
-        self.trace = propagate(self.graph, self.sizes)
+        self.trace = traced(self.graph, self.sizes)
         self.names = call_names(self.trace)
         self.blocks = blocks_around(self.trace)
         self.derivations: dict[int, Derivation] = {}

@@ -15,7 +15,7 @@ from ..layers.base import Nested
 from ..layers.tensor import TensorType
 from ..literals import literal
 from ..tables import Table
-from ..trace import Call, Trace, propagate
+from ..trace import Call, Trace, traced
 
 
 class Entry(Struct, frozen=True):
@@ -71,7 +71,7 @@ class Outline(Struct, frozen=True):
 
 def outline(graph: Graph, batch: int) -> Outline:
     """The tree of a network; raises `Refusal` where it can't take the batch."""
-    trace = propagate(graph, {**graph.sizes, "N": batch})
+    trace = traced(graph, {**graph.sizes, "N": batch})
     found = figures(graph, trace)
     batched = any(x.type.batch is not None for x in graph.inputs)
     inputs = tuple(

@@ -11,7 +11,7 @@ from typing import Any
 from ..diagnostics import Diagnostic, NetgenError
 from ..pipeline import rendered
 from ..prediction import Prediction
-from ..trace import BATCHES, propagate
+from ..trace import BATCHES, traced
 from .dot import cluster, edge, header, node
 from .explain import Explained
 from .lines import source_lines, spec_line
@@ -47,7 +47,7 @@ def _script(value: Any) -> str:
 
 
 def _data(found: Prediction, drawing: Picture, depth: int) -> dict[str, Any]:
-    trace = propagate(found.graph, {**found.graph.sizes, "N": BATCHES[0]})
+    trace = traced(found.graph, {**found.graph.sizes, "N": BATCHES[0]})
     text = rendered(found)
     lines = source_lines(found, trace, text)
     explained = Explained(found)

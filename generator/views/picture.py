@@ -10,7 +10,7 @@ from ..graph import Graph
 from ..layers import CATALOGUE
 from ..layers.base import Layer, parameter_count
 from ..layers.tensor import TensorType
-from ..trace import BATCHES, Trace, call_names, propagate
+from ..trace import BATCHES, Trace, call_names, traced
 
 # layers that look alike in a picture, by the families of the catalogue
 _GROUPS = {
@@ -97,7 +97,7 @@ class Picture(Struct, frozen=True):
 
 def picture(graph: Graph) -> Picture:
     """The picture of a network, with nothing folded."""
-    trace = propagate(graph, {**graph.sizes, "N": BATCHES[0]})
+    trace = traced(graph, {**graph.sizes, "N": BATCHES[0]})
     live = _live(graph, trace)
     names, parents = call_names(trace), _parents(trace)
     inner = set(parents)
