@@ -1,0 +1,59 @@
+"""A run worked out as types alone is the run that is recorded, and is refused where that is."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from torch_netgen.graph import Graph
+from torch_netgen.layers.base import Refusal
+from torch_netgen.prediction import check_source
+from torch_netgen.source import read
+from torch_netgen.trace import propagate, traced
+
+from .conftest import CONFIGS, SPECS, STARTERS
+
+REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
+
+
+def recorded(graph: Graph, sizes: dict[str, int]) -> object:
+    trace = traced(graph, sizes)
+    return tuple(trace.read(ref) for _, ref in graph.outputs)
+
+
+def outcome(how: object, graph: Graph, sizes: dict[str, int]) -> object:
+    assert callable(how)
+    try:
+        return how(graph, sizes)
+    except Refusal as refusal:
+        return refusal.message
+
+
+@pytest.mark.parametrize("path", REVIEWED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_types_alone_are_those_of_the_recorded_run(path: Path) -> None:
+    """With the sample sizes that were found, and with others, which may be too small."""
+    graph, draws = check_source(read(path), {}).graph, random.Random(path.stem)
+    for batch in (1, 2, 3, 7):
+        for _ in range(1 if not graph.sizes else 6):
+            sizes = {
+                name: draws.choice([size, draws.randint(1, 2 * size)])
+                for name, size in graph.sizes.items()
+            }
+            found = [outcome(how, graph, {**sizes, "N": batch}) for how in (propagate, recorded)]
+            assert found[0] == found[1], sizes
+
+
+def test_some_are_refused() -> None:
+    """Else the test above would hold refusals against nothing."""
+    seen: Counter[bool] = Counter()
+    for path in REVIEWED:
+        graph = check_source(read(path), {}).graph
+        for batch in (1, 2):
+            tiny = {**dict.fromkeys(graph.sizes, 1), "N": batch}
+            found = [outcome(how, graph, tiny) for how in (propagate, recorded)]
+            assert found[0] == found[1]
+            seen[isinstance(found[0], str)] += 1
+    assert seen[True] > 0
+    assert seen[False] > 50
