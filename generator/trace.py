@@ -217,8 +217,8 @@ class _Run:
         sizes = {name: int(inputs[at].shape[dim]) for name, at, dim in graph.size_names}
         known = self.graph(graph, inputs, sizes, path)
         self.known[key] = found = {
-            key if key is not None else str(place): _pick(known, ref)
-            for place, (key, ref) in enumerate(graph.outputs)
+            name if name is not None else str(place): _pick(known, ref)
+            for place, (name, ref) in enumerate(graph.outputs)
         }
         return found
 

@@ -59,8 +59,8 @@ def interpolate_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType
 def _fixed(mode: str, align_corners: bool | None) -> Any:
     def rule(a: Args, x: TensorType) -> TensorType:
         """Shape of `torch.nn.Upsample`: the given size, or ``floor(size * scale)``."""
-        a.mode, a.align_corners, a.recompute_scale_factor = mode, align_corners, None
-        return interpolate(a, x)
+        own = {"mode": mode, "align_corners": align_corners, "recompute_scale_factor": None}
+        return interpolate(Args(**vars(a), **own), x)
 
     return rule
 
