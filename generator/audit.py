@@ -65,8 +65,11 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
     """
     if not source.replace("\n", "").isprintable():
         _refuse("a character that can't be seen", 1)
+    lines = source.split("\n")
     try:
-        audit_whole("\n".join(_without_plain(source.split("\n"))), imports or {})
+        # behind a backslash a line goes on, and is not what its form tells
+        quick = not any(line.endswith("\\") for line in lines)
+        audit_whole("\n".join(_without_plain(lines)) if quick else source, imports or {})
     except NetgenError:
         audit_whole(source, imports or {})
 

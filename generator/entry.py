@@ -42,13 +42,16 @@ def _defer_metadata() -> None:
     import importlib
 
     name = "importlib.metadata"
+    if name in sys.modules:
+        return
     deferred = type(sys)(name)
+    deferred.__path__ = [f"{importlib.__path__[0]}/metadata"]  # what is in it can be imported, too
 
     def ask(attribute: str) -> object:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        if sys.modules[name] is deferred:
-            del sys.modules[name]
+        if sys.modules.get(name) is deferred:
+            sys.modules.pop(name, None)
         return getattr(importlib.import_module(name), attribute)
 
     def entry_points(**wanted: str) -> object:

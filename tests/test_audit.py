@@ -149,6 +149,14 @@ def refuses(source: str, look: str) -> bool:
     return False
 
 
+@pytest.mark.parametrize("before", ["class A(nn.Module): \\", "    if True: \\", "    y = 1; \\"])
+def test_a_line_behind_a_backslash_is_looked_at(before: str) -> None:
+    """The line after it is a statement of its own, and stands too deep."""
+    plain = "        self.a = nn.Linear(1, 2)\n        self.b = nn.Linear(1, 2)\n"
+    with pytest.raises(NetgenError, match="no valid Python"):
+        audit(f"from torch import nn\nclass A(nn.Module):\n    y = 0\n{before}\n{plain}")
+
+
 def test_lines_that_are_passed_over_hide_nothing() -> None:
     """What the audit takes without a look at each line, it takes with one."""
     draws, seen = random.Random("audit"), Counter[bool]()
