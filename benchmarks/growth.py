@@ -57,6 +57,7 @@ def _instructions(valgrind: str, words: list[str]) -> int:
         env = {**environment(folder), "PYTHONHASHSEED": "0"}
         found = folder / "callgrind"
         command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={found}", *words]
-        subprocess.run(command, cwd=folder, env=env, capture_output=True, check=True)
+        for each in (words, command):  # once before, so that Python has compiled what it reads
+            subprocess.run(each, cwd=folder, env=env, capture_output=True, check=True)
         lines = found.read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(("totals:", "summary:")))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.costs import Costs, counted, growth, imported
+from benchmarks.growth import instructions
 from benchmarks.specs import GROWING, chain, equal
 
 from .conftest import ROOT
@@ -94,6 +95,14 @@ def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     assert costs.validators == 5  # Conv2d, ReLU, MaxPool2d, Flatten, Linear
     # now 71, of the families of layers only those with what is looked for: a fifth of a ms each
     assert costs.modules <= 73
+
+
+def test_a_check_takes_few_instructions_beside_its_libraries() -> None:
+    found = instructions()
+    if not found:
+        pytest.skip("there is no valgrind on this machine")
+    # now 1.37 times as many as the import of the libraries
+    assert found["check"] <= 1.42 * found["libraries"]
 
 
 @pytest.mark.parametrize(("text", "lines"), [(LENET.read_text(), 50), (equal(1000), 31)])
