@@ -61,8 +61,9 @@ def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
 
 def _unused_imports(reading: Reading) -> Iterator[Diagnostic]:
     document = reading.document
-    parts = [document.layers, document.params, document.blocks] if document.imports else []
-    used = _words(parts)
+    if not document.imports:
+        return
+    used = _words([document.layers, document.params, document.blocks])
     for name in document.imports:
         if name not in used:
             message = f"nothing uses the import `{name}`"
@@ -93,7 +94,9 @@ def _unused_parameters(reading: Reading) -> Iterator[Diagnostic]:
 def _unused(
     reading: Reading, params: Mapping[str, Any], scope: Any, path: SpecPath, where: str
 ) -> Iterator[Diagnostic]:
-    used = {word for _, text in texts(scope if params else (), ()) for word in words_in(text)}
+    if not params:
+        return
+    used = {word for _, text in texts(scope, ()) for word in words_in(text)}
     for name in params:
         if name not in used:
             message = f"nothing in {where} uses the parameter `{name}`"
@@ -111,8 +114,9 @@ def _biases(reading: Reading) -> Iterator[Diagnostic]:
                 norm = _Written.of(after)
                 if norm.type.startswith("BatchNorm") and "from" not in norm.args:
                     found.append(((*path, place, layer.type, "bias"), layer, norm.type))
-    keys = ("layers", "blocks", "outputs") if found else ()
-    read = {word for key in keys for word in _references(reading, key)}
+    if not found:
+        return
+    read = {word for key in ("layers", "blocks", "outputs") for word in _references(reading, key)}
     for where, layer, norm_type in found:
         if not _read_elsewhere(layer, read):  # there the bias has its effect
             message = f"`bias: true` has no effect before `{norm_type}`, which takes means away"

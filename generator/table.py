@@ -30,5 +30,8 @@ def table_text(table: Sequence[Row], total: int) -> str:
     cells += [(row.name, row.type, row.output, f"{row.parameters:,}") for row in table]
     cells.append(("total", "", "", f"{total:,}"))
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
-    line = "  {{:<{}}}  {{:<{}}}  {{:<{}}}  {{:>{}}}".format(*widths)
-    return "\n".join(line.format(*row) for row in cells)
+    names, types, outputs, counts = widths
+    return "\n".join(
+        f"  {name:<{names}}  {type_:<{types}}  {output:<{outputs}}  {parameters:>{counts}}"
+        for name, type_, output, parameters in cells
+    )

@@ -19,7 +19,7 @@ from .layers import CATALOGUE
 from .layers.base import Arg, Layer, is_default
 from .names import MODULE_NAMES, is_identifier
 from .parameters import bare
-from .sizes import PLAIN, Coded, plain, symbols_in
+from .sizes import Coded, plain, symbols_in
 from .source import Source
 
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
@@ -119,9 +119,6 @@ class Union(Struct):
         if first.use is not None:
             return self.block(group, callee)
         assert first.row is not None
-        assert first.args is not None
-        if len(group) == 1 and callee is None and {*map(type, first.args.values())} <= PLAIN:
-            return first
         row = self.common_row(first, [module for _, module in group])
         args = {}
         for place, arg in enumerate(row.args):
