@@ -35,6 +35,7 @@ class Worker:
         self.most_memory = most_memory
         self.process: subprocess.Popen[bytes] | None = None
         self.torch = ""
+        self.device = ""  # the best that torch has here
         self.pending = b""
         self.folder = ""
         self.deadline: float | None = None  # of all requests for one spec together
@@ -103,7 +104,8 @@ class Worker:
             self.process.kill()
             self.process.communicate()
             self.process = None
-            self.torch, self.pending = "", b""
+            self.torch = self.device = ""
+            self.pending = b""
 
     def prove(
         self, source: str, plan: Plan, demand: Demand, locate: Locate = lambda where: None
@@ -112,8 +114,8 @@ class Worker:
 
         `locate` tells where in the spec a layer's path stands.
         """
-        if demand.device in ("auto", "all", "cpu"):
-            _check_memory(plan, self.most_memory)
+        if demand.device != "meta":
+            self.check_memory(plan, demand.device)
         request = {
             "task": "prove",
             "source": source,
@@ -123,6 +125,8 @@ class Worker:
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}")
         if not answer["ok"]:
             device, most = answer["device"], self.most_memory
+            if device not in (None, "cpu", "meta"):
+                self.stop()  # an error can leave a GPU unusable to the process that met it
             raise NetgenError(
                 *(_refuted(failure, device, plan, most, locate) for failure in answer["failures"])
             )
@@ -135,12 +139,42 @@ class Worker:
         self.start(folder)
         return self.ask
 
+    def check_memory(self, plan: Plan, device: str) -> None:
+        """Refuse a network that takes more memory than there is, before it is taken.
+
+        Weights are made in the machine's own memory, for whatever device.
+        """
+        known = [size for size in (available(), self.most_memory) if size is not None]
+        memory = plan.figures.memory
+        if not known or memory.step <= min(known):
+            return
+        if device == "auto":
+            device = self.best_device()
+        total = memory.step if device in ("cpu", "all") else memory.weights
+        if total <= min(known):
+            return
+        left = "are allowed" if self.most_memory == min(known) else "are left"
+        sizes = f"{shown(total)} of memory, but {shown(min(known))} {left}"
+        help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
+        message = f"`{plan.class_name}` needs {sizes}"
+        raise NetgenError(Diagnostic("NG404", message, notes=_parts(plan), help=help))
+
+    def best_device(self) -> str:
+        """The device that ``auto`` stands for; waits until torch is loaded."""
+        self.greet(self.deadline or time.monotonic() + self.timeout)
+        return self.device
+
+    def greet(self, deadline: float, need: str = "") -> None:
+        """Take what the process says first, once torch is there."""
+        self.start(self.folder)
+        if not self.torch:
+            greeting = self.receive(deadline, need)
+            self.torch, self.device = greeting["torch"], greeting["device"]
+
     def ask(self, request: dict[str, Any], need: str = "") -> dict[str, Any]:
         """The answer to one request; `need` says what memory it takes."""
-        self.start(self.folder)
         deadline = self.deadline or time.monotonic() + self.timeout
-        if not self.torch:
-            self.torch = str(self.receive(deadline, need)["torch"])
+        self.greet(deadline, need)
         self.send(request, need)
         return self.receive(deadline, need)
 
@@ -228,18 +262,6 @@ def _trusted_path() -> list[str]:
     here, home = Path.cwd(), Path(__file__).parent.parent
     folders = [Path(entry).absolute() for entry in sys.path]
     return [str(folder) for folder in folders if folder != here or folder == home]
-
-
-def _check_memory(plan: Plan, most: int | None) -> None:
-    """Refuse a network that takes more memory than there is, before it is taken."""
-    known = [size for size in (available(), most) if size is not None]
-    total = plan.figures.memory.step
-    if not known or total <= min(known):
-        return
-    left = "are allowed" if most == min(known) else "are left"
-    message = f"`{plan.class_name}` needs {shown(total)} of memory, but {shown(min(known))} {left}"
-    help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
-    raise NetgenError(Diagnostic("NG404", message, notes=_parts(plan), help=help))
 
 
 def _parts(plan: Plan) -> tuple[str, ...]:

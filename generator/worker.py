@@ -73,7 +73,8 @@ def main(most_memory: int | None = None, folder: str = "") -> None:
     # what the network prints must not be taken for an answer
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    print(json.dumps({"torch": torch.__version__}), file=answers, flush=True)
+    greeting = {"torch": torch.__version__, "device": find_devices("auto")[0]}
+    print(json.dumps(greeting), file=answers, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         print(json.dumps(TASKS[request["task"]](request)), file=answers, flush=True)
@@ -136,15 +137,34 @@ def find_devices(wanted: str) -> list[str]:
 
 
 def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """Instantiate on a device and show level after level, those after a failure, too."""
+    """Instantiate on a device, show level after level, and measure if that is asked for."""
     begun = time.perf_counter()
-    shown: list[dict[str, Any]] = []
-    failures: list[dict[str, Any]] = []
     try:
         subject = subject_of(request, device)
     except Exception as error:
         return {"ok": False, "device": device, "failures": [_failure(error, None)]}
-    for level in ["forward"] if device == "meta" else request["levels"]:
+    shown, failures = _show(subject, ["forward"] if device == "meta" else request["levels"])
+    speed = None
+    if request["timed"] and not failures:
+        try:
+            speed = measure(subject)
+        except Exception as error:  # memory that was enough for a run may not be for this
+            failures.append(_failure(error, None))
+    if failures:
+        return {"ok": False, "device": device, "failures": failures}
+    seconds = time.perf_counter() - begun
+    facts = {"levels": shown, "notes": subject.notes, "findings": subject.findings, "speed": speed}
+    return {"ok": True, "device": device, "seconds": seconds, **facts}
+
+
+Found = list[dict[str, Any]]
+
+
+def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
+    """What each level showed, those after a failure, too, and what failed."""
+    shown: Found = []
+    failures: Found = []
+    for level in levels:
         start = time.perf_counter()
         try:
             found = PROOFS[level](subject)
@@ -154,12 +174,7 @@ def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
                 break  # there is no network to show more of
             continue
         shown.append({"level": level, "seconds": time.perf_counter() - start, "found": found})
-    if failures:
-        return {"ok": False, "device": device, "failures": failures}
-    speed = measure(subject) if request["timed"] else None
-    seconds = time.perf_counter() - begun
-    facts = {"levels": shown, "notes": subject.notes, "findings": subject.findings, "speed": speed}
-    return {"ok": True, "device": device, "seconds": seconds, **facts}
+    return shown, failures
 
 
 def _failure(error: Exception, level: str | None) -> dict[str, Any]:
@@ -202,8 +217,10 @@ def _lines(error: BaseException) -> list[str]:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an error is one of memory; some devices, and the system, tell only in words."""
     known = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, known) or "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "out of memory")
+    return isinstance(error, known) or any(text in str(error) for text in words)
 
 
 TASKS: Mapping[str, Task] = {

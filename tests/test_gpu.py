@@ -9,6 +9,7 @@ import torch
 from torch_netgen import NetgenError
 from torch_netgen.levels import LEVELS, Demand
 from torch_netgen.pipeline import build_source
+from torch_netgen.prediction import check_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import parse, read
 
@@ -37,6 +38,23 @@ def test_lenet_passes_every_proof(worker: Worker) -> None:
         assert proof.speed[key]["median"] > 0
 
 
+def test_recurrence_takes_its_step_on_several_processes(worker: Worker) -> None:
+    source = read(ROOT / "configs" / "lstm_tagger.yaml")
+    demand = Demand("cuda", levels=("forward", "ddp", "fsdp"))
+    (proof,) = build_source(source, {}, worker, demand).proofs
+    assert [shown.level for shown in proof.levels] == ["forward", "ddp", "fsdp"]
+
+
+def test_after_a_failure_the_next_spec_is_run_all_the_same(worker: Worker) -> None:
+    source = read(ROOT / "configs" / "lenet.yaml")
+    found = check_source(source, {})
+    text = build_source(source, {}, None).source
+    wrong = text.replace("return x", "return x[torch.full((2,), 99, device=x.device)]")
+    with pytest.raises(NetgenError):
+        worker.prove(wrong, found.plan, Demand("cuda"))
+    assert build_source(source, {}, worker, Demand("cuda")).proofs
+
+
 def test_all_devices_are_shown(worker: Worker) -> None:
     source = read(ROOT / "configs" / "lenet.yaml")
     proofs = build_source(source, {}, worker, Demand("all")).proofs
@@ -44,6 +62,8 @@ def test_all_devices_are_shown(worker: Worker) -> None:
 
 
 def test_what_does_not_fit_is_one_diagnostic_with_its_size(worker: Worker) -> None:
-    spec = "name: Net\ninput: [1]\nlayers:\n  - Linear: {out_features: 20000000000, bias: false}\n"
+    rows = torch.cuda.get_device_properties(0).total_memory // 2**20  # of 4 MiB for each sample
+    pad = f"{{padding: [0, {2**20 - 1}, 0, {rows - 1}], value: 0}}"
+    spec = f"name: Net\ninput: [1, 1, 1]\nlayers:\n  - ConstantPad2d: {pad}\n"
     with pytest.raises(NetgenError, match="NG404"):
         build_source(parse(spec, "net.yaml"), {}, worker, Demand("cuda"))

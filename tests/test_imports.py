@@ -90,6 +90,21 @@ class Slow(nn.Module):
         return x
 
 
+class NoWayBack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        raise RuntimeError("no way back")
+
+
+class OneWay(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return NoWayBack.apply(x)
+
+
 class Pair(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x, x
@@ -253,6 +268,17 @@ layers:
     result = build(spec(folder, text), allow_imports=True, device="cpu")
     assert [row.output for row in result.shapes][-1] == "(N, 3, 2)"
     assert "import Half" not in result.source
+
+
+def test_what_fails_while_it_is_measured_is_one_diagnostic(folder: Path) -> None:
+    path = small(folder, "Linear: 4\n  - Own", "own.layers.OneWay")
+    words = ("build", path, "--allow-imports", "--device", "cpu")
+    run = netgen(*words, "--prove", "forward", cwd=folder)
+    assert run.returncode == 0, run.stderr
+    run = netgen(*words, "--prove", "forward", "--report", "r.json", "--force", cwd=folder)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error[NG401]: the smoke-run failed on cpu: the network raised")
+    assert "RuntimeError: no way back" in run.stderr
 
 
 def test_code_that_takes_too_long_is_ended_by_check_too(folder: Path) -> None:

@@ -24,7 +24,7 @@ from torch_netgen.prediction import check_source
 from torch_netgen.proofs.subject import samples, tensors_in
 from torch_netgen.shapes import apply
 from torch_netgen.smoke import Worker
-from torch_netgen.source import from_mapping, read
+from torch_netgen.source import from_mapping, parse, read
 
 from .cases import Case, Draw, draw
 from .conftest import CONFIGS
@@ -230,6 +230,22 @@ def test_what_is_too_large_is_refused_by_its_size(tmp_path: Path) -> None:
     assert "shapes only: nothing was computed" in meta.stdout
     (tmp_path / "huge.py").unlink()
     assert run_netgen("build", "huge.yaml", "--no-smoke", cwd=tmp_path).returncode == 0
+
+
+def test_where_a_gpu_is_the_best_device_only_the_weights_must_fit_here() -> None:
+    left = available()
+    assert left is not None
+    pad = {"padding": [0, 2**20 - 1, 0, left // 2**20], "value": 0}  # 4 MiB a row and sample
+    spec = {"name": "Wide", "input": [1, 1, 1], "layers": [{"ConstantPad2d": pad}]}
+    wide = check_source(from_mapping(spec), {}).plan
+    huge = check_source(parse(HUGE, "huge.yaml"), {}).plan
+    with Worker() as worker:
+        worker.start()
+        worker.torch, worker.device = "any", "cuda"
+        worker.check_memory(wide, "auto")
+        for plan, device in ((huge, "auto"), (wide, "cpu"), (wide, "all")):
+            with pytest.raises(NetgenError, match="NG404"):
+                worker.check_memory(plan, device)
 
 
 def test_the_device_without_data_disproves_what_is_wrong(worker: Worker) -> None:

@@ -45,6 +45,8 @@ def reference(subject: Subject) -> dict[str, Any]:
     return {"loss": loss, **weights_after(network)}
 
 
+# cuDNN differentiates recurrence in training only, and its convolutions take short cuts
+@torch.backends.cudnn.flags(enabled=False)
 def step(network: nn.Module, inputs: list[torch.Tensor]) -> float:
     """One step of gradient descent; the loss is a mean, so that of equal shards is theirs."""
     if not any(parameter.requires_grad for parameter in network.parameters()):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from .distributed import WORLD, step, weights_after
 from .parent import end_with_parent
@@ -55,7 +56,7 @@ def take_part(folder: Path, rank: int) -> float:
         )
         loss = step(parallel, inputs)
     else:
-        shard(network)
+        shard(network, init_device_mesh(torch.device(device).type, (WORLD,)))
         loss = step(network, inputs)
     mean = torch.tensor(loss, device=device)
     dist.all_reduce(mean)
@@ -82,8 +83,11 @@ def _shard(plan: Mapping[str, Any], seed: int, rank: int) -> list[torch.Tensor]:
     return shards
 
 
-def shard(network: nn.Module) -> None:
-    """Shard each child that is called as a whole, then what is left."""
+def shard(network: nn.Module, mesh: DeviceMesh) -> None:
+    """Shard each child that is called as a whole, then what is left, over the mesh.
+
+    Without a mesh torch takes the accelerator, if there is one, wherever the network is.
+    """
     from torch.distributed.fsdp import fully_shard
 
     tied = len(list(network.named_parameters(remove_duplicate=False))) > len(
@@ -92,8 +96,8 @@ def shard(network: nn.Module) -> None:
     for child in network.children() if not tied else ():
         listed = isinstance(child, (nn.ModuleList, nn.ModuleDict))
         if not listed and any(True for _ in child.parameters()):
-            fully_shard(child)
-    fully_shard(network)
+            fully_shard(child, mesh=mesh)
+    fully_shard(network, mesh=mesh)
 
 
 def _compare(network: nn.Module, expected: Mapping[str, Any]) -> float:

@@ -77,17 +77,19 @@ def _wait(device: str) -> None:
 
 def _peak(action: Callable[[], None], network: nn.Module, device: str) -> int | None:
     """The most bytes of tensors at a time in one run, those of the weights included."""
+    weights = {w.untyped_storage() for w in (*network.parameters(), *network.buffers())}
+    held = sum(storage.nbytes() for storage in weights)
     if device.startswith("cuda"):
+        before = torch.cuda.memory_allocated(device)  # of what is on trial, too, and its inputs
         torch.cuda.reset_peak_memory_stats(device)
         action()
-        return int(torch.cuda.max_memory_allocated(device))
+        return held + int(torch.cuda.max_memory_allocated(device)) - before
     if device != "cpu":
         return None
-    weights = {w.untyped_storage() for w in (*network.parameters(), *network.buffers())}
     allocated = _Allocated()
     with allocated:
         action()
-    return sum(storage.nbytes() for storage in weights) + allocated.most
+    return held + allocated.most
 
 
 class _Allocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
