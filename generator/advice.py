@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from .budget import Budget
 from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_file_order
-from .evaluator import Budget
 from .expressions import constant, texts, words_in
 from .graph import Graph
 from .spec import Reading

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
-from .graph import Ref
 from .hints import closest, meant_argument
 from .initial import read_init
 from .layers import CATALOGUE
 from .layers.base import Layer, Nested
 from .layers.models import read_arguments
 from .layers.tensor import TensorType
+from .node import Ref
 from .scope import LayerNames, Scope
 from .sizes import Coded, Size, plain
 from .spec import COMMON_KEYS, Item

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .algebra import Symbol
-from .evaluator import Budget
+from .budget import Budget
 from .expressions import evaluate
 from .layers.base import Nested
 from .layers.tensor import TensorType

@@ -18,13 +18,14 @@ from .containers import module_tree
 from .context import Context
 from .diagnostics import Diagnostic, SpecPath, Unknowable, printable
 from .finish import ending, read_outputs
-from .graph import Graph, Parameter, Placeholder, Ref, Use
+from .graph import Graph, Parameter, Placeholder, Use
 from .hints import closest
 from .layers.base import Layer
 from .layers.models import show_value
 from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names
+from .node import Ref
 from .parameters import bare, is_plain, read_block_parameters
 from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from .construct import argument_source
-from .graph import Graph, Module, Node, Ref
+from .graph import Graph
 from .layers.base import REQUIRED, Arg, Layer, is_default
 from .literals import literal
+from .module import Module
+from .node import Node, Ref
 from .operations import operation_source
 
 

@@ -9,10 +9,11 @@ from msgspec import Struct, field
 
 from .binding import rebind
 from .context import INDEX
+from .equality import same
 from .initial import Init
 from .layers.base import Nested
 from .literals import literal
-from .sizes import PLAIN, Dim, plain, same, symbols_in
+from .sizes import PLAIN, Dim, plain, symbols_in
 from .syntax import ExpressionError
 from .tables import Table
 

@@ -14,16 +14,17 @@ from msgspec.structs import replace
 from .binding import rebind
 from .blocks import dim_names, no_rule
 from .choose import Case, Chooser, Inexpressible
-from .graph import Graph, Parameter, Ref, Use, uses_in
+from .graph import Graph, Parameter, Use, uses_in
 from .layers.base import REQUIRED, Arg, Layer
 from .layers.kinds import ANY
 from .layers.tensor import TensorType
 from .literals import literal
 from .names import snake_case
+from .node import Ref
 from .parameters import bare
 from .sizes import Dim, Size, plain, symbols_in
 from .source import Source
-from .union import Union, type_code
+from .union import Union, union_of
 
 _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
 
@@ -62,7 +63,7 @@ def _bypassed(graph: Graph) -> Graph:
 def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> Graph:
     terms = graph.terms()
     allowed = frozenset({*graph.values, "index"})
-    union = Union([graph], [Case(0, terms, terms)], Chooser(allowed), rows, source)
+    union = union_of([graph], [Case(0, terms, terms)], allowed, rows, source)
     modules = union.modules()
     nodes = union.nodes(modules)
     used = union.chooser.used
@@ -73,7 +74,7 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
         if reached and parameter.code:
             used |= parameter.depends
         params.append(replace(parameter, used=reached))
-    keeps = tuple(union.keeps.items())
+    keeps = tuple(union.attributes.kept.items())
     params.reverse()
     network = replace(graph, params=tuple(params), modules=modules, nodes=nodes, keeps=keeps)
     return _bypassed(network)
@@ -91,11 +92,11 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
     ]
     names = {parameter.name for parameter in first.params}
     allowed = frozenset({*names, *(d for d in dims if d not in constant), "index"})
-    union = Union(graphs, cases, Chooser(allowed), rows, source)
+    union = union_of(graphs, cases, allowed, rows, source)
     modules = union.modules()
     nodes = union.nodes(modules)
     modules = union.with_types(modules)
-    union.keeps = {name: union.typed(value) for name, value in union.keeps.items()}
+    kept = {name: union.typed(value) for name, value in union.attributes.kept.items()}
     params = _parameters(uses, union, cases)
     given = [name for name in dims if name in union.chooser.used]
     inferred = [
@@ -115,7 +116,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
         params=(*inferred, *params),
         modules=modules,
         nodes=nodes,
-        keeps=tuple(union.keeps.items()),
+        keeps=tuple(kept.items()),
         is_block=True,
         shapes=_shapes(uses, cases, union, {*given}),
     )
@@ -169,6 +170,8 @@ def _parameters(uses: Sequence[Use], union: Union, cases: Sequence[Case]) -> lis
         is_type = parameter.name in union.types
         code = literal(default) if symbols_in(default) and not is_type else None
         if is_type and not required:
+            from .type_names import type_code
+
             default = type_code(plain(default), union.rows)
         hints = [*values, *([] if required else [bare(default)])]
         hint = union.hints.get(parameter.name) or hint_for(hints)

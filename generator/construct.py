@@ -10,13 +10,13 @@ from typing import Any
 from msgspec import Struct
 
 from .context import INDEX
-from .graph import Graph, Module, Parameter
+from .graph import Graph, Parameter
 from .initial import initial_lines
 from .layers.base import Arg, Layer, Nested, is_default
 from .literals import literal
+from .module import Module
 from .sources import source_lines
 from .ties import tie_lines
-from .union import replaceable
 
 SHORTEST_RUN = 3  # so many equal children in a row become a comprehension
 STEP = "    "
@@ -26,7 +26,7 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     """The statements after ``super().__init__()``; `own` are the classes of the file itself."""
     lines = defaults(graph)
     lines += [f"self.{name} = {literal(value)}" for name, value in graph.keeps]
-    identities = {node.target for node in graph.nodes if replaceable(node)}
+    identities = {node.target for node in graph.nodes if node.is_replaceable}
     for condition, run in groupby(graph.modules, key=lambda m: _condition(m)):
         modules = list(run)
         made = [line for module in modules for line in _attribute(module)]

@@ -8,8 +8,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from .diagnostics import Diagnostic, NetgenError, SpecPath
-from .graph import Module, Node
+from .module import Module
 from .names import MODULE_NAMES
+from .node import Node
 from .scope import Draft, Scope, to_module
 
 _DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}

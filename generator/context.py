@@ -9,14 +9,15 @@ from msgspec import Struct, field
 
 from .algebra import Symbol
 from .binding import rebind
+from .budget import Budget
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, Unknowable, printable
-from .evaluator import Budget
+from .equality import same
 from .expressions import PlainNames, evaluate_text, has_expression
 from .functions import KNOWN, VALUES
 from .hints import closest_word
 from .layers import TYPES
 from .layers.base import Layer
-from .sizes import Size, same, symbols_in
+from .sizes import Size, symbols_in
 from .source import Source
 from .spec import Document
 from .syntax import ExpressionError, fail

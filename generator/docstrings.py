@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .construct import arguments_of
-from .graph import Graph, Module, Parameter
+from .graph import Graph, Parameter
 from .layers.tensor import TensorType
 from .literals import literal, paragraphs, prose, summary, wrapped
+from .module import Module
 from .sizes import symbols_in
 
 _MEANINGS = {

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from .algebra import Symbol
+from .budget import MOST_ITEMS, Budget, check_growth
 from .carried import code_of, joined, uncoded, wrap
-from .functions import FUNCTIONS, MOST_DIGITS
-from .sizes import Coded, Dim, plain, surely_equal, symbols_in
+from .equality import surely_equal
+from .functions import FUNCTIONS
+from .sizes import Coded, Dim, plain, symbols_in
 from .syntax import (
     ExpressionError,
     check_function,
@@ -25,9 +27,6 @@ from .syntax import (
     check_variable,
     fail,
 )
-
-MOST_ITEMS = 100_000
-MOST_STEPS = 2_000_000  # of one spec
 
 
 class Names(Protocol):
@@ -41,17 +40,6 @@ class Names(Protocol):
 
     def pin(self, symbols: frozenset[Symbol]) -> None:
         """Called where a value decides on something that can't be written as an expression."""
-
-
-class Budget(Struct):
-    """The steps that the expressions of one spec may still take."""
-
-    steps: int = MOST_STEPS
-
-    def spend(self, steps: int = 1) -> None:
-        self.steps -= steps
-        if self.steps < 0:
-            fail("the spec's expressions take too long")
 
 
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
@@ -83,19 +71,6 @@ _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
 }
 
 
-def weight(value: Any) -> int:
-    """The number of values in a list, those in its lists included; refuses too many."""
-    count, waiting = 0, [plain(value)]
-    while waiting:
-        items = waiting.pop()
-        if isinstance(items, list):
-            count += len(items)
-            waiting += [plain(item) for item in items if isinstance(item, (list, Coded))]
-        if count > MOST_ITEMS:
-            fail(f"a value of more than {MOST_ITEMS} items is too long")
-    return count
-
-
 class Evaluator(Struct):
     """One expression's evaluation."""
 
@@ -106,20 +81,7 @@ class Evaluator(Struct):
     def value(self, node: ast.expr) -> Any:
         self.budget.spend()
         check_known(node)
-        return self._bounded(getattr(self, f"_{type(node).__name__.lower()}")(node))
-
-    def _bounded(self, value: Any) -> Any:
-        if isinstance(value, int) and abs(int(value)) >= 10**MOST_DIGITS:
-            fail(f"a number of more than {MOST_DIGITS} digits is too long")
-        if isinstance(value, complex):
-            fail("the result is not a real number")
-        if isinstance(value, float) and not math.isfinite(value):
-            fail("the result is not a finite number")
-        if isinstance(value, str) and len(value) > MOST_ITEMS:
-            fail(f"a text of {len(value)} characters is too long")
-        if isinstance(value, (list, Coded)):
-            self.budget.spend(weight(value))
-        return value
+        return self.budget.bounded(getattr(self, f"_{type(node).__name__.lower()}")(node))
 
     def _constant(self, node: ast.Constant) -> Any:
         if node.value is not None and not isinstance(node.value, (bool, int, float, str)):
@@ -145,7 +107,7 @@ class Evaluator(Struct):
         check_operator(node)
         apply = _BINARY[type(node.op)]
         left, right = self.value(node.left), self.value(node.right)
-        self._check_growth(node.op, uncoded(left), uncoded(right))
+        check_growth(node.op, uncoded(left), uncoded(right))
         if isinstance(node.op, _EXACT) and _is_whole(left) and _is_whole(right):
             if not right and isinstance(node.op, (ast.FloorDiv, ast.Mod)):
                 fail("division by zero")
@@ -153,20 +115,6 @@ class Evaluator(Struct):
         return self._apply(
             apply, [left, right], lambda codes: ast.BinOp(codes[0], node.op, codes[1])
         )
-
-    def _check_growth(self, op: ast.operator, left: Any, right: Any) -> None:
-        """Refuse a large result before it is made."""
-        if isinstance(op, ast.Mult):
-            for many, times in ((left, right), (right, left)):
-                counts = isinstance(many, (str, list)) and isinstance(times, int)
-                if counts and len(many) * max(times, 0) > MOST_ITEMS:
-                    fail("the result is too long")
-        if isinstance(op, ast.Mod) and isinstance(left, str):
-            fail("text can't be formatted with `%`")
-        whole = isinstance(left, int) and isinstance(right, int)
-        powers = isinstance(op, ast.Pow) and whole and right > 0
-        if powers and (abs(int(left)).bit_length() - 1) * right > 4 * MOST_DIGITS:
-            fail(f"a number of more than {MOST_DIGITS} digits is too long")
 
     def _boolop(self, node: ast.BoolOp) -> Any:
         stop = isinstance(node.op, ast.Or)

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
+from .budget import Budget
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
-from .evaluator import Budget
 from .expressions import PlainNames, evaluate_text, has_expression
 from .graph import Graph
 from .hints import closest

@@ -17,8 +17,9 @@ from typing import Any
 from msgspec import Struct
 
 from .algebra import Symbol
+from .budget import MOST_ITEMS, Budget
 from .diagnostics import SpecPath
-from .evaluator import MOST_ITEMS, Budget, Evaluator, Names
+from .evaluator import Evaluator, Names
 from .functions import KNOWN
 from .literals import quoted
 from .sizes import Coded, Dim, symbols_in

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from .context import Context, ParameterNames
 from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
-from .graph import Parameter, Ref
+from .graph import Parameter
+from .node import Ref
 from .parameters import plain_text
 from .scope import Scope
 from .sizes import plain

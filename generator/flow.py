@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from .calls import access, call_source, iterated
-from .graph import Graph, Node, Ref
+from .graph import Graph
 from .literals import WIDTH, literal, prose, wrapped
 from .names import SOURCE_NAMES
+from .node import Node, Ref
 from .sizes import named_by
 from .stages import stages_of
 

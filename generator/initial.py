@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from .context import Context, ParameterNames
 from .diagnostics import SpecPath, printable
-from .graph import Graph, Initial, Module
+from .graph import Graph, Initial
 from .hints import closest
 from .layers import CATALOGUE, LOCAL
 from .layers.base import Weight
 from .layers.models import show_value
 from .literals import literal
+from .module import Module
 from .sizes import plain, shape_text, symbols_in
 
 # the functions with their arguments in torch's order, and how many must be given

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from .context import Context
 from .diagnostics import Unknowable, printable
-from .graph import Ref
 from .names import IN_USE, why_no_attribute
+from .node import Ref
 from .scope import LayerNames, Scope
 from .sizes import Size, is_runtime, is_unknown, plain
 from .spec import Item

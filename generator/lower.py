@@ -16,10 +16,11 @@ from .containers import module_tree
 from .context import Context, Imported, ParameterNames, Shared
 from .diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
 from .finish import describe, ending, mark_fixed, read_outputs
-from .graph import Graph, Node, Use, uses_in
+from .graph import Graph, Use, uses_in
 from .initial import read_initial
 from .inputs import read_inputs
 from .naming import Names, written_names
+from .node import Node
 from .parameters import bare, read_parameters
 from .rows import table_so_far
 from .scope import Scope

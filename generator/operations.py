@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .construct import argument_source
-from .graph import Graph, Node
+from .graph import Graph
 from .layers.base import REQUIRED, Arg, is_default
 from .literals import literal
+from .node import Node
 from .sizes import Coded, named_by, plain, symbols_in
 from .sources import arange_source
 

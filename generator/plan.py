@@ -9,9 +9,10 @@ from msgspec import Struct, to_builtins
 
 from .figures import Figures
 from .flow import Statement
-from .graph import Graph, Node, Placeholder, Ref
+from .graph import Graph, Placeholder
 from .layers.base import BOOLEAN, INEXACT
 from .layers.tensor import TensorType
+from .node import Node, Ref
 from .trace import Trace
 
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .binding import rebind, rebind_type
 from .carried import both, equal_unless
-from .graph import Ref
+from .equality import same
+from .item_types import typed
 from .layers.tensor import TensorType
 from .names import snake_case
+from .node import Ref
 from .scope import Draft, LayerNames
-from .sizes import Size, plain, same
+from .sizes import Size, plain
 from .spec import Item, read_item
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def absent(
     if item.type == "Group":
         for place, raw in enumerate(written.get("layers") or ()):
             path = item.at("layers", place)
-            inner = walk.typed(read_item(raw, walk.context.source, path), None)
+            inner = typed(walk, read_item(raw, walk.context.source, path), None)
             reads = walk.reads(inner, None)
             absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))
         return
@@ -140,7 +142,7 @@ def absent_branches(
             absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))
             continue
         for place, raw in enumerate(layers):
-            inner = walk.typed(read_item(raw, walk.context.source, (*path, place)), None)
+            inner = typed(walk, read_item(raw, walk.context.source, (*path, place)), None)
             names = LayerNames(walk.scope, None, None)
             absent(walk, inner, condition, walk.reads(inner, None), names)
 

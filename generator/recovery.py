@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .diagnostics import NetgenError, SpecPath, printable
-from .graph import Ref
 from .hints import meant_type
 from .layers.base import no_weights
 from .names import is_identifier, snake_case
+from .node import Ref
 from .scope import Draft
 from .sizes import TooLong
 from .survey import Survey, known_types

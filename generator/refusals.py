@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .arguments import Arguments
 from .diagnostics import Diagnostic, printable
-from .graph import Ref
 from .layers.base import THIS, Refusal
 from .layers.tensor import TensorType
+from .node import Ref
 from .scope import Scope
 from .sizes import Dim
 from .spec import Item

@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from .binding import rebind, rebind_type
 from .carried import both, more_than
 from .context import INDEX
+from .equality import same
 from .expressions import code_in_text
-from .graph import Ref
 from .layers.tensor import TensorType
+from .node import Ref
 from .presence import absent
 from .scope import Draft, LayerNames
-from .sizes import Dim, Size, same, symbols_in
+from .sizes import Dim, Size, symbols_in
 from .spec import Item
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from .arguments import Arguments
 from .diagnostics import NetgenError, Unknowable, printable
-from .graph import Ref
 from .layers.base import Refusal, refuse
 from .layers.tensor import TensorType
+from .node import Ref
 from .refusals import refused
 from .scope import Draft, LayerNames, Scope
 from .shapes import apply

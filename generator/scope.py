@@ -10,12 +10,14 @@ from msgspec import Struct, field
 from .algebra import Symbol
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
-from .graph import Module, Placeholder, Ref, Use
+from .graph import Placeholder, Use
 from .hints import closest, closest_word
 from .layers.base import Layer
 from .layers.tensor import TensorType
+from .module import Module
 from .names import snake_case
 from .naming import Names
+from .node import Ref
 from .sizes import Size, symbols_in
 from .syntax import fail
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from .equality import same
 from .layers.base import (
     REQUIRED,
     THIS,
@@ -23,17 +24,7 @@ from .layers.base import (
 from .layers.broadcasting import meeting
 from .layers.tensor import TensorType
 from .literals import literal
-from .sizes import (
-    PLAIN,
-    Size,
-    is_runtime,
-    is_unknown,
-    plain,
-    same,
-    shape_text,
-    shown,
-    shown_shape,
-)
+from .sizes import PLAIN, Size, is_runtime, is_unknown, plain, shape_text, shown, shown_shape
 from .tables import Table
 
 # tensors of positions and conditions have types of their own

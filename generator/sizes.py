@@ -30,7 +30,8 @@ from .algebra import (
 Size = Union[int, "Dim"]
 
 
-def _poly(size: Size) -> Poly:
+def poly_of(size: Size) -> Poly:
+    """The sum of products that a size is."""
     if not isinstance(size, Dim):
         return constant(size)
     result = size.factors[0]
@@ -71,10 +72,10 @@ class Dim(int):
         return " * ".join(factor_text(factor) for factor in self.factors)
 
     def __add__(self, other: int) -> int:
-        return _size(int(self) + int(other), _poly(self) + _poly(other))
+        return _size(int(self) + int(other), poly_of(self) + poly_of(other))
 
     def __radd__(self, other: int) -> int:
-        return _size(int(other) + int(self), _poly(other) + _poly(self))
+        return _size(int(other) + int(self), poly_of(other) + poly_of(self))
 
     def __sub__(self, other: int) -> int:
         return self + -1 * other
@@ -86,22 +87,22 @@ class Dim(int):
         return -1 * self
 
     def __mul__(self, other: int) -> int:
-        return _size(int(self) * int(other), _poly(self) * _poly(other))
+        return _size(int(self) * int(other), poly_of(self) * poly_of(other))
 
     def __rmul__(self, other: int) -> int:
-        return _size(int(other) * int(self), _poly(other) * _poly(self))
+        return _size(int(other) * int(self), poly_of(other) * poly_of(self))
 
     def __floordiv__(self, other: int) -> int:
-        return _size(int(self) // int(other), quotient(_poly(self), _poly(other)))
+        return _size(int(self) // int(other), quotient(poly_of(self), poly_of(other)))
 
     def __rfloordiv__(self, other: int) -> int:
-        return _size(int(other) // int(self), quotient(_poly(other), _poly(self)))
+        return _size(int(other) // int(self), quotient(poly_of(other), poly_of(self)))
 
     def __mod__(self, other: int) -> int:
-        return _size(int(self) % int(other), remainder(_poly(self), _poly(other)))
+        return _size(int(self) % int(other), remainder(poly_of(self), poly_of(other)))
 
     def __rmod__(self, other: int) -> int:
-        return _size(int(other) % int(self), remainder(_poly(other), _poly(self)))
+        return _size(int(other) % int(self), remainder(poly_of(other), poly_of(self)))
 
 
 LONGEST_CODE = 6000  # characters of a size's expression
@@ -159,17 +160,6 @@ def exactly(size: Size) -> Size:
     return Dim.make(int(size), tuple(factor.exactly() for factor in size.factors))
 
 
-def smallest(left: Size, right: Size) -> Size:
-    """The smaller of two sizes; ``min(...)`` where the sizes are not plain numbers."""
-    value = min(int(left), int(right))
-    symbols = symbols_in(left) | symbols_in(right)
-    if not symbols:
-        return value
-    if same(left, right):
-        return left
-    return Dim.opaque(f"min({code(left)}, {code(right)})", value, symbols, tight=True)
-
-
 def scaled(size: Size, factor: float) -> Size:
     """``floor(size * factor)``, as `torch.nn.Upsample` rounds."""
     if isinstance(factor, int) or factor == int(factor):
@@ -178,7 +168,7 @@ def scaled(size: Size, factor: float) -> Size:
     if not symbols_in(size):
         return value
     return Dim.opaque(
-        f"int({operand(_poly(size))} * {factor!r})", value, symbols_in(size), tight=True
+        f"int({operand(poly_of(size))} * {factor!r})", value, symbols_in(size), tight=True
     )
 
 
@@ -200,7 +190,7 @@ def symbols_in(value: object) -> frozenset[Symbol]:
 
 def named_by(size: Size) -> frozenset[Symbol]:
     """The name that a size is, if it is nothing else."""
-    only = _poly(size).only_atom() if isinstance(size, Dim) else None
+    only = poly_of(size).only_atom() if isinstance(size, Dim) else None
     return only.symbols if only and only.text in {s.name for s in only.symbols} else frozenset()
 
 
@@ -224,45 +214,6 @@ def nameless(value: Any) -> Any:
 def is_unknown(value: object) -> bool:
     """Whether a value can't be known when the source is generated."""
     return any(symbol.runtime and not symbol.known for symbol in symbols_in(value))
-
-
-def surely_equal(left: Size, right: Size) -> bool | None:
-    """Whether two sizes are equal whatever their names stand for; ``None`` if it depends.
-
-    Multiples of one product differ: sizes are not 0.
-    """
-    if same(left, right):
-        return True
-    gap = _poly(left) + constant(-1) * _poly(right)
-    if gap.constant is not None:
-        return False
-    sides = (_poly(left).terms, _poly(right).terms)
-    if _never_zero(gap):
-        return False
-    alone = all(len(terms) == 1 and () not in terms for terms in sides)
-    return False if alone and sides[0].keys() == sides[1].keys() else None
-
-
-def _never_zero(gap: Poly) -> bool:
-    """Whether a sum of a copy's number, known to be 1 or more, and a number can't be 0."""
-    if not {*gap.terms} <= {("index",), ()} or ("index",) not in gap.terms:
-        return False
-    factor, atoms = gap.terms["index",]
-    root = -gap.terms.get((), (0, ()))[0] / factor
-    return root < 1 and all(symbol.known for atom in atoms for symbol in atom.symbols)
-
-
-def same(left: Size, right: Size) -> bool:
-    """Whether two sizes are equal whatever their names stand for."""
-    if int(left) != int(right):
-        return False
-    if not (symbols_in(left) or symbols_in(right)):
-        return True
-    return _factors(_poly(left)) == _factors(_poly(right))
-
-
-def _factors(poly: Poly) -> dict[tuple[str, ...], int]:
-    return {key: factor for key, (factor, _) in poly.terms.items()}
 
 
 def code(size: Size) -> str:

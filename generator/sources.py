@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .graph import Graph, Module, Node
+from .graph import Graph
 from .literals import literal, pythonic
+from .module import Module
+from .node import Node
 
 
 def source_lines(module: Module) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .graph import Graph, Node
+from .graph import Graph
+from .node import Node
 
 POOLS = ("maxpool", "avgpool", "lppool")
 

@@ -14,7 +14,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from .algebra import Symbol
-from .evaluator import Budget, Evaluator, Names
+from .budget import Budget
+from .evaluator import Evaluator, Names
 from .expressions import only_expression
 from .functions import FUNCTIONS
 from .literals import literal

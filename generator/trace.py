@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from .binding import rebind
 from .context import INDEX
-from .graph import Graph, Node, Ref
+from .graph import Graph
 from .layers.base import Args, Layer, Weight
 from .layers.tensor import TensorType
+from .node import Node, Ref
 from .shapes import outputs_of
 from .sizes import Dim, nameless, plain, symbols_in
 

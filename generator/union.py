@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from .attributes import Attributes
 from .binding import rebind
-from .carried import coded, named
+from .carried import named
 from .choose import Case, Chooser, Group, Inexpressible
-from .diagnostics import Diagnostic, NetgenError, printable
-from .graph import Graph, Module, Node
-from .layers import CATALOGUE
-from .layers.base import Arg, Layer, is_default
+from .counterparts import argument_of, counterpart, keyed, merged_order
+from .diagnostics import Diagnostic, NetgenError
+from .graph import Graph
+from .layers.base import Layer, is_default
+from .module import Module
 from .names import MODULE_NAMES, is_identifier
+from .node import Node
 from .parameters import bare
 from .sizes import Coded, plain, symbols_in
 from .source import Source
@@ -30,8 +32,8 @@ class Union(Struct):
     """The graphs of a block's uses, or of the network alone, and what they come to together.
 
     `rows` are the classes that are known already. `extras` are the arguments that no expression
-    could replace: their value in each case's terms. `keeps` are the values that ``forward``
-    needs, by attribute; `types` the parameters that name a type of layer.
+    could replace: their value in each case's terms. `attributes` are the values that ``forward``
+    needs, `types` the parameters that name a type of layer.
     """
 
     graphs: Sequence[Graph]
@@ -39,8 +41,8 @@ class Union(Struct):
     chooser: Chooser
     rows: Mapping[str, Layer]
     source: Source
+    attributes: Attributes
     extras: dict[str, dict[int, Any]] = field(default_factory=dict)
-    keeps: dict[str, Any] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
     hints: dict[str, str] = field(default_factory=dict)  # of parameters that are one of few words
 
@@ -54,10 +56,10 @@ class Union(Struct):
 
     def children(self, lists: Any, key: Any) -> tuple[Module, ...]:
         """Children of one container, each with those of the other uses in the same place."""
-        tables = [(case, _keyed(modules, key)) for case, modules in lists]
+        tables = [(case, keyed(modules, key)) for case, modules in lists]
         nameless = [{m.path: m for m in modules if key and not key(m)} for _, modules in lists]
         found = []
-        for place in _merged_order([list(table) for _, table in tables]):
+        for place in merged_order([list(table) for _, table in tables]):
             path = next(table[place].path for _, table in tables if place in table)
             group = [
                 (case, table[place] if place in table else absent[path])
@@ -91,8 +93,8 @@ class Union(Struct):
         if first.kind == "copies":
             return replace(self.copies(there), condition=condition) if first.children else None
         lists = [(case, module.children) for case, module in there]
-        keyed = (lambda m: m.name) if first.kind == "ModuleDict" else None
-        return replace(first, children=self.children(lists, keyed), condition=condition)
+        key = (lambda m: m.name) if first.kind == "ModuleDict" else None
+        return replace(first, children=self.children(lists, key), condition=condition)
 
     def copies(self, group: Modules) -> Module:
         """A loop: its count, and the one child that all copies are."""
@@ -122,7 +124,7 @@ class Union(Struct):
         row = self.common_row(first, [module for _, module in group])
         args = {}
         for place, arg in enumerate(row.args):
-            values = [(case, _argument(module, arg, place)) for case, module in group]
+            values = [(case, argument_of(module, arg, place)) for case, module in group]
             value = args[arg.name] = self.value(first, arg.name, values)
             if arg.kind.annotation.startswith("Literal") and isinstance(value, Coded):
                 self.hints |= {s.name: arg.kind.annotation for s in value.symbols}
@@ -135,10 +137,10 @@ class Union(Struct):
             return rows[0]
         shared = []
         for place, arg in enumerate(rows[0].args):
-            if all(_counterpart(row, arg, place) is not None for row in rows):
+            if all(counterpart(row, arg, place) is not None for row in rows):
                 shared.append(arg)
         for module in modules:
-            known = [_counterpart(module.row, own, at) for at, own in enumerate(shared)]
+            known = [counterpart(module.row, own, at) for at, own in enumerate(shared)]
             for arg in module.row.args if module.row else ():
                 if arg not in known and not is_default(arg, (module.args or {})[arg.name]):
                     self.refuse(first, f"can't give `{arg.name}` to all types that it may be")
@@ -167,6 +169,8 @@ class Union(Struct):
         if symbols_in(value):
             self.types |= {symbol.name for symbol in symbols_in(value)}
             return value
+        from .type_names import type_code
+
         return type_code(plain(value), self.rows)
 
     def value(self, module: Module | Node, name: str, group: Group) -> Any:
@@ -219,8 +223,9 @@ class Union(Struct):
         """A condition in which parameters that name a type are compared with types."""
         if not isinstance(value, Coded) or not {s.name for s in value.symbols} & self.types:
             return value
-        tree = _Types(self.types, self.rows).visit(ast.parse(value.code, mode="eval"))
-        return replace(value, code=ast.unparse(ast.fix_missing_locations(tree)))
+        from .type_names import with_types
+
+        return replace(value, code=with_types(value.code, self.types, self.rows))
 
     # what `forward` does
 
@@ -256,7 +261,7 @@ class Union(Struct):
         test, condition = "", None
         if any(value is not None for _, value in conditions):
             condition = self.value(first, "condition", conditions)
-            test = self.test(first, condition, modules)
+            test = self.attributes.test(first, condition)
         outputs = first.outputs
         if there[0][0].constant:
             outputs = {
@@ -271,115 +276,17 @@ class Union(Struct):
             value = self.chooser.choose(group, forward=True)
         except Inexpressible:
             value = self.extra(node, name, group)
-        return self.kept(value)
-
-    def kept(self, value: Any) -> Any:
-        """The value with constructor arguments as attributes."""
-        symbols = {s for s in symbols_in(value) if not s.runtime}
-        if not symbols:
-            return value
-        terms = {**self.cases[0].own}
-        for symbol in symbols:
-            inner = terms.get(symbol.name, value)
-            attribute = f"self.{self.keep(symbol.name, inner)}"
-            terms[symbol.name] = coded(bare(inner), attribute, symbols_in(inner))
-        return rebind(value, terms)
-
-    def keep(self, name: str, value: Any) -> str:
-        """The attribute that holds a value for ``forward``."""
-        taken = {m.name for graph in self.graphs for m in graph.modules} | MODULE_NAMES
-        attribute = name
-        while attribute in taken or (
-            attribute in self.keeps and self.keeps[attribute] is not value
-        ):
-            attribute += "_"
-            if repr(self.keeps.get(attribute)) == repr(value):
-                break
-        self.keeps[attribute] = value
-        return attribute
-
-    def test(self, node: Node, condition: Any, modules: Sequence[Module]) -> str:
-        """What ``forward`` asks before a conditional call; nothing where an identity stands in."""
-        if node.target and replaceable(node):
-            return ""
-        if node.target and "." not in node.target:
-            return f"self.{node.target} is not None"
-        if isinstance(condition, Coded) and condition.code.isidentifier():
-            return f"self.{self.keep(condition.code, condition)}"
-        for attribute, known in self.keeps.items():
-            if isinstance(known, Coded) and known.code == condition.code:
-                return f"self.{attribute}"
-        return f"self.{self.keep(f'use_{node.name}', condition)}"
+        return self.attributes.read(value)
 
 
-class _Types(ast.NodeTransformer):
-    """``activation == "ReLU"`` as ``activation is nn.ReLU``."""
-
-    def __init__(self, names: set[str], rows: Mapping[str, Layer]) -> None:
-        self.names = names
-        self.rows = rows
-
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        right = node.comparators[0]
-        word = right.value if isinstance(right, ast.Constant) else None
-        if not isinstance(node.left, ast.Name) or node.left.id not in self.names:
-            return node
-        if not isinstance(word, str):
-            return node
-        same = isinstance(node.ops[0], ast.Eq)
-        kind = ast.parse(type_code(word, self.rows).code, mode="eval").body
-        return ast.Compare(node.left, [ast.Is() if same else ast.IsNot()], [kind])
-
-
-def _counterpart(row: Layer | None, arg: Arg, place: int) -> Arg | None:
-    """The argument of another type that a call with this one means."""
-    own = row.args if row is not None else ()
-    if arg.positional and place < len(own) and own[place].positional:
-        return own[place]
-    return next((other for other in own if other.name == arg.name), None)
-
-
-def _argument(module: Module, arg: Arg, place: int) -> Any:
-    own = _counterpart(module.row, arg, place)
-    return None if own is None else (module.args or {}).get(own.name)
-
-
-def replaceable(node: Node) -> bool:
-    """Whether ``nn.Identity()`` can stand for an absent layer."""
-    one = len(node.inputs) == 1 and not node.named and len(node.outputs) == 1
-    return one and (node.otherwise is None or node.otherwise == node.inputs[0])
-
-
-def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
-    """A type of layer as source; nothing else can be one."""
-    if name not in rows and name not in CATALOGUE:
-        message = f"`{printable(name)}` is no layer type, but stands for one"
-        raise NetgenError(Diagnostic("NG202", message))
-    return Coded(name, name if name in rows else f"nn.{name}", frozenset())
-
-
-def _keyed(modules: Iterable[Module], key: Any) -> dict[Any, Module]:
-    """Modules by name, or by the place in the spec and how often it was met before."""
-    found: dict[Any, Module] = {}
-    times: dict[Any, int] = {}
-    for module in modules:
-        if key is not None:
-            if key(module):
-                found[key(module)] = module
-            continue
-        number = times.get(module.path, 0)
-        times[module.path] = number + 1
-        found[module.path, number] = module
-    return found
-
-
-def _merged_order(lists: Sequence[list[Any]]) -> list[Any]:
-    """All keys in an order that agrees with each list."""
-    order = list(sorted(lists, key=len)[-1])
-    known = set(order)
-    for keys in lists:
-        for before, key in zip([None, *keys], keys, strict=False):
-            if key not in known:
-                known.add(key)
-                order.insert(order.index(before) + 1 if before in order else 0, key)
-    return order
+def union_of(
+    graphs: Sequence[Graph],
+    cases: Sequence[Case],
+    allowed: frozenset[str],
+    rows: Mapping[str, Layer],
+    source: Source,
+) -> Union:
+    """The graphs side by side, none of them looked at yet; `allowed` names may be arguments."""
+    layers = frozenset(module.name for graph in graphs for module in graph.modules)
+    attributes = Attributes(cases[0].own, layers | MODULE_NAMES)
+    return Union(graphs, cases, Chooser(allowed), rows, source, attributes)

@@ -6,29 +6,29 @@ out here as the graph grows, by the rules of the catalogue.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-from msgspec.structs import replace
 
 from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt
 from .blocks import Body, draft_of, enter, graph_of, read_body
 from .context import Context
-from .diagnostics import NetgenError, SpecPath, Unknowable, printable
-from .graph import Module, Placeholder, Ref
+from .diagnostics import SpecPath, Unknowable
+from .graph import Placeholder
+from .item_types import typed
 from .layers.tensor import TensorType
+from .module import Module
 from .names import snake_case
 from .naming import Names, written_names
+from .node import Ref
 from .presence import conditional, pass_through
 from .recovery import recovering
 from .repeats import container, copies, note_count, repeated
 from .scope import Draft, LayerNames, Scope, to_module
-from .sizes import Size, plain, symbols_in
+from .sizes import Size, symbols_in
 from .spec import Item, read_item
-from .survey import GROUPING, check_layers, unknown_type
+from .survey import check_layers
 
 if TYPE_CHECKING:
     from .block_spec import BlockSpec
@@ -66,7 +66,7 @@ class Walk:
     def item(self, item: Item, index: Size | None) -> None:
         """Read one item: decide whether it is there, and how often."""
         self.context.count(1, item.path)
-        item = self.typed(item, index)
+        item = typed(self, item, index)
         item = listed(respelt(self.context, item), self.context.row(item.type))
         if self.lost:
             raise Unknowable
@@ -95,7 +95,9 @@ class Walk:
         elif item.type == "Reuse":
             self.reuse(item, reads, names)
         elif isinstance(item.written, dict) and "branches" in item.written:
-            self.branches(item, reads, index)
+            from .branches import branches
+
+            branches(self, item, reads, index)
         elif count is None:
             self.layer(item, reads, self.name(item, names), index)
         elif "name" in item.common and not counts(item.common["name"]):
@@ -119,39 +121,6 @@ class Walk:
         if row is not None and row.source:
             return ()
         return keys.reads(self.scope, item, self.current, index, chained=self.chain is not None)
-
-    def typed(self, item: Item, index: Size | None) -> Item:
-        """The item with its type evaluated and known."""
-        if "$" in item.type:
-            names = LayerNames(self.scope, None, index)
-            value = self.context.evaluate(item.type, names, item.path)
-            self.context.settle(value)
-            item = replace(
-                item, type=str(plain(value)), callee=value if symbols_in(value) else None
-            )
-        blocks = self.context.shared.blocks
-        known = self.context.shared.types
-        if item.type in GROUPING or item.type in blocks or item.type in known:
-            return item
-        if item.type in self.context.shared.lost_blocks:
-            raise Unknowable
-        unknown = self.context.shared.unknown
-        if item.path not in unknown:  # else it was said before: this is another copy
-            diagnostic, meant = unknown_type(self.context, item, self.spatial(item, index))
-            self.context.shared.findings.add(diagnostic)
-            slip = meant is not None and meant.lower() == item.type.lower()
-            unknown[item.path] = meant if slip else None
-        meant = unknown[item.path]
-        if meant is None:
-            raise Unknowable
-        return replace(item, type=meant)  # a mere slip: go on with what was meant
-
-    def spatial(self, item: Item, index: Size | None) -> int | None:
-        """The number of spatial dimensions of what an item reads, where it can be known."""
-        with contextlib.suppress(NetgenError):
-            x = self.first_type(self.reads(item, index))
-            return None if x is None else x.rank - 2
-        return None
 
     def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
         """The type of what an item's expressions are about."""
@@ -314,52 +283,6 @@ class Walk:
         draft = again(self, item, reads, names)
         draft.name = self.name(item, names)
         self.take(draft, item)
-
-    def branches(self, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
-        """A merge whose tensors are computed by branches, each from what the merge reads."""
-        row = self.context.row(item.type)
-        if row is None or row.variadic is None or len(reads) != 1 or self.chain is not None:
-            message = f"`{item.type}` can't have branches here"
-            help = "branches stand in a merge that reads one tensor, outside a `Sequential`"
-            self.context.error("NG210", message, item.at("branches"), key=True, help=help)
-        written = dict(item.written)
-        branches = written.pop("branches")
-        if not isinstance(branches, (list, dict)) or not branches:
-            message = "`branches` should be a list of lists of layers, or a mapping from names"
-            self.context.error("NG201", message, item.at("branches"))
-        pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
-        ends: list[Ref] = []
-        for key, layers in pairs:
-            self.current = reads
-            with recovering(self, layers, item.at("branches", key)):
-                self.branch(key, layers, item.at("branches", key), index)
-            ends += self.current
-        self.scope.used.update(ref.node for ref in (*reads, *ends))
-        merged = replace(item, written=written)
-        names = LayerNames(self.scope, self.first_type(tuple(ends)), index)
-        self.layer(merged, tuple(ends), self.name(merged, names), index)
-
-    def branch(self, key: str | int, layers: Any, path: SpecPath, index: Size | None) -> None:
-        """One branch: of a list its layers stand in the scope, of a mapping it has a name."""
-        if isinstance(key, int):
-            if not isinstance(layers, list):
-                help = "write it in brackets: `- [{...}]`"
-                self.context.error("NG201", "a branch is a list of layers", path, help=help)
-            if layers:
-                self.items(layers, path, index)
-            return
-        several = isinstance(layers, list)
-        written = {"layers": layers} if several else None
-        named = {"name": key}
-        if several:
-            item = Item("Sequential", written, named, path, inline="layers")
-        else:
-            item = read_item(layers, self.context.source, path, self.context.shared.types)
-            if "name" in item.common:
-                message = f"the name of this branch is `{printable(key)}` already"
-                self.context.error("NG205", message, item.at("name"), key=True)
-            item = replace(item, common={**item.common, **named})
-        self.item(item, index)
 
 
 def counts(name: Any) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from torch_netgen.algebra import Symbol
+from torch_netgen.budget import Budget
 from torch_netgen.carried import named
-from torch_netgen.evaluator import Budget
 from torch_netgen.expressions import evaluate_text
 from torch_netgen.sizes import Coded, Dim, plain
 from torch_netgen.syntax import ExpressionError, fail

@@ -12,7 +12,14 @@ from pathlib import Path
 from .conftest import ROOT
 
 ROOMS = {
-    "argparse": {"cli.py", "completion.py", "option_types.py", "orders.py", "verbs.py"},
+    "argparse": {
+        "cli.py",
+        "completion.py",
+        "option_types.py",
+        "orders.py",
+        "verb_arguments.py",
+        "verbs.py",
+    },
     "black": {"formatting.py"},
     "jinja2": {"render.py"},
     "lsprotocol": {"lsp/server.py"},
@@ -23,7 +30,7 @@ ROOMS = {
     "shtab": {"completion.py"},
     "torch": {"pipeline.py", "worker.py", "proofs/"},  # in the pipeline only for the types
     "watchfiles": {"watch.py"},
-    "yaml": {"source.py"},
+    "yaml": {"source.py", "yaml_nodes.py", "yaml_values.py", "yaml_writing.py"},
 }
 
 
@@ -65,7 +72,7 @@ def test_every_library_is_declared() -> None:
 def test_rooms_and_functions_stay_small() -> None:
     for path in (ROOT / "generator").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        assert text.count("\n") <= 400, path
+        assert text.count("\n") <= 300, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 assert (node.end_lineno or 0) - node.lineno < 50, (path, node.name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..sizes import Size, same, symbols_in
+from ..equality import same
+from ..sizes import Size, symbols_in
 from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
 from .tensor import TensorType
 
@@ -109,3 +110,10 @@ def meeting(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Siz
 
 def _plain_one(size: Size) -> bool:
     return size == 1 and not symbols_in(size)
+
+
+def joined(left: TensorType, right: TensorType, dtype: str) -> TensorType:
+    """The common shape of two tensors, with the batch that they have in common."""
+    shape = broadcast(left, right)
+    batch, lost = joined_batch(left, right, len(shape))
+    return TensorType(shape, dtype, batch, lost)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from ..sizes import Size
 from .base import ALL, BOOLEAN, COMPLEX, INEXACT, Arg, Args, Layer, dimension, refuse
-from .broadcasting import broadcast, common_type, joined_batch, promoted
+from .broadcasting import broadcast, common_type, joined, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
+from .products import einsum, einsum_macs, matmul, matmul_macs
 from .saved import Saved, Saves, saves_factors, saves_inputs, saves_nothing, saves_second
 from .tensor import TensorType
 
 NUMBERS = ALL - BOOLEAN
-
-
-def _joined(left: TensorType, right: TensorType, dtype: str) -> TensorType:
-    shape = broadcast(left, right)
-    batch, lost = joined_batch(left, right, len(shape))
-    return TensorType(shape, dtype, batch, lost)
 
 
 def _with_number(name: str, dtype: str, other: float, divides: bool) -> str:
@@ -46,7 +40,7 @@ def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
         dtype = common_type(x, other)
         if divides and dtype not in INEXACT:
             dtype = "float32"
-        x = _joined(x, other, dtype)
+        x = joined(x, other, dtype)
     return x
 
 
@@ -56,7 +50,7 @@ def comparison(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
         refuse(f"`{name}` compares two tensors, or one with a number, `other`", "other")
     if name not in ("Eq", "Ne") and any(y.dtype in COMPLEX for y in (x, *others)):
         refuse(f"`{name}` can't order complex numbers")
-    return _joined(x, others[0], "bool") if others else x.with_dtype("bool")
+    return joined(x, others[0], "bool") if others else x.with_dtype("bool")
 
 
 def extreme(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
@@ -64,65 +58,8 @@ def extreme(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorTyp
     for other in others:
         if x.dtype in COMPLEX or other.dtype in COMPLEX:
             refuse(f"`{name}` can't order complex numbers")
-        x = _joined(x, other, common_type(x, other))
+        x = joined(x, other, common_type(x, other))
     return x
-
-
-def matmul(a: Args, x: TensorType, y: TensorType) -> TensorType:
-    """Shape of `torch.matmul`: rows times columns, the dimensions before broadcast."""
-    if not x.rank or not y.rank:
-        refuse(f"`MatMul` needs at least one dimension in each, but reads {x} and {y}")
-    if x.dtype != y.dtype or x.dtype == "bool":
-        refuse(f"`MatMul` multiplies one type, not `{x.dtype}` with `{y.dtype}`")
-    inner = y.shape[-2] if y.rank > 1 else y.shape[-1]
-    if x.shape[-1] != inner:
-        refuse(f"{x} and {y} can't be multiplied: {x.shape[-1]} is not {inner}")
-    front = _joined(
-        TensorType(x.shape[:-2], x.dtype, _in_front(x), x.lost),
-        TensorType(y.shape[:-2], y.dtype, _in_front(y), y.lost),
-        x.dtype,
-    )
-    rows = x.shape[-2:-1] if x.rank > 1 else ()
-    columns = y.shape[-1:] if y.rank > 1 else ()
-    batch = front.batch
-    if batch is None and x.rank > 1 and x.batch == x.rank - 2:
-        batch = len(front.shape)
-    return TensorType((*front.shape, *rows, *columns), x.dtype, batch, front.lost)
-
-
-def _in_front(x: TensorType) -> int | None:
-    return x.batch if x.batch is not None and x.batch < x.rank - 2 else None
-
-
-def einsum(a: Args, *tensors: TensorType) -> TensorType:
-    """Shape of `torch.einsum`: the sizes of the letters on the right side."""
-    left, arrow, right = a.equation.replace(" ", "").partition("->")
-    terms = left.split(",")
-    letters = left.replace(",", "")
-    if not letters.isalpha() or not letters.isascii() or len(terms) != len(tensors):
-        refuse(
-            f"`equation` has {len(terms)} terms of letters for {len(tensors)} tensors", "equation"
-        )
-    if not arrow:
-        right = "".join(sorted(letter for letter in {*letters} if letters.count(letter) == 1))
-    sizes: dict[str, Size] = {}
-    for term, x in zip(terms, tensors, strict=True):
-        if len(term) != x.rank:
-            refuse(f"`{term}` names {len(term)} dimensions, but {x} has {x.rank}", "equation")
-        for letter, size in zip(term, x.shape, strict=True):
-            known = sizes.setdefault(letter, size)
-            if known != size and 1 not in (known, size):
-                refuse(f"`{letter}` is {known} and {size}", "equation")
-            sizes[letter] = size if known == 1 else known
-    if not {*right} <= {*sizes} or len({*right}) < len(right):
-        refuse(f"the right side `{right}` names each letter of the left at most once", "equation")
-    if len({x.dtype for x in tensors}) > 1:
-        refuse("`Einsum` reads tensors of one type")
-    batches = [term[x.batch] for term, x in zip(terms, tensors, strict=True) if x.batch is not None]
-    place = right.find(batches[0]) if batches and {*batches} == {batches[0]} else -1
-    lost = any(x.lost for x in tensors) or (bool(batches) and place < 0)
-    shape = tuple(sizes[letter] for letter in right)
-    return TensorType(shape, tensors[0].dtype, place if place >= 0 else None, lost)
 
 
 def concat(a: Args, *tensors: TensorType) -> TensorType:
@@ -170,8 +107,8 @@ def where(a: Args, condition: TensorType, x: TensorType, y: TensorType) -> Tenso
     """Elements of the first tensor where the condition holds, else of the second."""
     if condition.dtype != "bool":
         refuse(f"the condition must be boolean, but is `{condition.dtype}`")
-    chosen = _joined(x, y, common_type(x, y))
-    return _joined(condition, chosen, chosen.dtype)
+    chosen = joined(x, y, common_type(x, y))
+    return joined(condition, chosen, chosen.dtype)
 
 
 def masked_fill(a: Args, x: TensorType, mask: TensorType) -> TensorType:
@@ -183,24 +120,6 @@ def masked_fill(a: Args, x: TensorType, mask: TensorType) -> TensorType:
     if x.dtype not in INEXACT and isinstance(a.value, float):
         refuse(f"`value` {a.value} is no `{x.dtype}`", "value")
     return x.with_shape(x.shape)
-
-
-def _matmul_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    return int(ys[0].sample_numel * xs[0].shape[-1])
-
-
-def _einsum_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    """Every combination of letters is one multiply-add; the batch's letter does not count."""
-    terms = a.equation.replace(" ", "").partition("->")[0].split(",")
-    sizes = {
-        letter: int(size)
-        for term, x in zip(terms, xs, strict=True)
-        for place, (letter, size) in enumerate(zip(term, x.shape, strict=True))
-    }
-    batches = {term[x.batch] for term, x in zip(terms, xs, strict=True) if x.batch is not None}
-    if len(xs) < 2:
-        return 0
-    return math.prod(size for letter, size in sizes.items() if letter not in batches)
 
 
 _OTHER = Arg("other", optional(FLOAT), None)
@@ -259,7 +178,7 @@ LAYERS = (
         stem="matmul",
         rule=matmul,
         dtypes=NUMBERS,
-        macs=_matmul_macs,
+        macs=matmul_macs,
         tensors=("input", "other"),
         operation=True,
         operator="@",
@@ -271,7 +190,7 @@ LAYERS = (
         rule=einsum,
         args=(Arg("equation", TEXT, positional=True),),
         dtypes=NUMBERS,
-        macs=_einsum_macs,
+        macs=einsum_macs,
         variadic=(1, 100),
         functional="torch.einsum",
         operation=True,

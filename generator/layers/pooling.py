@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,7 +13,15 @@ from .base import BOOLEAN, FLOATS, INTS, WIDE, Arg, Args, Layer, Outputs, check_
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
 from .saved import Saved, saves_averages, saves_positions, saves_second
 from .tensor import TensorType
-from .windows import check_output, per_dimension, transposed_size, window_sizes
+from .windows import (
+    check_kernel,
+    check_output,
+    check_pool,
+    per_dimension,
+    pool_sizes,
+    stride_of,
+    transposed_size,
+)
 
 
 def _with_indices(a: Args, n: int, x: TensorType, spatial: Sequence[Size]) -> Outputs:
@@ -25,48 +32,12 @@ def _with_indices(a: Args, n: int, x: TensorType, spatial: Sequence[Size]) -> Ou
     return {"output": output, "indices": replace(output, dtype="int64", bound=bound)}
 
 
-def _check_pool(n: int, a: Args, padding: Any, dilation: Any) -> None:
-    """Refuse windows that torch refuses; padding may be half a window at most."""
-    kernels, strides = per_dimension(a.kernel_size, n), per_dimension(_stride(a), n)
-    for name, sizes in (("kernel_size", kernels), ("stride", strides), ("dilation", dilation)):
-        if min(sizes) < 1:
-            refuse(f"`{name}` must be 1 or more", name)
-    for pad, kernel in zip(padding, kernels, strict=True):
-        most = kernel // 2
-        if not 0 <= pad <= most:
-            refuse(f"`padding` is {pad}, but must lie from 0 to half a window: {most}", "padding")
-
-
-def _check_kernel(n: int, a: Args, x: TensorType) -> None:
-    """Refuse a 3-d kernel larger than the bare input: there torch's averages want it whole."""
-    for kernel, size in zip(per_dimension(a.kernel_size, n), x.shape[-n:], strict=True):
-        if n == 3 and kernel > size:
-            message = f"a kernel of {kernel} is larger than the input of {size}"
-            help = f"the largest kernel that fits is {min(map(int, x.shape[-n:]))}"
-            refuse(message, "kernel_size", help)
-
-
-def _stride(a: Args) -> Any:
-    return a.kernel_size if a.stride is None else a.stride
-
-
-def _windows(
-    n: int, a: Args, x: TensorType, padding: Sequence[Size], dilation: Sequence[Size]
-) -> tuple[Size, ...]:
-    kernels, strides = per_dimension(a.kernel_size, n), per_dimension(_stride(a), n)
-    both = [2 * side for side in padding]
-    axes = [*zip(x.shape[-n:], kernels, strides, both, dilation, strict=True)]
-    pads = "padding" in vars(a)  # power pools know none
-    limit = (lambda kernel: kernel // 2) if pads else (lambda kernel: 0)
-    return tuple(window_sizes(axes, limit, ceil=a.ceil_mode))
-
-
 def max_pool(n: int, a: Args, x: TensorType) -> Outputs:
     """Shape of `torch.nn.MaxPool*d` (under "Shape" in its documentation)."""
     check_rank(f"MaxPool{n}d", x, n + 2, n + 1)
     padding, dilation = per_dimension(a.padding, n), per_dimension(a.dilation, n)
-    _check_pool(n, a, padding, dilation)
-    return _with_indices(a, n, x, _windows(n, a, x, padding, dilation))
+    check_pool(n, a, padding, dilation)
+    return _with_indices(a, n, x, pool_sizes(n, a, x, padding, dilation))
 
 
 def avg_pool(n: int, a: Args, x: TensorType) -> TensorType:
@@ -75,9 +46,9 @@ def avg_pool(n: int, a: Args, x: TensorType) -> TensorType:
     if n > 1 and a.divisor_override == 0:
         refuse("`divisor_override` must not be 0", "divisor_override")
     padding, dilation = per_dimension(a.padding, n), (1,) * n
-    _check_pool(n, a, padding, dilation)
-    _check_kernel(n, a, x)
-    return x.with_shape((*x.shape[:-n], *_windows(n, a, x, padding, dilation)))
+    check_pool(n, a, padding, dilation)
+    check_kernel(n, a, x)
+    return x.with_shape((*x.shape[:-n], *pool_sizes(n, a, x, padding, dilation)))
 
 
 def lp_pool(n: int, a: Args, x: TensorType) -> TensorType:
@@ -85,10 +56,10 @@ def lp_pool(n: int, a: Args, x: TensorType) -> TensorType:
     check_rank(f"LPPool{n}d", x, n + 2, n + 1)
     if a.norm_type == 0:
         refuse("`norm_type` must not be 0", "norm_type")
-    _check_pool(n, a, (0,) * n, (1,) * n)
-    _check_kernel(n, a, x)
+    check_pool(n, a, (0,) * n, (1,) * n)
+    check_kernel(n, a, x)
     dtype = x.dtype if x.dtype in FLOATS else "float32"
-    spatial = _windows(n, a, x, (0,) * n, (1,) * n)
+    spatial = pool_sizes(n, a, x, (0,) * n, (1,) * n)
     return x.with_shape((*x.shape[:-n], *spatial)).with_dtype(dtype)
 
 
@@ -133,7 +104,7 @@ def max_unpool(n: int, a: Args, x: TensorType, indices: TensorType) -> TensorTyp
     """Shape of `torch.nn.MaxUnpool*d` (under "Shape" in its documentation)."""
     check_rank(f"MaxUnpool{n}d", x, n + 2, n + 1)
     kernels, strides, padding = (
-        per_dimension(value, n) for value in (a.kernel_size, _stride(a), a.padding)
+        per_dimension(value, n) for value in (a.kernel_size, stride_of(a), a.padding)
     )
     if n == 3 and min(strides) < 1:
         refuse("`stride` must be 1 or more", "stride")

@@ -11,8 +11,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..sizes import Size, shown, smallest
-from .base import refuse
+from ..equality import smallest
+from ..sizes import Size, shown
+from .base import Args, refuse
 from .tensor import TensorType
 
 
@@ -144,3 +145,44 @@ def check_output(spatial: Sequence[Size], x: TensorType) -> None:
     if min(spatial) < 1:
         sizes = " x ".join(shown(size) for size in spatial)
         refuse(f"the output would be of size {sizes}: nothing is left of {x}")
+
+
+# the windows of pools
+
+
+def check_pool(n: int, a: Args, padding: Any, dilation: Any) -> None:
+    """Refuse windows that torch refuses; padding may be half a window at most."""
+    kernels, strides = per_dimension(a.kernel_size, n), per_dimension(stride_of(a), n)
+    for name, sizes in (("kernel_size", kernels), ("stride", strides), ("dilation", dilation)):
+        if min(sizes) < 1:
+            refuse(f"`{name}` must be 1 or more", name)
+    for pad, kernel in zip(padding, kernels, strict=True):
+        most = kernel // 2
+        if not 0 <= pad <= most:
+            refuse(f"`padding` is {pad}, but must lie from 0 to half a window: {most}", "padding")
+
+
+def check_kernel(n: int, a: Args, x: TensorType) -> None:
+    """Refuse a 3-d kernel larger than the bare input: there torch's averages want it whole."""
+    for kernel, size in zip(per_dimension(a.kernel_size, n), x.shape[-n:], strict=True):
+        if n == 3 and kernel > size:
+            message = f"a kernel of {kernel} is larger than the input of {size}"
+            help = f"the largest kernel that fits is {min(map(int, x.shape[-n:]))}"
+            refuse(message, "kernel_size", help)
+
+
+def stride_of(a: Args) -> Any:
+    """The stride that is written; without one windows stand side by side."""
+    return a.kernel_size if a.stride is None else a.stride
+
+
+def pool_sizes(
+    n: int, a: Args, x: TensorType, padding: Sequence[Size], dilation: Sequence[Size]
+) -> tuple[Size, ...]:
+    """The number of windows in each dimension."""
+    kernels, strides = per_dimension(a.kernel_size, n), per_dimension(stride_of(a), n)
+    both = [2 * side for side in padding]
+    axes = [*zip(x.shape[-n:], kernels, strides, both, dilation, strict=True)]
+    pads = "padding" in vars(a)  # power pools know none
+    limit = (lambda kernel: kernel // 2) if pads else (lambda kernel: 0)
+    return tuple(window_sizes(axes, limit, ceil=a.ceil_mode))

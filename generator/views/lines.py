@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from ..flow import forward_statements
-from ..graph import Graph, Node
+from ..graph import Graph
+from ..node import Node
 from ..prediction import Prediction
 from ..trace import Call, Trace, blocks_around
 

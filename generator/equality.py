@@ -1,0 +1,56 @@
+"""Which sizes are equal, or the smaller one, whatever their names stand for."""
+
+from __future__ import annotations
+
+from .algebra import Poly, constant
+from .sizes import Dim, Size, code, poly_of, symbols_in
+
+
+def surely_equal(left: Size, right: Size) -> bool | None:
+    """Whether two sizes are equal whatever their names stand for; ``None`` if it depends.
+
+    Multiples of one product differ: sizes are not 0.
+    """
+    if same(left, right):
+        return True
+    gap = poly_of(left) + constant(-1) * poly_of(right)
+    if gap.constant is not None:
+        return False
+    sides = (poly_of(left).terms, poly_of(right).terms)
+    if _never_zero(gap):
+        return False
+    alone = all(len(terms) == 1 and () not in terms for terms in sides)
+    return False if alone and sides[0].keys() == sides[1].keys() else None
+
+
+def _never_zero(gap: Poly) -> bool:
+    """Whether a sum of a copy's number, known to be 1 or more, and a number can't be 0."""
+    if not {*gap.terms} <= {("index",), ()} or ("index",) not in gap.terms:
+        return False
+    factor, atoms = gap.terms["index",]
+    root = -gap.terms.get((), (0, ()))[0] / factor
+    return root < 1 and all(symbol.known for atom in atoms for symbol in atom.symbols)
+
+
+def same(left: Size, right: Size) -> bool:
+    """Whether two sizes are equal whatever their names stand for."""
+    if int(left) != int(right):
+        return False
+    if not (symbols_in(left) or symbols_in(right)):
+        return True
+    return _factors(poly_of(left)) == _factors(poly_of(right))
+
+
+def _factors(poly: Poly) -> dict[tuple[str, ...], int]:
+    return {key: factor for key, (factor, _) in poly.terms.items()}
+
+
+def smallest(left: Size, right: Size) -> Size:
+    """The smaller of two sizes; ``min(...)`` where the sizes are not plain numbers."""
+    value = min(int(left), int(right))
+    symbols = symbols_in(left) | symbols_in(right)
+    if not symbols:
+        return value
+    if same(left, right):
+        return left
+    return Dim.opaque(f"min({code(left)}, {code(right)})", value, symbols, tight=True)
