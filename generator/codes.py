@@ -181,8 +181,9 @@ CODES = {
         "installed? `--no-smoke` builds without a run.",
     ),
     "NG403": Code(
-        "the device is not there",
-        "Take another `--device`; `auto` is the best that is there.",
+        "the device is not there, or can't run this network",
+        "Take another `--device`; `auto` is the best that is there and can run it. GPUs lack some "
+        "element types, and some operations on others.",
     ),
     "NG404": Code(
         "the network is too large for this machine",

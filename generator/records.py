@@ -27,8 +27,8 @@ def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
 
 
 def record_key(inputs: str, name: str, output: str, demand: str) -> str:
-    """The name of the record of what was shown on one `demand`."""
-    parts = [inputs, name, output, demand, _torch(), _own()]
+    """The name of the record of what was shown on one `demand`, with the devices of now."""
+    parts = [inputs, name, output, demand, _torch(), _devices(), _own()]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -106,6 +106,12 @@ def _torch() -> str:
         return "none"
     version = Path(found.origin).with_name("version.py")
     return version.read_text(encoding="utf-8") if version.is_file() else found.origin
+
+
+def _devices() -> str:
+    """The GPUs that can be seen without torch: a home may be shared by machines."""
+    there = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
+    return repr([there, Path("/dev/dxg").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")])
 
 
 def _own() -> str:

@@ -245,8 +245,9 @@ def _refuted(
     """What a run came to that did not show what it should have shown."""
     text, code, level = failure["finding"], failure["code"], failure["level"]
     where = locate(failure["where"])
-    if device is None:
-        return Diagnostic(code, text, where)
+    if code == "NG403":
+        help = None if device is None else "`--device cpu` runs what any can"
+        return Diagnostic(code, text, where, tuple(failure["notes"]), help)
     if code == "NG404":
         message = f"`{plan.class_name}` does not fit into the memory of {device}"
         allowed = [] if most is None else [f"`--max-memory` allows {shown(most)}, torch included"]

@@ -22,6 +22,16 @@ import torch
 
 from .levels import DEFAULT_LEVELS
 from .proofs import custom, exchange
+from .proofs.arithmetic import compute_exactly
+from .proofs.devices import (
+    MissingDevice,
+    check_usable,
+    find_devices,
+    is_lacking,
+    is_lost,
+    is_out_of_memory,
+    leave,
+)
 from .proofs.distributed import ddp, fsdp
 from .proofs.evaluation import evaluate, forward
 from .proofs.gradients import backward
@@ -49,10 +59,6 @@ PROOFS: Mapping[str, Callable[[Subject], str]] = {
 Task = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-class MissingDevice(Exception):
-    """The wanted device is not there."""
-
-
 def main(most_memory: int | None = None, folder: str = "") -> None:
     """Answer requests until standard input ends.
 
@@ -64,16 +70,15 @@ def main(most_memory: int | None = None, folder: str = "") -> None:
     if folder:
         sys.path.append(folder)
     torch.set_num_threads(1)
-    # outputs are held against each other: short cuts of a GPU's arithmetic are for timing only
-    torch.backends.cudnn.allow_tf32 = False
+    compute_exactly()
     end_with_parent()
     warnings.simplefilter("ignore")
+    greeting = {"torch": torch.__version__, "device": find_devices("auto")[0]}
     if most_memory is not None:
         limit_memory(most_memory)
     # what the network prints must not be taken for an answer
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    greeting = {"torch": torch.__version__, "device": find_devices("auto")[0]}
     print(json.dumps(greeting), file=answers, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
@@ -111,45 +116,44 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         devices = find_devices(request["device"])
     except MissingDevice as missing:
-        failure = {**_finding(str(missing), "NG403"), "level": None}
-        return {"ok": False, "device": None, "failures": [failure]}
+        return {"ok": False, "device": None, "failures": [_failure(missing, None, "")]}
     for device in devices:
         found = prove(request, device)
+        leave(device)
+        if request["device"] == "auto" and not found["ok"]:
+            found = _on_cpu(request, found)
         if not found["ok"]:
             return found
         proofs.append(found)
     return {"ok": True, "proofs": proofs}
 
 
-def find_devices(wanted: str) -> list[str]:
-    """The devices to run on; ``auto`` is the best that is there, ``all`` is each."""
-    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    mps = ["mps"] if torch.backends.mps.is_available() else []
-    if wanted == "all":
-        return ["cpu", *cuda, *mps]
-    if wanted == "auto":
-        return ["cuda"] if cuda else (mps or ["cpu"])
-    there = ["cpu", "meta", *(["cuda"] if cuda else []), *cuda, *mps]
-    if wanted not in there:
-        known = ", ".join(f"`{name}`" for name in there)
-        raise MissingDevice(f"the device `{wanted}` is not there; {known} are")
-    return [wanted]
+def _on_cpu(request: Mapping[str, Any], failed: dict[str, Any]) -> dict[str, Any]:
+    """What the CPU shows of a network that the best device can't run; of others what failed."""
+    lacking = failed["failures"][0]
+    if lacking["code"] != "NG403":
+        return failed
+    found = prove(request, "cpu")
+    if found["ok"]:
+        found["notes"].append(lacking["finding"])
+    return found
 
 
 def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
     """Instantiate on a device, show level after level, and measure if that is asked for."""
     begun = time.perf_counter()
     try:
+        check_usable(device)
         subject = subject_of(request, device)
     except Exception as error:
-        return {"ok": False, "device": device, "failures": [_failure(error, None)]}
+        return {"ok": False, "device": device, "failures": [_failure(error, None, device)]}
     shown, failures = _show(subject, ["forward"] if device == "meta" else request["levels"])
     speed = None
     if request["timed"] and not failures:
         try:
             speed = measure(subject)
         except Exception as error:  # memory that was enough for a run may not be for this
-            failures.append(_failure(error, None))
+            failures.append(_failure(error, None, device))
     if failures:
         return {"ok": False, "device": device, "failures": failures}
     seconds = time.perf_counter() - begun
@@ -169,24 +173,30 @@ def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
         try:
             found = PROOFS[level](subject)
         except Exception as error:
-            failures.append(_failure(error, level))
-            if level in DEFAULT_LEVELS:
-                break  # there is no network to show more of
+            failures.append(_failure(error, level, subject.device))
+            if level in DEFAULT_LEVELS or is_lost(subject.device):
+                break  # there is nothing to show more of, or nowhere to show it
             continue
         shown.append({"level": level, "seconds": time.perf_counter() - start, "found": found})
     return shown, failures
 
 
-def _failure(error: Exception, level: str | None) -> dict[str, Any]:
+def _failure(error: Exception, level: str | None, device: str) -> dict[str, Any]:
     """What went wrong in a level, or before the first one."""
     asked = level is not None and level not in DEFAULT_LEVELS
     if isinstance(error, Disproof):
         code = "NG407" if asked and error.code == "NG401" else error.code
         found = _finding(str(error), code, error.where)
-    elif _is_out_of_memory(error):
+    elif isinstance(error, MissingDevice):
+        found = _finding(str(error), "NG403")
+    elif is_out_of_memory(error):
         found = _finding(_lines(error)[0][:300], "NG404")
+    elif asked:
+        found = _raised(error, "NG407", "it")
+    elif is_lacking(error, device):
+        found = _raised(error, "NG403", f"`{device}` can't run the network, which")
     else:
-        found = _raised(error, "NG407" if asked else "NG401")
+        found = _raised(error, "NG401", "the network")
     return {**found, "level": level}
 
 
@@ -194,7 +204,7 @@ def _finding(text: str, code: str, where: str = "", notes: Sequence[str] = ()) -
     return {"finding": text, "code": code, "where": where, "notes": list(notes)}
 
 
-def _raised(error: Exception, code: str) -> dict[str, Any]:
+def _raised(error: Exception, code: str, who: str) -> dict[str, Any]:
     """What an error of torch's says, the line of the source that it came from, and its cause."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.line for frame in frames if frame.filename == FILE and frame.line]
@@ -205,7 +215,6 @@ def _raised(error: Exception, code: str) -> dict[str, Any]:
     if error.__cause__ is not None:
         cause = type(error.__cause__).__name__
         notes.append(f"its cause: {cause}: {_lines(error.__cause__)[0][:300]}")
-    who = "it" if code == "NG407" else "the network"
     text = f"{who} raised {type(error).__name__}: {first[:500]}{place}"
     return _finding(text, code, "", notes)
 
@@ -214,13 +223,6 @@ def _lines(error: BaseException) -> list[str]:
     """The lines of an error's text that say something, without colours."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     return [line.strip() for line in text.split("\n") if line.strip()] or ["(no text)"]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an error is one of memory; some devices, and the system, tell only in words."""
-    known = (MemoryError, torch.OutOfMemoryError)
-    words = ("can't allocate memory", "out of memory")
-    return isinstance(error, known) or any(text in str(error) for text in words)
 
 
 TASKS: Mapping[str, Task] = {

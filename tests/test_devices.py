@@ -28,6 +28,18 @@ rank.shard(network, rank.init_device_mesh("cpu", (1,)))
 print(network(torch.ones(2, 3)).device)
 """
 
+LACKING = """\
+import json, pathlib, sys
+from tests.accelerator import DEVICE, MISSING, install, request
+from torch_netgen import worker
+install()
+MISSING.add(sys.argv[2])
+worker.find_devices = lambda wanted: [DEVICE]
+asked = request(pathlib.Path(sys.argv[1]), ["forward", "backward", "eval"])
+for device in ("auto", DEVICE):
+    print(json.dumps(worker.answer({**asked, "device": device})))
+"""
+
 
 def run(*words: object) -> str:
     command = [sys.executable, *map(str, words)]
@@ -83,3 +95,22 @@ def test_a_source_that_names_no_device_is_disproved() -> None:
 
 def test_fsdp_stays_on_the_cpu_where_it_is_wanted(tmp_path: Path) -> None:
     assert run("-c", SHARD, tmp_path / "meeting").split() == ["cpu"]
+
+
+@pytest.mark.parametrize("missing", ["aten::addmm", "aten::add.Tensor"])
+def test_what_the_best_device_lacks_is_shown_on_the_cpu(missing: str) -> None:
+    """One operation of the network, and one without which nothing can be done there."""
+    lines = run("-c", LACKING, LENET, missing.partition(".")[0]).splitlines()
+    best, named = map(json.loads, lines)
+    (proof,) = best["proofs"]
+    (failure,) = named["failures"]
+    assert proof["device"] == "cpu"
+    assert len(proof["levels"]) == 3
+    assert failure["code"] == "NG403"
+    assert failure["finding"] in proof["notes"]
+    expected = {
+        "aten::addmm": "`acc:0` can't run the network, which raised NotImplementedError: "
+        "aten::addmm is not there on acc:0, in `x = self.fc1(x)  # (N, 400) -> (N, 120)`",
+        "aten::add.Tensor": "the device `acc:0` can't be used: aten::add is not there on acc:0",
+    }
+    assert failure["finding"] == expected[missing]

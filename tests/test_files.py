@@ -184,6 +184,8 @@ def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) 
     assert fresh(*cpu)
     (tmp_path / "lenet.py").unlink()
     assert not fresh(*cpu)
+    cache["CUDA_VISIBLE_DEVICES"] = "7"  # another machine, as far as one can tell
+    assert not fresh(*cpu)
     for record in (tmp_path / "cache").rglob("*.json"):
         record.write_text("[1, 2")
     assert not fresh(*cpu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from torch_netgen.smoke import Worker
 from torch_netgen.source import parse, read
 
 from .conftest import CONFIGS, ROOT
+from .test_cli import netgen
 
-there = torch.cuda.is_available()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of a driver that is too old for torch
+    there = torch.cuda.is_available()
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not there, reason="there is no CUDA device on this machine"),
@@ -49,7 +53,7 @@ def test_after_a_failure_the_next_spec_is_run_all_the_same(worker: Worker) -> No
     source = read(ROOT / "configs" / "lenet.yaml")
     found = check_source(source, {})
     text = build_source(source, {}, None).source
-    wrong = text.replace("return x", "return x[torch.full((2,), 99, device=x.device)]")
+    wrong = text.replace("return x", "return x[torch.full((len(x),), 99, device=x.device)]")
     with pytest.raises(NetgenError):
         worker.prove(wrong, found.plan, Demand("cuda"))
     assert build_source(source, {}, worker, Demand("cuda")).proofs
@@ -67,3 +71,29 @@ def test_what_does_not_fit_is_one_diagnostic_with_its_size(worker: Worker) -> No
     spec = f"name: Net\ninput: [1, 1, 1]\nlayers:\n  - ConstantPad2d: {pad}\n"
     with pytest.raises(NetgenError, match="NG404"):
         build_source(parse(spec, "net.yaml"), {}, worker, Demand("cuda"))
+
+
+def test_a_peak_is_that_of_the_tensors(worker: Worker) -> None:
+    """On both devices: weights of 64 MiB, with as much for their gradients in training."""
+    spec = "name: Net\ninput: [4096]\nlayers:\n  - Linear: {out_features: 4096, bias: false}\n"
+    demand = Demand("all", timed=True)
+    proofs = build_source(parse(spec, "net.yaml"), {}, worker, demand).proofs
+    assert len(proofs) > 1
+    for proof in proofs:
+        assert proof.speed is not None
+        for key, times in (("forward", 1), ("forward_backward", 2)):
+            peak = proof.speed[key]["peak_memory"]
+            assert times * 2**26 <= peak < times * 2**26 + 2**25, proof.device
+
+
+def test_recurrence_is_measured_and_half_as_precise(worker: Worker) -> None:
+    source = read(ROOT / "configs" / "lstm_tagger.yaml")
+    demand = Demand("cuda", levels=("forward", "learn", "dtype"), timed=True)
+    (proof,) = build_source(source, {}, worker, demand).proofs
+    assert proof.speed is not None
+
+
+def test_two_at_a_time_share_a_device(tmp_path: Path) -> None:
+    run = netgen("build", *CONFIGS[:4], "-j", "2", "--device", "cuda", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("smoke-run on cuda: passed") == 4

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,8 @@ from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
 from torch_netgen.plan import Plan
 from torch_netgen.prediction import predict
+from torch_netgen.proofs.subject import subject_of
+from torch_netgen.proofs.watch import observe
 from torch_netgen.smoke import Worker
 from torch_netgen.source import parse
 from torch_netgen.spec import read_document
@@ -158,3 +162,20 @@ def test_networks_without_gradients_say_so(worker: Worker) -> None:
     source = parse("name: Net\ninput: [4]\nlayers: [ReLU]", "spec.yaml")
     (proof,) = build_source(source, {}, worker, CPU).proofs
     assert proof.notes == ("no parameters, so no gradients",)
+
+
+def test_a_watched_run_holds_on_to_nothing() -> None:
+    """Not even for as long as it takes until garbage is looked for, which a GPU can't wait for."""
+    source, plan = planned()
+    demand = {"source": source, "plan": plan.request(), "seed": 0, "levels": ["forward"]}
+    subject = subject_of(demand, "cpu")
+    outputs: list[weakref.ref[Any]] = []
+    for module in subject.network.children():
+        module.register_forward_hook(lambda _, inputs, output: outputs.append(weakref.ref(output)))
+    gc.disable()
+    try:
+        observe(subject, 0)
+        assert outputs
+        assert not [there for output in outputs if (there := output()) is not None]
+    finally:
+        gc.enable()

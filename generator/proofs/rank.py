@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from .arithmetic import compute_exactly
 from .distributed import WORLD, step, weights_after
 from .parent import end_with_parent
 from .subject import Disproof, load, samples
@@ -41,6 +42,7 @@ def main(folder: str) -> None:
 def take_part(folder: Path, rank: int) -> float:
     """The step of this rank with its shard of the batch; the largest difference found."""
     torch.set_num_threads(1)
+    compute_exactly()
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     device = f"cuda:{rank}" if request["gpus"] else "cpu"
     if request["gpus"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 import weakref
@@ -14,6 +15,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from .arithmetic import as_usual
 from .gradients import differentiate
 from .subject import Subject, differentiable
 
@@ -24,7 +26,6 @@ SECONDS = 1.0  # after so long no more are timed than the fewest
 def measure(subject: Subject) -> dict[str, Any]:
     """Times in seconds and peak memory in bytes of forward, and of forward with backward."""
     network, inputs = subject.twin(), subject.inputs(0)
-    torch.backends.cudnn.allow_tf32 = True  # as it is for who does not say otherwise
 
     def forward() -> None:
         with torch.no_grad():
@@ -38,10 +39,10 @@ def measure(subject: Subject) -> dict[str, Any]:
 
     found: dict[str, Any] = {"batch": _batch(subject), "name": device_name(subject.device)}
     found["threads"] = torch.get_num_threads() if subject.device == "cpu" else None
-    found["forward"] = _measured(forward, network, subject.device)
-    network.train()
-    found["forward_backward"] = _measured(step, network, subject.device)
-    torch.backends.cudnn.allow_tf32 = False
+    with as_usual():
+        found["forward"] = _measured(forward, network, subject.device)
+        network.train()
+        found["forward_backward"] = _measured(step, network, subject.device)
     return found
 
 
@@ -80,6 +81,7 @@ def _peak(action: Callable[[], None], network: nn.Module, device: str) -> int | 
     weights = {w.untyped_storage() for w in (*network.parameters(), *network.buffers())}
     held = sum(storage.nbytes() for storage in weights)
     if device.startswith("cuda"):
+        gc.collect()  # what goes in the midst of it would be missing in the end
         before = torch.cuda.memory_allocated(device)  # of what is on trial, too, and its inputs
         torch.cuda.reset_peak_memory_stats(device)
         action()

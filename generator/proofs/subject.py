@@ -53,7 +53,8 @@ class Subject(Struct):
 
     def twin(self) -> nn.Module:
         """A copy of the network in evaluation mode."""
-        return copy.deepcopy(self.network).eval()
+        # moved, a copy has its recurrent weights side by side again, as a GPU wants them
+        return copy.deepcopy(self.network).to(self.device).eval()
 
     def inputs(self, run: int) -> list[torch.Tensor]:
         """Random inputs for a run, the same ones each time."""

@@ -97,7 +97,9 @@ def _watch(
         before = state.get(frame)
         if before is not None and (event == "return" or current != before):
             look(frame, before)
-        if current is not None:
+        if event == "return":
+            state.pop(frame, None)  # it leads back to us, and would keep all that it holds
+        elif current is not None:
             state[frame] = current
         return lines
 
