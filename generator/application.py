@@ -62,6 +62,7 @@ def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:
     for arg in (*row.args, *row.options):
         value = applied.args[arg.name]
         decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
+        decides = decides or (arg.kind.zero and value == 0)
         if row.name == "Slice" and arg.name != "dim" and isinstance(value, int) and value < 0:
             decides = False  # counted from the end a bound is a sum, not a choice
         if row.operation and decides:

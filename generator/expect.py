@@ -12,6 +12,7 @@ from msgspec import Struct
 from .budget import Budget
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
 from .expressions import PlainNames, evaluate_text, has_expression
+from .figures import Figures
 from .graph import Graph
 from .hints import closest
 from .layers.tensor import TensorType
@@ -31,10 +32,10 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-def check_expected(reading: Reading, graph: Graph) -> None:
+def check_expected(reading: Reading, graph: Graph, figures: Figures) -> None:
     """Refuse a network that is not what its spec expects."""
     expected = reading.document.expect
-    findings, check = Findings(), _Check(reading, graph)
+    findings, check = Findings(), _Check(reading, graph, figures)
     for key, wanted in expected.items():
         with findings.collecting():
             if key == "output":
@@ -53,6 +54,7 @@ def check_expected(reading: Reading, graph: Graph) -> None:
 class _Check(Struct, frozen=True):
     reading: Reading
     graph: Graph
+    figures: Figures
 
     def refuse(
         self, code: str, message: str, path: SpecPath, help: str | None = None, *, key: bool = False
@@ -71,7 +73,7 @@ class _Check(Struct, frozen=True):
 
     def figure(self, key: str, written: Any) -> None:
         """A number, or a bound."""
-        found = self.graph.parameter_count if key == "parameters" else self.graph.macs
+        found = self.figures.parameters if key == "parameters" else self.figures.macs
         wanted = self.value(written, (key,))
         whole = isinstance(wanted, int) and not isinstance(wanted, bool)
         match = BOUND.fullmatch(str(wanted)) if whole or isinstance(wanted, str) else None

@@ -17,6 +17,7 @@ from .graph import Graph
 from .layers.base import INEXACT, Weight, parameter_count
 from .layers.saved import Saved
 from .layers.tensor import TensorType
+from .macs import macs
 from .table import Row
 from .trace import Call, Trace
 
@@ -71,11 +72,12 @@ def figures(graph: Graph, trace: Trace) -> Figures:
     """What a run takes, worked out from its types."""
     lives = _Lives(trace)
     kept = lives.kept()
-    calls = tuple(_costs(trace, lives, kept))
+    own = macs(graph, trace)
+    calls = tuple(_costs(trace, own, lives, kept))
     rows = tuple(_rows(graph, trace, calls))
     memory = _memory(graph, trace, lives, kept)
     overwritten = tuple(_overwritten(trace, lives))
-    return Figures(rows, calls, graph.parameter_count, graph.macs, memory, overwritten)
+    return Figures(rows, calls, graph.parameter_count, sum(own), memory, overwritten)
 
 
 def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
@@ -92,10 +94,12 @@ def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) ->
     )
 
 
-def _costs(trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Iterator[Cost]:
+def _costs(
+    trace: Trace, macs: Sequence[int], lives: _Lives, kept: Sequence[_Kept]
+) -> Iterator[Cost]:
     """The cost of each call, all that stands in it included."""
     own = [
-        (_new_parameters(trace, number), _macs(call), lives.bytes(kept[number]))
+        (_new_parameters(trace, number), macs[number], lives.bytes(kept[number]))
         for number, call in enumerate(trace.calls)
     ]
     sums = [list(accumulate(column, initial=0)) for column in zip(*own, strict=True)]
@@ -246,10 +250,3 @@ def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
                 activations = sum(type_.numel for type_ in outputs)
                 head = (leaf.name, leaf.row.name, leaf.output.text)
                 yield Row(*head, cost.parameters, cost.macs, activations, cost.kept)
-
-
-def _macs(call: Call) -> int:
-    """The multiply-adds for one sample."""
-    if call.layer is None:
-        return 0
-    return call.layer.macs(call.a, call.inputs, list(call.outputs.values()))

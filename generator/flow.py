@@ -162,8 +162,9 @@ def _loop(
     child = next(iter(node.calls()), node)
     masks = [f"{key}={variables.names[ref]}" for key, ref in child.named]
     call = f"{each}({', '.join([name, *reads[1:], *masks])})"
-    others = ", _" * (len(child.outputs) - 1)
-    return before, f"for {each} in {iterated(graph, node.target)}:\n    {name}{others} = {call}"
+    first = next(iter(child.outputs))
+    given = _left(child, {port: name if port == first else "_" for port in child.outputs})
+    return before, f"for {each} in {iterated(graph, node.target)}:\n    {given} = {call}"
 
 
 def _is_held(node: Node) -> bool:

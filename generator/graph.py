@@ -154,27 +154,6 @@ class Graph(Struct, frozen=True, dict=True):
         again = {name for name, _ in self.ties}
         return parameter_count([w for w in self.weights if w.name not in again])
 
-    @cached_property
-    def macs(self) -> int:
-        """The multiply-adds for one sample: convolutions, linear and recurrent layers, matrix
-        products and attention, at the sample sizes."""
-        return sum(
-            _macs(node, [self.type_of(ref) for ref in node.inputs])
-            for node in (self.nodes[place] for place in self.live())
-        )
-
-
-def _macs(node: Node, inputs: list[TensorType]) -> int:
-    if node.use is not None:
-        return node.use.graph.macs
-    if node.row is not None:
-        return node.row.macs(node.a, inputs, list(node.outputs.values()))
-    total = 0
-    for child in node.calls() if node.body else ():
-        total += _macs(child, inputs)
-        inputs = [child.output, *inputs[1:]]
-    return total
-
 
 class Use(Struct, eq=False):
     """A use of a block: its body read with one user's arguments and inputs.

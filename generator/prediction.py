@@ -101,7 +101,7 @@ def check_source(
     if reading.document.expect:
         from .expect import check_expected
 
-        check_expected(reading, found.graph)
+        check_expected(reading, found.graph, found.figures)
     doubts = [*advice(reading, found.graph), *_overwritten(reading, found.figures)]
     warnings = tuple(in_file_order(doubts))
     if strict and warnings:

@@ -39,7 +39,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_layers_macs_are_the_networks(path: Path) -> None:
     result = build(path, smoke=False)
-    assert sum(row.macs for row in result.shapes) == result.graph.macs
+    assert sum(row.macs for row in result.shapes) == result.figures.macs
     assert sum(row.parameters for row in result.shapes) >= result.parameter_count
 
 
@@ -51,5 +51,37 @@ def test_macs_are_half_of_the_counted_operations(layer: str) -> None:
     with FlopCounterMode(display=False) as counter:
         result.module_class()(*samples)
     batch = samples[0].shape[0]
-    assert result.graph.macs == counter.get_total_flops() // 2 // batch
-    assert result.graph.macs > 0
+    assert result.figures.macs == counter.get_total_flops() // 2 // batch
+    assert result.figures.macs > 0
+
+
+FRAMES = [{"Flatten": {"start_dim": 0, "end_dim": 1}}]
+# what a batch becomes a part of, or meets itself in, and the shape of a sample
+MIXED: dict[str, tuple[list[int], list[dict[str, Any]]]] = {
+    "conv": ([5, 3, 8, 8], [*FRAMES, {"Conv2d": [4, 3]}]),
+    "linear": ([5, 8], [*FRAMES, {"Linear": 4}]),
+    "attention": (
+        [5, 6, 8],
+        [*FRAMES, {"MultiheadAttention": {"num_heads": 2, "batch_first": True}}],
+    ),
+    "encoder": ([5, 6, 8], [*FRAMES, {"TransformerEncoderLayer": SMALL}]),
+    "normed": ([5, 8], [{"BatchNorm1d": None}, *FRAMES, {"Linear": 4}]),
+    "similarity": (
+        [8],
+        [
+            {"Linear": {"name": "z", "out_features": 6}},
+            {"Transpose": {"name": "t", "dim0": 0, "dim1": 1}},
+            {"MatMul": {"from": ["z", "t"]}},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_macs_of_a_sample_are_those_of_a_batch_of_one(kind: str) -> None:
+    shape, layers = MIXED[kind]
+    result = build({"name": "Net", "input": shape, "layers": layers}, smoke=False)
+    with FlopCounterMode(display=False) as counter:
+        result.module_class().train(kind != "normed")(torch.randn(1, *shape))
+    assert result.figures.macs == counter.get_total_flops() // 2
+    assert sum(row.macs for row in result.shapes) == result.figures.macs > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..equality import same
 from ..sizes import Size, shape_text
 from .base import FLOATS, PARAMETERS, Arg, Args, Layer, Outputs, Weight, check_rank, refuse
 from .broadcasting import promoted
@@ -130,8 +131,8 @@ def infer_attention(
     embed = query.shape[-1]
     inferred: dict[str, Any] = {"embed_dim": embed}
     for name, x in (("kdim", key), ("vdim", value)):
-        # null, the default, means `embed_dim`
-        implied = getattr(a, name) is None and int(x.shape[-1]) == int(embed)
+        # null, the default, means `embed_dim`, whatever that is
+        implied = getattr(a, name) is None and same(x.shape[-1], embed)
         inferred[name] = None if implied else x.shape[-1]
     return inferred
 
@@ -156,15 +157,15 @@ def attention_weights(a: Args) -> list[Weight]:
 def attention_macs(
     embed: Size, length: Size, source: Size, extra: int = 0, kdim: Size = 0, vdim: Size = 0
 ) -> int:
-    """The four projections, the products of queries with keys and of weights with values."""
+    """Of one pair of sequences: the four projections, queries by keys, weights by values."""
     projections = 2 * length * embed + source * ((kdim or embed) + (vdim or embed))
     return int(embed * (projections + 2 * length * (source + extra)))
 
 
 def _macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    length, source = (lengths(a.batch_first, x)[1] for x in xs[:2])
+    (batch, length), (_, source) = (sequences(a.batch_first, x) for x in xs[:2])
     extra = bool(a.add_bias_kv) + bool(a.add_zero_attn)
-    return attention_macs(a.embed_dim, length, source, extra, a.kdim or 0, a.vdim or 0)
+    return batch * attention_macs(a.embed_dim, length, source, extra, a.kdim or 0, a.vdim or 0)
 
 
 def sequences(batch_first: bool, x: TensorType) -> tuple[int, int]:

@@ -159,7 +159,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     `rule(a, *inputs)` gives the output's type (a mapping from port to type where there are
     several) or raises `Refusal`; `a` holds every argument by name. `infer` gives the arguments
     that the input determines, `weights` the parameters and buffers in the order of the
-    `state_dict`, `macs` the multiply-adds for one sample, `saves` what training keeps for the
+    `state_dict`, `macs` the multiply-adds for all that is read, `saves` what training keeps for the
     gradient. `tensors` and `optional_tensors` are the inputs in the order of the module's
     ``forward``, `options` its other arguments.
     """

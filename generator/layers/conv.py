@@ -149,7 +149,7 @@ def _macs(
     n: int, transposed: bool, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]
 ) -> int:
     """Each output position (transposed: each input position) meets one whole kernel."""
-    places = (xs if transposed else ys)[0].sample_numel
+    places = (xs if transposed else ys)[0].numel
     other = a.out_channels if transposed else a.in_channels
     for kernel in per_dimension(a.kernel_size, n):
         places *= kernel

@@ -158,7 +158,7 @@ def _check_attention_mask(query: TensorType, key: TensorType, mask: TensorType) 
 
 def _attention_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
     """Queries times keys, weights times values."""
-    return int(ys[0].sample_numel // ys[0].shape[-1] * xs[1].shape[-2]) * int(
+    return int(ys[0].numel // ys[0].shape[-1] * xs[1].shape[-2]) * int(
         xs[0].shape[-1] + xs[2].shape[-1]
     )
 

@@ -32,6 +32,7 @@ class Kind(Struct, frozen=True):
     structural: bool = False
     module: bool = False
     index: bool = False  # structural even as a whole number
+    zero: bool = False  # structural where it is 0, which says that there is none
 
     def read(self, value: Any) -> Any:
         """The value in its normal form; the expression that it came from stays with it."""
@@ -71,6 +72,7 @@ def _bool(value: Any) -> Any:
 
 
 INT = Kind("a whole number", _int, "int", {"type": "integer"})
+COUNT_OR_NONE = Kind("a whole number", _int, "int", {"type": "integer"}, zero=True)
 INDEX = Kind("a whole number", _int, "int", {"type": "integer"}, structural=True, index=True)
 FLOAT = Kind("a number", _float, "float", {"type": "number"})
 NUMBER = Kind("a number", _number, "float", {"type": "number"})

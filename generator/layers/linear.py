@@ -53,12 +53,12 @@ def biased(a: Args, weight: tuple[int, ...], bias: int) -> Sequence[Weight]:
 
 
 def linear_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    return int(ys[0].sample_numel * a.in_features)
+    return int(ys[0].numel * a.in_features)
 
 
 def bilinear_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
     """For each output: a matrix product with the first input, a product with the second."""
-    return int(ys[0].sample_numel * (a.in1_features + 1) * a.in2_features)
+    return int(ys[0].numel * (a.in1_features + 1) * a.in2_features)
 
 
 _OUT = (Arg("out_features", INT, positional=True), Arg("bias", BOOL, True, free=True))

@@ -70,18 +70,15 @@ def einsum(a: Args, *tensors: TensorType) -> TensorType:
 
 def matmul_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
     """As many multiply-adds as there are columns on the left, for each number on the right."""
-    return int(ys[0].sample_numel * xs[0].shape[-1])
+    return int(ys[0].numel * xs[0].shape[-1])
 
 
 def einsum_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    """Every combination of letters is one multiply-add; the batch's letter does not count."""
+    """Every combination of letters is one multiply-add."""
     terms = a.equation.replace(" ", "").partition("->")[0].split(",")
     sizes = {
         letter: int(size)
         for term, x in zip(terms, xs, strict=True)
         for place, (letter, size) in enumerate(zip(term, x.shape, strict=True))
     }
-    batches = {term[x.batch] for term, x in zip(terms, xs, strict=True) if x.batch is not None}
-    if len(xs) < 2:
-        return 0
-    return math.prod(size for letter, size in sizes.items() if letter not in batches)
+    return math.prod(sizes.values()) if len(xs) > 1 else 0

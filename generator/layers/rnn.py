@@ -20,7 +20,7 @@ from .base import (
     check_rank,
     refuse,
 )
-from .kinds import BOOL, FLOAT, INT, choice
+from .kinds import BOOL, COUNT_OR_NONE, FLOAT, INT, choice
 from .saved import Saved
 from .tensor import TensorType
 
@@ -136,7 +136,7 @@ def _cell_weights(name: str, a: Args) -> Sequence[Weight]:
 
 def _macs(weights: Any, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
     """At each step every weight but the biases is used once."""
-    steps = xs[0].sample_numel // a.input_size
+    steps = xs[0].numel // a.input_size
     used = sum(weight.shape[0] * weight.shape[1] for weight in weights(a) if len(weight.shape) == 2)
     return int(steps * used)
 
@@ -174,7 +174,7 @@ def _rnn(name: str) -> Layer:
             Arg("batch_first", BOOL, False),
             Arg("dropout", FLOAT, 0.0, free=True),
             Arg("bidirectional", BOOL, False),
-            *((Arg("proj_size", INT, 0),) if lstm else ()),
+            *((Arg("proj_size", COUNT_OR_NONE, 0),) if lstm else ()),
         ),
         dtypes=PARAMETERS,
         infer=_infer,

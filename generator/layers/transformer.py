@@ -131,14 +131,14 @@ def _decoder_layer_weights(a: Args) -> list[Weight]:
 
 
 def encoder_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    length = lengths(a.batch_first, xs[0])[1]
-    return attention_macs(a.d_model, length, length) + _feed_macs(a, length)
+    batch, length = sequences(a.batch_first, xs[0])
+    return batch * (attention_macs(a.d_model, length, length) + _feed_macs(a, length))
 
 
 def decoder_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    length, source = (lengths(a.batch_first, x)[1] for x in xs[:2])
-    own = attention_macs(a.d_model, length, length)
-    return own + attention_macs(a.d_model, length, source) + _feed_macs(a, length)
+    (batch, length), (_, source) = (sequences(a.batch_first, x) for x in xs[:2])
+    attends = attention_macs(a.d_model, length, length) + attention_macs(a.d_model, length, source)
+    return batch * (attends + _feed_macs(a, length))
 
 
 def _feed_macs(a: Args, length: Size) -> int:

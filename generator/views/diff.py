@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ..graph import Graph
 from ..layers.base import REQUIRED, Args, Layer
+from ..macs import network_macs
 from ..prediction import Prediction
 from ..sizes import plain, shape_text
 from ..trace import BATCHES, call_names, traced
@@ -44,7 +45,7 @@ def compare(old: Graph, new: Graph, names: tuple[str, str]) -> str:
 def _totals(old: Graph, new: Graph) -> Iterator[str]:
     for name, (before, after) in {
         "parameters": (old.parameter_count, new.parameter_count),
-        "multiply-adds": (old.macs, new.macs),
+        "multiply-adds": (network_macs(old), network_macs(new)),
     }.items():
         change = f" -> {after:,} ({after - before:+,})" if after != before else ", the same"
         yield f"{name}: {before:,}{change}"
