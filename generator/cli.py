@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .diagnostics import printable
+from .diagnostics import NetgenError, printable
 from .verbs import parser
 
 if TYPE_CHECKING:
     from .job import Job, Outcome
 
-DONE, NOT_DONE = 0, 1  # argparse itself leaves with 2 after wrong usage
+# argparse itself leaves with 2 after wrong usage
+DONE, NOT_DONE, INTERRUPTED = 0, 1, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run netgen; the exit code is 0 (done), 1 (not done) or 2 (usage)."""
+    """Run netgen; the exit code is 0 (done), 1 (not done), 2 (usage) or 130 (interrupted)."""
     words = sys.argv[1:] if argv is None else argv
     top = parser(words[0] if words else None)
     options = top.parse_args(words)
@@ -34,8 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         top.error(str(error))
     try:
         return _watch(jobs, options) if options.verb == "watch" else _run(jobs, options)
-    except KeyboardInterrupt:
+    except NetgenError as error:  # of a report; those of specs are told with them
+        print(error, file=sys.stderr)
         return NOT_DONE
+    except KeyboardInterrupt:
+        print("netgen: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return NOT_DONE
@@ -64,7 +69,6 @@ def _tell_layers(options: argparse.Namespace) -> int:
 
 
 def _begin(options: argparse.Namespace) -> int:
-    from .diagnostics import NetgenError
     from .hints import closest_word
     from .init import begin, chosen, listed, templates, text_of
 
@@ -129,8 +133,11 @@ _WITHOUT_JOBS = {
 def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     from .crew import work_all
     from .orders import limits, telling
-    from .reports import tell, tell_json, write_report
+    from .reports import check_report, tell, tell_json, write_report
 
+    report = Path(options.report) if getattr(options, "report", None) else None
+    if report is not None:
+        check_report(report, force=options.force)
     outcomes: list[Outcome] = []
     work = work_all(jobs, *limits(options))
     with contextlib.closing(work):
@@ -141,8 +148,8 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
             tell(outcomes[-1], *telling(options))
     if telling(options)[0] == "json":
         tell_json(outcomes)
-    if getattr(options, "report", None) and not write_report(Path(options.report), outcomes):
-        return NOT_DONE
+    if report is not None:
+        write_report(report, outcomes, force=options.force)
     return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
 
 

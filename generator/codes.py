@@ -170,6 +170,12 @@ CODES = {
         f"{_HEAD}layers:\n  - Conv2d: {{name: conv, out_channels: 3, kernel_size: 1}}\n"
         "  - ReLU: {inplace: true}\n  - Add: [relu, conv]\n",
     ),
+    "NG311": Code(
+        "samples of a batch change what others give",
+        "Where the batch was taken for time, write `batch_first: true`; where a `dim` is the "
+        "batch's, another was meant. If samples are to meet, allow it.",
+        "name: Net\ninput: [12, 32]\nlayers:\n  - LSTM: 10\n",
+    ),
     "NG401": Code(
         "the run disproved the generated source",
         "This is a mistake of netgen's own, unless the network overwrites in place what a gradient "

@@ -25,7 +25,7 @@ def run() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except KeyboardInterrupt:
-        code = 1
+        code = 130
     except (OSError, ValueError, AttributeError) as error:  # nobody listens, or nobody can hear
         code = 1
         if not isinstance(error, (BrokenPipeError, ValueError)):

@@ -54,24 +54,49 @@ def read_output(path: Path) -> str | None:
 
 def check_target(path: Path, *, force: bool) -> None:
     """Refuse a path that can't be written, or that holds what would be lost."""
+    if not _is_there(path) or force:
+        return
+    text = read_output(path)
+    if text != "" and (text is None or not untouched(text)):
+        edited = text is not None and _SIGNED.search(text)
+        _keep(path, "has been edited since netgen wrote it" if edited else _FOREIGN)
+
+
+def check_marked(path: Path, mark: bytes, *, force: bool) -> None:
+    """The same for what is no source: netgen's own has this mark in it."""
+    if not _is_there(path) or force:
+        return
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        _refuse(path, (error.strerror or str(error)).lower())
+    if data and mark not in data:
+        _keep(path, _FOREIGN)
+
+
+_FOREIGN = "was not written by netgen"
+
+
+def _keep(path: Path, why: str) -> NoReturn:
+    message = f"`{printable(str(path))}` {why}: it is left as it is"
+    help = "give another output, or overwrite it with `--force`"
+    raise NetgenError(Diagnostic("NG502", message, help=help))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file that can be replaced; refuses a path that can't be written."""
     if not path.parent.is_dir():
         help = f"make it first: `mkdir -p {printable(str(path.parent))}`"
         _refuse(path, "there is no such folder", help=help)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return
+        return False
     except OSError as error:
         _refuse(path, (error.strerror or str(error)).lower())
     if not stat.S_ISREG(mode):
         _refuse(path, "it is no ordinary file")
-    text = read_output(path)
-    if not force and text != "" and (text is None or not untouched(text)):
-        edited = text is not None and _SIGNED.search(text)
-        what = "has been edited since netgen wrote it" if edited else "was not written by netgen"
-        message = f"`{printable(str(path))}` {what}: it is left as it is"
-        help = "give another output with `-o`, or overwrite it with `--force`"
-        raise NetgenError(Diagnostic("NG502", message, help=help))
+    return True
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -107,7 +107,7 @@ def _view(options: Namespace) -> View | None:
     if options.verb == "graph":
         from .views.graph import graph
 
-        return partial(graph, output=options.output, depth=options.depth)
+        return partial(graph, output=options.output, depth=options.depth, force=options.force)
     if options.verb != "show":
         return None
     import shutil

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .diagnostics import Diagnostic, Location, printable
+from .files import check_marked, write
 from .job import Outcome
 from .levels import DEFAULT_LEVELS
 from .memory import shown
@@ -129,20 +130,20 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
     print(json.dumps(_results(outcomes), indent=2), file=to)
 
 
-def write_report(path: Path, outcomes: Sequence[Outcome]) -> bool:
-    """The same with the machine it was measured on, in a file; whether it could be written."""
+def check_report(path: Path, *, force: bool) -> None:
+    """Refuse to put a report in place of anything but another one."""
+    check_marked(path, b'{\n  "netgen": ', force=force)
+
+
+def write_report(path: Path, outcomes: Sequence[Outcome], *, force: bool) -> None:
+    """The same with the machine it was measured on, in a file."""
     import json
     import platform
 
     machine = {"system": platform.platform(), "python": platform.python_version()}
     report = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
-    try:
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        message = f"the report `{path}` can't be written: {error.strerror or error}"
-        print(Diagnostic("NG501", message).render(), file=sys.stderr)
-        return False
-    return True
+    check_report(path, force=force)  # once more: a run takes its time, and may have written there
+    write(path, json.dumps(report, indent=2) + "\n")
 
 
 def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:

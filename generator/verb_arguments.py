@@ -47,7 +47,11 @@ def target_arguments(build: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", help="the file to write; - is standard output"
     )
     target.add_argument("--output-dir", metavar="DIR", help="the folder to write to")
-    build.add_argument(
+    force_argument(build)
+
+
+def force_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
         "--force", action="store_true", help="overwrite a file that netgen did not write"
     )
 

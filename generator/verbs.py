@@ -10,6 +10,7 @@ from .verb_arguments import (
     common_arguments,
     configs,
     finding_arguments,
+    force_argument,
     format_argument,
     graph_arguments,
     layer_name,
@@ -113,7 +114,7 @@ _VERBS: dict[str, Any] = {
     "graph": (
         "draw a spec: as svg or png, as a page, for Graphviz or Mermaid",
         "Draw a spec, worked out without torch: blocks as boxes that nest, skips as skips.",
-        *(configs(1, _SPEC), graph_arguments, common_arguments),
+        *(configs(1, _SPEC), graph_arguments, force_argument, common_arguments),
     ),
     "diff": (
         "how two specs differ in layers, shapes, parameters and weights",

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _graph(config: str, output: Path, depth: int) -> None:
-    args = ["graph", f"configs/{config}.yaml", "-o", str(output), "--depth", str(depth)]
+    args = ["graph", f"configs/{config}.yaml", "-o", str(output), "--depth", str(depth), "--force"]
     subprocess.run([sys.executable, "-m", "torch_netgen", *args], cwd=ROOT, check=True)
 
 

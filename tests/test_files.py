@@ -263,3 +263,39 @@ def test_an_edit_is_found_however_small(tmp_path: Path) -> None:
         edited = text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :]
         assert not untouched(edited), place
         assert not untouched(text[:place] + text[place + 1 :]), place
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "html", "dot", "mmd"])
+def test_a_picture_takes_no_other_files_place(suffix: str, tmp_path: Path) -> None:
+    name = f"net.{suffix}"
+    words = ("graph", LENET, "-o", name)
+    for _ in range(2):  # its own place it may take again
+        assert netgen(*words, cwd=tmp_path).returncode == 0
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("mine")
+    run = netgen(*words, cwd=tmp_path)
+    assert run.returncode == 1
+    assert f"error[NG502]: `{name}` was not written by netgen" in run.stderr
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert netgen(*words, "--force", cwd=tmp_path).returncode == 0
+    assert b"Drawn by netgen" in (tmp_path / "mine").read_bytes()
+
+
+def test_a_report_takes_no_other_files_place(tmp_path: Path) -> None:
+    spec = tmp_path / "lenet.yaml"
+    spec.write_text(LENET.read_text())
+    words = ("build", "lenet.yaml", "--device", "cpu", "--prove", "forward", "--report")
+    run = netgen(*words, "lenet.yaml", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error[NG502]: `lenet.yaml` was not written by netgen")
+    assert spec.read_text() == LENET.read_text()
+    assert not (tmp_path / "lenet.py").exists()
+    for _ in range(2):
+        assert netgen(*words, "report.json", cwd=tmp_path).returncode == 0
+    run = netgen(*words, "lenet.py", "--force", cwd=tmp_path)  # who insists is obeyed
+    assert json.loads((tmp_path / "lenet.py").read_text())["ok"] is True
+    (tmp_path / "lenet.py").unlink()
+    run = netgen(*words, "lenet.py", cwd=tmp_path)  # where the run itself writes
+    assert run.returncode == 1
+    assert "class LeNet" in (tmp_path / "lenet.py").read_text()

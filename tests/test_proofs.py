@@ -149,6 +149,41 @@ def doubts(worker: Worker, spec: str) -> list[tuple[str, int, str]]:
     return [(d.code, d.location.line, d.message) for d in found if d.location is not None]
 
 
+TIME = """name: Net
+input: [12, 32]
+layers:
+  - Linear: 16
+  - GRU: {name: gru, hidden_size: 8}
+  - Mean: 1
+  - Linear: 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "name", "line"),
+    [
+        ("hidden_size: 8, batch_first: true", "hidden_size: 8", "gru", 5),
+        ("Mean: 1", "Softmax: {name: soft, dim: 0}", "soft", 6),
+        ("Linear: 16", "MultiheadAttention: {name: attn, num_heads: 4}", "attn", 4),
+        ("Linear: 16", "TransformerEncoderLayer: {name: encoder, nhead: 4}", "encoder", 4),
+    ],
+)
+def test_a_batch_that_is_taken_for_something_else_is_found(
+    right: str, wrong: str, name: str, line: int, worker: Worker
+) -> None:
+    spec = TIME.replace("hidden_size: 8", "hidden_size: 8, batch_first: true")
+    assert doubts(worker, spec) == []
+    message = f"`{name}` mixes samples: what one of them gives changes with the others of its batch"
+    assert doubts(worker, spec.replace(right, wrong)) == [("NG311", line, message)]
+
+
+def test_a_batch_that_stands_elsewhere_is_found_when_it_is_taken_for_time(worker: Worker) -> None:
+    spec = "name: Net\ninput: [T, N, 10]\nlayers:\n  - LSTM: {hidden_size: 4}\n  - Linear: 3\n"
+    assert doubts(worker, spec) == []
+    wrong = spec.replace("hidden_size: 4", "hidden_size: 4, batch_first: true")
+    assert [code for code, _, _ in doubts(worker, wrong)] == ["NG311"]
+
+
 DEAD = """name: Net
 input: [1, 8]
 layers:

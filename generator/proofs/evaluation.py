@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .mixing import doubt_mixed_samples
 from .subject import Subject, samples
 from .values import doubt_idle_inputs, doubt_infinite
 from .watch import check_outputs, observe
@@ -41,4 +42,5 @@ def evaluate(subject: Subject) -> str:
         second = subject.plan["runs"][1]
         check_outputs(subject.network(*samples(second, subject.device)), second)
     doubt_idle_inputs(subject)
+    doubt_mixed_samples(subject)
     return "batches of 2 and 3 in evaluation"

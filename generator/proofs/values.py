@@ -109,7 +109,14 @@ def seeded(subject: Subject, network: Callable[..., Any], inputs: list[torch.Ten
 
 
 def refuse_random(subject: Subject, what: str) -> None:
-    """Refuse to compare runs of a network that draws random numbers in evaluation.
+    """Refuse to compare runs of a network that draws random numbers in evaluation."""
+    if draws(subject):
+        message = f"the network draws random numbers in evaluation, and {what} draws others"
+        raise Disproof(message, code="NG407")
+
+
+def draws(subject: Subject) -> bool:
+    """Whether a network draws random numbers in evaluation.
 
     Two runs of any other are as near to each other as what is compared has to be.
     """
@@ -120,8 +127,8 @@ def refuse_random(subject: Subject, what: str) -> None:
     try:
         hold_equal("the second run", second, first)
     except Disproof:
-        message = f"the network draws random numbers in evaluation, and {what} draws others"
-        raise Disproof(message, code="NG407") from None
+        return True
+    return False
 
 
 def hold_equal(what: str, real: Any, expected: Any) -> float:
@@ -131,7 +138,7 @@ def hold_equal(what: str, real: Any, expected: Any) -> float:
     as the order of additions differs.
     """
     names = [name for name, _ in named_outputs(expected)]
-    found, wanted = (list(map(_as_numbers, tensors_in(x))) for x in (real, expected))
+    found, wanted = (list(map(as_numbers, tensors_in(x))) for x in (real, expected))
     scale = max((float(x[torch.isfinite(x)].abs().amax()) for x in wanted if _any(x)), default=0)
     worst = 0.0
     for name, left, right in zip(names, found, wanted, strict=True):
@@ -154,7 +161,8 @@ def _any(value: torch.Tensor) -> bool:
     return bool(torch.isfinite(value).any())
 
 
-def _as_numbers(value: torch.Tensor) -> torch.Tensor:
+def as_numbers(value: torch.Tensor) -> torch.Tensor:
+    """A tensor's elements as float64 on the CPU, complex ones as two."""
     value = value.detach().cpu()
     if value.is_sparse:
         value = value.to_dense()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -39,11 +39,12 @@ def observe(subject: Subject, run: int) -> Any:
 
 
 def gather(
-    subject: Subject, run: int, note: Note
+    subject: Subject, run: int, note: Note, inputs: Sequence[torch.Tensor] | None = None
 ) -> tuple[Any, dict[int, dict[str, Any]], dict[str, list[Any]]]:
     """What `forward` gives, and what is noted of its variables by statement, and of children.
 
     A note is made of each value in the order of the run, with the name of the call it is from.
+    Without `inputs` they are random.
     """
     planned, network = subject.plan["runs"][run], subject.network
     variables: dict[int, dict[str, Any]] = {}
@@ -52,7 +53,7 @@ def gather(
         network.get_submodule(path).register_forward_hook(_keep(calls, path, note))
         for path in planned["calls"]
     ]
-    inputs = samples(planned, subject.device)
+    inputs = inputs or samples(planned, subject.device)
     before = sys.gettrace()
     names = subject.plan["names"]
     sys.settrace(_watch(subject.forward, variables, lambda place, x: note(names[place], x)))

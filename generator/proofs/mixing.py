@@ -1,0 +1,83 @@
+"""Whether what one sample gives hangs on the others of its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .subject import Subject, samples, tensors_in
+from .values import as_numbers, seeded
+from .watch import gather
+
+RELATIVE, ABSOLUTE = 1e-4, 1e-5  # rounding may hang on the others, too
+
+
+def doubt_mixed_samples(subject: Subject) -> None:
+    """A finding if, in evaluation, another first sample changes what the second one gives."""
+    if all(dim is None for dim in subject.batch_dims):
+        return
+    first, second = (run["outputs"] for run in subject.plan["runs"])
+    shapes = [(one[1], other[1]) for one, other in zip(first, second, strict=True)]
+    inputs = [subject.inputs(0), _others(subject)]
+    with torch.no_grad():
+        found = [tensors_in(seeded(subject, subject.network, x)) for x in inputs]
+    if not any(_is_mixed(*x) for x in zip(shapes, *found, strict=True)):
+        return
+    where = _first_mixed(subject)
+    what = f"`{where}` mixes samples" if where else "the network mixes samples"
+    message = f"{what}: what one of them gives changes with the others of its batch"
+    help = (
+        "where the batch was taken for time, write `batch_first: true`; a `dim` may be wrong, too"
+    )
+    subject.findings.append({"code": "NG311", "message": message, "where": where, "help": help})
+
+
+def _others(subject: Subject) -> list[torch.Tensor]:
+    """The inputs of the first run with another first sample."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(subject.seed + 3)
+        others = samples(subject.plan["runs"][0], subject.device)
+    for other, value, dim in zip(others, subject.inputs(0), subject.batch_dims, strict=True):
+        if dim is None:
+            other.copy_(value)
+        else:
+            other.select(dim, 1).copy_(value.select(dim, 1))
+    return others
+
+
+def _is_mixed(shapes: tuple[Sequence[int], Sequence[int]], before: Any, after: Any) -> bool:
+    """Whether a tensor differs in its second sample; the batch is the size that goes 2, 3."""
+    sizes = list(zip(*shapes, strict=True))
+    changing = [dim for dim, (two, three) in enumerate(sizes) if two != three]
+    if len(changing) != 1 or sizes[changing[0]] != (2, 3):
+        return False
+    left, right = (as_numbers(x.select(changing[0], 1)) for x in (before, after))
+    finite = left[torch.isfinite(left)].abs()
+    scale = float(finite.amax()) if finite.numel() else 0.0
+    return not torch.allclose(left, right, RELATIVE, ABSOLUTE * scale, equal_nan=True)
+
+
+def _first_mixed(subject: Subject) -> str:
+    """The first call whose result is mixed, its path or name."""
+    runs = ((0, subject.inputs(0)), (0, _others(subject)), (1, subject.inputs(1)))
+    notes = zip(*(_noted(subject, *run) for run in runs), strict=False)
+    for (name, before), (_, after), (_, larger) in notes:
+        if not isinstance(before, torch.Tensor) or before.is_sparse:
+            continue
+        if _is_mixed((before.shape, larger.shape), before, after):
+            return str(name)
+    return ""
+
+
+def _noted(subject: Subject, run: int, inputs: list[torch.Tensor]) -> list[tuple[str, Any]]:
+    """All values of a run, with the names of the calls that they are from."""
+    found: list[tuple[str, Any]] = []
+
+    def watched(*inputs: torch.Tensor) -> None:
+        gather(subject, run, lambda name, value: found.append((name, value)), inputs)
+
+    with torch.no_grad():
+        seeded(subject, watched, inputs)
+    return found
