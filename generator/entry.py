@@ -15,6 +15,9 @@ def run() -> None:
     import gc
     import os
 
+    if sys.stdout is None or sys.stderr is None:  # closed by who has started us
+        print("netgen: standard output is closed", file=sys.stderr)
+        os._exit(1)
     gc.disable()  # what is made lives to the end: to look for garbage costs more than all else
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we use none, and look for none
     _defer_metadata()

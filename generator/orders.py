@@ -26,6 +26,8 @@ VIEWS = ("show", "explain", "graph", "diff")
 
 def jobs_of(options: Namespace) -> list[Job]:
     """A job for each spec."""
+    if options.configs.count("-") > 1:
+        raise ValueError("standard input can be read once")
     if options.verb in ("build", "watch"):
         _check_build(options)
     if options.verb == "watch":
@@ -52,11 +54,13 @@ def _check_build(options: Namespace) -> None:
     if not options.output and len({*stems}) < len(stems):
         raise ValueError("two specs of one name would be written to one file")
     if not 0 <= options.seed < 2**63:
-        raise ValueError("--seed takes a whole number of 0 or more")
+        raise ValueError("--seed takes a whole number from 0 to 2**63 - 1")
     more = [level for level in options.prove if level not in DEFAULT_LEVELS]
     if options.no_smoke and (more or options.report):
         raise ValueError("--no-smoke leaves nothing to prove or to report")
-    if options.report and (options.report == "-" or not Path(options.report).parent.is_dir()):
+    if options.report == "-":
+        raise ValueError("--report takes a file; on standard output `--format json` tells the same")
+    if options.report and not Path(options.report).parent.is_dir():
         raise ValueError("--report takes a file in a folder that is there")
     if options.check and any(_target(config, options) is None for config in options.configs):
         raise ValueError("--check holds a file against a spec: it needs one")

@@ -222,7 +222,7 @@ def _raised(error: Exception, code: str, who: str) -> dict[str, Any]:
 def _lines(error: BaseException) -> list[str]:
     """The lines of an error's text that say something, without colours."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    return [line.strip() for line in text.split("\n") if line.strip()] or ["(no text)"]
+    return [line.strip() for line in text.split("\n") if line.strip()] or [type(error).__name__]
 
 
 TASKS: Mapping[str, Task] = {

@@ -91,7 +91,11 @@ def _raw(value: Any) -> Any:
 def _wrapped(value: Any, known: dict[int, There]) -> Any:
     if not isinstance(value, torch.Tensor):
         return value
-    return known[id(value)] if id(value) in known else There(value)
+    if id(value) not in known:
+        return There(value)
+    if known[id(value)].shape != value.shape:  # as `transpose_` leaves it
+        known[id(value)].data = There(value)
+    return known[id(value)]
 
 
 def install() -> None:

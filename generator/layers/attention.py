@@ -15,7 +15,9 @@ from .tensor import TensorType
 
 
 def check_heads(embed_dim: Size, num_heads: Size, argument: str) -> None:
-    """Refuse heads that can't share the embedding evenly."""
+    """Refuse heads that can't share the embedding evenly, and nothing to share."""
+    if embed_dim < 1:
+        refuse(f"{embed_dim} features are none to attend to", argument)
     if num_heads < 1 or embed_dim % num_heads:
         refuse(f"{embed_dim} features can't be divided among {num_heads} heads", argument)
 

@@ -79,6 +79,13 @@ class Explained:
         """The number of the call that is meant."""
         if name in self.names:
             return self.names.index(name)
+        given = next((x.type.text for x in self.graph.inputs if x.name == name), None)
+        if given is not None:
+            alone = isinstance(self.source.values, dict) and "input" in self.source.values
+            where = self.source.locate(("input",) if alone else ("inputs", name), key=True)
+            message = f"`{name}` is an input: the spec itself gives its shape, {given}"
+            cure = "name a layer that reads it"
+            raise NetgenError(Diagnostic("NG204", message, where, help=cure))
         message = f"the network has no layer `{printable(name)}`"
         names = [known for known in self.names if known]
         longer = next((known for known in names if name and known.endswith(f".{name}")), None)
