@@ -13,6 +13,7 @@ from .sizes import Coded, plain
 from .syntax import fail
 
 MOST_ITEMS = 100_000
+LONGEST_RANGE = 2**40  # from its first number to its last one
 MOST_STEPS = 2_000_000  # of one spec
 
 

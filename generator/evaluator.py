@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from .algebra import Symbol
-from .budget import MOST_ITEMS, Budget, check_growth
+from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth
 from .carried import code_of, joined, uncoded, wrap
 from .equality import surely_equal
 from .functions import FUNCTIONS
@@ -252,7 +252,10 @@ class Evaluator(Struct):
         bounds = [self._index(self.value(bound)) for bound in node.args]  # type: ignore[attr-defined]
         if not 1 <= len(bounds) <= 3 or (len(bounds) == 3 and not bounds[2]):
             fail("`range` takes one to three whole numbers, a step other than 0")
-        return range(*bounds)
+        numbers = range(*bounds)
+        if numbers and abs(numbers[-1] - numbers[0]) > LONGEST_RANGE:
+            fail("a `range` of so many numbers is too long")
+        return numbers
 
     def _apply(
         self,

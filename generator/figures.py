@@ -54,10 +54,18 @@ class Cost(Struct, frozen=True):
     kept: int
 
 
+class Overwritten(Struct, frozen=True):
+    """A call that overwrites in place what another one reads later, or keeps for its gradient."""
+
+    writer: Call
+    other: Call
+    kept: bool = False
+
+
 class Figures(Struct, frozen=True):
     """What a run takes: a row for each layer, a cost for each call of the trace, and the totals.
 
-    `overwritten` are calls that read what another one has overwritten in place, with that one.
+    `overwritten` is what calls overwrite in place though others need it.
     """
 
     rows: tuple[Row, ...]
@@ -65,7 +73,7 @@ class Figures(Struct, frozen=True):
     parameters: int
     macs: int
     memory: Memory
-    overwritten: tuple[tuple[Call, Call], ...]
+    overwritten: tuple[Overwritten, ...]
 
 
 def figures(graph: Graph, trace: Trace) -> Figures:
@@ -167,13 +175,14 @@ class _Lives:
         seen: set[int] = set()
         found = []
         for call in self.trace.calls:
-            saved = self._saved(call)
+            saved = self.saved(call)
             places = {self.place(x) for x in saved.tensors} - seen
             seen |= places
             found.append(_Kept(tuple(places), saved.more))
         return found
 
-    def _saved(self, call: Call) -> Saved:
+    def saved(self, call: Call) -> Saved:
+        """What a call keeps for its gradient, if there is one."""
         outputs = list(call.outputs.values())
         if call.layer is None or not any(id(type_) in self.smooth for type_ in outputs):
             return Saved()
@@ -213,9 +222,10 @@ class _Lives:
         return most
 
 
-def _overwritten(trace: Trace, lives: _Lives) -> Iterator[tuple[Call, Call]]:
-    """The calls that read what another one has overwritten in place before."""
+def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
+    """What is overwritten in place before it is read, or though it is kept."""
     writers: dict[int, list[Call]] = {}  # of each place of memory
+    keepers: dict[int, Call] = {}  # of what lies in a place as it is
     age: dict[int, int] = {}  # of a value: how often its place had been written over
     for call in trace.calls:
         if call.layer is None:
@@ -223,11 +233,16 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[tuple[Call, Call]]:
         for type_ in call.inputs:
             known = writers.get(lives.place(type_), [])
             if age.get(id(type_), 0) < len(known):
-                yield call, known[-1]
+                yield Overwritten(known[-1], call)
         if getattr(call.a, "inplace", False) and call.layer.view(call.a):
-            writers.setdefault(lives.place(call.inputs[0]), []).append(call)
+            place = lives.place(call.inputs[0])
+            writers.setdefault(place, []).append(call)
+            if place in keepers:
+                yield Overwritten(call, keepers.pop(place), kept=True)
         for type_ in call.outputs.values():
             age[id(type_)] = len(writers.get(lives.place(type_), []))
+        for type_ in lives.saved(call).tensors:
+            keepers.setdefault(lives.place(type_), call)
 
 
 @cache

@@ -127,7 +127,10 @@ def build_source(
     text = rendered(found)
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
-        proofs = worker.prove(text, found.plan, demand, Places(source, graph).locate)
+        try:
+            proofs = worker.prove(text, found.plan, demand, Places(source, graph).locate)
+        except NetgenError as error:  # what was doubtful may be why
+            raise NetgenError(*found.warnings, *error.diagnostics) from None
     doubts = _doubts(proofs, found.allowed)
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))

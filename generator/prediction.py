@@ -110,14 +110,16 @@ def check_source(
 
 
 def _overwritten(reading: Reading, figures: Figures) -> Iterable[Diagnostic]:
-    """Warnings about what is read after another layer has overwritten it in place."""
+    """Warnings about what another layer overwrites in place though it is needed."""
     found: dict[str, Diagnostic] = {}
-    for reader, writer in figures.overwritten:
-        if "NG310" not in reading.document.allow:
-            what = f"`{reader.node.name}` reads what `{writer.node.name}` has overwritten in place"
-            where = reading.source.locate(reader.node.path, key=True)
-            help = f"write `inplace: false` for `{writer.node.name}`"
-            found[str(where)] = Diagnostic("NG310", what, where, (), help, "warning")
+    for case in figures.overwritten if "NG310" not in reading.document.allow else ():
+        writer, other = case.writer.node, case.other.node
+        what = f"`{other.name}` reads what `{writer.name}` has overwritten in place"
+        if case.kept:
+            what = f"`{writer.name}` overwrites in place what `{other.name}` keeps for its gradient"
+        where = reading.source.locate((writer if case.kept else other).path, key=True)
+        help = f"write `inplace: false` for `{writer.name}`"
+        found[str(where)] = Diagnostic("NG310", what, where, (), help, "warning")
     return found.values()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .diagnostics import Diagnostic, Location, printable
-from .files import check_marked, write
 from .job import Outcome
 from .levels import DEFAULT_LEVELS
 from .memory import shown
@@ -132,6 +131,8 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
 
 def check_report(path: Path, *, force: bool) -> None:
     """Refuse to put a report in place of anything but another one."""
+    from .files import check_marked
+
     check_marked(path, b'{\n  "netgen": ', force=force)
 
 
@@ -139,6 +140,8 @@ def write_report(path: Path, outcomes: Sequence[Outcome], *, force: bool) -> Non
     """The same with the machine it was measured on, in a file."""
     import json
     import platform
+
+    from .files import write
 
     machine = {"system": platform.platform(), "python": platform.python_version()}
     report = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}

@@ -84,8 +84,8 @@ def test_the_run_imports_little_beside_torch(tmp_path: Path) -> None:
     worker = (sys.executable, "-c", "import torch_netgen.worker")
     modules = imported(tmp_path, *worker) - imported(tmp_path, sys.executable, "-c", "import torch")
     assert third_party(modules) == {"msgspec"}
-    # now 18
-    assert len(own(modules)) <= 20
+    # now 21
+    assert len(own(modules)) <= 22
 
 
 def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     # a model takes half a millisecond to build: there are no blocks, so there is none for them
     assert costs.models == ["Document", "InputSpec", "ParamSpec", "Strict"]
     assert costs.validators == 5  # Conv2d, ReLU, MaxPool2d, Flatten, Linear
-    # now 81, of the families of layers only those with what is looked for: a fifth of a ms each
-    assert costs.modules <= 82
+    # now 82, of the families of layers only those with what is looked for: a fifth of a ms each
+    assert costs.modules <= 83
 
 
 def test_a_check_takes_few_instructions_beside_its_libraries() -> None:

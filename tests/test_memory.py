@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +256,45 @@ def test_the_device_without_data_disproves_what_is_wrong(worker: Worker) -> None
     wrong = check_source(from_mapping({**spec, "layers": [{"Linear": 2}]}), {})
     with pytest.raises(NetgenError, match="was predicted"):
         worker.prove(source, wrong.plan, Demand("meta"))
+
+
+# kernels that keep what they give in ways of their own: nothing is said, and the run tells
+UNTOLD = {"LSTM", "RNNCell"}
+# what takes more than these arguments, or no numbers that a gradient flows through
+UNTRIED = {"Embedding", "EmbeddingBag", "Fold", "TransformerEncoder", "Unflatten"}
+BEGINNINGS: tuple[tuple[list[int], dict[str, Any]], ...] = (
+    ([8], {"Linear": 8}),
+    ([4, 8], {"Conv1d": [4, 1]}),
+    ([4, 8, 8], {"Conv2d": [4, 1]}),
+    ([4, 4, 8, 8], {"Conv3d": [4, 1]}),
+)
+ARGUMENTS = (None, 1, 2, [2, 2], {"hidden_size": 4}, {"nhead": 2})
+TYPES = {row.name for row in CATALOGUE.values() if len(row.tensors) == 1}
+
+
+@pytest.mark.parametrize("name", sorted(TYPES - UNTOLD - UNTRIED))
+@pytest.mark.filterwarnings("ignore")  # of unusual shapes
+def test_what_is_overwritten_though_it_is_kept_is_what_torch_refuses(name: str) -> None:
+    """A layer of each type, and one behind it that works in place."""
+    tried = 0
+    for (shape, first), given in product(BEGINNINGS, ARGUMENTS):
+        for last in ("ReLU", "Dropout"):
+            layers = [first, {name: given}, {last: {"inplace": True}}]
+            spec = {"name": "Net", "input": shape, "layers": layers}
+            try:
+                result = torch_netgen.build(spec, smoke=False)
+                output, *_ = tensors_in(result.module_class()(torch.rand(2, *shape)))
+            except (NetgenError, RuntimeError):
+                continue
+            tried += 1
+            warned = any(found.code == "NG310" for found in result.warnings)
+            assert warned is _is_refused(output), layers
+    assert tried
+
+
+def _is_refused(output: torch.Tensor) -> bool:
+    try:
+        torch.autograd.backward(output.sum())
+    except RuntimeError as error:
+        return "inplace operation" in str(error)
+    return False
