@@ -127,7 +127,9 @@ def _tensors(
     if through:
         if needed != len(through):
             message = f"`{row.name}` reads {needed} tensors and can't stand in a `Sequential`"
-            scope.context.error("NG210", message, item.path, key=True)
+            help = "a named `repeat` is one, too: without a name the copies stand by themselves"
+            help = help if "repeat" in item.common else "put it behind or before the `Sequential`"
+            scope.context.error("NG210", message, item.path, key=True, help=help)
         return (), []
     if row.name == "MultiheadAttention" and 0 < len(reads) < 3:
         reads = (reads[0], reads[-1], reads[-1])
