@@ -15,8 +15,10 @@ def run() -> None:
     import gc
     import os
 
-    if sys.stdout is None or sys.stderr is None:  # closed by who has started us
-        print("netgen: standard output is closed", file=sys.stderr)
+    if sys.stderr is None:  # closed by who has started us, as standard output may be
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end
+    if sys.stdout is None:
+        os.write(2, b"netgen: standard output is closed\n")
         os._exit(1)
     gc.disable()  # what is made lives to the end: to look for garbage costs more than all else
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we use none, and look for none

@@ -227,6 +227,7 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
     writers: dict[int, list[Call]] = {}  # of each place of memory
     keepers: dict[int, Call] = {}  # of what lies in a place as it is
     age: dict[int, int] = {}  # of a value: how often its place had been written over
+    copies = _perhaps_copied(trace)
     for call in trace.calls:
         if call.layer is None:
             continue
@@ -234,7 +235,7 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
             known = writers.get(lives.place(type_), [])
             if age.get(id(type_), 0) < len(known):
                 yield Overwritten(known[-1], call)
-        if getattr(call.a, "inplace", False) and call.layer.view(call.a):
+        if _writes(call) and id(call.inputs[0]) not in copies:
             place = lives.place(call.inputs[0])
             writers.setdefault(place, []).append(call)
             if place in keepers:
@@ -243,6 +244,33 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
             age[id(type_)] = len(writers.get(lives.place(type_), []))
         for type_ in lives.saved(call).tensors:
             keepers.setdefault(lives.place(type_), call)
+
+
+def _writes(call: Call) -> bool:
+    """Whether a call overwrites what it reads; a dropout of nothing does not."""
+    row = call.layer
+    told = row is not None and row.view(call.a) and getattr(call.a, "inplace", False)
+    return bool(told) and getattr(call.a, "p", None) != 0
+
+
+_IN_ORDER = {"Flatten", "Identity", "Reshape", "Squeeze", "Unflatten", "Unsqueeze"}
+
+
+def _perhaps_copied(trace: Trace) -> set[int]:
+    """Values that may have memory of their own: views of what lies in another order copy it."""
+    turned: set[int] = set()
+    found: set[int] = set()
+    for call in trace.calls:
+        row = call.layer
+        if row is None or not call.inputs or not row.view(call.a):
+            continue
+        known, outputs = id(call.inputs[0]), {id(x) for x in call.outputs.values()}
+        in_order = row.name in _IN_ORDER or getattr(call.a, "inplace", False)
+        if known in found or (known in turned and in_order):
+            found |= outputs
+        if known in turned or not in_order:
+            turned |= outputs
+    return found
 
 
 @cache

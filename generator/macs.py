@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
-
 from .graph import Graph
 from .layers.base import Refusal
-from .layers.tensor import TensorType
-from .trace import Call, Trace, traced
-
-_SIZES = (2, 3, 4)  # of the batch, from which the number for one of 1 follows
+from .trace import BATCHES, Call, Trace, traced
 
 
 def macs(graph: Graph, trace: Trace) -> tuple[int, ...]:
-    """The multiply-adds of each call of a run, for one sample; of what is inside of it none.
-
-    A batch that has become part of another dimension, or meets itself, can't be divided by: then
-    the numbers for three batches tell that for one, as they grow with its square at the most.
-    """
+    """The multiply-adds of each call of a run, for one sample; of what is inside of it none."""
+    found = [_whole(call) for call in trace.calls]
+    if any(number and _may_mix(call) for number, call in zip(found, trace.calls, strict=True)):
+        return tuple(_of_one(graph))
     pairs = zip(graph.inputs, trace.inputs, strict=True)
     sizes = [int(own.shape[x.type.batch]) for x, own in pairs if x.type.batch is not None]
-    found = [_share(call, sizes[0] if sizes else 1) for call in trace.calls]
-    mixed = [number for number, call in enumerate(trace.calls) if found[number] and _is_mixed(call)]
-    if mixed and sizes:
-        with contextlib.suppress(Refusal):
-            runs = [traced(graph, {**graph.sizes, "N": size}).calls for size in _SIZES]
-            for number in mixed:
-                two, three, four = (_whole(calls[number]) for calls in runs)
-                found[number] = 3 * two - 3 * three + four
-    return tuple(found)
+    batch = sizes[0] if sizes else 1
+    calls = zip(found, trace.calls, strict=True)
+    return tuple(number // batch if _is_batched(call) else number for number, call in calls)
 
 
 def network_macs(graph: Graph) -> int:
     """The multiply-adds of a network for one sample."""
-    return sum(macs(graph, traced(graph, {**graph.sizes, "N": _SIZES[0]})))
+    return sum(macs(graph, traced(graph, {**graph.sizes, "N": BATCHES[0]})))
 
 
 def _whole(call: Call) -> int:
@@ -44,17 +31,31 @@ def _whole(call: Call) -> int:
     return call.layer.macs(call.a, call.inputs, list(call.outputs.values()))
 
 
-def _share(call: Call, batch: int) -> int:
-    """A sample's share of them; what reads nothing of the batch is done for each sample anew."""
-    batched = any(type_.batch is not None for type_ in _types(call))
-    return _whole(call) // batch if batched else _whole(call)
+def _may_mix(call: Call) -> bool:
+    """Whether the batch may be in several dimensions, or in one with others: no number of all."""
+    product = call.layer is not None and call.layer.operation
+    return product or any(x.lost for x in (*call.inputs, *call.outputs.values()))
 
 
-def _is_mixed(call: Call) -> bool:
-    """Whether the batch is in another dimension, or one input's meets another's."""
-    places = {x.batch for x in call.inputs if x.batch is not None}
-    return len(places) > 1 or any(type_.lost for type_ in _types(call))
+def _is_batched(call: Call) -> bool:
+    """Whether a call reads the batch; what does not is done for one sample as for many."""
+    return any(x.batch is not None for x in (*call.inputs, *call.outputs.values()))
 
 
-def _types(call: Call) -> Sequence[TensorType]:
-    return (*call.inputs, *call.outputs.values())
+def _of_one(graph: Graph) -> list[int]:
+    """The multiply-adds of each call with a batch of one."""
+    try:
+        return _counted(graph, 1)
+    except Refusal:  # some norms take no batch of one: it follows from two others
+        two, three = (_counted(graph, size) for size in BATCHES)
+        return [_before(*pair) for pair in zip(two, three, strict=True)]
+
+
+def _counted(graph: Graph, batch: int) -> list[int]:
+    return [_whole(call) for call in traced(graph, {**graph.sizes, "N": batch}).calls]
+
+
+def _before(two: int, three: int) -> int:
+    """The number for a batch of one, from which each further sample adds the same."""
+    one = 2 * two - three
+    return one if one > 0 else two // 2  # where samples meet each other it is no such sum

@@ -120,6 +120,7 @@ class Worker:
             "task": "prove",
             "source": source,
             "plan": plan.request(),
+            "need": plan.figures.memory.step,
             **asdict(demand),
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}")

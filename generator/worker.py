@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from .levels import DEFAULT_LEVELS
+from .memory import available
 from .proofs import custom, exchange
 from .proofs.arithmetic import compute_exactly
 from .proofs.devices import (
@@ -131,7 +132,8 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
 def _on_cpu(request: Mapping[str, Any], failed: dict[str, Any]) -> dict[str, Any]:
     """What the CPU shows of a network that the best device can't run; of others what failed."""
     lacking = failed["failures"][0]
-    if lacking["code"] != "NG403":
+    left = available()
+    if lacking["code"] != "NG403" or (left is not None and request.get("need", 0) > left):
         return failed
     found = prove(request, "cpu")
     if found["ok"]:

@@ -194,3 +194,15 @@ def test_the_run_imports_nothing_from_the_current_folder(
     )
     assert run.returncode == 0, run.stderr
     assert "smoke-run on cpu: passed" in run.stdout
+
+
+@pytest.mark.parametrize(("closed", "code"), [("2>&-", 0), (">&-", 1), (">&- 2>&-", 1)])
+def test_closed_streams_are_no_reason_to_lose_what_the_other_says(
+    closed: str, code: int, tmp_path: Path
+) -> None:
+    command = f"{sys.executable} -m torch_netgen check {LENET} {closed}"
+    run = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == code
+    assert ("can be built" in run.stdout) is (code == 0)
+    told = "netgen: standard output is closed\n" if closed == ">&-" else ""
+    assert run.stderr == told

@@ -105,6 +105,13 @@ class OneWay(nn.Module):
         return NoWayBack.apply(x)
 
 
+class Noise(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        import random
+
+        return x * (1 + random.random())
+
+
 class Pair(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x, x
@@ -268,6 +275,12 @@ layers:
     result = build(spec(folder, text), allow_imports=True, device="cpu")
     assert [row.output for row in result.shapes][-1] == "(N, 3, 2)"
     assert "import Half" not in result.source
+
+
+def test_noise_of_a_persons_own_is_not_taken_for_mixed_samples(folder: Path) -> None:
+    path = small(folder, "Linear: 4\n  - Own", "own.layers.Noise")
+    run = netgen("build", path, "--allow-imports", "--device", "cpu", "--strict", cwd=folder)
+    assert run.returncode == 0, run.stderr
 
 
 def test_what_fails_while_it_is_measured_is_one_diagnostic(folder: Path) -> None:

@@ -74,6 +74,19 @@ MIXED: dict[str, tuple[list[int], list[dict[str, Any]]]] = {
             {"MatMul": {"from": ["z", "t"]}},
         ],
     ),
+    "similarity twice": (
+        [8],
+        [
+            {"Linear": {"name": "z", "out_features": 6}},
+            {"Transpose": {"name": "t", "dim0": 0, "dim1": 1}},
+            {"MatMul": {"name": "similar", "from": ["z", "t"]}},
+            {"MatMul": {"from": ["similar", "z"]}},
+        ],
+    ),
+    "windows over samples": (
+        [5, 8],
+        [*FRAMES, {"Unsqueeze": 0}, {"Transpose": [1, 2]}, {"Conv1d": [4, 3, 4]}],
+    ),
 }
 
 

@@ -298,3 +298,26 @@ def _is_refused(output: torch.Tensor) -> bool:
     except RuntimeError as error:
         return "inplace operation" in str(error)
     return False
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [{"Permute": [0, 2, 1]}, "Flatten"],
+        [{"Transpose": [1, 2]}, {"Reshape": [32]}],
+        ["Flatten"],
+        [{"Dropout": {"p": 0, "inplace": True}}, "Flatten"],
+    ],
+)
+def test_views_that_copy_keep_what_is_overwritten_behind_them(between: list[Any]) -> None:
+    layers = [{"Linear": 8}, "Sigmoid", *between, {"ReLU": {"inplace": True}}, {"Linear": 2}]
+    result = torch_netgen.build({"name": "Net", "input": [4, 8], "layers": layers}, smoke=False)
+    output = result.module_class()(torch.rand(2, 4, 8))
+    assert any(found.code == "NG310" for found in result.warnings) is _is_refused(output)
+
+
+def test_a_dropout_of_nothing_overwrites_nothing() -> None:
+    layers = [{"Linear": 8}, "Sigmoid", {"Dropout": {"p": 0, "inplace": True}}]
+    result = torch_netgen.build({"name": "Net", "input": [8], "layers": layers}, smoke=False)
+    assert not result.warnings
+    assert not _is_refused(result.module_class()(torch.rand(2, 8)))

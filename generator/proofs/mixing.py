@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .devices import is_out_of_memory
 from .subject import Subject, samples, tensors_in
 from .values import as_numbers, seeded
 from .watch import gather
@@ -20,18 +21,25 @@ def doubt_mixed_samples(subject: Subject) -> None:
         return
     first, second = (run["outputs"] for run in subject.plan["runs"])
     shapes = [(one[1], other[1]) for one, other in zip(first, second, strict=True)]
-    inputs = [subject.inputs(0), _others(subject)]
-    with torch.no_grad():
-        found = [tensors_in(seeded(subject, subject.network, x)) for x in inputs]
-    if not any(_is_mixed(*x) for x in zip(shapes, *found, strict=True)):
+    before, after = _given(subject, subject.inputs(0)), _given(subject, _others(subject))
+    if not any(_is_mixed(*x) for x in zip(shapes, before, after, strict=True)):
         return
+    again = _given(subject, subject.inputs(0))
+    if any(_is_mixed(*x) for x in zip(shapes, before, again, strict=True)):
+        return  # a person's own layer that never gives the same: nothing can be said
     where = _first_mixed(subject)
     what = f"`{where}` mixes samples" if where else "the network mixes samples"
     message = f"{what}: what one of them gives changes with the others of its batch"
     help = (
-        "where the batch was taken for time, write `batch_first: true`; a `dim` may be wrong, too"
+        "where the batch was taken for time, write `batch_first: true`; a `dim` may be wrong, "
+        "too; if samples are to meet, `allow: [NG311]`"
     )
     subject.findings.append({"code": "NG311", "message": message, "where": where, "help": help})
+
+
+def _given(subject: Subject, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return tensors_in(seeded(subject, subject.network, inputs))
 
 
 def _others(subject: Subject) -> list[torch.Tensor]:
@@ -62,7 +70,12 @@ def _is_mixed(shapes: tuple[Sequence[int], Sequence[int]], before: Any, after: A
 def _first_mixed(subject: Subject) -> str:
     """The first call whose result is mixed, its path or name."""
     runs = ((0, subject.inputs(0)), (0, _others(subject)), (1, subject.inputs(1)))
-    notes = zip(*(_noted(subject, *run) for run in runs), strict=False)
+    try:
+        notes = list(zip(*(_noted(subject, *run) for run in runs), strict=False))
+    except Exception as error:
+        if is_out_of_memory(error):  # all values of three runs may be too many
+            return ""
+        raise
     for (name, before), (_, after), (_, larger) in notes:
         if not isinstance(before, torch.Tensor) or before.is_sparse:
             continue
