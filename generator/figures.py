@@ -224,6 +224,8 @@ class _Lives:
 
 def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
     """What is overwritten in place before it is read, or though it is kept."""
+    if not any(map(_writes, trace.calls)):
+        return
     writers: dict[int, list[Call]] = {}  # of each place of memory
     keepers: dict[int, Call] = {}  # of what lies in a place as it is
     age: dict[int, int] = {}  # of a value: how often its place had been written over
