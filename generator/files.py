@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from .diagnostics import Diagnostic, NetgenError, printable
 
+_FOREIGN = "was not written by netgen"
 UNSIGNED = "0" * 12  # as long as a digest, so that signing changes no line break
 _SIGNED = re.compile(r"\(digest ([0-9a-f]{12})\)\.?\n\"\"\"\n")  # at the docstring's end
 
@@ -72,9 +73,6 @@ def check_marked(path: Path, mark: bytes, *, force: bool) -> None:
         _refuse(path, (error.strerror or str(error)).lower())
     if data and mark not in data:
         _keep(path, _FOREIGN)
-
-
-_FOREIGN = "was not written by netgen"
 
 
 def _keep(path: Path, why: str) -> NoReturn:
