@@ -101,6 +101,13 @@ class Context(Struct):
     decided: list[Any] = field(default_factory=list)  # what a user must keep as it is, in own terms
     lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
 
+    def declared(self) -> Sequence[str]:
+        """The parameters of the scope that is read: the document's, or a block's."""
+        if self.parent is None:
+            return list(self.document.params)
+        block = self.shared.blocks.get(self.shared.open[-1]) if self.shared.open else None
+        return list(block.params) if block is not None else []
+
     def row(self, type_: str) -> Layer | None:
         """The built-in or imported type of this name; a block of the spec's own comes before it."""
         return None if type_ in self.shared.blocks else self.shared.types.get(type_)
@@ -192,6 +199,11 @@ class Context(Struct):
             constants = {"true": "True", "false": "False", "null": "None"}
             meant = constants.get(error.word) or closest_word(error.word, [*words, *VALUES])
             help = f"did you mean `{meant}`?" if meant else None
+            if path[:1] == ("blocks",) and error.word in self.document.params:
+                help = (
+                    f"a block sees its own parameters only: put `{error.word}` under its `params`, "
+                    f"and `{error.word}: ${error.word}` where it is used"
+                )
         code = "NG208" if error.word else "NG206"
         self.error(code, printable(error.message), path, help=help)
 

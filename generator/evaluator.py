@@ -18,6 +18,7 @@ from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth
 from .carried import code_of, joined, uncoded, wrap
 from .equality import surely_equal
 from .functions import FUNCTIONS
+from .hints import whole
 from .sizes import Coded, Dim, plain, symbols_in
 from .syntax import (
     ExpressionError,
@@ -26,6 +27,7 @@ from .syntax import (
     check_operator,
     check_variable,
     fail,
+    no_part,
 )
 
 
@@ -189,13 +191,14 @@ class Evaluator(Struct):
 
     def _index(self, value: Any) -> int:
         if not _is_whole(value):
-            fail("an index is a whole number")
+            help = whole(None) if isinstance(uncoded(value), float) else None
+            fail("an index is a whole number", help=help)
         self.names.pin(symbols_in(value))
         return int(value)
 
     def _call(self, node: ast.Call) -> Any:
         if not isinstance(node.func, ast.Name) or node.keywords:
-            fail(f"`{ast.unparse(node)}` is not part of the expression language")
+            no_part(node)
         name = node.func.id
         if name == "shape":
             return self._shape(node)

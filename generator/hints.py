@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from .functions import FUNCTIONS
 
 # types by the names that Keras, older code and everyday speech have for them; `*d` stands for
 # the number of spatial dimensions of what is read
@@ -173,6 +175,8 @@ _KEYS = {
     "weights": "init",
 }
 
+_DIVISION = re.compile(r"(?<!/)/(?!/)")
+
 
 def closest_word(word: str, words: Iterable[str]) -> str | None:
     """The word that was probably meant."""
@@ -208,6 +212,7 @@ def meant_type(word: str, types: Iterable[str], spatial: int | None) -> str | No
     """The layer type that was probably meant, for inputs of so many spatial dimensions."""
     types = list(types)
     folded = {known.lower(): known for known in types}
+    word = bare_type(word)
     plain = word.lower().replace("_", "").replace("-", "")
     if plain in folded:
         return folded[plain]
@@ -231,6 +236,40 @@ def meant_argument(word: str, arguments: Iterable[str], common: Iterable[str]) -
         return other[0]
     found = None if plain in _OTHERS else closest_word(word, [*arguments, *common])
     return found or (_COMMON.get(plain) if _COMMON.get(plain) in common else None)
+
+
+def bare_type(word: str) -> str:
+    """A type's own name, without the modules before it and the brackets of a call behind it."""
+    return word.removesuffix("()").rpartition(".")[2]
+
+
+def values_in(value: object) -> Iterator[object]:
+    """A value, or those of a list, whose own lists are looked into as well."""
+    if isinstance(value, list):
+        for item in value:
+            yield from values_in(item)
+    else:
+        yield value
+
+
+def as_expression(value: object, names: Iterable[str]) -> str | None:
+    """The help for parameters that are written as words: `n`, `2 * width`."""
+    known, found = {*names}, None
+    for text in values_in(value):
+        words = {*re.findall(r"[A-Za-z_]\w*", text)} if isinstance(text, str) else set()
+        if words & known and words <= known | {*FUNCTIONS} and "$" not in str(text):
+            found = f"${text}" if str(text).isidentifier() else f"$({text})"
+    return f"write `{found}`: without `$` it is a word" if found else None
+
+
+def whole(written: object) -> str:
+    """The help for a fraction where a whole number should be."""
+    for text in values_in(written):
+        if isinstance(text, str) and _DIVISION.search(text) and "." not in text:
+            return f"`/` gives a fraction: write `{_DIVISION.sub('//', text)}`"
+        if isinstance(text, float) and text.is_integer():
+            return f"write `{int(text)}`"
+    return "`//` divides without a fraction, `int(...)` cuts one off"
 
 
 def run_together(text: str, known: Iterable[str]) -> str | None:

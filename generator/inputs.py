@@ -10,7 +10,7 @@ from .context import Context, ParameterNames
 from .diagnostics import SpecPath, Unknowable, printable
 from .expressions import has_expression
 from .graph import Placeholder
-from .hints import closest
+from .hints import closest, whole
 from .layers.base import ALL
 from .layers.tensor import TensorType
 from .names import why_no_variable
@@ -151,5 +151,6 @@ def _size(
             "NG201",
             f"a size is a whole number from 1 to {LARGEST_SIZE}, but this is `{shown}`",
             path,
+            help=whole(written) if isinstance(value, float) else None,
         )
     return int(value)

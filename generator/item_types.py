@@ -11,7 +11,7 @@ from .diagnostics import NetgenError, Unknowable
 from .scope import LayerNames
 from .sizes import Size, plain, symbols_in
 from .spec import Item
-from .survey import GROUPING, unknown_type
+from .survey import GROUPING, is_slip, unknown_type
 
 if TYPE_CHECKING:
     from .walk import Walk
@@ -34,7 +34,7 @@ def typed(walk: Walk, item: Item, index: Size | None) -> Item:
     if item.path not in unknown:  # else it was said before: this is another copy
         diagnostic, meant = unknown_type(walk.context, item, spatial(walk, item, index))
         walk.context.shared.findings.add(diagnostic)
-        slip = meant is not None and meant.lower() == item.type.lower()
+        slip = meant is not None and is_slip(item.type, meant)
         unknown[item.path] = meant if slip else None
     meant = unknown[item.path]
     if meant is None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from .context import Context
 from .diagnostics import Unknowable, printable
+from .hints import as_expression, whole
 from .names import IN_USE, why_no_attribute
 from .node import Ref
 from .scope import LayerNames, Scope
@@ -134,8 +135,10 @@ def check_count(context: Context, item: Item, value: Any) -> None:
     if isinstance(value, str) and "$" in value:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        message = "`repeat` should be a whole number of 0 or more"
-        context.error("NG201", message, item.at("repeat"))
+        message, written = "`repeat` should be a whole number of 0 or more", item.common["repeat"]
+        help = as_expression(written, context.declared())
+        help = whole(written) if isinstance(value, float) else help
+        context.error("NG201", message, item.at("repeat"), help=help)
     if value > MOST_COPIES:
         message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
         context.error("NG210", message, item.at("repeat"))
@@ -144,7 +147,7 @@ def check_count(context: Context, item: Item, value: Any) -> None:
 def _no_condition(context: Context, item: Item) -> NoReturn:
     when = item.common["when"]
     named = isinstance(when, str) and any(sign in when for sign in "=<>")
-    help = f"write `$({when})`" if named else None
+    help = f"write `$({when})`" if named else as_expression(when, context.declared())
     message = "`when` should be a condition, true or false"
     context.error("NG201", message, item.at("when"), help=help)
 

@@ -6,6 +6,7 @@ nothing uses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from .arguments import by_name, listed, respelt
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
 from .expressions import check_names, has_expression, texts
-from .hints import closest, meant_type, run_together
+from .hints import bare_type, closest, meant_type, run_together
 from .initial import read_init
 from .keys import check_common
 from .layers.base import Layer
@@ -42,10 +43,28 @@ def unknown_type(
     if isinstance(item.path[-1], str) and item.path[-1] == item.type:
         location = context.source.locate(item.path, key=True)
     meant = meant_type(item.type, known_types(context), spatial)
-    together = run_together(item.type, known_types(context))
+    together = run_together(item.type, known_types(context)) or _called(context, item.type)
     help = together or (f"did you mean `{meant}`?" if meant else None)
+    if meant is not None and meant == bare_type(item.type):
+        help = f"write `{meant}`: a type is its name alone"
     message = f"there is no layer type `{printable(item.type)}`"
     return Diagnostic("NG202", message, location, help=help), meant
+
+
+def _called(context: Context, text: str) -> str | None:
+    """The help for a layer that is written as torch's code: `nn.Linear(400, 120)`."""
+    found = re.fullmatch(r"(?:\w+\.)+(\w+)\(([^()=]+)\)", text)
+    row = context.row(found[1]) if found is not None else None
+    if found is None or row is None:
+        return None
+    values = [value.strip() for value in found[2].split(",")]
+    given = values[sum(arg.inferred for arg in row.args[: len(values)]) :]
+    return f"write `{row.name}: [{', '.join(given)}]`" if given else f"write `{row.name}`"
+
+
+def is_slip(word: str, meant: str) -> bool:
+    """Whether a type that does not exist can mean one thing only."""
+    return bare_type(word).lower() == meant.lower()
 
 
 def check_layers(context: Context, item: Item) -> Any:
@@ -124,7 +143,7 @@ class Survey(Struct):
         elif item.type not in shared.types:
             diagnostic, meant = unknown_type(self.context, item, None)
             shared.findings.add(diagnostic)
-            if meant in shared.types and meant is not None and meant.lower() == item.type.lower():
+            if meant in shared.types and meant is not None and is_slip(item.type, meant):
                 self.arguments(item, shared.types[meant])
         else:
             self.branches(inner.get("branches"), item.at("branches"))

@@ -34,14 +34,38 @@ def fail(message: str, word: str | None = None, help: str | None = None) -> NoRe
 def check_known(node: ast.expr) -> None:
     """Refuse a kind of expression that the language does not have."""
     if not isinstance(node, _KNOWN):
-        fail(f"`{ast.unparse(node)}` is not part of the expression language")
+        no_part(node)
+
+
+def no_part(node: ast.expr) -> NoReturn:
+    """Refuse what the language does not have, and say what it has instead."""
+    message = f"`{ast.unparse(node)}` is not part of the expression language"
+    fail(message, help=_instead(node))
+
+
+def _instead(node: ast.expr) -> str | None:
+    """What to write for what Python has and the language has otherwise."""
+    named = node.func if isinstance(node, ast.Call) else node
+    if isinstance(node, ast.Tuple):
+        return f"write `{ast.unparse(ast.List(node.elts))}`"
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
+        return "the power is written `**`"
+    if not isinstance(named, ast.Attribute):
+        return None
+    if isinstance(node, ast.Call) and named.attr in FUNCTIONS:
+        right = ast.unparse(ast.Call(ast.Name(named.attr), node.args, []))
+        return f"write `{right}`: functions stand without a module"
+    if named.attr == "pi":
+        return "write `pi`"
+    if named.attr in ("shape", "size"):
+        return f"write `shape({ast.unparse(named.value)})`, which leaves the batch out"
+    return None
 
 
 def check_operator(node: ast.BinOp) -> None:
     """Refuse an operator that the language does not have."""
     if type(node.op) not in OPERATORS:
-        help = "the power is written `**`" if isinstance(node.op, ast.BitXor) else None
-        fail(f"`{ast.unparse(node)}` is not part of the expression language", help=help)
+        no_part(node)
 
 
 def check_function(name: str) -> None:
@@ -63,7 +87,7 @@ def check_syntax(tree: ast.expr) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             if not isinstance(node.func, ast.Name) or node.keywords:
-                fail(f"`{ast.unparse(node)}` is not part of the expression language")
+                no_part(node)
             if node.func.id not in ("range", "shape"):
                 check_function(node.func.id)
         elif isinstance(node, ast.comprehension):

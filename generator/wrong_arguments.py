@@ -8,9 +8,17 @@ from typing import Any
 
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
-from .hints import bracketed, meant_argument, run_together
+from .hints import (
+    as_expression,
+    bracketed,
+    meant_argument,
+    run_together,
+    values_in,
+    whole,
+)
 from .layers.base import Layer
 from .layers.models import Problem, read_arguments
+from .sizes import plain
 from .spec import COMMON_KEYS, Item
 
 
@@ -42,7 +50,7 @@ def _diagnostic(
     key = found.kind == "unknown" or (path == item.path and item.written is not None)
     if found.kind == "value":
         key = False
-        help = _kind_help(item, row, found, paths)
+        help = _kind_help(context, item, row, found, paths)
     location = context.source.locate(path, key=key)
     return Diagnostic(code, printable(found.message), location, help=help)
 
@@ -88,12 +96,23 @@ def _cut(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\(\s*[\d.]+", value) is not None
 
 
-def _kind_help(item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]) -> str | None:
+def _kind_help(
+    context: Context, item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]
+) -> str | None:
     """What to write instead of a value of another kind."""
-    values = _values(item.written)
-    for value in values:
+    for value in _values(item.written):
         if bracketed(value) or _cut(value):
             return bracketed(value) or "a list has square brackets: `[3, 3]`"
+    written = item.written
+    if paths.get(found.argument, item.path) != item.path and isinstance(written, (dict, list)):
+        written = written[paths[found.argument][-1]]  # type: ignore[index]
+    given = [plain(value) for value in values_in(found.value)]
+    if any(isinstance(value, float) for value in given) and "whole" in found.message:
+        return whole(written)
+    help = as_expression(written, context.declared())
+    outside = as_expression(given, context.document.params) if context.parent else None
+    if help or outside:
+        return help or f"where the block is used {outside}"
     inferred = [arg.name for arg in row.args if arg.inferred]
     if inferred and isinstance(item.written, list):
         return f"`{inferred[0]}` is inferred: by position it is left out"

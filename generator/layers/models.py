@@ -14,7 +14,7 @@ from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
-from ..sizes import Coded, shown
+from ..sizes import Coded, Dim, shown
 from .base import REQUIRED, Layer
 
 
@@ -24,6 +24,7 @@ class Problem(Struct, frozen=True):
     kind: str
     argument: str
     message: str
+    value: Any = None  # what was given for it
 
 
 @cache
@@ -58,7 +59,15 @@ def _problem(row: Layer, written: Mapping[str, Any], found: Any) -> Problem:
     reason = str(found.get("ctx", {}).get("error", ""))
     value = show_value(written[argument])
     expected = reason or f"expected {row.arg(argument).kind.label}, found {value}"
-    return Problem("value", argument, f"`{argument}`: {expected}")
+    return Problem("value", argument, f"`{argument}`: {expected}", written[argument])
+
+
+def _bare(value: Any) -> Any:
+    """A value without where it came from, the items of lists too."""
+    value = value.value if isinstance(value, Coded) else value
+    if isinstance(value, list):
+        return [_bare(item) for item in value]
+    return int(value) if isinstance(value, Dim) else value
 
 
 def show_value(value: Any) -> str:
@@ -68,5 +77,5 @@ def show_value(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
         return f"`{shown(value)}`"
-    text = repr(value)
+    text = repr([_bare(item) for item in value] if isinstance(value, list) else value)
     return f"`{text if len(text) <= 40 else text[:37] + '...'}`"
