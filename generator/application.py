@@ -25,7 +25,7 @@ def apply_layer(
     try:
         applied = apply(row, args, read.types, dict(read.named_types))
     except Refusal as refusal:
-        wrong = refused(scope, item, refusal, read, chained=chained)
+        wrong = refused(scope, item, row, refusal, read, chained=chained)
         applied = _without(row, args, refusal.argument, read, wrong)
         scope.context.shared.findings.add(wrong)
     draft = Draft(

@@ -94,7 +94,9 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
         many = f"{len(known)} argument{'s' if len(known) != 1 else ''}"
         message = f"`{row.name}` takes {many} by position, but this gives {len(values)}"
         path = item.at(len(known)) if several else item.path
-        help = f"they are: {takes}"
+        inferred = [f"`{arg.name}`" for arg in row.args if arg.inferred]
+        left_out = f"; inferred, and left out here: {', '.join(inferred)}" if inferred else ""
+        help = f"they are: {takes}{left_out}"
         with suppress(ValueError):
             for arg in known[:1]:
                 arg.kind.check(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .arguments import Arguments
 from .diagnostics import Diagnostic, printable
-from .layers.base import THIS, Refusal
+from .layers.base import THIS, Layer, Refusal
 from .layers.tensor import TensorType
 from .node import Ref
 from .scope import Scope
@@ -13,9 +13,12 @@ from .spec import Item
 
 
 def refused(
-    scope: Scope, item: Item, refusal: Refusal, read: Arguments, *, chained: bool
+    scope: Scope, item: Item, row: Layer | None, refusal: Refusal, read: Arguments, *, chained: bool
 ) -> Diagnostic:
-    """The diagnostic for what a rule refuses, with the shapes that came in."""
+    """The diagnostic for what a rule refuses, with the shapes that came in.
+
+    With the `row` of the layer it is looked for what would mend it.
+    """
     path, key = item.path, item.written is not None
     if len(read.inputs) > 1 and "from" in item.common:
         path, key = item.at("from"), False
@@ -30,6 +33,10 @@ def refused(
         notes = (refusal.note, *notes)
     name = item.common.get("name")
     message, help = refusal.message, refusal.help
+    if row is not None:
+        from .cures import cure  # only mistakes need it
+
+        help = cure(scope, item, row, refusal, read)
     if isinstance(name, str) and "$" not in name:
         message = message.replace(THIS, f"`{printable(name)}`")
         help = help and help.replace(THIS, f"`{printable(name)}`")

@@ -40,7 +40,7 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
         if refusal.help and refusal.help.startswith("leave"):
             refusal.help = f"`{original.name or original.stem}` was made for other inputs"
         read = Arguments({}, reads, (), types, (), {})
-        raise NetgenError(refused(scope, item, refusal, read, chained=False)) from None
+        raise NetgenError(refused(scope, item, None, refusal, read, chained=False)) from None
     draft.inputs, draft.path = reads, item.path
     draft.reuses = None if original.functional else original.reuses or original
     return draft

@@ -31,6 +31,49 @@ def test_message_is_as_reviewed(path: Path, request: pytest.FixtureRequest) -> N
     assert message == expected.read_text(encoding="utf-8")
 
 
+MISFIT = """\
+name: Net
+input: [8, SIZE]
+layers:
+  - MaxPool2d: 2
+  - ConvTranspose2d: {name: up, out_channels: 8, kernel_size: 2, stride: 2}
+  - Identity: {name: same}
+  - Add: [same, x]
+sizes: SAMPLES
+"""
+# the size of the input, its samples, what a message says, and what is written instead of what
+CURES = [
+    ("25, 25", "{}", "`output_padding: 1`", "stride: 2}", "stride: 2, output_padding: 1}"),
+    ("25, 25", "{}", "`Pad: [0, 1, 0, 1]`", "Identity: {", "Pad: {pad: [0, 1, 0, 1], "),
+    (
+        "25, 25",
+        "{}",
+        "`Interpolate: {size: [25, 25]}`",
+        "Identity: {",
+        "Interpolate: {size: [25, 25], ",
+    ),
+    (
+        "H, W",
+        "{H: 25, W: 25}",
+        '`Interpolate: {size: "$(shape(x)[1:])"}`',
+        "Identity: {",
+        'Interpolate: {size: "$(shape(x)[1:])", ',
+    ),
+]
+
+
+@pytest.mark.parametrize(("size", "samples", "said", "old", "new"), CURES)
+def test_a_misfit_is_mended_by_what_its_help_says(
+    size: str, samples: str, said: str, old: str, new: str
+) -> None:
+    text = MISFIT.replace("SIZE", size).replace("SAMPLES", samples)
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(text, "net.yaml"), {}, None)
+    (found,) = caught.value.diagnostics
+    assert said in str(found.help)
+    build_source(parse(text.replace(old, new), "net.yaml"), {}, None)
+
+
 def test_no_message_is_left_over() -> None:
     texts = {path.stem for path in (ROOT / "tests" / "bad").glob("*.txt")}
     assert texts == {path.stem for path in BAD}

@@ -9,12 +9,6 @@ from ..sizes import Size, symbols_in
 from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
 from .tensor import TensorType
 
-# the usual cause among tensors of channels: a block that changes the shape beside its input
-_SHORTCUT = (
-    "a shortcut of another shape needs a layer of its own, as a `Conv2d` of `kernel_size: 1` with "
-    "the other way's channels and stride (`netgen init resnet18` has one)"
-)
-
 
 def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
     """The common shape of two tensors by torch's rules of broadcasting."""
@@ -28,8 +22,7 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
         elif a == b:
             shape.append(b if symbols_in(b) and not symbols_in(a) else a)
         else:
-            message = f"shapes {left} and {right} don't go together: {a} is not {b}"
-            refuse(message, help=_SHORTCUT if left.rank == right.rank > 2 else None)
+            refuse(f"shapes {left} and {right} don't go together: {a} is not {b}")
     return tuple(shape)
 
 
