@@ -8,6 +8,7 @@ from .arguments import Arguments
 from .diagnostics import Diagnostic, NetgenError
 from .layers.base import Layer, Refusal
 from .naming import key_of
+from .needs import Need
 from .refusals import refused
 from .scope import Draft, Scope
 from .shapes import Applied, apply
@@ -35,7 +36,8 @@ def apply_layer(
     _fix(scope, item, row, applied)
     if row.imported:  # how its output hangs on the sizes that it reads is not known
         sizes = [size for x in read.types for size in x.shape]
-        scope.context.settle([size for size in sizes if not is_unknown(size)])
+        known = [size for size in sizes if not is_unknown(size)]
+        scope.context.settle(known, Need(item.path, "says nothing of how its shapes come about"))
     if not chained:
         _place(scope, draft, stateless=not row.weights(applied.a))
     return draft
@@ -65,12 +67,13 @@ def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:
         decides = decides or (arg.kind.zero and value == 0)
         if row.name == "Slice" and arg.name != "dim" and isinstance(value, int) and value < 0:
             decides = False  # counted from the end a bound is a sum, not a choice
-        if row.operation and decides:
-            scope.context.pin(frozenset(s for s in symbols_in(value) if s.known or not s.runtime))
+        if row.operation and decides and not arg.free:
+            symbols = frozenset(s for s in symbols_in(value) if s.known or not s.runtime)
+            scope.context.pin(symbols, Need(item.at(arg.name)))
         elif (decides and not arg.free) or arg in row.options:
             scope.context.decide(value, item.at(arg.name))
     for left, right in applied.loose:
-        scope.context.agree(left, right)
+        scope.context.agree(left, right, Need(item.path))
 
 
 def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:

@@ -178,6 +178,7 @@ def _evaluate(
 
 def _table(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Table:
     """The value of a buffer."""
+    scope.context.shared.evaluating = path
     try:
         return table(value, names, scope.context.budget)
     except ExpressionError as error:

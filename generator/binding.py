@@ -28,7 +28,7 @@ class _Values(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         raise AssertionError("the code of a value holds no references")
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
+    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
         """Nothing is decided here that was not when the value was worked out."""
 
 

@@ -38,7 +38,8 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         )
         error.diff = _diff(str(job.target), there or "", result.source)
         raise error
-    return {**facts_of(result.figures), "diagnostics": result.warnings, "fresh": True}
+    facts = facts_of(result.figures, result.graph, source)
+    return {**facts, "diagnostics": result.warnings, "fresh": True}
 
 
 def _diff(name: str, old: str, new: str) -> str:
@@ -66,7 +67,7 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         _check_target(job, job.target)
     record = _recalled(job, source)
     if record is not None:
-        lists = {key: tuple(record[key]) for key in ("layers", "proofs")}
+        lists = {key: tuple(record[key]) for key in ("layers", "fixed", "proofs")}
         return {**record, **lists, "fresh": True}
     if job.demand is not None:  # torch loads while the spec is read
         worker.start(source.folder if job.allow_imports else "")
@@ -80,7 +81,8 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         strict=job.strict,
         allow_imports=job.allow_imports,
     )
-    facts = {**facts_of(result.figures), "proofs": tuple(map(_as_record, result.proofs))}
+    facts = facts_of(result.figures, result.graph, source)
+    facts["proofs"] = tuple(map(_as_record, result.proofs))
     if job.target is not None:
         _check_target(job, job.target)  # once more: a run takes its time
         write(job.target, result.source)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .algebra import Symbol
 from .binding import rebind
@@ -17,6 +18,7 @@ from .functions import KNOWN, VALUES
 from .hints import closest_word
 from .layers import TYPES
 from .layers.base import Layer
+from .needs import Need, needs, needs_equal
 from .sizes import Size, symbols_in
 from .source import Source
 from .spec import Document
@@ -80,25 +82,28 @@ class Shared(Struct):
     inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
     read: int = 0  # items, those that give no layer included
     index_decides: bool = False  # a copy's number decides on more than values
+    evaluating: SpecPath = ()  # the place of the expression that is evaluated
 
 
 class Context(Struct):
     """What one scope, the network's or a block's, is read with.
 
     `pinned` collects the document's parameters on which something depends that no expression
-    can carry; `fixed` are those of an earlier round, which are plain numbers in this one.
+    can carry, each with the first that needs it; `fixed` are those of an earlier round, which are
+    plain numbers in this one.
     `parent` and `outer` are the scope that uses a block, and what it gives for each name.
     """
 
     source: Source
     document: Document
     overrides: Mapping[str, Any]
-    fixed: frozenset[str]
+    fixed: Mapping[str, Need]
     shared: Shared
-    pinned: set[str] = field(default_factory=set)
+    pinned: dict[str, Need] = field(default_factory=dict)
     parent: Context | None = None
     outer: dict[str, Any] = field(default_factory=dict)
-    decided: list[Any] = field(default_factory=list)  # what a user must keep as it is, in own terms
+    # what a user must keep as it is, in own terms
+    decided: list[tuple[Any, Need]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
 
     def declared(self) -> Sequence[str]:
@@ -131,7 +136,7 @@ class Context(Struct):
             message = f"the spec unfolds to more than {MOST_ITEMS} layers"
             self.error("NG210", message, path, key=key)
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
+    def pin(self, symbols: frozenset[Symbol], need: Need) -> None:
         """Note that these must not change; refuse sizes known only at run time."""
         for symbol in sorted(symbols, key=lambda symbol: symbol.name):
             if symbol.runtime and not symbol.known:
@@ -139,43 +144,50 @@ class Context(Struct):
             if symbol.name == INDEX:
                 self.shared.index_decides = True
             elif self.parent is None:
-                self.pinned.add(symbol.name)
+                self.pinned.setdefault(symbol.name, need)
             else:
-                self.decided.append(frozenset({symbol}))
-                self.parent.pin(symbols_in(self.outer[symbol.name]))
+                self.decided.append((frozenset({symbol}), need))
+                self.parent.settle(self.outer[symbol.name], need)
 
-    def settle(self, value: Any) -> None:
+    def settle(self, value: Any, need: Need) -> None:
         """Something hangs on a value: pin what it comes to for those who use the scope."""
+        if self.parent is None:
+            for symbol in sorted(symbols_in(value), key=lambda symbol: symbol.name):
+                why = need.why or needs(value, symbol.name)
+                self.pin(frozenset({symbol}), replace(need, why=why))
+            return
         symbols = frozenset(s for s in symbols_in(value) if s.name == INDEX)
-        self.pin(symbols_in(value) if self.parent is None else symbols)
-        if self.parent is not None and not symbols:
-            self.decided.append(value)
-            self.parent.pin(symbols_in(rebind(value, self.outer)))
+        self.pin(symbols, need)
+        if not symbols:
+            self.decided.append((value, need))
+            self.parent.settle(rebind(value, self.outer), need)
 
-    def agree(self, left: Size, right: Size) -> None:
+    def agree(self, left: Size, right: Size, need: Need) -> None:
         """Two sizes must stay equal: what they hang on is fixed unless they are equal by name."""
         if same(left, right):
             return
         if self.parent is None:
-            self.pin(frozenset(s for s in symbols_in([left, right]) if not s.runtime))
+            symbols = frozenset(s for s in symbols_in([left, right]) if not s.runtime)
+            self.pin(symbols, replace(need, why=needs_equal(left, right)))
         else:
-            self.decided.append((left, right))
-            self.parent.agree(rebind(left, self.outer), rebind(right, self.outer))
+            self.decided.append(((left, right), need))
+            self.parent.agree(rebind(left, self.outer), rebind(right, self.outer), need)
 
-    def decide_again(self, decided: Sequence[Any]) -> None:
+    def decide_again(self, decided: Sequence[tuple[Any, Need]]) -> None:
         """Pin for another user what reading the same block has decided before."""
-        for value in decided:
+        for value, need in decided:
             if isinstance(value, frozenset):
-                self.pin(value)
+                self.pin(value, need)
             elif isinstance(value, tuple):
-                self.agree(*value)
+                left, right = value
+                self.agree(left, right, need)
             else:
-                self.settle(value)
+                self.settle(value, need)
 
     def decide(self, value: Any, path: SpecPath) -> None:
         """A value decides on what no expression can carry: the parameters in it are fixed."""
         try:
-            self.pin(symbols_in(value))
+            self.pin(symbols_in(value), Need(path))
         except ExpressionError as error:
             self.error("NG206", error.message, path)
 
@@ -185,6 +197,7 @@ class Context(Struct):
             return [self.evaluate(item, names, (*path, i)) for i, item in enumerate(value)]
         if not isinstance(value, str) or not has_expression(value):
             return value
+        self.shared.evaluating = path
         try:
             return evaluate_text(value, names, self.budget)
         except ExpressionError as error:
@@ -213,5 +226,5 @@ class ParameterNames(PlainNames, frozen=True):
 
     context: Context
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
-        self.context.pin(symbols)
+    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+        self.context.pin(symbols, Need(self.context.shared.evaluating, why))

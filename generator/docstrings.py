@@ -10,6 +10,7 @@ from .graph import Graph, Parameter
 from .layers.tensor import TensorType
 from .literals import literal, paragraphs, prose, summary, wrapped
 from .module import Module
+from .needs import UNUSED
 from .sizes import symbols_in
 
 _MEANINGS = {
@@ -52,10 +53,17 @@ def class_docstring(graph: Graph) -> list[str]:
     if fixed and not graph.is_block:
         lines += ["", "Fixed when this file was generated:"]
         for parameter in fixed:
-            doc = f": {summary(prose(parameter.doc))}" if parameter.doc else "."
-            text = f"- ``{parameter.name} = {prose(literal(parameter.value))}``{doc}"
+            doc = f"{summary(prose(parameter.doc))} " if parameter.doc else ""
+            why = summary(prose(why_fixed(parameter)).replace("`", "``"))
+            value = prose(literal(parameter.value))
+            text = f"- ``{parameter.name} = {value}``: {doc}{why[0].upper()}{why[1:]}"
             lines += [f"    {line}" for line in wrapped(text, 8, hanging=2)]
     return lines
+
+
+def why_fixed(parameter: Parameter) -> str:
+    """Why a parameter is no argument of the class, in words that stay true when lines move."""
+    return parameter.reason.text if parameter.reason else UNUSED
 
 
 def _parameter_doc(graph: Graph, parameter: Parameter) -> str:

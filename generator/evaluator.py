@@ -40,8 +40,11 @@ class Names(Protocol):
     def shape(self, reference: str) -> Sequence[Any]:
         """The shape, without the batch, of what a reference names."""
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
-        """Called where a value decides on something that can't be written as an expression."""
+    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+        """Called where a value decides on something that can't be written as an expression.
+
+        `why` are words like "needs it as an index".
+        """
 
 
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
@@ -131,7 +134,7 @@ class Evaluator(Struct):
         try:
             values = [self.value(operand) for operand in node.values]
         except ExpressionError:
-            self.names.pin(symbols)
+            self.names.pin(symbols, "needs it for a condition")
             return uncoded(result)
         # what is known to be true adds nothing to `and`, nor what is false to `or`
         adds_nothing = (not stop) if all(type(uncoded(v)) is bool for v in values) else ...
@@ -165,7 +168,7 @@ class Evaluator(Struct):
         try:
             sides = [self.value(node.body), self.value(node.orelse)]
         except ExpressionError:
-            self.names.pin(symbols)
+            self.names.pin(symbols, "needs it for a condition")
             return chosen
         symbols = symbols.union(*map(symbols_in, sides))
         code = ast.IfExp(code_of(test), code_of(sides[0]), code_of(sides[1]))
@@ -193,7 +196,7 @@ class Evaluator(Struct):
         if not _is_whole(value):
             help = whole(None) if isinstance(uncoded(value), float) else None
             fail("an index is a whole number", help=help)
-        self.names.pin(symbols_in(value))
+        self.names.pin(symbols_in(value), "needs it as an index")
         return int(value)
 
     def _call(self, node: ast.Call) -> Any:

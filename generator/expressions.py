@@ -53,7 +53,7 @@ def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
         value: Any = piece.text
         if piece.expression:
             value = evaluate(piece.text, names, budget)
-            names.pin(symbols_in(value))
+            names.pin(symbols_in(value), "needs it in a text")
             value = value.value if isinstance(value, Coded) else value
             if isinstance(value, (list, float)) or value is None:
                 fail("only whole numbers, words and booleans can be put into text")
@@ -270,5 +270,5 @@ class PlainNames(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         fail("`shape` has no meaning here: no layer can be read")
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
+    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
         """Nothing is decided here."""

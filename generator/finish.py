@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from .context import Context, ParameterNames
 from .diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
 from .graph import Parameter
+from .needs import reason
 from .node import Ref
 from .parameters import plain_text
 from .scope import Scope
@@ -83,9 +84,12 @@ def ending(scope: Scope, path: SpecPath) -> Iterator[None]:
         raise Unknowable
 
 
-def mark_fixed(parameters: list[Parameter], pinned: set[str]) -> tuple[Parameter, ...]:
-    """The parameters, told apart: those that can be arguments, and those fixed by a number."""
+def mark_fixed(context: Context, parameters: list[Parameter]) -> tuple[Parameter, ...]:
+    """The parameters, told apart: those that can be arguments, and those fixed for a reason."""
+    needed = {**context.pinned, **context.fixed}
     return tuple(
-        replace(parameter, fixed=parameter.fixed or parameter.name in pinned)
-        for parameter in parameters
+        replace(p, fixed=True, reason=reason(needed[p.name], context.source.values))
+        if p.name in needed
+        else p
+        for p in parameters
     )

@@ -13,6 +13,7 @@ from .diagnostics import SpecPath
 from .layers.base import Layer, Weight, parameter_count, prefixed
 from .layers.tensor import TensorType
 from .module import Module
+from .needs import Reason
 from .node import Node, Ref
 from .sizes import symbols_in
 
@@ -30,8 +31,8 @@ class Parameter(Struct, frozen=True):
     """A parameter of a class: its value, and how it stands in the signature.
 
     `code` is the expression of a default that `depends` on parameters before it. A `fixed`
-    parameter is no argument: its value was decided when the source was generated. `hint` is
-    its annotation, where the default does not say it all.
+    parameter is no argument: its value was decided when the source was generated, for a `reason`.
+    `hint` is its annotation, where the default does not say it all.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Parameter(Struct, frozen=True):
     code: str | None = None
     depends: frozenset[str] = frozenset()
     fixed: bool = False
+    reason: Reason | None = None
     used: bool = True
     required: bool = False
     default: Any = None  # of a block, in the block's own terms

@@ -14,8 +14,9 @@ from .hints import closest, whole
 from .layers.base import ALL
 from .layers.tensor import TensorType
 from .names import why_no_variable
+from .needs import Need
 from .parameters import bare
-from .sizes import Dim, Size, symbols_in
+from .sizes import Dim, Size
 from .spec import InputSpec, validate
 
 SAMPLE_BATCH = 2
@@ -143,7 +144,7 @@ def _size(
             context.error("NG201", "a sample size must be 1 or more", ("sizes", written))
         return Dim.named(written, sizes[written], runtime=True)
     value = context.evaluate(written, ParameterNames(values, context), path)
-    context.pinned |= {symbol.name for symbol in symbols_in(value)}
+    context.settle(value, Need(path))
     value = bare(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_SIZE:
         shown = printable(str(value))[:40]

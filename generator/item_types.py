@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from .diagnostics import NetgenError, Unknowable
+from .needs import Need
 from .scope import LayerNames
 from .sizes import Size, plain, symbols_in
 from .spec import Item
@@ -22,7 +23,7 @@ def typed(walk: Walk, item: Item, index: Size | None) -> Item:
     if "$" in item.type:
         names = LayerNames(walk.scope, None, index)
         value = walk.context.evaluate(item.type, names, item.path)
-        walk.context.settle(value)
+        walk.context.settle(value, Need(item.path, "gets its type from it"))
         item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
     blocks = walk.context.shared.blocks
     known = walk.context.shared.types

@@ -12,10 +12,12 @@ from msgspec.structs import asdict
 
 from .diagnostics import Diagnostic, NetgenError, printable
 from .levels import Demand
+from .needs import told
 from .source import Source, read, read_stdin
 
 if TYPE_CHECKING:
     from .figures import Figures
+    from .graph import Graph
     from .prediction import Prediction
     from .smoke import Worker
 
@@ -43,9 +45,10 @@ class Job(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What a job came to, errors and warnings in the order of the file.
 
-    `layers` are the rows of the table, `proofs` what the run showed on each device. `fresh`
-    tells that the output stood there already, proven. After an error `table` shows the layers
-    up to the failing one, `diff` how the target differs from what the spec gives.
+    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `proofs` what
+    the run showed on each device. `fresh` tells that the output stood there already, proven. After
+    an error `table` shows the layers up to the failing one, `diff` how the target differs from what
+    the spec gives.
     """
 
     config: str
@@ -58,6 +61,7 @@ class Outcome(Struct, frozen=True):
     parameters: int = 0
     macs: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)
+    fixed: tuple[dict[str, Any], ...] = ()
     proofs: tuple[dict[str, Any], ...] = ()
     fresh: bool = False
     source: str = ""
@@ -107,7 +111,8 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that can be built."""
     found = _predicted(job, source, worker)
-    return {**facts_of(found.figures), "diagnostics": found.warnings}
+    facts = facts_of(found.figures, found.classes[-1], source)
+    return {**facts, "diagnostics": found.warnings}
 
 
 def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
@@ -116,11 +121,12 @@ def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     return {"view": job.view(_predicted(job, source, worker))}
 
 
-def facts_of(figures: Figures) -> dict[str, Any]:
-    """The figures of a network as plain data."""
+def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]:
+    """The figures of a network, and why which parameters are fixed, as plain data."""
     layers = tuple(asdict(row) for row in figures.rows)
     totals = {"parameters": figures.parameters, "macs": figures.macs}
-    return {"layers": layers, **totals, "memory": asdict(figures.memory)}
+    fixed = tuple(told(network.params, source))
+    return {"layers": layers, **totals, "memory": asdict(figures.memory), "fixed": fixed}
 
 
 def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .graph import Graph, Use, uses_in
 from .initial import read_initial
 from .inputs import read_inputs
 from .naming import Names, written_names
+from .needs import Need
 from .node import Node
 from .parameters import bare, read_parameters
 from .rows import table_so_far
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 class _Found(Struct):
     """What earlier readings have found out."""
 
-    fixed: frozenset[str] = frozenset()
+    fixed: dict[str, Need] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     reserved: set[SpecPath] = field(default_factory=set)
     rules: dict[SpecPath, int] = field(default_factory=dict)
@@ -73,14 +74,14 @@ def lower(
         except Enough:
             pass
         # what is refused with a name may fit once the name is a number
-        settled = context.pinned <= found.fixed
+        settled = context.pinned.keys() <= found.fixed.keys()
         if not findings.found:
             settled = _agrees(found, graph, shared) and settled
         if settled and not findings.found:
             return graph
         if settled:
             raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))
-        found.fixed |= context.pinned
+        found.fixed = {**context.pinned, **found.fixed}
 
 
 def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
@@ -114,7 +115,7 @@ def _read(
     graph = Graph(
         document.name,
         describe(context, values),
-        mark_fixed(parameters, context.pinned),
+        mark_fixed(context, parameters),
         walk.scope.inputs,
         modules,
         nodes,

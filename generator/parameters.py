@@ -16,6 +16,7 @@ from .graph import Parameter
 from .hints import closest
 from .literals import literal
 from .names import why_no_variable
+from .needs import Need
 from .sizes import Dim, plain, symbols_in
 from .spec import ParamSpec, validate
 
@@ -107,9 +108,11 @@ def _parameter(
         context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
     first = number[0] if isinstance(number, list) and is_list else None
     typed = isinstance(number, kinds) or isinstance(first, kinds)
+    if not typed:
+        context.pinned.setdefault(name, Need(path, "has a value that no argument can have"))
     fixed = name in context.fixed or not typed
     if fixed:
-        context.pinned |= {symbol.name for symbol in symbols_in(value)}
+        context.settle(value, Need(path))
     depends = frozenset() if fixed else frozenset(symbol.name for symbol in symbols_in(value))
     return Parameter(name, number, doc, literal(value) if depends else None, depends, fixed)
 

@@ -13,6 +13,7 @@ from .equality import same
 from .item_types import typed
 from .layers.tensor import TensorType
 from .names import snake_case
+from .needs import Need
 from .node import Ref
 from .scope import Draft, LayerNames
 from .sizes import Size, plain
@@ -56,7 +57,7 @@ def conditional(
     if plain(condition):
         guarded(walk, item, condition, reads, names, index)
         return
-    walk.context.settle(condition)
+    walk.context.settle(condition, Need(item.at("when"), "is false"))
     if walk.context.parent is None:
         # nothing is known of it: the next round reads the condition as plain false
         pass_through(walk, item, reads, names)
@@ -84,8 +85,11 @@ def guarded(
     numbered = walk.context.parent is None and any(
         draft.name is not None and not draft.written for draft in drafts[known:]
     )
-    if numbered or before is None or after is None or not harmless(walk, condition, before, after):
-        walk.context.settle(condition)
+    if numbered:
+        why = "changes the names of the layers after it"
+        walk.context.settle(condition, Need(item.at("when"), why))
+    elif before is None or after is None or not harmless(walk, condition, before, after):
+        walk.context.settle(condition, Need(item.at("when"), "changes shapes"))
     for draft in drafts[known:]:
         draft.condition = both(condition, draft.condition)
         if walk.chain is None and draft.otherwise is None and draft.inputs:

@@ -44,7 +44,7 @@ def recall(key: str) -> dict[str, Any] | None:
     return found if _sound(found) else None
 
 
-_KEYS = {"layers", "parameters", "macs", "memory", "proofs"}
+_KEYS = {"layers", "parameters", "macs", "memory", "fixed", "proofs"}
 
 
 def _sound(found: Any) -> bool:
@@ -56,9 +56,11 @@ def _sound(found: Any) -> bool:
     columns |= {"macs": int, "activations": int, "kept": int}
     sizes = dict.fromkeys(("weights", "gradients", "training", "inference"), int)
     rows = isinstance(layers, list) and all(_of_kinds(row, columns) for row in layers)
+    why = {"name": str, "line": int, "why": str}
+    told = isinstance(found["fixed"], list) and all(_of_kinds(one, why) for one in found["fixed"])
     proven = isinstance(proofs, list) and bool(proofs) and all(map(_is_proof, proofs))
     counted = type(found["parameters"]) is int and type(found["macs"]) is int
-    return proven and rows and counted and _of_kinds(found["memory"], sizes)
+    return proven and rows and told and counted and _of_kinds(found["memory"], sizes)
 
 
 def _is_proof(value: Any) -> bool:

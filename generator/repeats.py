@@ -13,6 +13,7 @@ from .context import INDEX
 from .equality import same
 from .expressions import code_in_text
 from .layers.tensor import TensorType
+from .needs import Need
 from .node import Ref
 from .presence import absent
 from .scope import Draft, LayerNames
@@ -21,6 +22,8 @@ from .spec import Item
 
 if TYPE_CHECKING:
     from .walk import Walk
+
+ONE_BY_ONE = "writes its copies one by one"  # why a number of copies is no loop's
 
 
 def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
@@ -81,10 +84,10 @@ def repeated(walk: Walk, item: Item, count: Size) -> None:
     """Copies in a container: children one by one, or a loop where the count is an argument."""
     assert walk.chain is not None
     if count == 0:
-        walk.context.settle(count)
+        walk.context.settle(count, Need(item.at("repeat"), "is 0"))
     elif symbols_in(count) and loop(walk, item, count):
         return
-    walk.context.settle(count)
+    walk.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
     chained(walk, item, range(int(count)), None)
 
 

@@ -33,6 +33,7 @@ def tell(outcome: Outcome, form: str, verbose: bool) -> None:
         layers = sum(row["type"] != "input" for row in outcome.layers)
         count = f"{layers} layer{'' if layers == 1 else 's'}, {outcome.parameters:,} parameters"
         print(f"{printable(outcome.config)} can be built: {count}")
+        _tell_fixed(outcome, sys.stdout)
     elif outcome.ok and outcome.verb == "compare":
         print(f"{outcome.target} is what {printable(outcome.config)} gives")
     elif outcome.ok:
@@ -72,11 +73,18 @@ def _tell_success(outcome: Outcome, to: TextIO) -> None:
     rows = [Row(**row) for row in outcome.layers]
     print(table_text(rows, outcome.parameters), file=to)
     print(_figures(outcome), file=to)
+    _tell_fixed(outcome, to)
     for line in _verdicts(outcome):
         print(line, file=to)
     if outcome.target is not None:
         written = f"wrote {outcome.target} in {outcome.seconds:.2f} s"
         print(f"{outcome.target} is up to date" if outcome.fresh else written, file=to)
+
+
+def _tell_fixed(outcome: Outcome, to: TextIO) -> None:
+    """Why which parameters are no arguments of the class, a line for each."""
+    for fixed in outcome.fixed:
+        print(f"`{fixed['name']}` is fixed: {fixed['why']}", file=to)
 
 
 def _figures(outcome: Outcome) -> str:
@@ -163,7 +171,7 @@ def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    names = "config verb ok fresh diff parameters macs memory layers proofs seconds"
+    names = "config verb ok fresh diff parameters macs memory layers fixed proofs seconds"
     found = {name: getattr(outcome, name) for name in names.split()}
     return {**found, "output": outcome.target if outcome.ok else None}
 

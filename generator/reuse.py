@@ -10,6 +10,7 @@ from .arguments import Arguments
 from .diagnostics import NetgenError, Unknowable, printable
 from .layers.base import Refusal, refuse
 from .layers.tensor import TensorType
+from .needs import Need
 from .node import Ref
 from .refusals import refused
 from .scope import Draft, LayerNames, Scope
@@ -28,7 +29,7 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
     if original.kind == "lost":
         raise Unknowable
     if original.condition is not None:  # it is not always there to be applied again
-        scope.context.settle(original.condition)
+        scope.context.settle(original.condition, Need(item.path))
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
     if len(types) != wanted:
@@ -75,7 +76,7 @@ def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, .
     if original.row is not None:
         applied = apply(original.row, original.args, types)
         for left, right in applied.loose:
-            walk.context.agree(left, right)
+            walk.context.agree(left, right, Need(item.path))
         return replace(original, outputs=applied.outputs, named=())
     through, children = types, []
     for child in original.children:

@@ -17,6 +17,7 @@ from .layers.tensor import TensorType
 from .module import Module
 from .names import snake_case
 from .naming import Names
+from .needs import Need
 from .node import Ref
 from .sizes import Size, symbols_in
 from .syntax import fail
@@ -263,8 +264,9 @@ class LayerNames(Struct):
             fail(error.diagnostics[0].message)
         return sample_shape(self.scope.type_of(ref))
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
-        self.scope.context.pin(symbols)
+    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+        context = self.scope.context
+        context.pin(symbols, Need(context.shared.evaluating, why))
 
 
 def sample_shape(x: TensorType) -> list[Size]:

@@ -97,7 +97,7 @@ class _Quiet(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         return self.names.shape(reference)
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
+    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
         """Nothing hangs on these."""
 
 

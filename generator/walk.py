@@ -21,10 +21,11 @@ from .layers.tensor import TensorType
 from .module import Module
 from .names import snake_case
 from .naming import Names, written_names
+from .needs import Need
 from .node import Ref
 from .presence import conditional, pass_through
 from .recovery import recovering
-from .repeats import container, copies, note_count, repeated
+from .repeats import ONE_BY_ONE, container, copies, note_count, repeated
 from .scope import Draft, LayerNames, Scope, to_module
 from .sizes import Size, symbols_in
 from .spec import Item, read_item
@@ -108,11 +109,11 @@ class Walk:
         elif self.chain is not None:
             repeated(self, item, count)
         elif count == 0 and item.path not in self.context.shared.counts:
-            self.context.settle(count)
+            self.context.settle(count, Need(item.at("repeat"), "is 0"))
             note_count(self, item, count)
             pass_through(self, item, reads[:1], names)
         else:
-            self.context.settle(count)
+            self.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
             copies(self, item, reads, count)
 
     def reads(self, item: Item, index: Size | None) -> tuple[Ref, ...]:
@@ -146,7 +147,7 @@ class Walk:
         """The layers of a `Group`, as if they stood where it stands."""
         layers = check_layers(self.context, item)
         if count is not None:
-            self.context.settle(count)
+            self.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
         for copy in range(1 if count is None else int(count)):
             inner = index if count is None else copy
             self.items(layers, item.at("layers"), inner)

@@ -110,7 +110,7 @@ def _number(name: str, default: float | None = None) -> Arg:
     return Arg(name, FLOAT, default, free=True)
 
 
-DIM = Arg("dim", optional(INDEX), None)
+DIM = Arg("dim", optional(INDEX), None, free=True)
 SMOOTH = FLOATS | SIGNED | COMPLEX | {"uint8"}
 
 LAYERS = (

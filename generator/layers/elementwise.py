@@ -278,7 +278,7 @@ LAYERS: tuple[Layer, ...] = (
         "ScaledDotProductAttention",
         attention,
         Arg("dropout_p", FLOAT, 0.0, free=True),
-        Arg("is_causal", BOOL, False),
+        Arg("is_causal", BOOL, False, free=True),
         Arg("scale", optional(FLOAT), None, free=True),
         dtypes=FLOATS,
         macs=_attention_macs,
