@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +100,57 @@ def test_macs_of_a_sample_are_those_of_a_batch_of_one(kind: str) -> None:
         result.module_class().train(kind != "normed")(torch.randn(1, *shape))
     assert result.figures.macs == counter.get_total_flops() // 2
     assert sum(row.macs for row in result.shapes) == result.figures.macs > 0
+
+
+EQUATIONS: list[tuple[str, list[list[int]]]] = [
+    ("nij,njk,nkl->nil", [[2, 7, 5], [2, 5, 6], [2, 6, 3]]),
+    ("ij,kl,jk->il", [[7, 5], [6, 3], [5, 6]]),  # the first two are an outer product
+    ("ij,jk,k->i", [[7, 5], [5, 6], [6]]),
+    ("i,i,i->i", [[7], [7], [7]]),
+    ("ii,ij->j", [[5, 5], [5, 3]]),
+    ("ij,jk,ik->", [[7, 5], [5, 6], [7, 6]]),
+    ("ij,jk,kl->il", [[7, 1], [5, 6], [1, 3]]),  # what is 1 broadcasts
+    ("...ij,...jk,k", [[2, 4, 3, 5], [4, 5, 6], [6]]),
+    ("i...,j->j", [[3, 4, 5], [2]]),
+]
+
+
+def random_equations(count: int, seed: int) -> Iterator[tuple[str, list[list[int]]]]:
+    """Equations with letters more than once, with `...`, and with sizes of 1."""
+    chance = random.Random(seed)
+    for _ in range(count):
+        sizes = {letter: chance.choice((1, 2, 3, 5)) for letter in "ijk"}
+        under = [chance.choice((1, 2, 3)) for _ in range(chance.randint(0, 2))]
+        terms, shapes = [], []
+        for _ in range(chance.randint(1, 4)):
+            ones = {letter: size if chance.random() < 0.9 else 1 for letter, size in sizes.items()}
+            term = chance.choices("ijk", k=chance.randint(0, 3))
+            shape = [ones[letter] for letter in term]
+            if chance.random() < 0.3:
+                place, some = chance.randint(0, len(term)), under[chance.randint(0, len(under)) :]
+                term[place:place] = ["..."]
+                shape[place:place] = [chance.choice((1, size, size)) for size in some]
+            terms.append("".join(term))
+            shapes.append(shape)
+        right = sorted({letter for term in terms for letter in term if letter != "."})
+        chosen = [*chance.sample(right, chance.randint(0, len(right))), "..."]
+        arrow = chance.choice(("", " -> " + "".join(chosen), "->" + "".join(chosen[:-1])))
+        yield ",".join(terms) + arrow, shapes
+
+
+def test_einsum_is_counted_as_torch_contracts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # from left to right, whatever is installed
+    monkeypatch.setattr(torch.backends.opt_einsum, "enabled", False)
+    counted = 0
+    for equation, shapes in [*EQUATIONS, *random_equations(150, seed=0)]:
+        inputs = {
+            f"x{place}": {"shape": shape, "batch": False} for place, shape in enumerate(shapes)
+        }
+        layers = [{"Einsum": {"equation": equation, "from": list(inputs)}}]
+        result = build({"name": "Net", "inputs": inputs, "layers": layers}, smoke=False)
+        with FlopCounterMode(display=False) as counter:
+            out = result.module_class()(*map(torch.randn, shapes))
+        assert str(tuple(out.shape)) == result.shapes[-1].output, equation
+        assert result.figures.macs == counter.get_total_flops() // 2, equation
+        counted += result.figures.macs > 0
+    assert counted > 40

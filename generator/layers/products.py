@@ -37,35 +37,71 @@ def _in_front(x: TensorType) -> int | None:
     return x.batch if x.batch is not None and x.batch < x.rank - 2 else None
 
 
+ELLIPSIS = "\u2026"  # `...` in one character
+Sides = tuple[list[list[str]], list[str]]
+
+
 def einsum(a: Args, *tensors: TensorType) -> TensorType:
     """Shape of `torch.einsum`: the sizes of the letters on the right side."""
-    left, arrow, right = a.equation.replace(" ", "").partition("->")
+    terms, right = _sides(a.equation, tensors)
+    sizes: dict[str, Size] = {}
+    for term, x in zip(terms, tensors, strict=True):
+        own: dict[str, Size] = {}
+        for label, size in zip(term, x.shape, strict=True):
+            if own.setdefault(label, size) != size:
+                refuse(f"`{label}` is {own[label]} and {size} in one tensor", "equation")
+        for label, size in own.items():
+            known = sizes.setdefault(label, size)
+            if known != size and 1 not in (known, size):
+                name = "..." if label.isdigit() else label
+                refuse(f"`{name}` is {known} and {size}", "equation")
+            sizes[label] = size if known == 1 else known
+    if not {*right} <= {*sizes} or len({*right}) < len(right):
+        refuse("the right side names each letter of the left at most once", "equation")
+    if len({x.dtype for x in tensors}) > 1:
+        refuse("`Einsum` reads tensors of one type")
+    batches = {term[x.batch] for term, x in zip(terms, tensors, strict=True) if x.batch is not None}
+    label = min(batches, default="")
+    place = right.index(label) if len(batches) == 1 and label in right else None
+    lost = any(x.lost for x in tensors) or (bool(batches) and place is None)
+    return TensorType(tuple(sizes[label] for label in right), tensors[0].dtype, place, lost)
+
+
+def _sides(equation: str, tensors: Sequence[TensorType]) -> Sides:
+    """A label for each dimension of each tensor, and those of the result.
+
+    Dimensions under `...` have numbers for labels, counted from the last one on.
+    """
+    sides = equation.replace("...", ELLIPSIS).partition("->")
+    left, arrow, right = (side.replace(" ", "") for side in sides)
     terms = left.split(",")
-    letters = left.replace(",", "")
-    if not letters.isalpha() or not letters.isascii() or len(terms) != len(tensors):
+    known = ELLIPSIS not in equation and all(map(_is_term, (*terms, right)))
+    if len(terms) != len(tensors) or not known:
         refuse(
             f"`equation` has {len(terms)} terms of letters for {len(tensors)} tensors", "equation"
         )
     if not arrow:
-        right = "".join(sorted(letter for letter in {*letters} if letters.count(letter) == 1))
-    sizes: dict[str, Size] = {}
-    for term, x in zip(terms, tensors, strict=True):
-        if len(term) != x.rank:
-            refuse(f"`{term}` names {len(term)} dimensions, but {x} has {x.rank}", "equation")
-        for letter, size in zip(term, x.shape, strict=True):
-            known = sizes.setdefault(letter, size)
-            if known != size and 1 not in (known, size):
-                refuse(f"`{letter}` is {known} and {size}", "equation")
-            sizes[letter] = size if known == 1 else known
-    if not {*right} <= {*sizes} or len({*right}) < len(right):
-        refuse(f"the right side `{right}` names each letter of the left at most once", "equation")
-    if len({x.dtype for x in tensors}) > 1:
-        refuse("`Einsum` reads tensors of one type")
-    batches = [term[x.batch] for term, x in zip(terms, tensors, strict=True) if x.batch is not None]
-    place = right.find(batches[0]) if batches and {*batches} == {batches[0]} else -1
-    lost = any(x.lost for x in tensors) or (bool(batches) and place < 0)
-    shape = tuple(sizes[letter] for letter in right)
-    return TensorType(shape, tensors[0].dtype, place if place >= 0 else None, lost)
+        letters = left.replace(",", "").replace(ELLIPSIS, "")
+        right = ELLIPSIS + "".join(sorted(x for x in {*letters} if letters.count(x) == 1))
+    pairs = [*zip(terms, tensors, strict=True)]
+    most = max((x.rank - len(term) + 1 for term, x in pairs if ELLIPSIS in term), default=0)
+    return [_labels(term, x.rank, x) for term, x in pairs], _labels(right, len(right) - 1 + most)
+
+
+def _is_term(term: str) -> bool:
+    letters = term.replace(ELLIPSIS, "", 1)
+    return letters.isascii() and (letters.isalpha() or not letters)
+
+
+def _labels(term: str, rank: int, x: TensorType | None = None) -> list[str]:
+    """The labels of a term's dimensions; `x` is the tensor that it stands for."""
+    before, dots, after = term.partition(ELLIPSIS)
+    rest = rank - len(before) - len(after)
+    if x is not None and (rest < 0 or (rest and not dots)):
+        count, term = len(before) + len(after), term.replace(ELLIPSIS, "...")
+        refuse(f"`{term}` names {count} dimensions, but {x} has {x.rank}", "equation")
+    numbers = map(str, reversed(range(rest))) if dots else ()
+    return [*before, *numbers, *after]
 
 
 def matmul_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
@@ -74,11 +110,22 @@ def matmul_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> 
 
 
 def einsum_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    """Every combination of letters is one multiply-add."""
-    terms = a.equation.replace(" ", "").partition("->")[0].split(",")
-    sizes = {
-        letter: int(size)
+    """Tensors are multiplied from left to right, each sum taken as soon as nothing else reads it.
+
+    A product in which nothing is summed is no multiply-add, as with `Mul`.
+    """
+    terms, right = _sides(a.equation, xs)
+    wide = [
+        {label: int(size) for label, size in zip(term, x.shape, strict=True) if size != 1}
         for term, x in zip(terms, xs, strict=True)
-        for place, (letter, size) in enumerate(zip(term, x.shape, strict=True))
-    }
-    return math.prod(sizes.values()) if len(xs) > 1 else 0
+    ]
+    total, result = 0, wide[0]
+    for place, other in enumerate(wide[1:], 2):
+        needed = {*right}.union(*wide[place:])
+        done = {label: size for label, size in (result | other).items() if label not in needed}
+        both = done.keys() & result.keys() & other.keys()
+        alone = done.keys() - both  # summed before the product
+        sizes = {key: size for key, size in (result | other).items() if key not in alone}
+        total += math.prod(sizes.values()) if both else 0
+        result = {key: size for key, size in sizes.items() if key not in done}
+    return total
