@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec whose output stands where it should."""
     from .pipeline import build_source
 
+    if job.target is not None:
+        _check_name(job, job.target)
     allowed = job.allow_imports
     result = build_source(source, job.overrides, worker, strict=job.strict, allow_imports=allowed)
     there = "" if job.target is None else read_output(job.target)
@@ -51,6 +54,20 @@ def _diff(name: str, old: str, new: str) -> str:
     return "".join(lines)
 
 
+def _check_name(job: Job, target: Path) -> None:
+    """Refuse a name that nobody has chosen for a module, and that can't be one's."""
+    if job.named:
+        return
+    from .module_names import instead, why_no_module
+
+    reason = why_no_module(target.stem)
+    if reason:
+        other = shlex.quote(str(target.with_name(f"{instead(target.stem)}.py")))
+        message = f"`{printable(target.name)}` {reason}"
+        help = f"take another name, `-o {other}`, or this one, `-o {shlex.quote(str(target))}`"
+        raise NetgenError(Diagnostic("NG505", message, help=printable(help)))
+
+
 def _check_target(job: Job, target: Path) -> None:
     same = False
     with contextlib.suppress(OSError):
@@ -64,6 +81,7 @@ def _check_target(job: Job, target: Path) -> None:
 def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that builds; its output is written."""
     if job.target is not None:
+        _check_name(job, job.target)
         _check_target(job, job.target)
     record = _recalled(job, source)
     if record is not None:

@@ -92,7 +92,10 @@ def _begin(options: argparse.Namespace) -> int:
         return NOT_DONE
     import shlex
 
-    print(f"wrote {printable(str(target))}; next: netgen build {shlex.quote(str(target))}")
+    from .module_names import instead, why_no_module
+
+    name = f" -o {instead(target.stem)}.py" if why_no_module(target.stem) else ""
+    print(f"wrote {printable(str(target))}; next: netgen build {shlex.quote(str(target))}{name}")
     return DONE
 
 

@@ -226,6 +226,12 @@ CODES = {
         "what is needed to draw pictures is not installed",
         "Install the extra: `pip install 'torch-netgen[graph]'`. `.dot` and `.mmd` need nothing.",
     ),
+    "NG505": Code(
+        "the output's name can't be a module's",
+        "The file would have the spec's name, and could not be imported, or would be imported in "
+        "the place of a module of Python's own or one that torch needs. Give it another name with "
+        "`-o`, which takes any.",
+    ),
     "NG601": Code(
         "a mistake of netgen's own",
         "Please report it with the spec. Nothing was written.",

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Job(Struct, frozen=True):
     """What is asked for one spec; `target` is the file to write, ``None`` for standard output.
 
-    `demand` is what a run is to show, ``None`` if there is to be no run.
+    Its name is the spec's, unless it was `named` in the command. `demand` is what a run is to
+    show, ``None`` if there is to be no run.
 
     The `verb` is ``build``, ``compare`` (hold what stands in the target against what the spec
     gives), ``check`` (the spec alone, without source) or ``view`` (what the `view` makes of it).
@@ -40,6 +41,7 @@ class Job(Struct, frozen=True):
     force: bool = False
     allow_imports: bool = False
     view: Callable[[Prediction], str] | None = None
+    named: bool = False
 
 
 class Outcome(Struct, frozen=True):

@@ -95,6 +95,7 @@ def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View 
         strict=options.strict,
         force=options.force,
         allow_imports=allowed,
+        named=bool(options.output),
     )
 
 

@@ -100,7 +100,7 @@ def test_json_tells_all_that_text_tells(tmp_path: Path) -> None:
 
 def test_annotations_are_commands_of_github_actions(tmp_path: Path) -> None:
     (tmp_path / "two,x.yaml").write_text(TWO)
-    run = netgen("build", "two,x.yaml", "--no-smoke", "--format", "github", cwd=tmp_path)
+    run = netgen("build", "two,x.yaml", "-o-", "--no-smoke", "--format", "github", cwd=tmp_path)
     assert run.returncode == 1
     first, second = run.stdout.splitlines()
     assert first.startswith(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from pathlib import Path
 import pytest
 import torch_netgen
 from torch_netgen import NetgenError
+from torch_netgen.cli import main
 from torch_netgen.files import untouched, write
+from torch_netgen.module_names import TORCHS, why_no_module
 
 from .conftest import ROOT
 from .test_cli import netgen
@@ -299,3 +302,74 @@ def test_a_report_takes_no_other_files_place(tmp_path: Path) -> None:
     run = netgen(*words, "lenet.py", cwd=tmp_path)  # where the run itself writes
     assert run.returncode == 1
     assert "class LeNet" in (tmp_path / "lenet.py").read_text()
+
+
+TINY = "name: Net\ninput: [4]\nlayers: [Tanh]\n"
+TAKEN = "would be taken for a module that torch imports"
+PYTHONS = "would be taken for Python's own module"
+NO_NAME = "can't be imported: it is no Python identifier"
+NO_MODULES = {  # why a stem is no module's, and a name to take instead
+    "torch": (TAKEN, "net_torch"),
+    "numpy": (TAKEN, "net_numpy"),
+    "typing_extensions": (TAKEN, "net_typing_extensions"),
+    "typing": (PYTHONS, "net_typing"),
+    "sitecustomize": (PYTHONS, "net_sitecustomize"),
+    "__main__": (PYTHONS, "main"),
+    "class": ("can't be imported: it is a keyword of Python", "net_class"),
+    "1st": (NO_NAME, "net_1st"),
+    "my net": (NO_NAME, "my_net"),
+    "my-net.v2": (NO_NAME, "my_net_v2"),
+    ".torch": (NO_NAME, "net_torch"),
+}
+
+
+@pytest.mark.parametrize("stem", NO_MODULES)
+@pytest.mark.parametrize("more", [[], ["--check"], ["--output-dir", "a b"]], ids=" ".join)
+def test_a_name_that_is_no_modules_is_refused_with_another(
+    stem: str,
+    more: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b").mkdir()
+    (tmp_path / f"{stem}.yaml").write_text(TINY)
+    command = ["build", f"./{stem}.yaml", "--no-smoke"]
+    assert main([*command, *more]) == 1
+    told, (reason, other) = capsys.readouterr().err, NO_MODULES[stem]
+    assert f"error[NG505]: `{stem}.py` {reason}\n" in told
+    folder = "a b/" if "--output-dir" in more else ""
+    one, this = shlex.quote(f"{folder}{other}.py"), shlex.quote(f"{folder}{stem}.py")
+    assert f"help: take another name, `-o {one}`, or this one, `-o {this}`\n" in told
+    assert not list(tmp_path.rglob("*.py"))
+    assert why_no_module(other) is None
+    assert main([*command, f"-o{stem}.py"]) == 0
+    assert main([*command, f"-o{stem}.py", "--check"]) == 0
+    torch_netgen.build(f"{stem}.yaml", f"a b/{stem}.py", smoke=False)
+    assert len(list(tmp_path.rglob("*.py"))) == 2
+
+
+@pytest.mark.parametrize("stem", ["lenet", "match", "_", "größe", "torchy", "NumPy"])
+def test_other_names_are_taken(stem: str) -> None:
+    assert why_no_module(stem) is None
+
+
+def test_no_module_that_torch_looks_for_is_another_name() -> None:
+    """Whether it is there or not: a file of this name would be found."""
+    lines = (
+        "import sys",
+        "class Asked:",
+        "    def find_spec(self, name, path=None, target=None):",
+        "        asked.add(name.partition('.')[0])",
+        "asked = set()",
+        "sys.meta_path.insert(0, Asked())",
+        "import torch, torch.export",
+        "torch.nn.Linear(3, 3, device='meta')(torch.rand(2, 3, device='meta'))",
+        "print(*asked - sys.stdlib_module_names)",
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+    )
+    found = {name for name in run.stdout.split() if not name.startswith("_")}
+    assert {"torch", "sympy", "numpy"} <= found <= TORCHS

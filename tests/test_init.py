@@ -46,7 +46,7 @@ def test_what_is_written_is_a_template_as_it_came(tmp_path: Path) -> None:
 
 def test_it_goes_where_it_is_told(tmp_path: Path) -> None:
     assert netgen("init", "lenet", "-o", "my own.yaml", cwd=tmp_path).stdout == (
-        "wrote my own.yaml; next: netgen build 'my own.yaml'\n"
+        "wrote my own.yaml; next: netgen build 'my own.yaml' -o my_own.py\n"
     )
     lenet = as_written(ROOT / "configs" / "lenet.yaml")
     assert (tmp_path / "my own.yaml").read_text() == lenet
