@@ -210,6 +210,12 @@ CODES = {
         "The message says which proof failed and why: the network runs, but not like that. Leave "
         "the level out of `--prove`, or change the network.",
     ),
+    "NG408": Code(
+        "another member of the class is not what the spec gives",
+        "The class does something else with these arguments than `--set` with the same values "
+        "gives. This is a mistake of netgen's own: please report it with the spec. To go on, write "
+        "the parameter as a number where it is used.",
+    ),
     "NG501": Code(
         "the output can't be written",
         "Check the folder, its permissions and the space that is left.",

@@ -81,6 +81,7 @@ class Shared(Struct):
     imports: tuple[Layer, ...] = ()
     inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
     read: int = 0  # items, those that give no layer included
+    unmatched: bool = False  # what `init` names is not there with the values of `--set`
     index_decides: bool = False  # a copy's number decides on more than values
     evaluating: SpecPath = ()  # the place of the expression that is evaluated
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from .construct import arguments_of
@@ -36,8 +36,11 @@ def description(graph: Graph) -> str:
     return graph.description or f"The {graph.name} {kind}."
 
 
-def class_docstring(graph: Graph) -> list[str]:
-    """The description, ``Args:`` and ``Shape:`` as `torch.nn` writes them."""
+def class_docstring(graph: Graph, nonzero: Container[str] = ()) -> list[str]:
+    """The description, ``Args:`` and ``Shape:`` as `torch.nn` writes them.
+
+    Of `nonzero` arguments it says that they are at least 1.
+    """
     first, *others = paragraphs(description(graph)) or [graph.name]
     lines = wrapped(summary(first), 4)
     for paragraph in others:
@@ -46,7 +49,9 @@ def class_docstring(graph: Graph) -> list[str]:
     if arguments:
         lines += ["", "Args:"]
         for parameter in arguments:
-            text = f"{parameter.name}: {_parameter_doc(graph, parameter)}"
+            doc = _parameter_doc(graph, parameter)
+            doc = _at_least_one(doc) if parameter.name in nonzero else doc
+            text = f"{parameter.name}: {doc}"
             lines += [f"    {line}" for line in wrapped(text, 8, hanging=4)]
     lines += ["", "Shape:", *_shape_lines(graph)]
     fixed = [parameter for parameter in graph.params if parameter not in arguments]
@@ -72,6 +77,11 @@ def _parameter_doc(graph: Graph, parameter: Parameter) -> str:
     if parameter.code is not None:
         doc = f"{doc} Default: ``{prose(parameter.code)}``."
     return doc
+
+
+def _at_least_one(doc: str) -> str:
+    one_sentence = doc.endswith(".") and ". " not in doc
+    return f"{doc[:-1]}, at least 1." if one_sentence else f"{doc} At least 1."
 
 
 def _derived_doc(graph: Graph, parameter: Parameter) -> str:

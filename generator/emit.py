@@ -14,6 +14,7 @@ from .flow import Statement, forward_statements
 from .graph import Graph
 from .layers.base import Layer
 from .literals import literal, paragraphs, prose, summary, wrapped
+from .reach import positive
 from .sources import buffer_hints
 
 # what a file brings with it when it is used, with the names that it needs
@@ -59,7 +60,7 @@ def emit(
         _class_view(graph, [] if graph.sequential else forward_statements(graph), own)
         for graph in graphs[:-1]
     ]
-    views = [*blocks, _class_view(graphs[-1], statements, own)]
+    views = [*blocks, _class_view(graphs[-1], statements, own, positive(graphs))]
     used = _words(views)
     helpers = tuple(name for name in HELPERS if name in used and name not in own)
     custom = import_lines(imports, used)
@@ -74,8 +75,13 @@ def emit(
     return FileView(head, tuple(lines), public, helpers, tuple(views))
 
 
-def _class_view(graph: Graph, statements: Sequence[Statement], own: frozenset[str]) -> ClassView:
-    """One class."""
+def _class_view(
+    graph: Graph,
+    statements: Sequence[Statement],
+    own: frozenset[str],
+    nonzero: Container[str] = (),
+) -> ClassView:
+    """One class; its docstring says which arguments must be `nonzero`."""
     arguments = signature(graph)
     init = sequential_lines(graph) if graph.sequential else init_lines(graph, own)
     if not graph.sequential and (init or arguments):
@@ -83,7 +89,7 @@ def _class_view(graph: Graph, statements: Sequence[Statement], own: frozenset[st
     return ClassView(
         graph.name,
         "nn.Sequential" if graph.sequential else "nn.Module",
-        tuple(class_docstring(graph)),
+        tuple(class_docstring(graph, nonzero)),
         buffer_hints(graph),
         arguments,
         tuple(init),

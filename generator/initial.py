@@ -121,18 +121,27 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
     for key, weights in context.document.init.items():
         with context.shared.findings.collecting():
             matched = _matched(context, layers, key)
+            if not matched and not _is_type(context, key):
+                continue
             for weight, raw in weights.items():
                 with context.shared.findings.collecting():
-                    found.append(_initial(context, matched, key, str(weight), raw, names))
+                    initial = _initial(context, matched, key, str(weight), raw, names)
+                    found += [] if initial is None else [initial]
     return replace(graph, initial=tuple(found))
 
 
 def _matched(
     context: Context, layers: list[tuple[str, Module]], key: str
 ) -> list[tuple[str, Module]]:
-    """The layers that a key means, with their paths."""
+    """The layers that a key means, with their paths.
+
+    With the values of the spec there must be one; with others (`--set`) it may be absent.
+    """
     matched = [(place, module) for place, module in layers if _matches(key, place, module)]
-    if not matched and not (_is_type(context, key) and _hidden(layers)):
+    hidden = _is_type(context, key) and _hidden(layers)
+    if not (matched or hidden) and context.overrides:
+        context.shared.unmatched = True
+    elif not (matched or hidden):
         known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
         message = f"there is no layer `{printable(key)}`"
         types = [module.row.name for _, module in layers if module.row]
@@ -154,11 +163,14 @@ def _initial(
     weight: str,
     raw: Any,
     names: ParameterNames,
-) -> Initial:
-    """What is said of one weight of the layers that a key means."""
+) -> Initial | None:
+    """What is said of one weight of the layers that a key means; nothing where none is there."""
     path: SpecPath = ("init", key, weight)
     there = [weight in {w.name for w in module.weights} for _, module in matched]
     if matched and not any(there):
+        if context.overrides:
+            context.shared.unmatched = True
+            return None
         message = f"`{printable(key)}` has no parameter `{printable(weight)}`"
         known = [w.name for _, module in matched for w in module.weights]
         context.error("NG204", message, path, key=True, help=closest(weight, known))

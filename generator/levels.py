@@ -9,8 +9,13 @@ from msgspec import Struct
 
 from .diagnostics import Diagnostic
 
-LEVELS = tuple("forward backward eval learn dtype export compile onnx script ddp fsdp".split())
+LEVELS = tuple(
+    "forward backward eval arguments learn dtype export compile onnx script ddp fsdp".split()
+)
 DEFAULT_LEVELS = ("forward", "backward", "eval")
+# what other members of the class may take, unless all of them are asked for: a share of the time
+# of the other proofs, and the least number of seconds
+SHARE, LEAST = 0.2, 0.1
 TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
 
 
@@ -48,6 +53,12 @@ class Demand(Struct, frozen=True):
         more += ["time"] if self.timed else []
         if self.device == "meta" and more:
             raise ValueError(f"{more[0]} can't be shown on meta: nothing is computed there")
+
+    @property
+    def shows_members(self) -> bool:
+        """Whether other members of the class are looked at: by default, or because asked for."""
+        asked = "arguments" in self.levels or {*DEFAULT_LEVELS} <= {*self.levels}
+        return asked and self.device != "meta"
 
 
 class Shown(Struct, frozen=True):

@@ -78,6 +78,8 @@ def lower(
         if not findings.found:
             settled = _agrees(found, graph, shared) and settled
         if settled and not findings.found:
+            if shared.unmatched:  # then it must be there with the spec's own values
+                lower(reading, {}, samples, imported)
             return graph
         if settled:
             raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))

@@ -127,8 +127,11 @@ def build_source(
     text = rendered(found)
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
+        from .members import family_of
+
+        locate = Places(source, graph).locate
         try:
-            proofs = worker.prove(text, found.plan, demand, Places(source, graph).locate)
+            proofs = worker.prove(text, found.plan, demand, locate, family_of(found))
         except NetgenError as error:  # what was doubtful may be why
             raise NetgenError(*found.warnings, *error.diagnostics) from None
     doubts = _doubts(proofs, found.allowed)

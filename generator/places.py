@@ -1,4 +1,4 @@
-"""Where in the spec the things that a run speaks of stand: layers by their paths, and inputs."""
+"""Where in the spec stands what a run speaks of: layers by their paths, inputs, parameters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from .graph import Graph
 from .source import Source
 
 INPUT = "input:"  # before the name of an input
+PARAM = "param:"  # before the name of a parameter
 
 
 class Places:
@@ -21,6 +22,8 @@ class Places:
         """The place of a layer, or of the one that it is part of; else of the network's name."""
         if where.startswith(INPUT):
             return self.source.locate(self._input(where.removeprefix(INPUT)), key=True)
+        if where.startswith(PARAM):
+            return self.source.locate(("params", where.removeprefix(PARAM)), key=True)
         if not self.paths:
             self.paths = {node.name: node.path for node in self.graph.nodes}
             self.paths |= {path: layer.path for path, layer in self.graph.layers()}

@@ -50,10 +50,13 @@ SAMPLES = (
 class Prediction(Struct, frozen=True, dict=True):
     """A spec that has been checked: its graph, what it comes to, and what is doubtful.
 
-    The `trace` is a run with a batch of 2, the `figures` are those of this run. The last of the
-    `classes` is the network's. Of the codes that are `allowed` there are no warnings.
+    The `reading` is what it was made from, with the types that are `imported`. The `trace` is a
+    run with a batch of 2, the `figures` are those of this run. The last of the `classes` is the
+    network's. Of the codes that are `allowed` there are no warnings.
     """
 
+    reading: Reading
+    imported: Imported
     source: Source
     overrides: Mapping[str, Any]
     graph: Graph
@@ -139,11 +142,12 @@ def predict(
     Sizes that are known only at run time get the first sample values that the network takes.
     """
     source, names = reading.source, _runtime_names(reading.document)
+    imported = imported or Imported()
     refused: list[NetgenError] = []
     for number, samples in enumerate(SAMPLES if names else SAMPLES[:1]):
         sizes = _sized(names, samples)
         try:
-            graph = lower(reading, overrides, sizes, imported or Imported())
+            graph = lower(reading, overrides, sizes, imported)
             lint(graph)
             classes = class_graphs(graph, source)
             trace = _trace(source, graph)
@@ -154,7 +158,9 @@ def predict(
             break
         allowed = tuple(reading.document.allow)
         found = figures(graph, trace)
-        return Prediction(source, overrides, graph, trace, found, classes, allowed)
+        return Prediction(
+            reading, imported, source, overrides, graph, trace, found, classes, allowed
+        )
     else:
         raise refused[0]
     fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())

@@ -38,6 +38,11 @@ def render(
     return sign(format_source(emit(graphs, statements, source_name, UNSIGNED)), inputs)
 
 
+def unformatted(graphs: Sequence[Graph], statements: Sequence[Statement]) -> str:
+    """The same file for who only runs it: neither formatted nor signed."""
+    return _template().render(file=emit(graphs, statements, "", UNSIGNED))
+
+
 def format_source(view: FileView) -> str:
     """The printed view in black's format."""
     printed = _template().render(file=view)

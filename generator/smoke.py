@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -11,16 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
 from msgspec.structs import asdict
 
 from .diagnostics import Diagnostic, Location, NetgenError
-from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, Shown
+from .levels import DEFAULT_LEVELS, LEAST, SHARE, TIMEOUT, Demand, Proof, Shown
 from .memory import available, shown
 
 if TYPE_CHECKING:
     import subprocess
 
     from .context import Ask
+    from .members import Family
     from .plan import Plan
 
 Locate = Callable[[str], Location | None]
@@ -108,14 +111,22 @@ class Worker:
             self.pending = b""
 
     def prove(
-        self, source: str, plan: Plan, demand: Demand, locate: Locate = lambda where: None
+        self,
+        source: str,
+        plan: Plan,
+        demand: Demand,
+        locate: Locate = lambda where: None,
+        family: Family | None = None,
     ) -> tuple[Proof, ...]:
         """Hold the plan against the source, run for real; raises `NetgenError` if it fails.
 
-        `locate` tells where in the spec a layer's path stands.
+        `locate` tells where in the spec a layer's path stands. The other members of the class,
+        its `family`, are worked out while the process runs the first.
         """
         if demand.device != "meta":
             self.check_memory(plan, demand.device)
+        if not demand.shows_members:
+            family = None
         request = {
             "task": "prove",
             "source": source,
@@ -123,15 +134,53 @@ class Worker:
             "need": plan.figures.memory.step,
             **asdict(demand),
         }
-        answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}")
-        if not answer["ok"]:
-            device, most = answer["device"], self.most_memory
-            if device not in (None, "cpu", "meta"):
-                self.stop()  # an error can leave a GPU unusable to the process that met it
-            raise NetgenError(
-                *(_refuted(failure, device, plan, most, locate) for failure in answer["failures"])
-            )
+        answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}", family)
+        self._check(answer, answer.get("device"), plan, locate)
+        if family is not None and family.total:
+            for proof in answer["proofs"]:
+                found = self._members(source, plan, family, demand, proof, locate)
+                proof["levels"].insert(len(DEFAULT_LEVELS), found)
         return tuple(_proof(found, self.torch, locate) for found in answer["proofs"])
+
+    def _check(
+        self, answer: Mapping[str, Any], device: str | None, plan: Plan, locate: Locate
+    ) -> None:
+        """Raise what an answer says of failures."""
+        if answer["ok"]:
+            return
+        if device not in (None, "cpu", "meta"):
+            self.stop()  # an error can leave a GPU unusable to the process that met it
+        most = self.most_memory
+        raise NetgenError(
+            *(_refuted(failure, device, plan, most, locate) for failure in answer["failures"])
+        )
+
+    def _members(
+        self,
+        source: str,
+        plan: Plan,
+        family: Family,
+        demand: Demand,
+        proof: Mapping[str, Any],
+        locate: Locate,
+    ) -> dict[str, Any]:
+        """What a device shows of the other members of the class."""
+        seconds = None if "arguments" in demand.levels else max(LEAST, SHARE * proof["seconds"])
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        family.prepare(lambda: time.monotonic() > end)
+        request = {
+            "task": "members",
+            "source": source,
+            "plan": plan.request(),
+            "device": proof["device"],
+            "seed": demand.seed,
+            "seconds": seconds,
+            "members": [to_builtins(member) for member in family.ready],
+        }
+        answer = self.ask(request)
+        self._check(answer, proof["device"], plan, locate)
+        found = f"{answer['held']} of {family.total} members of the class are what `--set` gives"
+        return {"level": "arguments", "seconds": answer["seconds"], "found": found}
 
     def asker(self, folder: str, *, allowed: bool) -> Ask | None:
         """What asks the code that a spec imports, if it imports any and that is allowed."""
@@ -172,12 +221,31 @@ class Worker:
             greeting = self.receive(deadline, need)
             self.torch, self.device = greeting["torch"], greeting["device"]
 
-    def ask(self, request: dict[str, Any], need: str = "") -> dict[str, Any]:
-        """The answer to one request; `need` says what memory it takes."""
+    def ask(
+        self, request: dict[str, Any], need: str = "", family: Family | None = None
+    ) -> dict[str, Any]:
+        """The answer to one request; `need` says what memory it takes.
+
+        The members of a `family` are worked out while there is nothing to do but wait.
+        """
         deadline = self.deadline or time.monotonic() + self.timeout
+        self.start(self.folder)
+        if family is not None and not self.torch:
+            family.prepare(self.has_spoken)
         self.greet(deadline, need)
         self.send(request, need)
+        if family is not None:
+            family.prepare(self.has_spoken)
         return self.receive(deadline, need)
+
+    def has_spoken(self) -> bool:
+        """Whether the process has said something, or has had all of its time."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        import select
+
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        return late or bool(select.select([self.process.stdout], [], [], 0)[0])
 
     def send(self, request: dict[str, Any], need: str) -> None:
         assert self.process is not None

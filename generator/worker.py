@@ -37,10 +37,11 @@ from .proofs.distributed import ddp, fsdp
 from .proofs.evaluation import evaluate, forward
 from .proofs.gradients import backward
 from .proofs.learning import learn
+from .proofs.members import hold_members
 from .proofs.parent import end_with_parent
 from .proofs.precision import dtype
 from .proofs.speed import measure
-from .proofs.subject import FILE, Disproof, Subject, subject_of
+from .proofs.subject import FILE, Disproof, Subject, reread, subject_of
 
 PROOFS: Mapping[str, Callable[[Subject], str]] = {
     "forward": forward,
@@ -170,7 +171,7 @@ def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
     """What each level showed, those after a failure, too, and what failed."""
     shown: Found = []
     failures: Found = []
-    for level in levels:
+    for level in (level for level in levels if level in PROOFS):
         start = time.perf_counter()
         try:
             found = PROOFS[level](subject)
@@ -227,8 +228,22 @@ def _lines(error: BaseException) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()] or [type(error).__name__]
 
 
+def members(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What other members of a class come to: how many were ``held``, or what was disproved."""
+    begun, device = time.perf_counter(), request["device"]
+    try:
+        subject = reread(request, device)
+        held = hold_members(subject, request["members"], request["seconds"])
+    except Exception as error:
+        return {"ok": False, "failures": [_failure(error, "arguments", device)]}
+    finally:
+        leave(device)
+    return {"ok": True, "held": held, "seconds": time.perf_counter() - begun}
+
+
 TASKS: Mapping[str, Task] = {
     "prove": answer,
+    "members": members,
     "describe": ask(custom.describe),
     "call": ask(custom.call),
 }

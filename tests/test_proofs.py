@@ -70,7 +70,7 @@ SABOTAGE: dict[str, list[tuple[str, str, str]]] = {
         (FC, HOOKED, "of the gradients differs"),
     ],
 }
-MORE = tuple(level for level in LEVELS if level not in DEFAULT_LEVELS)
+MORE = tuple(level for level in LEVELS if level not in (*DEFAULT_LEVELS, "arguments"))
 CASES = [(level, number) for level in MORE for number in range(len(SABOTAGE[level]))]
 
 

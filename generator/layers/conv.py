@@ -160,7 +160,7 @@ def _conv_args(n: int) -> tuple[Arg, ...]:
     paddings = either(loosely(INT, n), choice("same", "valid"))
     return (
         Arg("in_channels", INT, inferred=True, positional=True),
-        Arg("out_channels", INT, positional=True),
+        Arg("out_channels", INT, positional=True, positive=True),
         Arg("kernel_size", each(INT, n)),
         Arg("stride", loosely(INT, n), 1),
         Arg("padding", paddings, 0),
@@ -174,7 +174,7 @@ def _conv_args(n: int) -> tuple[Arg, ...]:
 def _transposed_args(n: int) -> tuple[Arg, ...]:
     return (
         Arg("in_channels", INT, inferred=True, positional=True),
-        Arg("out_channels", INT, positional=True),
+        Arg("out_channels", INT, positional=True, positive=True),
         Arg("kernel_size", each(INT, n)),
         Arg("stride", loosely(INT, n), 1),
         Arg("padding", loosely(INT, n), 0),

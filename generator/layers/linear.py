@@ -61,7 +61,10 @@ def bilinear_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -
     return int(ys[0].numel * (a.in1_features + 1) * a.in2_features)
 
 
-_OUT = (Arg("out_features", INT, positional=True), Arg("bias", BOOL, True, free=True))
+_OUT = (
+    Arg("out_features", INT, positional=True, positive=True),
+    Arg("bias", BOOL, True, free=True),
+)
 
 LAYERS = (
     Layer(

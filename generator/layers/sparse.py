@@ -69,8 +69,8 @@ def table(a: Args) -> Sequence[Weight]:
 
 
 _FIRST = (
-    Arg("num_embeddings", INT, positional=True),
-    Arg("embedding_dim", INT, positional=True),
+    Arg("num_embeddings", INT, positional=True, positive=True),
+    Arg("embedding_dim", INT, positional=True, positive=True),
 )
 _MAX_NORM = (
     Arg("max_norm", optional(FLOAT), None, free=True),

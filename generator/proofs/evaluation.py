@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from .calls import Learner
 from .mixing import doubt_mixed_samples
 from .subject import Subject, samples
 from .values import doubt_idle_inputs, doubt_infinite
@@ -17,7 +18,7 @@ def forward(subject: Subject) -> str:
     subject.network.train()
     with torch.no_grad():
         observe(subject, 1)
-    with torch.set_grad_enabled("backward" in subject.levels):
+    with torch.set_grad_enabled("backward" in subject.levels), Learner():
         subject.outputs = observe(subject, 0)
     doubt_infinite(subject, subject.outputs)
     batched = any(dim is not None for dim in subject.batch_dims)
@@ -37,7 +38,9 @@ def evaluate(subject: Subject) -> str:
     """Run in evaluation, watched and unwatched; see whether the inputs make a difference."""
     subject.network.eval()
     with torch.no_grad():
-        doubt_infinite(subject, observe(subject, 0))
+        with Learner():
+            outputs = observe(subject, 0)
+        doubt_infinite(subject, outputs)
         # once more unobserved: torch takes other paths where nobody looks
         second = subject.plan["runs"][1]
         check_outputs(subject.network(*samples(second, subject.device)), second)

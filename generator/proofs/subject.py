@@ -59,7 +59,7 @@ class Subject(Struct):
     def inputs(self, run: int) -> list[torch.Tensor]:
         """Random inputs for a run, the same ones each time."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed + run + 1)
+            torch.default_generator.manual_seed(self.seed + run + 1)  # they are made on the CPU
             return samples(self.plan["runs"][run], self.device)
 
     @property
@@ -100,6 +100,13 @@ def subject_of(request: Mapping[str, Any], device: str) -> Subject:
     return Subject(
         request["source"], plan, device, request["seed"], module, forward, network, levels
     )
+
+
+def reread(request: Mapping[str, Any], device: str) -> Subject:
+    """Import once more what a request is about; there is no network of it."""
+    plan = request["plan"]
+    module, forward = load(request["source"], plan["class_name"])
+    return Subject(request["source"], plan, device, request["seed"], module, forward, nn.Identity())
 
 
 def check_weights(network: nn.Module, plan: Mapping[str, Any]) -> None:

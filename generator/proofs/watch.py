@@ -17,11 +17,11 @@ Watch = Callable[[types.FrameType, str, Any], Any]
 Note = Callable[[str, Any], Any]
 
 
-def observe(subject: Subject, run: int) -> Any:
+def observe(subject: Subject, run: int, inputs: Sequence[torch.Tensor] | None = None) -> Any:
     """Run `forward` and hold everything in it against the plan; what it gives."""
     plan = subject.plan
     planned = plan["runs"][run]
-    outputs, variables, calls = gather(subject, run, lambda name, value: facts(value))
+    outputs, variables, calls = gather(subject, run, lambda name, value: facts(value), inputs)
     for path, predicted in planned["calls"].items():
         found = calls.get(path, [])
         if len(found) != len(predicted):

@@ -1,0 +1,243 @@
+"""The calls of torch's functions that a network makes, told so that two networks can be compared.
+
+A recorder sees each function of torch that is called, with what it is given and what it gives.
+Values are told apart by where they come from: an input, a weight by its name, or the number of
+the call that gave it. Two networks that make the same calls in the same order compute the same.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Self
+
+import torch
+from msgspec import Struct, field
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+LARGE = 4096  # elements: what gives fewer is always computed
+_RANDOM = frozenset(
+    """uniform_ normal_ trunc_normal_ xavier_uniform_ xavier_normal_ kaiming_uniform_
+    kaiming_normal_ orthogonal_ sparse_""".split()
+)
+
+
+class Step(Struct, frozen=True):
+    """A call of a function: what it is given, as text, and the shapes and types that it gives."""
+
+    function: str
+    given: str
+    gives: tuple[str, ...]
+
+
+class Known(Struct):
+    """What torch's functions have given in this process, by what they were given.
+
+    This stands in for computing: a convolution of the same shapes and options gives a tensor of
+    the same shape again, so its second call costs nothing. Only shapes and types are kept, and
+    only of large tensors that are new, or that were given and are changed in place; views and
+    what is small are always computed. `tests/test_members.py` holds it against runs that compute
+    everything.
+    """
+
+    new: dict[Any, tuple[torch.Size, torch.dtype]] = field(default_factory=dict)
+    given: dict[Any, int] = field(default_factory=dict)  # which of the given tensors it gives
+
+    def recall(self, key: Any, given: Any) -> torch.Tensor | None:
+        """A tensor like the one that such a call gave: zeros, or the one that it changes."""
+        if key in self.given:
+            return [*tensors(given)][self.given[key]]
+        return _zeros(*self.new[key]) if key in self.new else None
+
+    def note(self, key: Any, given: Any, result: Any) -> None:
+        """Keep what a call gave, if that can stand for what another one gives."""
+        if not isinstance(result, torch.Tensor) or result.numel() < LARGE:
+            return
+        for place, value in enumerate(tensors(given)):
+            if value is result:
+                self.given[key] = place
+                return
+        plain = result.device.type == "cpu" and result.layout is torch.strided
+        if not plain or not result.is_contiguous() or result.dtype is torch.bool:
+            return
+        if all(_address(result) != _address(value) for value in tensors(given)):
+            self.new[key] = (result.shape, result.dtype)
+
+
+KNOWN = Known()
+
+
+def _zeros(shape: torch.Size, dtype: torch.dtype) -> torch.Tensor:
+    """Zeros in pages that take no memory until they are written."""
+    pages = mmap.mmap(-1, shape.numel() * dtype.itemsize)
+    return torch.frombuffer(pages, dtype=dtype).view(shape)
+
+
+class Recorder(TorchFunctionMode):
+    """Notes each call of a function of torch that gives a tensor.
+
+    Args:
+        names: What values are called that were there before, by `id`.
+        known: What need not be computed again; ``None`` to compute everything.
+    """
+
+    def __init__(self, names: Mapping[int, str], known: Known | None = None) -> None:
+        super().__init__()
+        self.names = dict(names)
+        self.known = known
+        self.steps: list[Step] = []
+        self.kept: list[Any] = []  # an `id` means one value as long as that lives
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = self.known and self.computed(func, args, kwargs)
+        if result is None:
+            result = func(*args, **kwargs)
+        found = list(tensors(result))
+        if found:
+            given = self.told([*args, kwargs] if kwargs else args)
+            for place, value in enumerate(found):
+                self.name(value, f"{len(self.steps)}.{place}")
+            name = getattr(func, "__name__", repr(func))
+            self.steps.append(Step(name, given, tuple(map(_facts, found))))
+        return result
+
+    def computed(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """What a call gives: computed, unless one like it has been computed before."""
+        assert self.known is not None
+        key = _key(func, args, kwargs)
+        result = self.known.recall(key, (args, kwargs))
+        if result is None:
+            result = func(*args, **kwargs)
+            self.known.note(key, (args, kwargs), result)
+        return result
+
+    def name(self, value: torch.Tensor, name: str) -> None:
+        if id(value) not in self.names:
+            self.names[id(value)] = name
+            self.kept.append(value)
+
+    def told(self, value: Any) -> str:
+        """A value as text, tensors by what they are called."""
+        return told(value, lambda tensor: self.names.get(id(tensor), "?"))
+
+
+def told(value: Any, name: Callable[[torch.Tensor], str]) -> str:
+    """A value as text, each tensor in it by its name."""
+    if isinstance(value, torch.Tensor):
+        return f"<{name(value)}>"
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(told(item, name) for item in value)})"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={told(own, name)}" for key, own in sorted(value.items()))
+    return repr(value)
+
+
+def _key(func: Any, args: Any, kwargs: Any) -> Any:
+    """Equal for calls of one function that give tensors of one shape."""
+    return (func, _like(args), _like(kwargs))
+
+
+def _like(value: Any) -> Any:
+    """Equal for what a function makes tensors of one shape of."""
+    if isinstance(value, torch.Tensor):
+        return (value.shape, value.dtype, value.device.type)
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_like, value))
+    if isinstance(value, dict):
+        return tuple((key, _like(own)) for key, own in sorted(value.items()))
+    return (type(value), repr(value))
+
+
+def tensors(value: Any) -> Iterator[torch.Tensor]:
+    """The tensors in a value, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors(item)
+
+
+def _facts(value: torch.Tensor) -> str:
+    return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+
+
+class Learner(TorchFunctionMode):
+    """Keeps what each call gives, for those that need not be computed again."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        KNOWN.note(_key(func, args, kwargs), (args, kwargs), result)
+        return result
+
+
+class Weights(TorchFunctionMode):
+    """Notes what is done to each tensor while a network is made.
+
+    Functions of `torch.nn.init` are noted as a whole; large tensors are left as they are by those
+    that draw random numbers, which take most of the time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: dict[int, list[str]] = {}
+        self.kept: list[Any] = []  # what is freed gives its address to others
+        self.functions: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        names = [name for name in vars(nn.init) if name.endswith("_") and name[0] != "_"]
+        self.functions = {name: getattr(nn.init, name) for name in names}
+        for name, function in self.functions.items():
+            setattr(nn.init, name, partial(self.filled, name, function))
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        for name, function in self.functions.items():
+            setattr(nn.init, name, function)
+
+    def filled(
+        self, name: str, function: Any, tensor: torch.Tensor, *args: Any, **more: Any
+    ) -> Any:
+        """Call a function of `torch.nn.init`, or only note that it is called."""
+        if name not in _RANDOM or tensor.numel() < LARGE:
+            with torch._C.DisableTorchFunction():
+                function(tensor, *args, **more)
+        self.note(tensor, f"{name}{told([*args, more], _facts)}")
+        return tensor
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name, first = getattr(func, "__name__", ""), args[0] if args else None
+        drawn = name in _RANDOM and isinstance(first, torch.Tensor) and first.numel() >= LARGE
+        result = first if drawn else func(*args, **kwargs)
+        for value in tensors(result):
+            self.note(value, f"{name}{told([*args, kwargs] if kwargs else args, _facts)}")
+        return result
+
+    def note(self, value: torch.Tensor, what: str) -> None:
+        self.kept.append(value)
+        self.done.setdefault(_address(value), []).append(what)
+
+    def history(self, value: torch.Tensor) -> list[str]:
+        """What has been done to a weight."""
+        return self.done.get(_address(value), []) if value.numel() else []
+
+
+def _address(value: torch.Tensor) -> int:
+    return value.untyped_storage().data_ptr() if value.layout is torch.strided else id(value)
+
+
+def names_of(network: nn.Module, inputs: Iterable[torch.Tensor]) -> dict[int, str]:
+    """What inputs and weights are called in recorded calls."""
+    found = {id(value): f"input {place}" for place, value in enumerate(inputs)}
+    for name, value in (*network.named_parameters(), *network.named_buffers()):
+        found.setdefault(id(value), name)
+    return found

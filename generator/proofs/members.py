@@ -1,0 +1,180 @@
+"""`arguments`: other members of the class, held against what the spec gives with these values.
+
+The class is a family: ``Net(width=32)`` is another network than ``Net()``. Beside each member
+stands the source that netgen writes for the same values (``--set width=32``), whose shapes are
+predicted like all others. Both are made and run. They are the same network if their weights have
+the same names, shapes and initial values, and if they make the same calls in the same order. Where
+the calls differ in form only, both must give the same outputs with the same weights.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from .calls import KNOWN, Recorder, Weights, names_of
+from .subject import Disproof, Subject, check_weights, load, type_name
+from .values import hold_equal, other_weights, seeded
+from .watch import observe
+
+
+def hold_members(
+    subject: Subject, members: Sequence[Mapping[str, Any]], seconds: float | None
+) -> int:
+    """Hold members against their predictions until so much time is used; how many were held.
+
+    Raises `Disproof` for the first that differs.
+    """
+    end = None if seconds is None else time.process_time() + seconds
+    for number, member in enumerate(members):
+        if end is not None and time.process_time() > end:
+            return number
+        try:
+            _hold(subject, member)
+        except Disproof as disproof:
+            where = f"param:{next(iter(member['values']))}"
+            raise Disproof(str(disproof), where, "NG408") from None
+    return len(members)
+
+
+def _hold(subject: Subject, member: Mapping[str, Any]) -> None:
+    """Hold one member against what the spec gives with its values."""
+    call, setting = _call(subject, member["values"]), _setting(member["values"])
+    if member["refused"]:
+        if _runs(subject, member):
+            raise Disproof(f"`{call}` runs, but `{setting}` is refused: {member['refused']}")
+        return
+    try:
+        expected, done = _expected(subject, member)
+    except Disproof as disproof:
+        raise Disproof(f"with `{setting}` {disproof}") from None
+    except Exception as error:
+        raise Disproof(f"with `{setting}` {_raised(error)}") from None
+    try:
+        _compare(subject, member, expected, done)
+    except Disproof as disproof:
+        raise Disproof(f"`{call}` is not what `{setting}` gives: {disproof}") from None
+    except Exception as error:
+        raise Disproof(f"`{call}` is not what `{setting}` gives: {_raised(error)}") from None
+
+
+def _call(subject: Subject, values: Mapping[str, Any]) -> str:
+    given = ", ".join(f"{name}={_argument(value)!r}" for name, value in values.items())
+    return f"{subject.plan['class_name']}({given})"
+
+
+def _setting(values: Mapping[str, Any]) -> str:
+    return " ".join(f"--set {name}={_written(value)}" for name, value in values.items())
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
+
+
+def _argument(value: Any) -> Any:
+    """A value as the class takes it: lists are tuples there."""
+    return tuple(map(_argument, value)) if isinstance(value, list) else value
+
+
+def _raised(error: Exception) -> str:
+    lines = str(error).strip().split("\n")
+    return f"it raises {type(error).__name__}: {lines[0][:300]}"
+
+
+def _made(subject: Subject, module: Any, values: Mapping[str, Any]) -> tuple[nn.Module, Weights]:
+    """A network, and what was done to its weights."""
+    arguments = {name: _argument(value) for name, value in values.items()}
+    with Weights() as done, torch.device("cpu"):
+        network: nn.Module = getattr(module, subject.plan["class_name"])(**arguments)
+    return network, done
+
+
+def _expected(subject: Subject, member: Mapping[str, Any]) -> tuple[Subject, Weights]:
+    """The network that the spec gives with these values, its weights as they were predicted."""
+    plan = {**subject.plan, **member["plan"]}
+    module, forward = load(member["source"], plan["class_name"])
+    network, done = _made(subject, module, {})
+    check_weights(network, plan)
+    network.to(subject.device)
+    found = Subject(member["source"], plan, subject.device, subject.seed, module, forward, network)
+    return found, done
+
+
+def _runs(subject: Subject, member: Mapping[str, Any]) -> bool:
+    """Whether a member that should not be there runs, in training and in evaluation."""
+    try:
+        network, _ = _made(subject, subject.module, member["values"])
+        network.to(subject.device)
+        for training in (True, False):
+            network.train(training)
+            with torch.no_grad():
+                network(*subject.inputs(0))
+    except Exception:
+        return False
+    return True
+
+
+def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, done: Weights) -> None:
+    """Hold a member against the network that it should be; raises what differs."""
+    network, own = _made(subject, subject.module, member["values"])
+    _compare_weights(network, own, expected.network, done)
+    network.to(subject.device)
+    known = None if subject.plan["custom"] else KNOWN
+    for training in (True, False):
+        expected.network.train(training)
+        network.train(training)
+        inputs = expected.inputs(0)
+        with torch.no_grad(), Recorder(names_of(expected.network, inputs), known) as wanted:
+            outputs = observe(expected, 0, inputs)
+        inputs = expected.inputs(0)
+        with torch.no_grad(), Recorder(names_of(network, inputs), known) as found:
+            given = network(*inputs)
+        same = found.told(given) == wanted.told(outputs)
+        if not same or found.steps != wanted.steps:
+            _compare_outputs(subject, member, expected)
+            return
+
+
+def _compare_weights(found: nn.Module, own: Weights, wanted: nn.Module, done: Weights) -> None:
+    """Hold names, shapes, types and initial values against those of the other network."""
+    left, right = (network.state_dict(keep_vars=True) for network in (found, wanted))
+    for name in (*right, *left):
+        if name not in left:
+            raise Disproof(f"it has no weight `{name}`")
+        if name not in right:
+            raise Disproof(f"it has a weight `{name}` too many")
+        if _facts(left[name]) != _facts(right[name]):
+            raise Disproof(f"`{name}` is {_facts(left[name])}, not {_facts(right[name])}")
+        made, other = own.history(left[name]), done.history(right[name])
+        if made != other:
+            both = zip([*made, "nothing"], [*other, "nothing"], strict=False)
+            is_done, should_be = next((x, y) for x, y in both if x != y)
+            raise Disproof(f"`{name}` begins with `{is_done}`, not `{should_be}`")
+    if [*left] != [*right]:
+        raise Disproof("its weights are in another order")
+
+
+def _facts(value: torch.Tensor) -> tuple[tuple[int, ...], str, bool]:
+    return tuple(value.shape), type_name(value), value.requires_grad
+
+
+def _compare_outputs(subject: Subject, member: Mapping[str, Any], expected: Subject) -> None:
+    """Hold what the member gives against the other network's, with the same weights."""
+    arguments = {name: _argument(value) for name, value in member["values"].items()}
+    torch.manual_seed(subject.seed)
+    class_name = subject.plan["class_name"]
+    other = getattr(expected.module, class_name)().to(subject.device)
+    next(other_weights(other))  # what begins at zero would hide what it scales
+    network = getattr(subject.module, class_name)(**arguments).to(subject.device)
+    network.load_state_dict(other.state_dict())
+    for training in (True, False):
+        other.train(training)
+        network.train(training)
+        with torch.no_grad():
+            wanted = seeded(subject, other, expected.inputs(0))
+            given = seeded(subject, network, expected.inputs(0))
+        hold_equal("the member", given, wanted)

@@ -1,0 +1,151 @@
+"""Other members of a generated class, held against what `--set` gives for the same values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch_netgen import NetgenError
+from torch_netgen.levels import DEFAULT_LEVELS, Demand, in_order
+from torch_netgen.members import family_of, other_arguments
+from torch_netgen.pipeline import build_source, rendered
+from torch_netgen.places import Places
+from torch_netgen.prediction import Prediction, predict
+from torch_netgen.proofs.calls import KNOWN, Learner, Recorder, names_of
+from torch_netgen.proofs.subject import load
+from torch_netgen.smoke import Worker
+from torch_netgen.source import parse, read
+from torch_netgen.spec import read_document
+
+from .conftest import CONFIGS, CPU, SPECS
+
+ALL = Demand("cpu", levels=("forward", "arguments"))
+SMALL = ("lenet", "mnist", "vae", "lstm_tagger", "transformer_classifier", "autoencoder", "qvga")
+TRIED = [*SPECS, *(path for path in CONFIGS if path.stem in SMALL)]
+
+SPEC = """\
+name: Net
+input: [3, 12, 12]
+params: {width: 4, depth: 2, pre: true, factor: 0.5, sides: [1, 2]}
+blocks:
+  Body:
+    params: {width: required, depth: required}
+    layers:
+      - Conv2d: {name: first, out_channels: $width, kernel_size: 1}
+      - Conv2d: {name: more, out_channels: $width, kernel_size: 1, repeat: $depth}
+layers:
+  - ReLU: {when: $pre}
+  - Body: {name: body, width: $width, depth: $depth}
+  - Scale: {factor: $factor}
+  - Pad: {pad: "$([sides[0], 0, sides[1], 0])"}
+  - Dropout: {name: drop, p: $(factor / 2)}
+  - Flatten
+  - Linear: {name: fc, out_features: $width}
+init:
+  Linear: {weight: {normal_: {std: $(factor / 10)}}}
+"""
+
+
+def found(text: str = SPEC) -> Prediction:
+    return predict(read_document(parse(text, "spec.yaml")), {})
+
+
+def proven(prediction: Prediction, source: str, worker: Worker, demand: Demand = ALL) -> str:
+    """What the level showed."""
+    family = family_of(prediction)
+    locate = Places(prediction.source, prediction.graph).locate
+    (proof,) = worker.prove(source, prediction.plan, demand, locate, family)
+    (shown,) = (shown for shown in proof.levels if shown.level == "arguments")
+    return shown.found
+
+
+@pytest.mark.parametrize("path", TRIED, ids=lambda path: path.stem)
+def test_every_member_is_what_set_gives(path: Path, worker: Worker) -> None:
+    prediction = predict(read_document(read(path)), {})
+    count = len(other_arguments(prediction.classes))
+    if count:
+        said = f"{count} of {count} members of the class are what `--set` gives"
+        assert proven(prediction, rendered(prediction), worker) == said
+
+
+SABOTAGE = {
+    "a condition": ("if pre:", "if True:", "`Net(pre=False)` is not what `--set pre=false` gives"),
+    "a number": ("nn.Linear(width * (", "nn.Linear(4 * (", "`--set width=5` gives: `fc.weight` is"),
+    "a count": ("range(depth)", "range(max(depth, 2))", "it has a weight `body.more."),
+    "an initial value": ("std=factor / 10", "std=0.05", "`fc.weight` begins with `normal_"),
+    "what forward reads": ("x * self.factor", "x * 0.5", "differs from the network's own by up to"),
+    "what training reads": ("nn.Dropout(factor / 2)", "nn.Dropout(0.25)", "differs from"),
+    "a shape": ("F.pad(x, (self.sides[0], 0, ", "F.pad(x, (1, 0, ", "gives: it raises"),
+    "a name": (
+        "x * self.factor",
+        "x * (0.5 if self.factor == 0.5 else self.scale)",
+        "AttributeError",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SABOTAGE)
+def test_a_member_that_differs_is_disproved(name: str, worker: Worker) -> None:
+    before, after, words = SABOTAGE[name]
+    prediction = found()
+    source = rendered(prediction)
+    assert before in source
+    with pytest.raises(NetgenError) as caught:
+        proven(prediction, source.replace(before, after), worker)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code in ("NG401", "NG408")
+    assert words in diagnostic.message
+
+
+def test_a_member_that_runs_though_it_is_refused_is_told(worker: Worker) -> None:
+    """A class that takes what the spec does not."""
+    text = (
+        "name: Net\ninput: [4, 8]\nparams: {p: 0.5}\nlayers:\n  - Dropout: {name: drop, p: $p}\n"
+        "  - Linear: {name: fc, out_features: 2}\n"
+    )
+    prediction = found(text)
+    source = rendered(prediction).replace("nn.Dropout(p)", "nn.Dropout(min(max(p, 0.0), 1.0))")
+    with pytest.raises(NetgenError, match=r"runs, but `--set p=.*` is refused") as caught:
+        proven(prediction, source, worker)
+    location = caught.value.diagnostics[0].location
+    assert location is not None
+    assert location.line == 3
+
+
+def test_by_default_a_share_of_the_time_is_enough(worker: Worker) -> None:
+    """Without being asked for, members are looked at, and nothing of the rest is left out."""
+    (proof,) = build_source(parse(SPEC, "spec.yaml"), {}, worker, CPU).proofs
+    assert [shown.level for shown in proof.levels] == [*DEFAULT_LEVELS, "arguments"]
+    assert "members of the class are what `--set` gives" in proof.levels[-1].found
+
+
+def test_a_choice_among_the_default_levels_leaves_members_out(worker: Worker) -> None:
+    demand = Demand("cpu", levels=in_order(["eval"]))
+    (proof,) = build_source(parse(SPEC, "spec.yaml"), {}, worker, demand).proofs
+    assert [shown.level for shown in proof.levels] == ["forward", "eval"]
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet18", "lstm_tagger", "transformer_classifier"])
+@pytest.mark.parametrize("training", [True, False])
+def test_what_is_known_stands_for_what_is_computed(name: str, training: bool) -> None:
+    """The calls of a network are the same whether or not large results are computed again."""
+    (path,) = (path for path in CONFIGS if path.stem == name)
+    prediction = predict(read_document(read(path)), {})
+    module, _ = load(rendered(prediction), prediction.graph.name)
+    network = getattr(module, prediction.graph.name)().train(training)
+    inputs = [
+        torch.zeros(sample.shape, dtype=getattr(torch, sample.dtype))
+        for sample in prediction.plan.runs[0].samples
+    ]
+    with torch.no_grad(), Learner():
+        network(*inputs)
+    recorders = [Recorder(names_of(network, inputs), known) for known in (None, KNOWN)]
+    outputs = []
+    for recorder in recorders:
+        with torch.no_grad(), recorder:
+            outputs.append(recorder.told(network(*inputs)))
+    computed, recalled = recorders
+    assert computed.steps == recalled.steps
+    assert outputs[0] == outputs[1]
+    assert len(computed.steps) > 5
