@@ -10,10 +10,12 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn, TypeGuard
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 from .diagnostics import Diagnostic, NetgenError, printable
+
+_Node = TypeVar("_Node", bound=ast.AST)
 
 IMPORTS = frozenset(
     {
@@ -28,8 +30,8 @@ IMPORTS = frozenset(
     }
 )
 BUILTINS = frozenset(
-    """False None True abs bool dict enumerate float int isinstance len list max min range round
-    self str sum super tuple type""".split()
+    """abs bool dict enumerate float int isinstance len list max min range round str sum super tuple
+    type""".split()
 )
 # functions and element types of `torch` itself: no `load`, no `hub`, no `ops`
 TORCH = frozenset(
@@ -81,22 +83,25 @@ _PLAIN = re.compile(
     rf"((?:(?:(?<=\()|, ){_NAME}={_VALUE})*)\)"
     rf"|x = self\.({_NAME})\(x\)(?:  # [^\"'\\{{}}]*)?)"
 )
+_MADE, _CALLED = "        self.a = nn.A(); return", "        x = self.a(x); return"
 _KEYWORDS = frozenset(keyword.kwlist)
 
 
 def _without_plain(lines: Sequence[str]) -> Iterator[str]:
-    """The lines with one ``return`` for each run of those that are plainly allowed.
+    """The lines with one for each run of those that are plainly allowed.
 
     A tree takes a hundred times the memory of its text, and long networks are such lines. They hold
     nothing that begins or ends a string or a bracket, so a run of them stands in one as a whole, or
-    in none: in a bracket ``return`` is no valid Python, in a string it is text as they are.
+    in none: in a bracket ``return`` is no valid Python, in a string it is text as they are. What
+    stands for them reads the names that they read.
     """
-    before = False
+    before = ""
     for line in lines:
         found = _PLAIN.fullmatch(line)
         plain = found is not None and _has_right_words(*found.groups(""))
-        yield line if not plain else "" if before else "        return"
-        before = plain
+        kind = "" if not plain else _CALLED if found and found[4] else _MADE
+        yield line if not plain else "" if kind == before else kind
+        before = kind
 
 
 def _has_right_words(made: str, type_: str, arguments: str, called: str) -> bool:
@@ -122,6 +127,7 @@ def audit_whole(source: str, imports: Mapping[str, str]) -> None:
         if not plain or (isinstance(statement, ast.Expr) and not _is_text(statement)):
             _refuse("a statement outside of classes", statement.lineno)
     _check_names(nodes, imports)
+    _check_scopes(tree)
     for kind, check in _CHECKS.items():
         for node in nodes.get(kind, ()):
             check(node)
@@ -144,7 +150,7 @@ def _by_type(tree: ast.AST) -> dict[type[ast.AST], list[Any]]:
 
 
 def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[str, str]) -> None:
-    """No name but those that are known or get a meaning here, and no other meaning for a known."""
+    """No imports but those that are known, and no other meaning for a known name."""
     custom = [node for node in nodes.get(ast.ImportFrom, ()) if _is_custom(node, imports)]
     for node in (*nodes.get(ast.Import, ()), *nodes.get(ast.ImportFrom, ())):
         if node not in custom and ast.unparse(node) not in IMPORTS:
@@ -153,14 +159,71 @@ def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[
     for kind in (ast.ClassDef, ast.FunctionDef):
         bound |= {node.name for node in nodes.get(kind, ())}
     bound |= {node.arg for node in nodes.get(ast.arg, ())}
-    names = nodes.get(ast.Name, ())
-    bound |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    bound |= {n.id for n in nodes.get(ast.Name, ()) if isinstance(n.ctx, ast.Store)}
     for name in sorted(bound & _TAKEN):
         _refuse(f"another meaning of `{name}`", 1)
-    known = BUILTINS | bound | {"torch", "Tensor", "nn", "F", "math", "OrderedDict", "Literal"}
-    for node in names:
-        if node.id not in known:
-            _refuse(f"`{node.id}`", node.lineno)
+
+
+def _check_scopes(tree: ast.Module) -> None:
+    """No name but where it has a meaning: bound above, in the scope that reads it or around it."""
+    try:
+        names = {*BUILTINS}
+        _check_statements(tree.body, names, names)
+    except RecursionError:
+        _refuse("a statement that is nested too deeply", 1)
+
+
+def _check_statements(
+    statements: Sequence[ast.stmt], names: set[str], around: Collection[str]
+) -> None:
+    """The statements of a scope, whose `names` grow; functions in it see those `around`."""
+    for statement in statements:
+        parts = {name: getattr(statement, name) for name in statement._fields}
+        blocks = [parts.pop(name, []) for name in ("body", "orelse")]
+        _check_reads([*parts.values()], names)
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ClassDef):
+            _check_statements(statement.body, {*names}, names)
+            names.add(statement.name)
+        elif isinstance(statement, ast.FunctionDef):
+            names.add(statement.name)
+            own = {*around, *(node.arg for node in _inside(statement.args, ast.arg))}
+            _check_statements(statement.body, own, own)
+        else:
+            names |= {
+                node.id
+                for node in _inside(parts.get("target", parts.get("targets")), ast.Name)
+                if isinstance(node.ctx, ast.Store)
+            }
+            for block in blocks:
+                _check_statements(block, names, around)
+
+
+def _check_reads(part: Any, names: Collection[str]) -> None:
+    """Refuse a name that is read in a part of a tree and is none of these."""
+    waiting = [(part, names)]
+    while waiting:
+        node, known = waiting.pop()
+        if isinstance(node, list):
+            waiting += [(item, known) for item in node]
+        elif isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load) and node.id not in known:
+                _refuse(f"`{node.id}`", node.lineno)
+        elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+            for loop in node.generators:  # each sees the names of those before it
+                waiting.append((loop.iter, known))
+                known = {*known, *(name.id for name in _inside(loop.target, ast.Name))}
+                waiting.append((loop.ifs, known))
+            waiting.append((node.elt, known))
+        elif isinstance(node, ast.AST):
+            waiting += [(getattr(node, name), known) for name in node._fields]
+
+
+def _inside(part: Any, kind: type[_Node]) -> list[_Node]:
+    """The nodes of a kind in a part of a tree."""
+    roots = part if isinstance(part, list) else [part] if isinstance(part, ast.AST) else []
+    return [node for root in roots for node in ast.walk(root) if isinstance(node, kind)]
 
 
 def _is_custom(node: ast.AST, imports: Mapping[str, str]) -> TypeGuard[ast.ImportFrom]:
