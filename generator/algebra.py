@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +27,20 @@ class Symbol(Struct, frozen=True):
     known: bool = False
 
 
+class Symbols(tuple[Symbol, ...]):
+    """Names in the order in which they appear, each once: a set has another order in each run."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def of(*groups: Iterable[Symbol]) -> Symbols:
+        """The names of all groups."""
+        return Symbols(dict.fromkeys(chain(*groups)))
+
+    def __or__(self, other: Iterable[Symbol]) -> Symbols:
+        return Symbols.of(self, other)
+
+
 class Atom(Struct, frozen=True):
     """An indivisible factor of a term: a symbol, or an operation that sums cannot express.
 
@@ -33,7 +48,7 @@ class Atom(Struct, frozen=True):
     """
 
     text: str
-    symbols: frozenset[Symbol]
+    symbols: Symbols
     tight: bool  # the text needs no parentheses as a factor
     quotient: tuple[Poly, Poly] | None = None
     exact: bool = False
@@ -45,10 +60,8 @@ class Poly(Struct, frozen=True):
     terms: Mapping[tuple[str, ...], tuple[int, tuple[Atom, ...]]]
 
     @property
-    def symbols(self) -> frozenset[Symbol]:
-        return frozenset(
-            symbol for _, atoms in self.terms.values() for atom in atoms for symbol in atom.symbols
-        )
+    def symbols(self) -> Symbols:
+        return Symbols.of(*(atom.symbols for _, atoms in self.terms.values() for atom in atoms))
 
     @property
     def constant(self) -> int | None:

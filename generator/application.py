@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .algebra import Symbols
 from .arguments import Arguments
 from .diagnostics import Diagnostic, NetgenError
 from .layers.base import Layer, Refusal
@@ -68,7 +69,7 @@ def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:
         if row.name == "Slice" and arg.name != "dim" and isinstance(value, int) and value < 0:
             decides = False  # counted from the end a bound is a sum, not a choice
         if row.operation and decides and not arg.free:
-            symbols = frozenset(s for s in symbols_in(value) if s.known or not s.runtime)
+            symbols = Symbols(s for s in symbols_in(value) if s.known or not s.runtime)
             scope.context.pin(symbols, Need(item.at(arg.name)))
         elif (decides and not arg.free) or arg in row.options:
             scope.context.decide(value, item.at(arg.name))

@@ -54,7 +54,7 @@ def read_layer(
         if name in written
     ]
     inputs, extra = _tensors(scope, item, row, reads, through)
-    for name in {name for name, _ in extra} & {name for name, _ in named}:
+    for name in (name for name, _ in named if name in dict(extra)):
         message = f"`{name}` is given twice: `from` names it already"
         scope.context.error("NG203", message, paths[name], key=True)
     named = [*extra, *named]

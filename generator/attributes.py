@@ -26,7 +26,7 @@ class Attributes(Struct):
 
     def read(self, value: Any) -> Any:
         """The value as `forward` reads it, constructor arguments as attributes."""
-        symbols = {s for s in symbols_in(value) if not s.runtime}
+        symbols = [s for s in symbols_in(value) if not s.runtime]
         if not symbols:
             return value
         terms = {**self.terms}

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .algebra import Symbol
+from .algebra import Symbols
 from .budget import Budget
 from .expressions import evaluate
 from .layers.base import Nested
@@ -28,7 +28,7 @@ class _Values(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         raise AssertionError("the code of a value holds no references")
 
-    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+    def pin(self, symbols: Symbols, why: str) -> None:
         """Nothing is decided here that was not when the value was worked out."""
 
 
@@ -43,7 +43,7 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
         return Nested(value.row, {name: rebind(arg, values) for name, arg in value.args.items()})
     if isinstance(value, Table):
         shape = tuple(rebind(size, values) for size in value.shape)
-        return replace(value, shape=shape, symbols=frozenset())
+        return replace(value, shape=shape, symbols=Symbols())
     if isinstance(value, tuple):
         return tuple(rebind(item, values) for item in value)
     if isinstance(value, list):

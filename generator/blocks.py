@@ -182,7 +182,7 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
         if name not in spec.params:
             message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
             help = closest(str(name), [*spec.params, "name", "from", "repeat", "when"])
-            context.shared.undeclared.setdefault(item.type, set()).add(str(name))
+            context.shared.undeclared.setdefault(item.type, []).append(str(name))
             context.error("NG208", message, paths[name], key=True, help=help)
     for name, raw in spec.params.items():
         default = raw.get("default") if isinstance(raw, dict) else raw

@@ -5,24 +5,24 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from .algebra import Symbol
+from .algebra import Symbol, Symbols
 from .sizes import Coded, Dim, symbols_in
 
 
 def named(name: str, value: Any) -> Any:
     """A constructor argument's value, with the argument's name as where it comes from."""
-    symbols = frozenset({Symbol(name)})
+    symbols = Symbols((Symbol(name),))
     if isinstance(value, int) and not isinstance(value, bool):
         return Dim.named(name, value)
     return wrap(value, ast.Name(name), symbols)
 
 
-def coded(value: Any, code: str, symbols: frozenset[Symbol]) -> Any:
+def coded(value: Any, code: str, symbols: Symbols) -> Any:
     """The value with the Python expression that gives it; a list's items know theirs, too."""
     return wrap(value, ast.parse(code, mode="eval").body, symbols)
 
 
-def wrap(value: Any, code: ast.expr, symbols: frozenset[Symbol]) -> Any:
+def wrap(value: Any, code: ast.expr, symbols: Symbols) -> Any:
     """The value with the code that it came from."""
     if not symbols:
         return value
@@ -81,7 +81,7 @@ def equal_unless(condition: Any) -> dict[str, Any]:
         if len(part.ops) > 1 or not isinstance(left, ast.Name):
             return {}
         names = {node.id for node in ast.walk(right) if isinstance(node, ast.Name)}
-        symbols = frozenset(s for s in symbols_in(condition) if s.name in names)
+        symbols = Symbols(s for s in symbols_in(condition) if s.name in names)
         if isinstance(right, ast.Constant):
             found[left.id] = right.value
         elif symbols:

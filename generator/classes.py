@@ -135,14 +135,8 @@ def _arguable(use: Use) -> list[str]:
 
 def _constants(uses: Sequence[Use]) -> dict[str, Any]:
     """The sizes of inputs that are one number in all uses."""
-    sizes = {
-        symbol.name
-        for placeholder in uses[0].graph.inputs
-        for size in placeholder.type.shape
-        for symbol in symbols_in(size)
-    }
     found = {}
-    for name in sizes:
+    for name in dict.fromkeys(name for name, _, _ in uses[0].graph.size_names):
         values = [use.outer.get(name) for use in uses]
         if not symbols_in(values) and len({*values}) == 1:
             found[name] = values[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from .algebra import Symbol
+from .algebra import Symbols
 from .binding import rebind
 from .budget import Budget
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, Unknowable, printable
@@ -64,7 +64,7 @@ class Shared(Struct):
     # items of types that do not exist, with what was meant where it is plain
     unknown: dict[SpecPath, str | None] = field(default_factory=dict)
     nameless: bool = False  # the blocks can't be read at all, so any type may be one
-    undeclared: dict[str, set[str]] = field(default_factory=dict)  # given to blocks without them
+    undeclared: dict[str, list[str]] = field(default_factory=dict)  # given to blocks without them
     broken: set[Any] = field(default_factory=set)  # uses whose bodies have mistakes
     budget: Budget = field(default_factory=Budget)
     bodies: dict[Any, Any] = field(default_factory=dict)
@@ -137,9 +137,9 @@ class Context(Struct):
             message = f"the spec unfolds to more than {MOST_ITEMS} layers"
             self.error("NG210", message, path, key=key)
 
-    def pin(self, symbols: frozenset[Symbol], need: Need) -> None:
+    def pin(self, symbols: Symbols, need: Need) -> None:
         """Note that these must not change; refuse sizes known only at run time."""
-        for symbol in sorted(symbols, key=lambda symbol: symbol.name):
+        for symbol in symbols:
             if symbol.runtime and not symbol.known:
                 fail(f"this depends on `{symbol.name}`, which is known only at run time")
             if symbol.name == INDEX:
@@ -147,17 +147,17 @@ class Context(Struct):
             elif self.parent is None:
                 self.pinned.setdefault(symbol.name, need)
             else:
-                self.decided.append((frozenset({symbol}), need))
+                self.decided.append((Symbols((symbol,)), need))
                 self.parent.settle(self.outer[symbol.name], need)
 
     def settle(self, value: Any, need: Need) -> None:
         """Something hangs on a value: pin what it comes to for those who use the scope."""
         if self.parent is None:
-            for symbol in sorted(symbols_in(value), key=lambda symbol: symbol.name):
+            for symbol in symbols_in(value):
                 why = need.why or needs(value, symbol.name)
-                self.pin(frozenset({symbol}), replace(need, why=why))
+                self.pin(Symbols((symbol,)), replace(need, why=why))
             return
-        symbols = frozenset(s for s in symbols_in(value) if s.name == INDEX)
+        symbols = Symbols(s for s in symbols_in(value) if s.name == INDEX)
         self.pin(symbols, need)
         if not symbols:
             self.decided.append((value, need))
@@ -168,7 +168,7 @@ class Context(Struct):
         if same(left, right):
             return
         if self.parent is None:
-            symbols = frozenset(s for s in symbols_in([left, right]) if not s.runtime)
+            symbols = Symbols(s for s in symbols_in([left, right]) if not s.runtime)
             self.pin(symbols, replace(need, why=needs_equal(left, right)))
         else:
             self.decided.append(((left, right), need))
@@ -177,7 +177,7 @@ class Context(Struct):
     def decide_again(self, decided: Sequence[tuple[Any, Need]]) -> None:
         """Pin for another user what reading the same block has decided before."""
         for value, need in decided:
-            if isinstance(value, frozenset):
+            if isinstance(value, Symbols):
                 self.pin(value, need)
             elif isinstance(value, tuple):
                 left, right = value
@@ -227,5 +227,5 @@ class ParameterNames(PlainNames, frozen=True):
 
     context: Context
 
-    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+    def pin(self, symbols: Symbols, why: str) -> None:
         self.context.pin(symbols, Need(self.context.shared.evaluating, why))

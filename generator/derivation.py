@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .algebra import Atom, Symbol, of_atom
+from .algebra import Atom, Symbol, Symbols, of_atom
 from .layers.base import Args, Layer, Nested, Weight, arguments
 from .layers.tensor import TensorType
 from .shapes import apply
@@ -22,7 +22,7 @@ from .trace import Call
 
 SUM, PRODUCT, WHOLE = range(3)  # how tight the last operation of a formula binds
 _LEAF = re.compile(r"[A-Za-z_][\w.]*(?:\[\d+\])*(?!\w*\()")
-_SIGN = frozenset({Symbol("term")})
+_SIGN = Symbols((Symbol("term"),))
 
 
 class Term(Dim):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from .algebra import Symbol
+from .algebra import Symbols
 from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth
 from .carried import code_of, joined, uncoded, wrap
 from .equality import surely_equal
@@ -40,7 +40,7 @@ class Names(Protocol):
     def shape(self, reference: str) -> Sequence[Any]:
         """The shape, without the batch, of what a reference names."""
 
-    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+    def pin(self, symbols: Symbols, why: str) -> None:
         """Called where a value decides on something that can't be written as an expression.
 
         `why` are words like "needs it as an index".
@@ -170,7 +170,7 @@ class Evaluator(Struct):
         except ExpressionError:
             self.names.pin(symbols, "needs it for a condition")
             return chosen
-        symbols = symbols.union(*map(symbols_in, sides))
+        symbols = symbols_in([sides[0], test, sides[1]])
         code = ast.IfExp(code_of(test), code_of(sides[0]), code_of(sides[1]))
         return wrap(uncoded(chosen), code, symbols)
 

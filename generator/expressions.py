@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from .algebra import Symbol
+from .algebra import Symbols
 from .budget import MOST_ITEMS, Budget
 from .diagnostics import SpecPath
 from .evaluator import Evaluator, Names
@@ -270,5 +270,5 @@ class PlainNames(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         fail("`shape` has no meaning here: no layer can be read")
 
-    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+    def pin(self, symbols: Symbols, why: str) -> None:
         """Nothing is decided here."""

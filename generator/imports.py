@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from .algebra import Symbols
 from .context import Ask, Imported
 from .diagnostics import Diagnostic, Findings, NetgenError, printable
 from .layers import TYPES
@@ -22,7 +23,7 @@ from .spec import RESERVED, Reading
 
 STEPS = (1, 2, 32)  # by which sizes are changed, to see what hangs on them
 _UNKNOWN = object()
-_OWN = Coded(_UNKNOWN, "...", frozenset())  # a default that only the class itself knows
+_OWN = Coded(_UNKNOWN, "...", Symbols())  # a default that only the class itself knows
 
 
 def read_imports(reading: Reading, ask: Ask | None) -> Imported:

@@ -83,7 +83,7 @@ def _placeholder(
 ) -> Placeholder:
     dtype = ALIASES.get(spec.dtype, spec.dtype)
     if dtype not in ALL:
-        help = closest(spec.dtype, ALL)
+        help = closest(spec.dtype, sorted(ALL))
         message = f"`{printable(spec.dtype)}` is no element type that an input can have"
         context.error("NG201", message, (*path, "dtype"), help=help)
     if len(spec.shape) > MOST_DIMENSIONS:

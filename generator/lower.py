@@ -156,8 +156,9 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
         survey.initial(context.document.init, names)
     for name, block in unread.items():
         survey.block(name, block)
-    for name in shared.lost_blocks & set(context.document.blocks):
-        survey.lost_block(name, context.document.blocks[name])
+    for name, raw in context.document.blocks.items():
+        if name in shared.lost_blocks:
+            survey.lost_block(name, raw)
 
 
 def _sometimes_absent(uses: Mapping[str, list[Use]]) -> set[SpecPath]:

@@ -6,6 +6,7 @@ import linecache
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -49,7 +50,7 @@ class Result(Struct, frozen=True):
     @property
     def module_class(self) -> type[nn.Module]:
         """The generated class. Imports torch."""
-        file = f"<netgen {self.graph.name} {hash(self.source):x}>"
+        file = f"<netgen {self.graph.name} {crc32(self.source.encode()):x}>"
         # torch.jit.script and tracebacks ask for the lines
         linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
         namespace: dict[str, Any] = {"__name__": f"netgen_{self.graph.name}"}

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from msgspec import Struct, field
 
-from .algebra import Symbol
+from .algebra import Symbols
 from .context import Context
 from .diagnostics import NetgenError, SpecPath, Unknowable, printable
 from .graph import Placeholder, Use
@@ -264,7 +264,7 @@ class LayerNames(Struct):
             fail(error.diagnostics[0].message)
         return sample_shape(self.scope.type_of(ref))
 
-    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+    def pin(self, symbols: Symbols, why: str) -> None:
         context = self.scope.context
         context.pin(symbols, Need(context.shared.evaluating, why))
 

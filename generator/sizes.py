@@ -19,6 +19,7 @@ from .algebra import (
     Atom,
     Poly,
     Symbol,
+    Symbols,
     constant,
     factor_text,
     of_atom,
@@ -44,23 +45,23 @@ class Dim(int):
     """A size with the product of sums that it came from."""
 
     factors: tuple[Poly, ...]
-    symbols: frozenset[Symbol]
+    symbols: Symbols
 
     @staticmethod
     def make(value: int, factors: tuple[Poly, ...]) -> Dim:
         dim = Dim(value)
         dim.factors = factors
-        dim.symbols = frozenset().union(*(factor.symbols for factor in factors))
+        dim.symbols = Symbols.of(*(factor.symbols for factor in factors))
         return dim
 
     @staticmethod
     def named(name: str, value: int, *, runtime: bool = False, known: bool = False) -> Dim:
         """The size called `name`; it is `value` when the source is generated."""
         symbol = Symbol(name, runtime, known)
-        return Dim.make(value, (of_atom(Atom(name, frozenset({symbol}), tight=True)),))
+        return Dim.make(value, (of_atom(Atom(name, Symbols((symbol,)), tight=True)),))
 
     @staticmethod
-    def opaque(text: str, value: int, symbols: frozenset[Symbol], *, tight: bool = False) -> Dim:
+    def opaque(text: str, value: int, symbols: Symbols, *, tight: bool = False) -> Dim:
         """The size that the Python expression `text` gives; arithmetic keeps it in one piece."""
         return Dim.make(value, (of_atom(Atom(text, symbols, tight)),))
 
@@ -173,25 +174,25 @@ def scaled(size: Size, factor: float) -> Size:
 
 
 PLAIN = frozenset({bool, int, float, str, type(None)})  # types of values without names
-_NONE: frozenset[Symbol] = frozenset()
+_NONE = Symbols()
 
 
-def symbols_in(value: object) -> frozenset[Symbol]:
-    """The names that a value depends on: none for a plain one."""
+def symbols_in(value: object) -> Symbols:
+    """The names that a value depends on, as they appear in it: none for a plain one."""
     if type(value) in PLAIN:
         return _NONE
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
-        return frozenset().union(*map(symbols_in, value))
-    found: frozenset[Symbol] = getattr(value, "symbols", _NONE)
+        return Symbols.of(*map(symbols_in, value))
+    found: Symbols = getattr(value, "symbols", _NONE)
     return found
 
 
-def named_by(size: Size) -> frozenset[Symbol]:
+def named_by(size: Size) -> Symbols:
     """The name that a size is, if it is nothing else."""
     only = poly_of(size).only_atom() if isinstance(size, Dim) else None
-    return only.symbols if only and only.text in {s.name for s in only.symbols} else frozenset()
+    return only.symbols if only and only.text in {s.name for s in only.symbols} else _NONE
 
 
 def is_batch(size: Size) -> bool:
@@ -249,7 +250,7 @@ class Coded(Struct, frozen=True):
 
     value: Any
     code: str
-    symbols: frozenset[Symbol]
+    symbols: Symbols
 
 
 def plain(value: Any) -> Any:

@@ -32,7 +32,12 @@ GROUPING = ("Group", "Reuse", "Sequential")
 
 def known_types(context: Context) -> list[str]:
     """All types that an item may have."""
-    return [*context.shared.blocks, *context.shared.lost_blocks, *context.shared.types, *GROUPING]
+    return [
+        *context.shared.blocks,
+        *sorted(context.shared.lost_blocks),
+        *context.shared.types,
+        *GROUPING,
+    ]
 
 
 def unknown_type(
@@ -199,7 +204,7 @@ class Survey(Struct):
         """
         whole = True
         for place, text in texts(value, path, ("branches", "layers")):
-            words = [*(self.words or ()), *self.context.lost]
+            words = [*(self.words or ()), *sorted(self.context.lost)]
             try:
                 check_names(text, None if self.words is None else words)
             except ExpressionError as error:

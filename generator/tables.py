@@ -10,10 +10,10 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
-from .algebra import Symbol
+from .algebra import Symbols
 from .budget import Budget
 from .evaluator import Evaluator, Names
 from .expressions import only_expression
@@ -32,14 +32,14 @@ class Table(Struct, frozen=True):
     code: str
     shape: tuple[Size, ...]
     dtype: str
-    symbols: frozenset[Symbol] = frozenset()
+    symbols: Symbols = Symbols()
 
     def with_numbers(self, values: Mapping[str, Any], names: frozenset[str]) -> Table:
         """The table with some names in its source as numbers."""
         if not any(symbol.name in names for symbol in self.symbols):
             return self
         tree = _Numbers({name: int(values[name]) for name in names}).visit(ast.parse(self.code))
-        left = frozenset(symbol for symbol in self.symbols if symbol.name not in names)
+        left = Symbols(symbol for symbol in self.symbols if symbol.name not in names)
         return replace(self, code=ast.unparse(tree), symbols=left)
 
 
@@ -54,7 +54,7 @@ def table(value: Any, names: Names, budget: Budget) -> Table:
     shape, kinds = reader.measure(tree, {})
     code = reader.code(tree)
     _check_cost(ast.parse(code, mode="eval").body)
-    return Table(code, shape, _dtype(kinds), frozenset(reader.symbols))
+    return Table(code, shape, _dtype(kinds), reader.symbols)
 
 
 def _plain_table(value: Any, names: Names, budget: Budget) -> Table:
@@ -71,7 +71,7 @@ def _plain_table(value: Any, names: Names, budget: Budget) -> Table:
         if not parts or len({tuple(map(int, part.shape)) for part in parts}) > 1:
             fail("lists in a `value` are of one length, and not empty")
         code = f"[{', '.join(part.code for part in parts)}]"
-        symbols = frozenset().union(*(part.symbols for part in parts))
+        symbols = Symbols.of(*(part.symbols for part in parts))
         kinds = {part.dtype for part in parts}
         dtype = next(name for name in ("float32", "int64", "bool") if name in kinds)
         return Table(code, (len(parts), *parts[0].shape), dtype, symbols)
@@ -97,7 +97,7 @@ class _Quiet(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         return self.names.shape(reference)
 
-    def pin(self, symbols: frozenset[Symbol], why: str) -> None:
+    def pin(self, symbols: Symbols, why: str) -> None:
         """Nothing hangs on these."""
 
 
@@ -106,7 +106,7 @@ class _Reader(Struct):
 
     names: Names
     budget: Budget
-    symbols: set[Symbol] = field(default_factory=set)
+    symbols: Symbols = Symbols()
 
     def measure(self, node: ast.expr, local: dict[str, Any]) -> tuple[tuple[Size, ...], set[type]]:
         """The shape, and the Python types of its numbers."""
@@ -153,7 +153,7 @@ class _Reader(Struct):
         inner = ast.ListComp(node.elt, rest) if rest else node.elt
         ends = [
             self.measure(inner, {**local, "": outside, loop.target.id: number})
-            for number in {numbers[0], numbers[-1]}
+            for number in dict.fromkeys((numbers[0], numbers[-1]))
         ]
         shape, kinds = self._same(ends, evaluator.range_length(loop.iter, numbers))
         if rest:  # `for i in a for j in b` gives one list

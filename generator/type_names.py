@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
+from .algebra import Symbols
 from .diagnostics import Diagnostic, NetgenError, printable
 from .layers import CATALOGUE
 from .layers.base import Layer
@@ -16,7 +17,7 @@ def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
     if name not in rows and name not in CATALOGUE:
         message = f"`{printable(name)}` is no layer type, but stands for one"
         raise NetgenError(Diagnostic("NG202", message))
-    return Coded(name, name if name in rows else f"nn.{name}", frozenset())
+    return Coded(name, name if name in rows else f"nn.{name}", Symbols())
 
 
 def with_types(code: str, names: set[str], rows: Mapping[str, Layer]) -> str:

@@ -56,7 +56,7 @@ def _rounds(jobs: Sequence[Job]) -> Iterator[_Round]:
         return is_code(path) or any(realpath(path) == realpath(job.config) for job in jobs)
 
     changes = watchfiles.watch(
-        *_folders(jobs),
+        *sorted(_folders(jobs)),
         watch_filter=concerns,
         rust_timeout=_BEAT,
         yield_on_timeout=True,

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 STARTERS = sorted((ROOT / "starters").glob("*.yaml"))
 SPECS = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
+BAD = sorted((ROOT / "tests" / "bad").glob("*.yaml"))
 
 CPU = Demand("cpu")
 

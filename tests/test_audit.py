@@ -102,6 +102,83 @@ def test_not_even_inside_a_class(old: str, new: str) -> None:
         audit(LENET.replace(old, new))
 
 
+HEAD = "import torch\nfrom torch import Tensor, nn\n\n\n"
+BLOCK = """class Block(nn.Module):
+    pad: Tensor
+
+    def __init__(self, size: int = 3, *, wide: bool = False) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Linear(size, size) for size in range(2)]
+        for index in range(2):
+            layers.append(nn.Linear(size, index))
+        if wide:
+            other = [i * j for i in range(3) for j in range(i) if i]
+            self.other = other
+        self.fc = nn.Linear(size, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)
+        kept = [x.shape[dim] for dim in range(2)]
+        return x + kept[0]
+"""
+BELOW = "\n\nclass Net(nn.Module):\n    def forward(self, x: Tensor) -> Tensor:\n        return x\n"
+
+
+def test_a_name_is_good_where_it_is_bound() -> None:
+    audit(HEAD + BLOCK + BELOW)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("nn.Linear(size, 2)", "nn.Linear(x, 2)", "x"),  # an argument of another function
+        ("nn.Linear(size, 2)", "nn.Linear(f, 2)", "f"),
+        ("nn.Linear(size, index)", "nn.Linear(size, later)", "later"),
+        ("= [nn.Linear(size, size) for", "= [layers for", "layers"),
+        ("self.fc(x)", "self.fc(size)", "size"),
+        ("self.fc(x)", "self.fc(kept)", "kept"),  # bound below
+        ("kept[0]", "kept[dim]", "dim"),  # a comprehension keeps its names
+        ("self.fc(x)", "fc(x)", "fc"),
+        ("self.fc(x)", "pad + x", "pad"),  # of the class, not of its functions
+        ("self.fc(x)", "forward(x)", "forward"),
+        ("self.fc(x)", "self.fc(x * math.pi)", "math"),  # not imported
+        ("range(i) if i", "range(j) if i", "j"),
+        ("for i in range(3) for j in range(i)", "for i in range(j) for j in range(3)", "j"),
+        ("size: int = 3", "size: int = wide", "wide"),
+        ("nn.Module)", "Other)", "Other"),
+        ("pad: Tensor", "pad: Other", "Other"),
+        ("self.other = other", "self.other = Net()", "Net"),  # a class below
+        ("self, x: Tensor", "x: Tensor", "self"),
+        ("from torch import Tensor, nn", "from torch import nn", "Tensor"),
+    ],
+)
+def test_a_name_that_is_bound_elsewhere_is_none(old: str, new: str, name: str) -> None:
+    source = HEAD + BLOCK + BELOW
+    assert source.count(old) >= 1
+    changed = source.replace(old, new, 1)
+    for look in (audit, lambda text: audit_whole(text, {})):
+        with pytest.raises(NetgenError, match=rf"never writes: `{name}`"):
+            look(changed)
+
+
+@pytest.mark.parametrize(
+    ("head", "arguments", "plain", "name"),
+    [
+        (HEAD, "self", "x = self.fc1(x)", "x"),
+        (HEAD, "x: Tensor", "x = self.fc1(x)", "self"),
+        (HEAD, "x: Tensor", "self.fc1 = nn.Linear(1, 2)", "self"),
+        ("", "self", "self.fc1 = nn.Linear(1, 2)", "nn"),
+    ],
+)
+def test_lines_that_are_passed_over_read_their_names(
+    head: str, arguments: str, plain: str, name: str
+) -> None:
+    lines = f"        {plain}\n        {plain}\n"
+    audit(f"{HEAD}def f(self, x: Tensor) -> None:\n{lines}")
+    with pytest.raises(NetgenError, match=f"never writes: `{name}`"):
+        audit(f"{head}def f({arguments}) -> None:\n{lines}")
+
+
 # what may change what the lines around it are
 SIGNS = "( ) [ ] { } \" ' \\ # , ; = 1 0 rf class None if @ else: lambda open"
 PIECES = (

@@ -10,9 +10,7 @@ from torch_netgen.codes import CODES
 from torch_netgen.pipeline import build_source
 from torch_netgen.source import parse
 
-from .conftest import ROOT
-
-BAD = sorted((ROOT / "tests" / "bad").glob("*.yaml"))
+from .conftest import BAD, ROOT
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)

@@ -20,11 +20,10 @@ from torch_netgen.prediction import check_source
 from torch_netgen.source import from_mapping, parse
 from torch_netgen.spec import Document
 
-from .conftest import CONFIGS, ROOT, SPECS
+from .conftest import BAD, CONFIGS, ROOT, SPECS
 from .test_cli import netgen
 from .test_diagnostics import DOUBTFUL
 from .test_docs import SNIPPETS
-from .test_errors import BAD
 from .walkthrough import Block
 
 FILE = ROOT / "configs" / "schema.json"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..algebra import Symbol
+from ..algebra import Symbols
 from ..sizes import Coded, Dim, Size, shown, symbols_in
 from .kinds import Kind
 from .saved import Saves, never, saves_inputs
@@ -116,7 +116,7 @@ class Nested(Struct, frozen=True):
         return arguments(self.args)
 
     @property
-    def symbols(self) -> frozenset[Symbol]:
+    def symbols(self) -> Symbols:
         """The names that its arguments depend on."""
         return symbols_in(self.args)
 
