@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from torch_netgen.algebra import Symbol
+from torch_netgen.algebra import Symbols
 from torch_netgen.budget import Budget
 from torch_netgen.carried import named
 from torch_netgen.expressions import evaluate_text
@@ -39,7 +39,7 @@ class Names:
     def shape(self, reference: str) -> Sequence[Any]:
         return {"input": [3, 8, 8], "pool.indices": [1]}[reference]
 
-    def pin(self, symbols: frozenset[Symbol]) -> None:
+    def pin(self, symbols: Symbols, why: str) -> None:
         self.pinned |= {symbol.name for symbol in symbols}
 
 

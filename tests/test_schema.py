@@ -45,6 +45,7 @@ NOT_SEEN = {
     "block_without_required": "what a block takes stands elsewhere in the spec",
     "init_and_tie_values": "only the value of `std` is wrong",
     "integers_into_linear": "8.0 is a whole number to JSON",
+    "fraction_everywhere": "3.0 is a whole number to JSON",
     "runtime_condition": "only the value of an expression is wrong",
     "tensor_given_twice": "`from` names by position what stands beside it by name",
 }
