@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*')
 
-.PHONY: baselines configs test oracle fuzz levels figures pictures golden bench bench-rivals docs lint types clean
+.PHONY: baselines configs test oracle fuzz fuzz-family levels figures pictures golden bench bench-rivals docs lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -25,6 +25,9 @@ oracle: $(INSTALLED)  ## the rules against torch on over 20,000 random argument 
 
 fuzz: $(INSTALLED)  ## 50,000 random and mutated specs: built or refused, in seconds
 	$(BIN)/python -m tests.fuzz
+
+fuzz-family: $(INSTALLED)  ## 20,000 random specs: each class with other arguments against --set
+	$(BIN)/python -m tests.family
 
 levels: $(INSTALLED)  ## which config passes which proof, into docs/; takes an hour
 	$(BIN)/python -m tests.levels_table

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .algebra import Symbols
 from .arguments import Arguments
 from .diagnostics import Diagnostic, NetgenError
-from .layers.base import Layer, Refusal
+from .layers.base import Layer, Refusal, arguments
 from .naming import key_of
 from .needs import Need
 from .refusals import refused
 from .scope import Draft, Scope
 from .shapes import Applied, apply
-from .sizes import Coded, is_unknown, symbols_in
+from .sizes import Coded, is_unknown, plain, symbols_in
 from .spec import Item
 
 
@@ -40,8 +41,24 @@ def apply_layer(
         known = [size for size in sizes if not is_unknown(size)]
         scope.context.settle(known, Need(item.path, "says nothing of how its shapes come about"))
     if not chained:
-        _place(scope, draft, stateless=not row.weights(applied.a))
+        _place(scope, draft, stateless=is_stateless(row, applied.args))
     return draft
+
+
+def stem_of(draft: Draft) -> str:
+    """What a call without a name is called by."""
+    if isinstance(draft.callee, Coded) and draft.callee.code.isidentifier():
+        return draft.callee.code  # the type varies, so its stem would, too
+    return draft.stem
+
+
+def is_stateless(row: Layer, args: Mapping[str, Any]) -> bool:
+    """Whether a layer has no weights, whatever the flags come to that are expressions."""
+    if row.weights(arguments(args)):
+        return False
+    flags = [name for name, value in args.items() if isinstance(plain(value), bool)]
+    flags = [name for name in flags if symbols_in(args[name])]
+    return not (flags and row.weights(arguments({**args, **dict.fromkeys(flags, True)})))
 
 
 def _without(
@@ -90,8 +107,7 @@ def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
     ):
         draft.functional = True
     elif draft.name is None and stateless and not draft.row.source:
-        if isinstance(draft.callee, Coded) and draft.callee.code.isidentifier():
-            draft.stem = draft.callee.code  # the type varies, so its stem would, too
-        draft.shared = scope.names.shared(draft.stem, key_of(draft.row.name, draft.args))
+        draft.stem = stem_of(draft)
+        draft.shared = scope.shared(draft, key_of(draft.row.name, draft.args))
     elif draft.name is None:
         draft.name = scope.names.numbered(draft.stem)

@@ -9,9 +9,10 @@ from msgspec import Struct, field
 
 from .binding import rebind
 from .carried import coded
+from .module import Module
 from .node import Node
 from .parameters import bare
-from .sizes import Coded, symbols_in
+from .sizes import Coded, exact, symbols_in
 
 
 class Attributes(Struct):
@@ -40,20 +41,19 @@ class Attributes(Struct):
         """The attribute that holds a value for ``forward``."""
         attribute = name
         while attribute in self.taken or (
-            attribute in self.kept and self.kept[attribute] is not value
+            attribute in self.kept and exact(self.kept[attribute]) != exact(value)
         ):
             attribute += "_"
-            if repr(self.kept.get(attribute)) == repr(value):
-                break
         self.kept[attribute] = value
         return attribute
 
-    def test(self, node: Node, condition: Any) -> str:
-        """What ``forward`` asks before a conditional call; nothing where an identity stands in."""
-        if node.target and node.is_replaceable:
-            return ""
-        if node.target and "." not in node.target:
-            return f"self.{node.target} is not None"
+    def test(self, node: Node, condition: Any, module: Module | None) -> str:
+        """What ``forward`` asks before a conditional call of an attribute, or an operation.
+
+        Nothing where an identity stands in.
+        """
+        if module is not None and exact(module.condition) == exact(condition):
+            return "" if node.is_replaceable else f"self.{node.target} is not None"
         if isinstance(condition, Coded) and condition.code.isidentifier():
             return f"self.{self.keep(condition.code, condition)}"
         for attribute, known in self.kept.items():

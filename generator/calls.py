@@ -28,7 +28,7 @@ def call_source(
     if not node.test or node.otherwise is None:
         return call
     other = names[node.otherwise]
-    count = 1 if node.row is None else max(len(node.row.ports), 1)
+    count = len(node.outputs)
     others = f"({', '.join([other] * count)})" if count > 1 else other
     return f"{call} if {node.test} else {others}"
 

@@ -59,9 +59,12 @@ def _condition(module: Module) -> str:
 
 def _placeholder(module: Module, identity: bool) -> str:
     """What a conditional attribute is where the condition does not hold."""
+    if identity and module.kind == "ModuleList":
+        return f"self.{module.name} = nn.ModuleList()"
     if identity:
         return f"self.{module.name}: nn.Module = nn.Identity()"
-    return f"self.{module.name}: nn.Module | None = None"
+    kind = "ModuleList" if module.kind == "ModuleList" else "Module"
+    return f"self.{module.name}: nn.{kind} | None = None"
 
 
 def _attribute(module: Module) -> list[str]:
@@ -254,5 +257,5 @@ def _parameter_source(parameter: Parameter) -> str:
 def annotation(value: Any) -> str:
     """The type of an argument with this default."""
     if isinstance(value, list):
-        return f"tuple[{', '.join(annotation(item) for item in value)}]"
+        return f"tuple[{', '.join(annotation(item) for item in value) or '()'}]"
     return type(value).__name__

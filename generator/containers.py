@@ -29,7 +29,8 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
     nodes: list[Node] = []
     for draft in scope.drafts:
         target = _target(scope, draft)
-        if draft.kind == "absent" and (draft.name is None or draft.functional):
+        nameless = draft.name is None and draft.shared is None
+        if draft.kind == "absent" and (nameless or draft.functional):
             root.children[f"?{len(nodes)}"] = to_module(draft, "")
         elif not draft.functional:
             _place(scope, root, target, draft)

@@ -54,11 +54,12 @@ class Shared(Struct):
     """What the network and its blocks have in common in one reading of a spec.
 
     `bodies` are what blocks have been read as, `open` the blocks that are being read. `reserved`
-    are the places of absent layers that keep their number, as earlier readings have found out.
+    are the places of absent layers that keep their number, as earlier readings have found out, and
+    whether it is one of those with weights.
     """
 
     blocks: Mapping[str, BlockSpec]
-    reserved: set[SpecPath]
+    reserved: dict[SpecPath, bool]
     findings: Findings = field(default_factory=Findings)
     lost_blocks: set[str] = field(default_factory=set)  # something is wrong with their keys
     # items of types that do not exist, with what was meant where it is plain

@@ -75,6 +75,8 @@ _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
     ast.IsNot: lambda left, right: left is not right,
 }
 
+MIXED = "gives true or false, or a number, by it"  # why `a and b` fixes what it hangs on
+
 
 class Evaluator(Struct):
     """One expression's evaluation."""
@@ -132,10 +134,13 @@ class Evaluator(Struct):
         if not symbols:
             return result
         try:
-            values = [self.value(operand) for operand in node.values]
+            values += [self.value(operand) for operand in node.values[len(values) :]]
         except ExpressionError:
             self.names.pin(symbols, "needs it for a condition")
             return uncoded(result)
+        symbols |= symbols_in(values)
+        if _of_two_kinds(values):
+            self.names.pin(symbols, MIXED)
         # what is known to be true adds nothing to `and`, nor what is false to `or`
         adds_nothing = (not stop) if all(type(uncoded(v)) is bool for v in values) else ...
         codes = [code_of(value) for value in values if value is not adds_nothing]
@@ -161,15 +166,19 @@ class Evaluator(Struct):
 
     def _ifexp(self, node: ast.IfExp) -> Any:
         test = self.value(node.test)
-        chosen = self.value(node.body if uncoded(test) else node.orelse)
+        sides = [node.body, node.orelse]
+        place = 0 if uncoded(test) else 1
+        sides[place] = chosen = self.value(sides[place])
         symbols = symbols_in(test)
         if not symbols:
             return chosen
         try:
-            sides = [self.value(node.body), self.value(node.orelse)]
+            sides[1 - place] = self.value(sides[1 - place])
         except ExpressionError:
             self.names.pin(symbols, "needs it for a condition")
             return chosen
+        if _of_two_kinds(sides):
+            self.names.pin(symbols, MIXED)
         symbols = symbols_in([sides[0], test, sides[1]])
         code = ast.IfExp(code_of(test), code_of(sides[0]), code_of(sides[1]))
         return wrap(uncoded(chosen), code, symbols)
@@ -186,10 +195,23 @@ class Evaluator(Struct):
             ]
             if bounds[2] == 0:
                 fail("a slice's step must not be 0")
-            return items[slice(*bounds)]
+            part = items[slice(*bounds)]
+            if isinstance(value, Coded) and isinstance(part, list):
+                codes = [None if bound is None else ast.Constant(bound) for bound in bounds]
+                return wrap(
+                    uncoded(part), ast.Subscript(code_of(value), ast.Slice(*codes)), value.symbols
+                )
+            return part
         place = self._index(self.value(node.slice))
         if not -len(items) <= place < len(items):
             fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
+        if place < 0 and isinstance(value, Coded) and isinstance(items, list):
+            # from the end it is another item where the list is of another length
+            return wrap(
+                uncoded(items[place]),
+                ast.Subscript(code_of(value), ast.Constant(place)),
+                value.symbols,
+            )
         return items[place]
 
     def _index(self, value: Any) -> int:
@@ -286,6 +308,11 @@ class Evaluator(Struct):
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _of_two_kinds(values: Sequence[Any]) -> bool:
+    """Whether some of the values are true or false, and others are not."""
+    return len({type(uncoded(value)) is bool for value in values}) > 1
 
 
 def _kind(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import builtins
 from collections.abc import Mapping
+from textwrap import indent
 
 from msgspec import Struct, field
 
@@ -164,7 +165,11 @@ def _loop(
     call = f"{each}({', '.join([name, *reads[1:], *masks])})"
     first = next(iter(child.outputs))
     given = _left(child, {port: name if port == first else "_" for port in child.outputs})
-    return before, f"for {each} in {iterated(graph, node.target)}:\n    {given} = {call}"
+    loop = f"for {each} in {iterated(graph, node.target)}:\n    {given} = {call}"
+    if not node.test or node.otherwise is None:
+        return before, loop
+    inner = indent("\n".join([*before, loop]), "    ")
+    return [], f"if {node.test}:\n{inner}\nelse:\n    {name} = {variables.names[node.otherwise]}"
 
 
 def _is_held(node: Node) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from . import keys
+from .application import is_stateless
 from .containers import module_tree
 from .context import Context, Imported, ParameterNames, Shared
 from .diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
@@ -38,7 +39,7 @@ class _Found(Struct):
 
     fixed: dict[str, Need] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
-    reserved: set[SpecPath] = field(default_factory=set)
+    reserved: dict[SpecPath, bool] = field(default_factory=dict)
     rules: dict[SpecPath, int] = field(default_factory=dict)
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     scope: Scope | None = None  # the network's, of the last reading
@@ -91,7 +92,7 @@ def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
     reserved = _sometimes_absent(uses_in(graph))
     rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
     counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
-    settled = reserved <= found.reserved and rules.keys() <= found.rules.keys()
+    settled = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
     settled = settled and counts == found.counts
     found.reserved |= reserved
     found.rules |= rules
@@ -161,14 +162,18 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
             survey.lost_block(name, raw)
 
 
-def _sometimes_absent(uses: Mapping[str, list[Use]]) -> set[SpecPath]:
-    """The places of layers with weights that are there in one use and absent in another."""
+def _sometimes_absent(uses: Mapping[str, list[Use]]) -> dict[SpecPath, bool]:
+    """The places of layers that are there in one use and absent in another.
+
+    With each whether it is numbered among those with weights.
+    """
     nodes = [node for known in uses.values() for use in known for node in use.graph.nodes]
     absent = {node.path for node in nodes if node.kind == "absent"}
-    return {node.path for node in nodes if node.path in absent and _has_weights(node)}
+    there = [node for node in nodes if node.path in absent and node.target]
+    return {node.path: _is_numbered(node) for node in there}
 
 
-def _has_weights(node: Node) -> bool:
+def _is_numbered(node: Node) -> bool:
     if node.use is not None:
         return not node.use.graph.is_stateless
-    return node.row is not None and bool(node.row.weights(node.a))
+    return node.row is None or not is_stateless(node.row, node.args)

@@ -79,9 +79,10 @@ class Node(Struct, frozen=True, dict=True):
 
     @property
     def is_replaceable(self) -> bool:
-        """Whether ``nn.Identity()`` can stand for it where it is absent."""
-        one = len(self.inputs) == 1 and not self.named and len(self.outputs) == 1
-        return one and (self.otherwise is None or self.otherwise == self.inputs[0])
+        """Whether ``nn.Identity()``, or an empty list, can stand for it where it is absent."""
+        alone = self.kind == "ModuleList" or (len(self.inputs) == 1 and not self.named)
+        passes = self.otherwise is None or self.inputs[:1] == (self.otherwise,)
+        return alone and len(self.outputs) == 1 and passes
 
     @property
     def output(self) -> TensorType:

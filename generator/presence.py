@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .application import stem_of
 from .binding import rebind, rebind_type
 from .carried import both, equal_unless
 from .equality import same
@@ -78,7 +79,11 @@ def guarded(
     before = walk.first_type(reads) if walk.chain is not None or reads else None
     if walk.chain is None and reads:
         before = walk.scope.type_of(last(walk, item, reads))
-    walk.present(item, reads, names, index)
+    walk.scope.conditions += 1
+    try:
+        walk.present(item, reads, names, index)
+    finally:
+        walk.scope.conditions -= 1
     drafts = walk.scope.drafts if walk.chain is None else walk.chain
     after = walk.through[0] if walk.chain is not None else output(walk)
     # the numbers of the layers below would hang on the condition, too
@@ -119,18 +124,29 @@ def absent(
     row = walk.context.row(item.type)
     stem = row.stem if row is not None else snake_case(item.type)
     draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
-    draft.condition, draft.name = condition, walk.name(item, names)
+    draft.condition, draft.name, draft.callee = condition, walk.name(item, names), item.callee
     draft.functional = row is not None and row.operation
     draft.written = draft.name is not None
     if walk.chain is not None:
         draft.outputs = {"output": walk.through[0]}
         walk.chain.append(draft)
         return
-    if draft.name is None and item.path in walk.context.shared.reserved:
-        draft.name = walk.scope.names.numbered(stem)
+    reserve(walk, draft)
     draft.otherwise = last(walk, item, reads)
     draft.outputs = {"output": walk.scope.type_of(draft.otherwise)}
     walk.current = (walk.scope.add(draft),)
+
+
+def reserve(walk: Walk, draft: Draft) -> None:
+    """Keep the number of an absent layer that is there in other uses of the block."""
+    numbered = walk.context.shared.reserved.get(draft.path)
+    if draft.name is not None or numbered is None:
+        return
+    if numbered:
+        draft.name = walk.scope.names.numbered(draft.stem)
+    else:
+        draft.stem = stem_of(draft)
+        draft.shared = walk.scope.shared(draft, None)
 
 
 def absent_branches(

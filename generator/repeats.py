@@ -37,10 +37,13 @@ def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
     for copy in range(most):
         names = LayerNames(walk.scope, walk.first_type(reads), copy)
         condition = more_than(count, copy) if copy >= least else None
+        walk.scope.conditions += condition is not None
         if copy >= int(count):
             absent(walk, item, condition, reads, names)
         else:
             walk.layer(item, reads, walk.name(item, names), copy, repeated=True)
+        walk.scope.conditions -= condition is not None
+        if copy < int(count):
             draft = walk.scope.drafts[-1]
             draft.condition = both(condition, draft.condition) if condition else draft.condition
             draft.otherwise = reads[0] if condition else draft.otherwise

@@ -30,6 +30,9 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
         raise Unknowable
     if original.condition is not None:  # it is not always there to be applied again
         scope.context.settle(original.condition, Need(item.path))
+    for child in original.children:
+        if child.kind == "copies":  # without a copy there is nothing to be applied again
+            scope.context.settle(child.count, Need(item.path))
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
     if len(types) != wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgspec import Struct, field
@@ -75,6 +75,8 @@ class Scope(Struct):
     stems: dict[str, list[int]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)  # names of absent layers
+    conditions: int = 0  # that what is read now hangs on
+    alone: dict[SpecPath, int] = field(default_factory=dict)  # how often these were met under one
     lost: bool = False  # a call has a mistake, so what comes of it is not known
     vague: bool = False  # nor are all names
 
@@ -91,6 +93,16 @@ class Scope(Struct):
         """What each name in the scope's own values stands for: itself."""
         sizes = [size for x in self.inputs for size in x.type.shape]
         return {**self.params, **{s.name: size for size in sizes for s in symbols_in(size)}}
+
+    def shared(self, draft: Draft, key: Hashable) -> int:
+        """Which of its stem's attributes serves a call without weights.
+
+        Those with an equal `key` share one; a call that hangs on a condition has its own.
+        """
+        if self.conditions or draft.kind == "absent":
+            number = self.alone[draft.path] = self.alone.get(draft.path, 0) + 1
+            key = (draft.path, number)
+        return self.names.shared(draft.stem, key)
 
     def batch_size(self) -> Size | None:
         """The size of the batch that the inputs have, if any has one."""
@@ -169,9 +181,19 @@ class Scope(Struct):
         nodes = self.stems.get(name, [])
         if not nodes:
             nodes = self._numbered(name)
-        if len(nodes) == 1:
-            return Ref(nodes[0], self.drafts[nodes[0] - len(self.inputs)].default_port)
-        return None
+        if len(nodes) != 1:
+            return None
+        draft = self.drafts[nodes[0] - len(self.inputs)]
+        self._settle_names(draft.stem)
+        return Ref(nodes[0], draft.default_port)
+
+    def _settle_names(self, stem: str) -> None:
+        """What is called by its type, and a number, is so only where these layers are there."""
+        for node in self.stems[stem]:
+            draft = self.drafts[node - len(self.inputs)]
+            if draft.condition is not None:
+                why = "is called by its type, but is not always there"
+                self.context.settle(draft.condition, Need(draft.path, why))
 
     def mention(self, word: str, *, misspelt: bool) -> None:
         """Count a word in what can't be read as a use of what it names, or was meant to name."""

@@ -9,7 +9,7 @@ that gave the number, so that generated source can say ``2 * width`` or ``16 * 5
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Union
 
@@ -251,6 +251,17 @@ class Coded(Struct, frozen=True):
     value: Any
     code: str
     symbols: Symbols
+
+
+def exact(value: Any) -> Hashable:
+    """Equal for values that are the same number and came from the same expression."""
+    if isinstance(value, (Dim, Coded)):
+        return (value.code, exact(int(value) if isinstance(value, Dim) else value.value))
+    if isinstance(value, (tuple, list)):
+        return tuple(map(exact, value))
+    if isinstance(value, Mapping):
+        return tuple((name, exact(item)) for name, item in value.items())
+    return (type(value).__name__, repr(value))
 
 
 def plain(value: Any) -> Any:

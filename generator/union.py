@@ -21,7 +21,7 @@ from .module import Module
 from .names import MODULE_NAMES, is_identifier
 from .node import Node
 from .parameters import bare
-from .sizes import Coded, plain, symbols_in
+from .sizes import Coded, exact, plain, symbols_in
 from .source import Source
 
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
@@ -185,10 +185,10 @@ class Union(Struct):
         given: dict[int, Any] = {}
         for case, value in group:
             outer = rebind(value, case.outer)
-            if repr(given.setdefault(case.number, outer)) != repr(outer):
+            if exact(given.setdefault(case.number, outer)) != exact(outer):
                 self.refuse(module, f"has a `{name}` that differs from copy to copy without a rule")
         for known, values in self.extras.items():
-            if {k: repr(v) for k, v in values.items()} == {k: repr(v) for k, v in given.items()}:
+            if {k: exact(v) for k, v in values.items()} == {k: exact(v) for k, v in given.items()}:
                 return named(known, bare(group[0][1]))
         taken = {*self.chooser.allowed, *self.extras}
         label = name
@@ -261,7 +261,8 @@ class Union(Struct):
         test, condition = "", None
         if any(value is not None for _, value in conditions):
             condition = self.value(first, "condition", conditions)
-            test = self.attributes.test(first, condition)
+            module = next((m for m in modules if m.name == first.target), None)
+            test = self.attributes.test(first, condition, module)
         outputs = first.outputs
         if there[0][0].constant:
             outputs = {

@@ -27,7 +27,7 @@ from .presence import conditional, pass_through
 from .recovery import recovering
 from .repeats import ONE_BY_ONE, container, copies, note_count, repeated
 from .scope import Draft, LayerNames, Scope, to_module
-from .sizes import Size, symbols_in
+from .sizes import Size, exact, symbols_in
 from .spec import Item, read_item
 from .survey import check_layers
 
@@ -197,7 +197,8 @@ class Walk:
         draft = draft_of(self.scope, item, body, () if self.through else reads, name)
         if self.chain is None and name is None and given is None:
             if body.graph.is_stateless:
-                draft.shared = self.scope.names.shared(draft.stem, body.key())
+                key = (body.key(), exact(body.context.outer))
+                draft.shared = self.scope.shared(draft, key)
             else:
                 draft.name = self.scope.names.numbered(draft.stem)
         return draft

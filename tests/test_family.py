@@ -1,0 +1,276 @@
+"""The class of the default build is every network of its spec: it does what ``--set`` does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from torch_netgen.construct import arguments_of
+from torch_netgen.prediction import check_source
+from torch_netgen.source import from_mapping
+
+from . import family
+
+# what was wrong once, with arguments that showed it
+FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "an attribute under a condition serves no call without it": (
+        """
+        input: [8]
+        params: {pre: true}
+        layers:
+        - Linear: {name: a, out_features: 8, when: $pre}
+        - ELU: {when: $pre}
+        - Linear: {name: b, out_features: 8}
+        - ELU
+        """,
+        [{"pre": False}],
+    ),
+    "two conditions, one type": (
+        """
+        input: [4]
+        params: {f: true, g: true}
+        layers:
+        - ELU: {when: $f}
+        - {Linear: 4}
+        - ELU: {when: $g}
+        - {Linear: 4}
+        - ELU
+        """,
+        [{"f": False}, {"g": False}, {"f": False, "g": False}],
+    ),
+    "conditions in a block": (
+        """
+        input: [4]
+        params: {f: true}
+        blocks:
+          B:
+            params: {f: true, g: true}
+            layers:
+            - ELU: {when: $f}
+            - {Linear: 4}
+            - ELU: {when: $g}
+            - {Linear: 4}
+            - ELU
+        layers:
+        - B: {f: $f}
+        - B: {g: false}
+        - B: {f: false, g: $f}
+        """,
+        [{"f": False}],
+    ),
+    "copies in a block": (
+        """
+        input: [4]
+        params: {d: 2}
+        blocks:
+          B:
+            params: {d: 1}
+            layers:
+            - ELU: {repeat: $d}
+            - {Linear: 4}
+            - ELU
+        layers:
+        - B: {d: 3}
+        - B: {d: 1}
+        - B: {d: 0}
+        """,
+        [],
+    ),
+    "a layer applied again under a condition": (
+        """
+        input: [4]
+        params: {f: true}
+        layers:
+        - Linear: {name: a, out_features: 4}
+        - Reuse: {layer: a, when: $f}
+        - {Linear: 2}
+        """,
+        [{"f": False}],
+    ),
+    "equal defaults in a block used twice": (
+        """
+        input: [2, 12, 12]
+        params: {k: 3, j: 3}
+        blocks:
+          Two:
+            inputs: [a, b]
+            layers:
+            - Flatten: {from: a}
+            - Linear: {name: l, out_features: 4}
+            - Flatten: {from: b}
+            - Linear: {name: m, out_features: 4}
+            - Add: [l, m]
+        layers:
+        - Conv2d: {name: c1, from: input, out_channels: 2, kernel_size: $k}
+        - MaxPool2d: {name: p1, kernel_size: 2}
+        - Conv2d: {name: c2, from: input, out_channels: 2, kernel_size: $j}
+        - MaxPool2d: {name: p2, kernel_size: 2}
+        - Two:
+            name: t
+            from: [p1, p2]
+        - Two:
+            name: u
+            from: [p2, p1]
+        - Add: [t, u]
+        """,
+        [{"j": 5}, {"k": 5}, {"k": 1, "j": 2}],
+    ),
+    "equal defaults given to blocks without weights": (
+        """
+        input: [4]
+        params: {k: 2, j: 2}
+        blocks:
+          B:
+            params: {n: 1}
+            layers:
+            - {Scale: $n}
+        layers:
+        - {Linear: 4}
+        - {B: $k}
+        - {Linear: 4}
+        - {B: $j}
+        """,
+        [{"j": 5}, {"k": 5}],
+    ),
+    "equal defaults in forward": (
+        """
+        input: [4]
+        params: {k: 2, j: 2}
+        blocks:
+          B:
+            params: {n: 1, m: 1}
+            layers:
+            - {Scale: $n}
+            - Add: {other: $m}
+        layers:
+        - B: [$k, $j]
+        - {Scale: $j}
+        - {Scale: $k}
+        """,
+        [{"j": 5}, {"k": 5}],
+    ),
+    "names behind a short circuit": (
+        """
+        input: [6]
+        blocks:
+          B:
+            params: {z: 0, w: 2, f: true}
+            layers:
+            - Linear: {out_features: 3, bias: $(w + z != w and f)}
+        params: {z: 0, f: true, g: false}
+        layers:
+        - B: {z: $z, f: $f}
+        - B: {z: 1, f: $(z == 0 or g)}
+        """,
+        [{"z": 1}, {"f": False}, {"g": True}, {"z": 1, "f": False}],
+    ),
+    "items from the end, and parts of a list": (
+        """
+        input: [6]
+        params:
+          s: [3, 4, 2]
+        layers:
+        - {Linear: '$(s[-1])'}
+        - {Linear: '$(sum(s[1:]))'}
+        - {Linear: '$(s[:-1][-1])'}
+        """,
+        [{"s": [3, 4]}, {"s": [5, 1, 2, 3]}],
+    ),
+    "an empty list": (
+        """
+        input: [6]
+        params:
+          s: [3, 4]
+          t: [1]
+        layers:
+        - {Linear: $(sum(s) + 1)}
+        - {Linear: $(len(t) + 1)}
+        """,
+        [{"s": []}, {"t": []}, {"t": [1, 2]}],
+    ),
+    "weights that hang on a flag": (
+        """
+        input: [2, 4]
+        params: {q: 1}
+        layers:
+        - LayerNorm: {elementwise_affine: $(q > 1)}
+        - LayerNorm
+        """,
+        [{"q": 2}],
+    ),
+    "pools that pass": (
+        """
+        input: [2, 6, 6]
+        style: functional
+        params: {c: true, n: 2}
+        layers:
+        - Add: {branches: [[], [{MaxPool2d: {kernel_size: 3, stride: 1, padding: 1, when: $c}}]]}
+        - MaxPool2d: {name: a, kernel_size: 3, stride: 1, padding: 1, when: $c, repeat: $n}
+        """,
+        [{"c": False}, {"n": 0}, {"n": 1}],
+    ),
+    "copies of two inputs that pass": (
+        """
+        inputs: {q: [5, 6], m: [5, 6]}
+        params: {c: true, n: 2}
+        layers:
+        - Linear: {name: k, from: q, out_features: 6}
+        - Linear: {name: l, from: m, out_features: 6}
+        - TransformerDecoderLayer: {name: a, from: [k, l], nhead: 2, when: $c, repeat: $n}
+        - Add: [a, l]
+        """,
+        [{"c": False}, {"n": 0}, {"n": 1}],
+    ),
+    "copies that are applied again": (
+        """
+        input: [4]
+        params: {n: 2}
+        layers: [{ELU: {name: a, repeat: $n}}, {Linear: 4}, {Reuse: a}]
+        """,
+        [{"n": 0}],
+    ),
+    "a condition that may be a number": (
+        """
+        input: [4]
+        params: {p: 2, d: true}
+        layers:
+        - ReLU: {when: $(p and d)}
+        - Linear: {out_features: 3, bias: $(d if d else p)}
+        """,
+        [{"p": 0}, {"d": False}],
+    ),
+}
+
+
+def spec_of(text: str) -> family.Spec:
+    return {"name": "Net", **yaml.safe_load(text)}
+
+
+def difference(spec: family.Spec, overrides: dict[str, Any]) -> str:
+    """How the class differs from what ``--set`` gives; what is no argument of it is fixed."""
+    found = check_source(from_mapping(spec), {})
+    arguments = {parameter.name for parameter in arguments_of(found.classes[-1])}
+    given = {name: value for name, value in overrides.items() if name in arguments}
+    return family.difference(spec, family.class_of(family.printed(found)), given)
+
+
+@pytest.mark.parametrize("kind", FOLLOWS)
+@pytest.mark.filterwarnings("error")
+def test_a_class_follows_its_arguments(kind: str) -> None:
+    text, members = FOLLOWS[kind]
+    spec = spec_of(text)
+    for overrides in ({}, *members):
+        assert difference(spec, overrides) == "", overrides
+
+
+def test_a_sample_of_the_fuzz() -> None:
+    tally = family.fuzz(60, seed=0, quiet=True)
+    assert tally.defects == []
+    assert tally.members > 3 * tally.specs
+    assert tally.refused < tally.specs / 10
+
+
+def test_the_same_bytes_under_other_hash_seeds() -> None:
+    first, second = (family.digest_under(hash_seed, 60, seed=0) for hash_seed in (1, 2))
+    assert first == second
