@@ -9,6 +9,7 @@ from .algebra import Symbols
 from .arguments import Arguments
 from .diagnostics import Diagnostic, NetgenError
 from .layers.base import Layer, Refusal, arguments
+from .layers.tensor import TensorType
 from .naming import key_of
 from .needs import Need
 from .refusals import refused
@@ -35,7 +36,7 @@ def apply_layer(
         row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
     )
     draft.written, draft.callee, draft.places = name is not None, item.callee, read.paths
-    _fix(scope, item, row, applied)
+    _fix(scope, item, row, read, applied)
     if row.imported:  # how its output hangs on the sizes that it reads is not known
         sizes = [size for x in read.types for size in x.shape]
         known = [size for size in sizes if not is_unknown(size)]
@@ -77,7 +78,7 @@ def _without(
         raise NetgenError(wrong) from None
 
 
-def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:
+def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied) -> None:
     """Fix the parameters that decide on shapes in ways that arithmetic can't carry along."""
     for arg in (*row.args, *row.options):
         value = applied.args[arg.name]
@@ -90,8 +91,17 @@ def _fix(scope: Scope, item: Item, row: Layer, applied: Applied) -> None:
             scope.context.pin(symbols, Need(item.at(arg.name)))
         elif (decides and not arg.free) or arg in row.options:
             scope.context.decide(value, item.at(arg.name))
-    for left, right in applied.loose:
-        scope.context.agree(left, right, Need(item.path))
+    if row.name == "Squeeze":
+        _fix_squeezed(scope, item, read.types[0], applied.a.dim)
+    for meeting in applied.meetings:
+        scope.context.agree(meeting, Need(item.path))
+
+
+def _fix_squeezed(scope: Scope, item: Item, x: TensorType, dims: int | tuple[int, ...]) -> None:
+    """Whether a dimension goes hangs on its size: one of an argument would not always be 1."""
+    for dim in dims if isinstance(dims, tuple) else (dims,):
+        if x.rank and not is_unknown(x.shape[dim]):
+            scope.context.settle(x.shape[dim], Need(item.path))
 
 
 def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:

@@ -12,14 +12,15 @@ from .algebra import Symbols
 from .binding import rebind
 from .budget import Budget
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, Unknowable, printable
-from .equality import same
+from .equality import Meeting, same
 from .expressions import PlainNames, evaluate_text, has_expression
 from .functions import KNOWN, VALUES
 from .hints import closest_word
 from .layers import TYPES
 from .layers.base import Layer
+from .meetings import is_free, rebound
 from .needs import Need, needs, needs_equal
-from .sizes import Size, symbols_in
+from .sizes import code, symbols_in
 from .source import Source
 from .spec import Document
 from .syntax import ExpressionError, fail
@@ -84,6 +85,8 @@ class Shared(Struct):
     read: int = 0  # items, those that give no layer included
     unmatched: bool = False  # what `init` names is not there with the values of `--set`
     index_decides: bool = False  # a copy's number decides on more than values
+    # sizes that meet, by their expressions in the network's terms
+    meetings: dict[tuple[str, str, bool], tuple[Meeting, Need]] = field(default_factory=dict)
     evaluating: SpecPath = ()  # the place of the expression that is evaluated
 
 
@@ -93,7 +96,8 @@ class Context(Struct):
     `pinned` collects the document's parameters on which something depends that no expression
     can carry, each with the first that needs it; `fixed` are those of an earlier round, which are
     plain numbers in this one.
-    `parent` and `outer` are the scope that uses a block, and what it gives for each name.
+    `parent` and `outer` are the scope that uses a block, and what it gives for each name; for the
+    network's own, what each name stands for.
     """
 
     source: Source
@@ -164,25 +168,40 @@ class Context(Struct):
             self.decided.append((value, need))
             self.parent.settle(rebind(value, self.outer), need)
 
-    def agree(self, left: Size, right: Size, need: Need) -> None:
-        """Two sizes must stay equal: what they hang on is fixed unless they are equal by name."""
-        if same(left, right):
+    def agree(self, meeting: Meeting, need: Need) -> None:
+        """Two sizes meet: what they hang on is fixed unless torch sees to it that they fit."""
+        if same(meeting.kept, meeting.other):
             return
-        if self.parent is None:
-            symbols = Symbols(s for s in symbols_in([left, right]) if not s.runtime)
-            self.pin(symbols, replace(need, why=needs_equal(left, right)))
-        else:
-            self.decided.append(((left, right), need))
-            self.parent.agree(rebind(left, self.outer), rebind(right, self.outer), need)
+        if self.parent is not None:
+            self.decided.append((meeting, need))
+            self.parent.agree(rebound(meeting, self.outer), need)
+            return
+        symbols = symbols_in([meeting.kept, meeting.other])
+        if any(symbol.name == INDEX for symbol in symbols):
+            self.shared.index_decides = True  # of a loop's copies each must fit
+        elif not all(symbol.runtime for symbol in symbols):
+            texts = (code(meeting.kept), code(meeting.other), meeting.spreads)
+            self.shared.meetings.setdefault(texts, (meeting, need))
+
+    def judge(self) -> None:
+        """Fix what sizes that meet hang on, where it is not for torch to see that they fit.
+
+        Names that are fixed for another reason are left to the next reading: then they are numbers.
+        """
+        for meeting, need in self.shared.meetings.values():
+            symbols = symbols_in([meeting.kept, meeting.other])
+            fixed = any(symbol.name in self.pinned for symbol in symbols)
+            if not fixed and not is_free(meeting, self.outer):
+                own = Symbols(symbol for symbol in symbols if not symbol.runtime)
+                self.pin(own, replace(need, why=needs_equal(meeting)))
 
     def decide_again(self, decided: Sequence[tuple[Any, Need]]) -> None:
         """Pin for another user what reading the same block has decided before."""
         for value, need in decided:
             if isinstance(value, Symbols):
                 self.pin(value, need)
-            elif isinstance(value, tuple):
-                left, right = value
-                self.agree(left, right, need)
+            elif isinstance(value, Meeting):
+                self.agree(value, need)
             else:
                 self.settle(value, need)
 

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from .algebra import Poly, constant
 from .sizes import Dim, Size, code, poly_of, symbols_in
+
+
+class Meeting(Struct, frozen=True):
+    """Two sizes that meet in a layer; where they are equal the name of the `kept` one goes on.
+
+    It `spreads` where a size of 1 is taken for as many as the other has.
+    """
+
+    kept: Size
+    other: Size
+    spreads: bool = False
 
 
 def surely_equal(left: Size, right: Size) -> bool | None:

@@ -100,7 +100,7 @@ def _placeholder(
         shape.append(_size(context, written, (*inner, place), values, samples, sizes))
     if spec.batch and batch is None:
         batch = 0
-        shape.insert(0, Dim.named("N", samples.get("N", SAMPLE_BATCH), runtime=True))
+        shape.insert(0, _at_run_time(context, "N", samples.get("N", SAMPLE_BATCH)))
     low, high = _range(context, spec, values, (*path, "range"))
     whole = high is not None and dtype in ("int32", "int64") and float(high).is_integer()
     bound = int(high) if whole and high is not None else None
@@ -124,6 +124,12 @@ def _range(
     return bounds[0], bounds[1]
 
 
+def _at_run_time(context: Context, name: str, sample: int) -> Size:
+    """A size that is known when the network runs; till then it is a sample."""
+    context.outer[name] = sample
+    return Dim.named(name, sample, runtime=True)
+
+
 def _size(
     context: Context,
     written: int | str,
@@ -133,7 +139,7 @@ def _size(
     sizes: dict[str, int],
 ) -> Size:
     if written == "N":
-        return Dim.named("N", samples.get("N", SAMPLE_BATCH), runtime=True)
+        return _at_run_time(context, "N", samples.get("N", SAMPLE_BATCH))
     if isinstance(written, str) and not has_expression(written):
         if why_no_variable(written) or written in values:
             help = f"write `${written}` for the parameter's value" if written in values else None
@@ -142,7 +148,7 @@ def _size(
         sizes[written] = context.document.sizes.get(written, samples.get(written, 0))
         if sizes[written] < 1:
             context.error("NG201", "a sample size must be 1 or more", ("sizes", written))
-        return Dim.named(written, sizes[written], runtime=True)
+        return _at_run_time(context, written, sizes[written])
     value = context.evaluate(written, ParameterNames(values, context), path)
     context.settle(value, Need(path))
     value = bare(value)

@@ -74,6 +74,7 @@ def lower(
             continue
         except Enough:
             pass
+        context.judge()
         # what is refused with a name may fit once the name is a number
         settled = context.pinned.keys() <= found.fixed.keys()
         if not findings.found:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from .diagnostics import SpecPath, printable
+from .equality import Meeting
 from .literals import literal
-from .sizes import Size
 
 if TYPE_CHECKING:
     from .graph import Parameter
@@ -69,9 +69,12 @@ def needs(value: Any, name: str) -> str:
     return "needs it" if text == name else f"needs `{_short(text)}`"
 
 
-def needs_equal(left: Size, right: Size) -> str:
-    """What needs two sizes to be the same number, in words."""
-    return f"needs `{_short(literal(left))}` and `{_short(literal(right))}` to be equal"
+def needs_equal(meeting: Meeting) -> str:
+    """What needs sizes that meet to be as they are, in words."""
+    kept, other = (_short(literal(size)) for size in (meeting.kept, meeting.other))
+    if meeting.kept != meeting.other:
+        return f"spreads `{other}`, which is 1, over `{kept}`"
+    return f"needs `{kept}` and `{other}` to be equal"
 
 
 def _short(text: str) -> str:

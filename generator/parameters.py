@@ -71,6 +71,7 @@ def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any
         value = bare(_override(context, name, value))
         parameter = replace(parameter, value=value, code=None, depends=frozenset())
         values[name] = value if parameter.fixed else named(name, value)
+    context.outer[name] = value
     return parameter
 
 

@@ -78,8 +78,8 @@ def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, .
         return replace(draft, name=original.name, shared=original.shared)
     if original.row is not None:
         applied = apply(original.row, original.args, types)
-        for left, right in applied.loose:
-            walk.context.agree(left, right, Need(item.path))
+        for meeting in applied.meetings:
+            walk.context.agree(meeting, Need(item.path))
         return replace(original, outputs=applied.outputs, named=())
     through, children = types, []
     for child in original.children:

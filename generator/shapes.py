@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from .equality import same
+from .equality import Meeting, same
 from .layers.base import (
     REQUIRED,
     THIS,
@@ -21,10 +21,10 @@ from .layers.base import (
     nothing_inferred,
     refuse,
 )
-from .layers.broadcasting import meeting
+from .layers.broadcasting import met
 from .layers.tensor import TensorType
 from .literals import literal
-from .sizes import PLAIN, Size, is_runtime, is_unknown, plain, shape_text, shown, shown_shape
+from .sizes import PLAIN, is_runtime, is_unknown, plain, shape_text, shown, shown_shape
 from .tables import Table
 
 # tensors of positions and conditions have types of their own
@@ -35,13 +35,13 @@ OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
 class Applied(Struct, frozen=True):
     """A layer applied to inputs: all its arguments, also as rules read them, and its outputs.
 
-    `loose` are pairs of sizes that must stay equal, and are so by their numbers only.
+    Of the `meetings` it is not known whether the sizes fit whatever their names stand for.
     """
 
     args: Mapping[str, Any]
     a: Args
     outputs: Mapping[str, TensorType]
-    loose: tuple[tuple[Size, Size], ...] = ()
+    meetings: tuple[Meeting, ...] = ()
 
 
 def apply(
@@ -56,10 +56,10 @@ def apply(
     ones that are given. Raises `Refusal` where torch refuses.
     """
     _check_dtypes(row, inputs)
-    args, loose = complete(row, written, inputs)
+    args, meetings = complete(row, written, inputs)
     a = arguments(args)
     outputs = _outputs(row, a, inputs, named or {})
-    return Applied(args, a, outputs, (*loose, *meeting(row, a, inputs)))
+    return Applied(args, a, outputs, (*meetings, *met(row, a, inputs)))
 
 
 def outputs_of(
@@ -105,49 +105,47 @@ def complete(
     row: Layer,
     written: Mapping[str, Any],
     inputs: Sequence[TensorType],
-) -> tuple[dict[str, Any], list[tuple[Size, Size]]]:
+) -> tuple[dict[str, Any], list[Meeting]]:
     """The written arguments, the inferred ones and the defaults, in torch's order.
 
-    Beside them the pairs of written and inferred numbers that agree by accident.
+    Beside them the written and inferred numbers that agree, though not by name.
     """
     args: dict[str, Any] = {}
-    loose: list[tuple[Size, Size]] = []
+    meetings: list[Meeting] = []
     for arg in (*row.args, *row.options):
         value = written.get(arg.name, None if arg.default is REQUIRED else arg.default)
         if arg.kind.module and isinstance(value, Nested):
             value, more = _complete_nested(value, [inputs[place] for place in arg.reads])
-            loose += more
+            meetings += more
         args[arg.name] = value
     inferred = row.infer(arguments(args), *inputs)
     for name, value in inferred.items():
         if name in written and written[name] is not None:
-            loose += _check_agrees(name, plain(written[name]), value, inputs[0])
+            meetings += _check_agrees(name, plain(written[name]), value, inputs[0])
         else:
             args[name] = value
     for arg in row.args:
         if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
             refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
     _check_runtime(row, args, inputs)
-    return args, loose
+    return args, meetings
 
 
-def _complete_nested(
-    module: Nested, inputs: Sequence[TensorType]
-) -> tuple[Nested, list[tuple[Size, Size]]]:
+def _complete_nested(module: Nested, inputs: Sequence[TensorType]) -> tuple[Nested, list[Meeting]]:
     inputs = inputs[: len(module.row.tensors)]
     if len(inputs) < len(module.row.tensors):
         refuse(f"`{module.row.name}` reads {len(module.row.tensors)} tensors and can't stand here")
-    args, loose = complete(module.row, module.args, inputs)
-    return Nested(module.row, args), loose
+    args, meetings = complete(module.row, module.args, inputs)
+    return Nested(module.row, args), meetings
 
 
-def _check_agrees(name: str, written: Any, found: Any, x: TensorType) -> list[tuple[Size, Size]]:
-    """Refuse two numbers that differ; the pairs that are equal by their numbers only."""
+def _check_agrees(name: str, written: Any, found: Any, x: TensorType) -> list[Meeting]:
+    """Refuse two numbers that differ; what is equal, though not by name."""
     if written == found:
         sides = (_as_tuple(written), _as_tuple(found))
         loose = [pair for pair in zip(*sides, strict=True) if None not in pair and not same(*pair)]
         if not is_runtime(loose):
-            return loose
+            return [Meeting(*pair) for pair in loose]
     given, reads = (
         shown_shape(value) if isinstance(value, tuple) else shown(value) if value else "null"
         for value in (written, found)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
+import warnings
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch_netgen import NetgenError
 from torch_netgen.cli import main
+from torch_netgen.graph import Graph, Parameter
 from torch_netgen.needs import UNUSED
-from torch_netgen.pipeline import build_source
-from torch_netgen.source import parse
+from torch_netgen.pipeline import Result, build_source
+from torch_netgen.source import Source, parse, read
+
+from .conftest import ROOT
 
 # what fixes which parameters: on which line, and in which words
 WHY = {
@@ -86,7 +96,7 @@ WHY = {
         "input: [4]\nparams: {a: 2}\nblocks:\n  B:\n    params: {n: 1}\n    layers:\n"
         "    - Linear: {name: fc, out_features: $n}\n    - Add: [input, fc]\n"
         "layers: [{B: $(2 * a)}]",
-        {"a": "`Add` of `B` on line 9 needs `4` and `2 * a` to be equal"},
+        {"a": "`Add` of `B` on line 9 needs `2 * a` and `4` to be equal"},
     ),
     "in a block's own block": (
         "input: [4]\nparams: {a: 1}\nblocks:\n"
@@ -129,3 +139,172 @@ def test_a_fixed_parameter_says_why(
     lines = " ".join(document.split()).partition("Fixed when this file was generated: ")[2]
     assert len(lines.split("- ``")[1:]) == len(why)
     assert "line" not in lines
+
+
+# networks as they are written from their references, and what of their parameters is fixed
+FEW = {
+    "conformer": {"features"},
+    "ft_transformer": {"numbers", "categories"},
+    "gpt": set(),
+    "llama": {"seq_len"},
+    "unet_skips": {"channels", "bilinear"},
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_what_an_expression_can_carry_is_free(name: str) -> None:
+    source = read(ROOT / "tests" / "specs" / f"{name}.yaml")
+    params = build_source(source, {}, None).graph.params
+    assert {p.name for p in params if p.fixed or not p.used} == FEW[name]
+    assert hold(source) > 2 * (len(params) - len(FEW[name]))
+
+
+# sizes that meet: what is fixed, and other arguments that must do what `--set` does
+MEETINGS = {
+    "a product and what it was divided from": (
+        "input: [24]\nparams: {dim: 24, heads: 4}\nlayers:\n- Linear: $dim\n"
+        "- Reshape: {name: cut, shape: [$heads, $(dim // heads)]}\n"
+        "- Reshape: {name: back, shape: [$(heads * (dim // heads))]}\n"
+        "- Add: [fc1, back]\n- Linear: 2",
+        set(),
+    ),
+    "written and read": (
+        "input: [24]\nparams: {dim: 24, heads: 4}\nlayers:\n- Linear: $dim\n"
+        "- Linear: {in_features: $(heads * (dim // heads)), out_features: 2}",
+        set(),
+    ),
+    "joined": (
+        "input: [6, 5]\nparams: {k: 3}\nlayers:\n"
+        "- Conv1d: {name: c, out_channels: 2, kernel_size: $k, padding: $(k // 2)}\n"
+        "- Concat: [x, c]\n- Flatten\n- Linear: 2",
+        set(),
+    ),
+    "stacked": (
+        "input: [6, T]\nparams: {k: 3}\nlayers:\n"
+        "- Conv1d: {name: c, out_channels: 6, kernel_size: $k, padding: $(k // 2)}\n"
+        "- Stack: {from: [c, x], dim: 1}\n- Mean: [3]\n- Flatten\n- Linear: 2",
+        set(),
+    ),
+    "multiplied": (
+        "input: [4, 24]\nparams: {dim: 24, heads: 4}\nlayers:\n"
+        "- Linear: {name: a, from: x, out_features: $dim}\n"
+        "- Linear: {name: b, from: x, out_features: $(heads * (dim // heads))}\n"
+        "- Transpose: {name: t, dim0: 1, dim1: 2}\n- MatMul: [a, t]\n- Linear: 2",
+        set(),
+    ),
+    "two that are equal for more than these values": (
+        "input: [4]\nparams: {a: 6, b: 3}\nlayers:\n"
+        "- Linear: {name: one, from: x, out_features: $(a + 1)}\n"
+        "- Linear: {name: two, from: x, out_features: $(2 * b + 1)}\n"
+        "- Add: [one, two]\n- Linear: 2",
+        set(),
+    ),
+    "what spreads under the name of the other": (  # with a = 1 the sum is b wide, and a with b = 1
+        "input: [4]\nparams: {a: 6, b: 3}\nlayers:\n"
+        "- Linear: {name: one, from: x, out_features: $a}\n"
+        "- Linear: {name: two, from: x, out_features: $(b + b)}\n- Add: [one, two]\n- Linear: 2",
+        {"a", "b"},
+    ),
+    "what is 1, spread over a number": (
+        "input: [4]\nparams: {a: 1}\nlayers:\n"
+        "- Linear: {name: one, from: x, out_features: $a}\n- Mul: [x, one]\n- Linear: 2",
+        set(),
+    ),
+    "what is 1, spread over an argument": (
+        "input: [4]\nparams: {a: 1, b: 6}\nlayers:\n"
+        "- Linear: {name: one, from: x, out_features: $a}\n"
+        "- Linear: {name: two, from: x, out_features: $b}\n- Mul: [one, two]\n- Linear: 2",
+        {"a", "b"},
+    ),
+    "what is 1, squeezed": (
+        "input: [4, 6]\nparams: {a: 1}\nlayers:\n- Conv1d: [$a, 3]\n- Squeeze: 1\n- Linear: 2",
+        {"a"},
+    ),
+    "an equality of one value": (
+        "input: [24]\nparams: {dim: 24}\nlayers:\n- Linear: $dim\n- Add: [x, fc1]",
+        {"dim"},
+    ),
+    "a mask": (
+        "input: [6, 8]\nparams: {heads: 2, dim: 8}\nlayers:\n"
+        "- Reshape: {name: cut, shape: [6, -1, $heads]}\n- Gt: {name: mask, other: 0.0}\n"
+        "- MaskedFill: {from: [cut, mask], value: 0.0}\n- Flatten\n- Linear: $dim",
+        set(),
+    ),
+    "in two uses of a block": (
+        "input: [12]\nparams: {dim: 12, a: 3, b: 2}\n"
+        "blocks:\n  B:\n    params: {n: 1}\n    layers:\n"
+        '    - Reshape: [$n, "$(shape(input)[0] // n)"]\n'
+        "    - Flatten\n    - Add: [input, flatten]\n"
+        "layers: [{Linear: $dim}, {B: $a}, {B: $b}, {Linear: 2}]",
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MEETINGS)
+def test_sizes_that_meet(name: str) -> None:
+    text, fixed = MEETINGS[name]
+    source = parse(f"name: Net\n{text}\n", name)
+    params = build_source(source, {}, None).graph.params
+    assert {p.name for p in params if p.fixed} == fixed
+    assert bool(hold(source)) == (fixed < {p.name for p in params})
+
+
+REFUSED = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
+
+
+def hold(source: Source) -> int:
+    """Compare the class with what ``--set`` gives, argument by argument and in pairs.
+
+    Keys, shapes and outputs are equal with the same weights, or both refuse. Gives the number of
+    comparisons.
+    """
+    default = build_source(source, {}, None)
+    arguments = [p for p in default.graph.params if p.used and not p.fixed]
+    changes = [{p.name: value} for p in arguments for value in others(p)]
+    pairs = [{**a, **b} for a, b in combinations(changes, 2) if a.keys() != b.keys()]
+    changes += random.Random(source.name).sample(pairs, min(len(pairs), 4))
+    for change in changes:
+        compare(source, default, change)
+    return len(changes)
+
+
+def others(parameter: Parameter) -> list[Any]:
+    value = parameter.value
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [v for v in dict.fromkeys((1, value // 2, 2 * value)) if v and v != value]
+    return [value / 2] if isinstance(value, float) else []
+
+
+def compare(source: Source, default: Result, change: dict[str, Any]) -> None:
+    """One member of the class beside the network that ``--set`` gives."""
+    expected: Result | None = None
+    with contextlib.suppress(NetgenError):
+        expected = build_source(source, change, None)
+    torch.manual_seed(0)
+    if expected is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of sizes of 0
+            with pytest.raises(REFUSED):
+                default.module_class(**change).eval()(*samples(default.graph))
+        return
+    network, other = (
+        made.eval() for made in (default.module_class(**change), expected.module_class())
+    )
+    keys = [(key, weight.shape) for key, weight in network.state_dict().items()]
+    assert keys == [(key, weight.shape) for key, weight in other.state_dict().items()], change
+    other.load_state_dict(network.state_dict())
+    inputs = samples(expected.graph)
+    torch.testing.assert_close(network(*inputs), other(*inputs), msg=str(change))
+
+
+def samples(graph: Graph) -> list[torch.Tensor]:
+    """Random inputs; positions are 0, which each table has."""
+    return [
+        torch.randn([*map(int, x.type.shape)])
+        if x.type.dtype == "float32"
+        else torch.zeros([*map(int, x.type.shape)], dtype=torch.int64)
+        for x in graph.inputs
+    ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..equality import same
-from ..sizes import Size, symbols_in
+from ..equality import Meeting, same
+from ..sizes import Size, code
 from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
 from .tensor import TensorType
 
@@ -15,15 +15,19 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
     more = left.rank - right.rank
     shape: list[Size] = []
     for a, b in zip((1,) * -more + left.shape, (1,) * more + right.shape, strict=True):
-        if a == 1:
-            shape.append(b)
-        elif b == 1 or (a == b and type(b) is int):
-            shape.append(a)
-        elif a == b:
-            shape.append(b if symbols_in(b) and not symbols_in(a) else a)
-        else:
+        if a != b and 1 not in (a, b):
             refuse(f"shapes {left} and {right} don't go together: {a} is not {b}")
+        shape.append(merged(a, b))
     return tuple(shape)
+
+
+def merged(a: Size, b: Size) -> Size:
+    """What two sizes come to together: the larger one, of equal ones that with the shorter name."""
+    if a == 1 or b == 1:
+        return b if a == 1 else a
+    if type(a) is int or type(b) is int:
+        return a if type(a) is int else b
+    return b if len(code(b)) < len(code(a)) else a
 
 
 def joined_batch(left: TensorType, right: TensorType, rank: int) -> tuple[int | None, bool]:
@@ -74,35 +78,40 @@ def _category(dtype: str) -> int:
     return 3 if dtype in COMPLEX else 2 if dtype in FLOATS else 0 if dtype == "bool" else 1
 
 
-def meeting(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size, Size]]:
-    """Pairs of sizes of tensors that are put together, equal by their numbers and not by name."""
-    several = row.variadic is not None or row.name in ("MaskedFill", "MatMul", "Where")
-    several = several or row.name in ("Maximum", "Minimum")
-    if not several or row.name == "Einsum":
+_SPREADING = ("MaskedFill", "Maximum", "Minimum")
+
+
+def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
+    """The sizes that meet in a layer, of which it hangs on arguments whether they fit."""
+    first, *others = inputs or [TensorType(())]
+    if row.name in ("Concat", "Stack"):
+        joined = int(a.dim) % first.rank if row.name == "Concat" else None
+        places = [at for at in range(first.rank) if at != joined]
+        pairs = [(first.shape[at], x.shape[at]) for x in others for at in places]
+        return [Meeting(*pair) for pair in pairs if not same(*pair)]
+    if row.name == "MatMul":
+        columns, rows = first.shape[-1], others[0].shape[-2 if others[0].rank > 1 else -1]
+        inner = [] if same(columns, rows) else [Meeting(columns, rows)]
+        return [*inner, *_spread(first.shape[:-2], others[0].shape[:-2])]
+    if row.name == "Where":
+        first, *others = (*inputs[1:], inputs[0])
+    elif row.name == "Einsum" or (row.variadic is None and row.name not in _SPREADING):
         return []
-    first = inputs[0]
-    pairs: list[tuple[Size, Size]] = []
-    for other in inputs[1:]:
-        rank = min(first.rank, other.rank)
-        places = range(-rank, 0)
-        if row.name == "MatMul":
-            pairs.append((first.shape[-1], other.shape[-2 if other.rank > 1 else -1]))
-            places = range(-rank, -2)
-        if row.name == "Concat":
-            places = range(-rank, 0)
-            joined = int(a.dim) % first.rank - first.rank
-            pairs += [(first.shape[at], other.shape[at]) for at in places if at != joined]
-        else:
-            pairs += [(first.shape[at], other.shape[at]) for at in places]
-    return [
-        pair
-        for pair in pairs
-        if pair[0] == pair[1] and not same(*pair) and not any(_plain_one(size) for size in pair)
-    ]
+    found = []
+    for x in others:
+        found += _spread(first.shape, x.shape)
+        first = TensorType(broadcast(first, x))
+    return found
 
 
-def _plain_one(size: Size) -> bool:
-    return size == 1 and not symbols_in(size)
+def _spread(left: Sequence[Size], right: Sequence[Size]) -> list[Meeting]:
+    """The sizes that meet where those of 1 are spread over others."""
+    found = []
+    for one, two in zip(reversed(left), reversed(right), strict=False):
+        if not same(one, two) and not any(size == 1 and type(size) is int for size in (one, two)):
+            kept = merged(one, two)
+            found.append(Meeting(kept, one if kept is two else two, spreads=True))
+    return found
 
 
 def joined(left: TensorType, right: TensorType, dtype: str) -> TensorType:
