@@ -76,8 +76,16 @@ def _arguments(node: Node) -> list[str]:
             if arg.name == "scale_factor" and isinstance(value, int):
                 value = float(value)  # TorchScript tells them apart
             positional = arg.positional and arg.default is REQUIRED
-            parts.append(argument_source(arg, value, named=not positional))
+            source = argument_source(arg, value, named=not positional)
+            parts.append(_in_training(arg, value) if arg.trains else source)
     return parts
+
+
+def _in_training(arg: Arg, value: Any) -> str:
+    """What `nn.Module.eval` silences: ``dropout_p=0.5 if self.training else 0.0``."""
+    code = literal(value)
+    value_code = f"({code})" if isinstance(ast.parse(code, mode="eval").body, ast.IfExp) else code
+    return f"{arg.name}={value_code} if self.training else {literal(arg.default)}"
 
 
 def _runtime_sizes(

@@ -75,7 +75,8 @@ class Arg(Struct, frozen=True):
 
     `inferred` arguments are worked out from the input. `positional` ones are printed without
     their name. `free` ones never change a shape, so they may be any expression of a
-    constructor argument. An argument that is a layer `reads` these of its owner's inputs.
+    constructor argument. An argument that is a layer `reads` these of its owner's inputs. One that
+    `trains` counts in training alone: in evaluation the function gets its default.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Arg(Struct, frozen=True):
     names_type: bool = False  # its value is a type of layer
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
     reads: tuple[int, ...] = (0,)
+    trains: bool = False
     hint: str = ""  # its annotation, for a block's argument
 
 

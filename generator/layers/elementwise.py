@@ -138,7 +138,8 @@ def attention(
         refuse(f"query {query}, key {key} and value {value} don't go together")
     fronts = [TensorType(x.shape[:-2], x.dtype, None) for x in tensors]
     front = broadcast(TensorType(broadcast(fronts[0], fronts[1])), fronts[2])
-    check_probability("dropout_p", a.dropout_p)
+    if a.dropout_p > 0:  # below, torch drops nothing
+        check_probability("dropout_p", a.dropout_p)
     if attn_mask is not None:
         if a.is_causal:
             refuse("give `attn_mask` or `is_causal`, not both", "is_causal")
@@ -166,7 +167,7 @@ def _attention_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType])
 def _attention_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
     """Queries, keys, values and the output; the weights where dropout falls on them."""
     weights = xs[0].numel // int(xs[0].shape[-1]) * int(xs[1].shape[-2])
-    return Saved((*xs[:3], ys[0]), 12 * weights if a.dropout_p else 0)
+    return Saved((*xs[:3], ys[0]), 12 * weights if a.dropout_p > 0 else 0)
 
 
 def _operation(name: str, rule: Callable[..., TensorType], *args: Arg, **more: Any) -> Layer:
@@ -277,7 +278,7 @@ LAYERS: tuple[Layer, ...] = (
     _operation(
         "ScaledDotProductAttention",
         attention,
-        Arg("dropout_p", FLOAT, 0.0, free=True),
+        Arg("dropout_p", FLOAT, 0.0, free=True, trains=True),
         Arg("is_causal", BOOL, False, free=True),
         Arg("scale", optional(FLOAT), None, free=True),
         dtypes=FLOATS,
