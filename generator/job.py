@@ -85,10 +85,23 @@ def work(job: Job, worker: Worker) -> Outcome:
         problems, diff = tuple(error.diagnostics), getattr(error, "diff", "")
         facts: dict[str, Any] = {"diagnostics": problems, "table": error.table, "diff": diff}
         return Outcome(job.config, job.verb, False, target, seconds, **facts)
+    except OSError as error:
+        seconds = time.perf_counter() - start
+        return Outcome(job.config, job.verb, False, target, seconds, (refused(error),))
     except Exception as error:
         seconds = time.perf_counter() - start
         return Outcome(job.config, job.verb, False, target, seconds, (own_mistake(error),))
     return Outcome(job.config, job.verb, True, target, time.perf_counter() - start, **found)
+
+
+def refused(error: OSError) -> Diagnostic:
+    """What the system does not let netgen do."""
+    from .files import reason
+
+    named = f": `{error.filename}`" if isinstance(error.filename, str) else ""
+    message = f"the system refuses what netgen needs: {reason(error)}{named}"
+    help = "see whether the folder is still there, and what is left of disk and memory"
+    return Diagnostic("NG507", printable(message), help=help)
 
 
 def own_mistake(error: Exception) -> Diagnostic:

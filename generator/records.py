@@ -26,10 +26,11 @@ def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
     return json.dumps([__version__, spec, values])
 
 
-def record_key(inputs: str, name: str, output: str, demand: str) -> str:
+def record_key(inputs: str, name: str, output: bytes, demand: str) -> str:
     """The name of the record of what was shown on one `demand`, with the devices of now."""
-    parts = [inputs, name, output, demand, _torch(), _devices(), _own()]
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
+    parts = [inputs, name, demand, _torch(), _devices(), _own()]
+    text = "\0".join(parts).encode(errors="surrogateescape")
+    return hashlib.sha256(text + b"\0" + output).hexdigest()
 
 
 def recall(key: str) -> dict[str, Any] | None:
