@@ -94,7 +94,8 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     target = _claimed(job)
     record = _recalled(job, source)
     if record is not None:
-        lists = {key: tuple(record[key]) for key in ("layers", "fixed", "proofs")}
+        keys = ("layers", "fixed", "sizes", "fit", "proofs")
+        lists = {key: tuple(record[key]) for key in keys}
         return {**record, **lists, "fresh": True}
     if job.demand is not None:  # torch loads while the spec is read
         worker.start(source.folder if job.allow_imports else "")

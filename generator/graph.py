@@ -15,6 +15,7 @@ from .layers.tensor import TensorType
 from .module import Module
 from .needs import Reason
 from .node import Node, Ref
+from .ranges import Fit
 from .sizes import symbols_in
 
 
@@ -70,7 +71,7 @@ class Graph(Struct, frozen=True, dict=True):
     """A network, or what a use of a block comes to.
 
     Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call. `values` are the plain
-    values of all names but run-time sizes.
+    values of all names but run-time sizes; `fit` is which of these sizes the network takes.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Graph(Struct, frozen=True, dict=True):
     imports: tuple[Layer, ...] = ()  # the types that are a person's own classes
     # what goes in and what comes out in all uses of a block
     shapes: tuple[tuple[TensorType, ...], tuple[TensorType, ...]] | None = None
+    fit: Fit = Fit()
 
     def terms(self) -> dict[str, Any]:
         """What each name in the graph's own values stands for: itself."""

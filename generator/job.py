@@ -47,9 +47,10 @@ class Job(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What a job came to, errors and warnings in the order of the file.
 
-    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `proofs` what
-    the run showed on each device. `fresh` tells that the output stood there already, proven. After
-    an error `table` shows the layers up to the failing one, `diff` how the target differs from what
+    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `sizes` those
+    known only at run time, and `fit` says which of them the network takes; `proofs` are what the
+    run showed on each device. `fresh` tells that the output stood there already, proven. After an
+    error `table` shows the layers up to the failing one, `diff` how the target differs from what
     the spec gives.
     """
 
@@ -64,6 +65,8 @@ class Outcome(Struct, frozen=True):
     macs: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)
     fixed: tuple[dict[str, Any], ...] = ()
+    sizes: tuple[dict[str, Any], ...] = ()
+    fit: tuple[str, ...] = ()
     proofs: tuple[dict[str, Any], ...] = ()
     fresh: bool = False
     source: str = ""
@@ -137,11 +140,17 @@ def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
 
 
 def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]:
-    """The figures of a network, and why which parameters are fixed, as plain data."""
+    """The figures of a network, why which parameters are fixed, and which sizes fit, as data."""
     layers = tuple(asdict(row) for row in figures.rows)
     totals = {"parameters": figures.parameters, "macs": figures.macs}
-    fixed = tuple(told(network.params, source))
-    return {"layers": layers, **totals, "memory": asdict(figures.memory), "fixed": fixed}
+    return {
+        "layers": layers,
+        **totals,
+        "memory": asdict(figures.memory),
+        "fixed": tuple(told(network.params, source)),
+        "sizes": network.fit.facts(network.sizes),
+        "fit": network.fit.texts,
+    }
 
 
 def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def tell(outcome: Outcome, form: str, verbose: bool) -> None:
     elif outcome.ok and outcome.verb == "check":
         layers = sum(row["type"] != "input" for row in outcome.layers)
         count = f"{layers} layer{'' if layers == 1 else 's'}, {outcome.parameters:,} parameters"
-        say(f"{outcome.config} can be built: {count}", *_fixed(outcome))
+        sizes = "".join(f"; {text}" for text in outcome.fit)
+        say(f"{outcome.config} can be built: {count}{sizes}", *_fixed(outcome))
     elif outcome.ok and outcome.verb == "compare":
         say(f"{outcome.target} is what {outcome.config} gives")
     elif outcome.ok and outcome.target is None:
@@ -69,6 +70,8 @@ def _success(outcome: Outcome) -> Iterator[str]:
     rows = [Row(**row) for row in outcome.layers]
     yield from table_text(rows, outcome.parameters).split("\n")
     yield _figures(outcome)
+    if outcome.fit:
+        yield f"sizes that fit: {'; '.join(outcome.fit)}"
     yield from _fixed(outcome)
     yield from _verdicts(outcome)
     if outcome.target is not None:
@@ -159,7 +162,7 @@ def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    names = "config verb ok fresh diff parameters macs memory layers fixed proofs seconds"
+    names = "config verb ok fresh diff parameters macs memory sizes fit layers fixed proofs seconds"
     found = {name: getattr(outcome, name) for name in names.split()}
     return {**found, "output": outcome.target if outcome.ok else None}
 

@@ -164,8 +164,10 @@ def _footnotes(tree: Outline) -> list[str]:
     known = [f"{name} = {size}" for name, size in tree.sizes.items()]
     batch = "no batch" if tree.batch is None else f"a batch of {tree.batch}"
     memory = tree.memory
+    fit = [f"sizes that fit: {'; '.join(tree.fit)}"] if tree.fit else []
     return [
         f"for {', '.join((batch, *known))}; multiply-adds (MACs) are for one sample",
+        *fit,
         f"memory: {shown(memory.weights)} of weights; activations take {shown(memory.inference)} "
         f"at most in inference, and training keeps {shown(memory.training)}, outputs included",
     ]
