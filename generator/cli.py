@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .diagnostics import NetgenError, printable
-from .terminal import complain, finish, give, progress, say
+from .terminal import Unheard, complain, finish, give, progress, say
 from .verbs import parser
 
 if TYPE_CHECKING:
@@ -39,14 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NetgenError as error:  # of a report; those of specs are told with them
         complain(*str(error).split("\n"))
         return NOT_DONE
-    except OSError as error:
-        from .job import refused
-
-        complain(*refused(error).render().split("\n"))
-        return NOT_DONE
     except KeyboardInterrupt:
         complain("netgen: interrupted")
         return INTERRUPTED
+    except Unheard:
+        raise
+    except Exception as error:
+        from .job import own_mistake, refused
+
+        told = refused(error) if isinstance(error, OSError) else own_mistake(error)
+        complain(*told.render().split("\n"))
+        return NOT_DONE
 
 
 def _print_schema(options: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def give(text: str, *, aside: bool = False) -> None:
 
 def annotate(command: str) -> None:
     """Print a workflow command of our own: its text has been escaped."""
-    _put(sys.stdout, f"{printable(command)}\n")
+    _put(sys.stdout, f"::{_safe(command.removeprefix('::'))}\n")
 
 
 def progress(text: str) -> None:
