@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from .diagnostics import Diagnostic, NetgenError, printable
-from .files import SOURCE, Target, check_heard, claim, read_output
+from .files import SOURCE, Target, check_heard, check_no_spec, claim, read_output
 from .job import Job, facts_of
 from .levels import Proof
 from .records import inputs_text, recall, record_key, remember
@@ -77,12 +76,7 @@ def _claimed(job: Job) -> Target | None:
     """The file to write, if there is one; the spec itself is none."""
     if job.target is None:
         return None
-    same = False
-    with contextlib.suppress(OSError, ValueError):
-        same = job.config != "-" and job.target.samefile(job.config)
-    if same:
-        message = f"`{printable(str(job.target))}` is the spec itself: give another output with -o"
-        raise NetgenError(Diagnostic("NG501", message))
+    check_no_spec(job.target, [job.config])
     check_heard()
     return claim(job.target, SOURCE, force=job.force)
 

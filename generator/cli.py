@@ -149,9 +149,10 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
 
     report = None
     if getattr(options, "report", None):
-        from .files import REPORT, claim
+        from .files import REPORT, check_no_spec, claim
 
         report = claim(Path(options.report), REPORT, force=options.force)
+        check_no_spec(report.path, options.configs)
     outcomes: list[Outcome] = []
     work = work_all(jobs, *limits(options))
     with contextlib.closing(work):

@@ -16,7 +16,7 @@ import signal
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -88,6 +88,17 @@ def check_heard() -> None:
 
 State = tuple[int, ...]
 """What tells a file from what it was before: it changes with each save."""
+
+
+def check_no_spec(path: Path, specs: Iterable[str]) -> None:
+    """Refuse to write over a spec that is read, whatever is insisted on."""
+    for spec in specs:
+        same = False
+        with contextlib.suppress(OSError, ValueError):
+            same = path.samefile(spec)
+        if same:
+            message = f"`{printable(str(path))}` is the spec itself: give another output with -o"
+            raise NetgenError(Diagnostic("NG501", message))
 
 
 class Target(Struct, frozen=True):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from .diagnostics import Diagnostic, NetgenError, as_errors, spelt
 from .figures import Figures
-from .files import SOURCE, claim
+from .files import SOURCE, check_no_spec, claim
 from .graph import Graph
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .places import Places
@@ -98,6 +98,8 @@ def build(
     source = given(spec)
     path = None if output is None else Path(output)
     target = None if path is None else claim(path, SOURCE, force=force)
+    if path is not None:
+        check_no_spec(path, [source.name])
     demand = Demand(device, seed, in_order(prove), timed) if smoke else None
     with Worker(timeout, max_memory) as worker, worker.one_spec():
         if demand is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -486,3 +487,22 @@ def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     assert untouched((tmp_path / "c.py").read_text())
     run = netgen(*build, "loop.py", "--check", cwd=tmp_path)
     assert run.stderr == "error[NG501]: can't read `loop.py`: too many levels of symbolic links\n"
+
+
+def test_a_spec_is_no_output_whoever_insists(tmp_path: Path) -> None:
+    spec = tmp_path / "net.mmd"
+    spec.write_text(LENET.read_text())
+    (tmp_path / "link.py").symlink_to(spec)
+    commands: list[list[object]] = [
+        ["build", "net.mmd", "-o", "link.py", "--no-smoke"],
+        ["build", "net.mmd", "-o", "net.py", "--report", "link.py"],
+        ["graph", "net.mmd", "-o", "net.mmd"],
+    ]
+    for command in commands:
+        run = netgen(*command, "--force", cwd=tmp_path)
+        assert run.returncode == 1
+        assert re.match(r"error\[NG501\]: `(link.py|net.mmd)` is the spec itself", run.stderr)
+    with pytest.raises(NetgenError, match="is the spec itself"):
+        torch_netgen.build(spec, tmp_path / "link.py", smoke=False, force=True)
+    assert spec.read_text() == LENET.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.py", "net.mmd"]

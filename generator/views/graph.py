@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from ..diagnostics import printable
-from ..files import DRAWING, IMAGE, UNSIGNED, check_heard, claim, sign
+from ..files import DRAWING, IMAGE, UNSIGNED, check_heard, check_no_spec, claim, sign
 from ..prediction import Prediction
 from ..records import inputs_text
 from .dot import dot, drawn, mermaid
@@ -25,6 +25,7 @@ def graph(found: Prediction, output: Path, depth: int, force: bool) -> str:
     """
     kind = DRAWING if output.suffix in _REMARKS else IMAGE
     target = claim(output, kind, force=force)
+    check_no_spec(output, [found.source.name])
     data = _marked(_content(found, output.suffix, depth), output.suffix)
     check_heard()
     target.write(sign(data, kind, inputs_text(found.source.text, found.overrides)))
