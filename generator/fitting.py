@@ -295,3 +295,61 @@ def _is_free(equation: Equation, tries: _Tries) -> bool:
             if not equation.holds(sizes) and tries.fits(sizes):
                 return True
     return False
+
+
+# what a run may show: sizes on each side of what is said
+
+
+def sizes_that_fit(graph: Graph) -> dict[str, int] | None:
+    """Small sizes that fit, other than the samples and mostly 2 or more, if there are any."""
+    fit, turns = graph.fit, range(1, 6)
+    found = [dict(zip(graph.sizes, key, strict=True)) for key in fit.some]
+    for turn in () if fit.some else turns:
+        own = ((name, range_, turn + at) for at, (name, range_) in enumerate(fit.ranges.items()))
+        sizes = {name: _step(range_, count, graph.sizes[name]) for name, range_, count in own}
+        found.append(_solved(sizes, fit.equations))
+    fits = (sizes for sizes in found if sizes != graph.sizes and _is_taken(graph, sizes))
+    return next(fits, None)
+
+
+def _step(own: Range, count: int, sample: int) -> int:
+    """A small size that fits, which is not the sample if there is another."""
+    sizes = (own.least + place * own.step for place in range(count + 2))
+    fits = [size for size in sizes if own.holds(size) and size != sample]
+    return ([size for size in fits if size > 1] or fits or [sample])[: count + 1][-1]
+
+
+def _is_taken(graph: Graph, sizes: Mapping[str, int]) -> bool:
+    try:
+        propagate(graph, {**sizes, "N": 2}, exact=True)
+    except Refusal:
+        return False
+    return True
+
+
+def sizes_that_do_not(graph: Graph) -> list[dict[str, int]]:
+    """For each thing that is said of sizes some for which it is not so, and a layer refuses."""
+    if graph.fit.some:
+        return []
+    found = []
+    for name, own in graph.fit.ranges.items():
+        ends = [own.least - 1, *([own.least + 1] if own.step > 1 else [])]
+        ends += [] if own.most is None else [own.most + 1]
+        tried = [_solved({**graph.sizes, name: size}, graph.fit.equations) for size in ends]
+        found += [sizes for sizes in tried if not graph.fit.ranges[name].holds(sizes[name])]
+    for equation in graph.fit.equations:
+        name = poly_of(equation.left).text()
+        tried = [{**graph.sizes, n: size + 1} for n, size in graph.sizes.items() if n == name]
+        found += tried
+    return [sizes for sizes in found if _is_refused(graph, sizes)]
+
+
+def _is_refused(graph: Graph, sizes: Mapping[str, int]) -> bool:
+    """Whether a layer refuses these sizes, so that torch must, too."""
+    if graph.fit.holds(sizes) or min(sizes.values()) < 1:
+        return False
+    try:
+        propagate(graph, {**sizes, "N": 2})
+    except Refusal:
+        return True
+    return False

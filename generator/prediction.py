@@ -79,10 +79,19 @@ class Prediction(Struct, frozen=True, dict=True):
     @cached_property
     def plan(self) -> Plan:
         """All that a run must show."""
-        from .plan import make_plan
+        from .plan import make_plan, with_sizes
 
         others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
-        return make_plan(self.graph, self.statements, (self.trace, *others), self.figures)
+        traces = (self.trace, *others)
+        if not self.graph.fit.ranges:
+            return make_plan(self.graph, self.statements, traces, self.figures)
+        from .fitting import sizes_that_fit
+
+        sizes = sizes_that_fit(self.graph)
+        if sizes is not None:
+            traces = (*traces, traced(self.graph, {**sizes, "N": BATCHES[0]}))
+        plan = make_plan(self.graph, self.statements, traces, self.figures)
+        return with_sizes(plan, self.graph, sizes)
 
 
 def check_source(

@@ -12,15 +12,18 @@ import pytest
 import torch
 from msgspec import to_builtins
 from msgspec.structs import replace
+from torch_netgen import NetgenError
 from torch_netgen.binding import number_of
 from torch_netgen.graph import Graph
 from torch_netgen.pipeline import build_source
+from torch_netgen.plan import Outside
 from torch_netgen.prediction import Prediction, check_source
 from torch_netgen.proofs.subject import named_outputs, samples
+from torch_netgen.smoke import Worker
 from torch_netgen.source import parse, read
 from torch_netgen.trace import Misfit, concrete, propagate
 
-from .conftest import CONFIGS, SPECS, STARTERS
+from .conftest import CONFIGS, CPU, SPECS, STARTERS
 
 _INPUTS = re.compile(r"^inputs?:.*?(?=^\w)", re.DOTALL | re.MULTILINE)
 _NAME = re.compile(r"[\[ ](?!N\b)[A-Z]\b")
@@ -235,3 +238,30 @@ def test_what_is_said_is_what_torch_takes(name: str) -> None:
             seen.add(said)
             assert said == real or (real and repeats(found.graph, sizes)), sizes
     assert fit.some or len(seen) == 1 + bool(fit.texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a u", "H = 32, W = 48 taken; H = 15, W = 96 refused; H = 17, W = 96 refused; "),
+        ("positions", "T = 49 refused; T = 51 refused"),
+        ("equal lengths", "T = 4, S = 4 taken; T = 65, S = 64 refused"),
+        ("a mask", "L = 3, S = 4 taken"),
+    ],
+)
+def test_a_run_shows_sizes_on_each_side(name: str, shown: str, worker: Worker) -> None:
+    result = build_source(parse(CASES[name][0], "spec.yaml"), {}, worker, CPU)
+    assert result.proofs[0].notes[0].startswith(shown)
+
+
+def test_a_run_disproves_what_is_said_of_sizes(worker: Worker) -> None:
+    """Both ways: what fits is refused, and what does not is taken."""
+    source = parse(CASES["a u"][0], "spec.yaml")
+    found, text = check_source(source, {}), build_source(source, {}, None).source
+    taken = replace(found.plan, outside=(Outside(found.plan.runs[0].samples, "H = 64"),))
+    with pytest.raises(NetgenError, match="torch takes H = 64, but was to take no others than H"):
+        worker.prove(text, taken, CPU)
+    fixed = text.replace("a = self.a(x)", "a = self.a(x[:, :, : x.shape[2] // 48 * 64])", 1)
+    assert fixed != text
+    with pytest.raises(NetgenError, match="the network raised"):
+        worker.prove(fixed, found.plan, CPU)
