@@ -20,12 +20,25 @@ from .sizes import symbols_in
 
 
 class Placeholder(Struct, frozen=True):
-    """An input of the network; sample values are drawn from `low` to `high` (exclusive)."""
+    """An input of a scope; sample values are drawn from `low` to `high` (exclusive).
+
+    `name` is what ``forward`` calls it, `words` what references call it where that is not the name.
+    """
 
     name: str
     type: TensorType
     low: float | None = None
     high: float | None = None
+    words: tuple[str, ...] = ()
+
+    def is_called(self, word: str) -> bool:
+        """Whether a reference to this word means the input."""
+        return word in (self.words or (self.name,))
+
+    @property
+    def word(self) -> str:
+        """What messages call it."""
+        return (self.words or (self.name,))[0]
 
 
 class Parameter(Struct, frozen=True):

@@ -52,7 +52,7 @@ def _origin(scope: Scope, ref: Ref) -> str:
     """Where a tensor comes from."""
     shape = _shape(scope.type_of(ref))
     if ref.node < len(scope.inputs):
-        return f"the input `{scope.inputs[ref.node].name}` is {shape}"
+        return f"the input `{scope.inputs[ref.node].word}` is {shape}"
     draft = scope.drafts[ref.node - len(scope.inputs)]
     line = scope.context.source.locate(draft.path, key=True).line
     source = ""
@@ -64,7 +64,7 @@ def _origin(scope: Scope, ref: Ref) -> str:
 
 def _name(scope: Scope, ref: Ref) -> str:
     if ref.node < len(scope.inputs):
-        return scope.inputs[ref.node].name
+        return scope.inputs[ref.node].word
     draft = scope.drafts[ref.node - len(scope.inputs)]
     return draft.name or draft.stem
 
