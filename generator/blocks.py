@@ -15,18 +15,18 @@ from msgspec.structs import replace
 
 from .binding import rebind_type
 from .containers import module_tree
-from .context import Context
+from .context import Context, Shared
 from .diagnostics import Diagnostic, SpecPath, Unknowable, printable
 from .finish import ending, read_outputs
 from .graph import Graph, Parameter, Placeholder, Use
 from .hints import closest
-from .layers.base import Layer
+from .layers.base import Layer, no_weights
 from .layers.models import show_value
 from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names
 from .node import Ref
-from .parameters import bare, check_known, is_plain, read_block_parameters
+from .parameters import bare, is_plain, read_block_parameters
 from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
 from .spec import Item
@@ -194,7 +194,6 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
         if not is_plain(bare(value)):
             message = f"`{name}` should be a number, a word, a boolean or a list"
             context.error("NG203", message, paths[name])
-        check_known(context, name, value, paths[name])
     return given
 
 
@@ -203,6 +202,7 @@ def _placeholder(
 ) -> Placeholder:
     """An input of the body: its sizes have names of the block's own."""
     name = spec.inputs[place]
+    inner = "x" if spec.inputs == ["input"] else name
     names = iter(dim_names(spec, place, type_.rank - (type_.batch is not None)))
     shape: list[Size] = []
     for at, size in enumerate(type_.shape):
@@ -211,9 +211,7 @@ def _placeholder(
         shape.append(Dim.named(dim, int(size), runtime=True, known=known))
         outer[dim] = size
     bound = None if type_.bound is None else int(type_.bound)
-    type_ = replace(type_, shape=tuple(shape), bound=bound)
-    alone = spec.inputs == ["input"]
-    return Placeholder("x" if alone else name, type_, words=("input",) if alone else ())
+    return Placeholder(inner, replace(type_, shape=tuple(shape), bound=bound))
 
 
 def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
@@ -259,6 +257,26 @@ def _calls(draft: Draft, inside: dict[int, int]) -> int:
     """The calls that a call comes to, those in containers and blocks included."""
     own = 1 if draft.use is None else inside[id(draft.use.graph)]
     return own + sum(_calls(child, inside) for child in draft.children)
+
+
+def holds_weights(body: Body) -> bool:
+    """Whether a use of a block has weights, or would have some with other arguments."""
+    if body.graph is not None and not body.graph.is_stateless:
+        return True
+    return may_hold_weights(body.context.shared, body.spec.layers)
+
+
+def may_hold_weights(shared: Shared, written: Any, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a type with weights, or a block with one in it, is named anywhere in layers."""
+    if isinstance(written, (dict, list)):
+        inner = [*written, *written.values()] if isinstance(written, dict) else written
+        return any(may_hold_weights(shared, item, seen) for item in inner)
+    if not isinstance(written, str) or written in seen:
+        return False
+    block, row = shared.blocks.get(written), shared.types.get(written)
+    if block is not None:
+        return may_hold_weights(shared, block.layers, seen | {written})
+    return row is not None and row.weights is not no_weights
 
 
 def draft_of(

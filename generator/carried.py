@@ -89,6 +89,16 @@ def equal_unless(condition: Any) -> dict[str, Any]:
     return found
 
 
+def chosen(condition: Any, first: Any, second: Any) -> Any:
+    """The first value where a condition holds, else the second."""
+    test, body, orelse = code_of(condition), code_of(first), code_of(second)
+    if isinstance(orelse, ast.IfExp) and ast.unparse(orelse.test) == ast.unparse(test):
+        orelse = orelse.orelse  # what holds there is known not to hold here
+    code = ast.IfExp(test, body, orelse)
+    value = uncoded(first if uncoded(condition) else second)
+    return wrap(value, code, symbols_in([condition, first, second]))
+
+
 def more_than(count: Any, number: int) -> Any:
     """The condition that a count is above a number."""
     code = ast.Compare(code_of(count), [ast.Gt()], [ast.Constant(number)])

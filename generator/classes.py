@@ -64,6 +64,7 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
     terms = graph.terms()
     allowed = frozenset({*graph.values, "index"})
     union = union_of([graph], [Case(0, terms, terms)], allowed, rows, source)
+    union.closed = True
     modules = union.modules()
     nodes = union.nodes(modules)
     used = union.chooser.used

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .diagnostics import NetgenError, printable
-from .terminal import Unheard, complain, finish, give, progress, say
 from .verbs import parser
 
 if TYPE_CHECKING:
@@ -31,31 +30,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from .orders import jobs_of
 
-        try:
-            jobs = jobs_of(options)
-        except ValueError as error:
-            top.error(str(error))
+        jobs = jobs_of(options)
+    except ValueError as error:
+        top.error(str(error))
+    try:
         return _watch(jobs, options) if options.verb == "watch" else _run(jobs, options)
     except NetgenError as error:  # of a report; those of specs are told with them
-        complain(*str(error).split("\n"))
+        print(error, file=sys.stderr)
         return NOT_DONE
     except KeyboardInterrupt:
-        complain("netgen: interrupted")
+        print("netgen: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except Unheard:
-        raise
-    except Exception as error:
-        from .job import own_mistake, refused
-
-        told = refused(error) if isinstance(error, OSError) else own_mistake(error)
-        complain(*told.render().split("\n"))
+    except BrokenPipeError:
+        sys.stderr.close()
         return NOT_DONE
 
 
 def _print_schema(options: argparse.Namespace) -> int:
     from .views.schema import schema
 
-    give(schema())
+    print(schema(), end="")
     return DONE
 
 
@@ -66,11 +60,11 @@ def _tell_layers(options: argparse.Namespace) -> int:
 
     name: str | None = options.name
     if name is None or name in TYPES:
-        say(*(catalogue() if name is None else described(name)).splitlines())
+        print(catalogue() if name is None else described(name), end="")
         return DONE
     meant = meant_type(name, list(TYPES), None)
     help = f"; did you mean {meant}?" if meant else ""
-    complain(f"netgen: there is no layer type {printable(name)!r}{help}")
+    print(f"netgen: there is no layer type {printable(name)!r}{help}", file=sys.stderr)
     return NOT_DONE
 
 
@@ -79,36 +73,36 @@ def _begin(options: argparse.Namespace) -> int:
     from .init import begin, chosen, listed, templates, text_of
 
     if options.list:
-        say(*listed().splitlines())
+        print(listed(), end="")
         return DONE
     template = chosen(options.template)
     if template is None:
         meant = closest_word(options.template, templates())
         help = f"; did you mean {meant}?" if meant else ""
         name = printable(options.template)
-        complain(*listed().splitlines(), "", f"netgen: there is no template {name!r}{help}")
+        print(f"{listed()}\nnetgen: there is no template {name!r}{help}", file=sys.stderr)
         return NOT_DONE
     if options.output == "-":
-        give(text_of(template))
+        print(text_of(template), end="")
         return DONE
     try:
         target = begin(template, options.output)
     except NetgenError as error:
-        complain(*str(error).split("\n"))
+        print(error, file=sys.stderr)
         return NOT_DONE
     import shlex
 
     from .module_names import instead, why_no_module
 
     name = f" -o {instead(target.stem)}.py" if why_no_module(target.stem) else ""
-    say(f"wrote {target}; next: netgen build {shlex.quote(str(target))}{name}")
+    print(f"wrote {printable(str(target))}; next: netgen build {shlex.quote(str(target))}{name}")
     return DONE
 
 
 def _complete(options: argparse.Namespace) -> int:
     from .completion import script
 
-    give(f"{script(parser(), options.shell)}\n")
+    print(script(parser(), options.shell))
     return DONE
 
 
@@ -120,16 +114,13 @@ def _serve(options: argparse.Namespace) -> int:
     import gc
 
     gc.enable()  # this may last for days
-    if serve():
-        return DONE
-    complain("netgen: the editor has gone without asking for the end")
-    return NOT_DONE
+    return DONE if serve() else NOT_DONE
 
 
 def _not_there(extra: str, library: str) -> int:
     """Tell what to install for a verb that has an extra of its name."""
     help = f"pip install 'torch-netgen[{extra}]'"
-    complain(f"netgen: `{extra}` needs {library}, which is not there: {help}")
+    print(f"netgen: `{extra}` needs {library}, which is not there: {help}", file=sys.stderr)
     return NOT_DONE
 
 
@@ -145,26 +136,23 @@ _WITHOUT_JOBS = {
 def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     from .crew import work_all
     from .orders import limits, telling
-    from .reports import tell, tell_json, write_report
+    from .reports import check_report, tell, tell_json, write_report
 
-    report = None
-    if getattr(options, "report", None):
-        from .files import REPORT, check_no_spec, claim
-
-        report = claim(Path(options.report), REPORT, force=options.force)
-        check_no_spec(report.path, options.configs)
+    report = Path(options.report) if getattr(options, "report", None) else None
+    if report is not None:
+        check_report(report, force=options.force)
     outcomes: list[Outcome] = []
     work = work_all(jobs, *limits(options))
     with contextlib.closing(work):
         for place, job in enumerate(jobs):
-            progress(f"[{place + 1}/{len(jobs)}] {job.config} ...")
+            _progress(f"[{place + 1}/{len(jobs)}] {job.config} ...")
             outcomes.append(next(work))
-            progress("")
+            _progress("")
             tell(outcomes[-1], *telling(options))
     if telling(options)[0] == "json":
         tell_json(outcomes)
     if report is not None:
-        write_report(report, outcomes)
+        write_report(report, outcomes, force=options.force)
     return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
 
 
@@ -185,6 +173,11 @@ def _watch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
         for outcomes in work:
             for outcome in outcomes:
                 tell(outcome, *telling(options))
-            say(f"{time.strftime('%X')} waiting for changes; Ctrl-C ends it")
-            finish()
+            print(f"{time.strftime('%X')} waiting for changes; Ctrl-C ends it", flush=True)
     return DONE
+
+
+def _progress(text: str) -> None:
+    """A line on a terminal that the next one replaces; elsewhere nothing."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

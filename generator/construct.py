@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, takewhile
+from itertools import dropwhile, groupby, takewhile
 from typing import Any
 
 from msgspec import Struct
@@ -27,9 +27,10 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     lines = defaults(graph)
     lines += [f"self.{name} = {literal(value)}" for name, value in graph.keeps]
     identities = {node.target for node in graph.nodes if node.is_replaceable}
+    maker = _Maker()
     for condition, run in groupby(graph.modules, key=lambda m: _condition(m)):
         modules = list(run)
-        made = [line for module in modules for line in _attribute(module)]
+        made = [line for module in modules for line in _attribute(module, maker)]
         if not condition:
             lines += made
             continue
@@ -67,10 +68,10 @@ def _placeholder(module: Module, identity: bool) -> str:
     return f"self.{module.name}: nn.{kind} | None = None"
 
 
-def _attribute(module: Module) -> list[str]:
+def _attribute(module: Module, maker: _Maker) -> list[str]:
     if module.row is not None and module.row.source:
         return source_lines(module)
-    before, source = _Maker().made(module)
+    before, source = maker.made(module)
     return [*before, f"self.{module.name} = {source}"]
 
 
@@ -115,6 +116,8 @@ class _Maker(Struct):
         sources = [source for _, source in made]
         names = any(child.name or child.label for child in children)
         if module.kind == "Sequential" and names:
+            if _numbered_late(children):
+                return self._built(module)
             return before, _ordered(children, sources)
         parts = [
             _comprehension(child, source) if child.kind == "copies" else source
@@ -163,6 +166,12 @@ class _Maker(Struct):
         return [f"for {index} in {_range(child)}:", *(STEP + line for line in (*before, add))]
 
 
+def _numbered_late(children: Sequence[Module]) -> bool:
+    """Whether a child's number hangs on how many copies there are before it."""
+    later = dropwhile(lambda child: child.kind != "copies", children)
+    return any(not (child.name or child.label) for child in (*later,)[1:])
+
+
 def _listed(kind: str, children: Sequence[Module], parts: Sequence[str]) -> str:
     """Children one a line, runs of equal ones as a comprehension."""
     runs = list(_runs(parts))
@@ -183,7 +192,8 @@ def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
         if child.kind == "copies" and child.label:
             pairs.append(f'*((f"{child.label}", {source}) for {INDEX} in {_range(child)})')
         elif child.kind == "copies":
-            index = INDEX if place == 0 else f"{INDEX} + {place}"
+            before = place - child.start  # the first of its copies may stand among them
+            index = INDEX if before == 0 else f"{INDEX} + {before}"
             pairs.append(f"*((str({index}), {source}) for {INDEX} in {_range(child)})")
         else:
             key = f'f"{child.label}"' if child.label else literal(child.name or str(place))

@@ -57,7 +57,7 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
     unused = []
     for place, placeholder in enumerate(scope.inputs):
         if place not in scope.used:
-            message = f"nothing reads the input `{placeholder.word}`"
+            message = f"nothing reads the input `{placeholder.name}`"
             location = scope.context.source.locate((*path, placeholder.name), key=True)
             unused.append(Diagnostic("NG207", message, location))
     for place, draft in enumerate(scope.drafts, len(scope.inputs)):

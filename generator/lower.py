@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from . import keys
 from .application import is_stateless
+from .blocks import may_hold_weights
 from .containers import module_tree
 from .context import Context, Imported, ParameterNames, Shared
 from .diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
@@ -90,7 +91,7 @@ def lower(
 
 def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
     """Whether this reading has found out nothing new; what it has is kept for the next."""
-    reserved = _sometimes_absent(uses_in(graph))
+    reserved = _sometimes_absent(uses_in(graph), shared)
     rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
     counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
     settled = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
@@ -163,7 +164,7 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
             survey.lost_block(name, raw)
 
 
-def _sometimes_absent(uses: Mapping[str, list[Use]]) -> dict[SpecPath, bool]:
+def _sometimes_absent(uses: Mapping[str, list[Use]], shared: Shared) -> dict[SpecPath, bool]:
     """The places of layers that are there in one use and absent in another.
 
     With each whether it is numbered among those with weights.
@@ -171,10 +172,11 @@ def _sometimes_absent(uses: Mapping[str, list[Use]]) -> dict[SpecPath, bool]:
     nodes = [node for known in uses.values() for use in known for node in use.graph.nodes]
     absent = {node.path for node in nodes if node.kind == "absent"}
     there = [node for node in nodes if node.path in absent and node.target]
-    return {node.path: _is_numbered(node) for node in there}
+    return {node.path: _is_numbered(node, shared) for node in there}
 
 
-def _is_numbered(node: Node) -> bool:
+def _is_numbered(node: Node, shared: Shared) -> bool:
     if node.use is not None:
-        return not node.use.graph.is_stateless
+        spec = node.use.spec
+        return not node.use.graph.is_stateless or may_hold_weights(shared, spec.layers)
     return node.row is None or not is_stateless(node.row, node.args)

@@ -5,6 +5,7 @@ Raises `ValueError` for arguments that make no sense together.
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -114,11 +115,12 @@ def _view(options: Namespace) -> View | None:
         return partial(graph, output=options.output, depth=options.depth, force=options.force)
     if options.verb != "show":
         return None
-    from .terminal import width
+    import shutil
+
     from .views.show import show
 
-    form, batch, depth = options.format, options.batch, options.depth
-    return partial(show, form=form, batch=batch, depth=depth, width=width())
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return partial(show, form=options.format, batch=options.batch, depth=options.depth, width=width)
 
 
 def _overrides(pairs: Sequence[str]) -> dict[str, Any]:

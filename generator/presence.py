@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .application import stem_of
 from .binding import rebind, rebind_type
 from .carried import both, equal_unless
+from .context import INDEX
 from .equality import same
 from .item_types import typed
 from .layers.tensor import TensorType
@@ -93,7 +94,7 @@ def guarded(
     if numbered:
         why = "changes the names of the layers after it"
         walk.context.settle(condition, Need(item.at("when"), why))
-    elif before is None or after is None or not harmless(walk, condition, before, after):
+    elif before is None or after is None or not harmless(walk, condition, before, after, index):
         walk.context.settle(condition, Need(item.at("when"), "changes shapes"))
     for draft in drafts[known:]:
         draft.condition = both(condition, draft.condition)
@@ -167,13 +168,15 @@ def absent_branches(
             absent(walk, inner, condition, walk.reads(inner, None), names)
 
 
-def harmless(walk: Walk, condition: Any, before: TensorType, after: TensorType) -> bool:
+def harmless(
+    walk: Walk, condition: Any, before: TensorType, after: TensorType, index: Size | None
+) -> bool:
     """Whether a layer may be there or not without a change of what flows on.
 
     Where a condition like ``stride != 1 or in_channels != out_channels`` does not hold, its sides
     are equal: what differs by name may be the same then.
     """
-    terms = walk.scope.terms()
+    terms = {**walk.scope.terms(), INDEX: index}
     equal = {name: rebind(value, terms) for name, value in equal_unless(condition).items()}
     now = {**terms, **equal}
     return neutral(rebind_type(before, now), rebind_type(after, now))

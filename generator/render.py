@@ -10,7 +10,7 @@ import jinja2
 
 from . import templates
 from .emit import FileView, emit
-from .files import SOURCE, UNSIGNED, sign
+from .files import UNSIGNED, sign
 from .flow import Statement
 from .formatting import formatted
 from .graph import Graph
@@ -35,8 +35,7 @@ def render(
 
     The `statements` are those of the network's ``forward``.
     """
-    text = format_source(emit(graphs, statements, source_name, UNSIGNED))
-    return sign(text.encode(), SOURCE, inputs).decode()
+    return sign(format_source(emit(graphs, statements, source_name, UNSIGNED)), inputs)
 
 
 def unformatted(graphs: Sequence[Graph], statements: Sequence[Statement]) -> str:

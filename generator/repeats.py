@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from .binding import rebind, rebind_type
-from .carried import both, more_than
+from .carried import both, chosen, more_than
 from .context import INDEX
 from .equality import same
 from .expressions import code_in_text
@@ -17,7 +17,7 @@ from .needs import Need
 from .node import Ref
 from .presence import absent
 from .scope import Draft, LayerNames
-from .sizes import Dim, Size, symbols_in
+from .sizes import Dim, Size, poly_of, symbols_in
 from .spec import Item
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def container(
         item, reads, name, lambda: repeated(walk, unnamed, count), several=several
     )
     draft.repeated = True
+    if walk.chain is not None and symbols_in(count) and may_be_none(count):
+        draft.condition = more_than(count, 0)  # the numbers of those after it hang on that
     walk.take(draft, item)
 
 
@@ -88,10 +90,37 @@ def repeated(walk: Walk, item: Item, count: Size) -> None:
     assert walk.chain is not None
     if count == 0:
         walk.context.settle(count, Need(item.at("repeat"), "is 0"))
-    elif symbols_in(count) and loop(walk, item, count):
+        if symbols_in(count) and walk.context.parent is not None:
+            no_copies(walk, item, count)
+        return
+    if symbols_in(count) and loop(walk, item, count):
         return
     walk.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
     chained(walk, item, range(int(count)), None)
+
+
+def no_copies(walk: Walk, item: Item, count: Size) -> None:
+    """The places of copies that other uses of the block have, as their rule is found out there."""
+    assert walk.chain is not None
+    shared = walk.context.shared
+    shared.short.add(item.path)
+    first = shared.rules.get(item.path)
+    if first is None:
+        return
+    names = LayerNames(walk.scope, walk.through[0], 0)
+    if first and may_be_none(count):
+        absent(walk, item, more_than(count, 0), (), names)
+    loop = Draft(None, {}, (), (), {"output": walk.through[0]}, item.path, "", kind="copies")
+    loop.count, loop.start, loop.label = count, first, label_of(walk, item)
+    walk.chain.append(loop)
+
+
+def label_of(walk: Walk, item: Item) -> str:
+    """The expression that names the copies of a loop, if they have names."""
+    if "name" not in item.common:
+        return ""
+    names = LayerNames(walk.scope, None, Dim.named(INDEX, 0))
+    return code_in_text(item.common["name"], names, walk.context.budget)
 
 
 def chained(
@@ -147,14 +176,44 @@ def loop(walk: Walk, item: Item, count: Size) -> bool:
     copies = walk.chain[head:]
     end = rebind(types[-1].shape, {**walk.scope.terms(), INDEX: count})
     through = replace(types[-1], shape=end)
+    if first and may_be_none(count):
+        through = headless(walk, item, count, walk.chain[:head], through, start[0])
     loop = Draft(None, {}, (), (), {"output": through}, item.path, "", kind="copies")
     loop.children, loop.count, loop.start = copies, count, first
-    if "name" in item.common:
-        names = LayerNames(walk.scope, None, Dim.named(INDEX, 0))
-        loop.label = code_in_text(item.common["name"], names, walk.context.budget)
+    loop.label = label_of(walk, item)
     walk.chain = [*outside, *walk.chain[:head], loop]
     walk.through, shared.index_decides = (through, *start[1:]), decided
     return True
+
+
+def may_be_none(count: Size) -> bool:
+    """Whether there may be no copy: not where one is added to what is never negative."""
+    terms = poly_of(count).terms
+    return not (all(factor > 0 for factor, _ in terms.values()) and () in terms)
+
+
+def headless(
+    walk: Walk,
+    item: Item,
+    count: Size,
+    head: Sequence[Draft],
+    after: TensorType,
+    before: TensorType,
+) -> TensorType:
+    """What comes out of copies of which the first stands apart: it, too, is there if any is.
+
+    Where what comes out is of another kind than what goes in, the count is fixed.
+    """
+    alike = _alike(replace(after, shape=()), replace(before, shape=()))
+    if not alike or after.rank != before.rank:
+        why = "has a first copy that is unlike the others"
+        walk.context.settle(count, Need(item.at("repeat"), why))
+        return after
+    test = more_than(count, 0)
+    for draft in head:
+        draft.condition = both(test, draft.condition)
+    pairs = zip(after.shape, before.shape, strict=True)
+    return replace(after, shape=tuple(a if same(a, b) else chosen(test, a, b) for a, b in pairs))
 
 
 def progression(

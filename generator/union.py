@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from .algebra import Symbols
 from .attributes import Attributes
 from .binding import rebind
 from .carried import named
@@ -17,11 +18,12 @@ from .counterparts import argument_of, counterpart, keyed, merged_order
 from .diagnostics import Diagnostic, NetgenError
 from .graph import Graph
 from .layers.base import Layer, is_default
+from .layers.tensor import TensorType
 from .module import Module
-from .names import MODULE_NAMES, is_identifier
+from .names import MODULE_NAMES, is_identifier, why_no_variable
 from .node import Node
 from .parameters import bare
-from .sizes import Coded, exact, plain, symbols_in
+from .sizes import Coded, Dim, exact, plain, symbols_in
 from .source import Source
 
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
@@ -33,7 +35,8 @@ class Union(Struct):
 
     `rows` are the classes that are known already. `extras` are the arguments that no expression
     could replace: their value in each case's terms. `attributes` are the values that ``forward``
-    needs, `types` the parameters that name a type of layer.
+    needs, `types` the parameters that name a type of layer. A class that is `closed` gets no more
+    arguments: the network's.
     """
 
     graphs: Sequence[Graph]
@@ -44,6 +47,7 @@ class Union(Struct):
     attributes: Attributes
     extras: dict[str, dict[int, Any]] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
+    closed: bool = False
     hints: dict[str, str] = field(default_factory=dict)  # of parameters that are one of few words
 
     def modules(self) -> tuple[Module, ...]:
@@ -181,7 +185,9 @@ class Union(Struct):
             return self.extra(module, name, group)
 
     def extra(self, module: Module | Node, name: str, group: Group) -> Any:
-        """One more argument of the class."""
+        """One more argument of the class; the network's has those of the spec alone."""
+        if self.closed:
+            self.refuse(module, f"needs a `{name}` that is known only at run time")
         given: dict[int, Any] = {}
         for case, value in group:
             outer = rebind(value, case.outer)
@@ -195,7 +201,7 @@ class Union(Struct):
         if label in taken or label in ("condition", "count", "type"):
             owner = module.name if is_identifier(module.name or "") else "layer"
             label = f"{owner}_{name}"
-        while label in taken:
+        while label in taken or why_no_variable(label):
             label += "_"
         self.extras[label] = given
         self.chooser.used.add(label)
@@ -263,13 +269,23 @@ class Union(Struct):
             condition = self.value(first, "condition", conditions)
             module = next((m for m in modules if m.name == first.target), None)
             test = self.attributes.test(first, condition, module)
-        outputs = first.outputs
-        if there[0][0].constant:
-            outputs = {
-                port: replace(type_, shape=tuple(map(there[0][0].normal, type_.shape)))
-                for port, type_ in first.outputs.items()
-            }
+        outputs = {
+            port: self.type([(case, node.outputs.get(port, node.output)) for case, node in group])
+            for port in first.outputs
+        }
         return replace(first, args=args, outputs=outputs, condition=condition, test=test)
+
+    def type(self, group: list[tuple[Case, TensorType]]) -> TensorType:
+        """What a call gives in all uses: a size that has a name has it in each of them."""
+        first = group[0][1]
+        if len(group) == 1 and not group[0][0].constant:
+            return first
+        shape = []
+        for place, size in enumerate(first.shape):
+            sizes = [(case, case.normal(x.shape[place])) for case, x in group if x.rank > place]
+            alike = len({exact(known) for _, known in sizes}) == 1
+            shape.append(sizes[0][1] if alike else Dim.opaque("_", int(size), Symbols()))
+        return replace(first, shape=tuple(shape))
 
     def forward_value(self, node: Node, name: str, group: Group) -> Any:
         """An argument in ``forward``: constructor arguments are attributes there."""

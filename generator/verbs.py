@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import Any, NoReturn
+from typing import Any
 
-from .diagnostics import printable
-from .terminal import complain, say
 from .verb_arguments import (
     again_arguments,
     common_arguments,
@@ -48,23 +45,12 @@ examples:
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose words go the way of all that netgen says."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
-
-    def _print_message(self, message: str, file: object = None) -> None:
-        lines = message.removesuffix("\n").split("\n")
-        (say if file is sys.stdout else complain)(*lines)
-
-
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The arguments that netgen knows; the parser knows `only` one verb, if there is such a one.
 
     All verbs together take longer than to check a small spec.
     """
-    top = Parser(
+    top = argparse.ArgumentParser(
         prog="netgen",
         description="Generate plain PyTorch source from a YAML spec of a network, and prove it.",
         epilog=_EXAMPLES,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt
-from .blocks import Body, draft_of, enter, graph_of, read_body
+from .blocks import Body, draft_of, enter, graph_of, holds_weights, read_body
 from .context import Context
 from .diagnostics import SpecPath, Unknowable
 from .graph import Placeholder
@@ -196,7 +196,7 @@ class Walk:
             body.graph = read_body(self.context, body, self.body)
         draft = draft_of(self.scope, item, body, () if self.through else reads, name)
         if self.chain is None and name is None and given is None:
-            if body.graph.is_stateless:
+            if not holds_weights(body):
                 key = (body.key(), exact(body.context.outer))
                 draft.shared = self.scope.shared(draft, key)
             else:

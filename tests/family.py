@@ -748,6 +748,9 @@ def difference(spec: Spec, made: type[nn.Module], overrides: dict[str, Any]) -> 
         return f"the class raises {type(error).__name__}: {error}"
     other = class_of(printed(found))()
     ours, theirs = network.state_dict(), other.state_dict()
+    predictions = [weight.name for weight in found.graph.weights]
+    if predictions != list(theirs):
+        return f"keys: {list(theirs)}, but {predictions} were predicted"
     for both in (ours, theirs):
         both.pop("_metadata", None)
     left, right = ({k: tuple(v.shape) for k, v in x.items()} for x in (ours, theirs))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from torch_netgen import NetgenError
 from torch_netgen.construct import arguments_of
 from torch_netgen.prediction import check_source
 from torch_netgen.source import from_mapping
@@ -230,6 +231,95 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"n": 0}],
     ),
+    "no copy where the first is unlike the others": (
+        """
+        input: [16]
+        params: {d: 2, w: 8, f: true}
+        layers:
+        - Linear: {name: n, repeat: $d, out_features: $w}
+        - Sequential:
+            layers:
+            - Linear: {repeat: $d, out_features: 5}
+            - ReLU
+            - Linear: {name: m, repeat: $(2 if f else 0), out_features: 3}
+            - Linear: 4
+        - Linear: 2
+        """,
+        [{"d": 0}, {"d": 1}, {"d": 4}, {"f": False}, {"d": 0, "f": False}],
+    ),
+    "no copy, and other sizes of an image": (
+        """
+        input: [3, 16, 16]
+        params: {d: 2}
+        layers:
+        - Conv2d: {name: n, repeat: $d, out_channels: 4, kernel_size: 3}
+        - Mean: [2, 3]
+        - Linear: 2
+        """,
+        [{"d": 0}, {"d": 1}, {"d": 3}],
+    ),
+    "no copy in a block": (
+        """
+        input: [3, 9, 9]
+        params: {d: 2}
+        blocks:
+          Stage:
+            params: {depth: 1}
+            layers:
+            - Conv2d: {name: n, repeat: $depth, out_channels: 4, kernel_size: 3, padding: 1}
+        layers: [{Stage: $d}, {Stage: 3}, {Mean: [2, 3]}, {Linear: 2}]
+        """,
+        [{"d": 0}, {"d": 1}, {"d": 3}],
+    ),
+    "numbers behind copies": (
+        """
+        input: [6]
+        params: {d: 2, e: 2}
+        layers:
+        - Sequential:
+            layers:
+            - Linear: {name: n_$index, out_features: 6, repeat: $d}
+            - Linear: {out_features: 6}
+            - LayerNorm: {name: m, repeat: $e}
+            - Linear: {out_features: 6}
+            - Linear: {name: last, out_features: 6}
+        """,
+        [{"d": 0}, {"d": 3}, {"e": 0}, {"d": 0, "e": 0}],
+    ),
+    "a condition in a loop": (
+        """
+        input: [4]
+        params: {d: 3, f: true}
+        blocks:
+          B:
+            params: {width: required, f: true}
+            layers: [{Linear: $width}, {LayerNorm: {name: n, when: $f}}]
+        layers:
+        - Sequential:
+            layers:
+            - B: {width: $(in_features + 2), f: $f, repeat: $d}
+            - ELU: {when: $f, repeat: $d}
+        """,
+        [{"d": 1}, {"d": 0}, {"f": False}],
+    ),
+    "a size read from the tensor that has it": (
+        """
+        input: [T, 6]
+        params: {r: 2}
+        blocks:
+          B:
+            params: {ratio: 1}
+            layers:
+            - Linear: {name: k, out_features: 6}
+            - Transpose: {dim0: 1, dim1: 2}
+            - AvgPool1d: {name: p, kernel_size: $ratio, stride: $ratio, when: $(ratio != 1)}
+            - Transpose: {name: keys, from: p, dim0: 1, dim1: 2}
+            - Reshape: {shape: ["$(shape(keys)[0])", 2, -1]}
+            - Mean: {name: m, dim: 1}
+        layers: [{B: {name: a}}, {B: {name: b, from: input, ratio: $r}}, {Add: [a, b]}]
+        """,
+        [{"r": 1}, {"r": 3}],
+    ),
     "a condition that may be a number": (
         """
         input: [4]
@@ -262,6 +352,18 @@ def test_a_class_follows_its_arguments(kind: str) -> None:
     spec = spec_of(text)
     for overrides in ({}, *members):
         assert difference(spec, overrides) == "", overrides
+
+
+def test_a_block_is_given_no_size_that_the_network_meets_in_forward() -> None:
+    spec = spec_of(
+        """
+        input: [2, 6, T]
+        blocks: {B: {params: {r: required}, layers: [{Linear: $r}]}}
+        layers: [{B: {r: $(in_features // 2 + 1)}}, {B: {r: 3}}]
+        """
+    )
+    with pytest.raises(NetgenError, match="known only at run time"):
+        check_source(from_mapping(spec), {})
 
 
 def test_a_sample_of_the_fuzz() -> None:
