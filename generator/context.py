@@ -18,7 +18,7 @@ from .functions import KNOWN, VALUES
 from .hints import closest_word
 from .layers import TYPES
 from .layers.base import Layer
-from .meetings import is_free, rebound
+from .meetings import judge, rebound
 from .needs import Need, needs, needs_equal
 from .sizes import code, symbols_in
 from .source import Source
@@ -188,10 +188,11 @@ class Context(Struct):
 
         Names that are fixed for another reason are left to the next reading: then they are numbers.
         """
+        judging = judge(self.outer)
         for meeting, need in self.shared.meetings.values():
             symbols = symbols_in([meeting.kept, meeting.other])
             fixed = any(symbol.name in self.pinned for symbol in symbols)
-            if not fixed and not is_free(meeting, self.outer):
+            if not fixed and not judging.is_free(meeting):
                 own = Symbols(symbol for symbol in symbols if not symbol.runtime)
                 self.pin(own, replace(need, why=needs_equal(meeting)))
 

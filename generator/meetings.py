@@ -9,8 +9,11 @@ nothing: then the name that goes on must be that of the larger one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import combinations, islice, product
 from typing import Any
+
+from msgspec import Struct
 
 from .binding import rebind
 from .equality import Meeting
@@ -18,6 +21,7 @@ from .sizes import TooLong, symbols_in
 from .syntax import ExpressionError
 
 MOST_TRIALS = 300  # of arguments, for one meeting
+MOST_EXPRESSIONS = 20_000  # worked out for all of them
 
 
 def rebound(meeting: Meeting, values: Mapping[str, Any]) -> Meeting:
@@ -26,38 +30,63 @@ def rebound(meeting: Meeting, values: Mapping[str, Any]) -> Meeting:
     return Meeting(kept, other, meeting.spreads)
 
 
-def is_free(meeting: Meeting, values: Mapping[str, Any]) -> bool:
-    """Whether the class may take other arguments: torch refuses those that don't fit.
+class Judge(Struct):
+    """Tries other arguments on sizes that meet; after the `most` expressions it tries no more.
 
-    `values` are what all names stand for, each in terms of those before it. Arguments are tried:
-    some others must fit, and none may give the wrong name to what goes on.
+    `values` are what all names stand for, each in terms of those before it.
     """
-    symbols = symbols_in([meeting.kept, meeting.other])
-    known = _closed({symbol.name for symbol in symbols}, values)
-    runtime = {symbol.name for symbol in symbols if symbol.runtime}
-    fits = meeting.kept != meeting.other  # now one of them is 1
-    if not fits:
-        trials = islice(_trials(known, _far), MOST_TRIALS)
-        sizes = (_sizes(meeting, known, varied) for varied in trials if not runtime & {*varied})
-        fits = any(0 < kept == other for kept, other in sizes)
-    return fits and not (meeting.spreads and _misnamed(meeting, known))
+
+    values: Mapping[str, Any]
+    places: dict[str, int]
+    most: int = MOST_EXPRESSIONS
+
+    def is_free(self, meeting: Meeting) -> bool:
+        """Whether the class may take other arguments: torch refuses those that don't fit.
+
+        Some others must fit, and none may give the wrong name to what goes on.
+        """
+        symbols = symbols_in([meeting.kept, meeting.other])
+        known = self._closed([symbol.name for symbol in symbols])
+        runtime = {symbol.name for symbol in symbols if symbol.runtime}
+        fits = meeting.kept != meeting.other  # now one of them is 1
+        if not fits:
+            trials = (varied for varied in _trials(known, _far) if not runtime & {*varied})
+            fits = any(0 < kept == other for kept, other in self._sizes(meeting, known, trials))
+        return fits and not (meeting.spreads and self._misnamed(meeting, known))
+
+    def _misnamed(self, meeting: Meeting, known: Mapping[str, Any]) -> bool:
+        """Whether the name that goes on can be that of a 1 which is spread over more."""
+        if not symbols_in(meeting.kept):
+            return meeting.kept == 1
+        found = self._sizes(meeting, known, _trials(known, _all))
+        return any(kept == 1 < other for kept, other in found) or self.most < 0
+
+    def _sizes(
+        self, meeting: Meeting, known: Mapping[str, Any], trials: Iterator[dict[str, Any]]
+    ) -> Iterator[list[int]]:
+        """The two sizes in each trial in which they can be worked out."""
+        for varied in islice(trials, MOST_TRIALS):
+            self.most -= len(known) + 2
+            if self.most < 0:
+                return
+            with suppress(ExpressionError, TooLong):
+                numbers = _worked_out(known, varied)
+                yield [int(rebind(size, numbers)) for size in (meeting.kept, meeting.other)]
+
+    def _closed(self, names: list[str]) -> dict[str, Any]:
+        """What the names stand for, with those that they hang on before them."""
+        found: set[str] = set()
+        while names:
+            name = names.pop()
+            if name not in found:
+                found.add(name)
+                names += [symbol.name for symbol in symbols_in(self.values[name])]
+        return {name: self.values[name] for name in sorted(found, key=self.places.__getitem__)}
 
 
-def _misnamed(meeting: Meeting, known: Mapping[str, Any]) -> bool:
-    """Whether the name that goes on can be that of a 1 which is spread over more."""
-    if not symbols_in(meeting.kept):
-        return meeting.kept == 1
-    trials = islice(_trials(known, _all), MOST_TRIALS)
-    return any(k == 1 < other for k, other in (_sizes(meeting, known, v) for v in trials))
-
-
-def _closed(names: set[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the names stand for, with those that they hang on before them."""
-    found = {*names}
-    for name in reversed([*values]):
-        if name in found:
-            found |= {symbol.name for symbol in symbols_in(values[name])}
-    return {name: value for name, value in values.items() if name in found}
+def judge(values: Mapping[str, Any]) -> Judge:
+    """Who judges what meets in a network."""
+    return Judge(values, {name: place for place, name in enumerate(values)})
 
 
 def _trials(
@@ -89,15 +118,6 @@ def _all(value: Any) -> list[Any]:
     whole = isinstance(value, int) and not isinstance(value, bool)
     near = (1, value + 1, value - 1) if whole else ()
     return [*_far(value), *(other for other in near if other > 0 and other != value)]
-
-
-def _sizes(meeting: Meeting, known: Mapping[str, Any], varied: Mapping[str, Any]) -> list[int]:
-    """The two sizes with other values; zeros where they can't be worked out."""
-    try:
-        numbers = _worked_out(known, varied)
-        return [int(rebind(size, numbers)) for size in (meeting.kept, meeting.other)]
-    except (ExpressionError, TooLong):
-        return [0, 0]
 
 
 def _worked_out(known: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:
