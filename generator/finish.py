@@ -42,6 +42,7 @@ def read_outputs(
         scope.used.update(ref.node for ref in current)
         scope.context.error("NG201", "there is at least one output", path)
     outputs = []
+    scope.note([(text, place) for _, text, place in pairs[:MOST_FINDINGS]])
     for number, (_, text, _) in enumerate(pairs):
         scope.mention(text, misspelt=number < MOST_FINDINGS)
     for name, text, place in pairs:
@@ -57,18 +58,51 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
     unused = []
     for place, placeholder in enumerate(scope.inputs):
         if place not in scope.used:
+            where = (*path, placeholder.name)
             message = f"nothing reads the input `{placeholder.name}`"
-            location = scope.context.source.locate((*path, placeholder.name), key=True)
-            unused.append(Diagnostic("NG207", message, location))
+            unused.append(_unused(scope, place, placeholder.name, message, where, None))
     for place, draft in enumerate(scope.drafts, len(scope.inputs)):
         if place not in scope.used and draft.kind not in ("absent", "lost"):
             type_ = draft.row.name if draft.row else "Sequential"
             message = f"nothing reads what `{draft.name or type_}` gives"
             help = "name it in a `from` or in `outputs`, or take it out"
-            location = scope.context.source.locate(draft.path, key=True)
-            unused.append(Diagnostic("NG207", message, location, help=help))
+            name = draft.name if draft.written else None
+            unused.append(_unused(scope, place, name, message, draft.path, help))
     if unused:
         raise NetgenError(*unused)
+
+
+def _unused(
+    scope: Scope, place: int, name: str | None, message: str, path: SpecPath, help: str | None
+) -> Diagnostic:
+    """What is said of an input or a layer without use: where another one stands in its place."""
+    locate = scope.context.source.locate
+    if name is None or not scope.again:
+        return Diagnostic("NG207", message, locate(path, key=True), help=help)
+    inputs = [placeholder.name for placeholder in scope.inputs]
+    again = max(
+        scope.again,
+        key=lambda again: (
+            any(_is_for(name, at) for at in again.places),
+            (again.text in inputs) == (name in inputs),
+        ),
+    )
+    scope.again.remove(again)
+    earlier = any(place < ref.node for ref in scope.written.get(again.text, ()))
+    meant = [at for at in again.places if _is_for(name, at)] or [again.places[0 if earlier else -1]]
+    what = f"`{again.text}` stands here and once more, and nothing reads `{name}`"
+    note = f"`{name}` is on line {locate(path, key=True).line}"
+    return Diagnostic("NG207", what, locate(meant[0]), (note,), f"did you mean `{name}`?")
+
+
+def _is_for(name: str, place: SpecPath) -> bool:
+    """Whether an output's key is like a name: `p4` is for `c4`."""
+    key = str(place[-1])
+    return isinstance(place[-1], str) and (key == name or _digits(key) == _digits(name) != "")
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from .context import Context
-from .diagnostics import Unknowable, printable
+from .diagnostics import MOST_FINDINGS, Unknowable, printable
 from .hints import as_expression, whole
 from .names import IN_USE, why_no_attribute
 from .node import Ref
@@ -51,9 +51,12 @@ def reads(
         scope.context.error("NG201", "`from` is a reference or a list of references", path)
     inner = isinstance(item.common["from"], list)
     found, findings = [], scope.context.shared.findings
-    for place, text in enumerate(texts):
+    places = [item.at("from", place) if inner else path for place in range(len(texts))]
+    if 1 < len(texts) <= MOST_FINDINGS:
+        scope.note([*zip(texts, places, strict=True)])
+    for text, place in zip(texts, places, strict=True):
         with findings.collecting():
-            found.append(scope.find(text, item.at("from", place) if inner else path))
+            found.append(scope.find(text, place))
     if len(found) < len(texts):
         raise Unknowable
     return tuple(found)

@@ -63,6 +63,13 @@ class Draft(Struct):
         return self.row is not None and self.row.ports == ("*",)
 
 
+class Again(Struct, frozen=True):
+    """A reference that stands several times in one list, and where."""
+
+    text: str
+    places: tuple[SpecPath, ...]
+
+
 class Scope(Struct):
     """Calls in order, after the inputs; every reference counts as a use."""
 
@@ -79,6 +86,7 @@ class Scope(Struct):
     alone: dict[SpecPath, int] = field(default_factory=dict)  # how often these were met under one
     lost: bool = False  # a call has a mistake, so what comes of it is not known
     vague: bool = False  # nor are all names
+    again: list[Again] = field(default_factory=list)
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names."""
@@ -166,6 +174,13 @@ class Scope(Struct):
         known = [draft.name or draft.stem for draft in modules]
         message = f"there is no layer `{printable(name)}` above that could be applied again"
         return self.context.error("NG204", message, path, help=closest(name, known))
+
+    def note(self, references: Sequence[tuple[str, SpecPath]]) -> None:
+        """Take down which references stand several times in one list."""
+        texts = [text for text, _ in references]
+        for text in dict.fromkeys(text for text in texts if texts.count(text) > 1):
+            places = tuple(place for other, place in references if other == text)
+            self.again.append(Again(text, places))
 
     def portless(self, ref: Ref) -> bool:
         """Whether a reference is to a call of which each output must be named."""
