@@ -15,11 +15,12 @@ from .budget import Budget
 from .diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_file_order
 from .expressions import constant, texts, words_in
 from .graph import Graph
+from .layers import TYPES
+from .layers.base import Layer
 from .spec import Reading
 from .syntax import ExpressionError
 
 MATRICES = ("Conv", "Linear", "Bilinear")
-NORMS = ("BatchNorm", "InstanceNorm", "LayerNorm")
 SOFTMAX = ("LogSoftmax", "Softmax", "Softmax2d")
 _ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts are no use of a block
 
@@ -203,19 +204,33 @@ def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
 
 def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
     """`BatchNorm2d: 64` reads as in torch, where 64 would be `num_features`."""
+    own = {*reading.document.blocks, *reading.document.imports}
     for path, items in chains(reading):
         for place, item in enumerate(items):
             if not isinstance(item, dict) or len(item) != 1:
                 continue
             ((type_, written),) = item.items()
-            first = written[0] if isinstance(written, list) and written else written
-            named = isinstance(written, dict)
-            eps = written.get("eps") if named else first
-            if type_.startswith(NORMS) and isinstance(eps, int) and eps >= 1:
-                where = (*path, place, type_, *(("eps",) if named else ()))
+            row = None if type_ in own else TYPES.get(type_)
+            if row is None or not any(arg.inferred for arg in row.args):
+                continue
+            steps, eps = _given(row, written, "eps")
+            if isinstance(eps, (int, float)) and not isinstance(eps, bool) and eps >= 1:
+                where = (*path, place, type_, *steps)
                 message = f"`eps` of `{type_}` is {eps}: it is there to avoid a division by zero"
                 help = "leave it out: how many channels or features there are is inferred"
                 yield _warning(reading, "NG306", message, where, help)
+
+
+def _given(row: Layer, written: Any, name: str) -> tuple[SpecPath, Any]:
+    """Where in an item an argument is written, and its value: by name or by position."""
+    if isinstance(written, dict):
+        return (name,), written.get(name)
+    names = [arg.name for arg in row.written]
+    place = names.index(name) if name in names else -1
+    values = written if isinstance(written, list) else [written]
+    if not 0 <= place < len(values):
+        return (), None
+    return ((place,) if isinstance(written, list) else ()), values[place]
 
 
 def _constants(reading: Reading) -> Iterator[Diagnostic]:

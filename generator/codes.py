@@ -176,6 +176,29 @@ CODES = {
         "batch's, another was meant. If samples are to meet, allow it.",
         "name: Net\ninput: [12, 32]\nlayers:\n  - LSTM: 10\n",
     ),
+    "NG312": Code(
+        "a layer along another dimension than was probably meant",
+        "Put `Flatten`, `Permute` or `Transpose` before it: a linear layer, a norm of features and "
+        "a recurrent layer work along the last dimension, convolutions put channels first.",
+        f"{_HEAD}layers:\n  - Conv2d: [8, 3]\n  - ReLU\n  - Linear: 10\n",
+    ),
+    "NG313": Code(
+        "numbers by position in torch's order",
+        "Leave out what is inferred, like `in_channels`: positions begin behind it. If the numbers "
+        "are meant as they are read, give them by name.",
+        "name: Net\ninput: [3, 32, 32]\nlayers:\n  - Conv2d: [3, 16, 3]\n",
+    ),
+    "NG314": Code(
+        "an operation without effect",
+        "Take it out, or write the numbers that were meant: it gives what it reads.",
+        f"{_HEAD}layers:\n  - Conv2d: [8, 3]\n  - Squeeze: 1\n",
+    ),
+    "NG315": Code(
+        "an operation that makes another batch",
+        "Dimension 0 is the batch: join, flatten and split another one. If samples are to be put "
+        "together, allow it.",
+        "name: Net\ninputs: {a: [10], b: [10]}\nlayers:\n  - Concat: {from: [a, b], dim: 0}\n",
+    ),
     "NG401": Code(
         "the run disproved the generated source",
         "This is a mistake of netgen's own, unless the network overwrites in place what a gradient "

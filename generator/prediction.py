@@ -17,6 +17,7 @@ from .advice import advice
 from .classes import class_graphs
 from .context import Ask, Imported
 from .diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
+from .doubts import doubts
 from .figures import Figures, figures
 from .graph import Graph, lint
 from .layers.base import Refusal
@@ -105,8 +106,15 @@ def check_source(
         from .expect import check_expected
 
         check_expected(reading, found.graph, found.figures)
-    doubts = [*advice(reading, found.graph), *_overwritten(reading, found.figures)]
-    warnings = tuple(in_file_order(doubts))
+    warnings = tuple(
+        in_file_order(
+            [
+                *advice(reading, found.graph),
+                *_overwritten(reading, found.figures),
+                *doubts(reading, found.graph, found.trace),
+            ]
+        )
+    )
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
     return replace(found, warnings=warnings)

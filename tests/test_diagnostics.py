@@ -53,7 +53,12 @@ def test_warnings_are_as_reviewed(path: Path, request: pytest.FixtureRequest) ->
     assert f"{caught.value}\n" == message.replace("warning[", "error[")
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+# what comes near to a doubt, and the specs of other tests
+SPECS = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
+SOUND = [*CONFIGS, *SPECS, *sorted((ROOT / "tests" / "sound").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", SOUND, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_our_own_specs_give_no_cause_for_warnings(path: Path) -> None:
     source = parse(path.read_text(encoding="utf-8"), path.name)
     assert [found.render() for found in build_source(source, {}, None).warnings] == []
