@@ -44,7 +44,7 @@ class Parameter(Struct, frozen=True):
     reason: Reason | None = None
     used: bool = True
     required: bool = False
-    default: Any = None  # of a block, in the block's own terms
+    default: Any = None  # in the terms of the parameters before it
     hint: str = ""
     is_type: bool = False
 

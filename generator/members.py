@@ -8,6 +8,7 @@ them; what `--set` gives for the same values is worked out here, and held agains
 from __future__ import annotations
 
 import ast
+import contextlib
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, zip_longest
@@ -15,6 +16,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from .binding import rebind
 from .construct import arguments_of
 from .diagnostics import NetgenError
 from .graph import Graph, Parameter
@@ -23,6 +25,7 @@ from .plan import make_plan
 from .prediction import Prediction, predict
 from .reach import deciding, positive
 from .sizes import TooLong
+from .syntax import ExpressionError
 
 
 class Member(Struct, frozen=True):
@@ -91,7 +94,19 @@ def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
         for parameter in arguments
     ]
     known = [parameter.name in deep for parameter in arguments].count(True)
-    return [*_in_turn(tried[:known]), *_in_turn(tried[known:]), *_pairs(tried)]
+    found = [*_in_turn(tried[:known]), *_in_turn(tried[known:]), *_pairs(tried)]
+    return [values for values in found if _in_bounds(values, classes[-1], nonzero)]
+
+
+def _in_bounds(values: Mapping[str, Any], graph: Graph, nonzero: set[str]) -> bool:
+    """Whether the arguments that follow from others are above 0, too, where they must be."""
+    known, following = {**graph.values, **values}, []
+    for parameter in graph.params:
+        if parameter.code is not None and parameter.name not in values:
+            with contextlib.suppress(ExpressionError):
+                known[parameter.name] = rebind(parameter.default, known)
+            following.append(parameter.name)
+    return all(known[name] > 0 for name in following if name in nonzero)
 
 
 def _in_turn(lists: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:

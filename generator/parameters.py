@@ -115,7 +115,8 @@ def _parameter(
     if fixed:
         context.settle(value, Need(path))
     depends = frozenset() if fixed else frozenset(symbol.name for symbol in symbols_in(value))
-    return Parameter(name, number, doc, literal(value) if depends else None, depends, fixed)
+    code = literal(value) if depends else None
+    return Parameter(name, number, doc, code, depends, fixed, default=value)
 
 
 def is_plain(value: Any) -> bool:

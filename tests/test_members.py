@@ -113,6 +113,20 @@ def test_a_member_that_runs_though_it_is_refused_is_told(worker: Worker) -> None
     assert location.line == 3
 
 
+def test_what_follows_from_an_argument_stays_in_its_bounds(worker: Worker) -> None:
+    """A width of 1 for two heads would leave none for each: they are at least 1, as is said."""
+    prediction = found(
+        "name: Net\ninput: [4]\nparams: {width: 8, heads: 2, each: $(width // heads)}\n"
+        "layers:\n  - Linear: {name: a, out_features: $(heads * each)}\n  - Linear: 2\n"
+    )
+    tried = other_arguments(prediction.classes)
+    assert {"width": 1} not in tried
+    assert {"width": 9} in tried
+    assert proven(prediction, rendered(prediction), worker) == (
+        f"{len(tried)} of {len(tried)} members of the class are what `--set` gives"
+    )
+
+
 def test_by_default_a_share_of_the_time_is_enough(worker: Worker) -> None:
     """Without being asked for, members are looked at, and nothing of the rest is left out."""
     (proof,) = build_source(parse(SPEC, "spec.yaml"), {}, worker, CPU).proofs
