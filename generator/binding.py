@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .algebra import Symbols
+from .algebra import Atom, Poly, Symbols
 from .budget import Budget
 from .expressions import evaluate
 from .layers.base import Nested
 from .layers.tensor import TensorType
-from .sizes import Coded, Dim, product, symbols_in
+from .sizes import Coded, Dim, Size, product, symbols_in
 from .tables import Table
 
 
@@ -60,3 +61,26 @@ def rebind_type(type_: TensorType, values: Mapping[str, Any]) -> TensorType:
     shape = tuple(rebind(size, values) for size in type_.shape)
     bound = rebind(type_.bound, values)
     return TensorType(shape, type_.dtype, type_.batch, type_.lost, bound)
+
+
+def number_of(size: Size, values: Mapping[str, Any]) -> int:
+    """What a size comes to with these values of its names, as a plain number."""
+    if not isinstance(size, Dim):
+        return size
+    return math.prod(_sum(factor, values) for factor in size.factors)
+
+
+def _sum(poly: Poly, values: Mapping[str, Any]) -> int:
+    return sum(
+        factor * math.prod(_factor(atom, values) for atom in atoms)
+        for factor, atoms in poly.terms.values()
+    )
+
+
+def _factor(atom: Atom, values: Mapping[str, Any]) -> int:
+    if atom.quotient is not None:
+        over, under = atom.quotient
+        return _sum(over, values) // _sum(under, values)
+    if atom.text in values:
+        return int(values[atom.text])
+    return int(evaluate(atom.text, _Values(values), Budget()))

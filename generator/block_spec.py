@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from .diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
-from .names import why_no_class, why_no_variable
-from .spec import RESERVED, Reading, Strict, validate
+from .names import HELPERS, NN_CLASSES, why_no_class, why_no_variable
+from .spec import COMMON_KEYS, RESERVED, Reading, Strict, validate
 
 
 class BlockSpec(Strict):
@@ -43,15 +43,16 @@ def read_blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
 def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
     path: SpecPath = ("blocks", name)
     source = reading.source
-    reason = why_no_class(name)
-    if name == reading.document.name:
-        reason = reason or "is the network's own name"
-    if name in RESERVED:
-        reason = "is part of the language"
+    reason = _why_no_block(name, reading.document.name)
     if reason:
         message = f"`{printable(name)}` {reason}"
         raise NetgenError(Diagnostic("NG205", message, source.locate(path, key=True)))
     block = validate(BlockSpec, raw, source, path)
+    for parameter in block.params:
+        if parameter in COMMON_KEYS:
+            message = f"`{parameter}` is a key that all layers know, and no parameter's name"
+            location = source.locate((*path, "params", parameter), key=True)
+            raise NetgenError(Diagnostic("NG205", message, location))
     for place, variable in enumerate(block.inputs):
         reason = None if variable == "input" else why_no_variable(variable)
         if reason or block.inputs.count(variable) > 1:
@@ -59,3 +60,13 @@ def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
             location = source.locate((*path, "inputs", place))
             raise NetgenError(Diagnostic("NG205", message, location))
     return block
+
+
+def _why_no_block(name: str, network: str) -> str | None:
+    """Why a block can't have this name, or ``None``; it may be that of an operation."""
+    if name in RESERVED:
+        return "is part of the language"
+    if name in NN_CLASSES:
+        return "is a class of `torch.nn`"
+    reason = None if name in HELPERS else why_no_class(name)
+    return reason or ("is the network's own name" if name == network else None)

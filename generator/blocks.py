@@ -26,7 +26,7 @@ from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names
 from .node import Ref
-from .parameters import bare, is_plain, read_block_parameters
+from .parameters import bare, check_known, is_plain, read_block_parameters
 from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
 from .spec import Item
@@ -194,6 +194,7 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
         if not is_plain(bare(value)):
             message = f"`{name}` should be a number, a word, a boolean or a list"
             context.error("NG203", message, paths[name])
+        check_known(context, name, value, paths[name])
     return given
 
 
@@ -202,7 +203,6 @@ def _placeholder(
 ) -> Placeholder:
     """An input of the body: its sizes have names of the block's own."""
     name = spec.inputs[place]
-    inner = "x" if spec.inputs == ["input"] else name
     names = iter(dim_names(spec, place, type_.rank - (type_.batch is not None)))
     shape: list[Size] = []
     for at, size in enumerate(type_.shape):
@@ -211,7 +211,9 @@ def _placeholder(
         shape.append(Dim.named(dim, int(size), runtime=True, known=known))
         outer[dim] = size
     bound = None if type_.bound is None else int(type_.bound)
-    return Placeholder(inner, replace(type_, shape=tuple(shape), bound=bound))
+    type_ = replace(type_, shape=tuple(shape), bound=bound)
+    alone = spec.inputs == ["input"]
+    return Placeholder("x" if alone else name, type_, words=("input",) if alone else ())
 
 
 def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from .diagnostics import Diagnostic, NetgenError, printable
-from .files import check_target, read_output, write
+from .files import SOURCE, Target, check_heard, check_no_spec, claim, read_output
 from .job import Job, facts_of
 from .levels import Proof
 from .records import inputs_text, recall, record_key, remember
@@ -28,30 +27,35 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec whose output stands where it should."""
     from .pipeline import build_source
 
-    if job.target is not None:
-        _check_name(job, job.target)
+    assert job.target is not None
+    _check_name(job, job.target)
+    there = read_output(job.target)
     allowed = job.allow_imports
     result = build_source(source, job.overrides, worker, strict=job.strict, allow_imports=allowed)
-    there = "" if job.target is None else read_output(job.target)
-    if there != result.source:
-        what = "is not what the spec gives" if there else "is not there"
+    if there != result.source.encode():
+        what = "is not there" if there is None else "is not what the spec gives"
         message = f"`{printable(str(job.target))}` {what}"
         error = _Differs(
             Diagnostic("NG503", message, help="run `netgen build` and keep the result")
         )
-        error.diff = _diff(str(job.target), there or "", result.source)
+        error.diff = _diff(str(job.target), there or b"", result.source)
         raise error
     facts = facts_of(result.figures, result.graph, source)
     return {**facts, "diagnostics": result.warnings, "fresh": True}
 
 
-def _diff(name: str, old: str, new: str) -> str:
+def _diff(name: str, old: bytes, new: str) -> str:
     import difflib
 
-    lines = difflib.unified_diff(
-        old.splitlines(True), new.splitlines(True), printable(name), "what the spec gives"
-    )
-    return "".join(lines)
+    there, given = _lines(old.decode("utf-8", "backslashreplace")), _lines(new)
+    what = "what the spec gives"
+    lines = difflib.unified_diff(there, given, printable(name), what, lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    *lines, last = text.split("\n")
+    return [*lines, last, "\\ no newline at the end"] if last else lines
 
 
 def _check_name(job: Job, target: Path) -> None:
@@ -68,24 +72,24 @@ def _check_name(job: Job, target: Path) -> None:
         raise NetgenError(Diagnostic("NG505", message, help=printable(help)))
 
 
-def _check_target(job: Job, target: Path) -> None:
-    same = False
-    with contextlib.suppress(OSError):
-        same = job.config != "-" and target.samefile(job.config)
-    if same:
-        message = f"`{target}` is the spec itself: give another output with -o"
-        raise NetgenError(Diagnostic("NG501", message))
-    check_target(target, force=job.force)
+def _claimed(job: Job) -> Target | None:
+    """The file to write, if there is one; the spec itself is none."""
+    if job.target is None:
+        return None
+    check_no_spec(job.target, [job.config])
+    check_heard()
+    return claim(job.target, SOURCE, force=job.force)
 
 
 def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that builds; its output is written."""
     if job.target is not None:
         _check_name(job, job.target)
-        _check_target(job, job.target)
+    target = _claimed(job)
     record = _recalled(job, source)
     if record is not None:
-        lists = {key: tuple(record[key]) for key in ("layers", "fixed", "proofs")}
+        keys = ("layers", "fixed", "sizes", "fit", "proofs")
+        lists = {key: tuple(record[key]) for key in keys}
         return {**record, **lists, "fresh": True}
     if job.demand is not None:  # torch loads while the spec is read
         worker.start(source.folder if job.allow_imports else "")
@@ -101,12 +105,12 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     )
     facts = facts_of(result.figures, result.graph, source)
     facts["proofs"] = tuple(map(_as_record, result.proofs))
-    if job.target is not None:
-        _check_target(job, job.target)  # once more: a run takes its time
-        write(job.target, result.source)
+    if target is not None:
+        check_heard()  # once more: a run takes its time
+        target.write(result.source.encode())
         timed = job.demand is not None and job.demand.timed
         if result.proofs and not (result.warnings or source.folder or timed):
-            remember(_key(job, source, result.source), facts)
+            remember(_key(job, source, result.source.encode()), facts)
     return {**facts, "diagnostics": result.warnings, "source": result.source}
 
 
@@ -124,6 +128,6 @@ def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
     return None if output is None else recall(_key(job, source, output))
 
 
-def _key(job: Job, source: Source, output: str) -> str:
+def _key(job: Job, source: Source, output: bytes) -> str:
     inputs = inputs_text(source.text, job.overrides)
     return record_key(inputs, Path(source.name).name, output, repr(job.demand))

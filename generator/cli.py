@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .diagnostics import NetgenError, printable
+from .terminal import Unheard, complain, finish, give, progress, say
 from .verbs import parser
 
 if TYPE_CHECKING:
@@ -30,26 +31,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from .orders import jobs_of
 
-        jobs = jobs_of(options)
-    except ValueError as error:
-        top.error(str(error))
-    try:
+        try:
+            jobs = jobs_of(options)
+        except ValueError as error:
+            top.error(str(error))
         return _watch(jobs, options) if options.verb == "watch" else _run(jobs, options)
     except NetgenError as error:  # of a report; those of specs are told with them
-        print(error, file=sys.stderr)
+        complain(*str(error).split("\n"))
         return NOT_DONE
     except KeyboardInterrupt:
-        print("netgen: interrupted", file=sys.stderr)
+        complain("netgen: interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
+    except Unheard:
+        raise
+    except Exception as error:
+        from .job import own_mistake, refused
+
+        told = refused(error) if isinstance(error, OSError) else own_mistake(error)
+        complain(*told.render().split("\n"))
         return NOT_DONE
 
 
 def _print_schema(options: argparse.Namespace) -> int:
     from .views.schema import schema
 
-    print(schema(), end="")
+    give(schema())
     return DONE
 
 
@@ -60,11 +66,11 @@ def _tell_layers(options: argparse.Namespace) -> int:
 
     name: str | None = options.name
     if name is None or name in TYPES:
-        print(catalogue() if name is None else described(name), end="")
+        say(*(catalogue() if name is None else described(name)).splitlines())
         return DONE
     meant = meant_type(name, list(TYPES), None)
     help = f"; did you mean {meant}?" if meant else ""
-    print(f"netgen: there is no layer type {printable(name)!r}{help}", file=sys.stderr)
+    complain(f"netgen: there is no layer type {printable(name)!r}{help}")
     return NOT_DONE
 
 
@@ -73,36 +79,36 @@ def _begin(options: argparse.Namespace) -> int:
     from .init import begin, chosen, listed, templates, text_of
 
     if options.list:
-        print(listed(), end="")
+        say(*listed().splitlines())
         return DONE
     template = chosen(options.template)
     if template is None:
         meant = closest_word(options.template, templates())
         help = f"; did you mean {meant}?" if meant else ""
         name = printable(options.template)
-        print(f"{listed()}\nnetgen: there is no template {name!r}{help}", file=sys.stderr)
+        complain(*listed().splitlines(), "", f"netgen: there is no template {name!r}{help}")
         return NOT_DONE
     if options.output == "-":
-        print(text_of(template), end="")
+        give(text_of(template))
         return DONE
     try:
         target = begin(template, options.output)
     except NetgenError as error:
-        print(error, file=sys.stderr)
+        complain(*str(error).split("\n"))
         return NOT_DONE
     import shlex
 
     from .module_names import instead, why_no_module
 
     name = f" -o {instead(target.stem)}.py" if why_no_module(target.stem) else ""
-    print(f"wrote {printable(str(target))}; next: netgen build {shlex.quote(str(target))}{name}")
+    say(f"wrote {target}; next: netgen build {shlex.quote(str(target))}{name}")
     return DONE
 
 
 def _complete(options: argparse.Namespace) -> int:
     from .completion import script
 
-    print(script(parser(), options.shell))
+    give(f"{script(parser(), options.shell)}\n")
     return DONE
 
 
@@ -114,13 +120,16 @@ def _serve(options: argparse.Namespace) -> int:
     import gc
 
     gc.enable()  # this may last for days
-    return DONE if serve() else NOT_DONE
+    if serve():
+        return DONE
+    complain("netgen: the editor has gone without asking for the end")
+    return NOT_DONE
 
 
 def _not_there(extra: str, library: str) -> int:
     """Tell what to install for a verb that has an extra of its name."""
     help = f"pip install 'torch-netgen[{extra}]'"
-    print(f"netgen: `{extra}` needs {library}, which is not there: {help}", file=sys.stderr)
+    complain(f"netgen: `{extra}` needs {library}, which is not there: {help}")
     return NOT_DONE
 
 
@@ -136,23 +145,26 @@ _WITHOUT_JOBS = {
 def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     from .crew import work_all
     from .orders import limits, telling
-    from .reports import check_report, tell, tell_json, write_report
+    from .reports import tell, tell_json, write_report
 
-    report = Path(options.report) if getattr(options, "report", None) else None
-    if report is not None:
-        check_report(report, force=options.force)
+    report = None
+    if getattr(options, "report", None):
+        from .files import REPORT, check_no_spec, claim
+
+        report = claim(Path(options.report), REPORT, force=options.force)
+        check_no_spec(report.path, options.configs)
     outcomes: list[Outcome] = []
     work = work_all(jobs, *limits(options))
     with contextlib.closing(work):
         for place, job in enumerate(jobs):
-            _progress(f"[{place + 1}/{len(jobs)}] {job.config} ...")
+            progress(f"[{place + 1}/{len(jobs)}] {job.config} ...")
             outcomes.append(next(work))
-            _progress("")
+            progress("")
             tell(outcomes[-1], *telling(options))
     if telling(options)[0] == "json":
         tell_json(outcomes)
     if report is not None:
-        write_report(report, outcomes, force=options.force)
+        write_report(report, outcomes)
     return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
 
 
@@ -173,11 +185,6 @@ def _watch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
         for outcomes in work:
             for outcome in outcomes:
                 tell(outcome, *telling(options))
-            print(f"{time.strftime('%X')} waiting for changes; Ctrl-C ends it", flush=True)
+            say(f"{time.strftime('%X')} waiting for changes; Ctrl-C ends it")
+            finish()
     return DONE
-
-
-def _progress(text: str) -> None:
-    """A line on a terminal that the next one replaces; elsewhere nothing."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

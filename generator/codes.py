@@ -261,6 +261,14 @@ CODES = {
         "the place of a module of Python's own or one that torch needs. Give it another name with "
         "`-o`, which takes any.",
     ),
+    "NG506": Code(
+        "nobody would learn of what is written: standard output is closed",
+        "Run netgen with a standard output, even if it is `/dev/null`. Nothing was written.",
+    ),
+    "NG507": Code(
+        "the system refuses what netgen needs",
+        "The message says what: memory, a process, a file or a folder. Nothing was written.",
+    ),
     "NG601": Code(
         "a mistake of netgen's own",
         "Please report it with the spec. Nothing was written.",

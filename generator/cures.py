@@ -311,4 +311,4 @@ def _producer(scope: Scope, ref: Ref) -> Draft | None:
 
 def _name(scope: Scope, ref: Ref) -> str:
     draft = _producer(scope, ref)
-    return scope.inputs[ref.node].name if draft is None else draft.name or draft.stem
+    return scope.inputs[ref.node].word if draft is None else draft.name or draft.stem

@@ -178,7 +178,17 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def printable(text: str) -> str:
     """The text in one line with invisible characters made visible."""
+    if text.isprintable():
+        return text
     return "".join(
         char if char.isprintable() else " " if char == "\t" else f"\\u{ord(char):04x}"
-        for char in text
+        for char in spelt(text)
     )
+
+
+def spelt(name: str) -> str:
+    """A file's name as UTF-8 has it, whatever the locale that it was read in has."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # no file has such a name
+        return name

@@ -131,7 +131,7 @@ def _module_arguments(path: str, module: Module) -> Iterator[tuple[str, Mapping[
 
 
 def _shape_lines(graph: Graph) -> list[str]:
-    """A line for each input and output."""
+    """A line for each input and output, and for what is known of the sizes that fit."""
     inputs = [placeholder.type for placeholder in graph.inputs]
     outputs = [graph.type_of(ref) for _, ref in graph.outputs]
     if graph.shapes is not None:
@@ -142,11 +142,15 @@ def _shape_lines(graph: Graph) -> list[str]:
     for place, ((key, _), type_) in enumerate(zip(graph.outputs, outputs, strict=True)):
         name = "Output" if key is None else prose(key)
         rows.append((f"Output {place}" if key is None and len(outputs) > 1 else name, type_))
-    return [
-        f"    {line}"
-        for name, type_ in rows
-        for line in wrapped(f"- {name}: {_type_text(type_)}", 8, hanging=2)
-    ]
+    texts = [f"{name}: {_type_text(type_)}" for name, type_ in rows]
+    texts += map(_fit_text, graph.fit.texts)
+    return [f"    {line}" for text in texts for line in wrapped(f"- {text}", 8, hanging=2)]
+
+
+def _fit_text(text: str) -> str:
+    """What is said of some sizes, what is code in it marked as such."""
+    what, colon, words = text.partition(": ")
+    return f"``{what}``{colon}{words}"
 
 
 def _type_text(type_: TensorType) -> str:

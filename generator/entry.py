@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import NoReturn
 
 from .version import __version__
 
 
 def run() -> None:
     """Run netgen as a process of its own, and end it."""
-    if sys.argv[1:] == ["--version"]:
-        print(f"netgen {__version__}")
-        return
-    import gc
-    import os
-
+    _fill_descriptors()
     if sys.stderr is None:  # closed by who has started us, as standard output may be
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end
     if sys.stdout is None:
-        os.write(2, b"netgen: standard output is closed\n")
-        os._exit(1)
+        _end("standard output is closed")
+    if sys.argv[1:] == ["--version"]:
+        try:
+            os.write(1, f"netgen {__version__}\n".encode())
+        except OSError as error:
+            _end(f"can't write to standard output: {str(error.strerror).lower()}")
+        return
+    import gc
+
     gc.disable()  # what is made lives to the end: to look for garbage costs more than all else
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we use none, and look for none
     _defer_metadata()
     try:
         from .cli import main
+        from .terminal import Unheard, finish
 
-        code = main()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        try:
+            code = main()
+        except SystemExit as end:  # of what reads arguments, after help or wrong usage
+            code = int(end.code or 0)
+        finish()
+    except Unheard as unheard:
+        _end(str(unheard))
     except KeyboardInterrupt:
         code = 130
-    except (OSError, ValueError, AttributeError) as error:  # nobody listens, or nobody can hear
-        code = 1
-        if not isinstance(error, (BrokenPipeError, ValueError)):
-            os.write(2, f"netgen: {error}\n".encode(errors="replace"))
     os._exit(code)  # there is nothing to tear down
+
+
+def _fill_descriptors() -> None:
+    """Have the standard streams' numbers taken: a file that is opened must get no such number."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+
+
+def _end(why: str) -> NoReturn:
+    """End at once, whatever is still to be written."""
+    try:
+        os.write(2, f"netgen: {why}\n".encode())
+    finally:
+        os._exit(1)
 
 
 def _defer_metadata() -> None:

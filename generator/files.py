@@ -1,4 +1,8 @@
-"""The output: written whole or not at all, and never over what netgen did not write."""
+"""The output: written whole or not at all, and never over what netgen did not write.
+
+Whatever netgen writes carries a digest, each kind of file in its own place. What stands in the way
+of an output is netgen's own if its digest fits: all else is kept.
+"""
 
 from __future__ import annotations
 
@@ -11,117 +15,215 @@ import secrets
 import signal
 import stat
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from msgspec import Struct
+
 from .diagnostics import Diagnostic, NetgenError, printable
+from .terminal import deaf
 
-_FOREIGN = "was not written by netgen"
 UNSIGNED = "0" * 12  # as long as a digest, so that signing changes no line break
-_SIGNED = re.compile(r"\(digest ([0-9a-f]{12})\)\.?\n\"\"\"\n")  # at the docstring's end
 
 
-def sign(text: str, inputs: str) -> str:
-    """The text with its digest: half of it tells the inputs, half the body."""
-    made_from = hashlib.sha256(inputs.encode()).hexdigest()[:6]
-    found = _SIGNED.search(text)
+class Kind(Struct, frozen=True):
+    """A kind of file: where its digest stands.
+
+    The groups of the `pattern` are what signing fills in: the digest, and for an image the sum
+    of the chunk that it stands in. Unsigned they are zeros.
+    """
+
+    pattern: re.Pattern[bytes]
+
+
+_DIGEST = rb"\(digest ([0-9a-f]{12})\)"
+SOURCE = Kind(re.compile(_DIGEST + rb'\.?\n"""\n'))  # at the docstring's end
+DRAWING = Kind(re.compile(rb"Drawn by netgen " + _DIGEST + rb"(?: -->)?\n\Z"))
+IMAGE = Kind(
+    re.compile(rb"tEXtComment\0Drawn by netgen " + _DIGEST + rb"(.{4}).{4}IEND.{4}\Z", re.DOTALL)
+)
+REPORT = Kind(re.compile(rb'\A\{\n  "netgen": "[^"\n]*",\n  "digest": "([0-9a-f]{12})",\n'))
+KINDS = (SOURCE, DRAWING, IMAGE, REPORT)
+
+
+def sign(data: bytes, kind: Kind, inputs: str) -> bytes:
+    """The unsigned data with its digest: half of it tells the inputs, half the body."""
+    found = kind.pattern.search(data)
     assert found is not None
-    assert found[1] == UNSIGNED
-    digest = f"{made_from}{_seal(text, made_from)}"
-    return f"{text[: found.start(1)]}{digest}{text[found.end(1) :]}"
+    assert found[1] == UNSIGNED.encode()
+    return _filled(data, found, hashlib.sha256(inputs.encode()).hexdigest()[:6].encode())
 
 
-def untouched(text: str) -> bool:
+def untouched(data: bytes, kind: Kind) -> bool:
     """Whether a file is as netgen wrote it: its digest fits its body."""
-    found = _SIGNED.search(text)
+    found = kind.pattern.search(data)
     if found is None:
         return False
-    bare = f"{text[: found.start(1)]}{UNSIGNED}{text[found.end(1) :]}"
-    return _seal(bare, found[1][:6]) == found[1][6:]
+    bare = data
+    for group in range(1, kind.pattern.groups + 1):
+        start, end = found.span(group)
+        bare = bare[:start] + b"0" * (end - start) + bare[end:]
+    return _filled(bare, found, found[1][:6]) == data
 
 
-def _seal(text: str, made_from: str) -> str:
-    return hashlib.sha256(f"{made_from}\0{text}".encode()).hexdigest()[:6]
+def _filled(bare: bytes, found: re.Match[bytes], made_from: bytes) -> bytes:
+    """The data with all that signing fills in."""
+    body = hashlib.sha256(made_from + b"\0" + bare).hexdigest()[:6].encode()
+    data = bare[: found.start(1)] + made_from + body + bare[found.end(1) :]
+    if found.re.groups == 1:
+        return data
+    total = zlib.crc32(data[found.start() : found.start(2)])
+    return data[: found.start(2)] + total.to_bytes(4, "big") + data[found.end(2) :]
 
 
-def read_output(path: Path) -> str | None:
-    """What stands at a path, or ``None`` if it can't be read as text."""
-    try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
+def check_heard() -> None:
+    """Refuse to write a file when nobody would learn of it: standard output is closed."""
+    why = deaf()
+    if why:
+        help = "give netgen a standard output, even if it is `/dev/null`"
+        raise NetgenError(Diagnostic("NG506", f"{why}: nothing is written", help=help))
 
 
-def check_target(path: Path, *, force: bool) -> None:
-    """Refuse a path that can't be written, or that holds what would be lost."""
-    if not _is_there(path) or force:
-        return
-    text = read_output(path)
-    if text != "" and (text is None or not untouched(text)):
-        edited = text is not None and _SIGNED.search(text)
-        _keep(path, "has been edited since netgen wrote it" if edited else _FOREIGN)
+State = tuple[int, ...]
+"""What tells a file from what it was before: it changes with each save."""
 
 
-def check_marked(path: Path, mark: bytes, *, force: bool) -> None:
-    """The same for what is no source: netgen's own has this mark in it."""
-    if not _is_there(path) or force:
-        return
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        _refuse(path, (error.strerror or str(error)).lower())
-    if data and mark not in data:
-        _keep(path, _FOREIGN)
+def check_no_spec(path: Path, specs: Iterable[str]) -> None:
+    """Refuse to write over a spec that is read, whatever is insisted on."""
+    for spec in specs:
+        same = False
+        with contextlib.suppress(OSError, ValueError):
+            same = path.samefile(spec)
+        if same:
+            message = f"`{printable(str(path))}` is the spec itself: give another output with -o"
+            raise NetgenError(Diagnostic("NG501", message))
 
 
-def _keep(path: Path, why: str) -> NoReturn:
-    message = f"`{printable(str(path))}` {why}: it is left as it is"
-    help = "give another output, or overwrite it with `--force`"
-    raise NetgenError(Diagnostic("NG502", message, help=help))
+class Target(Struct, frozen=True):
+    """A file to be written, and the state of what stood there when it was looked at."""
 
+    path: Path
+    kind: Kind
+    force: bool
+    seen: State | None
 
-def _is_there(path: Path) -> bool:
-    """Whether there is a file that can be replaced; refuses a path that can't be written."""
-    if not path.parent.is_dir():
-        help = f"make it first: `mkdir -p {printable(str(path.parent))}`"
-        _refuse(path, "there is no such folder", help=help)
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        _refuse(path, (error.strerror or str(error)).lower())
-    if not stat.S_ISREG(mode):
-        _refuse(path, "it is no ordinary file")
-    return True
+    def write(self, data: bytes) -> None:
+        """Put data in place of what stands there, whole or not at all.
 
-
-def write(path: Path, content: str | bytes) -> None:
-    """Put text or an image in place of what stands at the path, whole or not at all.
-
-    It has no name until it is complete, where the system knows nameless files: a kill at any
-    moment leaves nothing behind.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    real = Path(os.path.realpath(path))  # of a link, what it points to
-    try:
+        It has no name until it is complete, where the system knows nameless files: a kill at any
+        moment leaves nothing behind. What somebody else has put there meanwhile is kept.
+        """
         try:
-            _write_nameless(real, data)
-        except _NoSuchFiles:
-            _write_named(real, data)
-    except OSError as error:
-        _refuse(path, (error.strerror or str(error)).lower())
+            real = Path(os.path.realpath(self.path))  # of a link, what it points to
+            try:
+                self._write_nameless(real, data)
+            except _NoSuchFiles:
+                self._write_named(real, data)
+        except (OSError, ValueError) as error:
+            _refuse(self.path, reason(error))
+
+    def _write_nameless(self, real: Path, data: bytes) -> None:
+        with _nameless(real.parent) as descriptor:
+            _fill(descriptor, data, _mode(real))
+            with _undisturbed():
+                if not self._is_replaced():
+                    with contextlib.suppress(FileExistsError):
+                        _name(descriptor, real)
+                        return
+                    self._is_replaced()
+                temporary = real.parent / f".netgen-{secrets.token_hex(8)}"
+                _name(descriptor, temporary)
+                _rename(temporary, real)
+
+    def _write_named(self, real: Path, data: bytes) -> None:
+        descriptor, name = tempfile.mkstemp(dir=real.parent, prefix=".netgen-")
+        try:
+            _fill(descriptor, data, _mode(real))
+            self._is_replaced()
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        _rename(Path(name), real)
+
+    def _is_replaced(self) -> bool:
+        """Whether something is there to be replaced; refuses what was saved there meanwhile.
+
+        Another netgen may have written there: no person loses anything by that.
+        """
+        now = _state(self.path)
+        if now is not None and now != self.seen:
+            data = self.path.read_bytes()
+            kinds = KINDS if self.force else (self.kind,)
+            if data and not any(untouched(data, kind) for kind in kinds):
+                what = "has been saved by somebody else while netgen ran"
+                _keep(self.path, what, "look at it, then run netgen again")
+        return now is not None
 
 
-def _write_nameless(path: Path, data: bytes) -> None:
-    with _nameless(path.parent) as descriptor:
-        _fill(descriptor, data, _mode(path))
-        temporary = path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}"
-        with _undisturbed():
-            # with a `src_dir_fd` (which an absolute path does not need) links are followed
-            os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
-            _rename(temporary, path)
+def claim(path: Path, kind: Kind, *, force: bool) -> Target:
+    """A path to write to; refuses one that can't be written, or that holds what would be lost."""
+    try:
+        folder = os.path.dirname(os.path.realpath(path))  # of a link, where it points to
+        if not os.path.isdir(folder):
+            place = path.parent if not path.is_symlink() else folder
+            help = f"make it first: `mkdir -p {printable(str(place))}`"
+            _refuse(path, "there is no such folder", help=help)
+        seen = _state(path)
+        data = b"" if seen is None or force else path.read_bytes()
+    except (OSError, ValueError) as error:
+        _refuse(path, reason(error))
+    if data and not untouched(data, kind):
+        edited = kind.pattern.search(data)
+        why = "has been edited since netgen wrote it" if edited else "was not written by netgen"
+        _keep(path, why, "give another output, or overwrite it with `--force`")
+    return Target(path, kind, force, seen)
+
+
+def read_output(path: Path) -> bytes | None:
+    """What stands at a path, if anything does; refuses what can't be read."""
+    try:
+        return path.read_bytes() if _state(path) is not None else None
+    except (OSError, ValueError) as error:
+        raise NetgenError(
+            Diagnostic("NG501", f"can't read `{printable(str(path))}`: {reason(error)}")
+        ) from None
+
+
+def _state(path: Path) -> State | None:
+    """The state of the file that stands there, if there is one; `OSError` for what is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no ordinary file")
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    return (found.st_dev, found.st_ino, found.st_size, *times)
+
+
+def _keep(path: Path, why: str, help: str) -> NoReturn:
+    message = f"`{printable(str(path))}` {why}: it is left as it is"
+    raise NetgenError(Diagnostic("NG502", message, help=help)) from None
+
+
+def _name(descriptor: int, path: Path) -> None:
+    """Give a nameless file a name that nothing has."""
+    # with a `src_dir_fd` (which an absolute path does not need) links are followed
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why the system refuses something, in words."""
+    if isinstance(error, FileNotFoundError):
+        try:
+            os.getcwd()
+        except OSError:
+            return "the current folder is gone"
+    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 @contextlib.contextmanager
@@ -155,18 +257,6 @@ def _nameless(folder: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _write_named(path: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
-    try:
-        _fill(descriptor, data, _mode(path))
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
-    _rename(Path(name), path)
 
 
 def _fill(descriptor: int, content: bytes, mode: int) -> None:

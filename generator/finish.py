@@ -59,7 +59,7 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
     for place, placeholder in enumerate(scope.inputs):
         if place not in scope.used:
             where = (*path, placeholder.name)
-            message = f"nothing reads the input `{placeholder.name}`"
+            message = f"nothing reads the input `{placeholder.word}`"
             unused.append(_unused(scope, place, placeholder.name, message, where, None))
     for place, draft in enumerate(scope.drafts, len(scope.inputs)):
         if place not in scope.used and draft.kind not in ("absent", "lost"):

@@ -15,16 +15,30 @@ from .layers.tensor import TensorType
 from .module import Module
 from .needs import Reason
 from .node import Node, Ref
+from .ranges import Fit
 from .sizes import symbols_in
 
 
 class Placeholder(Struct, frozen=True):
-    """An input of the network; sample values are drawn from `low` to `high` (exclusive)."""
+    """An input of a scope; sample values are drawn from `low` to `high` (exclusive).
+
+    `name` is what ``forward`` calls it, `words` what references call it where that is not the name.
+    """
 
     name: str
     type: TensorType
     low: float | None = None
     high: float | None = None
+    words: tuple[str, ...] = ()
+
+    def is_called(self, word: str) -> bool:
+        """Whether a reference to this word means the input."""
+        return word in (self.words or (self.name,))
+
+    @property
+    def word(self) -> str:
+        """What messages call it."""
+        return (self.words or (self.name,))[0]
 
 
 class Parameter(Struct, frozen=True):
@@ -70,7 +84,7 @@ class Graph(Struct, frozen=True, dict=True):
     """A network, or what a use of a block comes to.
 
     Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call. `values` are the plain
-    values of all names but run-time sizes.
+    values of all names but run-time sizes; `fit` is which of these sizes the network takes.
     """
 
     name: str
@@ -91,6 +105,7 @@ class Graph(Struct, frozen=True, dict=True):
     imports: tuple[Layer, ...] = ()  # the types that are a person's own classes
     # what goes in and what comes out in all uses of a block
     shapes: tuple[tuple[TensorType, ...], tuple[TensorType, ...]] | None = None
+    fit: Fit = Fit()
 
     def terms(self) -> dict[str, Any]:
         """What each name in the graph's own values stands for: itself."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from . import configs, starters
 from .diagnostics import Diagnostic, NetgenError, printable
 from .expressions import has_expression
-from .files import check_target, write
+from .files import SOURCE, check_heard, claim
 from .source import read
 
 
@@ -49,8 +49,9 @@ def begin(template: Path, output: str | None) -> Path:
     if os.path.lexists(target):
         message = f"`{printable(str(target))}` is there already: it is left as it is"
         raise NetgenError(Diagnostic("NG502", message, help="give another file with `-o`"))
-    check_target(target, force=False)
-    write(target, text_of(template))
+    found = claim(target, SOURCE, force=False)
+    check_heard()
+    found.write(text_of(template).encode())
     return target
 
 

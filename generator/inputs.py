@@ -105,7 +105,8 @@ def _placeholder(
     whole = high is not None and dtype in ("int32", "int64") and float(high).is_integer()
     bound = int(high) if whole and high is not None else None
     type_ = TensorType(tuple(shape), dtype, batch if spec.batch else None, bound=bound)
-    return Placeholder(name, type_, low, high)
+    words = ("x", "input") if path == ("input",) else ()
+    return Placeholder(name, type_, low, high, words)
 
 
 def _range(

@@ -27,10 +27,10 @@ def typed(walk: Walk, item: Item, index: Size | None) -> Item:
         item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
     blocks = walk.context.shared.blocks
     known = walk.context.shared.types
+    if item.type in walk.context.shared.lost_blocks:  # whatever else is called so
+        raise Unknowable
     if item.type in GROUPING or item.type in blocks or item.type in known:
         return item
-    if item.type in walk.context.shared.lost_blocks:
-        raise Unknowable
     unknown = walk.context.shared.unknown
     if item.path not in unknown:  # else it was said before: this is another copy
         diagnostic, meant = unknown_type(walk.context, item, spatial(walk, item, index))

@@ -47,9 +47,10 @@ class Job(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """What a job came to, errors and warnings in the order of the file.
 
-    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `proofs` what
-    the run showed on each device. `fresh` tells that the output stood there already, proven. After
-    an error `table` shows the layers up to the failing one, `diff` how the target differs from what
+    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `sizes` those
+    known only at run time, and `fit` says which of them the network takes; `proofs` are what the
+    run showed on each device. `fresh` tells that the output stood there already, proven. After an
+    error `table` shows the layers up to the failing one, `diff` how the target differs from what
     the spec gives.
     """
 
@@ -64,6 +65,8 @@ class Outcome(Struct, frozen=True):
     macs: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)
     fixed: tuple[dict[str, Any], ...] = ()
+    sizes: tuple[dict[str, Any], ...] = ()
+    fit: tuple[str, ...] = ()
     proofs: tuple[dict[str, Any], ...] = ()
     fresh: bool = False
     source: str = ""
@@ -85,10 +88,23 @@ def work(job: Job, worker: Worker) -> Outcome:
         problems, diff = tuple(error.diagnostics), getattr(error, "diff", "")
         facts: dict[str, Any] = {"diagnostics": problems, "table": error.table, "diff": diff}
         return Outcome(job.config, job.verb, False, target, seconds, **facts)
+    except OSError as error:
+        seconds = time.perf_counter() - start
+        return Outcome(job.config, job.verb, False, target, seconds, (refused(error),))
     except Exception as error:
         seconds = time.perf_counter() - start
         return Outcome(job.config, job.verb, False, target, seconds, (own_mistake(error),))
     return Outcome(job.config, job.verb, True, target, time.perf_counter() - start, **found)
+
+
+def refused(error: OSError) -> Diagnostic:
+    """What the system does not let netgen do."""
+    from .files import reason
+
+    named = f": `{error.filename}`" if isinstance(error.filename, str) else ""
+    message = f"the system refuses what netgen needs: {reason(error)}{named}"
+    help = "see whether the folder is still there, and what is left of disk and memory"
+    return Diagnostic("NG507", printable(message), help=help)
 
 
 def own_mistake(error: Exception) -> Diagnostic:
@@ -124,11 +140,17 @@ def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
 
 
 def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]:
-    """The figures of a network, and why which parameters are fixed, as plain data."""
+    """The figures of a network, why which parameters are fixed, and which sizes fit, as data."""
     layers = tuple(asdict(row) for row in figures.rows)
     totals = {"parameters": figures.parameters, "macs": figures.macs}
-    fixed = tuple(told(network.params, source))
-    return {"layers": layers, **totals, "memory": asdict(figures.memory), "fixed": fixed}
+    return {
+        "layers": layers,
+        **totals,
+        "memory": asdict(figures.memory),
+        "fixed": tuple(told(network.params, source)),
+        "sizes": network.fit.facts(network.sizes),
+        "fit": network.fit.texts,
+    }
 
 
 def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:

@@ -105,8 +105,7 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
     check_path(scope.context, item, value)
     if value in scope.written and not any(d.name == value for d in scope.drafts):
         scope.context.error("NG205", f"the name `{value}` is given twice", path)
-    alone = len(scope.inputs) == 1 and value == "input"
-    if alone or any(value == placeholder.name for placeholder in scope.inputs):
+    if any(placeholder.is_called(value) for placeholder in scope.inputs):
         scope.context.error("NG205", f"`{value}` is an input already", path)
     for draft in scope.drafts:
         if draft.name == value:
@@ -160,9 +159,16 @@ def check_path(context: Context, item: Item, value: str) -> None:
     for part in value.split("."):
         numbered = part.isascii() and part.isdecimal() and "." in value
         reason = None if numbered and str(int(part)) == part else why_no_attribute(part)
-        if reason:
+        free = reason == IN_USE and not part.startswith("__") and _only_refers(context, item)
+        if reason and not free:
             whole = "" if part == value else f"`{printable(value)}`: "
             context.error("NG205", f"{whole}`{printable(part)}` {reason}", item.at("name"))
+
+
+def _only_refers(context: Context, item: Item) -> bool:
+    """Whether a name is for references alone: what it names is no attribute."""
+    row = context.row(item.type)
+    return item.type == "Reuse" or (row is not None and (row.operation or row.source == "arange"))
 
 
 def child_name(

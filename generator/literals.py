@@ -16,6 +16,8 @@ from .sizes import Coded, Dim
 
 WIDTH = 88
 
+_COMMAND = re.compile(r"^( *)::")  # to GitHub
+
 # expressions know these functions by their bare names
 _OF_MATH = re.compile(rf"(?<![\w.])({'|'.join(OF_MATH)})\(")
 
@@ -73,16 +75,20 @@ def paragraphs(text: str) -> list[str]:
 
 
 def wrapped(text: str, indent: int, hanging: int = 0) -> list[str]:
-    """The text in lines that fit beside the indentation of a docstring."""
+    """The text in lines that fit beside the indentation of a docstring.
+
+    A source may be printed where services read logs: no line begins like a command to one.
+    """
     width = max(WIDTH - indent, 20)
     later = " " * hanging
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text,
         width,
         subsequent_indent=later,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [_COMMAND.sub(r"\1\\x3a:", line) for line in lines]
 
 
 def summary(text: str) -> str:

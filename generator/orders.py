@@ -5,7 +5,6 @@ Raises `ValueError` for arguments that make no sense together.
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -115,12 +114,11 @@ def _view(options: Namespace) -> View | None:
         return partial(graph, output=options.output, depth=options.depth, force=options.force)
     if options.verb != "show":
         return None
-    import shutil
-
+    from .terminal import width
     from .views.show import show
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    return partial(show, form=options.format, batch=options.batch, depth=options.depth, width=width)
+    form, batch, depth = options.format, options.batch, options.depth
+    return partial(show, form=form, batch=batch, depth=depth, width=width())
 
 
 def _overrides(pairs: Sequence[str]) -> dict[str, Any]:

@@ -119,6 +119,15 @@ def _parameter(
     return Parameter(name, number, doc, code, depends, fixed, default=value)
 
 
+def check_known(context: Context, name: str, value: Any, path: SpecPath) -> None:
+    """Refuse a block's parameter that would be a size known only at run time."""
+    unknown = [symbol.name for symbol in symbols_in(value) if symbol.runtime and not symbol.known]
+    if unknown:
+        message = f"`{name}` depends on `{unknown[0]}`, which is known only at run time"
+        help = "a block reads such a size itself: write `shape(input)` in it"
+        context.error("NG206", message, path, help=help)
+
+
 def is_plain(value: Any) -> bool:
     """Whether a value is a number, a word, a boolean, or lists of them."""
     if isinstance(value, list):
@@ -169,7 +178,10 @@ def read_block_parameters(
             context.error("NG201", message, path)
         depends = frozenset(symbol.name for symbol in symbols_in(found))
         code = literal(found) if depends else None
-        context.outer[name] = written[name] if name in written else rebind(found, context.outer)
+        outer = written[name] if name in written else rebind(found, context.outer)
+        if name not in written:
+            check_known(context, name, outer, path)
+        context.outer[name] = outer
         number = bare(context.outer[name])
         values[name] = named(name, number)
         parameters.append(

@@ -11,9 +11,9 @@ from zlib import crc32
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .diagnostics import Diagnostic, NetgenError, as_errors
+from .diagnostics import Diagnostic, NetgenError, as_errors, spelt
 from .figures import Figures
-from .files import check_target, write
+from .files import SOURCE, check_no_spec, claim
 from .graph import Graph
 from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .places import Places
@@ -97,15 +97,16 @@ def build(
     """
     source = given(spec)
     path = None if output is None else Path(output)
+    target = None if path is None else claim(path, SOURCE, force=force)
     if path is not None:
-        check_target(path, force=force)
+        check_no_spec(path, [source.name])
     demand = Demand(device, seed, in_order(prove), timed) if smoke else None
     with Worker(timeout, max_memory) as worker, worker.one_spec():
         if demand is not None:
             worker.start(source.folder if allow_imports else "")
         result = build_source(source, overrides or {}, worker, demand, allow_imports=allow_imports)
-    if path is not None:
-        write(path, result.source)
+    if target is not None:
+        target.write(result.source.encode())
     return replace(result, path=path)
 
 
@@ -148,7 +149,8 @@ def rendered(found: Prediction) -> str:
     from .render import render  # black is for specs that can be built
 
     inputs = inputs_text(found.source.text, found.overrides)
-    text = render(found.classes, found.statements, Path(found.source.name).name, inputs)
+    name = spelt(Path(found.source.name).name)
+    text = render(found.classes, found.statements, name, inputs)
     audit(text, {row.name: row.imported for row in found.graph.imports})
     return text
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from .figures import Figures
 from .flow import Statement
@@ -13,7 +14,7 @@ from .graph import Graph, Placeholder
 from .layers.base import BOOLEAN, INEXACT
 from .layers.tensor import TensorType
 from .node import Node, Ref
-from .trace import Trace
+from .trace import BATCHES, Trace, concrete
 
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
 # what moves values about and leaves them as they are
@@ -49,8 +50,18 @@ class Run(Struct, frozen=True):
     outputs: tuple[tuple[str | None, list[int], str], ...]
 
 
+class Outside(Struct, frozen=True):
+    """Inputs of sizes that do not fit, and which these are."""
+
+    samples: tuple[Sample, ...]
+    sizes: str
+
+
 class Plan(Struct, frozen=True):
-    """All that is held against reality."""
+    """All that is held against reality.
+
+    Two runs are of other batches; a third one, if there is one, is of other `sizes`.
+    """
 
     class_name: str
     runs: tuple[Run, ...]
@@ -60,6 +71,9 @@ class Plan(Struct, frozen=True):
     figures: Figures
     idle: tuple[str, ...] = ()  # layers that get no gradient
     custom: tuple[str, ...] = ()  # layers of which nothing else is known
+    sizes: str = ""  # of the third run
+    outside: tuple[Outside, ...] = ()
+    fit: str = ""  # what is said of sizes that fit
 
     def request(self) -> dict[str, Any]:
         """All but the figures, as plain data."""
@@ -87,10 +101,29 @@ def make_plan(
     )
 
 
+def with_sizes(plan: Plan, graph: Graph, sizes: Mapping[str, int] | None) -> Plan:
+    """The plan of a network whose last run is of other `sizes`, with those that it must refuse."""
+    from .fitting import sizes_that_do_not
+
+    outside = []
+    for other in sizes_that_do_not(graph):
+        types = [concrete(x.type, {**other, "N": BATCHES[0]}) for x in graph.inputs]
+        pairs = zip(plan.runs[0].samples, types, strict=True)
+        samples = (replace(one, shape=(*map(int, type_.shape),)) for one, type_ in pairs)
+        outside.append(Outside(tuple(samples), sizes_text(other)))
+    facts = {"sizes": "" if sizes is None else sizes_text(sizes), "fit": "; ".join(graph.fit.texts)}
+    return replace(plan, outside=tuple(outside), **facts)
+
+
+def sizes_text(sizes: Mapping[str, int]) -> str:
+    """Sizes by name: ``H = 16, W = 32``."""
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items())
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return to_builtins(value) if isinstance(value, (Run, Sample)) else value
+    return to_builtins(value) if isinstance(value, (Run, Sample, Outside)) else value
 
 
 def _idle(graph: Graph, trace: Trace) -> Iterable[str]:

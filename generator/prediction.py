@@ -5,8 +5,8 @@ Neither torch nor black is needed for it.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,12 @@ from .diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
 from .doubts import doubts
 from .figures import Figures, figures
 from .graph import Graph, lint
-from .layers.base import Refusal
 from .lower import lower
+from .refusals import refused_in_run
 from .sizes import TooLong
 from .source import Source
 from .spec import Document, Reading, read_document
-from .trace import BATCHES, Trace, propagate, traced
+from .trace import BATCHES, Misfit, Trace, propagate, traced
 
 if TYPE_CHECKING:
     from .flow import Statement
@@ -46,6 +46,9 @@ SAMPLES = (
     (2, 3, 1),
     (1, 2, 3),
 )
+MORE_BATCHES = (3, 7, 1000)  # that must be possible, too
+MOST_NUMBERS = 6  # of a refusal that are tried as sizes
+LARGEST_NUMBER = 4096
 
 
 class Prediction(Struct, frozen=True, dict=True):
@@ -77,10 +80,19 @@ class Prediction(Struct, frozen=True, dict=True):
     @cached_property
     def plan(self) -> Plan:
         """All that a run must show."""
-        from .plan import make_plan
+        from .plan import make_plan, with_sizes
 
         others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
-        return make_plan(self.graph, self.statements, (self.trace, *others), self.figures)
+        traces = (self.trace, *others)
+        if not self.graph.fit.ranges:
+            return make_plan(self.graph, self.statements, traces, self.figures)
+        from .fitting import sizes_that_fit
+
+        sizes = sizes_that_fit(self.graph)
+        if sizes is not None:
+            traces = (*traces, traced(self.graph, {**sizes, "N": BATCHES[0]}))
+        plan = make_plan(self.graph, self.statements, traces, self.figures)
+        return with_sizes(plan, self.graph, sizes)
 
 
 def check_source(
@@ -96,7 +108,7 @@ def check_source(
     """
     reading = read_document(source)
     try:
-        found = predict(reading, overrides, _imported(reading, ask))
+        found = _fitted(predict(reading, overrides, _imported(reading, ask)))
     except (TooLong, RecursionError):
         message = "the sizes of this network are expressions too long to be written"
         help = "write numbers, or fewer parameters that decide on sizes"
@@ -118,6 +130,18 @@ def check_source(
     if strict and warnings:
         raise NetgenError(*as_errors(warnings))
     return replace(found, warnings=warnings)
+
+
+def _fitted(found: Prediction) -> Prediction:
+    """The same, and which sizes fit of those that are known only at run time."""
+    if not found.graph.sizes:
+        return found
+    from .fitting import fit_of  # few specs name sizes
+
+    fit = fit_of(found.graph)
+    *blocks, network = found.classes
+    classes = (*blocks, replace(network, fit=fit))
+    return replace(found, graph=replace(found.graph, fit=fit), classes=classes)
 
 
 def _overwritten(reading: Reading, figures: Figures) -> Iterable[Diagnostic]:
@@ -152,8 +176,7 @@ def predict(
     source, names = reading.source, _runtime_names(reading.document)
     imported = imported or Imported()
     refused: list[NetgenError] = []
-    for number, samples in enumerate(SAMPLES if names else SAMPLES[:1]):
-        sizes = _sized(names, samples)
+    for sizes in _samples(names, refused):
         try:
             graph = lower(reading, overrides, sizes, imported)
             lint(graph)
@@ -162,32 +185,36 @@ def predict(
         except NetgenError as error:
             refused.append(error)
             continue
-        if names and not _takes_another(graph, names, SAMPLES[number + 1 :]):
-            break
         allowed = tuple(reading.document.allow)
         found = figures(graph, trace)
         return Prediction(
             reading, imported, source, overrides, graph, trace, found, classes, allowed
         )
-    else:
-        raise refused[0]
-    fits = ", ".join(f"{name} = {size}" for name, size in sizes.items())
-    message = f"the network takes no other sizes than {fits}: write numbers into the shape"
-    raise NetgenError(Diagnostic("NG211", message, source.locate(("layers",), key=True)))
+    raise refused[0]
 
 
-def _sized(names: Sequence[str], samples: Sequence[int]) -> dict[str, int]:
-    return {name: samples[i % 3] + i // 3 for i, name in enumerate(names)}
+def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[dict[str, int]]:
+    """Sizes to try, as long as they are refused: usual ones, then equal ones, then others.
+
+    The last are numbers that the first refusal speaks of, as that of 50 places for positions.
+    """
+    if not names:
+        yield {}
+        return
+    usual = [{n: samples[i % 3] + i // 3 for i, n in enumerate(names)} for samples in SAMPLES]
+    yield from usual
+    yield from (dict.fromkeys(names, samples[0]) for samples in SAMPLES if len(names) > 1)
+    first, small = usual[0], usual[5]
+    for number in _numbers(refused[0]):
+        yield from ({**first, name: number} for name in names)
+        yield {name: number * size for name, size in small.items()}
 
 
-def _takes_another(graph: Graph, names: Sequence[str], others: Sequence[Sequence[int]]) -> bool:
-    """Whether what holds for one set of sample sizes holds for another one, too."""
-    for samples in others:
-        sizes = {**graph.sizes, **_sized(names, samples), "N": 2}
-        with contextlib.suppress(Refusal):
-            propagate(graph, sizes)
-            return True
-    return False
+def _numbers(error: NetgenError) -> list[int]:
+    """The numbers in a refusal, and those before them; the last ones first."""
+    texts = re.findall(r"\b\d{1,4}\b", error.diagnostics[0].message)
+    found = [number for text in reversed(texts) for number in (int(text), int(text) - 1)]
+    return [x for x in dict.fromkeys(found) if 1 < x <= LARGEST_NUMBER][:MOST_NUMBERS]
 
 
 def _runtime_names(document: Document) -> list[str]:
@@ -203,14 +230,17 @@ def _runtime_names(document: Document) -> list[str]:
 
 
 def _trace(source: Source, graph: Graph) -> Trace:
-    """The run with the first batch; the others must be possible, too."""
-    first, *others = ({**graph.sizes, "N": batch} for batch in BATCHES)
-    try:
-        for sizes in others:
-            propagate(graph, sizes)
-        return traced(graph, first)
-    except Refusal as refusal:
-        # what fits a batch of 2 by accident does not fit one of 3
-        message = f"this fits some batch sizes only: {refusal.message}"
-        location = source.locate(("layers",), key=True)
-        raise NetgenError(Diagnostic("NG211", message, location)) from None
+    """The run with the first batch; others must be possible, too."""
+    batched = any(x.type.batch is not None for x in graph.inputs)
+    others = MORE_BATCHES if batched else ()
+    for batch in others[:1] if graph.imports else others:
+        sizes = {**graph.sizes, "N": batch}
+        try:
+            propagate(graph, sizes, exact=True)
+        except Misfit:
+            # what fits a batch of 2 by accident does not fit one of 3
+            wrong = refused_in_run(source, graph, sizes)
+            message = f"this fits some batch sizes only: {wrong.message}"
+            notes = (f"the batch is {batch} here; one of {BATCHES[0]} fits", *wrong.notes)
+            raise NetgenError(replace(wrong, message=message, notes=notes)) from None
+    return traced(graph, {**graph.sizes, "N": BATCHES[0]})

@@ -26,10 +26,11 @@ def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
     return json.dumps([__version__, spec, values])
 
 
-def record_key(inputs: str, name: str, output: str, demand: str) -> str:
+def record_key(inputs: str, name: str, output: bytes, demand: str) -> str:
     """The name of the record of what was shown on one `demand`, with the devices of now."""
-    parts = [inputs, name, output, demand, _torch(), _devices(), _own()]
-    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
+    parts = [inputs, name, demand, _torch(), _devices(), _own()]
+    text = "\0".join(parts).encode(errors="surrogateescape")
+    return hashlib.sha256(text + b"\0" + output).hexdigest()
 
 
 def recall(key: str) -> dict[str, Any] | None:
@@ -44,7 +45,7 @@ def recall(key: str) -> dict[str, Any] | None:
     return found if _sound(found) else None
 
 
-_KEYS = {"layers", "parameters", "macs", "memory", "fixed", "proofs"}
+_KEYS = {"layers", "parameters", "macs", "memory", "fixed", "sizes", "fit", "proofs"}
 
 
 def _sound(found: Any) -> bool:
@@ -60,7 +61,23 @@ def _sound(found: Any) -> bool:
     told = isinstance(found["fixed"], list) and all(_of_kinds(one, why) for one in found["fixed"])
     proven = isinstance(proofs, list) and bool(proofs) and all(map(_is_proof, proofs))
     counted = type(found["parameters"]) is int and type(found["macs"]) is int
-    return proven and rows and told and counted and _of_kinds(found["memory"], sizes)
+    known = _is_fit(found["sizes"], found["fit"])
+    return proven and rows and told and counted and known and _of_kinds(found["memory"], sizes)
+
+
+def _is_fit(sizes: Any, texts: Any) -> bool:
+    if not isinstance(sizes, list) or not isinstance(texts, list):
+        return False
+    kinds = {"name": str, "sample": int}
+    bounds = ("least", "most", "step")
+    named = all(isinstance(x, dict) and {*x} == {*kinds, *bounds} for x in sizes)
+    numbers = (x[bound] for x in sizes if named for bound in bounds)
+    return (
+        named
+        and all(_of_kinds({key: x[key] for key in kinds}, kinds) for x in sizes)
+        and all(number is None or type(number) is int for number in numbers)
+        and all(isinstance(text, str) for text in texts)
+    )
 
 
 def _is_proof(value: Any) -> bool:

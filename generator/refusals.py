@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .arguments import Arguments
 from .diagnostics import Diagnostic, printable
+from .graph import Graph
 from .layers.base import THIS, Layer, Refusal
 from .layers.tensor import TensorType
 from .node import Ref
 from .scope import Scope
-from .sizes import Dim
+from .sizes import Dim, TooLong
+from .source import Source
 from .spec import Item
+from .trace import Misfit, propagate
 
 
 def refused(
@@ -47,7 +52,7 @@ def _origin(scope: Scope, ref: Ref) -> str:
     """Where a tensor comes from."""
     shape = _shape(scope.type_of(ref))
     if ref.node < len(scope.inputs):
-        return f"the input `{scope.inputs[ref.node].name}` is {shape}"
+        return f"the input `{scope.inputs[ref.node].word}` is {shape}"
     draft = scope.drafts[ref.node - len(scope.inputs)]
     line = scope.context.source.locate(draft.path, key=True).line
     source = ""
@@ -59,7 +64,7 @@ def _origin(scope: Scope, ref: Ref) -> str:
 
 def _name(scope: Scope, ref: Ref) -> str:
     if ref.node < len(scope.inputs):
-        return scope.inputs[ref.node].name
+        return scope.inputs[ref.node].word
     draft = scope.drafts[ref.node - len(scope.inputs)]
     return draft.name or draft.stem
 
@@ -72,3 +77,30 @@ def _shape(type_: TensorType) -> str:
         return f"{type_}{kind} = {products[0].code}"
     origins = "".join(f", {int(size)} = {size.code}" for size in dict.fromkeys(products))
     return f"{type_}{kind}{origins}"
+
+
+def refused_in_run(source: Source, graph: Graph, sizes: Mapping[str, int]) -> Diagnostic:
+    """The diagnostic for what a run with these sizes does not take, in names."""
+    named = {name: Dim.named(name, size, runtime=True) for name, size in sizes.items()}
+    misfit = _misfit(graph, named) or _misfit(graph, sizes)
+    assert misfit is not None
+    node = misfit.call.node
+    where = node.places.get(misfit.argument or "")
+    location = source.locate(node.path if where is None else where, key=where is None)
+    name = f"`{node.name}`"
+    notes = [f"{name} reads {' and '.join(map(_shape, misfit.call.inputs))}"]
+    if misfit.note:
+        notes.insert(0, misfit.note)
+    help = misfit.help and misfit.help.replace(THIS, name)
+    message = misfit.message.replace(THIS, name)
+    return Diagnostic("NG211", message, location, tuple(notes), help)
+
+
+def _misfit(graph: Graph, sizes: Mapping[str, int]) -> Misfit | None:
+    try:
+        propagate(graph, sizes, exact=True)
+    except Misfit as misfit:
+        return misfit
+    except TooLong:
+        pass
+    return None

@@ -10,7 +10,7 @@ import jinja2
 
 from . import templates
 from .emit import FileView, emit
-from .files import UNSIGNED, sign
+from .files import SOURCE, UNSIGNED, sign
 from .flow import Statement
 from .formatting import formatted
 from .graph import Graph
@@ -35,7 +35,8 @@ def render(
 
     The `statements` are those of the network's ``forward``.
     """
-    return sign(format_source(emit(graphs, statements, source_name, UNSIGNED)), inputs)
+    text = format_source(emit(graphs, statements, source_name, UNSIGNED))
+    return sign(text.encode(), SOURCE, inputs).decode()
 
 
 def unformatted(graphs: Sequence[Graph], statements: Sequence[Statement]) -> str:

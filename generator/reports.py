@@ -3,53 +3,56 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from .diagnostics import Diagnostic, Location, printable
 from .job import Outcome
 from .levels import DEFAULT_LEVELS
 from .memory import shown
 from .table import Row, table_text
+from .terminal import annotate, coloured, complain, give, say
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .files import Target
 
 
 def tell(outcome: Outcome, form: str, verbose: bool) -> None:
     """Tell what one job came to; JSON is told of all jobs at the end."""
     if form == "json":
-        sys.stdout.write(outcome.source if outcome.target is None else "")
+        if outcome.target is None:
+            give(outcome.source)
         return
     if form == "github":
         for diagnostic in outcome.diagnostics:
-            print(annotation(diagnostic, outcome.config))
+            annotate(annotation(diagnostic, outcome.config))
     elif outcome.diagnostics:
         _tell_problems(outcome, verbose=verbose)
-    sys.stdout.write(outcome.diff)
+    say(*outcome.diff.split("\n")[:-1])
     if outcome.verb == "view":
-        sys.stdout.write(outcome.view)
+        say(*outcome.view.split("\n")[:-1])
     elif outcome.ok and outcome.verb == "check":
         layers = sum(row["type"] != "input" for row in outcome.layers)
         count = f"{layers} layer{'' if layers == 1 else 's'}, {outcome.parameters:,} parameters"
-        print(f"{printable(outcome.config)} can be built: {count}")
-        _tell_fixed(outcome, sys.stdout)
+        sizes = "".join(f"; {text}" for text in outcome.fit)
+        say(f"{outcome.config} can be built: {count}{sizes}", *_fixed(outcome))
     elif outcome.ok and outcome.verb == "compare":
-        print(f"{outcome.target} is what {printable(outcome.config)} gives")
+        say(f"{outcome.target} is what {outcome.config} gives")
+    elif outcome.ok and outcome.target is None:
+        give(outcome.source)
+        complain(*_success(outcome))
     elif outcome.ok:
-        if outcome.target is None:
-            sys.stdout.write(outcome.source)
-        _tell_success(outcome, sys.stderr if outcome.target is None else sys.stdout)
+        say(*_success(outcome))
 
 
 def _tell_problems(outcome: Outcome, *, verbose: bool) -> None:
     if verbose and outcome.table:
-        print(f"{outcome.table}\n", file=sys.stderr)
-    colour = wants_colour(sys.stderr)
-    texts = [diagnostic.render(colour=colour) for diagnostic in outcome.diagnostics]
-    print("\n\n".join(texts), file=sys.stderr)
+        complain(*outcome.table.split("\n"), "")
+    texts = [diagnostic.render(colour=coloured()) for diagnostic in outcome.diagnostics]
+    complain(*"\n\n".join(texts).split("\n"))
     if len(texts) > 1:
-        print(f"\n{_counted(outcome.diagnostics)}", file=sys.stderr)
+        complain("", _counted(outcome.diagnostics))
 
 
 def _counted(diagnostics: Sequence[Diagnostic]) -> str:
@@ -62,29 +65,24 @@ def _counted(diagnostics: Sequence[Diagnostic]) -> str:
     return " and ".join(parts)
 
 
-def wants_colour(to: TextIO) -> bool:
-    """Whether colours are welcome: on a terminal, unless ``NO_COLOR`` says otherwise."""
-    dumb = os.environ.get("TERM") == "dumb"
-    return to.isatty() and not os.environ.get("NO_COLOR") and not dumb
-
-
-def _tell_success(outcome: Outcome, to: TextIO) -> None:
+def _success(outcome: Outcome) -> Iterator[str]:
     """The table of shapes, the verdict of the smoke-run, and what was written."""
     rows = [Row(**row) for row in outcome.layers]
-    print(table_text(rows, outcome.parameters), file=to)
-    print(_figures(outcome), file=to)
-    _tell_fixed(outcome, to)
-    for line in _verdicts(outcome):
-        print(line, file=to)
+    yield from table_text(rows, outcome.parameters).split("\n")
+    yield _figures(outcome)
+    if outcome.fit:
+        yield f"sizes that fit: {'; '.join(outcome.fit)}"
+    yield from _fixed(outcome)
+    yield from _verdicts(outcome)
     if outcome.target is not None:
         written = f"wrote {outcome.target} in {outcome.seconds:.2f} s"
-        print(f"{outcome.target} is up to date" if outcome.fresh else written, file=to)
+        yield f"{outcome.target} is up to date" if outcome.fresh else written
 
 
-def _tell_fixed(outcome: Outcome, to: TextIO) -> None:
+def _fixed(outcome: Outcome) -> Iterator[str]:
     """Why which parameters are no arguments of the class, a line for each."""
     for fixed in outcome.fixed:
-        print(f"`{fixed['name']}` is fixed: {fixed['why']}", file=to)
+        yield f"`{fixed['name']}` is fixed: {fixed['why']}"
 
 
 def _figures(outcome: Outcome) -> str:
@@ -133,28 +131,21 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
     import json
 
     printed = any(outcome.source and outcome.target is None for outcome in outcomes)
-    to = sys.stderr if printed else sys.stdout
-    print(json.dumps(_results(outcomes), indent=2), file=to)
+    give(f"{json.dumps(_results(outcomes), indent=2)}\n", aside=printed)
 
 
-def check_report(path: Path, *, force: bool) -> None:
-    """Refuse to put a report in place of anything but another one."""
-    from .files import check_marked
-
-    check_marked(path, b'{\n  "netgen": ', force=force)
-
-
-def write_report(path: Path, outcomes: Sequence[Outcome], *, force: bool) -> None:
+def write_report(target: Target, outcomes: Sequence[Outcome]) -> None:
     """The same with the machine it was measured on, in a file."""
     import json
     import platform
 
-    from .files import write
+    from .files import UNSIGNED, sign
 
     machine = {"system": platform.platform(), "python": platform.python_version()}
-    report = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
-    check_report(path, force=force)  # once more: a run takes its time, and may have written there
-    write(path, json.dumps(report, indent=2) + "\n")
+    facts = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
+    report = {"netgen": facts.pop("netgen"), "digest": UNSIGNED, **facts}
+    text = json.dumps(report, indent=2) + "\n"
+    target.write(sign(text.encode(), target.kind, __version__))
 
 
 def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -171,7 +162,7 @@ def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    names = "config verb ok fresh diff parameters macs memory layers fixed proofs seconds"
+    names = "config verb ok fresh diff parameters macs memory sizes fit layers fixed proofs seconds"
     found = {name: getattr(outcome, name) for name in names.split()}
     return {**found, "output": outcome.target if outcome.ok else None}
 

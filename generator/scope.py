@@ -191,7 +191,7 @@ class Scope(Struct):
         if name in self.written:
             return self.written[name][-1]
         for place, placeholder in enumerate(self.inputs):
-            if name == placeholder.name or (name == "input" and len(self.inputs) == 1):
+            if placeholder.is_called(name):
                 return Ref(place)
         nodes = self.stems.get(name, [])
         if not nodes:
@@ -220,7 +220,7 @@ class Scope(Struct):
             self.used.add(ref.node)
 
     def _known(self) -> list[str]:
-        return [*self.written, *(x.name for x in self.inputs), *self.stems]
+        return [*self.written, *(x.word for x in self.inputs), *self.stems]
 
     def _numbered(self, name: str) -> list[int]:
         """Calls of a shared attribute by the number that it will have."""
@@ -257,7 +257,10 @@ class Scope(Struct):
         if self.vague:
             raise Unknowable
         message = f"`{printable(text)}` is no input and no layer above"
-        self.context.error("NG204", message, path, help=closest(text, self._known()))
+        of_a_block = text == "x" and any(x.is_called("input") for x in self.inputs)
+        own = "a block's own input is called `input`"
+        cure = own if of_a_block else closest(text, self._known())
+        self.context.error("NG204", message, path, help=cure)
 
 
 class LayerNames(Struct):

@@ -24,7 +24,7 @@ from .layers.base import (
 from .layers.broadcasting import met
 from .layers.tensor import TensorType
 from .literals import literal
-from .sizes import PLAIN, is_runtime, is_unknown, plain, shape_text, shown, shown_shape
+from .sizes import PLAIN, is_unknown, plain, shape_text, shown, shown_shape
 from .tables import Table
 
 # tensors of positions and conditions have types of their own
@@ -144,7 +144,7 @@ def _check_agrees(name: str, written: Any, found: Any, x: TensorType) -> list[Me
     if written == found:
         sides = (_as_tuple(written), _as_tuple(found))
         loose = [pair for pair in zip(*sides, strict=True) if None not in pair and not same(*pair)]
-        if not is_runtime(loose):
+        if not is_unknown(loose):
             return [Meeting(*pair) for pair in loose]
     given, reads = (
         shown_shape(value) if isinstance(value, tuple) else shown(value) if value else "null"

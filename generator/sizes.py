@@ -72,6 +72,10 @@ class Dim(int):
             return self.factors[0].text()
         return " * ".join(factor_text(factor) for factor in self.factors)
 
+    def __format__(self, spec: str) -> str:
+        """As a message says it: by its name, where it is known only at run time."""
+        return int.__format__(self, spec) if spec else shown(self)
+
     def __add__(self, other: int) -> int:
         return _size(int(self) + int(other), poly_of(self) + poly_of(other))
 

@@ -83,6 +83,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **threads},
+            cwd=None if _current_folder() else "/",  # Python starts nowhere else
         )
 
     def __enter__(self) -> Worker:
@@ -329,9 +330,19 @@ def _refuted(
 
 def _trusted_path() -> list[str]:
     """Where the worker finds modules: where we do, but not in the current folder."""
-    here, home = Path.cwd(), Path(__file__).parent.parent
+    here, home = _current_folder(), Path(__file__).parent.parent
+    if here is None:  # and so is what stood in it
+        return [entry for entry in sys.path if os.path.isabs(entry)]
     folders = [Path(entry).absolute() for entry in sys.path]
     return [str(folder) for folder in folders if folder != here or folder == home]
+
+
+def _current_folder() -> Path | None:
+    """The current folder, if it is not gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
 
 
 def _parts(plan: Plan) -> tuple[str, ...]:

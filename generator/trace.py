@@ -9,14 +9,15 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .binding import rebind
+from .binding import number_of, rebind
 from .context import INDEX
 from .graph import Graph
-from .layers.base import Args, Layer, Weight
+from .layers.base import Args, Layer, Refusal, Weight
+from .layers.broadcasting import facing
 from .layers.tensor import TensorType
 from .node import Node, Ref
 from .shapes import outputs_of
-from .sizes import Dim, nameless, plain, symbols_in
+from .sizes import Dim, is_runtime, nameless, plain, shown, symbols_in
 
 Types = Mapping[str, TensorType]  # by port
 BATCHES = (2, 3)  # the sizes of the batch for which runs are worked out
@@ -75,14 +76,26 @@ class Trace(Struct, frozen=True):
         return self.inputs[ref.node] if place < 0 else _pick(self.outputs, Ref(place, ref.port))
 
 
-def propagate(graph: Graph, sizes: Mapping[str, int]) -> tuple[TensorType, ...]:
+class Misfit(Refusal):
+    """What a layer refuses in a run: its call, and whether it would run and give another shape."""
+
+    def __init__(self, refusal: Refusal, call: Call, *, runs: bool = False) -> None:
+        super().__init__(refusal.message, refusal.argument, refusal.help, refusal.note)
+        self.call = call
+        self.runs = runs
+
+
+def propagate(
+    graph: Graph, sizes: Mapping[str, int], *, exact: bool = False
+) -> tuple[TensorType, ...]:
     """The types that come out of a run with these run-time sizes (``N`` among them).
 
-    Raises `Refusal` where the network can't take the sizes, so that what holds at the sample
-    sizes by accident does not pass. Equal runs of a block are worked out once.
+    Raises `Misfit` where the network can't take the sizes, so that what holds at the sample
+    sizes by accident does not pass; if it is to be `exact`, also where a shape is another than
+    its names say, as that of what is broadcast. Equal runs of a block are worked out once.
     """
     inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
-    known = _Run(None).graph(graph, inputs, sizes, "")
+    known = _Run(None, exact).graph(graph, inputs, sizes, "")
     return tuple(_pick(known, ref) for _, ref in graph.outputs)
 
 
@@ -130,8 +143,9 @@ def blocks_around(trace: Trace) -> tuple[int | None, ...]:
 class _Run:
     """A walk through a graph and the graphs in it; with a list of `calls` it notes each there."""
 
-    def __init__(self, calls: list[Call] | None) -> None:
+    def __init__(self, calls: list[Call] | None, exact: bool = False) -> None:
         self.calls = calls
+        self.exact = exact
         self.known: dict[tuple[int, tuple[TensorType, ...]], Types] = {}  # runs of blocks
         self.batches: dict[int, Dim] = {}  # the size of the batch, which keeps its name
 
@@ -147,10 +161,13 @@ class _Run:
             reads = [_pick(known, ref) for ref in node.inputs]
             if node.is_layer and not node.named:
                 known.append(self.layer(node, reads, {}, values, prefix))
-                continue
-            if node.kind == "absent" and node.otherwise is not None:
-                reads = [_pick(known, node.otherwise)]
-            known.append(self.node(node, reads, known, values, prefix))
+            else:
+                if node.kind == "absent" and node.otherwise is not None:
+                    reads = [_pick(known, node.otherwise)]
+                known.append(self.node(node, reads, known, values, prefix))
+            if self.exact:
+                _compare(node, reads, known[-1], values)
+                _compare_met(graph, node, reads)
         return known
 
     def batch(self, size: int) -> Dim:
@@ -202,7 +219,11 @@ class _Run:
         if others:
             own = {name: _settled(value, values) for name, value in others.items()}
             a = Args(**vars(a), **own)
-        outputs = outputs_of(node.row, a, inputs, named)
+        try:
+            outputs = outputs_of(node.row, a, inputs, named)
+        except Refusal as refusal:
+            reads = (*inputs, *named.values())
+            raise Misfit(refusal, Call(prefix, node, node.row, a, reads, {}, 0)) from None
         if self.calls is None:
             return outputs
         outputs = {port: replace(type_) for port, type_ in outputs.items()}  # values of their own
@@ -215,7 +236,7 @@ class _Run:
         key = (id(graph), inputs)
         if self.calls is None and key in self.known:
             return self.known[key]
-        sizes = {name: int(inputs[at].shape[dim]) for name, at, dim in graph.size_names}
+        sizes = {name: inputs[at].shape[dim] for name, at, dim in graph.size_names}
         known = self.graph(graph, inputs, sizes, path)
         self.known[key] = found = {
             name if name is not None else str(place): _pick(known, ref)
@@ -228,6 +249,34 @@ def _pick(known: Sequence[Types], ref: Ref) -> TensorType:
     """What a reference names; an absent layer may have had more ports than what is in its place."""
     outputs = known[ref.node]
     return outputs.get(ref.port) or next(iter(outputs.values()))
+
+
+def _compare(
+    node: Node, reads: Sequence[TensorType], found: Types, values: Mapping[str, Any]
+) -> None:
+    """Refuse outputs of other shapes than those that the sizes' expressions come to."""
+    for port, type_ in node.outputs.items():
+        real = found.get(port) or next(iter(found.values()))
+        shape = tuple(number_of(s, values) if is_runtime(s) else int(s) for s in type_.shape)
+        if shape != real.shape:
+            message = f"`{node.name}` gives {real} where {type_} is written"
+            raise Misfit(Refusal(message), _stub(node, reads), runs=True)
+
+
+def _compare_met(graph: Graph, node: Node, reads: Sequence[TensorType]) -> None:
+    """Refuse sizes that meet as equals by what is written, and don't."""
+    if node.row is None or not node.is_layer or len(reads) < 2:
+        return
+    written = facing(node.row, node.a, [graph.type_of(ref) for ref in node.inputs])
+    for sizes, wanted in zip(facing(node.row, node.a, reads), written, strict=True):
+        if wanted[0] == wanted[1] and sizes[0] != sizes[1]:
+            left, right = map(shown, wanted)
+            message = f"{left} is not {right}: one of them is 1, and repeated"
+            raise Misfit(Refusal(message), _stub(node, reads), runs=True)
+
+
+def _stub(node: Node, reads: Sequence[TensorType]) -> Call:
+    return Call("", node, node.row, Args(), tuple(reads), {}, 0)
 
 
 def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mapping[str, Any]]]:
@@ -252,7 +301,7 @@ def _settled(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def concrete(type_: TensorType, sizes: Mapping[str, int]) -> TensorType:
-    """An input's type with its run-time sizes put in."""
+    """An input's type with its run-time sizes put in; sizes that have names keep them."""
     shape = []
     for size in type_.shape:
         names = [symbol.name for symbol in symbols_in(size) if symbol.runtime]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
+from .diagnostics import printable
+from .terminal import complain, say
 from .verb_arguments import (
     again_arguments,
     common_arguments,
@@ -45,12 +48,23 @@ examples:
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose words go the way of all that netgen says."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        lines = message.removesuffix("\n").split("\n")
+        (say if file is sys.stdout else complain)(*lines)
+
+
 def parser(only: str | None = None) -> argparse.ArgumentParser:
     """The arguments that netgen knows; the parser knows `only` one verb, if there is such a one.
 
     All verbs together take longer than to check a small spec.
     """
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="netgen",
         description="Generate plain PyTorch source from a YAML spec of a network, and prove it.",
         epilog=_EXAMPLES,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from os.path import abspath, realpath
 
 import watchfiles
 from msgspec import Struct
 
+from .diagnostics import Diagnostic, NetgenError, printable
 from .job import Job, Outcome, work
 from .smoke import Worker
 
@@ -55,8 +56,9 @@ def _rounds(jobs: Sequence[Job]) -> Iterator[_Round]:
     def concerns(change: watchfiles.Change, path: str) -> bool:
         return is_code(path) or any(realpath(path) == realpath(job.config) for job in jobs)
 
+    folders = {folder: _identity(folder) for folder in sorted(_folders(jobs))}
     changes = watchfiles.watch(
-        *sorted(_folders(jobs)),
+        *folders,
         watch_filter=concerns,
         rust_timeout=_BEAT,
         yield_on_timeout=True,
@@ -65,12 +67,32 @@ def _rounds(jobs: Sequence[Job]) -> Iterator[_Round]:
     next(changes)
     yield _Round(jobs)
     for changed in changes:
+        _check_there(folders)
         paths = [path for _, path in changed]
         if any(map(is_code, paths)):
             yield _Round(jobs, code=True)
         elif paths:
             real = {*map(realpath, paths)}
             yield _Round([job for job in jobs if realpath(job.config) in real])
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    """What tells a folder from another one of its name."""
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
+def _check_there(folders: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse to wait for what can't come: the system tells nothing of a folder that is gone."""
+    for folder, identity in folders.items():
+        try:
+            same = _identity(folder) == identity
+        except OSError:
+            same = False
+        if not same:
+            message = f"the folder `{printable(folder)}` is gone: it can't be watched any more"
+            help = "start `netgen watch` again when it is back"
+            raise NetgenError(Diagnostic("NG101", message, help=help))
 
 
 def _folders(jobs: Sequence[Job]) -> set[str]:

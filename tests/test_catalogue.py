@@ -11,7 +11,7 @@ from torch import nn
 from torch_netgen.diagnostics import NetgenError
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.layers.base import REQUIRED
-from torch_netgen.names import MODULE_NAMES, why_no_attribute
+from torch_netgen.names import MODULE_NAMES, NN_CLASSES, why_no_attribute
 from torch_netgen.pipeline import build_source
 from torch_netgen.smoke import Worker
 from torch_netgen.source import from_mapping
@@ -185,3 +185,9 @@ def test_names_that_modules_use_themselves_are_known() -> None:
     used = {*dir(nn.Module()), *dir(nn.Sequential())}
     assert all(why_no_attribute(name) for name in used)
     assert used >= MODULE_NAMES
+
+
+def test_classes_of_torch_nn_are_known() -> None:
+    public = [getattr(nn, name) for name in dir(nn) if not name.startswith("_")]
+    modules = [found for found in public if isinstance(found, type)]
+    assert {found.__name__ for found in modules if issubclass(found, nn.Module)} == NN_CLASSES

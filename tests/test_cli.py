@@ -200,9 +200,108 @@ def test_the_run_imports_nothing_from_the_current_folder(
 def test_closed_streams_are_no_reason_to_lose_what_the_other_says(
     closed: str, code: int, tmp_path: Path
 ) -> None:
-    command = f"{sys.executable} -m torch_netgen check {LENET} {closed}"
-    run = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    run = shell(f"NETGEN check {LENET} {closed}", tmp_path)
     assert run.returncode == code
     assert ("can be built" in run.stdout) is (code == 0)
     told = "netgen: standard output is closed\n" if closed == ">&-" else ""
     assert run.stderr == told
+
+
+def shell(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    script = script.replace("NETGEN", f"{sys.executable} -P -m torch_netgen")
+    command = ["bash", "-c", script]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+UNHEARD = {  # ways to run a command so that nobody reads what it says, with what is told
+    "NETGEN {} >&- <&-": "standard output is closed",
+    "NETGEN {} 1< /dev/null": "standard output can only be read",
+    # the reader has gone when there is something to be read
+    "mkfifo p; : < p & exec > p; wait; NETGEN {}": "nobody reads standard output any more",
+}
+
+
+@pytest.mark.parametrize("way", UNHEARD)
+@pytest.mark.parametrize(
+    "verb", [f"build {LENET} --no-smoke", f"graph {LENET} -o lenet.dot", "init"]
+)
+def test_nothing_is_written_that_nobody_would_learn_of(way: str, verb: str, tmp_path: Path) -> None:
+    run = shell(way.format(verb), tmp_path)
+    assert run.returncode == 1
+    assert UNHEARD[way] in run.stderr
+    assert "Traceback" not in run.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"p"}
+
+
+VERBS = (
+    "--version",
+    "--help",
+    "build --help",
+    f"build {LENET} --no-smoke -o -",
+    f"build {LENET} --no-smoke --check -o none.py",
+    f"check {LENET} --format json",
+    f"show {LENET}",
+    f"explain {LENET} fc1",
+    f"diff {LENET} {LENET}",
+    "layers",
+    "layers Conv2d",
+    "init --list",
+    "init -o -",
+    "schema",
+    "completion zsh",
+)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_can_not_be_said_is_an_error_and_told(verb: str, tmp_path: Path) -> None:
+    run = shell(f"NETGEN {verb} > /dev/full", tmp_path)
+    assert run.returncode == 1
+    told = "netgen: can't write to standard output: no space left on device\n"
+    assert run.stderr.endswith(told)
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "show", "diff", "build --no-smoke", "build", "watch"])
+def test_the_current_folder_may_be_gone(verb: str, tmp_path: Path) -> None:
+    """What needs no folder works; what would be written there is refused."""
+    name, *more = verb.split()
+    output = f"-o {tmp_path}/net.py --device cpu" if verb == "build" else ""
+    specs = f"{LENET} {LENET}" if name == "diff" else str(LENET)
+    command = " ".join(["NETGEN", name, specs, *more, output])
+    run = shell(f"mkdir d; cd d; rmdir ../d; {command}", tmp_path)
+    assert "Traceback" not in run.stderr
+    refused = bool(more) or verb == "watch"
+    assert run.returncode == refused, run.stderr
+    assert ("the current folder is gone" in run.stderr) is refused
+    assert [path.name for path in tmp_path.iterdir()] == (["net.py"] if output else [])
+
+
+ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+UMLAUTS = """\
+name: Net
+description: Größe
+input: [4]
+layers:
+  - Sequential: {layers: [{Linear: {name: größe, out_features: 3}}, {Tanh: {name: 漢}}]}
+"""
+
+
+def test_a_locale_without_the_letters_hides_nothing(tmp_path: Path) -> None:
+    """Words are written out; files and data are in UTF-8, and the same as anywhere."""
+    spec = tmp_path / "größe.yaml"
+    spec.write_text(UMLAUTS, encoding="utf-8")
+    (tmp_path / "bad.yaml").write_text(UMLAUTS.replace("3}", "drü}"), encoding="utf-8")
+    source = netgen("build", spec, "-o", "-", "--no-smoke", cwd=tmp_path).stdout
+    run = netgen("build", "größe.yaml", "-o", "größe.py", "--no-smoke", cwd=tmp_path, **ASCII)
+    assert run.returncode == 0, run.stderr
+    assert "wrote gr\\xf6\\xdfe.py in" in run.stdout
+    assert (tmp_path / "größe.py").read_text(encoding="utf-8") == source
+    run = netgen("build", "größe.yaml", "-o", "-", "--no-smoke", cwd=tmp_path, **ASCII)
+    assert run.stdout == source
+    run = netgen("check", "bad.yaml", cwd=tmp_path, **ASCII)
+    assert run.returncode == 1
+    assert "expected a whole number, found `'dr\\xfc'`" in run.stderr
+    for verb in (["show"], ["explain", "sequential1.größe"], ["graph", "-o", "größe.dot"]):
+        run = netgen(verb[0], "größe.yaml", *verb[1:], cwd=tmp_path, **ASCII)
+        assert run.returncode == 0, run.stderr
+        assert "gr\\xf6\\xdfe" in run.stdout

@@ -93,8 +93,8 @@ def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     # a model takes half a millisecond to build: there are no blocks, so there is none for them
     assert costs.models == ["Document", "InputSpec", "ParamSpec", "Strict"]
     assert costs.validators == 5  # Conv2d, ReLU, MaxPool2d, Flatten, Linear
-    # now 82, of the families of layers only those with what is looked for: a fifth of a ms each
-    assert costs.modules <= 83
+    # now 84, of the families of layers only those with what is looked for: a fifth of a ms each
+    assert costs.modules <= 85
 
 
 def test_a_check_takes_few_instructions_beside_its_libraries() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import torch_netgen
-from torch_netgen import NetgenError
+from torch_netgen import NetgenError, files
 from torch_netgen.cli import main
-from torch_netgen.files import untouched, write
+from torch_netgen.files import KINDS, SOURCE, claim
 from torch_netgen.module_names import TORCHS, why_no_module
 
 from .conftest import ROOT
@@ -24,6 +25,10 @@ from .test_cli import netgen
 
 LENET = ROOT / "configs" / "lenet.yaml"
 BUILD = [sys.executable, "-P", "-m", "torch_netgen", "build"]
+
+
+def untouched(text: str) -> bool:
+    return files.untouched(text.encode(), SOURCE)
 
 
 def test_what_a_person_wrote_or_edited_is_kept(tmp_path: Path) -> None:
@@ -152,12 +157,12 @@ def test_writing_goes_another_way_where_files_need_names(
     target = tmp_path / "net.py"
     target.write_text("old")
     target.chmod(0o640)
-    write(target, "new\n")
+    claim(target, SOURCE, force=True).write(b"new\n")
     assert target.read_text() == "new\n"
     assert target.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
     with pytest.raises(NetgenError, match="NG501"):
-        write(tmp_path / "none" / "net.py", "new\n")
+        claim(tmp_path / "none" / "net.py", SOURCE, force=True).write(b"new\n")
 
 
 def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) -> None:
@@ -274,15 +279,34 @@ def test_a_picture_takes_no_other_files_place(suffix: str, tmp_path: Path) -> No
     words = ("graph", LENET, "-o", name)
     for _ in range(2):  # its own place it may take again
         assert netgen(*words, cwd=tmp_path).returncode == 0
-    (tmp_path / "mine").write_text("mine")
+    drawn = (tmp_path / name).read_bytes()
+    kept(drawn, tmp_path / name, *words)
+    (tmp_path / "mine").write_text("mine: Drawn by netgen\n")  # its words without a digest
     (tmp_path / name).unlink()
     (tmp_path / name).symlink_to("mine")
     run = netgen(*words, cwd=tmp_path)
     assert run.returncode == 1
     assert f"error[NG502]: `{name}` was not written by netgen" in run.stderr
-    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "mine").read_text() == "mine: Drawn by netgen\n"
     assert netgen(*words, "--force", cwd=tmp_path).returncode == 0
-    assert b"Drawn by netgen" in (tmp_path / "mine").read_bytes()
+    assert (tmp_path / "mine").read_bytes() == drawn
+
+
+def kept(data: bytes, target: Path, *words: object) -> None:
+    """An edit anywhere is found in what netgen wrote, and told where it is one of text."""
+    (kind,) = (kind for kind in KINDS if files.untouched(data, kind))
+    chance = random.Random(0)
+    for _ in range(30):
+        place = chance.randrange(len(data))
+        edited = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        assert not files.untouched(edited, kind), place
+    half = len(data) // 2
+    target.write_bytes(edited := data[:half] + b" " + data[half:])
+    run = netgen(*words, cwd=target.parent)
+    assert run.returncode == 1
+    assert f"`{target.name}` has been edited since netgen wrote it" in run.stderr
+    assert "help: give another output, or overwrite it with `--force`" in run.stderr
+    assert target.read_bytes() == edited
 
 
 def test_a_report_takes_no_other_files_place(tmp_path: Path) -> None:
@@ -296,6 +320,9 @@ def test_a_report_takes_no_other_files_place(tmp_path: Path) -> None:
     assert not (tmp_path / "lenet.py").exists()
     for _ in range(2):
         assert netgen(*words, "report.json", cwd=tmp_path).returncode == 0
+    report = tmp_path / "report.json"
+    assert len(json.loads(report.read_text())["digest"]) == 12
+    kept(report.read_bytes(), report, *words, "report.json")
     run = netgen(*words, "lenet.py", "--force", cwd=tmp_path)  # who insists is obeyed
     assert json.loads((tmp_path / "lenet.py").read_text())["ok"] is True
     (tmp_path / "lenet.py").unlink()
@@ -373,3 +400,109 @@ def test_no_module_that_torch_looks_for_is_another_name() -> None:
     )
     found = {name for name in run.stdout.split() if not name.startswith("_")}
     assert {"torch", "sympy", "numpy"} <= found <= TORCHS
+
+
+def meddle(monkeypatch: pytest.MonkeyPatch, target: Path, text: str) -> None:
+    """Let somebody else save a text when all but the rename is done."""
+    fsync = os.fsync
+
+    def saved(descriptor: int) -> None:
+        fsync(descriptor)
+        target.write_text(text)
+
+    monkeypatch.setattr(os, "fsync", saved)
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("before", [None, "generated", "mine"])
+def test_a_save_before_the_rename_is_kept(
+    named: bool, force: bool, before: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if before == "mine" and not force:
+        return  # kept anyway
+    if named:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    target, text = tmp_path / "net.py", torch_netgen.build(LENET, smoke=False).source
+    if before is not None:
+        target.write_text(text if before == "generated" else "mine\n")
+    claimed = claim(target, SOURCE, force=force)
+    meddle(monkeypatch, target, "saved just now\n")
+    with pytest.raises(NetgenError, match="saved by somebody else while netgen ran"):
+        claimed.write(text.encode())
+    assert target.read_text() == "saved just now\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+    meddle(monkeypatch, target, text)  # by another netgen
+    claim(target, SOURCE, force=True).write(b"new\n")
+    assert target.read_text() == "new\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+
+
+def test_a_new_file_takes_no_name_that_was_given_at_the_last_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is given to a file only where there is none: the system itself sees to that."""
+    target, link = tmp_path / "net.py", os.link
+
+    def late(source: str, to: Path, **options: int) -> None:
+        if not target.exists():
+            target.write_text("mine\n")
+        link(source, to, **options)
+
+    monkeypatch.setattr(os, "link", late)
+    with pytest.raises(NetgenError, match="NG502"):
+        claim(target, SOURCE, force=False).write(b"new\n")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("net.py", "mine\n")]
+
+
+@pytest.mark.parametrize("name", ["p" * 251, "\u6f22" * 83 + "ab"])
+@pytest.mark.parametrize("suffix", [".py", ".dot"])
+def test_a_name_may_be_as_long_as_the_system_has_it(name: str, suffix: str, tmp_path: Path) -> None:
+    verb = ("build", LENET, "--no-smoke") if suffix == ".py" else ("graph", LENET)
+    length = 255 - len(suffix)
+    name = name.encode()[:length].decode(errors="ignore") + suffix
+    for _ in range(2):
+        run = netgen(*verb, "-o", name, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    run = netgen(*verb, "-o", f"pppp{name}", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr == f"error[NG501]: can't write `pppp{name}`: file name too long\n"
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "a.py").symlink_to("none/b.py")
+    (tmp_path / "b.py").symlink_to("c.py")
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    build = ("build", LENET, "--no-smoke", "-o")
+    run = netgen(*build, "a.py", cwd=tmp_path)
+    assert run.stderr == (
+        "error[NG501]: can't write `a.py`: there is no such folder\n"
+        f" = help: make it first: `mkdir -p {tmp_path}/none`\n"
+    )
+    run = netgen(*build, "loop.py", cwd=tmp_path)
+    assert run.stderr == "error[NG501]: can't write `loop.py`: too many levels of symbolic links\n"
+    assert netgen(*build, "b.py", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "b.py").is_symlink()
+    assert untouched((tmp_path / "c.py").read_text())
+    run = netgen(*build, "loop.py", "--check", cwd=tmp_path)
+    assert run.stderr == "error[NG501]: can't read `loop.py`: too many levels of symbolic links\n"
+
+
+def test_a_spec_is_no_output_whoever_insists(tmp_path: Path) -> None:
+    spec = tmp_path / "net.mmd"
+    spec.write_text(LENET.read_text())
+    (tmp_path / "link.py").symlink_to(spec)
+    commands: list[list[object]] = [
+        ["build", "net.mmd", "-o", "link.py", "--no-smoke"],
+        ["build", "net.mmd", "-o", "net.py", "--report", "link.py"],
+        ["graph", "net.mmd", "-o", "net.mmd"],
+    ]
+    for command in commands:
+        run = netgen(*command, "--force", cwd=tmp_path)
+        assert run.returncode == 1
+        assert re.match(r"error\[NG501\]: `(link.py|net.mmd)` is the spec itself", run.stderr)
+    with pytest.raises(NetgenError, match="is the spec itself"):
+        torch_netgen.build(spec, tmp_path / "link.py", smoke=False, force=True)
+    assert spec.read_text() == LENET.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.py", "net.mmd"]

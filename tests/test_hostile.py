@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import html
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 import torch_netgen
 from torch_netgen import NetgenError
+from torch_netgen.cli import main
 from torch_netgen.pipeline import build_source
 from torch_netgen.source import from_mapping, parse, read
 
@@ -215,3 +219,100 @@ def test_whatever_comes_in_is_built_or_refused(request: pytest.FixtureRequest) -
     assert tally.built + tally.refused == count
     assert tally.built > count / 20
     assert tally.run > tally.built / 20
+
+
+NAME = "::error::\x1b[31mx\n::warning::y\u202e\u2028\x9b##[error]|<b>`z`[a](b)"
+HOSTILE = """\
+name: Net
+description: "::error::one\\n\\n::error::two \\e[31m ##[error]three\\n\\n%s ::error::four"
+params: {n: {default: 3, doc: "::error::doc \\e"}, m: {default: "$(4)", doc: "::error::doc"}}
+input: [$m]
+layers:
+  - Sequential: {layers: [{Linear: {name: "::error::|<b>`z`[a](b)##[x]", out_features: $n}}]}
+outputs: {"::error::\\e[31m|<b>": sequential1}
+""" % ("x" * 80)  # so that a line that is wrapped begins with what follows
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a spec, a wrong one and a source of hostile names and texts."""
+    monkeypatch.chdir(tmp_path)
+    os.makedirs(f"{NAME}/")
+    for name in ("good", os.fsdecode(os.fsencode(NAME) + b"\xff")):
+        Path(f"{name}.yaml").write_text(HOSTILE, encoding="utf-8")
+    Path(f"{NAME}bad.yaml").write_text(HOSTILE.replace("out_f", '"::error::\\e[31m"'))
+    Path(f"{NAME}.py").write_bytes(b"::error::\x1b[31m\n ::error::\r::error::\x1b\xff##[error]")
+    return tmp_path
+
+
+GOOD = f"{os.fsdecode(os.fsencode(NAME) + bytes([255]))}.yaml"
+HOSTILE_COMMANDS: list[list[str]] = [
+    *(["check", config, "--format", form] for config in (GOOD, f"{NAME}bad.yaml")
+      for form in ("text", "github", "json")),
+    *(["show", GOOD, "--format", form] for form in ("table", "markdown", "csv", "json")),
+    ["build", GOOD, "--no-smoke", "-o", f"{NAME}new.py"],
+    ["build", GOOD, "--no-smoke", "-o", "-"],
+    ["build", GOOD, "--no-smoke", "--check", "-o", f"{NAME}.py"],
+    ["build", GOOD, "--no-smoke", "--check", "-o", f"{NAME}.py", "--format", "github"],
+    ["build", GOOD, "--no-smoke", "-o", f"{NAME}.py"],
+    ["build", GOOD, "--no-smoke", "-o", f"{NAME}/none/x.py"],
+    ["build", GOOD, "--no-smoke"],
+    ["build", GOOD, "--no-smoke", "--set", f"{NAME}=3"],
+    ["build", GOOD, "--no-smoke", "--set", f"n={NAME}"],
+    ["build", GOOD, "--no-smoke", "--set", NAME],
+    ["build", GOOD, "--no-smoke", "--report", f"{NAME}/none/x"],
+    ["build", GOOD, "--device", NAME],
+    ["build", GOOD, f"--{NAME}"],
+    ["build", NAME],
+    ["explain", GOOD, "sequential1"],
+    ["explain", GOOD, NAME],
+    ["graph", GOOD, "-o", f"{NAME}.dot"],
+    ["graph", GOOD, "-o", f"{NAME}.png", "--depth", NAME],
+    ["graph", GOOD, "-o", f"{NAME}"],
+    ["diff", GOOD, "good.yaml"],
+    ["diff", GOOD, f"{NAME}none.yaml"],
+    ["watch", f"{NAME}none/{GOOD}"],
+    ["layers", NAME],
+    ["init", NAME],
+    ["init", "-o", f"{NAME}.txt"],
+    ["init", "-o", f"{NAME}.py"],
+    [NAME],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", HOSTILE_COMMANDS, ids=lambda words: words[0][:6].strip(":"))
+def test_nothing_from_outside_moves_the_cursor_or_is_a_command(
+    command: list[str], hostile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.suppress(SystemExit):
+        main(command)
+    told = capsys.readouterr()
+    ours = ("::error file=", "::warning file=") if "github" in command else ("error",)
+    for line in [*told.out.split("\n"), *told.err.split("\n")]:
+        assert line.isprintable(), line
+        assert not line.lstrip().startswith("::") or line.startswith(ours), line
+        assert "##[" not in line or "json" in command or command[-1] == "-", line
+    assert told.out or told.err
+    assert "NG601" not in told.err
+    assert "Traceback" not in told.err
+
+
+def test_cells_of_a_page_are_no_markup(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", GOOD, "--format", "markdown"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert len({row.count("|") for row in rows}) == 1
+    (row,) = (row for row in rows if "| Linear |" in row)
+    assert not set("<`[") & set(row)
+    assert "::error::|<b>`z`[a](b)" in html.unescape(row)
+    page = torch_netgen.load(GOOD).html
+    assert "<b>" not in page
+    assert "&lt;b&gt;`z`[a](b)" in page
+
+
+def test_no_line_of_a_source_is_a_command(hostile: Path) -> None:
+    source = torch_netgen.build(GOOD, smoke=False).source
+    assert not [line for line in source.splitlines() if line.lstrip(' "').startswith("::")]
+    (network,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    doc = ast.get_docstring(network)
+    assert doc is not None
+    assert "\n::error::four" in doc  # to those who read it, it says what was written

@@ -63,6 +63,34 @@ def _room(path: Path) -> str:
     return "proofs/" if path.parts[0] == "proofs" else path.as_posix()
 
 
+# the door itself; what ends the process before there is one; the worker's answers to its parent
+SPEAKERS = {"terminal.py", "entry.py", "worker.py"}
+
+
+def speaks(node: ast.AST) -> bool:
+    """Whether a node prints, or takes a standard stream or its number to write to."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id == "print"
+    if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)):
+        return False
+    streams = {"stdout", "stderr", "__stdout__", "__stderr__"}
+    return (node.value.id == "sys" and node.attr in streams) or (
+        node.value.id == "os" and node.attr == "write"
+    )
+
+
+def test_all_that_is_said_goes_through_one_door() -> None:
+    """Elsewhere `sys.stdout` is compared at most, and the writer of files fills its own."""
+    package = ROOT / "generator"
+    found = {
+        f"{_room(path.relative_to(package))}:{ast.unparse(node)}"
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if speaks(node) and path.name not in SPEAKERS
+    }
+    assert found == {"files.py:os.write", "verbs.py:sys.stdout"}
+
+
 def test_every_library_is_declared() -> None:
     known = {*sys.stdlib_module_names, *ROOMS, *EVERYWHERE}
     for path in (ROOT / "generator").rglob("*.py"):

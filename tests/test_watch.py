@@ -222,6 +222,41 @@ def test_ctrl_c_in_the_middle_of_a_run_leaves_nothing_behind(tmp_path: Path, wat
     assert not (tmp_path / "net.py").exists()
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_folder_that_goes_is_told(back: bool, tmp_path: Path, watch: Start) -> None:
+    """The system tells nothing of it any more, even if another one takes its name."""
+    folder = tmp_path / "specs"
+    folder.mkdir()
+    (folder / "net.yaml").write_text(spec(2))
+    running = watch("specs/net.yaml", "--no-smoke")
+    running.round()
+    folder.rename(tmp_path / "gone")
+    if back:
+        folder.mkdir()
+    assert running.process.wait(DEADLINE) == 1
+    told = ""
+    while not told.endswith("when it is back\n"):
+        told += running.lines.get(timeout=DEADLINE)
+    assert f"error[NG101]: the folder `{folder}` is gone: it can't be watched any more\n" in told
+    assert "Traceback" not in told
+
+
+def test_nobody_to_tell_is_the_end(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(spec(2))
+    command = [sys.executable, "-P", "-m", "torch_netgen", "watch", "net.yaml", "--no-smoke"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while not process.stdout.readline().endswith(f"{READY}\n"):
+            pass
+        process.stdout.close()
+        save(tmp_path / "net.yaml", spec(3))
+        assert process.wait(DEADLINE) == 1
+        assert "nobody reads standard output any more" in process.stderr.read()
+    assert (tmp_path / "net.py").read_text() == source(spec(2))
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..equality import Meeting, same
-from ..sizes import Size, code
+from ..sizes import Size, code, is_unknown
 from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
 from .tensor import TensorType
 
@@ -15,7 +15,7 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
     more = left.rank - right.rank
     shape: list[Size] = []
     for a, b in zip((1,) * -more + left.shape, (1,) * more + right.shape, strict=True):
-        if a != b and 1 not in (a, b):
+        if a != b and not _is_one(a) and not _is_one(b):
             refuse(f"shapes {left} and {right} don't go together: {a} is not {b}")
         shape.append(merged(a, b))
     return tuple(shape)
@@ -23,11 +23,16 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
 
 def merged(a: Size, b: Size) -> Size:
     """What two sizes come to together: the larger one, of equal ones that with the shorter name."""
-    if a == 1 or b == 1:
-        return b if a == 1 else a
+    if _is_one(a) or _is_one(b):
+        return b if _is_one(a) else a
     if type(a) is int or type(b) is int:
         return a if type(a) is int else b
     return b if len(code(b)) < len(code(a)) else a
+
+
+def _is_one(size: Size) -> bool:
+    """Whether a size is 1, and not only in one run of many."""
+    return size == 1 and (type(size) is int or not is_unknown(size))
 
 
 def joined_batch(left: TensorType, right: TensorType, rank: int) -> tuple[int | None, bool]:
@@ -102,6 +107,29 @@ def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
         found += _spread(first.shape, x.shape)
         first = TensorType(broadcast(first, x))
     return found
+
+
+def facing(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size, Size]]:
+    """All pairs of sizes of tensors that are put together: equal, or one of them is 1."""
+    several = row.variadic is not None or row.name in ("MaskedFill", "MatMul", "Where")
+    several = several or row.name in ("Maximum", "Minimum")
+    if not several or row.name == "Einsum":
+        return []
+    first = inputs[0]
+    pairs: list[tuple[Size, Size]] = []
+    for other in inputs[1:]:
+        rank = min(first.rank, other.rank)
+        places = range(-rank, 0)
+        if row.name == "MatMul":
+            pairs.append((first.shape[-1], other.shape[-2 if other.rank > 1 else -1]))
+            places = range(-rank, -2)
+        if row.name == "Concat":
+            places = range(-rank, 0)
+            joined = int(a.dim) % first.rank - first.rank
+            pairs += [(first.shape[at], other.shape[at]) for at in places if at != joined]
+        else:
+            pairs += [(first.shape[at], other.shape[at]) for at in places]
+    return pairs
 
 
 def _spread(left: Sequence[Size], right: Sequence[Size]) -> list[Meeting]:

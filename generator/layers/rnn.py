@@ -11,6 +11,7 @@ from .base import (
     COMPLEX,
     MOST_LAYERS,
     PARAMETERS,
+    THIS,
     Arg,
     Args,
     Layer,
@@ -82,7 +83,10 @@ def _check_state(
         return
     fits = promoted or given.dtype == wanted.dtype
     if [*map(int, given.shape)] != [*map(int, wanted.shape)] or not fits:
-        refuse(f"`{name}` must be {wanted} {wanted.dtype}, but is {given} {given.dtype}")
+        shapes = f"{wanted} is needed, {given} given"
+        if not fits:
+            shapes = f"{wanted} {wanted.dtype} is needed, {given} {given.dtype} given"
+        refuse(f"at `{name}` of {THIS}: {shapes}")
 
 
 def cell(name: str, a: Args, x: TensorType, **states: TensorType) -> Outputs:

@@ -6,6 +6,7 @@ import torch
 
 from .calls import Learner
 from .mixing import doubt_mixed_samples
+from .named_sizes import hold_sizes
 from .subject import Subject, samples
 from .values import doubt_idle_inputs, doubt_infinite
 from .watch import check_outputs, observe
@@ -21,6 +22,7 @@ def forward(subject: Subject) -> str:
     with torch.set_grad_enabled("backward" in subject.levels), Learner():
         subject.outputs = observe(subject, 0)
     doubt_infinite(subject, subject.outputs)
+    hold_sizes(subject)
     batched = any(dim is not None for dim in subject.batch_dims)
     return "batches of 2 and 3 in training" if batched else "twice in training"
 
@@ -28,7 +30,7 @@ def forward(subject: Subject) -> str:
 def _on_meta(subject: Subject) -> str:
     """Shapes on the device that holds no data."""
     with torch.device("meta"), torch.no_grad():
-        for run in (0, 1):
+        for run in range(len(subject.plan["runs"])):
             observe(subject, run)
     subject.notes.append("shapes only: nothing was computed")
     return "shapes of batches of 2 and 3"

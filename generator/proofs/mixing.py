@@ -19,7 +19,7 @@ def doubt_mixed_samples(subject: Subject) -> None:
     """A finding if, in evaluation, another first sample changes what the second one gives."""
     if all(dim is None for dim in subject.batch_dims):
         return
-    first, second = (run["outputs"] for run in subject.plan["runs"])
+    first, second = (run["outputs"] for run in subject.plan["runs"][:2])
     shapes = [(one[1], other[1]) for one, other in zip(first, second, strict=True)]
     before, after = _given(subject, subject.inputs(0)), _given(subject, _others(subject))
     if not any(_is_mixed(*x) for x in zip(shapes, before, after, strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ..diagnostics import printable
 from ..graph import Graph
 from ..layers.base import REQUIRED, Args, Layer
 from ..macs import network_macs
@@ -32,7 +33,8 @@ class Comparison:
 def compare(old: Graph, new: Graph, names: tuple[str, str]) -> str:
     """How two networks differ, in lines: `-` stands in the first only, `+` in the second."""
     calls, weights = (_layers(old), _layers(new)), (_weights(old), _weights(new))
-    lines = [f"--- {names[0]}", f"+++ {names[1]}", *_totals(old, new)]
+    first, second = map(printable, names)
+    lines = [f"--- {first}", f"+++ {second}", *_totals(old, new)]
     lines += ["layers:", *(_differences(*calls) or ["  the same"])]
     others = _differences(_others(old), _others(new))
     lines += ["outputs, initial weights and ties:", *others] if others else []

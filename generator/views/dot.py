@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
-import os
 import re
-import sys
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from ..diagnostics import Diagnostic, NetgenError
+from ..terminal import quiet
 from .picture import Arrow, Box, Picture
 
 FONT = "Helvetica"  # Graphviz knows its widths, wherever it runs
@@ -145,7 +143,7 @@ def drawn(picture: Picture, form: str) -> bytes:
         help = "`pip install 'torch-netgen[graph]'` brings it; `.dot` and `.mmd` need nothing"
         raise NetgenError(Diagnostic("NG504", message, help=help)) from None
     found = pygraphviz.AGraph(string=dot(picture))
-    with _quiet():
+    with quiet():  # the font library tells of its own files
         found.layout(prog="dot")
         dpi = 144
         if form == "png":
@@ -178,17 +176,3 @@ def _centred(svg: bytes) -> bytes:
             text.set("x", f"{middle:.2f}")
     image: bytes = ElementTree.tostring(tree, encoding="utf-8")
     return image + b"\n"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what the system's font library says about its own files on standard error."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from pathlib import Path
 
 from ..diagnostics import printable
-from ..files import check_marked, write
+from ..files import DRAWING, IMAGE, UNSIGNED, check_heard, check_no_spec, claim, sign
 from ..prediction import Prediction
+from ..records import inputs_text
 from .dot import dot, drawn, mermaid
 from .picture import picture
 
-_MARK = b"Drawn by netgen"
+_MARK = f"Drawn by netgen (digest {UNSIGNED})".encode()
 # a last line that says so, and nothing more
 _REMARKS = {".svg": b"<!-- %b -->", ".html": b"<!-- %b -->", ".dot": b"// %b", ".mmd": b"%%%% %b"}
 
@@ -20,11 +20,15 @@ _REMARKS = {".svg": b"<!-- %b -->", ".html": b"<!-- %b -->", ".dot": b"// %b", "
 def graph(found: Prediction, output: Path, depth: int, force: bool) -> str:
     """Draw a network into a file, in the form that its suffix tells; what to say of it.
 
-    Blocks below a `depth` are folded; 1 folds all. What netgen did not draw is overwritten by
-    `force` alone.
+    Blocks below a `depth` are folded; 1 folds all. What netgen did not draw, or somebody has
+    edited since, is overwritten by `force` alone.
     """
-    check_marked(output, _MARK, force=force)
-    write(output, _marked(_content(found, output.suffix, depth), output.suffix))
+    kind = DRAWING if output.suffix in _REMARKS else IMAGE
+    target = claim(output, kind, force=force)
+    check_no_spec(output, [found.source.name])
+    data = _marked(_content(found, output.suffix, depth), output.suffix)
+    check_heard()
+    target.write(sign(data, kind, inputs_text(found.source.text, found.overrides)))
     return f"wrote {printable(str(output))}\n"
 
 
@@ -41,10 +45,11 @@ def _content(found: Prediction, suffix: str, depth: int) -> str | bytes:
 
 
 def _marked(content: str | bytes, suffix: str) -> bytes:
-    """A picture that can be told from a person's own."""
+    """A picture that can be told from a person's own, still unsigned."""
     data = content.encode() if isinstance(content, str) else content
     if suffix in _REMARKS:
         return data.rstrip() + b"\n" + _REMARKS[suffix] % _MARK + b"\n"
-    comment = b"tEXtComment\0" + _MARK  # a chunk, before the 12 bytes of the last one
-    chunk = struct.pack(">I", len(comment) - 4) + comment + struct.pack(">I", zlib.crc32(comment))
+    # a chunk before the last one: its length, its type with the text, and its sum once signed
+    text = b"Comment\0" + _MARK
+    chunk = struct.pack(">I", len(text)) + b"tEXt" + text + b"0000"
     return data[:-12] + chunk + data[-12:]

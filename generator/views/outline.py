@@ -48,12 +48,14 @@ class Entry(Struct, frozen=True):
 class Outline(Struct, frozen=True):
     """A network's inputs and calls, for a batch of this size; `batch` is ``None`` without one.
 
-    `sizes` are the sample values of what else is known only at run time.
+    `sizes` are the sample values of what else is known only at run time, `fit` says which of
+    them the network takes.
     """
 
     name: str
     batch: int | None
     sizes: Mapping[str, int]
+    fit: tuple[str, ...]
     inputs: tuple[Entry, ...]
     entries: tuple[Entry, ...]
     parameters: int
@@ -86,6 +88,7 @@ def outline(graph: Graph, batch: int) -> Outline:
         graph.name,
         size,
         sizes,
+        graph.fit.texts,
         inputs,
         entries,
         found.parameters,

@@ -22,6 +22,8 @@ HEADS = ("layer", "type", "reads", "output", "weights", "parameters", "MACs", "a
 NUMBERS = frozenset(HEADS[5:])
 # what goes first where a terminal is too narrow for all
 LEAST_WANTED = ("weights", "kept", "activations", "MACs", "reads")
+_EM_SPACE = "\u2003"
+_ENTITIES = {_EM_SPACE: "&emsp;", **{char: f"&#{ord(char)};" for char in "&<>|[]`\\"}}
 
 
 def show(found: Prediction, form: str, batch: int | None, depth: int, width: int | None) -> str:
@@ -58,7 +60,7 @@ def _cells(level: int, entry: Entry, form: str) -> tuple[str, ...]:
     costs = (entry.parameters, entry.macs, entry.activations)
     if form == "csv":
         return (entry.path or entry.name, *rest, *map(str, (*costs, entry.kept)))
-    indent = {"table": "  ", "markdown": "&emsp;", "html": "\u2003"}[form] * level
+    indent = {"table": "  ", "markdown": _EM_SPACE, "html": _EM_SPACE}[form] * level
     told = (f"{cost:,}" if cost else "" for cost in costs)
     return (f"{indent}{entry.name}", *rest, *told, shown(entry.kept) if entry.kept else "")
 
@@ -82,8 +84,13 @@ def _csv(rows: Sequence[tuple[str, ...]]) -> str:
 
 def _markdown(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
     rule = [" ---: " if head in NUMBERS else " --- " for head in HEADS]
-    lines = [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
+    lines = [f"| {' | '.join(map(_written_out, row))} |" for row in rows]
     return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:], "", *_footnotes(tree), ""])
+
+
+def _written_out(cell: str) -> str:
+    """A cell of a page as characters that mean nothing there: no tag, link, code or column."""
+    return "".join(_ENTITIES.get(char, char) for char in cell)
 
 
 def _html(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
@@ -157,8 +164,10 @@ def _footnotes(tree: Outline) -> list[str]:
     known = [f"{name} = {size}" for name, size in tree.sizes.items()]
     batch = "no batch" if tree.batch is None else f"a batch of {tree.batch}"
     memory = tree.memory
+    fit = [f"sizes that fit: {'; '.join(tree.fit)}"] if tree.fit else []
     return [
         f"for {', '.join((batch, *known))}; multiply-adds (MACs) are for one sample",
+        *fit,
         f"memory: {shown(memory.weights)} of weights; activations take {shown(memory.inference)} "
         f"at most in inference, and training keeps {shown(memory.training)}, outputs included",
     ]
