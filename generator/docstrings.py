@@ -143,7 +143,7 @@ def _shape_lines(graph: Graph) -> list[str]:
         name = "Output" if key is None else prose(key)
         rows.append((f"Output {place}" if key is None and len(outputs) > 1 else name, type_))
     texts = [f"{name}: {_type_text(type_)}" for name, type_ in rows]
-    texts += map(_fit_text, graph.fit.texts)
+    texts += map(_fit_text, graph.fit.written or graph.fit.texts)
     return [f"    {line}" for text in texts for line in wrapped(f"- {text}", 8, hanging=2)]
 
 

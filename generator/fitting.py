@@ -45,6 +45,22 @@ def fit_of(graph: Graph) -> Fit:
     return _agreed(found, tries, period)
 
 
+def agrees(fit: Fit, graph: Graph) -> bool:
+    """Whether what is said of sizes is so at all bounds in another network."""
+    if fit.some:
+        return False
+    for name, own in fit.ranges.items():
+        ends = [own.least, *([] if own.most is None else [own.most])]
+        steps = (-own.step, -1, 0, 1, own.step)
+        for size in (end + step for end in ends for step in steps):
+            sizes = _solved({**graph.sizes, name: size}, fit.equations)
+            alone = {**graph.sizes, name: size}
+            for one in (sizes, alone):
+                if min(one.values()) > 0 and fit.holds(one) != _is_taken(graph, one):
+                    return False
+    return True
+
+
 class _Tries:
     """Sizes that were tried, with what came of them."""
 

@@ -148,6 +148,10 @@ def rendered(found: Prediction) -> str:
     from .audit import audit
     from .render import render  # black is for specs that can be built
 
+    if found.graph.sizes:
+        from .bounds import for_all_arguments  # few specs name sizes
+
+        found = for_all_arguments(found)
     inputs = inputs_text(found.source.text, found.overrides)
     name = spelt(Path(found.source.name).name)
     text = render(found.classes, found.statements, name, inputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -76,16 +77,17 @@ class Equation(Struct, frozen=True):
         return f"{code(self.left)} = {code(self.right)}"
 
 
-class Fit(Struct, frozen=True):
+class Fit(Struct, frozen=True, dict=True):
     """Which sizes a network takes: what holds for each name, and between names.
 
     Where nothing simple holds, `some` are sizes that fit, in the order of the names, and all
-    that is known.
+    that is known. `written` is what the class's docstring says, for all of its arguments.
     """
 
     ranges: Mapping[str, Range] = {}
     equations: tuple[Equation, ...] = ()
     some: tuple[tuple[int, ...], ...] = ()
+    written: tuple[str, ...] = ()
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
         """Whether these sizes fit by what is said of them."""
@@ -107,7 +109,7 @@ class Fit(Struct, frozen=True):
             for name, own in self.ranges.items()
         )
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """What is said of the sizes, if not all fit; names of which the same is said together."""
         return tuple(self._texts())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import re
 import warnings
@@ -265,3 +266,52 @@ def test_a_run_disproves_what_is_said_of_sizes(worker: Worker) -> None:
     assert fixed != text
     with pytest.raises(NetgenError, match="the network raised"):
         worker.prove(fixed, found.plan, CPU)
+
+
+TABLE = (
+    "  - Parameter: {{name: pos, shape: [1, $({}), 8]}}\n"
+    '  - Slice: {{name: p, from: pos, dim: 1, end: "$(shape(input)[0])"}}\n  - Add: [input, p]\n'
+)
+OF_ARGUMENTS: dict[str, tuple[str, str, str]] = {
+    "itself": ("{places: 20}", TABLE.format("places"), "``T <= places``"),
+    "a sum": ("{places: 20}", TABLE.format("places + 1"), "``T <= places + 1``"),
+    "a multiple": ("{places: 20}", TABLE.format("2 * places"), "``T <= 2 * places``"),
+    "neither": ("{a: 4, b: 5}", TABLE.format("a * b"), "``T <= 20, with the default arguments``"),
+    "a step": (
+        "{step: 4}",
+        "  - AvgPool1d: {kernel_size: [1], stride: [1]}\n"
+        "  - Unflatten: {dim: 1, unflattened_size: [-1, $step]}\n",
+        "``T``: multiples of step",
+    ),
+    "nothing": ("{width: 4}", "  - Linear: $width\n", "Output: ``(N, T, width)``"),
+    "nothing by default": (
+        "{size: 1}",
+        "  - Transpose: {dim0: 1, dim1: 2}\n  - AvgPool1d: {kernel_size: [$size], stride: [1]}\n",
+        "``T``: any, with the default arguments",
+    ),
+    "others": (
+        "{width: 4, bias: true, drop: 0.1}",
+        "  - Linear: {out_features: $width, bias: $bias}\n  - Dropout: $drop\n  - MaxPool1d: [1]\n"
+        "  - Select: {dim: 1, index: 5}\n",
+        "``T >= 6``",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_ARGUMENTS)
+def test_a_docstring_speaks_of_all_members(name: str) -> None:
+    """What hangs on an argument bears its name, or is said of the default ones."""
+    params, layers, said = OF_ARGUMENTS[name]
+    text = SEQUENCE.replace("layers", f"params: {params}\nlayers") + layers
+    result = build_source(parse(text, "spec.yaml"), {}, None)
+    assert f"- {said}" in str(inspect.getdoc(result.module_class)).split("\n    ")[-1]
+
+
+def test_a_bound_that_follows_an_argument_is_that_of_the_member() -> None:
+    text = SEQUENCE.replace("layers", "params: {places: 20}\nlayers") + TABLE.format("places + 1")
+    class_ = build_source(parse(text, "spec.yaml"), {}, None).module_class
+    for places in (3, 20, 90):
+        network = class_(places=places)
+        assert network(torch.zeros(2, places + 1, 8)).shape == (2, places + 1, 8)
+        with pytest.raises(RuntimeError):
+            network(torch.zeros(2, places + 2, 8))

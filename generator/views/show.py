@@ -10,11 +10,13 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
-from ..diagnostics import Diagnostic, NetgenError
+from ..diagnostics import NetgenError
 from ..layers.base import Refusal
 from ..memory import shown
 from ..prediction import Prediction
+from ..refusals import refused_in_run
 from ..trace import BATCHES
 from .outline import Entry, Outline, outline
 
@@ -46,11 +48,12 @@ def _outline(found: Prediction, batch: int | None) -> Outline:
     """The tree for a batch; for one of 1, if nothing is said, or of 2 where norms want more."""
     try:
         return outline(found.graph, batch or 1)
-    except Refusal as refusal:
+    except Refusal:
         if batch is None:
             return outline(found.graph, BATCHES[0])
-        message = f"the network can't take a batch of {batch}: {refusal.message}"
-        raise NetgenError(Diagnostic("NG211", message)) from None
+        wrong = refused_in_run(found.source, found.graph, {**found.graph.sizes, "N": batch})
+        message = f"the network can't take a batch of {batch}: {wrong.message}"
+        raise NetgenError(replace(wrong, message=message)) from None
 
 
 def _cells(level: int, entry: Entry, form: str) -> tuple[str, ...]:
