@@ -226,20 +226,22 @@ def _response(r: Draw, name: str) -> Case:
 def _pad(r: Draw, name: str) -> Case:
     n = int(name[-2])
     low = -2 if r.chance(0.3) else 0
-    padding = r.many(2 * n, low, 4)
+    padded = r.randint(1, n) if r.chance(0.3) else n
+    padding = r.many(2 * padded, low, 4)
     args: dict[str, Any] = {"padding": padding}
     if name.startswith("Constant"):
         args["value"] = r.choice((0.5, 2, -1.0, 0))
-    return Case(name, args, [Tensor(r.spatial(n, 1, 6), r.dtype())])
+    shape = r.spatial(r.choice((n, padded)), 1, 6)
+    return Case(name, args, [Tensor(shape, r.dtype())])
 
 
 def _pointwise(r: Draw, name: str) -> Case:
     args: dict[str, Any] = {}
     numbers: dict[str, dict[str, tuple[float, ...]]] = {
-        "CELU": {"alpha": (0.5, 2)},
+        "CELU": {"alpha": (0.5, 2, 0, -1)},
         "ELU": {"alpha": (0.5, 2)},
-        "Hardshrink": {"lambd": (0.3, 1)},
-        "Softshrink": {"lambd": (0.3, 1)},
+        "Hardshrink": {"lambd": (0.3, 1, -0.5)},
+        "Softshrink": {"lambd": (0.3, 1, 0, -0.5)},
         "LeakyReLU": {"negative_slope": (0.3, 0)},
         "RReLU": {"lower": (0.1, 0.5), "upper": (0.4, 0.7)},
         "Softplus": {"beta": (0.5, 2), "threshold": (10, 30.0)},

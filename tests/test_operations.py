@@ -85,6 +85,7 @@ REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
     "Scale": lambda xs, a: xs[0] * a["factor"],
     "Tril": lambda xs, a: xs[0].tril(**a),
     "Where": lambda xs, a: torch.where(*xs),
+    "MaskedFill": lambda xs, a: xs[0].masked_fill(xs[1], **a),
     "ScaledDotProductAttention": lambda xs, a: F.scaled_dot_product_attention(
         xs[0], xs[1], xs[2], **a
     ),
@@ -142,6 +143,9 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         shapes += [shape if draws.random() < 0.9 else _shape(draws)]
     elif name == "Where":
         shapes += [_near(draws, shape), _near(draws, shape)]
+    elif name == "MaskedFill":
+        args = {"value": draws.choice((0, 2))}
+        shapes.append(_near(draws, shape))
     elif name == "MatMul":
         inner = shape[-1]
         shapes.append((*_near(draws, shape)[:-2], inner, 3) if draws.random() < 0.9 else shape)
@@ -170,6 +174,8 @@ def test_operation_agrees_with_torch(name: str) -> None:
             types = [draws.choice(TYPES) for _ in shapes]
         if name == "Where":
             types[0] = "bool"
+        if name == "MaskedFill":
+            types[1] = draws.choice(["bool"] * 9 + ["uint8"])
         inputs = [TensorType(s, t, None) for s, t in zip(shapes, types, strict=True)]
         checked = read_arguments(OPERATIONS[name], args)
         ours: Any = None

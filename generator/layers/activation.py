@@ -97,6 +97,20 @@ def rrelu(a: Args, x: TensorType) -> TensorType:
     return pointwise(a, x)
 
 
+def celu(a: Args, x: TensorType) -> TensorType:
+    """The input's shape; `alpha` divides."""
+    if not a.alpha:
+        refuse("`alpha` divides, so it must not be 0", "alpha")
+    return pointwise(a, x)
+
+
+def softshrink(a: Args, x: TensorType) -> TensorType:
+    """The input's shape; what is nearer to 0 than `lambd` becomes 0."""
+    if a.lambd < 0:
+        refuse(f"`lambd` is {a.lambd}, but must be 0 or more", "lambd")
+    return pointwise(a, x)
+
+
 def _named(name: str, *args: Arg, stem: str, **more: Any) -> Layer:
     more.setdefault("rule", pointwise)
     more.setdefault("view", in_place if INPLACE in args else never)
@@ -114,7 +128,7 @@ DIM = Arg("dim", optional(INDEX), None, free=True)
 SMOOTH = FLOATS | SIGNED | COMPLEX | {"uint8"}
 
 LAYERS = (
-    _named("CELU", _number("alpha", 1.0), INPLACE, stem="celu"),
+    _named("CELU", _number("alpha", 1.0), INPLACE, stem="celu", rule=celu),
     _named("ELU", _number("alpha", 1.0), INPLACE, stem="elu"),
     _named("GELU", Arg("approximate", choice("none", "tanh"), "none"), stem="gelu"),
     _named("GLU", Arg("dim", INDEX, -1), stem="glu", rule=glu),
@@ -181,7 +195,7 @@ LAYERS = (
     ),
     _named("Softmin", DIM, saves=saves_output, stem="softmin", rule=softmax),
     _named("Softplus", _number("beta", 1.0), _number("threshold", 20.0), stem="softplus"),
-    _named("Softshrink", _number("lambd", 0.5), stem="softshrink"),
+    _named("Softshrink", _number("lambd", 0.5), stem="softshrink", rule=softshrink),
     _named("Softsign", saves=saves_input_and_copy, stem="softsign", rule=promoting, dtypes=SMOOTH),
     _named(
         "Tanh",

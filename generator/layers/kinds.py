@@ -176,6 +176,25 @@ def loosely(item: Kind, length: int) -> Kind:
     return replace(strict, check=check, schema=schema)
 
 
+def sides(dimensions: int) -> Kind:
+    """One padding for all sides, or two for each dimension, the last first; the first may lack."""
+    lengths = range(2, 2 * dimensions + 1, 2)
+    counted = [items(INT, length) for length in lengths]
+
+    def check(value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) in lengths:
+            return tuple(map(_int, value))
+        return _int(value)
+
+    numbers = " or ".join(map(str, lengths))
+    return Kind(
+        f"a whole number or a list of {numbers} whole numbers",
+        check,
+        " | ".join(kind.annotation for kind in (INT, *counted)),
+        {"anyOf": [INT.schema, *(kind.schema for kind in counted)]},
+    )
+
+
 def floats(length: int) -> Kind:
     """A factor for all dimensions, or a list of one for each; it decides on shapes."""
     return replace(each(FLOAT, length), structural=True, index=True)

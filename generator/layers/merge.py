@@ -112,14 +112,12 @@ def where(a: Args, condition: TensorType, x: TensorType, y: TensorType) -> Tenso
 
 
 def masked_fill(a: Args, x: TensorType, mask: TensorType) -> TensorType:
-    """The input with `value` where the mask holds; the mask broadcasts to the input."""
+    """The input with `value` where the mask holds; both broadcast."""
     if mask.dtype != "bool":
         refuse(f"the mask must be boolean, but is `{mask.dtype}`")
-    if [*map(int, broadcast(x, mask))] != [*map(int, x.shape)]:
-        refuse(f"the mask {mask} does not fit into {x}")
     if x.dtype not in INEXACT and isinstance(a.value, float):
         refuse(f"`value` {a.value} is no `{x.dtype}`", "value")
-    return x.with_shape(x.shape)
+    return joined(x, mask, x.dtype)
 
 
 _OTHER = Arg("other", optional(FLOAT), None)

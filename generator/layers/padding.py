@@ -8,7 +8,7 @@ from typing import Any
 
 from ..sizes import Size
 from .base import ALL, COMPLEX, FLOATS, INTS, WIDE, Arg, Args, Layer, check_rank, refuse
-from .kinds import FLOAT, INT, each
+from .kinds import FLOAT, sides
 from .saved import saves_inputs, saves_nothing
 from .tensor import TensorType
 
@@ -18,12 +18,14 @@ Check = Callable[[str, Size, Size, Size], None]
 def _sides(n: int, padding: Size | tuple[Size, ...]) -> tuple[tuple[Size, Size], ...]:
     """The padding before and after each dimension, first dimension first (torch's is last)."""
     flat = padding if isinstance(padding, tuple) else (padding,) * (2 * n)
-    return tuple((flat[2 * i], flat[2 * i + 1]) for i in reversed(range(n)))
+    return tuple((flat[i], flat[i + 1]) for i in reversed(range(0, len(flat), 2)))
 
 
 def _padded(n: int, name: str, a: Args, x: TensorType, check: Check) -> TensorType:
+    sides = _sides(n, a.padding)
+    n = len(sides)
     spatial = []
-    for size, (before, after) in zip(x.shape[-n:], _sides(n, a.padding), strict=True):
+    for size, (before, after) in zip(x.shape[-n:], sides, strict=True):
         check(name, size, before, after)
         spatial.append(size + before + after)
         if spatial[-1] < 1:
@@ -33,8 +35,9 @@ def _padded(n: int, name: str, a: Args, x: TensorType, check: Check) -> TensorTy
 
 def constant_pad(n: int, name: str, a: Args, x: TensorType) -> TensorType:
     """Each size grows by the padding of its two sides; negative padding crops."""
-    if x.rank < n:
-        refuse(f"`{name}` pads {n} dimensions, but {x} has {x.rank}")
+    padded = len(_sides(n, a.padding))
+    if x.rank < padded:
+        refuse(f"`{name}` pads {padded} dimensions, but {x} has {x.rank}")
     if x.dtype in WIDE | {"uint8"} and getattr(a, "value", 0) < 0:
         refuse(f"`value` {a.value} is not a `{x.dtype}`", "value")
     return _padded(n, name, a, x, _crop)
@@ -42,7 +45,10 @@ def constant_pad(n: int, name: str, a: Args, x: TensorType) -> TensorType:
 
 def mirror_pad(n: int, name: str, check: Check, a: Args, x: TensorType) -> TensorType:
     """Each size grows by the padding of its two sides, which is limited by the size."""
-    check_rank(f"{name}Pad{n}d", x, n + 2, n + 1)
+    padded = len(_sides(n, a.padding))  # the first dimensions may lack
+    check_rank(f"{name}Pad{n}d", x, padded + 2, padded + 1)
+    if name == "Circular":
+        check_rank(f"{name}Pad{n}d", x, n + 2, n + 1)
     return _padded(n, f"{name}Pad{n}d", a, x, check)
 
 
@@ -77,7 +83,7 @@ def _pad_call(n: int, mode: str, a: Args) -> dict[str, Any]:
 
 
 def _args(n: int) -> tuple[Arg, ...]:
-    return (Arg("padding", each(INT, 2 * n), positional=True),)
+    return (Arg("padding", sides(n), positional=True),)
 
 
 def _layers(n: int) -> tuple[Layer, ...]:
