@@ -51,7 +51,7 @@ def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> 
         return None
     if x.rank == int(ranked[2]) + 1:  # read without a batch, which then is taken for channels
         other = f"{ranked[1]}{x.rank - 2}d"
-        image = x.shape[1] == x.shape[2]  # whose only channel is left out
+        image = x.rank > 2 and x.shape[1] == x.shape[2]  # whose only channel is left out
         if refusal.help is None or x.batch != 0 or image:
             return None
         return f"{refusal.help}; or `{other}` was meant"

@@ -7,7 +7,7 @@ from functools import partial
 
 from ..sizes import Size
 from .base import ALL, BOOLEAN, COMPLEX, INEXACT, Arg, Args, Layer, dimension, refuse
-from .broadcasting import broadcast, common_type, joined, promoted
+from .broadcasting import common_type, joined, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
 from .products import einsum, einsum_macs, matmul, matmul_macs
 from .saved import Saved, Saves, saves_factors, saves_inputs, saves_nothing, saves_second
