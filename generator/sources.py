@@ -9,6 +9,7 @@ from .graph import Graph
 from .literals import literal, pythonic
 from .module import Module
 from .node import Node
+from .sizes import Coded
 
 
 def source_lines(module: Module) -> list[str]:
@@ -17,26 +18,33 @@ def source_lines(module: Module) -> list[str]:
     args = module.args or {}
     if module.row.source == "buffer":
         return [_buffer(module.name, args)]
-    shape = ", ".join(literal(size) for size in args["shape"])
+    shape = _sizes(args["shape"])
     init = args["init"]
     if init is None or init.function in ("zeros_", "ones_"):
         fill = "zeros" if init is None else init.function[:-1]
-        return [f"self.{module.name} = nn.Parameter(torch.{fill}({shape or '()'}))"]
+        return [f"self.{module.name} = nn.Parameter(torch.{fill}({shape}))"]
     if init.function == "constant_":
         value = literal(init.args[0][1])
         return [f"self.{module.name} = nn.Parameter(torch.full({_tuple(args['shape'])}, {value}))"]
-    made = f"self.{module.name} = nn.Parameter(torch.empty({shape or '()'}))"
+    made = f"self.{module.name} = nn.Parameter(torch.empty({shape}))"
     return [made, init.source(f"self.{module.name}")]
 
 
+def _sizes(shape: Any) -> str:
+    """A shape as `torch.zeros` takes it: sizes one by one, or an argument that holds them all."""
+    if isinstance(shape, Coded):
+        return literal(shape)
+    return ", ".join(map(literal, shape)) or "()"
+
+
 def _tuple(shape: Any) -> str:
-    return literal(tuple(shape))
+    return literal(shape if isinstance(shape, Coded) else tuple(shape))
 
 
 def _buffer(name: str, args: Mapping[str, Any]) -> str:
     table, shape = args["value"], args["shape"]
     dtype = args["dtype"] or table.dtype
-    if shape is None:
+    if shape is None or table.shape:
         value = f"torch.tensor({pythonic(table.code)}, dtype=torch.{dtype})"
     elif table.code in ("0", "0.0", "1", "1.0"):
         fill = "zeros" if float(table.code) == 0 else "ones"

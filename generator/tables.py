@@ -7,6 +7,7 @@ ranges and its first and last element, and the numbers are left to the generated
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from .algebra import Symbols
 from .budget import Budget
 from .evaluator import Evaluator, Names
 from .expressions import only_expression
-from .functions import FUNCTIONS
+from .functions import FUNCTIONS, KNOWN
 from .literals import literal
 from .sizes import Coded, Dim, Size, plain, symbols_in
 from .syntax import check_syntax, fail
@@ -38,9 +39,17 @@ class Table(Struct, frozen=True):
         """The table with some names in its source as numbers."""
         if not any(symbol.name in names for symbol in self.symbols):
             return self
-        tree = _Numbers({name: int(values[name]) for name in names}).visit(ast.parse(self.code))
+        numbers: dict[str, ast.expr] = {name: ast.Constant(int(values[name])) for name in names}
+        tree = _Put(numbers).visit(ast.parse(self.code))
         left = Symbols(symbol for symbol in self.symbols if symbol.name not in names)
         return replace(self, code=ast.unparse(tree), symbols=left)
+
+    def in_terms(self, terms: Mapping[str, Any]) -> Table:
+        """The table with values that have names of their own in the place of some names."""
+        codes = {name: ast.parse(value.code, mode="eval").body for name, value in terms.items()}
+        tree = _Put(codes).visit(ast.parse(self.code))
+        left = Symbols(symbol for symbol in self.symbols if symbol.name not in terms)
+        return replace(self, code=ast.unparse(tree), symbols=left | symbols_in([*terms.values()]))
 
 
 def table(value: Any, names: Names, budget: Budget) -> Table:
@@ -52,6 +61,11 @@ def table(value: Any, names: Names, budget: Budget) -> Table:
     check_syntax(tree)
     reader = _Reader(names, budget)
     shape, kinds = reader.measure(tree, {})
+    count = math.prod(map(int, shape))
+    if not count:
+        fail("a buffer's `value` is empty")
+    if count > MOST_VALUES:
+        fail(f"{count} values are too many: {MOST_VALUES} at most")
     code = reader.code(tree)
     _check_cost(ast.parse(code, mode="eval").body)
     return Table(code, shape, _dtype(kinds), reader.symbols)
@@ -114,6 +128,9 @@ class _Reader(Struct):
             return self._comprehension(node, local)
         if isinstance(node, ast.List):
             return self._same([self.measure(item, local) for item in node.elts], len(node.elts))
+        if _makes_list(node):
+            assert isinstance(node, ast.BinOp)
+            return self._joined(node, local)
         value = Evaluator(self.names, self.budget, dict(local)).value(node)
         return self._of(value)
 
@@ -128,9 +145,37 @@ class _Reader(Struct):
     def _same(
         self, parts: list[tuple[tuple[Size, ...], set[type]]], length: Size
     ) -> tuple[tuple[Size, ...], set[type]]:
-        if not parts or len({tuple(map(int, shape)) for shape, _ in parts}) > 1:
-            fail("lists in a `value` are of one length, and not empty")
-        return (length, *parts[0][0]), set().union(*(kinds for _, kinds in parts))
+        if len({tuple(map(int, shape)) for shape, _ in parts}) > 1:
+            fail("lists in a `value` are of one length")
+        inner = parts[0][0] if parts else ()
+        return (length, *inner), set().union(*(kinds for _, kinds in parts))
+
+    def _joined(self, node: ast.BinOp, local: dict[str, Any]) -> tuple[tuple[Size, ...], set[type]]:
+        """``[a] + [b]`` and ``[a] * n``."""
+        if isinstance(node.op, ast.Add):
+            return self._one_list([self.measure(node.left, local), self.measure(node.right, local)])
+        items, times = node.left, node.right
+        if not _makes_list(items):
+            items, times = times, items
+        shape, kinds = self.measure(items, local)
+        count = Evaluator(_Quiet(self.names), self.budget, dict(local)).value(times)
+        if not isinstance(count, int) or isinstance(count, bool):
+            fail("a list is repeated a whole number of times")
+        return (shape[0] * (count if count > 0 else 0), *shape[1:]), kinds
+
+    def _one_list(
+        self, parts: list[tuple[tuple[Size, ...], set[type]]]
+    ) -> tuple[tuple[Size, ...], set[type]]:
+        """Lists one after the other; what is empty may hold anything."""
+        if not all(shape for shape, _ in parts):
+            fail("a list is joined to a list")
+        shapes = [shape for shape, _ in parts if shape[0]] or [(0,)]
+        if len({tuple(map(int, shape[1:])) for shape in shapes}) > 1:
+            fail("lists in a `value` are of one length")
+        length: Size = 0
+        for shape in shapes:
+            length = length + shape[0]
+        return (length, *shapes[0][1:]), set().union(*(kinds for _, kinds in parts))
 
     def _comprehension(
         self, node: ast.ListComp, local: dict[str, Any]
@@ -141,21 +186,24 @@ class _Reader(Struct):
             return self._of(Evaluator(self.names, self.budget, dict(local)).value(node))
         # the length of `range(n)` is n, whatever n is: nothing is decided by its number
         counts = isinstance(loop.iter, ast.Call) and len(loop.iter.args) == 1
-        names: Names = _Quiet(self.names) if counts else self.names
+        rest = node.generators[1:]
+        inner = ast.ListComp(node.elt, rest) if rest else node.elt
+        varies = _decides_on_lengths(loop.target.id, inner)
+        names: Names = _Quiet(self.names) if counts and not (rest and varies) else self.names
         evaluator = Evaluator(names, self.budget, dict(local))
         numbers = evaluator.range(loop.iter)
-        if not numbers:
-            fail("a buffer's `value` is empty")
         outside = local.get("", 1) * len(numbers)  # no name is empty: the values so far
         if outside > MOST_VALUES:
             fail(f"{outside} values are too many: {MOST_VALUES} at most")
-        rest = node.generators[1:]
-        inner = ast.ListComp(node.elt, rest) if rest else node.elt
-        ends = [
-            self.measure(inner, {**local, "": outside, loop.target.id: number})
-            for number in dict.fromkeys((numbers[0], numbers[-1]))
+        ends = numbers if varies else dict.fromkeys((*numbers[:1], *numbers[-1:]))
+        parts = [
+            self.measure(inner, {**local, "": outside, loop.target.id: number}) for number in ends
         ]
-        shape, kinds = self._same(ends, evaluator.range_length(loop.iter, numbers))
+        if not parts:
+            return (0,), set()
+        if rest and varies:
+            return self._one_list(parts)
+        shape, kinds = self._same(parts, evaluator.range_length(loop.iter, numbers))
         if rest:  # `for i in a for j in b` gives one list
             shape = (shape[0] * shape[1], *shape[2:])
         return shape, kinds | _static_kinds(node.elt)
@@ -172,7 +220,8 @@ def _check_cost(tree: ast.expr) -> None:
         if isinstance(node, ast.BinOp):
             _check_operation(node)
         if isinstance(node, (ast.IfExp, ast.BoolOp, ast.Compare)) and any(
-            isinstance(part, ast.ListComp) for part in ast.walk(node)
+            isinstance(part, (ast.ListComp, ast.BinOp)) and _makes_list(part)
+            for part in ast.walk(node)
         ):
             fail("in a buffer a condition is about numbers")
         rounds = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "round"
@@ -187,8 +236,38 @@ def _check_operation(node: ast.BinOp) -> None:
         bounded = _small(node.right) or _fraction(node.left) or _fraction(node.right)
         if powers or not bounded:
             fail("in a buffer a power has a fraction in it, or a small number as its exponent")
-    elif any(map(_holds_items, (node.left, node.right))):
+    elif not _makes_list(node) and any(map(_holds_items, (node.left, node.right))):
         fail("in a buffer only numbers are worked with")
+
+
+def _makes_list(node: ast.AST) -> bool:
+    """Whether an expression is a list: written, joined of two, or repeated."""
+    if not isinstance(node, ast.BinOp):
+        return isinstance(node, (ast.List, ast.ListComp))
+    sides = [_makes_list(node.left), _makes_list(node.right)]
+    return all(sides) if isinstance(node.op, ast.Add) else _repeats(node)
+
+
+def _repeats(node: ast.expr) -> bool:
+    """Whether this is a list times a number."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult):
+        return False
+    return _makes_list(node.left) != _makes_list(node.right)
+
+
+def _decides_on_lengths(name: str, node: ast.expr) -> bool:
+    """Whether a loop's variable stands where the length of a list is said."""
+    counts: list[ast.expr] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.ListComp):
+            counts += [loop.iter for loop in part.generators]
+        elif isinstance(part, ast.BinOp) and _repeats(part):
+            counts.append(part.right if _makes_list(part.left) else part.left)
+    return any(
+        isinstance(part, ast.Name) and part.id == name
+        for count in counts
+        for part in ast.walk(count)
+    )
 
 
 def _small(node: ast.expr) -> bool:
@@ -230,14 +309,14 @@ def _static_kinds(node: ast.expr) -> set[type]:
     return set()
 
 
-class _Numbers(ast.NodeTransformer):
-    """Puts numbers in the place of names."""
+class _Put(ast.NodeTransformer):
+    """Puts expressions in the place of names."""
 
-    def __init__(self, numbers: Mapping[str, int]) -> None:
-        self.numbers = numbers
+    def __init__(self, terms: Mapping[str, ast.expr]) -> None:
+        self.terms = terms
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Constant(self.numbers[node.id]) if node.id in self.numbers else node
+        return self.terms.get(node.id, node)
 
 
 class _Bound(ast.NodeTransformer):
@@ -266,6 +345,14 @@ class _Bound(ast.NodeTransformer):
         if names & self.local:
             return ast.Subscript(self.visit(node.value), self.visit(node.slice))
         return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        for side in (node.left, node.right):
+            if isinstance(side, ast.Name) and side.id not in self.local:
+                value = self.reader.names.value(side.id) if side.id not in KNOWN else 0
+                if isinstance(plain(value), list):  # how long it is decides on the shape
+                    self.reader.names.pin(symbols_in(value), "needs its length")
+        return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.local or node.id in FUNCTIONS or node.id == "range":

@@ -25,6 +25,7 @@ from .node import Node
 from .parameters import bare
 from .sizes import Coded, Dim, exact, plain, symbols_in
 from .source import Source
+from .tables import Table
 
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
 Modules = list[tuple[Case, Module]]
@@ -182,7 +183,21 @@ class Union(Struct):
         try:
             return self.chooser.choose(group)
         except Inexpressible:
+            if isinstance(group[0][1], Table):
+                return self.table(module, group)
             return self.extra(module, name, group)
+
+    def table(self, module: Module | Node, group: Group) -> Table:
+        """A buffer's value, in which each size that no argument gives becomes one."""
+        first, *others = [value.with_numbers(c.own, c.constant) for c, value in group]
+        if any(other.code != first.code for other in others):
+            self.refuse(module, "has a `value` that is not the same expression in all uses")
+        allowed = self.chooser.allowed
+        hidden = [symbol.name for symbol in first.symbols if symbol.name not in allowed]
+        given = {n: self.extra(module, n, [(c, c.own[n]) for c, _ in group]) for n in hidden}
+        found: Table = first.in_terms(given)
+        self.chooser.note(found)
+        return found
 
     def extra(self, module: Module | Node, name: str, group: Group) -> Any:
         """One more argument of the class; the network's has those of the spec alone."""

@@ -137,6 +137,17 @@ def items(item: Kind, length: int | None = None) -> Kind:
     return replace(item, label=label, check=check, annotation=annotation, schema=schema)
 
 
+def sizes() -> Kind:
+    """A list of whole numbers; a single one is a list of one."""
+    several = items(INT)
+
+    def check(value: Any) -> Any:
+        return several.check(value if isinstance(value, (list, tuple)) else [value])
+
+    schema = {"anyOf": [INT.schema, several.schema]}
+    return replace(several, label=f"{INT.label} or {several.label}", check=check, schema=schema)
+
+
 def either(first: Kind, second: Kind, label: str = "") -> Kind:
     """A value of the first kind or else of the second."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..sizes import shape_text
 from .base import (
     ALL,
     FLOATS,
@@ -22,7 +23,7 @@ from .base import (
     pointwise,
     refuse,
 )
-from .kinds import ANY, BOOL, FLOAT, INT, TEXT, items, optional
+from .kinds import ANY, BOOL, FLOAT, INT, TEXT, optional, sizes
 from .saved import saves_mask, saves_statistics
 from .tensor import TensorType
 
@@ -36,8 +37,9 @@ def parameter(a: Args) -> TensorType:
 
 def buffer(a: Args) -> TensorType:
     """The shape of the value, or `shape` filled with a number."""
-    if a.shape is not None and a.value.shape:
-        refuse("`shape` is for a single number, but `value` has a shape of its own", "shape")
+    own = a.value.shape
+    if a.shape is not None and own and [*map(int, a.shape)] != [*map(int, own)]:
+        refuse(f"`shape` is {shape_text(a.shape)}, but `value` is {shape_text(own)}", "shape")
     dtype = a.value.dtype if a.dtype is None else a.dtype
     if dtype not in ALL:
         refuse(f"`{dtype}` is no element type", "dtype")
@@ -83,7 +85,7 @@ LAYERS: Sequence[Layer] = (
         name="Parameter",
         stem="parameter",
         rule=parameter,
-        args=(Arg("shape", items(INT), positional=True), Arg("init", ANY, None, free=True)),
+        args=(Arg("shape", sizes(), positional=True), Arg("init", ANY, None, free=True)),
         weights=lambda a: (Weight("", a.shape),),
         tensors=(),
         list_argument="shape",
@@ -95,7 +97,7 @@ LAYERS: Sequence[Layer] = (
         rule=buffer,
         args=(
             Arg("value", ANY, positional=True),
-            Arg("shape", optional(items(INT)), None),
+            Arg("shape", optional(sizes()), None),
             Arg("dtype", optional(TEXT), None),
             Arg("persistent", BOOL, True),
         ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..sizes import Size, exactly, is_batch, product, shape_text
 from .base import ALL, INEXACT, INTS, Arg, Args, Layer, dimension, refuse
-from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional
+from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional, sizes
 from .saved import always
 from .splits import operation, without
 from .tensor import TensorType
@@ -149,7 +149,7 @@ LAYERS: Sequence[Layer] = (
     operation(
         "Reshape",
         reshape,
-        Arg("shape", items(INT), positional=True),
+        Arg("shape", sizes(), positional=True),
         view=always,
         function=".reshape",
         stem="reshape",
@@ -194,7 +194,7 @@ LAYERS: Sequence[Layer] = (
     operation(
         "Expand",
         expand,
-        Arg("shape", items(INT), positional=True),
+        Arg("shape", sizes(), positional=True),
         Arg("batch", BOOL, True, keyword_only=True),
         Arg("batch_size", optional(INT), None, inferred=True, keyword_only=True),
         view=always,
