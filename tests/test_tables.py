@@ -109,7 +109,7 @@ layers:
 
 def test_sizes_of_what_is_read_become_arguments_of_a_block(build_text: Builder) -> None:
     result = build_text(BLOCK.replace("half", "part"))
-    network = result.module_class()
+    network: Any = result.module_class()
     assert network.one.rows.shape == (6, 1)
     assert network.two.rows.tolist() == [[0.0], [0.25], [0.5]]
     assert network.one.part.shape == (8, 1, 4)
