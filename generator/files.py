@@ -86,10 +86,6 @@ def check_heard() -> None:
         raise NetgenError(Diagnostic("NG506", f"{why}: nothing is written", help=help))
 
 
-State = tuple[int, ...]
-"""What tells a file from what it was before: it changes with each save."""
-
-
 def check_no_spec(path: Path, specs: Iterable[str]) -> None:
     """Refuse to write over a spec that is read, whatever is insisted on."""
     for spec in specs:
@@ -99,6 +95,10 @@ def check_no_spec(path: Path, specs: Iterable[str]) -> None:
         if same:
             message = f"`{printable(str(path))}` is the spec itself: give another output with -o"
             raise NetgenError(Diagnostic("NG501", message))
+
+
+State = tuple[int, ...]
+"""What tells a file from what it was before: it changes with each save."""
 
 
 class Target(Struct, frozen=True):
@@ -158,7 +158,7 @@ class Target(Struct, frozen=True):
         if now is not None and now != self.seen:
             data = self.path.read_bytes()
             kinds = KINDS if self.force else (self.kind,)
-            if data and not any(untouched(data, kind) for kind in kinds):
+            if not any(untouched(data, kind) for kind in kinds):  # one that is empty is being saved
                 what = "has been saved by somebody else while netgen ran"
                 _keep(self.path, what, "look at it, then run netgen again")
         return now is not None

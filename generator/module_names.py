@@ -6,6 +6,8 @@ import keyword
 import re
 import sys
 
+from .diagnostics import spelt
+
 # what torch looks for as it is imported, runs, exports or compiles, whether it is there or not;
 # a test holds this against torch
 TORCHS = frozenset(
@@ -20,6 +22,7 @@ _PYTHONS = sys.stdlib_module_names | {"__main__", "sitecustomize", "usercustomiz
 
 def why_no_module(stem: str) -> str | None:
     """Why a file of this name, without its `.py`, is no module of its own, or ``None``."""
+    stem = spelt(stem)
     if not stem.isidentifier():
         return "can't be imported: it is no Python identifier"
     if keyword.iskeyword(stem):
@@ -31,5 +34,5 @@ def why_no_module(stem: str) -> str | None:
 
 def instead(stem: str) -> str:
     """A name that a module may have, made of one that it may not have."""
-    name = re.sub(r"\W+", "_", stem).strip("_")
+    name = re.sub(r"\W+", "_", spelt(stem)).strip("_")
     return name if name.isidentifier() and not why_no_module(name) else f"net_{name}".rstrip("_")

@@ -292,7 +292,7 @@ def test_a_locale_without_the_letters_hides_nothing(tmp_path: Path) -> None:
     spec.write_text(UMLAUTS, encoding="utf-8")
     (tmp_path / "bad.yaml").write_text(UMLAUTS.replace("3}", "drü}"), encoding="utf-8")
     source = netgen("build", spec, "-o", "-", "--no-smoke", cwd=tmp_path).stdout
-    run = netgen("build", "größe.yaml", "-o", "größe.py", "--no-smoke", cwd=tmp_path, **ASCII)
+    run = netgen("build", "größe.yaml", "--no-smoke", cwd=tmp_path, **ASCII)
     assert run.returncode == 0, run.stderr
     assert "wrote gr\\xf6\\xdfe.py in" in run.stdout
     assert (tmp_path / "größe.py").read_text(encoding="utf-8") == source

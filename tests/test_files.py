@@ -432,6 +432,9 @@ def test_a_save_before_the_rename_is_kept(
         claimed.write(text.encode())
     assert target.read_text() == "saved just now\n"
     assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
+    meddle(monkeypatch, target, "")  # a save that has just begun
+    with pytest.raises(NetgenError, match="NG502"):
+        claim(target, SOURCE, force=True).write(b"new\n")
     meddle(monkeypatch, target, text)  # by another netgen
     claim(target, SOURCE, force=True).write(b"new\n")
     assert target.read_text() == "new\n"
