@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .diagnostics import NetgenError
+from .diagnostics import NetgenError, spelt
 from .job import Job
 from .levels import DEFAULT_LEVELS, Demand
 from .source import parse
@@ -107,7 +107,7 @@ def _view(options: Namespace) -> View | None:
     if options.verb == "explain":
         from .views.explain import explain
 
-        return partial(explain, layer=options.layer)
+        return partial(explain, layer=spelt(options.layer))
     if options.verb == "graph":
         from .views.graph import graph
 
@@ -124,7 +124,7 @@ def _view(options: Namespace) -> View | None:
 def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """The values of ``--set``, read as YAML."""
     overrides = {}
-    for pair in pairs:
+    for pair in map(spelt, pairs):
         name, equals, text = pair.partition("=")
         if not equals or not name:
             raise ValueError(f"--set takes NAME=VALUE, not {pair!r}")
