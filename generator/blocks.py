@@ -26,7 +26,7 @@ from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names
 from .node import Ref
-from .parameters import bare, check_known, is_plain, read_block_parameters
+from .parameters import bare, check_known, check_value, read_block_parameters
 from .scope import Draft, LayerNames, Scope
 from .sizes import Dim, Size, is_unknown
 from .spec import Item
@@ -191,9 +191,7 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
             context.error("NG203", message, item.path, key=item.written is not None)
     given = {name: context.evaluate(value, names, paths[name]) for name, value in written.items()}
     for name, value in given.items():
-        if not is_plain(bare(value)):
-            message = f"`{name}` should be a number, a word, a boolean or a list"
-            context.error("NG203", message, paths[name])
+        check_value(context, name, bare(value), paths[name])
         check_known(context, name, value, paths[name])
     return given
 

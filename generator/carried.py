@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from .algebra import Symbol, Symbols
-from .sizes import Coded, Dim, symbols_in
+from .sizes import LONGEST_CODE, Coded, Dim, TooLong, symbols_in
 
 
 def named(name: str, value: Any) -> Any:
@@ -22,21 +22,43 @@ def coded(value: Any, code: str, symbols: Symbols) -> Any:
     return wrap(value, ast.parse(code, mode="eval").body, symbols)
 
 
+_TIGHT = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
+_BRACKETED = (ast.List, ast.ListComp, ast.Constant)
+
+
 def wrap(value: Any, code: ast.expr, symbols: Symbols) -> Any:
-    """The value with the code that it came from."""
+    """The value with the code that it came from; raises `TooLong` where nobody would read it."""
     if not symbols:
         return value
-    text = ast.unparse(ast.fix_missing_locations(code))
-    if isinstance(value, int) and not isinstance(value, bool):
-        tight = isinstance(code, (ast.Name, ast.Attribute, ast.Call, ast.Subscript))
-        return Dim.opaque(text, int(value), symbols, tight=tight)
+    text = _bounded(ast.unparse(ast.fix_missing_locations(code)))
     if isinstance(value, list):
-        items = [
-            wrap(uncoded(item), ast.Subscript(code, ast.Constant(place)), symbols)
-            for place, item in enumerate(value)
-        ]
-        return Coded(items, text, symbols)
+        return _items(value, text, symbols, closed=isinstance(code, (*_TIGHT, *_BRACKETED)))
+    return _single(value, text, symbols, tight=isinstance(code, _TIGHT))
+
+
+def _single(value: Any, text: str, symbols: Symbols, *, tight: bool) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Dim.opaque(text, int(value), symbols, tight=tight)
     return Coded(value, text, symbols)
+
+
+def _items(values: list[Any], text: str, symbols: Symbols, *, closed: bool) -> Coded:
+    """A list whose items know their places in it."""
+    whole = text if closed else f"({text})"
+    found: list[Any] = []
+    for place, item in enumerate(map(uncoded, values)):
+        code = f"{whole}[{place}]"
+        if isinstance(item, list):
+            found.append(_items(item, code, symbols, closed=True))
+        else:
+            found.append(_single(item, code, symbols, tight=True))
+    return Coded(found, text, symbols)
+
+
+def _bounded(text: str) -> str:
+    if len(text) > LONGEST_CODE:
+        raise TooLong
+    return text
 
 
 def uncoded(value: Any) -> Any:
@@ -49,10 +71,16 @@ def uncoded(value: Any) -> Any:
 
 
 def code_of(value: Any) -> ast.expr:
+    """The code of a value; raises `TooLong` where nobody would read it."""
+    return ast.parse(_text(value), mode="eval").body
+
+
+def _text(value: Any) -> str:
     if isinstance(value, list):
-        return ast.List([code_of(item) for item in value])
-    text = value.code if isinstance(value, (Dim, Coded)) else repr(value)
-    return ast.parse(text, mode="eval").body
+        if len(value) > LONGEST_CODE:
+            raise TooLong
+        return _bounded(f"[{', '.join(map(_text, value))}]")
+    return _bounded(value.code if isinstance(value, (Dim, Coded)) else repr(value))
 
 
 def both(first: Any, second: Any) -> Any:

@@ -205,9 +205,9 @@ CODES = {
         "needs: please report it with the spec.",
     ),
     "NG402": Code(
-        "the run did not end",
-        "The process that runs the network was killed, crashed or took too long; is torch "
-        "installed? `--no-smoke` builds without a run.",
+        "it did not end in time",
+        "The spec took too long to read, or the process that runs the network was killed, crashed "
+        "or took too long; is torch installed? `--no-smoke` builds without a run.",
     ),
     "NG403": Code(
         "the device is not there, or can't run this network",

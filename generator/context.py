@@ -20,7 +20,7 @@ from .layers import TYPES
 from .layers.base import Layer
 from .meetings import judge, rebound
 from .needs import Need, needs, needs_equal
-from .sizes import code, symbols_in
+from .sizes import TooLong, code, symbols_in
 from .source import Source
 from .spec import Document
 from .syntax import ExpressionError, fail
@@ -222,6 +222,10 @@ class Context(Struct):
         self.shared.evaluating = path
         try:
             return evaluate_text(value, names, self.budget)
+        except TooLong:
+            message = "what this comes to is an expression too long to be written"
+            help = "write numbers, or fewer names that it hangs on"
+            self.error("NG206", message, path, help=help)
         except ExpressionError as error:
             if error.word in self.lost:
                 raise Unknowable from None

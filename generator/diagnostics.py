@@ -155,7 +155,12 @@ class Findings:
 
     def sorted(self) -> list[Diagnostic]:
         """The diagnostics in the order of the file, not more than anyone would read."""
-        return in_file_order(self.found.values())[:MOST_FINDINGS]
+        found = in_file_order(self.found.values())
+        if len(found) > MOST_FINDINGS:
+            last = found[MOST_FINDINGS - 1]
+            note = f"there are more mistakes than these {MOST_FINDINGS}"
+            found[MOST_FINDINGS - 1 :] = [replace(last, notes=(*last.notes, note))]
+        return found
 
     @contextmanager
     def collecting(self) -> Iterator[None]:

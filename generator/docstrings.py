@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
+
+from msgspec import Struct
 
 from .construct import arguments_of
 from .graph import Graph, Parameter
@@ -48,8 +50,9 @@ def class_docstring(graph: Graph, nonzero: Container[str] = ()) -> list[str]:
     arguments = arguments_of(graph)
     if arguments:
         lines += ["", "Args:"]
+        decided = _decided(graph)
         for parameter in arguments:
-            doc = _parameter_doc(graph, parameter)
+            doc = _parameter_doc(graph, parameter, decided)
             doc = _at_least_one(doc) if parameter.name in nonzero else doc
             text = f"{parameter.name}: {doc}"
             lines += [f"    {line}" for line in wrapped(text, 8, hanging=4)]
@@ -71,9 +74,11 @@ def why_fixed(parameter: Parameter) -> str:
     return parameter.reason.text if parameter.reason else UNUSED
 
 
-def _parameter_doc(graph: Graph, parameter: Parameter) -> str:
+def _parameter_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
     """What the spec says of a parameter, or else which arguments it decides."""
-    doc = summary(prose(parameter.doc)) if parameter.doc else _derived_doc(graph, parameter)
+    doc = (
+        summary(prose(parameter.doc)) if parameter.doc else _derived_doc(graph, parameter, decided)
+    )
     if parameter.code is not None:
         doc = f"{doc} Default: ``{prose(parameter.code)}``."
     return doc
@@ -84,7 +89,26 @@ def _at_least_one(doc: str) -> str:
     return f"{doc[:-1]}, at least 1." if one_sentence else f"{doc} At least 1."
 
 
-def _derived_doc(graph: Graph, parameter: Parameter) -> str:
+class _Decided(Struct):
+    """For each parameter what it decides: arguments, and modules that there may be."""
+
+    places: dict[str, list[str]]
+    modules: dict[str, list[str]]
+
+
+def _decided(graph: Graph) -> _Decided:
+    found = _Decided({}, {})
+    for path, args in _arguments(graph):
+        for name, value in args.items():
+            for parameter in _names(value):
+                found.places.setdefault(parameter, []).append(f"``{name}`` of ``{prose(path)}``")
+    for module in graph.modules:
+        for parameter in _names(module.condition):
+            found.modules.setdefault(parameter, []).append(module.name)
+    return found
+
+
+def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
     """What an argument without a line of its own is: by torch's words, or by what it decides."""
     if parameter.name in _MEANINGS:
         return _MEANINGS[parameter.name]
@@ -93,13 +117,8 @@ def _derived_doc(graph: Graph, parameter: Parameter) -> str:
             return f"Channels of ``{placeholder.name}``."
         if parameter.name == f"{placeholder.name}_features":
             return f"Size of the last dimension of ``{placeholder.name}``."
-    places = [
-        f"``{name}`` of ``{prose(path)}``"
-        for path, args in _arguments(graph)
-        for name, value in args.items()
-        if parameter.name in {symbol.name for symbol in symbols_in(value)}
-    ]
-    conditions = [m.name for m in graph.modules if parameter.name in _names(m.condition)]
+    places = decided.places.get(parameter.name, [])
+    conditions = decided.modules.get(parameter.name, [])
     if not places and conditions:
         return f"Whether there is ``{prose(conditions[0])}``."
     if not places:
@@ -108,8 +127,8 @@ def _derived_doc(graph: Graph, parameter: Parameter) -> str:
     return f"Decides {places[0]}{more}."
 
 
-def _names(value: object) -> set[str]:
-    return {symbol.name for symbol in symbols_in(value)}
+def _names(value: object) -> Iterable[str]:
+    return dict.fromkeys(symbol.name for symbol in symbols_in(value))
 
 
 def _arguments(graph: Graph) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from .algebra import Symbols
-from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth
+from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth, weight
 from .carried import code_of, joined, uncoded, wrap
 from .equality import surely_equal
 from .functions import FUNCTIONS
@@ -246,15 +246,17 @@ class Evaluator(Struct):
         return list(self.names.shape(str(text)))
 
     def _listcomp(self, node: ast.ListComp) -> Any:
-        items: list[Any] = []
-        self._generate(node, 0, items)
+        items, count = [], 0
+        for item in self._generated(node, 0):
+            items.append(item)
+            count += 1 + (weight(item) if isinstance(item, (list, Coded)) else 0)
+            if count > MOST_ITEMS:
+                fail(f"a list of more than {MOST_ITEMS} items is too long")
         return items
 
-    def _generate(self, node: ast.ListComp, level: int, items: list[Any]) -> None:
+    def _generated(self, node: ast.ListComp, level: int) -> Iterator[Any]:
         if level == len(node.generators):
-            items.append(self.value(node.elt))
-            if len(items) > MOST_ITEMS:
-                fail(f"a list of more than {MOST_ITEMS} items is too long")
+            yield self.value(node.elt)
             return
         loop = node.generators[level]
         if not isinstance(loop.target, ast.Name) or loop.is_async:
@@ -264,7 +266,7 @@ class Evaluator(Struct):
         for number in self.range(loop.iter):
             self.local[loop.target.id] = number
             if all(uncoded(self.value(condition)) for condition in loop.ifs):
-                self._generate(node, level + 1, items)
+                yield from self._generated(node, level + 1)
         self.local = before
 
     def range_length(self, node: ast.expr, numbers: range) -> int:

@@ -48,8 +48,9 @@ def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
     pieces = list(_split(text))
     if len(pieces) == 1 and pieces[0].expression:
         return evaluate(pieces[0].text, names, budget)
-    parts = []
+    parts, length = [], 0
     for piece in pieces:
+        budget.spend()
         value: Any = piece.text
         if piece.expression:
             value = evaluate(piece.text, names, budget)
@@ -58,7 +59,8 @@ def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
             if isinstance(value, (list, float)) or value is None:
                 fail("only whole numbers, words and booleans can be put into text")
         parts.append(str(int(value)) if isinstance(value, Dim) else str(value))
-        if sum(map(len, parts)) > MOST_ITEMS:
+        length += len(parts[-1])
+        if length > MOST_ITEMS:
             fail(f"a text of more than {MOST_ITEMS} characters is too long")
     return "".join(parts)
 

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 from .diagnostics import Diagnostic, NetgenError, printable
 from .levels import Demand
 from .needs import told
-from .source import Source, read, read_stdin
+from .source import Source, parse, read, stdin_text
 
 if TYPE_CHECKING:
     from .figures import Figures
@@ -80,8 +80,10 @@ def work(job: Job, worker: Worker) -> Outcome:
     start = time.perf_counter()
     target = None if job.target is None else str(job.target)
     try:
-        source = read_stdin() if job.config == "-" else read(job.config)
+        text = stdin_text() if job.config == "-" else None  # which comes when it comes
         with worker.one_spec():
+            with worker.in_time():
+                source = read(job.config) if text is None else parse(text, "<stdin>")
             found = _DO[job.verb](job, source, worker)
     except NetgenError as error:
         seconds = time.perf_counter() - start
@@ -123,7 +125,8 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
     from .prediction import check_source
 
     ask = worker.asker(source.folder, allowed=job.allow_imports)
-    return check_source(source, job.overrides, strict=job.strict, ask=ask)
+    with worker.in_time():
+        return check_source(source, job.overrides, strict=job.strict, ask=ask)
 
 
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:

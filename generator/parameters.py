@@ -12,6 +12,7 @@ from .binding import rebind
 from .carried import named
 from .context import INDEX, Context, ParameterNames
 from .diagnostics import Diagnostic, NetgenError, SpecPath, printable
+from .expressions import has_expression
 from .graph import Parameter
 from .hints import closest
 from .literals import literal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .block_spec import BlockSpec
 
 REQUIRED = "required"
+LONGEST_VALUE = 10_000  # items of a list, or characters
 MEANINGS = {
     "N": "means the batch",
     INDEX: "means the number of a copy",
@@ -92,8 +94,8 @@ def plain_text(
     context: Context, text: str | None, values: Mapping[str, Any], path: SpecPath
 ) -> str | None:
     """Prose with the parameters in it as they are built."""
-    if text is None:
-        return None
+    if text is None or not has_expression(text):
+        return text
     numbers = {name: bare(value) for name, value in values.items()}
     return str(context.evaluate(text, ParameterNames(numbers, context), path))
 
@@ -105,8 +107,7 @@ def _parameter(
     number = bare(value)
     kinds = (bool, int, float, str)
     is_list = isinstance(number, list) and number and len({type(item) for item in number}) == 1
-    if not is_plain(number) and number is not None:
-        context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
+    check_value(context, name, number, path)
     first = number[0] if isinstance(number, list) and is_list else None
     typed = isinstance(number, kinds) or isinstance(first, kinds)
     if not typed:
@@ -126,6 +127,24 @@ def check_known(context: Context, name: str, value: Any, path: SpecPath) -> None
         message = f"`{name}` depends on `{unknown[0]}`, which is known only at run time"
         help = "a block reads such a size itself: write `shape(input)` in it"
         context.error("NG206", message, path, help=help)
+
+
+def check_value(context: Context, name: str, value: Any, path: SpecPath) -> None:
+    """Refuse what no argument could be."""
+    if not is_plain(value):
+        context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
+    if _length(value) > LONGEST_VALUE:
+        message = (
+            f"`{name}` is too long: a parameter has {LONGEST_VALUE} items or characters at most"
+        )
+        context.error("NG201", message, path)
+
+
+def _length(value: Any) -> int:
+    """The characters of a text, the items of a list and what they hold."""
+    if isinstance(value, list):
+        return len(value) + sum(map(_length, value))
+    return len(value) if isinstance(value, str) else 0
 
 
 def is_plain(value: Any) -> bool:
@@ -173,9 +192,7 @@ def read_block_parameters(
         default, doc, path = _declared(context, name, raw, ("blocks", block, "params", name))
         required = default == REQUIRED
         found = None if required else context.evaluate(default, names, path)
-        if not is_plain(bare(found)):
-            message = f"`{name}` should be a number, a word, a boolean or a list"
-            context.error("NG201", message, path)
+        check_value(context, name, bare(found), path)
         depends = frozenset(symbol.name for symbol in symbols_in(found))
         code = literal(found) if depends else None
         outer = written[name] if name in written else rebind(found, context.outer)

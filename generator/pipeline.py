@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -86,7 +87,7 @@ def build(
         prove: What the run is to show, names of `levels.LEVELS`.
         seed: For weights and sample values.
         timed: Whether to measure time and memory, too.
-        timeout: Seconds that the run may take.
+        timeout: Seconds that it may take, the run included.
         max_memory: Bytes that the run may take, where the system can hold it to that.
         allow_imports: Whether to run code that the spec imports, for a spec that is trusted.
         force: Whether to overwrite a file that netgen did not write.
@@ -95,8 +96,8 @@ def build(
         NetgenError: The spec is wrong, the run disproved it, or it can't be written.
         ValueError: There is no such level, or no device of this kind can show it.
     """
-    source = given(spec)
     path = None if output is None else Path(output)
+    source = given(spec)
     target = None if path is None else claim(path, SOURCE, force=force)
     if path is not None:
         check_no_spec(path, [source.name])
@@ -124,9 +125,10 @@ def build_source(
     If it is `strict`, warnings are errors. What a spec imports is run only if that is allowed.
     """
     ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
-    found = check_source(source, overrides, strict=strict, ask=ask)
+    with nullcontext() if worker is None else worker.in_time():
+        found = check_source(source, overrides, strict=strict, ask=ask)
+        text = rendered(found)
     graph = found.graph
-    text = rendered(found)
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
         from .members import family_of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from .diagnostics import Diagnostic, Location, printable
@@ -16,6 +17,8 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .files import Target
+
+MOST_TOLD = 50_000  # characters of the diagnostics of one spec
 
 
 def tell(outcome: Outcome, form: str, verbose: bool) -> None:
@@ -49,10 +52,21 @@ def tell(outcome: Outcome, form: str, verbose: bool) -> None:
 def _tell_problems(outcome: Outcome, *, verbose: bool) -> None:
     if verbose and outcome.table:
         complain(*outcome.table.split("\n"), "")
-    texts = [diagnostic.render(colour=coloured()) for diagnostic in outcome.diagnostics]
+    texts = _read_by_people(
+        diagnostic.render(colour=coloured()) for diagnostic in outcome.diagnostics
+    )
     complain(*"\n\n".join(texts).split("\n"))
-    if len(texts) > 1:
-        complain("", _counted(outcome.diagnostics))
+    more = len(outcome.diagnostics) - len(texts)
+    if len(outcome.diagnostics) > 1:
+        told = f", {more} of them not shown" if more else ""
+        complain("", f"{_counted(outcome.diagnostics)}{told}")
+
+
+def _read_by_people(texts: Iterable[str]) -> list[str]:
+    """The first of the texts, not more than anyone would read."""
+    told = [*texts]
+    before = accumulate(map(len, told), initial=0)
+    return [text for text, length in zip(told, before, strict=False) if length < MOST_TOLD]
 
 
 def _counted(diagnostics: Sequence[Diagnostic]) -> str:

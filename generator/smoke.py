@@ -18,6 +18,7 @@ from msgspec.structs import asdict
 from .diagnostics import Diagnostic, Location, NetgenError
 from .levels import DEFAULT_LEVELS, LEAST, SHARE, TIMEOUT, Demand, Proof, Shown
 from .memory import available, shown
+from .time_limit import TimeUp, ending_by
 
 if TYPE_CHECKING:
     import subprocess
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 Locate = Callable[[str], Location | None]
+
+_GRACE = 0.1  # seconds: the process's own time is over first
+_MORE_TIME = "`--timeout` gives it more time"
 
 
 class Worker:
@@ -52,6 +56,21 @@ class Worker:
             yield
         finally:
             self.deadline = None
+
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """What is done in it without the process has the same time; it must be safe to break off.
+
+        The process's own answers are waited for until then, and not a moment longer.
+        """
+        deadline = self.deadline or time.monotonic() + self.timeout
+        try:
+            with ending_by(deadline + _GRACE):
+                yield
+        except TimeUp:
+            self.stop()  # it may have been asked something
+            message = f"the spec was not read within {self.timeout:g} seconds"
+            raise NetgenError(Diagnostic("NG402", message, help=_MORE_TIME)) from None
 
     def start(self, folder: str = "") -> None:
         """Begin to load torch, unless that is under way.
@@ -272,7 +291,7 @@ class Worker:
                 if not selector.select(max(deadline - time.monotonic(), 0)):
                     self.stop()
                     message = f"the run did not end within {self.timeout:g} seconds"
-                    help = "`--timeout` gives it more time, `--device meta` looks at shapes alone"
+                    help = f"{_MORE_TIME}, `--device meta` looks at shapes alone"
                     raise NetgenError(Diagnostic("NG402", message, help=help))
                 chunk = os.read(self.process.stdout.fileno(), 1 << 16)
                 if not chunk:

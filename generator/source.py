@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from msgspec import Struct, field
@@ -15,7 +17,7 @@ from .diagnostics import MOST_FINDINGS, Diagnostic, Location, NetgenError, SpecP
 from .yaml_nodes import begin, check_depth, compose, holds, pairs, steps
 from .yaml_values import Reader
 
-LARGEST_TEXT = 8_000_000  # characters
+LARGEST_TEXT = 1_000_000  # characters: each may be a value, which takes 200 bytes and more
 
 
 class Source(Struct, frozen=True, eq=False):
@@ -93,6 +95,8 @@ def read(path: str | Path) -> Source:
     """The spec in a file."""
     name = str(path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # which might never end, or not even begin
+            _refuse_odd(Path(path))
         with open(path, "rb") as file:
             text = file.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
     except (OSError, ValueError) as error:
@@ -107,6 +111,14 @@ def read(path: str | Path) -> Source:
     return parse(text, name)
 
 
+def _refuse_odd(path: Path) -> NoReturn:
+    """Refuse what is no ordinary file: a folder, a pipe, a device."""
+    name = printable(str(path))
+    what = "it is a folder" if path.is_dir() else "it is no ordinary file"
+    help = "give the file of a spec" if path.is_dir() else "`-` reads a spec from standard input"
+    raise NetgenError(Diagnostic("NG101", f"can't read `{name}`: {what}", help=help))
+
+
 def given(spec: str | Path | Mapping[str, Any] | Source) -> Source:
     """The spec as it is given to a function: its path, a mapping, or what has been read."""
     if isinstance(spec, Source):
@@ -114,11 +126,10 @@ def given(spec: str | Path | Mapping[str, Any] | Source) -> Source:
     return from_mapping(spec) if isinstance(spec, Mapping) else read(spec)
 
 
-def read_stdin() -> Source:
-    """The spec on standard input."""
+def stdin_text() -> str:
+    """The text of the spec on standard input."""
     try:
-        data = sys.stdin.buffer.read(4 * LARGEST_TEXT + 1)
-        return parse(data.decode("utf-8-sig"), "<stdin>")
+        return sys.stdin.buffer.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
     except (AttributeError, OSError, UnicodeDecodeError) as error:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "it is closed"
         raise NetgenError(Diagnostic("NG101", f"can't read standard input: {reason}")) from None
@@ -137,7 +148,7 @@ def parse(text: str, name: str) -> Source:
         return source
     reader = Reader(source.place_of)
     values = reader.value(root, 0)
-    return replace(source, values=values, mistakes=tuple(reader.mistakes[:MOST_FINDINGS]))
+    return replace(source, values=values, mistakes=tuple(reader.mistakes[: MOST_FINDINGS + 1]))
 
 
 def from_mapping(spec: Mapping[str, Any]) -> Source:

@@ -165,7 +165,8 @@ def _check_codes(document: Document, source: Source, findings: Findings) -> None
 def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:
     """The document with misspelt keys put right, and without what can't be read."""
     known = Document.model_fields
-    meant = {key: meant_key(key, known) or key for key in values if key not in known}
+    unknown = [key for key in values if key not in known][:MOST_FINDINGS]
+    meant = {key: meant_key(key, known) or key for key in unknown}
     renamed = {right: key for key, right in meant.items() if right not in values}
     found = {key: value for key, value in values.items() if key in known}
     found |= {right: values[key] for right, key in renamed.items() if right in known}
@@ -186,7 +187,7 @@ def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
     except ValidationError as error:
         from .wrong_keys import Written, wrong_keys
 
-        problems = error.errors(include_url=False)[:MOST_FINDINGS]
+        problems = error.errors(include_url=False)[: MOST_FINDINGS + 1]
         known = tuple(model.model_fields)
         raise NetgenError(
             *wrong_keys(model.__name__, known, problems, Written(source, path, values))

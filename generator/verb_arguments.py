@@ -127,7 +127,7 @@ def common_arguments(verb: argparse.ArgumentParser) -> None:
         type=seconds,
         default=TIMEOUT,
         metavar="SECONDS",
-        help=f"what the run of one spec may take (default: {TIMEOUT:g})",
+        help=f"what one spec may take (default: {TIMEOUT:g})",
     )
     verb.add_argument(
         "--max-memory",

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import html
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,14 @@ from typing import Any
 import pytest
 import torch_netgen
 from torch_netgen import NetgenError
+from torch_netgen.budget import MOST_STEPS, Budget
+from torch_netgen.carried import named
 from torch_netgen.cli import main
+from torch_netgen.expressions import PlainNames, evaluate_text
 from torch_netgen.pipeline import build_source
 from torch_netgen.source import from_mapping, parse, read
+
+from benchmarks.costs import counted
 
 from .fuzz import fuzz
 from .test_cli import netgen
@@ -29,7 +35,37 @@ NESTED = (
     "{Group: {repeat: 4096, layers: [{Group: {repeat: 4096, layers: [{ReLU: {when: false}}]}}]}}"
 )
 
+
+def doubling(first: str, step: str, last: str) -> str:
+    """Parameters in a chain, each worked out of the one before it."""
+    steps = "\n".join(f'  p{i}: "{step.replace("@", f"p{i - 1}")}"' for i in range(1, 40))
+    return HEAD + f"params:\n  p0: {first}\n{steps}\nlayers: [{last.replace('@', 'p39')}]"
+
+
+def deep(first: str, step: str) -> str:
+    """Blocks in blocks, each of which gives the next one more."""
+    blocks = "\n".join(
+        f"  B{i}: {{params: {{k: {first}}}, layers: [{{B{i - 1}: {{k: {step}}}}}]}}"
+        for i in range(1, 40)
+    )
+    least = f'  B0: {{params: {{k: {first}}}, layers: [{{Linear: "$(len(k))"}}]}}'
+    return HEAD + f"blocks:\n{least}\n{blocks}\nlayers: [B39]"
+
+
+LEN = '{Linear: "$(len(@))"}'
+WITH_W = HEAD + "params: {w: 3}\n"
+
 BOMBS = {
+    "strings doubled": doubling("ab", "$(@ + @)", LEN),
+    "lists doubled": doubling("[1, 2]", "$(@ + @)", LEN),
+    "lists times two": doubling("[1, 2]", "$(@ * 2)", LEN),
+    "blocks that double a string": deep("ab", '"$(k + k)"'),
+    "blocks that double a list": deep("[1]", '["$k", "$k"]'),
+    "code of a list": WITH_W + 'layers: [{Linear: "$(len([0] * 2000 + [w]))"}]',
+    "code of a text": WITH_W + "layers: [{Linear: \"$(len('a' * 9000 if w > 1 else 'b'))\"}]",
+    "lists in a list": WITH_W + 'layers: [{Linear: "$(len([[w] * 1000 for i in range(1000)]))"}]',
+    "a long parameter": HEAD + f"params: {{p: [{'1, ' * 11_000}]}}\nlayers: [Tanh]",
+    "scalars": HEAD + f"layers: [{'a,' * 600_000}]",
     "flow": "[" * 30_000,
     "blocks": "- " * 30_000,
     "keys": "? " * 200_000,
@@ -58,6 +94,7 @@ FLOODS = {
     "types": HEAD + f"layers: [{', '.join(f'{{Dense: {{units{i}: 3}}}}' for i in MANY)}]",
     "arguments": HEAD + f"layers: [{{Linear: {{{', '.join(f'a{i}: 3' for i in MANY)}}}}}]",
     "keys": HEAD + "".join(f"k{i}: 3\n" for i in MANY) + "layers: [Tanh]",
+    "more keys": HEAD + "".join(f"k{i}: 3\n" for i in range(90_000)) + "layers: [Tanh]",
     "outputs": HEAD + f"outputs: {{{', '.join(f'o{i}: q{i}' for i in MANY)}}}\nlayers: [Tanh]",
     "codes": HEAD + f"allow: [{', '.join(f'NG9{i}' for i in MANY)}]\nlayers: [Tanh]",
     "weights": HEAD
@@ -68,6 +105,25 @@ FLOODS = {
     "names": f"name: {'A' * 100_000}\ninput: [4]\nlayers: [Tanh]",
     "line": HEAD + f"layers: [{{Linear: {{out_features: 4, {'a' * 1_000}: {'b' * 200_000}}}}}]",
 }
+
+
+def test_no_more_is_told_than_anyone_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "flood.yaml"
+    path.write_text(FLOODS["more keys"])
+    assert main(["check", str(path)]) == 1
+    assert "note: there are more mistakes than these 100" in capsys.readouterr().err
+    lines = (f"  - Foo{i}: '{'x' * 900}'" for i in range(60))
+    path.write_text("\n".join([HEAD + "layers:", *lines]))
+    assert main(["check", str(path)]) == 1
+    assert len(capsys.readouterr().err) < 60_000
+    lines = (f"  - {'y' * 1_000}{i}" for i in range(60))
+    path.write_text("\n".join([HEAD + "layers:", *lines]))
+    assert main(["check", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert len(told) < 60_000
+    assert re.search(r"\n60 errors, \d\d of them not shown\n$", told)
 
 
 @pytest.mark.parametrize("name", FLOODS)
@@ -100,6 +156,79 @@ def test_large_networks_take_seconds(layers: str) -> None:
     start = time.perf_counter()
     build_source(parse(f"{HEAD}layers: {layers}", "large.yaml"), {}, None)
     assert time.perf_counter() - start < 2 * SECONDS
+
+
+@pytest.mark.parametrize(
+    "grown",
+    ["({} or i)", "(w and {})", "({} if w > 0 else i)", "(w if {} else i)", "max({}, i)"],
+)
+def test_an_expression_takes_as_many_steps_as_it_is_long(grown: str) -> None:
+    def steps(levels: int) -> int:
+        text = "w"
+        for _ in range(levels):
+            text = grown.format(text)
+        budget = Budget()
+        evaluate_text(f"$({text})", PlainNames({"w": named("w", 3), "i": named("i", 4)}), budget)
+        return MOST_STEPS - budget.steps
+
+    assert steps(40) - steps(20) <= steps(20) + 5
+
+
+def test_many_expressions_in_a_text_are_read_once_each() -> None:
+    text = HEAD + f"description: '{'$(1)' * 20_000}'\nlayers: [Tanh]"
+    found = build_source(parse(text, "text.yaml"), {}, None)
+    assert found.graph.description == "1" * 20_000
+
+
+@pytest.mark.parametrize("layer", ["{Linear: $@}", "{Linear: {out_features: 4, bias: $@}}"])
+def test_as_many_parameters_as_layers_cost_what_they_are(layer: str, tmp_path: Path) -> None:
+    def calls(number: int) -> int:
+        names = [f"p{i}" for i in range(number)]
+        value = "true" if "bias" in layer else "4"
+        lines = ["params:", *(f"  {name}: {value}" for name in names), "layers:"]
+        lines += [f"  - {layer.replace('@', name)}" for name in names]
+        path = tmp_path / "many.yaml"
+        path.write_text(HEAD + "\n".join(lines))
+        return counted(tmp_path, "build", "--no-smoke", "-o", "-", path).calls
+
+    small, middle, large = (calls(number) for number in (50, 100, 200))
+    assert large - middle < 2.5 * (middle - small)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+@pytest.mark.parametrize("verb", ["check", "build", "show"])
+def test_a_spec_is_an_ordinary_file(
+    kind: str, verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = {"fifo": tmp_path / "spec", "folder": tmp_path, "device": Path("/dev/zero")}[kind]
+    if kind == "fifo":
+        os.mkfifo(path)
+    assert main([verb, str(path)]) == 1
+    what = "it is a folder" if kind == "folder" else "it is no ordinary file"
+    assert f"error[NG101]: can't read `{path}`: {what}\n" in capsys.readouterr().err
+
+
+SLOW = '{Linear: "$(sum([1 for i in range(100000000) if i < 0]))"}'
+
+
+def test_reading_ends_in_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "slow.yaml").write_text(f"{HEAD}layers: [{SLOW}]")
+    (tmp_path / "slower.yaml").write_text(f"{HEAD}layers: [{SLOW}]")
+    specs = [str(tmp_path / "slow.yaml"), str(tmp_path / "slower.yaml")]
+    out = ["--output-dir", str(tmp_path), "--no-smoke"]
+    for command in (
+        ["check"],
+        ["build", *out],
+        ["build", *out, "-j", "2"],
+        ["build", *out, "--check"],
+    ):
+        assert main([*command, *specs, "--timeout", "0.05"]) == 1
+        told = capsys.readouterr().err
+        assert told.count("error[NG402]: the spec was not read within 0.05 seconds\n") == 2
+        assert "help: `--timeout` gives it more time\n" in told
+    with pytest.raises(NetgenError, match="was not read within"):
+        torch_netgen.build(specs[0], tmp_path / "slow.py", smoke=False, timeout=0.05)
+    assert not list(tmp_path.glob("*.py"))
 
 
 TEXTS = [
