@@ -71,7 +71,7 @@ def _members(found: Prediction, parameter: Parameter) -> Iterator[tuple[Any, Seq
     if isinstance(given, float):
         yield given, found.graph.fit.texts  # no size hangs on a fraction that is an argument
         return
-    values = other_values(parameter, nonzero=True)
+    values = other_values(parameter, bound=1)
     if type(given) is int:
         values = [*dict.fromkeys([2 * given, given + 1, given + 3, *values])]
     count = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -38,10 +38,10 @@ def description(graph: Graph) -> str:
     return graph.description or f"The {graph.name} {kind}."
 
 
-def class_docstring(graph: Graph, nonzero: Container[str] = ()) -> list[str]:
+def class_docstring(graph: Graph, least: Mapping[str, int] | None = None) -> list[str]:
     """The description, ``Args:`` and ``Shape:`` as `torch.nn` writes them.
 
-    Of `nonzero` arguments it says that they are at least 1.
+    It says how large arguments are at the `least`, where torch would take less in silence.
     """
     first, *others = paragraphs(description(graph)) or [graph.name]
     lines = wrapped(summary(first), 4)
@@ -53,7 +53,8 @@ def class_docstring(graph: Graph, nonzero: Container[str] = ()) -> list[str]:
         decided = _decided(graph)
         for parameter in arguments:
             doc = _parameter_doc(graph, parameter, decided)
-            doc = _at_least_one(doc) if parameter.name in nonzero else doc
+            bound = (least or {}).get(parameter.name)
+            doc = _at_least(doc, bound) if bound else doc
             text = f"{parameter.name}: {doc}"
             lines += [f"    {line}" for line in wrapped(text, 8, hanging=4)]
     lines += ["", "Shape:", *_shape_lines(graph)]
@@ -84,9 +85,9 @@ def _parameter_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str
     return doc
 
 
-def _at_least_one(doc: str) -> str:
+def _at_least(doc: str, bound: int) -> str:
     one_sentence = doc.endswith(".") and ". " not in doc
-    return f"{doc[:-1]}, at least 1." if one_sentence else f"{doc} At least 1."
+    return f"{doc[:-1]}, at least {bound}." if one_sentence else f"{doc} At least {bound}."
 
 
 class _Decided(Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from .flow import Statement, forward_statements
 from .graph import Graph
 from .layers.base import Layer
 from .literals import literal, paragraphs, prose, summary, wrapped
-from .reach import positive
+from .reach import least
 from .sources import buffer_hints
 
 # what a file brings with it when it is used, with the names that it needs
@@ -60,7 +60,7 @@ def emit(
         _class_view(graph, [] if graph.sequential else forward_statements(graph), own)
         for graph in graphs[:-1]
     ]
-    views = [*blocks, _class_view(graphs[-1], statements, own, positive(graphs))]
+    views = [*blocks, _class_view(graphs[-1], statements, own, least(graphs))]
     used = _words(views)
     helpers = tuple(name for name in HELPERS if name in used and name not in own)
     custom = import_lines(imports, used)
@@ -79,9 +79,9 @@ def _class_view(
     graph: Graph,
     statements: Sequence[Statement],
     own: frozenset[str],
-    nonzero: Container[str] = (),
+    bounds: Mapping[str, int] | None = None,
 ) -> ClassView:
-    """One class; its docstring says which arguments must be `nonzero`."""
+    """One class; its docstring says what `bounds` its arguments have."""
     arguments = signature(graph)
     init = sequential_lines(graph) if graph.sequential else init_lines(graph, own)
     if not graph.sequential and (init or arguments):
@@ -89,7 +89,7 @@ def _class_view(
     return ClassView(
         graph.name,
         "nn.Sequential" if graph.sequential else "nn.Module",
-        tuple(class_docstring(graph, nonzero)),
+        tuple(class_docstring(graph, bounds)),
         buffer_hints(graph),
         arguments,
         tuple(init),

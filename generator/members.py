@@ -23,7 +23,7 @@ from .graph import Graph, Parameter
 from .memory import available
 from .plan import make_plan
 from .prediction import Prediction, predict
-from .reach import deciding, positive
+from .reach import deciding, least
 from .sizes import TooLong
 from .syntax import ExpressionError
 
@@ -86,27 +86,26 @@ def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
 
     Those that reach conditions, repeats and operations come first.
     """
-    deep, nonzero = deciding(classes), positive(classes)
+    deep, bounds = deciding(classes), least(classes)
     arguments = arguments_of(classes[-1])
     arguments.sort(key=lambda parameter: parameter.name not in deep)
     tried = [
-        [{parameter.name: value} for value in other_values(parameter, parameter.name in nonzero)]
-        for parameter in arguments
+        [{p.name: value} for value in other_values(p, bounds.get(p.name, 0))] for p in arguments
     ]
     known = [parameter.name in deep for parameter in arguments].count(True)
     found = [*_in_turn(tried[:known]), *_in_turn(tried[known:]), *_pairs(tried)]
-    return [values for values in found if _in_bounds(values, classes[-1], nonzero)]
+    return [values for values in found if _in_bounds(values, classes[-1], bounds)]
 
 
-def _in_bounds(values: Mapping[str, Any], graph: Graph, nonzero: set[str]) -> bool:
-    """Whether the arguments that follow from others are above 0, too, where they must be."""
+def _in_bounds(values: Mapping[str, Any], graph: Graph, bounds: Mapping[str, int]) -> bool:
+    """Whether the arguments that follow from others keep their bounds, too."""
     known, following = {**graph.values, **values}, []
     for parameter in graph.params:
         if parameter.code is not None and parameter.name not in values:
             with contextlib.suppress(ExpressionError):
                 known[parameter.name] = rebind(parameter.default, known)
             following.append(parameter.name)
-    return all(known[name] > 0 for name in following if name in nonzero)
+    return all(known[name] >= bounds[name] for name in following if name in bounds)
 
 
 def _in_turn(lists: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
@@ -123,15 +122,15 @@ def _pairs(singles: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, 
     return [{**seeded.choice(both[n][0]), **seeded.choice(both[n][1])} for n in chosen]
 
 
-def other_values(parameter: Parameter, nonzero: bool) -> list[Any]:
-    """Other values of an argument, five at the most; of one that is `nonzero` none below 1."""
+def other_values(parameter: Parameter, bound: int) -> list[Any]:
+    """Other values of an argument, five at the most; none below its bound."""
     value = parameter.value
     found: Iterable[Any] = ()
     if isinstance(value, bool):
         found = (not value,)
     elif isinstance(value, (int, float)):
         near = map(type(value), (value + 1, value - 1, 2 * value, 1, 0))
-        found = (other for other in near if other > 0 or not nonzero)
+        found = (other for other in near if other >= bound or not bound)
     elif isinstance(value, str):
         found = _words(parameter.hint)
     elif isinstance(value, list):

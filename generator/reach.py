@@ -27,20 +27,24 @@ def deciding(classes: Sequence[Graph]) -> set[str]:
     return reached[classes[-1].name]
 
 
-def positive(classes: Sequence[Graph]) -> set[str]:
-    """The network's parameters that must not be 0 though torch takes that in silence.
+def least(classes: Sequence[Graph]) -> dict[str, int]:
+    """How large parameters of the network must be at the least, though torch takes less in silence.
 
-    These are numbers of features and channels: with 0 of them there is nothing to compute.
+    On them hang numbers of features and channels: with 0 of them there is nothing to compute.
     """
-    reached: dict[str, set[str]] = {}
+    reached: dict[str, dict[str, int]] = {}
     for graph in classes:
-        found = set()
+        found: dict[str, int] = {}
         for module in _all(graph.modules):
             row, args = module.row, module.args or {}
-            own = [args[arg.name] for arg in row.args if arg.positive] if row and args else []
-            for value in (*own, *_given(module, reached)):
-                found |= {s.name for s in symbols_in(value) if _is_zero_with(value, s.name, graph)}
-        reached[graph.name] = found
+            own = [(args[arg.name], 1) for arg in row.args if arg.positive] if row and args else []
+            bounds = reached.get(row.name, {}) if row is not None else {}
+            own += [(args[name], bound) for name, bound in bounds.items() if name in args]
+            for value, bound in own:
+                for symbol in symbols_in(value):
+                    known = found.get(symbol.name, 0)
+                    found[symbol.name] = max(known, _least_of(value, symbol.name, bound, graph))
+        reached[graph.name] = {name: bound for name, bound in found.items() if bound}
     return reached[classes[-1].name]
 
 
@@ -50,12 +54,24 @@ def _given(module: Module, reached: dict[str, set[str]]) -> list[Any]:
     return [value for name, value in (module.args or {}).items() if name in names]
 
 
-def _is_zero_with(value: Any, name: str, graph: Graph) -> bool:
-    """Whether a number is 0 or less where a parameter is 0."""
+def _least_of(value: Any, name: str, bound: int, graph: Graph) -> int:
+    """From where on a parameter makes a number that is `bound` or more; 0 if it does anyway."""
+    low, high = 0, graph.values.get(name, 0)
+    if type(high) is not int or _reaches(value, name, low, bound, graph):
+        return 0 if type(high) is int or _reaches(value, name, 0, bound, graph) else 1
+    while high - low > 1:  # it is less at `low`, and enough at `high`
+        middle = (low + high) // 2
+        enough = _reaches(value, name, middle, bound, graph)
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def _reaches(value: Any, name: str, number: int, bound: int, graph: Graph) -> bool:
+    """Whether a value is not below a bound where a parameter is a number."""
     with contextlib.suppress(ExpressionError, KeyError):
-        number = plain(rebind(value, {INDEX: 0, **graph.values, name: 0}))
-        return isinstance(number, int) and number < 1
-    return False
+        found = plain(rebind(value, {INDEX: 0, **graph.values, name: number}))
+        return not isinstance(found, int) or found >= bound
+    return True
 
 
 def _all(modules: Sequence[Module]) -> Iterator[Module]:

@@ -127,6 +127,18 @@ def test_what_follows_from_an_argument_stays_in_its_bounds(worker: Worker) -> No
     )
 
 
+def test_a_class_says_from_where_on_its_arguments_give_a_width(worker: Worker) -> None:
+    prediction = found(
+        "name: Net\ninput: [4]\nparams: {width: 16}\nblocks:\n  B:\n    params: {n: 1}\n"
+        "    layers: [{Linear: $(n // 2)}]\nlayers: [{Linear: $width}, {B: $(width // 3)}]\n"
+    )
+    source = rendered(prediction)
+    assert "at least 6" in source
+    assert {"width": 1} not in other_arguments(prediction.classes)
+    shown = proven(prediction, source, worker)
+    assert shown == "3 of 3 members of the class are what `--set` gives"
+
+
 def test_by_default_a_share_of_the_time_is_enough(worker: Worker) -> None:
     """Without being asked for, members are looked at, and nothing of the rest is left out."""
     (proof,) = build_source(parse(SPEC, "spec.yaml"), {}, worker, CPU).proofs
