@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from . import keys
 from .diagnostics import SpecPath, printable
 from .node import Ref
 from .recovery import recovering
@@ -32,7 +33,7 @@ def branches(walk: Walk, item: Item, reads: tuple[Ref, ...], index: Size | None)
     pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
     ends: list[Ref] = []
     for key, layers in pairs:
-        walk.current = reads
+        walk.current = walk.begin = reads
         with recovering(walk, layers, item.at("branches", key)):
             branch(walk, key, layers, item.at("branches", key), index)
         ends += walk.current
@@ -51,6 +52,9 @@ def branch(walk: Walk, key: str | int, layers: Any, path: SpecPath, index: Size 
         if layers:
             walk.items(layers, path, index)
         return
+    if layers == []:
+        identity(walk, key, path)
+        return
     several = isinstance(layers, list)
     written = {"layers": layers} if several else None
     named = {"name": key}
@@ -63,3 +67,12 @@ def branch(walk: Walk, key: str | int, layers: Any, path: SpecPath, index: Size 
             walk.context.error("NG205", message, item.at("name"), key=True)
         item = replace(item, common={**item.common, **named})
     walk.item(item, index)
+
+
+def identity(walk: Walk, key: str, path: SpecPath) -> None:
+    """A branch without layers: its name is another one for what the merge reads."""
+    item = Item("Sequential", None, {"name": key}, path)
+    name = keys.name(walk.scope, item, LayerNames(walk.scope, None, None))
+    assert name is not None
+    walk.scope.written[name] = walk.current
+    walk.scope.passed.add(name)

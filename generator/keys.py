@@ -33,12 +33,18 @@ def _decided(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
 
 
 def reads(
-    scope: Scope, item: Item, current: tuple[Ref, ...], index: int | None, *, chained: bool
+    scope: Scope,
+    item: Item,
+    current: tuple[Ref, ...],
+    index: int | None,
+    *,
+    chained: bool,
+    chosen: bool,
 ) -> tuple[Ref, ...]:
-    """The references under `from`, or the layer before."""
+    """The references under `from`, or the layer before; of that one a port may be `chosen`."""
     if "from" not in item.common:
         for ref in current:
-            if scope.portless(ref):
+            if scope.portless(ref) and not chained and not chosen:
                 _choose_port(scope, item, ref)
         return current
     path = item.at("from")

@@ -156,8 +156,10 @@ def absent_branches(
     """The places of all that stands in the branches of an absent merge."""
     pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
     for key, layers in pairs:
-        walk.current = reads
+        walk.current = walk.begin = reads
         path = item.at("branches", key)
+        if layers == []:
+            continue
         if isinstance(key, str):
             inner = Item("Sequential", None, {"name": key}, path)
             absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))

@@ -49,6 +49,7 @@ class Walk:
         self.scope = Scope(context, values, tuple(inputs), names)
         # the layer before: the only input, or none if there are several
         self.current: tuple[Ref, ...] = (Ref(0),) if len(inputs) == 1 else ()
+        self.begin: tuple[Ref, ...] = ()  # what the branch that is read begins at
         self.chain: list[Draft] | None = None  # the children of the container that is read
         self.through: tuple[TensorType, ...] = ()  # what flows through it, and what stands beside
         self.called_one_by_one = False  # the container is an `nn.ModuleList`
@@ -121,7 +122,8 @@ class Walk:
         row = self.context.row(item.type)
         if row is not None and row.source:
             return ()
-        return keys.reads(self.scope, item, self.current, index, chained=self.chain is not None)
+        chained, chosen = self.chain is not None, self.current == self.begin
+        return keys.reads(self.scope, item, self.current, index, chained=chained, chosen=chosen)
 
     def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
         """The type of what an item's expressions are about."""
