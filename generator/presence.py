@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import keys
 from .application import stem_of
 from .binding import rebind, rebind_type
 from .carried import both, equal_unless
@@ -30,12 +31,16 @@ def pass_through(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNam
     if item.type == "Group" or walk.chain is not None:
         return
     passed = last(walk, item, reads)
-    numbered = "repeat" in item.common and "$" in str(item.common.get("name"))
-    name = None if numbered else walk.name(item, names)
+    name = None if _is_numbered(item) else walk.name(item, names)
     if name is not None:
         walk.scope.written[name] = (passed,)
         walk.scope.passed.add(name)
     walk.current = (passed,)
+
+
+def _is_numbered(item: Item) -> bool:
+    """Whether each of its copies has a name of its own."""
+    return "repeat" in item.common and "$" in str(item.common.get("name"))
 
 
 def last(walk: Walk, item: Item, reads: tuple[Ref, ...]) -> Ref:
@@ -120,12 +125,19 @@ def absent(
             reads = walk.reads(inner, None)
             absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))
         return
+    by_themselves = "name" not in item.common or _is_numbered(item)
+    if "repeat" in item.common and by_themselves and walk.chain is None and names.index is None:
+        for copy in range(int(keys.count(walk.scope, item, names) or 0)):
+            absent(walk, item, condition, reads, LayerNames(walk.scope, None, copy))
+            reads = (*walk.current, *reads[1:])
+        return
     if "branches" in written:
         absent_branches(walk, item, condition, reads, written["branches"])
     row = walk.context.row(item.type)
     stem = row.stem if row is not None else snake_case(item.type)
     draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
-    draft.condition, draft.name, draft.callee = condition, walk.name(item, names), item.callee
+    draft.condition, draft.callee = condition, item.callee
+    draft.name = walk.name(item, names)
     draft.functional = row is not None and row.operation
     draft.written = draft.name is not None
     if walk.chain is not None:

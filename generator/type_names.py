@@ -34,12 +34,24 @@ class _Types(ast.NodeTransformer):
         self.rows = rows
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        right = node.comparators[0]
-        word = right.value if isinstance(right, ast.Constant) else None
-        if not isinstance(node.left, ast.Name) or node.left.id not in self.names:
-            return node
-        if not isinstance(word, str):
-            return node
-        same = isinstance(node.ops[0], ast.Eq)
-        kind = ast.parse(type_code(word, self.rows).code, mode="eval").body
-        return ast.Compare(node.left, [ast.Is() if same else ast.IsNot()], [kind])
+        operands = [node.left, *node.comparators]
+        if not any(map(self._is_type, operands)):
+            return ast.Compare(
+                *map(self.visit, operands[:1]), node.ops, [*map(self.visit, operands[1:])]
+            )
+        left, *others = map(self._with_type, operands)
+        same = {ast.Eq: ast.Is, ast.NotEq: ast.IsNot}
+        return ast.Compare(left, [same.get(type(op), type(op))() for op in node.ops], others)
+
+    def _is_type(self, node: ast.expr) -> bool:
+        """Whether a name, or in ``forward`` an attribute, stands for a type."""
+        name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
+        return name in self.names
+
+    def _with_type(self, node: ast.expr) -> ast.expr:
+        """A word, or a list of words, that a type is compared with."""
+        if isinstance(node, ast.List):
+            return ast.List([*map(self._with_type, node.elts)])
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return ast.parse(type_code(node.value, self.rows).code, mode="eval").body
+        return node

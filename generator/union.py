@@ -230,23 +230,30 @@ class Union(Struct):
         raise NetgenError(Diagnostic("NG210", message, location))
 
     def with_types(self, modules: Sequence[Module]) -> tuple[Module, ...]:
-        """The modules, in whose conditions types are told from words."""
+        """The modules, in whose values types are told from words."""
         return tuple(
             replace(
                 module,
                 condition=self.typed(module.condition),
+                args=module.args and {name: self.typed(v) for name, v in module.args.items()},
+                count=self.typed(module.count),
                 children=self.with_types(module.children),
             )
             for module in modules
         )
 
     def typed(self, value: Any) -> Any:
-        """A condition in which parameters that name a type are compared with types."""
-        if not isinstance(value, Coded) or not {s.name for s in value.symbols} & self.types:
+        """A value in which parameters that name a type are compared with types."""
+        if isinstance(value, (tuple, list)):
+            return type(value)(map(self.typed, value))
+        if not isinstance(value, (Coded, Dim)) or not {s.name for s in value.symbols} & self.types:
             return value
         from .type_names import with_types
 
-        return replace(value, code=with_types(value.code, self.types, self.rows))
+        code = with_types(value.code, self.types, self.rows)
+        if isinstance(value, Dim):
+            return value if code == value.code else Dim.opaque(code, int(value), value.symbols)
+        return replace(value, code=code)
 
     # what `forward` does
 
@@ -308,7 +315,7 @@ class Union(Struct):
             value = self.chooser.choose(group, forward=True)
         except Inexpressible:
             value = self.extra(node, name, group)
-        return self.attributes.read(value)
+        return self.typed(self.attributes.read(value))
 
 
 def union_of(

@@ -691,7 +691,7 @@ def others(parameter: Parameter) -> list[Any]:
     if isinstance(value, float):
         return [value / 2, value + 0.25]
     if isinstance(value, list):
-        return [value[:-1], [*value, value[-1]], [item + 1 for item in value]]
+        return [value[:-1] or [4], [*value, value[-1]], [item + 1 for item in value]]
     if value in ACTIVATIONS:
         return [word for word in ACTIVATIONS[:3] if word != value]
     return [word for word in ("zeros", "reflect") if word != value]
@@ -795,7 +795,7 @@ def silent(spec: Spec, made: type[nn.Module], arguments: dict[str, Any], why: st
         given = made(**arguments).eval()(*inputs(spec, values)[0])
     except Exception:
         return ""
-    if given.numel() == 0:  # torch takes sizes of 0 where netgen does not: nothing comes out
+    if given.isnan().all():  # torch takes sizes of 0 where netgen does not: nothing comes out
         return ""
     return f"the class runs, but --set is refused: {why}"
 

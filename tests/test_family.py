@@ -320,6 +320,44 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"r": 1}, {"r": 3}],
     ),
+    "copies with names in an absent group": (
+        """
+        input: [4]
+        params: {z: 2}
+        blocks:
+          B:
+            params: {e: 3}
+            layers:
+            - Group:
+                when: $(in_features != e)
+                layers: [{ELU: {name: lay_$index, repeat: 2}}, {ELU: {name: m}}]
+            - Linear: 4
+        layers: [{B: $z}, {B: 3}]
+        """,
+        [{"z": 4}, {"z": 1}],
+    ),
+    "types that are compared with words": (
+        """
+        input: [4]
+        params: {f: true}
+        blocks:
+          B:
+            params: {act: ReLU, n: 1}
+            layers:
+            - LayerNorm: {elementwise_affine: $(act != 'ReLU')}
+            - $act
+            - Scale: $(2 if act == 'ReLU' else n)
+            - Linear: "$(3 if act in ['GELU', 'Tanh'] else 4)"
+            - Linear: 4
+            - ELU: {when: "$(n > 1 and act != 'ReLU')"}
+        layers:
+        - B
+        - B: {act: GELU, n: 3}
+        - B: {act: Tanh}
+        - Linear: {out_features: 2, bias: $f}
+        """,
+        [{"f": False}],
+    ),
     "a condition that may be a number": (
         """
         input: [4]
