@@ -7,7 +7,7 @@ numbers of one use; what it gives is put back into the terms of the user.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ from .layers.base import Layer, no_weights
 from .layers.models import show_value
 from .layers.tensor import TensorType
 from .names import snake_case
-from .naming import Names
+from .naming import Names, written_names
 from .node import Ref
 from .parameters import bare, check_known, check_value, read_block_parameters
 from .scope import Draft, LayerNames, Scope
@@ -221,8 +221,35 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
     if place:
         between = tuple(f"{prefix}_{name}" for name in between)
     ends = [f"{prefix}_channels", *between, f"{prefix}_features"]
+    kind = next(_kinds(spec.layers), "")
+    own = "" if place == 0 else f"{prefix}_"
+    if rank == 3 and kind == "2d":  # an image: its last size is no number of features
+        ends[-1] = f"{own}width"
+    elif rank == 2 and kind == "1d":
+        ends[-1] = f"{own}length"
+    elif rank == 2 and kind == "last":
+        ends[0] = f"{own}length"
     names = ends[-1:] if rank == 1 else ends if rank else []
-    return [f"input_{name}" if name in spec.params else name for name in names]
+    taken = {*spec.params, *spec.inputs, *written_names(spec.layers)}
+    return [f"input_{name}" if name in taken else name for name in names]
+
+
+_LAST = frozenset({"Linear", "LayerNorm", "RMSNorm", "MultiheadAttention", "LSTM", "GRU", "RNN"})
+
+
+def _kinds(layers: Any) -> Iterator[str]:
+    """Of what a block's layers are, in their order: of places (1d, 2d) or of features."""
+    if isinstance(layers, list):
+        for item in layers:
+            yield from _kinds(item)
+    elif isinstance(layers, dict):
+        for word, inner in layers.items():
+            yield from _kinds(word)
+            yield from _kinds(inner)
+    elif isinstance(layers, str) and layers.endswith(("1d", "2d")):
+        yield layers[-2:]
+    elif layers in _LAST:
+        yield "last"
 
 
 def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:

@@ -113,6 +113,13 @@ def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
     """What an argument without a line of its own is: by torch's words, or by what it decides."""
     if parameter.name in _MEANINGS:
         return _MEANINGS[parameter.name]
+    sizes = {"length": "Length", "width": "Width"}
+    for word, what in sizes.items():
+        if parameter.required and parameter.value is None and parameter.name.endswith(word):
+            for place, placeholder in enumerate(graph.inputs):
+                name = "the input" if place == 0 else f"``{placeholder.name}``"
+                if parameter.name == (word if place == 0 else f"{placeholder.name}_{word}"):
+                    return f"{what} of {name}."
     for placeholder in graph.inputs:
         if parameter.name == f"{placeholder.name}_channels":
             return f"Channels of ``{placeholder.name}``."

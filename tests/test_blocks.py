@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -110,3 +111,32 @@ def test_a_block_whose_uses_read_differently_is_refused(build_text: Builder) -> 
     )
     with pytest.raises(NetgenError, match="does not read the same in all uses"):
         build_text(text)
+
+
+SIZED = """
+name: Sized
+inputs: {a: [3, 8, 8], b: [3, 12, 12], s: [8, 16], t: [10, 16]}
+blocks:
+  Rows:
+    layers: [{Conv2d: {out_channels: 4, kernel_size: 1}}, {Linear: $in_features}]
+  Positions:
+    layers:
+      - LayerNorm
+      - Parameter: {name: positions, shape: [1, "$(shape(norm1)[0])", "$(shape(norm1)[1])"]}
+      - Add: [norm1, positions]
+layers:
+  - Rows: {name: rows, from: a}
+  - Rows: {name: others, from: b}
+  - Positions: {name: first, from: s}
+  - Positions: {name: second, from: t}
+outputs: [rows, others, first, second]
+allow: [NG312]
+"""
+
+
+def test_sizes_are_called_what_they_are(build_text: Builder) -> None:
+    """A width is no number of features, nor a length one of channels."""
+    network = build_text(SIZED).module_class()
+    arguments = [list(inspect.signature(type(m).__init__).parameters) for m in network.children()]
+    assert ["self", "width"] in arguments
+    assert ["self", "length"] in arguments
