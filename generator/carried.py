@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 from typing import Any
 
 from .algebra import Symbol, Symbols
@@ -131,3 +132,37 @@ def more_than(count: Any, number: int) -> Any:
     """The condition that a count is above a number."""
     code = ast.Compare(code_of(count), [ast.Gt()], [ast.Constant(number)])
     return wrap(int(count) > number, code, symbols_in(count))
+
+
+_FOLDED: dict[type, Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+class _Usual(ast.NodeTransformer):
+    """Each size that hangs on there being copies as it is where there are some."""
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        test = node.test
+        is_count = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Gt)
+        if is_count and ast.unparse(test.comparators[0]) == "0":
+            return self.visit(node.body)
+        return self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        self.generic_visit(node)
+        apply = _FOLDED.get(type(node.op))
+        if apply and isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
+            return ast.Constant(apply(node.left.value, node.right.value))
+        return node
+
+
+def usual(code: str) -> str:
+    """A shape's text as it is where no loop is without copies, for those who read it."""
+    try:
+        return ast.unparse(_Usual().visit(ast.parse(code, mode="eval")))
+    except SyntaxError:  # a `*` stands for sizes that differ in number
+        return code

@@ -293,5 +293,5 @@ def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
             if number is not None and leaf.row is not None:
                 cost, outputs = calls[number], trace.calls[number].outputs.values()
                 activations = sum(type_.numel for type_ in outputs)
-                head = (leaf.name, leaf.row.name, leaf.output.text)
+                head = (leaf.name, leaf.row.name, leaf.output.usual)
                 yield Row(*head, cost.parameters, cost.macs, activations, cost.kept)

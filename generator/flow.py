@@ -281,9 +281,9 @@ def _left(node: Node, targets: dict[str, str]) -> str:
 
 def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:
     """``(N, 1, 28, 28) -> (N, 32, 26, 26)`` where the shape changes."""
-    before = [graph.type_of(ref).text for ref in node.inputs]
+    before = [graph.type_of(ref).usual for ref in node.inputs]
     read = next((port for port, name in targets.items() if name != "_"), next(iter(targets)))
-    after = node.outputs[read].text
+    after = node.outputs[read].usual
     if before and before[0] == after:
         return ""
     distinct = list(dict.fromkeys(before))

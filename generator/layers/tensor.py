@@ -30,6 +30,15 @@ class TensorType(Struct, frozen=True, dict=True):
         """The shape in brackets, with the names that its sizes have."""
         return shape_text(self.shape)
 
+    @cached_property
+    def usual(self) -> str:
+        """The same for a table or a comment: as it is where no loop is without copies."""
+        if " if " not in self.text:
+            return self.text
+        from ..carried import usual  # few sizes hang on conditions
+
+        return usual(self.text)
+
     @property
     def rank(self) -> int:
         return len(self.shape)
