@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from .cures import swapped, without_inferred
 from .diagnostics import Diagnostic, SpecPath
 from .graph import Graph
 from .layers.base import Args
@@ -120,7 +119,6 @@ def _of_layer(source: Source, call: Call, origin: Call, x: TensorType) -> Found:
     assert call.layer is not None
     assert origin.layer is not None
     name, ranked = call.layer.name, _PLACES.fullmatch(origin.layer.name)
-    swap = f"put `{swapped(3, 1, 2)}` before it"
     if x.batch != 0:
         return
     if ranked is not None and origin.output.rank == int(ranked[1]) + 2 == x.rank:
@@ -131,13 +129,13 @@ def _of_layer(source: Source, call: Call, origin: Call, x: TensorType) -> Found:
             yield call.node.path, _doubt(source, "NG312", call.node, message, _for_images(call))
         elif convolves and (name in OF_SEQUENCES or (name == "Linear" and x.shape[-1] == 1)):
             message = _taken(call, x, "features", f"`{origin.node.name}` puts channels first")
-            help = "put `Flatten` before it" if x.shape[-1] == 1 else swap
+            help = "put `Flatten` before it" if x.shape[-1] == 1 else _channels_last()
             yield call.node.path, _doubt(source, "NG312", call.node, message, help)
     elif _PLACES.fullmatch(name) and (
         origin.layer.name == "Embedding" or origin.layer.name in OF_SEQUENCES
     ):
         message = _taken(call, x, "channels", f"`{origin.node.name}` puts features last")
-        yield call.node.path, _doubt(source, "NG312", call.node, message, swap)
+        yield call.node.path, _doubt(source, "NG312", call.node, message, _channels_last())
 
 
 def _taken(call: Call, x: TensorType, what: str, why: str) -> str:
@@ -146,11 +144,19 @@ def _taken(call: Call, x: TensorType, what: str, why: str) -> str:
     return f"`{call.node.name}` takes {places} of {x} for {what}: {why}"
 
 
+def _channels_last() -> str:
+    from .cures import swapped  # doubts are few
+
+    return f"put `{swapped(3, 1, 2)}` before it"
+
+
 def _for_images(call: Call) -> str:
     assert call.layer is not None
     x = call.inputs[0]
     if call.layer.name == "LayerNorm" and x.rank == 4:
         return "write `LayerNorm2d`, which normalises the channels, or the sizes of all dimensions"
+    from .cures import swapped
+
     order = swapped(x.rank, 1, x.rank - 1)
     return f"put `Flatten` before it, or `{order}` if each place has features of its own"
 
@@ -166,8 +172,12 @@ def _by_position(source: Source, graph: Graph, trace: Trace) -> Found:
         written = _written(source.values, call.node.path)
         if not isinstance(written, list) or len(written) < 2:
             continue
+        if not _is_odd(call.layer.name, written):
+            continue
+        from .cures import without_inferred
+
         right = without_inferred(call.layer, written, vars(call.a), call.inputs)
-        if right is None or not _is_odd(call.layer.name, written):
+        if right is None:
             continue
         names = [arg.name for arg in call.layer.written]
         means = ", ".join(f"{n} {v}" for n, v in zip(names, written, strict=False))
@@ -210,7 +220,8 @@ def _written(values: Any, path: SpecPath) -> Any:
 
 def _other_batches(source: Source, graph: Graph, trace: Trace) -> Found:
     """The calls by which what comes out has no batch of its own, but sizes that hang on it."""
-    if all(x.type.batch is None for x in graph.inputs):
+    given = [trace.read(ref) for _, ref in graph.outputs]
+    if all(x.type.batch is None for x in graph.inputs) or all(x.batch is not None for x in given):
         return
     first, second = (propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES)
     makers = {id(value): call for call in trace.calls for value in _made(call)}
@@ -218,7 +229,7 @@ def _other_batches(source: Source, graph: Graph, trace: Trace) -> Found:
         pairs = [*zip(map(int, left.shape), map(int, right.shape), strict=True)]
         if BATCHES in pairs or all(a == b for a, b in pairs):
             continue
-        cause = _cause(trace.read(graph.outputs[place][1]), makers)
+        cause = _cause(given[place], makers)
         if cause is None:
             continue
         message = f"`{cause.node.name}` makes another batch: it gives {cause.node.output}"

@@ -84,8 +84,8 @@ def test_the_run_imports_little_beside_torch(tmp_path: Path) -> None:
     worker = (sys.executable, "-c", "import torch_netgen.worker")
     modules = imported(tmp_path, *worker) - imported(tmp_path, sys.executable, "-c", "import torch")
     assert third_party(modules) == {"msgspec"}
-    # now 21
-    assert len(own(modules)) <= 22
+    # now 25: other members of a class and named sizes are proven, too
+    assert len(own(modules)) <= 25
 
 
 def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     # a model takes half a millisecond to build: there are no blocks, so there is none for them
     assert costs.models == ["Document", "InputSpec", "ParamSpec", "Strict"]
     assert costs.validators == 5  # Conv2d, ReLU, MaxPool2d, Flatten, Linear
-    # now 84, of the families of layers only those with what is looked for: a fifth of a ms each
-    assert costs.modules <= 85
+    # now 88, of the families of layers only those with what is looked for: a fifth of a ms each
+    assert costs.modules <= 88
 
 
 def test_a_check_takes_few_instructions_beside_its_libraries() -> None:
@@ -113,20 +113,20 @@ def test_black_is_called_once(text: str, lines: int, tmp_path: Path) -> None:
     assert costs.formatted <= lines
 
 
-def test_each_rule_is_evaluated_three_times(tmp_path: Path) -> None:
-    """As the layer is read, and for batches of 2 and of 3: for 1,000 layers as for 100."""
+def test_each_rule_is_evaluated_five_times(tmp_path: Path) -> None:
+    """As the layer is read, and for batches of 2, 3, 7 and 1,000: for 1,000 layers as for 100."""
     for layers in (100, 1000):
-        assert costs_of(chain(layers), tmp_path, "check").rules == 3 * layers
+        assert costs_of(chain(layers), tmp_path, "check").rules == 5 * layers
 
 
 # how often functions are called, by the first number of a thing; and what one more from the middle
 # number on costs against one more up to there: 1 if cost grows as the number does, 2 if as its
 # square. Blocks in blocks grow a little more, as the paths in them do
 CALLS = {
-    "layers": (171_000, 1.02),
-    "blocks": (209_000, 1.02),
-    "uses": (199_000, 1.02),
-    "branches": (177_000, 1.02),
+    "layers": (174_000, 1.02),
+    "blocks": (217_000, 1.02),
+    "uses": (206_000, 1.02),
+    "branches": (180_500, 1.02),
     "depth": (180_000, 1.12),
 }
 
