@@ -83,7 +83,10 @@ def without_inferred(
     if len(written) <= max(len(needed), 1) or not all(type(value) is int for value in written[:2]):
         return None
     given = {arg.name: args.get(arg.name) for arg in row.args}
-    found = row.infer(arguments(given), *types).get(row.args[0].name)
+    try:
+        found = row.infer(arguments(given), *types).get(row.args[0].name)
+    except Refusal:  # nothing can be inferred from what it reads
+        return None
     if found is None or found != written[0]:
         return None
     rest = written[1:]
