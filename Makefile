@@ -17,8 +17,8 @@ configs: $(INSTALLED)  ## generate and run every spec that comes with netgen
 	mkdir -p build
 	$(BIN)/netgen build configs/*.yaml --output-dir build
 
-test: $(INSTALLED)  ## the tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## the tests, two at a time
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 oracle: $(INSTALLED)  ## the rules against torch on over 20,000 random argument sets
 	$(BIN)/python -m pytest tests/test_catalogue.py -k agrees --oracle 175
