@@ -184,13 +184,14 @@ class _Lives:
     def saved(self, call: Call) -> Saved:
         """What a call keeps for its gradient, if there is one."""
         outputs = list(call.outputs.values())
-        if call.layer is None or not any(id(type_) in self.smooth for type_ in outputs):
+        smooth = call.made and any(id(type_) in self.smooth for type_ in outputs)
+        if call.layer is None or not smooth:
             return Saved()
         saved = call.layer.saves(call.a, call.inputs, outputs)
         if not saved.crossed:
             return saved
-        smooth = [id(x) in self.smooth for x in call.inputs]
-        kept = (x for at, x in enumerate(call.inputs) if any(smooth[:at] + smooth[at + 1 :]))
+        flows = [id(x) in self.smooth for x in call.inputs]
+        kept = (x for at, x in enumerate(call.inputs) if any(flows[:at] + flows[at + 1 :]))
         return Saved(tuple(kept), saved.more)
 
     def bytes(self, kept: _Kept) -> int:
@@ -201,14 +202,15 @@ class _Lives:
         """The most bytes alive at a time where nothing is kept for a gradient."""
         calls = self.trace.calls
         last: dict[int, int] = {}
-        for number, call in enumerate(calls):
+        made = [(number, call) for number, call in enumerate(calls) if call.made]
+        for number, call in made:
             for type_ in call.inputs:
                 last[self.place(type_)] = number
         # who calls the network holds its inputs, and gets its outputs
         last |= {place: len(calls) for place in results}
         last |= {self.place(type_): len(calls) for type_ in self.trace.inputs}
         born = dict.fromkeys(map(self.place, self.trace.inputs), 0)
-        for number, call in enumerate(calls):
+        for number, call in made:
             for type_ in call.outputs.values():
                 born.setdefault(self.place(type_), number)
         changes = [0] * (len(calls) + 2)
@@ -231,7 +233,7 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
     age: dict[int, int] = {}  # of a value: how often its place had been written over
     copies = _perhaps_copied(trace)
     for call in trace.calls:
-        if call.layer is None:
+        if call.layer is None or not call.made:
             continue
         for type_ in call.inputs:
             known = writers.get(lives.place(type_), [])

@@ -149,16 +149,7 @@ class Graph(Struct, frozen=True, dict=True):
 
     def live(self) -> set[int]:
         """The places of the calls that an output depends on; others are not made."""
-        inputs = len(self.inputs)
-        found: set[int] = set()
-        waiting = [ref.node - inputs for _, ref in self.outputs]
-        while waiting:
-            place = waiting.pop()
-            if place < 0 or place in found:
-                continue
-            found.add(place)
-            waiting += [ref.node - inputs for ref in self.nodes[place].reads]
-        return found
+        return _live([self])
 
     @property
     def is_stateless(self) -> bool:
@@ -186,6 +177,32 @@ class Use(Struct, eq=False):
     spec: Any  # what the block is declared as
     path: SpecPath
     call: dict[str, Any] = field(default_factory=dict)
+
+
+def _live(graphs: Sequence[Graph]) -> set[int]:
+    """The places of the calls that an output of one class depends on, in some use of it."""
+    inputs = len(graphs[0].inputs)
+    found: set[int] = set()
+    waiting = [ref.node - inputs for graph in graphs for _, ref in graph.outputs]
+    while waiting:
+        place = waiting.pop()
+        if place < 0 or place in found:
+            continue
+        found.add(place)
+        waiting += [ref.node - inputs for graph in graphs for ref in graph.nodes[place].reads]
+    return found
+
+
+def made_in(graph: Graph) -> dict[int, set[int]]:
+    """The places of the calls that each `forward` makes, by the `id` of the graph.
+
+    The uses of a block share one: what some of them need, all compute.
+    """
+    found = {id(graph): graph.live()}
+    for uses in uses_in(graph).values():
+        graphs = [use.graph for use in uses]
+        found |= dict.fromkeys(map(id, graphs), _live(graphs))
+    return found
 
 
 def uses_in(graph: Graph) -> dict[str, list[Use]]:

@@ -26,7 +26,7 @@ def network_macs(graph: Graph) -> int:
 
 def _whole(call: Call) -> int:
     """The multiply-adds for all that a call reads."""
-    if call.layer is None:
+    if call.layer is None or not call.made:
         return 0
     return call.layer.macs(call.a, call.inputs, list(call.outputs.values()))
 

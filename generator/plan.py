@@ -154,7 +154,7 @@ def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
         variables.append(tuple(held))
     calls: dict[str, list[tuple[list[int], str]]] = {}
     for call in trace.calls:
-        if call.is_module:
+        if call.is_module and call.made:
             calls.setdefault(call.path, []).append(_shape(call.output))
     samples = tuple(
         _sample(graph, place, placeholder, trace) for place, placeholder in enumerate(graph.inputs)

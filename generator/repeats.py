@@ -60,7 +60,14 @@ def note_count(walk: Walk, item: Item, count: Size) -> None:
 def container(
     walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size, names: LayerNames
 ) -> None:
-    """A named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors."""
+    """A named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors.
+
+    The numbers of those after it in a chain hang on whether it is there.
+    """
+    hangs = walk.chain is not None and bool(symbols_in(count)) and may_be_none(count)
+    if hangs and count == 0 and walk.context.parent is not None:
+        absent(walk, item, more_than(count, 0), reads, names)
+        return
     name = walk.name(item, names)
     common = {key: value for key, value in item.common.items() if key != "name"}
     unnamed = replace(item, common=common)
@@ -69,8 +76,8 @@ def container(
         item, reads, name, lambda: repeated(walk, unnamed, count), several=several
     )
     draft.repeated = True
-    if walk.chain is not None and symbols_in(count) and may_be_none(count):
-        draft.condition = more_than(count, 0)  # the numbers of those after it hang on that
+    if hangs:
+        draft.condition = more_than(count, 0)
     walk.take(draft, item)
 
 

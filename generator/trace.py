@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from .binding import number_of, rebind
 from .context import INDEX
-from .graph import Graph
+from .graph import Graph, made_in
 from .layers.base import Args, Layer, Refusal, Weight
 from .layers.broadcasting import facing
 from .layers.tensor import TensorType
@@ -26,7 +26,8 @@ BATCHES = (2, 3)  # the sizes of the batch for which runs are worked out
 class Call(Struct, frozen=True, dict=True):
     """A call in a run: of a layer with its arguments `a`, of a block, or of a container.
 
-    `path` is that of the module. The calls from number `begins` on are inside of it.
+    `path` is that of the module. The calls from number `begins` on are inside of it. What no
+    output depends on is not `made`: its weights are there, and nothing is computed.
     """
 
     path: str
@@ -36,6 +37,7 @@ class Call(Struct, frozen=True, dict=True):
     inputs: tuple[TensorType, ...]
     outputs: Mapping[str, TensorType]
     begins: int
+    made: bool = True
 
     @property
     def output(self) -> TensorType:
@@ -103,7 +105,7 @@ def traced(graph: Graph, sizes: Mapping[str, int]) -> Trace:
     """The same run with a record of its calls, for those who look at one."""
     inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
     calls: list[Call] = []
-    known = _Run(calls).graph(graph, inputs, sizes, "")
+    known = _Run(calls, made=made_in(graph)).graph(graph, inputs, sizes, "")
     first: dict[str, int] = {}
     for number, call in enumerate(calls):
         if call.layer is not None:
@@ -143,9 +145,16 @@ def blocks_around(trace: Trace) -> tuple[int | None, ...]:
 class _Run:
     """A walk through a graph and the graphs in it; with a list of `calls` it notes each there."""
 
-    def __init__(self, calls: list[Call] | None, exact: bool = False) -> None:
+    def __init__(
+        self,
+        calls: list[Call] | None,
+        exact: bool = False,
+        made: Mapping[int, Container[int]] | None = None,
+    ) -> None:
         self.calls = calls
         self.exact = exact
+        self.made = made  # the places of the calls that each graph makes; of all if it is none
+        self.idle = 0  # how many of the calls around are not made
         self.known: dict[tuple[int, tuple[TensorType, ...]], Types] = {}  # runs of blocks
         self.batches: dict[int, Dim] = {}  # the size of the batch, which keeps its name
 
@@ -157,7 +166,9 @@ class _Run:
         if "N" in sizes:
             values["N"] = self.batch(sizes["N"])
         known: list[Types] = [{"output": type_} for type_ in inputs]
-        for node in graph.nodes:
+        for place, node in enumerate(graph.nodes):
+            idle = self.made is not None and place not in self.made[id(graph)]
+            self.idle += idle
             reads = [_pick(known, ref) for ref in node.inputs]
             if node.is_layer and not node.named:
                 known.append(self.layer(node, reads, {}, values, prefix))
@@ -168,6 +179,7 @@ class _Run:
             if self.exact:
                 _compare(node, reads, known[-1], values)
                 _compare_met(graph, node, reads)
+            self.idle -= idle
         return known
 
     def batch(self, size: int) -> Dim:
@@ -202,7 +214,8 @@ class _Run:
             outputs = {"output": inputs[0]}
         if self.calls is not None:
             reads = (*reads, *named.values())
-            self.calls.append(Call(path, node, None, Args(), reads, outputs, begins))
+            made = not self.idle
+            self.calls.append(Call(path, node, None, Args(), reads, outputs, begins, made))
         return outputs
 
     def layer(
@@ -228,7 +241,8 @@ class _Run:
             return outputs
         outputs = {port: replace(type_) for port, type_ in outputs.items()}  # values of their own
         path, reads = _join(prefix, node.target), (*inputs, *named.values())
-        self.calls.append(Call(path, node, node.row, a, reads, outputs, len(self.calls)))
+        begins, made = len(self.calls), not self.idle
+        self.calls.append(Call(path, node, node.row, a, reads, outputs, begins, made))
         return outputs
 
     def block(self, graph: Graph, inputs: tuple[TensorType, ...], path: str) -> Types:

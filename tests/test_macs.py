@@ -154,3 +154,35 @@ def test_einsum_is_counted_as_torch_contracts_it(monkeypatch: pytest.MonkeyPatch
         assert result.figures.macs == counter.get_total_flops() // 2, equation
         counted += result.figures.macs > 0
     assert counted > 40
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_what_no_output_needs_is_not_computed(on: bool) -> None:
+    """`a` feeds a merge that may be absent: its weights are there, and it is not called."""
+    layers = [
+        {"Linear": {"name": "a", "out_features": 8}},
+        {"Linear": {"name": "c", "from": "input", "out_features": 8}},
+        {"Add": {"from": ["a", "c"], "when": "$on"}},
+        "ReLU",
+    ]
+    spec = {"name": "Net", "input": [8], "params": {"on": on}, "layers": layers}
+    result = build(spec, smoke=False)
+    with FlopCounterMode(display=False) as counter:
+        result.module_class()(torch.randn(1, 8))
+    assert result.figures.macs == counter.get_total_flops() // 2 == (128 if on else 64)
+    assert result.figures.parameters == 144
+
+
+def test_what_one_use_of_a_block_needs_all_compute() -> None:
+    """`forward` is one for all uses: `a` is computed where nothing is added, too."""
+    layers = [
+        {"Linear": {"name": "a", "out_features": 8}},
+        {"Linear": {"name": "c", "from": "input", "out_features": 8}},
+        {"Add": {"from": ["a", "c"], "when": "$on"}},
+    ]
+    blocks = {"B": {"params": {"on": True}, "layers": layers}}
+    spec = {"name": "Net", "input": [8], "blocks": blocks, "layers": ["B", {"B": {"on": False}}]}
+    result = build(spec, smoke=False)
+    with FlopCounterMode(display=False) as counter:
+        result.module_class()(torch.randn(1, 8))
+    assert result.figures.macs == counter.get_total_flops() // 2 == 256

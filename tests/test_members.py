@@ -113,6 +113,32 @@ def test_a_member_that_runs_though_it_is_refused_is_told(worker: Worker) -> None
     assert location.line == 3
 
 
+IN_SILENCE = {
+    "a division by 0": "  - Linear: 4\n  - Div: {other: $k}\n",
+    "no copies of what reads two": (
+        "  - Linear: {name: a, out_features: 4}\n"
+        "  - Linear: {name: c, from: input, out_features: 4}\n"
+        "  - Bilinear: {name: both, from: [c, a], repeat: $k, out_features: 4}\n"
+    ),
+    "an index that torch refuses": (
+        "  - Linear: {name: a, out_features: 4}\n  - Buffer: {name: at, value: [0, 1, 2]}\n"
+        "  - Embedding: {from: at, num_embeddings: $(k + 2), embedding_dim: 4}\n"
+        "  - Mean: {name: b, dim: 0}\n  - Add: [a, b]\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_SILENCE)
+def test_a_class_takes_what_set_takes(name: str, worker: Worker) -> None:
+    """What torch computes is no mistake, and what it refuses at a run is refused on both sides."""
+    prediction = found(f"name: Net\ninput: [4]\nparams: {{k: 1}}\nlayers:\n{IN_SILENCE[name]}")
+    tried = other_arguments(prediction.classes)
+    assert {"k": 0} in tried
+    assert proven(prediction, rendered(prediction), worker) == (
+        f"{len(tried)} of {len(tried)} members of the class are what `--set` gives"
+    )
+
+
 def test_what_follows_from_an_argument_stays_in_its_bounds(worker: Worker) -> None:
     """A width of 1 for two heads would leave none for each: they are at least 1, as is said."""
     prediction = found(

@@ -33,8 +33,6 @@ def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
         refuse("`Sub` can't subtract booleans")
     divides = name == "Div"
     if a.other is not None:
-        if divides and a.other == 0:
-            refuse("`other` must not be 0", "other")
         return x.with_dtype(_with_number(name, x.dtype, a.other, divides))
     for other in others:
         dtype = common_type(x, other)

@@ -132,8 +132,14 @@ def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, don
         expected.network.train(training)
         network.train(training)
         inputs = expected.inputs(0)
-        with torch.no_grad(), Recorder(names_of(expected.network, inputs), known) as wanted:
-            outputs = observe(expected, 0, inputs)
+        try:
+            with torch.no_grad(), Recorder(names_of(expected.network, inputs), known) as wanted:
+                outputs = observe(expected, 0, inputs)
+        except Disproof:
+            raise
+        except Exception as error:  # of values, as of an index that is too large
+            _must_raise(network, expected.inputs(0), error)
+            return
         inputs = expected.inputs(0)
         with torch.no_grad(), Recorder(names_of(network, inputs), known) as found:
             given = network(*inputs)
@@ -141,6 +147,16 @@ def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, don
         if not same or found.steps != wanted.steps:
             _compare_outputs(subject, member, expected)
             return
+
+
+def _must_raise(network: nn.Module, inputs: Sequence[torch.Tensor], error: Exception) -> None:
+    """Hold a member against a network that can't run: neither may it, for the same reason."""
+    try:
+        with torch.no_grad():
+            network(*inputs)
+    except type(error):
+        return
+    raise Disproof(f"it runs, but there {_raised(error).removeprefix('it ')}")
 
 
 def _compare_weights(found: nn.Module, own: Weights, wanted: nn.Module, done: Weights) -> None:

@@ -98,7 +98,7 @@ class Picture(Struct, frozen=True):
 def picture(graph: Graph) -> Picture:
     """The picture of a network, with nothing folded."""
     trace = traced(graph, {**graph.sizes, "N": BATCHES[0]})
-    live = _live(graph, trace)
+    live = _live(trace)
     names, parents = call_names(trace), _parents(trace)
     inner = set(parents)
     boxes = [
@@ -142,23 +142,9 @@ def _named(trace: Trace, number: int | None, parents: Sequence[int | None]) -> i
     return number
 
 
-def _live(graph: Graph, trace: Trace) -> set[int]:
+def _live(trace: Trace) -> set[int]:
     """The calls that are made, and those around them; what is empty is left out."""
-    made: set[int] = set()
-    scopes = [graph, *(call.node.use.graph for call in trace.calls if call.node.use is not None)]
-    for scope in scopes:
-        for place in scope.live():
-            made |= {id(inner) for inner in scope.nodes[place].walk()}
-    found: set[int] = set()
-    dead = len(trace.calls)  # calls from here on stand in one that is not made
-    for number in reversed(range(len(trace.calls))):
-        call = trace.calls[number]
-        if number >= dead:
-            continue
-        if id(call.node) in made:
-            found.add(number)
-        else:
-            dead = call.begins
+    found = {number for number, call in enumerate(trace.calls) if call.made}
     return {n for n in found if _has_layers(trace, n, found) and not trace.calls[n].is_nameless}
 
 
