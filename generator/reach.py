@@ -70,7 +70,8 @@ def _reaches(value: Any, name: str, number: int, bound: int, graph: Graph) -> bo
     """Whether a value is not below a bound where a parameter is a number."""
     with contextlib.suppress(ExpressionError, KeyError):
         found = plain(rebind(value, {INDEX: 0, **graph.values, name: number}))
-        return not isinstance(found, int) or found >= bound
+        each = found if isinstance(found, (list, tuple)) else [found]
+        return all(not isinstance(item, int) or item >= bound for item in each)
     return True
 
 

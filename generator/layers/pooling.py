@@ -179,7 +179,7 @@ def _unpool_args(n: int) -> tuple[Arg, ...]:
 
 def _fractional_args(n: int) -> tuple[Arg, ...]:
     return (
-        Arg("kernel_size", each(INT, n)),
+        Arg("kernel_size", each(INT, n), positive=True),
         Arg("output_size", optional(each(INT, n)), None),
         Arg("output_ratio", optional(floats(n)), None),
         Arg("return_indices", BOOL, False),
@@ -188,7 +188,7 @@ def _fractional_args(n: int) -> tuple[Arg, ...]:
 
 def _adaptive_size(n: int) -> Arg:
     kind = each(INT, n) if n == 1 else either(INT, items(optional(INT), n))
-    return Arg("output_size", kind, positional=True)
+    return Arg("output_size", kind, positional=True, positive=True)
 
 
 def _averages(n: int) -> tuple[Layer, ...]:

@@ -88,6 +88,7 @@ class Recorder(TorchFunctionMode):
         self.names = dict(names)
         self.known = known
         self.steps: list[Step] = []
+        self.has_empty = False  # whether a call gave a tensor without elements
         self.kept: list[Any] = []  # an `id` means one value as long as that lives
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -100,6 +101,7 @@ class Recorder(TorchFunctionMode):
             given = self.told([*args, kwargs] if kwargs else args)
             for place, value in enumerate(found):
                 self.name(value, f"{len(self.steps)}.{place}")
+                self.has_empty |= not value.numel()
             name = getattr(func, "__name__", repr(func))
             self.steps.append(Step(name, given, tuple(map(_facts, found))))
         return result

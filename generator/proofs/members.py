@@ -109,14 +109,19 @@ def _expected(subject: Subject, member: Mapping[str, Any]) -> tuple[Subject, Wei
 
 
 def _runs(subject: Subject, member: Mapping[str, Any]) -> bool:
-    """Whether a member that should not be there runs, in training and in evaluation."""
+    """Whether a member that should not be there runs, in training and in evaluation.
+
+    What computes with tensors of nothing, as torch does without a word, is none that runs.
+    """
     try:
         network, _ = _made(subject, subject.module, member["values"])
         network.to(subject.device)
         for training in (True, False):
             network.train(training)
-            with torch.no_grad():
+            with torch.no_grad(), Recorder({}) as calls:
                 network(*subject.inputs(0))
+            if calls.has_empty:
+                return False
     except Exception:
         return False
     return True
