@@ -54,9 +54,13 @@ class Attributes(Struct):
         """
         if module is not None and exact(module.condition) == exact(condition):
             return "" if node.is_replaceable else f"self.{node.target} is not None"
+        return self.asked(condition, f"use_{node.name}")
+
+    def asked(self, condition: Any, word: str) -> str:
+        """A condition as ``forward`` asks it; its attribute has this name if none is at hand."""
         if isinstance(condition, Coded) and condition.code.isidentifier():
             return f"self.{self.keep(condition.code, condition)}"
         for attribute, known in self.kept.items():
             if isinstance(known, Coded) and known.code == condition.code:
                 return f"self.{attribute}"
-        return f"self.{self.keep(f'use_{node.name}', condition)}"
+        return f"self.{self.keep(word.replace('.', '_'), condition)}"

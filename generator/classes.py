@@ -53,9 +53,12 @@ def _bypassed(graph: Graph) -> Graph:
             places[place] = real(node.otherwise)
         other = None if node.otherwise is None else real(node.otherwise)
         named = tuple((name, real(ref)) for name, ref in node.named)
-        nodes.append(
-            replace(node, inputs=tuple(map(real, node.inputs)), named=named, otherwise=other)
+        choices = tuple(
+            replace(choice, refs={text: real(ref) for text, ref in choice.refs.items()})
+            for choice in node.choices
         )
+        inputs = tuple(map(real, node.inputs))
+        nodes.append(replace(node, inputs=inputs, named=named, otherwise=other, choices=choices))
     outputs = tuple((key, real(ref)) for key, ref in graph.outputs)
     return replace(graph, nodes=tuple(nodes), outputs=outputs)
 

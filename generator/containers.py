@@ -69,6 +69,7 @@ def _node(draft: Draft, name: str, target: str) -> Node:
         draft.otherwise,
         draft.callee,
         places=draft.places,
+        choices=draft.choices,
     )
 
 

@@ -106,6 +106,9 @@ def _decided(graph: Graph) -> _Decided:
     for module in graph.modules:
         for parameter in _names(module.condition):
             found.modules.setdefault(parameter, []).append(module.name)
+    for node in graph.nodes:
+        for name in {name: None for choice in node.choices for name in _names(choice.value)}:
+            found.places.setdefault(name, []).append(f"what ``{prose(node.name)}`` reads")
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from textwrap import indent
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .calls import access, call_source, iterated
 from .graph import Graph
@@ -98,6 +99,8 @@ def forward_statements(graph: Graph) -> list[Statement]:
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
     for place in variables.places:
         node = graph.nodes[place]
+        before = _chosen(node, place, variables)
+        node = _of_choices(node)
         call = call_source(graph, node, variables.names, variables.size)
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
@@ -115,9 +118,10 @@ def forward_statements(graph: Graph) -> list[Statement]:
         blank = place in stages and bool(statements)
         text = f"{left} = {call}"
         if node.kind == "ModuleList":
-            before, text = _loop(graph, node, left, reads, variables)
-            statements += [Statement(line, "", blank) for line in before]
-            blank = blank and not before
+            first, text = _loop(graph, node, left, reads, variables)
+            before += first
+        statements += [Statement(line, "", blank and not n) for n, line in enumerate(before)]
+        blank = blank and not before
         statements.append(Statement(text, comment, blank, place, tuple(targets.items())))
     returned = Statement(f"return {_returned(graph, variables)}")
     return [*_sizes(graph, variables), *statements, returned]
@@ -153,7 +157,11 @@ def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
 
 
 def _loop(
-    graph: Graph, node: Node, left: str, reads: list[str], variables: _Locals
+    graph: Graph,
+    node: Node,
+    left: str,
+    reads: list[str],
+    variables: _Locals,
 ) -> tuple[list[str], str]:
     """The loop over an ``nn.ModuleList``, and what comes before it: all read the last output."""
     name = left.partition(":")[0]
@@ -170,6 +178,39 @@ def _loop(
         return before, loop
     inner = indent("\n".join([*before, loop]), "    ")
     return [], f"if {node.test}:\n{inner}\nelse:\n    {name} = {variables.names[node.otherwise]}"
+
+
+def _of_choices(node: Node) -> Node:
+    """The call, in which what it chooses is told from the tensors that it chooses from."""
+    if not node.choices:
+        return node
+    inputs = list(node.inputs)
+    for choice in node.choices:
+        inputs[choice.place] = replace(inputs[choice.place], choice=choice.place + 1)
+    passed = node.inputs.index(node.otherwise) if node.otherwise in node.inputs else None
+    other = node.otherwise if passed is None else inputs[passed]
+    return replace(node, inputs=tuple(inputs), otherwise=other)
+
+
+def _chosen(node: Node, place: int, variables: _Locals) -> list[str]:
+    """The lines that choose what a call reads; each choice gets its variable."""
+    if not node.choices:
+        return []
+    from .alternatives import picked_source
+
+    lines: list[str] = []
+    sources: set[str] = set()
+    for choice in node.choices:
+        names = {word: variables.names[ref] for word, ref in choice.refs.items()}
+        chosen = picked_source(choice.pick, names)
+        if not chosen.isidentifier():
+            source = variables.fresh("source", place - 1, frozenset(sources))
+            lines.append(f"{source} = {chosen}")
+            sources.add(source)
+            chosen = source
+        ref = node.inputs[choice.place]
+        variables.names[replace(ref, choice=choice.place + 1)] = chosen
+    return lines
 
 
 def _is_held(node: Node) -> bool:
@@ -217,7 +258,7 @@ def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> boo
 def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
     """Whether a call takes the kept input, for the last time, to what is merged next."""
     node, kept = graph.nodes[place], variables.holders.get("identity")
-    alone = node.inputs == (kept,) and not node.named and len(node.outputs) == 1
+    alone = node.inputs == (kept,) and not (node.named or node.choices) and len(node.outputs) == 1
     own = Ref(len(graph.inputs) + place, next(iter(node.outputs)))
     following = variables.after(place)
     if not alone or kept is None or variables.last_use.get(kept, -1) != place:

@@ -40,8 +40,12 @@ def reads(
     *,
     chained: bool,
     chosen: bool,
+    decides: bool = True,
 ) -> tuple[Ref, ...]:
-    """The references under `from`, or the layer before; of that one a port may be `chosen`."""
+    """The references under `from`, or the layer before; of that one a port may be `chosen`.
+
+    What they hang on is fixed if that `decides`.
+    """
     if "from" not in item.common:
         for ref in current:
             if scope.portless(ref) and not chained and not chosen:
@@ -51,7 +55,10 @@ def reads(
     if chained:
         message = "a `Sequential` is a chain: what stands in it has no `from`"
         scope.context.error("NG210", message, path, key=True)
-    value = _decided(scope, item, "from", LayerNames(scope, None, index))
+    written = source(scope, item, index)
+    if decides:
+        scope.context.decide(written, path)
+    value = plain(written)
     texts = [plain(text) for text in value] if isinstance(value, list) else [value]
     if not texts or not all(isinstance(text, str) for text in texts):
         scope.context.error("NG201", "`from` is a reference or a list of references", path)
@@ -66,6 +73,12 @@ def reads(
     if len(found) < len(texts):
         raise Unknowable
     return tuple(found)
+
+
+def source(scope: Scope, item: Item, index: int | None) -> Any:
+    """The value of `from`, with the expressions that gave it."""
+    names = LayerNames(scope, None, index)
+    return scope.context.evaluate(item.common["from"], names, item.at("from"))
 
 
 def _choose_port(scope: Scope, item: Item, ref: Ref) -> NoReturn:

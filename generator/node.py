@@ -18,10 +18,34 @@ if TYPE_CHECKING:
 
 
 class Ref(Struct, frozen=True):
-    """One output of a node: `node` is its place in the graph, inputs first."""
+    """One output of a node: `node` is its place in the graph, inputs first.
+
+    `choice` tells what a call chooses from several tensors from the tensors themselves.
+    """
 
     node: int
     port: str = "output"
+    choice: int = 0
+
+
+class Pick(Struct, frozen=True):
+    """How ``forward`` finds which of several tensors is read: the names that `from` gives them."""
+
+    test: str
+    first: Pick | str
+    other: Pick | str
+
+
+class Choice(Struct, frozen=True):
+    """What a call reads in one place, where `from` hangs on arguments: `value` names one of `refs`.
+
+    `pick` is how ``forward`` finds it, once the class is known.
+    """
+
+    place: int
+    value: Any
+    refs: Mapping[str, Ref]
+    pick: Pick | str = ""
 
 
 class Node(Struct, frozen=True, dict=True):
@@ -53,6 +77,7 @@ class Node(Struct, frozen=True, dict=True):
     start: int = 0  # the number of the first of `copies`
     test: str = ""  # what `forward` asks before a conditional call
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
+    choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments
 
     @cached_property
     def a(self) -> Args:
@@ -93,7 +118,8 @@ class Node(Struct, frozen=True, dict=True):
     def reads(self) -> tuple[Ref, ...]:
         """All that it may read."""
         other = () if self.otherwise is None else (self.otherwise,)
-        return (*self.inputs, *(ref for _, ref in self.named), *other)
+        others = (ref for choice in self.choices for ref in choice.refs.values())
+        return (*self.inputs, *(ref for _, ref in self.named), *other, *others)
 
     def calls(self) -> Iterator[Node]:
         """The calls in a container, copies one by one; of anything else itself."""

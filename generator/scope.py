@@ -18,7 +18,7 @@ from .module import Module
 from .names import snake_case
 from .naming import Names
 from .needs import Need
-from .node import Ref
+from .node import Choice, Ref
 from .sizes import Size, symbols_in
 from .syntax import fail
 
@@ -52,6 +52,7 @@ class Draft(Struct):
     callee: Any = None
     label: str = ""
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
+    choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments
 
     @property
     def default_port(self) -> str:
@@ -150,6 +151,13 @@ class Scope(Struct):
             self._unknown(text, path)
         self.used.add(ref.node)
         return ref
+
+    def meant(self, text: str) -> Ref | None:
+        """What a reference names, if anything."""
+        try:
+            return self.find(text, ())
+        except (NetgenError, Unknowable):
+            return None
 
     def attribute(self, name: str, path: SpecPath) -> Draft:
         """The call that has the attribute of this name."""

@@ -21,13 +21,14 @@ from .layers.base import Layer, is_default
 from .layers.tensor import TensorType
 from .module import Module
 from .names import MODULE_NAMES, is_identifier, why_no_variable
-from .node import Node
+from .node import Choice, Node, Ref
 from .parameters import bare
 from .sizes import Coded, Dim, exact, plain, symbols_in
 from .source import Source
 from .tables import Table
 
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
+OTHER_READS = "does not read the same in all uses of the block"
 Modules = list[tuple[Case, Module]]
 
 
@@ -211,7 +212,7 @@ class Union(Struct):
         for known, values in self.extras.items():
             if {k: exact(v) for k, v in values.items()} == {k: exact(v) for k, v in given.items()}:
                 return named(known, bare(group[0][1]))
-        taken = {*self.chooser.allowed, *self.extras}
+        taken = {*self.chooser.allowed, *self.cases[0].constant, *self.extras}
         label = name
         if label in taken or label in ("condition", "count", "type"):
             owner = module.name if is_identifier(module.name or "") else "layer"
@@ -277,8 +278,7 @@ class Union(Struct):
         if not there:
             return group[0][1]
         first = there[0][1]
-        if any((node.inputs, node.named) != (first.inputs, first.named) for _, node in there):
-            self.refuse(first, "does not read the same in all uses of the block")
+        choices = self.choices(first, group)
         args = dict(first.args)
         known = first.row.args if first.functional and first.row is not None else ()
         options = first.row.options if first.row is not None else ()
@@ -295,7 +295,46 @@ class Union(Struct):
             port: self.type([(case, node.outputs.get(port, node.output)) for case, node in group])
             for port in first.outputs
         }
-        return replace(first, args=args, outputs=outputs, condition=condition, test=test)
+        return replace(
+            first, args=args, outputs=outputs, condition=condition, test=test, choices=choices
+        )
+
+    def choices(self, first: Node, group: list[tuple[Case, Node]]) -> tuple[Choice, ...]:
+        """What the call reads where that hangs on arguments; all else is the same in all uses."""
+        there = [node for _, node in group if node.kind != "absent"]
+        chosen = {choice.place for node in there for choice in node.choices}
+        fixed = {
+            (tuple(ref for i, ref in enumerate(node.inputs) if i not in chosen), node.named)
+            for node in there
+        }
+        if len(fixed) > 1 or len({len(node.inputs) for node in there}) > 1:
+            self.refuse(first, OTHER_READS)
+        passed = {node.otherwise for _, node in group}
+        if chosen and len(passed) > 1 and len(first.inputs) > 1:
+            self.refuse(first, OTHER_READS)
+        return tuple(self.choice(first, place, group) for place in sorted(chosen))
+
+    def choice(self, first: Node, place: int, group: list[tuple[Case, Node]]) -> Choice:
+        """What is read in one place, for all uses."""
+        found = [(c, choice) for c, node in group for choice in node.choices]
+        found = [(case, choice) for case, choice in found if choice.place == place]
+        refs = {word: ref for _, choice in found for word, ref in choice.refs.items()}
+        known = [choice for _, choice in found]
+        alike = all(choice.refs.items() <= refs.items() for choice in known)
+        if len(found) < len(group) or not alike or not self.makes(refs, known):
+            self.refuse(first, OTHER_READS)
+        from .alternatives import picked
+
+        value = self.value(first, "source", [(case, choice.value) for case, choice in found])
+        return Choice(place, value, refs, picked(self, value, refs))
+
+    def makes(self, refs: Mapping[str, Ref], known: Sequence[Choice]) -> bool:
+        """Whether all uses compute what some of them choose: each knows of it, or reads it too."""
+        if all(choice.refs == refs for choice in known):
+            return True
+        inputs = len(self.graphs[0].inputs)
+        needed = {ref.node - inputs for ref in refs.values() if ref.node >= inputs}
+        return all(needed <= graph.live() for graph in self.graphs)
 
     def type(self, group: list[tuple[Case, TensorType]]) -> TensorType:
         """What a call gives in all uses: a size that has a name has it in each of them."""

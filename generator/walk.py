@@ -77,7 +77,17 @@ class Walk:
                 if key in item.common:
                     message = f"a `Group` only groups: it has no `{key}`"
                     self.context.error("NG210", message, item.at(key), key=True)
-        reads = self.reads(item, index)
+        reads = self.reads(item, index, decides=False)
+        if "from" in item.common and symbols_in(written := keys.source(self.scope, item, index)):
+            from .alternatives import choosing
+
+            with choosing(self, item, written, reads):
+                self.present_or_absent(item, reads, index)
+        else:
+            self.present_or_absent(item, reads, index)
+
+    def present_or_absent(self, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
+        """An item that is there, or whose place is passed or kept, as `when` says."""
         names = LayerNames(self.scope, self.first_type(reads), index)
         condition = keys.condition(self.scope, item, names)
         if symbols_in(condition):
@@ -117,13 +127,15 @@ class Walk:
             self.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
             copies(self, item, reads, count)
 
-    def reads(self, item: Item, index: Size | None) -> tuple[Ref, ...]:
+    def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:
         """What an item reads."""
         row = self.context.row(item.type)
         if row is not None and row.source:
             return ()
         chained, chosen = self.chain is not None, self.current == self.begin
-        return keys.reads(self.scope, item, self.current, index, chained=chained, chosen=chosen)
+        return keys.reads(
+            self.scope, item, self.current, index, chained=chained, chosen=chosen, decides=decides
+        )
 
     def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
         """The type of what an item's expressions are about."""

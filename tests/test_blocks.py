@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch_netgen import NetgenError
-from torch_netgen.source import parse
+from torch_netgen.pipeline import build_source
+from torch_netgen.source import parse, read
 
 from .conftest import ROOT, Builder
 from .test_parameters import hold
@@ -101,14 +103,127 @@ def test_layer_norm_over_channels(build_text: Builder) -> None:
     assert torch.allclose(network(x), rows.permute(0, 3, 1, 2), atol=1e-6)
 
 
-def test_a_block_whose_uses_read_differently_is_refused(build_text: Builder) -> None:
-    text = (
-        "name: Net\ninput: [4]\nblocks:\n  B:\n    params: {left: a}\n    layers:\n"
-        "      - Linear: {name: a, out_features: 4}\n"
-        "      - Linear: {name: b, from: input, out_features: 4}\n"
-        "      - Mul: {from: [$left, a, b]}\n"
-        "layers: [B, {B: {left: b}}]"
-    )
+def bottleneck(block: Any, x: Tensor, *, first: bool) -> Tensor:
+    """What Res2Net's bottleneck gives."""
+    parts = torch.relu(block.bn1(block.reduce(x))).chunk(4, dim=1)
+    found = [block.conv1(parts[0])]
+    for part, conv in ((parts[1], block.conv2), (parts[2], block.conv3)):
+        found.append(conv(part if first else found[-1] + part))
+    together = torch.cat([*found, parts[3]], dim=1)
+    return torch.relu(block.expand(together) + block.shortcut(x))
+
+
+@pytest.mark.parametrize("hierarchical", [False, True])
+def test_uses_of_a_block_read_different_tensors(hierarchical: bool) -> None:
+    source = read(ROOT / "tests" / "specs" / "res2net.yaml")
+    network: Any = build_source(source, {}, None).module_class(hierarchical=hierarchical)
+    other = build_source(source, {"hierarchical": hierarchical}, None).module_class()
+    other.load_state_dict(network.state_dict())
+    x = torch.randn(2, 3, 16, 16)
+    found = network.eval()(x)
+    assert torch.equal(found, other.eval()(x))
+    for block, first in (
+        (network.first, not hierarchical),
+        (network.second, False),
+        (network.third, True),
+    ):
+        x = bottleneck(block, x, first=first)
+    assert torch.allclose(found, network.fc1(x.mean((2, 3))), atol=1e-6)
+
+
+CHOOSING = """
+name: Net
+params: {early: true, mode: b}
+input: [8]
+layers:
+  - Linear: {name: a, out_features: 8}
+  - ReLU: {name: b}
+  - Linear: {name: c, from: $("a" if early else "b"), out_features: 8}
+  - Add: {name: d, from: [$("a" if mode == "a" else ("b" if mode == "b" else "c")), c]}
+  - ReLU: {name: e, when: $early, from: $("c" if mode == "b" else "d")}
+  - Concat: {name: f, from: [b, $("d" if early else "a"), $("e" if mode == "a" else "c"), d, e]}
+"""
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("mode", ["a", "b", "z"])
+def test_a_network_chooses_what_it_reads_by_its_arguments(early: bool, mode: str) -> None:
+    source = parse(CHOOSING, "choosing")
+    values = {"early": early, "mode": mode}
+    network: Any = build_source(source, {}, None).module_class(**values)
+    other = build_source(source, values, None).module_class()
+    other.load_state_dict(network.state_dict())
+    x = torch.randn(2, 8)
+    a = network.a(x)
+    b = a.relu()
+    c = network.c(a if early else b)
+    d = {"a": a, "b": b}.get(mode, c) + c
+    passed = c if mode == "b" else d
+    e = passed.relu() if early else passed
+    expected = torch.cat([b, d if early else a, e if mode == "a" else c, d, e], dim=1)
+    assert torch.equal(network(x), expected)
+    assert torch.equal(other(x), expected)
+
+
+WAYS = """
+name: Net
+input: [8]
+blocks:
+  Word:
+    params: {left: required}
+    layers:
+      - Linear: {name: a, out_features: 8}
+      - Linear: {name: b, from: input, out_features: 8}
+      - Mul: {from: [$left, a, b]}
+  Deep:
+    params: {deep: required, first: true}
+    layers:
+      - Linear: {name: a, out_features: 16}
+      - Linear: {name: b, out_features: 8}
+      - ReLU: {name: r, when: $deep, from: $("b" if first else "input")}
+      - Linear: {name: c, from: $("a" if deep else "b"), out_features: 8}
+      - Add: [r, c, b]
+layers:
+  - Word: {name: one, left: a}
+  - Word: {name: two, left: b}
+  - Deep: {name: three, deep: true, first: false}
+  - Deep: {name: four, deep: false, first: false}
+  - Deep: {name: five, deep: false}
+  - Word: {name: copies, left: '$("a" if index == 0 else "b")', repeat: 2}
+"""
+
+
+def test_words_and_conditions_say_what_a_use_reads(build_text: Builder) -> None:
+    network: Any = build_text(WAYS).module_class()
+    x = torch.randn(2, 8)
+
+    def word(block: Any, x: Tensor, left: str) -> Tensor:
+        a, b = block.a(x), block.b(x)
+        return (a if left == "a" else b) * a * b
+
+    def deep(block: Any, x: Tensor, deep: bool, first: bool) -> Tensor:
+        a = block.a(x)
+        b = block.b(a)
+        read = b if first else x
+        return (read.relu() if deep else read) + block.c(a if deep else b) + b
+
+    expected = word(network.two, word(network.one, x, "a"), "b")
+    expected = deep(network.three, expected, True, False)
+    expected = deep(network.four, expected, False, False)
+    expected = deep(network.five, expected, False, True)
+    expected = word(network.copies[1], word(network.copies[0], expected, "a"), "b")
+    assert torch.allclose(network(x), expected)
+
+
+def test_what_no_use_computes_can_not_be_chosen(build_text: Builder) -> None:
+    text = WAYS.replace("[$left, a, b]", "[$left, a]")
+    with pytest.raises(NetgenError, match="nothing reads `b`"):
+        build_text(text)
+
+
+def test_branches_that_begin_at_different_tensors_are_refused(build_text: Builder) -> None:
+    begun = "Mul: {from: $left, branches: [[{Linear: 8}], [ReLU]]}\n      - Add: [mul, a, b]"
+    text = WAYS.replace("Mul: {from: [$left, a, b]}", begun)
     with pytest.raises(NetgenError, match="does not read the same in all uses"):
         build_text(text)
 

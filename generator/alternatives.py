@@ -1,0 +1,118 @@
+"""`from` that hangs on arguments: what it may name, and how ``forward`` chooses."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .algebra import Symbols
+from .carried import coded
+from .node import Choice, Pick, Ref
+from .presence import neutral
+from .sizes import Coded, plain, symbols_in
+from .spec import Item
+
+if TYPE_CHECKING:
+    from .union import Union
+    from .walk import Walk
+
+
+@contextmanager
+def choosing(walk: Walk, item: Item, written: Any, reads: Sequence[Ref]) -> Iterator[None]:
+    """Inside, the item is read; its call gets what it chooses from, or that is decided for all.
+
+    The choice is left to ``forward`` where all that may be read is of one type.
+    """
+    choices, free = _choices(walk, item, written, reads)
+    if not free:
+        walk.context.decide(written, item.at("from"))
+    known = len(walk.scope.drafts)
+    yield
+    taken = False
+    for draft in walk.scope.drafts[known:]:
+        alone = draft.kind == "absent" and len(reads) == 1 and draft.otherwise == reads[0]
+        if not taken and draft.path == item.path and (draft.inputs == reads or alone):
+            draft.choices, taken = choices, True
+    if free and not taken:
+        walk.context.decide(written, item.at("from"))
+
+
+def _choices(
+    walk: Walk, item: Item, written: Any, reads: Sequence[Ref]
+) -> tuple[tuple[Choice, ...], bool]:
+    """What each place may read, and whether that can be left to ``forward``.
+
+    Of several tensors a call that may be absent passes one on, and copies share those after the
+    first: then the choice is no longer the call's alone.
+    """
+    if isinstance(written, Coded) and isinstance(written.value, list):
+        return (), False
+    texts = written if isinstance(written, list) else [written]
+    alone = len(reads) == 1 or not {"when", "repeat"} & {*item.common}
+    free = alone and not any(symbol.runtime for symbol in symbols_in(written))
+    found = []
+    for place, (text, ref) in enumerate(zip(texts, reads, strict=True)):
+        if not symbols_in(text):
+            continue
+        words = [*_words(ast.parse(text.code, mode="eval").body)]
+        known = {word: walk.scope.meant(word) for word in words if word is not None}
+        refs = {word: other for word, other in known.items() if other is not None}
+        own = walk.scope.type_of(ref)
+        free = free and None not in words and len(refs) == len(known)
+        free = free and all(neutral(own, walk.scope.type_of(other)) for other in refs.values())
+        found.append(Choice(place, text, {plain(text): ref, **refs}))
+    return tuple(found), free
+
+
+def _words(code: ast.expr) -> Iterator[str | None]:
+    """The words that an expression may come to; ``None`` for what is not plain from it."""
+    if isinstance(code, ast.IfExp):
+        yield from _words(code.body)
+        yield from _words(code.orelse)
+    else:
+        word = code.value if isinstance(code, ast.Constant) else None
+        yield word if isinstance(word, str) else None
+
+
+def picked(union: Union, value: Any, refs: Mapping[str, Ref]) -> Pick | str:
+    """How ``forward`` chooses the tensor that a value names."""
+    if not symbols_in(value):
+        return str(plain(value))
+    return _picked(union, ast.parse(value.code, mode="eval").body, symbols_in(value), refs)
+
+
+def _picked(union: Union, code: ast.expr, symbols: Symbols, refs: Mapping[str, Ref]) -> Pick | str:
+    if isinstance(code, ast.Constant):
+        return str(code.value)
+    if isinstance(code, ast.IfExp):
+        first = _picked(union, code.body, symbols, refs)
+        other = _picked(union, code.orelse, symbols, refs)
+        return _pick(union, code.test, symbols, first, other)
+    *words, found = refs  # which word it is can be asked for
+    pick: Pick | str = found
+    for word in reversed(words):
+        test = ast.Compare(code, [ast.Eq()], [ast.Constant(word)])
+        pick = _pick(union, test, symbols, word, pick)
+    return pick
+
+
+def _pick(
+    union: Union, test: ast.expr, symbols: Symbols, first: Pick | str, other: Pick | str
+) -> Pick:
+    names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+    condition = coded(True, ast.unparse(test), Symbols(s for s in symbols if s.name in names))
+    word = first if isinstance(first, str) else "other"
+    return Pick(union.attributes.asked(condition, f"reads_{word}"), first, other)
+
+
+def picked_source(pick: Pick | str, names: Mapping[str, str]) -> str:
+    """The expression that chooses among variables."""
+    if isinstance(pick, str):
+        return names[pick]
+    first, other = picked_source(pick.first, names), picked_source(pick.other, names)
+    if first == other:
+        return first
+    first = f"({first})" if isinstance(pick.first, Pick) else first
+    return f"{first} if {pick.test} else {other}"
