@@ -147,8 +147,7 @@ class _Usual(ast.NodeTransformer):
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         test = node.test
-        is_count = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Gt)
-        if is_count and ast.unparse(test.comparators[0]) == "0":
+        if isinstance(test, ast.Compare) and ast.unparse(test).endswith(" > 0"):
             return self.visit(node.body)
         return self.generic_visit(node)
 

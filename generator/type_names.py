@@ -36,9 +36,8 @@ class _Types(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         operands = [node.left, *node.comparators]
         if not any(map(self._is_type, operands)):
-            return ast.Compare(
-                *map(self.visit, operands[:1]), node.ops, [*map(self.visit, operands[1:])]
-            )
+            left, *others = map(self.visit, operands)
+            return ast.Compare(left, node.ops, others)
         left, *others = map(self._with_type, operands)
         same = {ast.Eq: ast.Is, ast.NotEq: ast.IsNot}
         return ast.Compare(left, [same.get(type(op), type(op))() for op in node.ops], others)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch_netgen
@@ -447,7 +448,7 @@ def test_a_new_file_takes_no_name_that_was_given_at_the_last_moment(
     """A name is given to a file only where there is none: the system itself sees to that."""
     target, link = tmp_path / "net.py", os.link
 
-    def late(source: str, to: Path, **options: int) -> None:
+    def late(source: str, to: Path, **options: Any) -> None:
         if not target.exists():
             target.write_text("mine\n")
         link(source, to, **options)
