@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class TimeUp(BaseException):
@@ -21,6 +21,9 @@ def ending_by(deadline: float) -> Iterator[None]:
     timer.start()
     try:
         yield
+    except TimeUp:
+        limit.arrived = True
+        raise
     finally:
         timer.cancel()
         limit.lift()
@@ -32,7 +35,7 @@ class _Limit:
     def __init__(self, thread: int) -> None:
         self.thread = thread
         self.lock = threading.Lock()
-        self.raised = self.lifted = False
+        self.raised = self.lifted = self.arrived = False
 
     def end(self) -> None:
         with self.lock:
@@ -43,12 +46,15 @@ class _Limit:
     def lift(self) -> None:
         with self.lock:
             self.lifted = True
-            if self.raised:
-                _raise_in(self.thread, None)  # if it has not been raised yet, it never is
+        if self.raised and not self.arrived:
+            # it is on its way, and is let come: CPython 3.11, told to take it back, looks for it
+            # for good, and a function that is traced never goes on
+            with suppress(TimeUp):
+                for _ in range(1000):
+                    time.sleep(0.001)
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+def _raise_in(thread: int, error: type[BaseException]) -> None:
     import ctypes  # only what is late waits for it
 
-    wanted = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wanted)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
