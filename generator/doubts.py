@@ -172,7 +172,8 @@ def _by_position(source: Source, graph: Graph, trace: Trace) -> Found:
         written = _written(source.values, call.node.path)
         if not isinstance(written, list) or len(written) < 2:
             continue
-        if not _is_odd(call.layer.name, written):
+        numbers = all(type(value) is int for value in written[:2])
+        if not numbers or not _is_odd(call.layer.name, written):
             continue
         from .cures import without_inferred
 

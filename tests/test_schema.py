@@ -230,6 +230,7 @@ def test_netgen_agrees_on_each_type(schema: Draft7Validator) -> None:
 
 
 GOOD = """\
+[{Add: {branches: {a: [], b: Tanh}}}]
 [{Reshape: [2, 8]}]
 [{Permute: [1, 0, 2]}, {Reshape: [4, N, 2, 2]}]
 [{Reshape: {shape: [$n, -1]}}]
@@ -281,7 +282,6 @@ BAD_LAYERS = """\
 [{Reuse: {name: again}}]
 [Reuse]
 [{Add: {branches: [Tanh, []]}}]
-[{Add: {branches: {a: [], b: Tanh}}}]
 [{Add: {branches: []}}]
 [{Tanh: {branches: [[Tanh], []]}}]
 """

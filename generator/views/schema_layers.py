@@ -84,10 +84,11 @@ def _use() -> Schema:
 
 
 def _branches() -> Schema:
-    """Unnamed branches are lists of layers; a named one may be a layer."""
-    unnamed = {**LIST, "items": {**LIST, "items": ref("layer")}, "minItems": 1}
+    """Branches are lists of layers, the identity an empty one; a named one may be a layer."""
+    branch: Schema = {**LIST, "items": ref("layer")}
+    unnamed = {**LIST, "items": branch, "minItems": 1}
     named = {"type": "object", "minProperties": 1}
-    return any_of(unnamed, {**named, "additionalProperties": any_of(ref("layers"), ref("layer"))})
+    return any_of(unnamed, {**named, "additionalProperties": any_of(branch, ref("layer"))})
 
 
 def _module() -> Schema:
