@@ -201,3 +201,15 @@ def test_what_is_known_stands_for_what_is_computed(name: str, training: bool) ->
     assert computed.steps == recalled.steps
     assert outputs[0] == outputs[1]
     assert len(computed.steps) > 5
+
+
+def test_a_size_that_is_1_by_default_keeps_its_name(worker: Worker) -> None:
+    """Beside a number, which has no sizes: what is read after it follows the argument."""
+    text = (
+        "name: Net\ninput: [3, 8, 8]\nparams: {k: 1}\nlayers:\n"
+        "  - Conv2d: {out_channels: $k, kernel_size: 3}\n"
+        "  - Parameter: {name: gain, shape: [], init: ones_}\n"
+        "  - Mul: [conv1, gain]\n  - Flatten\n  - Linear: 2\n"
+    )
+    prediction = found(text)
+    assert proven(prediction, rendered(prediction), worker).startswith("1 of 1 ")

@@ -23,6 +23,8 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
 
 def merged(a: Size, b: Size) -> Size:
     """What two sizes come to together: the larger one, of equal ones that with the shorter name."""
+    if type(b) is int and b == 1:  # what is 1 by its name alone keeps the name
+        return a
     if _is_one(a) or _is_one(b):
         return b if _is_one(a) else a
     if type(a) is int or type(b) is int:
