@@ -198,14 +198,16 @@ def test_words_and_conditions_say_what_a_use_reads(build_text: Builder) -> None:
     x = torch.randn(2, 8)
 
     def word(block: Any, x: Tensor, left: str) -> Tensor:
-        a, b = block.a(x), block.b(x)
+        a: Tensor = block.a(x)
+        b: Tensor = block.b(x)
         return (a if left == "a" else b) * a * b
 
     def deep(block: Any, x: Tensor, deep: bool, first: bool) -> Tensor:
-        a = block.a(x)
-        b = block.b(a)
+        a: Tensor = block.a(x)
+        b: Tensor = block.b(a)
         read = b if first else x
-        return (read.relu() if deep else read) + block.c(a if deep else b) + b
+        last: Tensor = block.c(a if deep else b)
+        return (read.relu() if deep else read) + last + b
 
     expected = word(network.two, word(network.one, x, "a"), "b")
     expected = deep(network.three, expected, True, False)
