@@ -67,7 +67,7 @@ def _hold(subject: Subject, member: Mapping[str, Any]) -> None:
 
 
 def _call(subject: Subject, values: Mapping[str, Any]) -> str:
-    given = ", ".join(f"{name}={_argument(value)!r}" for name, value in values.items())
+    given = ", ".join(f"{name}={value!r}" for name, value in _arguments(values).items())
     return f"{subject.plan['class_name']}({given})"
 
 
@@ -79,9 +79,13 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
 
 
-def _argument(value: Any) -> Any:
-    """A value as the class takes it: lists are tuples there."""
-    return tuple(map(_argument, value)) if isinstance(value, list) else value
+def _arguments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as the class takes them: lists are tuples there."""
+    return {name: _as_tuple(value) for name, value in values.items()}
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
 
 
 def _raised(error: Exception) -> str:
@@ -91,9 +95,8 @@ def _raised(error: Exception) -> str:
 
 def _made(subject: Subject, module: Any, values: Mapping[str, Any]) -> tuple[nn.Module, Weights]:
     """A network, and what was done to its weights."""
-    arguments = {name: _argument(value) for name, value in values.items()}
     with Weights() as done, torch.device("cpu"):
-        network: nn.Module = getattr(module, subject.plan["class_name"])(**arguments)
+        network: nn.Module = getattr(module, subject.plan["class_name"])(**_arguments(values))
     return network, done
 
 
@@ -189,12 +192,12 @@ def _facts(value: torch.Tensor) -> tuple[tuple[int, ...], str, bool]:
 
 def _compare_outputs(subject: Subject, member: Mapping[str, Any], expected: Subject) -> None:
     """Hold what the member gives against the other network's, with the same weights."""
-    arguments = {name: _argument(value) for name, value in member["values"].items()}
     torch.manual_seed(subject.seed)
     class_name = subject.plan["class_name"]
     other = getattr(expected.module, class_name)().to(subject.device)
     next(other_weights(other))  # what begins at zero would hide what it scales
-    network = getattr(subject.module, class_name)(**arguments).to(subject.device)
+    made = getattr(subject.module, class_name)(**_arguments(member["values"]))
+    network = made.to(subject.device)
     network.load_state_dict(other.state_dict())
     for training in (True, False):
         other.train(training)
