@@ -148,6 +148,9 @@ def chained(
             label = code_in_text(item.common["name"], names, walk.context.budget)
             walk.chain[-1].label = label if "{" in label else ""
         if types is not None:
+            following = rebind_type(types[copy], {**walk.scope.terms(), INDEX: index + 1})
+            if not _alike(walk.through[0], following):
+                walk.context.shared.index_decides = True  # the rule is seen, but does not hold
             terms = {**walk.scope.terms(), INDEX: copy}
             walk.through = (rebind_type(walk.through[0], terms), *walk.through[1:])
         found.append(walk.through[0])
