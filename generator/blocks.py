@@ -228,7 +228,7 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
     own = "" if place == 0 else f"{prefix}_"
     if rank == 3 and kind == "2d":  # an image: its last size is no number of features
         ends[-1] = f"{own}width"
-    elif rank == 2 and kind == "1d":
+    elif (rank == 2 and kind == "1d") or (rank == 1 and kind == "numbers"):
         ends[-1] = f"{own}length"
     elif rank == 2 and kind == "last":
         ends[0] = f"{own}length"
@@ -237,11 +237,12 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
     return [f"input_{name}" if name in taken else name for name in names]
 
 
+_NUMBERS = frozenset({"Embedding", "EmbeddingBag"})
 _LAST = frozenset({"Linear", "LayerNorm", "RMSNorm", "MultiheadAttention", "LSTM", "GRU", "RNN"})
 
 
 def _kinds(layers: Any) -> Iterator[str]:
-    """Of what a block's layers are, in their order: of places (1d, 2d) or of features."""
+    """Of what a block's layers are, in their order: of places (1d, 2d), features or numbers."""
     if isinstance(layers, list):
         for item in layers:
             yield from _kinds(item)
@@ -253,6 +254,8 @@ def _kinds(layers: Any) -> Iterator[str]:
         yield layers[-2:]
     elif layers in _LAST:
         yield "last"
+    elif layers in _NUMBERS:
+        yield "numbers"
 
 
 def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:

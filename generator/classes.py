@@ -288,6 +288,8 @@ def _letters(use: Use, given: set[str]) -> dict[str, Dim]:
         names = dim_names(use.spec, place, rank)
         shown = _LETTERS.get(rank, tuple(f"D{number}" for number in range(rank)))
         first = names[0] in given and names[1] not in given if rank == 2 else False
+        if rank == 1 and names[0].endswith("length"):
+            shown = ("L",)
         if first and not names[0].endswith("length"):
             shown = ("C", "L")  # channels come first, as for `Conv1d`
         suffix = "" if place == 0 else f"{place + 1}"

@@ -30,6 +30,7 @@ _MEANINGS = {
     "num_heads": "Number of attention heads.",
     "activation": "Type of the activation.",
 }
+_OF_CONVOLUTIONS = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
 
 
 def description(graph: Graph) -> str:
@@ -114,7 +115,9 @@ def _decided(graph: Graph) -> _Decided:
 
 def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
     """What an argument without a line of its own is: by torch's words, or by what it decides."""
-    if parameter.name in _MEANINGS:
+    places = decided.places.get(parameter.name, [])
+    convolves = any(place.startswith(f"``{parameter.name}``") for place in places)
+    if parameter.name in _MEANINGS and (convolves or parameter.name not in _OF_CONVOLUTIONS):
         return _MEANINGS[parameter.name]
     sizes = {"length": "Length", "width": "Width"}
     for word, what in sizes.items():
@@ -128,7 +131,6 @@ def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
             return f"Channels of ``{placeholder.name}``."
         if parameter.name == f"{placeholder.name}_features":
             return f"Size of the last dimension of ``{placeholder.name}``."
-    places = decided.places.get(parameter.name, [])
     conditions = decided.modules.get(parameter.name, [])
     if not places and conditions:
         return f"Whether there is ``{prose(conditions[0])}``."

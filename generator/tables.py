@@ -24,6 +24,7 @@ from .sizes import Coded, Dim, Size, plain, symbols_in
 from .syntax import check_syntax, fail
 
 MOST_VALUES = 4_000_000
+_WHOLE_FUNCTIONS = frozenset({"int", "floor", "ceil", "len", "divisible"})
 _FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "sin", "cos"})
 
 
@@ -300,13 +301,26 @@ def _results(node: ast.expr) -> list[ast.expr]:
 
 def _static_kinds(node: ast.expr) -> set[type]:
     """What an element is sure to be for some numbers, whatever it is at the ends."""
-    for part in ast.walk(node):
-        divides = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
-        calls = isinstance(part, ast.Call) and getattr(part.func, "id", "") in _FLOAT_FUNCTIONS
-        number = isinstance(part, ast.Constant) and isinstance(part.value, float)
-        if divides or calls or number:
-            return {float}
-    return set()
+    return {float} if any(map(_gives_fraction, _results(node))) else set()
+
+
+def _gives_fraction(node: ast.AST) -> bool:
+    """Whether a fraction goes into the value, and nothing on its way makes a whole number of it."""
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", "")
+        whole = name in _WHOLE_FUNCTIONS or (name == "round" and len(node.args) == 1)
+        if whole or name in _FLOAT_FUNCTIONS:
+            return not whole
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return True
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, float)
+    if isinstance(node, ast.Compare) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    ):
+        return False
+    parts = [node.body, node.orelse] if isinstance(node, ast.IfExp) else ast.iter_child_nodes(node)
+    return any(map(_gives_fraction, parts))
 
 
 class _Put(ast.NodeTransformer):

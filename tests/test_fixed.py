@@ -143,6 +143,7 @@ def test_a_fixed_parameter_says_why(
 
 # networks as they are written from their references, and what of their parameters is fixed
 FEW = {
+    "buckets": set(),
     "conformer": {"features"},
     "ft_transformer": {"numbers", "categories"},
     "gpt": set(),

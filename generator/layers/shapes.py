@@ -6,7 +6,7 @@ import math
 
 from msgspec.structs import replace
 
-from ..sizes import Size, product, shape_text
+from ..sizes import Size, exactly, product, shape_text
 from .base import (
     ALL,
     BOOLEAN,
@@ -56,7 +56,8 @@ def unflatten(a: Args, x: TensorType) -> TensorType:
         shown = shape_text(sizes)
         refuse(f"a size of {whole} can't become {shown}", "unflattened_size")
     rest = product(size for size in sizes if size != -1)
-    sizes = tuple(whole // rest if size == -1 else size for size in sizes)
+    # torch refuses what does not divide, so the divisions in here are exact
+    sizes = tuple(exactly(whole // rest if size == -1 else size) for size in sizes)
     batch, lost = x.batch, x.lost
     if batch == dim and len(sizes) > 1:
         batch, lost = None, True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
 
+from ..equality import same
 from ..sizes import Size, exactly, is_batch, product, shape_text
 from .base import ALL, INEXACT, INTS, Arg, Args, Layer, dimension, refuse
 from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional, sizes
@@ -32,9 +35,23 @@ def reshape(a: Args, x: TensorType) -> TensorType:
     if not fits:
         refuse(f"{int(whole)} elements do not fit into {shape_text(a.shape)}", "shape")
     # torch refuses what does not divide, so the divisions in here are exact
-    shape = tuple(exactly(whole // rest if size == -1 else size) for size in a.shape)
+    left = _left_over(x.shape[1:] if keeps else x.shape, rest) if unknown else rest
+    shape = tuple(exactly(left if size == -1 else size) for size in a.shape)
     batch = batches[0] if batches else x.batch
     return TensorType((*x.shape[:1], *shape) if keeps else shape, x.dtype, batch)
+
+
+def _left_over(sizes: Sequence[Size], rest: Size) -> Size:
+    """The size that -1 stands for beside the `rest`.
+
+    Where this is some of the sizes but for a remainder, as ``heads * (dim // heads)`` is `dim`, the
+    others are left.
+    """
+    whole = exactly(rest)
+    for start, end in combinations(range(len(sizes) + 1), 2):
+        if same(whole, product(sizes[start:end])):
+            return math.prod((*sizes[:start], *sizes[end:]))
+    return product(sizes) // rest
 
 
 def permute(a: Args, x: TensorType) -> TensorType:
@@ -130,6 +147,9 @@ def expand(a: Args, x: TensorType) -> TensorType:
             f"`shape` has {len(a.shape)} sizes, but {x} has {x.rank - 1} beside the batch", "shape"
         )
     known = (*(1 for _ in range(len(shape) - x.rank)), *x.shape)
+    for given in shape:
+        if given < 1 and given != -1:
+            refuse(f"sizes are 1 or more, or -1, but one is {given}", "shape")
     if any(given == -1 for given in shape[: len(shape) - x.rank]):
         refuse("-1 keeps a size, but there is none to keep", "shape")
     sizes: list[Size] = []
