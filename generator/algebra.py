@@ -13,6 +13,8 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
+INDEX = "index"  # the number of a copy, in expressions and in generated loops
+
 
 class Symbol(Struct, frozen=True):
     """A name that a size may depend on.

@@ -51,9 +51,11 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
         return [rebind(item, values) for item in value]
     names = _Values(values)
     if isinstance(value, Dim) and len(value.factors) > 1:
-        return product(evaluate(factor.text(), names, Budget()) for factor in value.factors)
+        return product(
+            evaluate(factor.text(), names, Budget(), rebinds=True) for factor in value.factors
+        )
     assert isinstance(value, (Dim, Coded))
-    return evaluate(value.code, names, Budget())
+    return evaluate(value.code, names, Budget(), rebinds=True)
 
 
 def rebind_type(type_: TensorType, values: Mapping[str, Any]) -> TensorType:

@@ -16,7 +16,7 @@ from .blocks import dim_names, no_rule
 from .choose import Case, Chooser, Inexpressible
 from .graph import Graph, Parameter, Use, uses_in
 from .layers.base import REQUIRED, Arg, Layer
-from .layers.kinds import ANY
+from .layers.kinds import ANY, LIST
 from .layers.tensor import TensorType
 from .literals import literal
 from .names import snake_case
@@ -77,6 +77,8 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
         reached = parameter.name in used
         if reached and parameter.code:
             used |= parameter.depends
+        if reached and not parameter.fixed and parameter.name in union.lists:
+            parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
         params.append(replace(parameter, used=reached))
     keeps = tuple(union.attributes.kept.items())
     params.reverse()
@@ -172,7 +174,9 @@ def _parameters(uses: Sequence[Use], union: Union, cases: Sequence[Case]) -> lis
 
             default = type_code(plain(default), union.rows)
         hints = [*values, *([] if required else [bare(default)])]
-        hint = union.hints.get(parameter.name) or hint_for(hints)
+        hint = union.hints.get(parameter.name) or hint_for(
+            hints, any_length=parameter.name in union.lists
+        )
         hint = "type[nn.Module]" if is_type else hint
         value = default if is_type else bare(default)
         found.append(
@@ -195,11 +199,11 @@ def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Param
     return Parameter(name, None, None, required=True, hint=hint_for([bare(v) for v in values]))
 
 
-def hint_for(values: Sequence[Any]) -> str:
+def hint_for(values: Sequence[Any], *, any_length: bool = False) -> str:
     """The annotation of an argument that takes these values."""
     lists = [value for value in values if isinstance(value, (list, tuple))]
     hints = dict.fromkeys(_hint(value) for value in values if value not in lists)
-    if lists and len({len(value) for value in lists}) == 1:
+    if lists and not (any_length and any(lists)) and len({len(value) for value in lists}) == 1:
         places = [hint_for(items) for items in zip(*lists, strict=True)]
         hints[f"tuple[{', '.join(places) or '()'}]"] = None
     elif lists:
@@ -223,7 +227,7 @@ def _row(graph: Graph) -> Layer:
     args = tuple(
         Arg(
             parameter.name,
-            ANY,
+            LIST if ", ...]" in parameter.hint else ANY,
             REQUIRED if parameter.required else None if parameter.code else parameter.value,
             positional=parameter.required,
             names_type=parameter.is_type,

@@ -8,6 +8,7 @@ from itertools import dropwhile, groupby, takewhile
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .context import INDEX
 from .graph import Graph, Parameter
@@ -107,6 +108,8 @@ class _Maker(Struct):
         """What stands between the brackets of a container."""
         children = module.children
         loops = [child for child in children if child.kind == "copies"]
+        if any(not _is_one(loop) for loop in loops):
+            return self._built(module)
         made = [self.made(self._child(child)) for child in children]
         if any(c.condition is not None for c in children) or any(
             before for child, (before, _) in zip(children, made, strict=True) if child in loops
@@ -132,7 +135,7 @@ class _Maker(Struct):
         """A container of children that may be absent: built one by one."""
         self.lists += 1
         name = "layers" if self.lists == 1 else f"layers_{self.lists}"
-        named = any(child.name or child.label for child in module.children)
+        named = any(_has_name(child) for child in module.children)
         kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
         lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
         children = list(module.children)
@@ -141,10 +144,16 @@ class _Maker(Struct):
         if sure and not named and not any(before for before, _ in made):
             lines = [f"{name}: {kind} = [{', '.join(source for _, source in made)},]"]
             children = children[len(sure) :]
+        lines += self._each(name, children, named)
+        return lines, name if named or module.kind == "ModuleList" else f"*{name}"
+
+    def _each(self, name: str, children: Sequence[Module], named: bool) -> list[str]:
+        """The statements that put children into a list, those with a condition under it."""
+        lines = []
         for condition, run in groupby(children, key=_condition):
             added = self._joined(name, [self._added(name, child, named) for child in run])
             lines += [f"if {condition}:", *(STEP + line for line in added)] if condition else added
-        return lines, name if named or module.kind == "ModuleList" else f"*{name}"
+        return lines
 
     def _joined(self, name: str, added: list[list[str]]) -> list[str]:
         """The statements of several children: those of one call each as one list."""
@@ -155,15 +164,28 @@ class _Maker(Struct):
         return [line for own in added for line in own]
 
     def _added(self, name: str, child: Module, named: bool) -> list[str]:
-        before, source = self.made(self._child(child))
+        if child.kind == "copies":
+            copies = [replace(c, label=child.label or c.label) for c in child.children]
+            lines = self._each(name, copies, named)
+            index = INDEX if any(map(_mentions_index, lines)) else "_"
+            return [f"for {index} in {_range(child)}:", *(STEP + line for line in lines)]
+        before, source = self.made(child)
         key = f'f"{child.label}"' if child.label else literal(child.name)
         if named and not (child.name or child.label):
             key = f"str(len({name}))"
-        add = f"{name}[{key}] = {source}" if named else f"{name}.append({source})"
-        if child.kind != "copies":
-            return [*before, add]
-        index = INDEX if any(map(_mentions_index, (*before, add))) else "_"
-        return [f"for {index} in {_range(child)}:", *(STEP + line for line in (*before, add))]
+        return [*before, f"{name}[{key}] = {source}" if named else f"{name}.append({source})"]
+
+
+def _is_one(loop: Module) -> bool:
+    """Whether each copy of a loop is one layer, and always there."""
+    return len(loop.children) == 1 and loop.children[0].condition is None
+
+
+def _has_name(child: Module) -> bool:
+    """Whether a child, or one that a loop makes, is called by a name."""
+    return bool(child.name or child.label) or any(
+        _has_name(copy) for copy in child.children if child.kind == "copies"
+    )
 
 
 def _numbered_late(children: Sequence[Module]) -> bool:

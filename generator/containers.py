@@ -79,8 +79,9 @@ def _body(draft: Draft, name: str, target: str, place: int = 0) -> tuple[Node, .
     for child in draft.children:
         if child.kind == "copies":
             copies = _body(child, name, target, place)
-            place += len(copies)
-            body.append(replace(_node(child, name, target), body=copies, start=child.start))
+            place += sum(copy.kind != "absent" for copy in copies)
+            loop = _node(child, name, target)
+            body.append(replace(loop, body=copies, start=child.start, each=child.each))
             continue
         key = child.name or str(place)
         place += child.kind != "absent"

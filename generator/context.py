@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from .algebra import INDEX as INDEX
 from .algebra import Symbols
 from .binding import rebind
 from .budget import Budget
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from .block_spec import BlockSpec
 
 MOST_ITEMS = 20_000  # of a spec, each copy and each use counted
-INDEX = "index"  # the number of a copy, in expressions and in generated loops
 
 
 # who runs the code of a person's own classes, and answers what they are
@@ -79,6 +79,11 @@ class Shared(Struct):
     # the least and the most copies that the uses of a block have of a repeat, as with `rules`
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    # of repeats in containers: which are loops in some use, or without a copy, and which in some
+    # are none; those of both kinds, as found out before, are written copy by copy
+    looped: set[SpecPath] = field(default_factory=set)
+    unlooped: set[SpecPath] = field(default_factory=set)
+    unrolled: set[SpecPath] = field(default_factory=set)
     types: Mapping[str, Layer] = field(default_factory=lambda: TYPES)  # with those imported
     imports: tuple[Layer, ...] = ()
     inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
@@ -88,6 +93,14 @@ class Shared(Struct):
     # sizes that meet, by their expressions in the network's terms
     meetings: dict[tuple[str, str, bool], tuple[Meeting, Need]] = field(default_factory=dict)
     evaluating: SpecPath = ()  # the place of the expression that is evaluated
+
+
+class Noted(Struct, frozen=True):
+    """How much is noted of what must not change: `decided` in a scope and in those around it."""
+
+    decided: tuple[int, ...]
+    pinned: int
+    meetings: int
 
 
 class Context(Struct):
@@ -182,6 +195,21 @@ class Context(Struct):
         elif not all(symbol.runtime for symbol in symbols):
             texts = (code(meeting.kept), code(meeting.other), meeting.spreads)
             self.shared.meetings.setdefault(texts, (meeting, need))
+
+    def noted(self) -> Noted:
+        """What is noted so far of what must not change."""
+        above = () if self.parent is None else self.parent.noted().decided
+        shared = self.shared
+        return Noted((*above, len(self.decided)), len(self.pinned), len(shared.meetings))
+
+    def forget(self, known: Noted) -> None:
+        """Take back what has been noted since then: it came of an attempt."""
+        if self.parent is not None:
+            self.parent.forget(replace(known, decided=known.decided[:-1]))
+        del self.decided[known.decided[-1] :]
+        for found, count in ((self.pinned, known.pinned), (self.shared.meetings, known.meetings)):
+            for key in [*found][count:]:
+                del found[key]
 
     def judge(self) -> None:
         """Fix what sizes that meet hang on, where it is not for torch to see that they fit.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from .algebra import Symbols
+from .algebra import INDEX, Symbols
 from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth, weight
 from .carried import code_of, joined, uncoded, wrap
 from .equality import surely_equal
@@ -79,11 +79,12 @@ MIXED = "gives true or false, or a number, by it"  # why `a and b` fixes what it
 
 
 class Evaluator(Struct):
-    """One expression's evaluation."""
+    """One expression's evaluation; one that `rebinds` has been evaluated before, in other terms."""
 
     names: Names
     budget: Budget
     local: dict[str, Any] = field(default_factory=dict)
+    rebinds: bool = False
 
     def value(self, node: ast.expr) -> Any:
         self.budget.spend()
@@ -119,6 +120,9 @@ class Evaluator(Struct):
             if not right and isinstance(node.op, (ast.FloorDiv, ast.Mod)):
                 fail("division by zero")
             return apply(left, right)
+        if {type(left), type(right)} == {Coded, list}:  # a tuple, as arguments are, joins no list
+            self.names.pin(symbols_in([left, right]), "joins it with a list")
+            return self._apply(apply, [uncoded(left), uncoded(right)], lambda codes: codes[0])
         return self._apply(
             apply, [left, right], lambda codes: ast.BinOp(codes[0], node.op, codes[1])
         )
@@ -202,17 +206,33 @@ class Evaluator(Struct):
                     uncoded(part), ast.Subscript(code_of(value), ast.Slice(*codes)), value.symbols
                 )
             return part
-        place = self._index(self.value(node.slice))
+        written = self.value(node.slice)
+        carried = isinstance(items, list) and _is_whole(written) and self._carries(written)
+        place = int(written) if carried else self._index(written)
         if not -len(items) <= place < len(items):
+            if self.rebinds and isinstance(value, Coded) and isinstance(items, list):
+                # with these values there is no such item, and nobody asks for it
+                code = ast.Subscript(code_of(value), code_of(written))
+                return wrap(0, code, symbols_in([value, written]))
             fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
+        if carried:
+            return self._item(value, place, code_of(written), symbols_in([value, written]))
         if place < 0 and isinstance(value, Coded) and isinstance(items, list):
             # from the end it is another item where the list is of another length
-            return wrap(
-                uncoded(items[place]),
-                ast.Subscript(code_of(value), ast.Constant(place)),
-                value.symbols,
-            )
+            return self._item(value, place, ast.Constant(place), value.symbols)
         return items[place]
+
+    def _carries(self, place: Any) -> bool:
+        """Whether the expression of an item's place is kept: where it is the number of a copy."""
+        names = {symbol.name for symbol in symbols_in(place)}
+        return bool(names) and (self.rebinds or INDEX in names)
+
+    def _item(self, values: Any, place: int, code: ast.expr, symbols: Symbols) -> Any:
+        """An item of a list with the code of its place: ``sizes[index - 1]``."""
+        whole = code_of(values)
+        if ast.unparse(code) == f"len({ast.unparse(whole)}) - 1":
+            code = ast.Constant(-1)
+        return wrap(uncoded(plain(values)[place]), ast.Subscript(whole, code), symbols)
 
     def _index(self, value: Any) -> int:
         if not _is_whole(value):

@@ -147,7 +147,7 @@ def _end(text: str, start: int) -> int:
     )
 
 
-def evaluate(text: str, names: Names, budget: Budget) -> Any:
+def evaluate(text: str, names: Names, budget: Budget, *, rebinds: bool = False) -> Any:
     """The value of the text of an expression."""
     if len(text) > LONGEST:
         fail(f"an expression of {len(text)} characters is too long")
@@ -155,7 +155,7 @@ def evaluate(text: str, names: Names, budget: Budget) -> Any:
         return names.value(text)
     tree = _parsed(_REFERENCE.sub(r'shape("\1")', text))
     try:
-        return Evaluator(names, budget).value(tree.body)
+        return Evaluator(names, budget, rebinds=rebinds).value(tree.body)
     except RecursionError:
         fail("the expression is nested too deeply")
 

@@ -43,6 +43,7 @@ class _Found(Struct):
     reserved: dict[SpecPath, bool] = field(default_factory=dict)
     rules: dict[SpecPath, int] = field(default_factory=dict)
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    unrolled: set[SpecPath] = field(default_factory=set)
     scope: Scope | None = None  # the network's, of the last reading
 
 
@@ -63,7 +64,7 @@ def lower(
         findings = Findings(first.found.values(), eager=True)
         shared = Shared(blocks, found.reserved, findings, lost)
         shared.types, shared.imports = imported.types(), tuple(imported.rows.values())
-        shared.rules, shared.counts = found.rules, found.counts
+        shared.rules, shared.counts, shared.unrolled = found.rules, found.counts, found.unrolled
         shared.nameless = "blocks" in reading.bad
         context = Context(reading.source, reading.document, overrides, found.fixed, shared)
         try:
@@ -95,6 +96,9 @@ def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
     rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
     counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
     settled = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
+    if settled:  # what has shown no rule by now has none
+        unrolled = found.unrolled | (shared.looped & shared.unlooped)
+        settled, found.unrolled = unrolled == found.unrolled, unrolled
     settled = settled and counts == found.counts
     found.reserved |= reserved
     found.rules |= rules

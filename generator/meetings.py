@@ -107,10 +107,21 @@ def _far(value: Any) -> list[Any]:
         return [not value]
     if isinstance(value, float):
         return [value / 2, 2 * value]
+    if isinstance(value, list):
+        return _far_lists(value)
     if not isinstance(value, int):
         return []
     tried = (2 * value, value // 2, 3 * value)
     return [other for other in tried if other > 0 and other != value]
+
+
+def _far_lists(values: list[Any]) -> list[Any]:
+    """Other lists of whole numbers: others in all places, in all but the last, one more or less."""
+    if not values or not all(type(value) is int for value in values):
+        return []
+    *head, last = values
+    doubled = [2 * value for value in values]
+    return [doubled, [*doubled[:-1], last], [*values, 2 * last], *([head] if head else [])]
 
 
 def _all(value: Any) -> list[Any]:

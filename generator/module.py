@@ -19,9 +19,9 @@ class Module(Struct, frozen=True, dict=True):
     """An attribute of a class: a layer, or a container with children in order.
 
     `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``ModuleDict``, or ``copies``: children
-    of the container around it, `count` of them, from number `start` on. `name` is the last part
-    of the attribute's path, empty where a `Sequential` numbers its children. A layer that is a
-    block has a `use`. With a `condition` a module is there only where it holds; it may be
+    of the container around it, `each` of them `count` times, from number `start` on. `name` is the
+    last part of the attribute's path, empty where a `Sequential` numbers its children. A layer that
+    is a block has a `use`. With a `condition` a module is there only where it holds; it may be
     `absent`. `callee` is the expression that gave the type, `label` the one that names copies.
     """
 
@@ -38,6 +38,7 @@ class Module(Struct, frozen=True, dict=True):
     start: int = 0
     callee: Any = None
     label: str = ""
+    each: int = 1
 
     def entries(self) -> Iterator[tuple[str, Module]]:
         """The children that are there, by their keys."""

@@ -75,6 +75,7 @@ class Node(Struct, frozen=True, dict=True):
     otherwise: Ref | None = None
     callee: Any = None
     start: int = 0  # the number of the first of `copies`
+    each: int = 1  # the calls that one of `copies` comes to
     test: str = ""  # what `forward` asks before a conditional call
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
     choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments

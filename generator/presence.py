@@ -5,6 +5,7 @@ A condition that hangs on a constructor argument stays one in the generated clas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import keys
@@ -19,7 +20,7 @@ from .names import snake_case
 from .needs import Need
 from .node import Ref
 from .scope import Draft, LayerNames
-from .sizes import Size, plain
+from .sizes import Size, plain, symbols_in
 from .spec import Item, read_item
 
 if TYPE_CHECKING:
@@ -64,8 +65,10 @@ def conditional(
     if plain(condition):
         guarded(walk, item, condition, reads, names, index)
         return
-    walk.context.settle(condition, Need(item.at("when"), "is false"))
-    if walk.context.parent is None:
+    of_a_copy = walk.chain is not None and INDEX in {s.name for s in symbols_in(condition)}
+    if not of_a_copy:  # other copies of a loop show what it would be
+        walk.context.settle(condition, Need(item.at("when"), "is false"))
+    if walk.context.parent is None and not of_a_copy:
         # nothing is known of it: the next round reads the condition as plain false
         pass_through(walk, item, reads, names)
     else:
@@ -101,7 +104,12 @@ def guarded(
         walk.context.settle(condition, Need(item.at("when"), why))
     elif before is None or after is None or not harmless(walk, condition, before, after, index):
         walk.context.settle(condition, Need(item.at("when"), "changes shapes"))
-    for draft in drafts[known:]:
+    hang(walk, item, condition, drafts[known:])
+
+
+def hang(walk: Walk, item: Item, condition: Any, drafts: Sequence[Draft]) -> None:
+    """Let calls hang on a condition; where it does not hold, each passes on what it reads."""
+    for draft in drafts:
         draft.condition = both(condition, draft.condition)
         if walk.chain is None and draft.otherwise is None and draft.inputs:
             draft.otherwise = last(walk, item, draft.inputs)
@@ -121,9 +129,9 @@ def absent(
     if item.type == "Group":
         for place, raw in enumerate(written.get("layers") or ()):
             path = item.at("layers", place)
-            inner = typed(walk, read_item(raw, walk.context.source, path), None)
-            reads = walk.reads(inner, None)
-            absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))
+            inner = typed(walk, read_item(raw, walk.context.source, path), names.index)
+            reads = walk.reads(inner, names.index)
+            absent(walk, inner, condition, reads, LayerNames(walk.scope, None, names.index))
         return
     by_themselves = "name" not in item.common or _is_numbered(item)
     if "repeat" in item.common and by_themselves and walk.chain is None and names.index is None:

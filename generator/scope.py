@@ -49,6 +49,7 @@ class Draft(Struct):
     otherwise: Ref | None = None
     count: Any = None
     start: int = 0
+    each: int = 1
     callee: Any = None
     label: str = ""
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
@@ -343,4 +344,5 @@ def to_module(draft: Draft, name: str) -> Module:
         draft.start,
         draft.callee,
         draft.label,
+        draft.each,
     )

@@ -298,8 +298,8 @@ def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mappin
     for child in node.body:
         if child.kind != "copies":
             yield child, values
-        for index, copy in enumerate(child.body if child.kind == "copies" else (), child.start):
-            yield copy, {**values, INDEX: index}
+        for place, copy in enumerate(child.body if child.kind == "copies" else ()):
+            yield copy, {**values, INDEX: child.start + place // child.each}
 
 
 def _join(prefix: str, target: str) -> str:

@@ -18,7 +18,9 @@ from .counterparts import argument_of, counterpart, keyed, merged_order
 from .diagnostics import Diagnostic, NetgenError
 from .graph import Graph
 from .layers.base import Layer, is_default
+from .layers.kinds import LIST
 from .layers.tensor import TensorType
+from .literals import literal
 from .module import Module
 from .names import MODULE_NAMES, is_identifier, why_no_variable
 from .node import Choice, Node, Ref
@@ -28,6 +30,7 @@ from .source import Source
 from .tables import Table
 
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
+_LENGTH = re.compile(r"\blen\((\w+)\)")
 OTHER_READS = "does not read the same in all uses of the block"
 Modules = list[tuple[Case, Module]]
 
@@ -51,6 +54,7 @@ class Union(Struct):
     types: set[str] = field(default_factory=set)
     closed: bool = False
     hints: dict[str, str] = field(default_factory=dict)  # of parameters that are one of few words
+    lists: set[str] = field(default_factory=set)  # parameters that are lists of any length
 
     def modules(self) -> tuple[Module, ...]:
         """The attributes of the class."""
@@ -103,17 +107,22 @@ class Union(Struct):
         return replace(first, children=self.children(lists, key), condition=condition)
 
     def copies(self, group: Modules) -> Module:
-        """A loop: its count, and the one child that all copies are."""
+        """A loop: its count, and what each of its copies comes to: one child, or several."""
         first = next((module for _, module in group if module.children), group[0][1])
         inner = [
-            (case.copy(index), child)
-            for case, module in group
-            for index, child in enumerate(module.children, module.start)
+            [
+                (case.copy(module.start + number), child)
+                for case, module in group
+                for number, child in enumerate(module.children[place :: first.each])
+            ]
+            for place in range(first.each)
         ]
         count = self.value(first, "count", [(case, module.count) for case, module in group])
-        child = self.module(inner) if inner else None
-        children = () if child is None else (child,)
-        return replace(first, count=count, children=children)
+        self.lists |= {*_LENGTH.findall(literal(count))} & self.chooser.allowed
+        found = [*filter(None, (self.module(copies) for copies in inner if copies))]
+        # of a `Group` of one layer it is this layer that has the name
+        label = first.label or (found[0].label if len(found) == 1 else "")
+        return replace(first, count=count, children=tuple(found), label=label)
 
     def layer(self, group: Modules) -> Module:
         """A layer or block with the arguments that serve all uses."""
@@ -165,7 +174,9 @@ class Union(Struct):
             if not values:
                 args[arg.name] = arg.default
                 continue
-            args[arg.name] = self.value(first, arg.name, values)
+            value = args[arg.name] = self.value(first, arg.name, values)
+            if arg.kind is LIST and isinstance(value, Coded):
+                self.lists |= {value.code} & self.chooser.allowed
             if arg.names_type:
                 args[arg.name] = self.type_value(args[arg.name])
         return replace(first, row=row, args=args, use=None, callee=callee)
@@ -225,7 +236,8 @@ class Union(Struct):
 
     def refuse(self, module: Module | Node, reason: str) -> None:
         """A layer that no one class can hold for all uses of the block."""
-        type_ = module.row.name if module.row is not None else module.name
+        words = [step for step in module.path if isinstance(step, str)]
+        type_ = module.row.name if module.row is not None else words[-1]
         location = self.source.locate(module.path, key=True)
         message = f"`{module.name or type_}` {reason}"
         raise NetgenError(Diagnostic("NG210", message, location))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt
@@ -25,7 +27,7 @@ from .needs import Need
 from .node import Ref
 from .presence import conditional, pass_through
 from .recovery import recovering
-from .repeats import ONE_BY_ONE, container, copies, note_count, repeated
+from .repeats import ONE_BY_ONE, container, copies, label_of, note_count, one_by_one, repeated
 from .scope import Draft, LayerNames, Scope, to_module
 from .sizes import Size, exact, symbols_in
 from .spec import Item, read_item
@@ -112,6 +114,9 @@ class Walk:
             branches(self, item, reads, index)
         elif count is None:
             self.layer(item, reads, self.name(item, names), index)
+            if self.chain is not None and symbols_in(index) and "name" in item.common:
+                label = self.chain[-1].label = label_of(self, item)
+                self.context.shared.index_decides |= "{" not in label  # the copies need names
         elif "name" in item.common and not counts(item.common["name"]):
             if count == 0 and not symbols_in(count):
                 pass_through(self, item, reads[:1], names)
@@ -147,6 +152,8 @@ class Walk:
         """The written name."""
         if self.chain is None:
             return keys.name(self.scope, item, names)
+        if names.index is not None:  # a loop's copies have names that follow their numbers
+            names = replace(names, index=int(names.index))
         return keys.child_name(self.scope, item, names, self.children_names())
 
     def children_names(self) -> list[str | None]:
@@ -160,11 +167,12 @@ class Walk:
     def group(self, item: Item, count: Size | None, index: Size | None) -> None:
         """The layers of a `Group`, as if they stood where it stands."""
         layers = check_layers(self.context, item)
-        if count is not None:
-            self.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
-        for copy in range(1 if count is None else int(count)):
-            inner = index if count is None else copy
-            self.items(layers, item.at("layers"), inner)
+        if count is None:
+            self.items(layers, item.at("layers"), index)
+        elif self.chain is None:
+            one_by_one(self, item, count)
+        else:
+            repeated(self, item, count)
 
     def layer(
         self,
@@ -268,8 +276,7 @@ class Walk:
         if self.lost:
             raise Unknowable
         children, through = self.chain, self.through[0]
-        if any(name and name.isdecimal() for name in self.children_names()):
-            self.check_numbers(item)
+        self.check_names(item)
         self.chain, self.through, self.called_one_by_one, self.lost = outer
         stem = snake_case(item.type) if name is None else name
         draft = Draft(None, {}, reads, (), {"output": through}, item.path, stem, name)
@@ -279,8 +286,16 @@ class Walk:
             draft.name = self.scope.names.numbered(stem)
         return draft
 
-    def check_numbers(self, item: Item) -> None:
-        """Refuse a child that is called by the number that another one has."""
+    def check_names(self, item: Item) -> None:
+        """Refuse children of loops that are called alike, or by the number that another one has."""
+        names = [name for name in self.children_names() if name]
+        for name in names if len({*names}) < len(names) else ():
+            if names.count(name) > 1:
+                self.context.error(
+                    "NG205", f"the name `{name}` is given twice", item.path, key=True
+                )
+        if not any(map(str.isdecimal, names)):
+            return
         modules = tuple(to_module(child, child.name or "") for child in self.chain or ())
         found: set[str] = set()
         for key, _ in Module("", "Sequential", children=modules).entries():

@@ -416,8 +416,30 @@ class Scope:
         outer, self.inside = self.inside, True
         names = dict(self.named)
         layers = self.items(3, depth + 1, index)
+        if self.kinds["list"] and self.shape and self.draws.chance(0.5):
+            layers.append(self.over_list())
         self.inside, self.named = outer, names
         return self.dressed({"Sequential": {"layers": layers}}, index)
+
+    def over_list(self) -> dict[str, Any]:
+        """Layers in a container for each item of a list, or for all but one."""
+        r, items = self.draws, str(self.any("list"))
+        fewer = r.choice((0, 0, 1))
+        size = f"{items}[index + {fewer}]" if fewer else f"{items}[index]"
+        size = r.choice((size, size, f"{size} + {self.term()}"))
+        first = {"Linear": {"out_features": f"$({size})"}}
+        if r.chance(0.4):
+            first["Linear"]["name"] = f"{self.name()}_$index"
+        count = f"$(len({items}) - {fewer})" if fewer else f"$(len({items}))"
+        numbers = range(len(self.values[items]) - fewer)
+        for index in numbers:
+            self.shape = (*self.shape[:-1], int(self.worth(f"$({size})", index=index)))
+        if r.chance(0.3):
+            return {"Linear": {**first["Linear"], "repeat": count}}
+        others = [self.dressed(self.keep(True), True, copies=False) for _ in range(r.randint(0, 2))]
+        last = {"Tanh": {"when": f"$(index < len({items}) - {fewer + 1})"}}
+        layers = [first, *others, *([last] if r.chance(0.5) else [])]
+        return {"Group": {"layers": layers, "repeat": count}}
 
     def branches(self, depth: int, index: bool) -> list[dict[str, Any]]:
         r, before, names = self.draws, self.shape, dict(self.named)

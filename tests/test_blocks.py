@@ -131,6 +131,51 @@ def test_uses_of_a_block_read_different_tensors(hierarchical: bool) -> None:
     assert torch.allclose(found, network.fc1(x.mean((2, 3))), atol=1e-6)
 
 
+def through(mlp: Any, x: Tensor, count: int) -> Tensor:
+    """What a tower of linear layers gives, each but the last followed by a ReLU."""
+    for number in range(count):
+        x = mlp.get_submodule(f"layer_{number}")(x)
+        x = torch.relu(x) if number < count - 1 else x
+    return x
+
+
+@pytest.mark.parametrize("bottom", [[12, 10, 8], [9], [7, 4, 4, 5]])
+@pytest.mark.parametrize("top", [[16, 9, 6, 1], [2], []])
+def test_one_class_serves_lists_of_all_lengths(bottom: list[int], top: list[int]) -> None:
+    source = read(ROOT / "tests" / "specs" / "dlrm.yaml")
+    values = {"bottom": bottom, "top": top}
+    network: Any = build_source(source, {}, None).module_class(**values)
+    other = build_source(source, values, None).module_class()
+    assert list(other.state_dict()) == list(network.state_dict())
+    other.load_state_dict(network.state_dict())
+    dense, sparse = torch.randn(2, 13), torch.randint(20, (2, 3))
+    found = network.eval()(dense, sparse)
+    assert torch.equal(found, other.eval()(dense, sparse))
+    own = through(network.bottom, dense, len(bottom))
+    vectors = torch.cat([own[:, None], network.embed(sparse)], dim=1)
+    pairs = (vectors @ vectors.transpose(1, 2)).flatten(1)
+    assert torch.equal(found, through(network.top, torch.cat([own, pairs], dim=1), len(top)))
+
+
+LOOPS = """
+name: Net
+input: [6]
+params: {sizes: [4, 3], n: 2}
+layers:
+  - Sequential:
+      name: parts
+      layers: [BODY]
+"""
+
+
+def test_copies_of_a_loop_have_different_names() -> None:
+    body = "{Group: {repeat: 2, layers: [{Linear: {name: a_$index, repeat: $n, out_features: 6}}]}}"
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(LOOPS.replace("BODY", body), "loops"), {}, None)
+    (wrong,) = caught.value.diagnostics
+    assert (wrong.code, wrong.message) == ("NG205", "the name `a_0` is given twice")
+
+
 CHOOSING = """
 name: Net
 params: {early: true, mode: b}

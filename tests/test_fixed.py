@@ -105,6 +105,26 @@ WHY = {
         "layers: [{A: $a}]",
         {},
     ),
+    "copies that follow no rule": (
+        "input: [4]\nparams: {n: 2}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Group: {repeat: $n, layers: [{Linear: $(2 * in_features)}, Tanh]}",
+        {"n": "`repeat` of `Group` on line 7 writes its copies one by one"},
+    ),
+    "a copy's layer that no copy shows": (
+        "input: [4]\nparams: {s: [4, 3]}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Group:\n        repeat: $(len(s))\n        layers:\n"
+        '        - Linear: "$(s[index])"\n        - ReLU: {when: $(index > 2)}',
+        {"s": "`when` of `ReLU` on line 11 is false"},
+    ),
+    "copies with one name": (
+        "input: [4]\nparams: {n: 1}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Group: {repeat: $n, layers: [{Linear: {name: only, out_features: 5}}]}",
+        {"n": "`repeat` of `Group` on line 7 writes its copies one by one"},
+    ),
+    "a list that is joined": (
+        'input: [4]\nparams: {s: [4, 3]}\nlayers:\n- Linear: "$((s + [1])[2])"',
+        {"s": "`Linear` on line 5 joins it with a list"},
+    ),
     "what another fixed one is worked out from": (
         "input: [$b]\nparams: {a: 4, b: $(2 * a)}\nlayers: [{Linear: 2}]",
         {"a": "`b` on line 3 needs `2 * a`", "b": "the input's shape on line 2 needs it"},

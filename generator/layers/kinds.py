@@ -84,6 +84,7 @@ def _any(value: Any) -> Any:
 
 
 ANY = Kind("a value", _any, "Any", {})
+LIST = Kind("a list", _any, "Any", {})  # of any length: a loop goes through it
 
 
 def _data(value: Any) -> Any:
