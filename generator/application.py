@@ -86,6 +86,8 @@ def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied
         decides = decides or (arg.kind.zero and value == 0)
         if row.name == "Slice" and arg.name != "dim" and isinstance(value, int) and value < 0:
             decides = False  # counted from the end a bound is a sum, not a choice
+        if row.name == "Split" and arg.name == "sizes" and isinstance(value, tuple):
+            decides = False  # how many parts there are is written
         if row.operation and decides and not arg.free:
             symbols = Symbols(s for s in symbols_in(value) if s.known or not s.runtime)
             scope.context.pin(symbols, Need(item.at(arg.name)))

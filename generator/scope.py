@@ -202,7 +202,7 @@ class Scope(Struct):
         for place, placeholder in enumerate(self.inputs):
             if placeholder.is_called(name):
                 return Ref(place)
-        nodes = self.stems.get(name, [])
+        nodes = self._of_type(name)
         if not nodes:
             nodes = self._numbered(name)
         if len(nodes) != 1:
@@ -210,6 +210,11 @@ class Scope(Struct):
         draft = self.drafts[nodes[0] - len(self.inputs)]
         self._settle_names(draft.stem)
         return Ref(nodes[0], draft.default_port)
+
+    def _of_type(self, stem: str) -> list[int]:
+        """The calls that their type's name may mean: of several not those that have their own."""
+        nodes = self.stems.get(stem, [])
+        return [n for n in nodes if not self.drafts[n - len(self.inputs)].written] or nodes
 
     def _settle_names(self, stem: str) -> None:
         """What is called by its type, and a number, is so only where these layers are there."""
@@ -258,8 +263,10 @@ class Scope(Struct):
         return Ref(ref.node, port)
 
     def _unknown(self, text: str, path: SpecPath) -> NoReturn:
-        if len(self.stems.get(text, [])) > 1:
-            count = len(self.stems[text])
+        nodes = self._of_type(text)
+        if len(nodes) > 1:
+            self.used |= {*nodes}  # one of them is meant
+            count = len(nodes)
             message = f"`{printable(text)}` could be any of {count} layers"
             help = "give the one that is meant a `name`"
             self.context.error("NG204", message, path, help=help)

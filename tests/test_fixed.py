@@ -251,6 +251,23 @@ MEETINGS = {
         "- MaskedFill: {from: [cut, mask], value: 0.0}\n- Flatten\n- Linear: $dim",
         set(),
     ),
+    "parts, and what is split": (
+        "input: [8]\nparams: {a: 3, b: 4}\nlayers:\n- Linear: $(a + 2 * b)\n"
+        "- Split: {name: parts, sizes: [$a, $b, $b], dim: -1}\n- Mul: [parts.1, parts.2]\n"
+        "- Linear: 2\n- Linear: {name: rest, from: parts.0, out_features: 2}\n- Add: [fc2, rest]",
+        set(),
+    ),
+    "parts of one number": (
+        "input: [8]\nparams: {a: 4}\nlayers:\n- Split: {name: parts, sizes: [$a, 4], dim: 1}\n"
+        "- Add: [parts.0, parts.1]\n- Linear: 2",
+        {"a"},
+    ),
+    "so many parts as a list has": (
+        "input: [8]\nparams: {sizes: [3, 5]}\nlayers:\n"
+        "- Split: {name: parts, sizes: $sizes, dim: 1}\n"
+        "- Concat: [parts.1, parts.0]\n- Linear: 2",
+        {"sizes"},
+    ),
     "in two uses of a block": (
         "input: [12]\nparams: {dim: 12, a: 3, b: 2}\n"
         "blocks:\n  B:\n    params: {n: 1}\n    layers:\n"

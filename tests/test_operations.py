@@ -202,3 +202,18 @@ def test_every_operation_is_built_and_run(build_text: Builder) -> None:
         result = build_text(path.read_text())
         built |= {node.row.name for node in result.graph.nodes if node.row is not None}
     assert built >= set(OPERATIONS)
+
+
+@pytest.mark.parametrize(("layer", "word"), [("ReLU", "relu"), ("Neg", "neg")])
+def test_a_types_name_means_the_layer_that_has_no_other(
+    layer: str, word: str, build_text: Builder
+) -> None:
+    text = (
+        f"name: Net\ninput: [4]\nlayers:\n- Linear: {{name: a, out_features: 4}}\n- {layer}\n"
+        f"- Linear: {{name: b, from: x, out_features: 4}}\n- {layer}: {{name: second}}\n"
+        f"- Sub: [{word}, second]\n"
+    )
+    network = build_text(text).module_class()
+    x = torch.randn(3, 4)
+    function = {"ReLU": torch.relu, "Neg": torch.neg}[layer]
+    assert torch.equal(network(x), function(network.a(x)) - function(network.b(x)))

@@ -96,6 +96,9 @@ def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
         places = [at for at in range(first.rank) if at != joined]
         pairs = [(first.shape[at], x.shape[at]) for x in others for at in places]
         return [Meeting(*pair) for pair in pairs if not same(*pair)]
+    if row.name == "Split" and isinstance(a.sizes, tuple) and first.rank:
+        whole, parts = first.shape[int(a.dim)], sum(a.sizes)
+        return [] if same(whole, parts) else [Meeting(whole, parts)]
     if row.name == "MatMul":
         columns, rows = first.shape[-1], others[0].shape[-2 if others[0].rank > 1 else -1]
         inner = [] if same(columns, rows) else [Meeting(columns, rows)]
