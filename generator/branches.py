@@ -75,4 +75,4 @@ def identity(walk: Walk, key: str, path: SpecPath) -> None:
     name = keys.name(walk.scope, item, LayerNames(walk.scope, None, None))
     assert name is not None
     walk.scope.written[name] = walk.current
-    walk.scope.passed.add(name)
+    walk.scope.passed[name] = ()

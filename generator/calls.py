@@ -28,9 +28,15 @@ def call_source(
     if not node.test or node.otherwise is None:
         return call
     other = names[node.otherwise]
-    count = len(node.outputs)
-    others = f"({', '.join([other] * count)})" if count > 1 else other
-    return f"{call} if {node.test} else {others}"
+    return f"{call} if {node.test} else {_passed(node, other)}"
+
+
+def _passed(node: Node, other: str) -> str:
+    """What stands for the outputs of a call that is not made: one value for all of them."""
+    count, row = len(node.outputs), node.row
+    if row is not None and row.result:
+        return f"({row.result.format(*[other] * len(row.ports))})"
+    return f"({', '.join([other] * count)})" if count > 1 else other
 
 
 def _plain_call(

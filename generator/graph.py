@@ -128,7 +128,8 @@ class Graph(Struct, frozen=True, dict=True):
         """The type of what a reference names."""
         if ref.node < len(self.inputs):
             return self.inputs[ref.node].type
-        return self.nodes[ref.node - len(self.inputs)].outputs[ref.port]
+        outputs = self.nodes[ref.node - len(self.inputs)].outputs
+        return outputs.get(ref.port) or outputs["*"]  # of an absent layer they are all one
 
     @cached_property
     def weights(self) -> Sequence[Weight]:

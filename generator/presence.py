@@ -35,8 +35,19 @@ def pass_through(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNam
     name = None if _is_numbered(item) else walk.name(item, names)
     if name is not None:
         walk.scope.written[name] = (passed,)
-        walk.scope.passed.add(name)
+        walk.scope.passed[name] = ports_of(walk, item)
     walk.current = (passed,)
+
+
+def ports_of(walk: Walk, item: Item) -> tuple[str, ...]:
+    """The ports that an absent item would have, if it has several; ``*`` for numbers."""
+    row, block = walk.context.row(item.type), walk.context.shared.blocks.get(item.type)
+    if row is not None:
+        return row.ports
+    given = None if block is None else block.outputs
+    if isinstance(given, dict):
+        return tuple(given)
+    return tuple(map(str, range(len(given)))) if isinstance(given, list) else ()
 
 
 def _is_numbered(item: Item) -> bool:
@@ -154,7 +165,8 @@ def absent(
         return
     reserve(walk, draft)
     draft.otherwise = last(walk, item, reads)
-    draft.outputs = {"output": walk.scope.type_of(draft.otherwise)}
+    ports = ports_of(walk, item) or ("output",)
+    draft.outputs = dict.fromkeys(ports, walk.scope.type_of(draft.otherwise))
     walk.current = (walk.scope.add(draft),)
 
 

@@ -83,7 +83,8 @@ class Scope(Struct):
     written: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
     stems: dict[str, list[int]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
-    passed: set[str] = field(default_factory=set)  # names of absent layers
+    # names of absent layers, with the ports that they would have
+    passed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     conditions: int = 0  # that what is read now hangs on
     alone: dict[SpecPath, int] = field(default_factory=dict)  # how often these were met under one
     lost: bool = False  # a call has a mistake, so what comes of it is not known
@@ -97,7 +98,7 @@ class Scope(Struct):
         draft = self.drafts[ref.node - len(self.inputs)]
         if draft.kind == "lost":
             raise Unknowable
-        return draft.outputs[ref.port]
+        return draft.outputs.get(ref.port) or draft.outputs["*"]
 
     def terms(self) -> dict[str, Any]:
         """What each name in the scope's own values stands for: itself."""
@@ -143,7 +144,9 @@ class Scope(Struct):
         if ref is None and "." in text:
             name, _, port = text.rpartition(".")
             ref = self._lookup(name)
-            if ref is not None:
+            if ref is not None and self.passed.get(name):
+                check_port(self.context, text, port, self.passed[name], path)
+            elif ref is not None:
                 ref = self._port(ref, port, text, path)
         elif ref is not None and self.portless(ref) and text not in self.passed:
             help = f"write `{text}.0`, `{text}.1`, ..."
@@ -256,11 +259,22 @@ class Scope(Struct):
         if ref.node >= len(self.inputs):
             draft = self.drafts[ref.node - len(self.inputs)]
             ports = [port] if draft.kind == "lost" else list(draft.outputs)
-        if port not in ports:
-            known = ", ".join(f"`{name}`" for name in ports)
-            message = f"`{printable(text)}`: there is no port `{printable(port)}`"
-            self.context.error("NG204", message, path, help=f"the ports are {known}")
-        return Ref(ref.node, port)
+            ports = ["*"] if "*" in draft.outputs else ports
+        check_port(self.context, text, port, ports, path)
+        found = Ref(ref.node, port)
+        if ref.node >= len(self.inputs):
+            self._settle_port(draft, found)
+        return found
+
+    def _settle_port(self, draft: Draft, port: Ref) -> None:
+        """Where a layer is absent its input stands for each port: one of another shape decides."""
+        from .presence import neutral
+
+        if draft.condition is None or draft.otherwise is None or draft.kind == "absent":
+            return
+        if not neutral(self.type_of(draft.otherwise), self.type_of(port)):
+            need = Need((*draft.path, "when"), "changes shapes")
+            self.context.settle(draft.condition, need)
 
     def _unknown(self, text: str, path: SpecPath) -> NoReturn:
         nodes = self._of_type(text)
@@ -277,6 +291,18 @@ class Scope(Struct):
         own = "a block's own input is called `input`"
         cure = own if of_a_block else closest(text, self._known())
         self.context.error("NG204", message, path, help=cure)
+
+
+def check_port(
+    context: Context, text: str, port: str, ports: Sequence[str], path: SpecPath
+) -> None:
+    """Refuse a port that a layer does not have; ``*`` are numbers, as many as there may be."""
+    if port in ports or ("*" in ports and port.isdecimal()):
+        return
+    known = ", ".join(f"`{'0' if name == '*' else name}`" for name in ports)
+    known += ", `1`, ..." if "*" in ports else ""
+    message = f"`{printable(text)}`: there is no port `{printable(port)}`"
+    context.error("NG204", message, path, help=f"the ports are {known}")
 
 
 class LayerNames(Struct):

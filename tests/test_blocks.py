@@ -176,6 +176,49 @@ def test_copies_of_a_loop_have_different_names() -> None:
     assert (wrong.code, wrong.message) == ("NG205", "the name `a_0` is given twice")
 
 
+PORTS = """
+name: Net
+input: [8, 6]
+params: {on: true, port: parts.1}
+layers:
+  - Chunk: {name: parts, chunks: 2, dim: 1, when: $on}
+  - LSTM: {name: rnn, from: parts.0, hidden_size: 5, batch_first: true, when: $on}
+  - Linear: {name: a, from: $port, out_features: 3}
+  - Linear: {name: b, from: rnn, out_features: 3}
+  - Linear: {name: c, from: rnn.c_n, out_features: 3}
+outputs: [a, b, c]
+"""
+
+
+def test_an_absent_layers_ports_are_what_it_would_have_read() -> None:
+    x = torch.randn(2, 8, 6)
+    there: Any = build_source(parse(PORTS, "ports"), {}, None).module_class()
+    left, right = x.chunk(2, dim=1)
+    states, (_, last) = there.rnn(left)
+    for found, layer, given in zip(there(x), "abc", (right, states, last), strict=True):
+        assert torch.equal(found, there.get_submodule(layer)(given))
+    absent: Any = build_source(parse(PORTS, "ports"), {"on": False}, None).module_class()
+    for found, layer in zip(absent(x), "abc", strict=True):
+        assert torch.equal(found, absent.get_submodule(layer)(x))
+
+
+@pytest.mark.parametrize(
+    ("port", "known"), [("parts.first", "`0`, `1`, ..."), ("rnn.h", "`output`, `h_n`, `c_n`")]
+)
+@pytest.mark.parametrize("on", [False, True])
+def test_an_absent_layer_has_the_ports_of_its_type(port: str, known: str, on: bool) -> None:
+    text = PORTS.replace("  - Linear: {name: a, from: $port, out_features: 3}\n", "")
+    text = text.replace("[a, b", "[d, b").replace(
+        "outputs:", "  - Linear: {name: d, from: $port, out_features: 3}\noutputs:"
+    )
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(text, "ports"), {"on": on, "port": port}, None)
+    (wrong,) = caught.value.diagnostics
+    known = "`0`, `1`" if on and "parts" in port else known
+    assert wrong.message == f"`{port}`: there is no port `{port.split('.')[1]}`"
+    assert wrong.help == f"the ports are {known}"
+
+
 CHOOSING = """
 name: Net
 params: {early: true, mode: b}
