@@ -48,7 +48,10 @@ def _choices(
     first: then the choice is no longer the call's alone.
     """
     if isinstance(written, Coded) and isinstance(written.value, list):
-        return (), False
+        each = _each(written, len(reads))
+        if each is None:
+            return (), False
+        written = each
     texts = written if isinstance(written, list) else [written]
     alone = len(reads) == 1 or not {"when", "repeat"} & {*item.common}
     free = alone and not any(symbol.runtime for symbol in symbols_in(written))
@@ -64,6 +67,33 @@ def _choices(
         free = free and all(neutral(own, walk.scope.type_of(other)) for other in refs.values())
         found.append(Choice(place, text, {plain(text): ref, **refs}))
     return tuple(found), free
+
+
+def _each(written: Coded, count: int) -> list[Any] | None:
+    """A list that hangs on arguments as one expression for each place, if all of them are known."""
+    code = ast.parse(written.code, mode="eval").body
+    places = [_at(code, place, count) for place in range(count)]
+    if any(place is None for place in places):
+        return None
+    values = [plain(value) for value in written.value]
+    return [
+        value
+        if isinstance(place, ast.Constant)
+        else coded(value, ast.unparse(place), written.symbols)
+        for value, place in zip(values, places, strict=True)
+        if place is not None
+    ]
+
+
+def _at(code: ast.expr, place: int, count: int) -> ast.expr | None:
+    """The item of a list in this place, where all lists that may be meant have so many."""
+    if isinstance(code, ast.IfExp):
+        first, other = _at(code.body, place, count), _at(code.orelse, place, count)
+        if first is None or other is None:
+            return None
+        same = ast.unparse(first) == ast.unparse(other)
+        return first if same else ast.IfExp(code.test, first, other)
+    return code.elts[place] if isinstance(code, ast.List) and len(code.elts) == count else None
 
 
 def _words(code: ast.expr) -> Iterator[str | None]:

@@ -109,6 +109,8 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
 
 def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
     value = scope.context.evaluate(value, LayerNames(scope, None, None), path)
+    scope.context.decide(value, path)  # which mask is read is no choice in `forward`
+    value = plain(value)
     if not isinstance(value, str):
         scope.context.error("NG203", "this should be a reference to a tensor", path)
     return scope.find(value, path)

@@ -234,13 +234,22 @@ class Union(Struct):
         self.chooser.used.add(label)
         return named(label, bare(group[0][1]))
 
-    def refuse(self, module: Module | Node, reason: str) -> None:
+    def cure(self, group: list[tuple[Case, Node]]) -> str:
+        """What helps where a call reads different tensors in ways that no choice has."""
+        there = [node for _, node in group if node.kind != "absent"]
+        if len({node.named for node in there}) > 1:
+            return "give the block an input for what varies, and choose where it is used"
+        if "branches" in there[0].path:
+            return 'write `from: $("left" if first else "right")` in each branch, not in the merge'
+        return 'write `from: $("left" if first else "right")`, with a parameter that says which'
+
+    def refuse(self, module: Module | Node, reason: str, help: str | None = None) -> None:
         """A layer that no one class can hold for all uses of the block."""
         words = [step for step in module.path if isinstance(step, str)]
         type_ = module.row.name if module.row is not None else words[-1]
         location = self.source.locate(module.path, key=True)
         message = f"`{module.name or type_}` {reason}"
-        raise NetgenError(Diagnostic("NG210", message, location))
+        raise NetgenError(Diagnostic("NG210", message, location, help=help))
 
     def with_types(self, modules: Sequence[Module]) -> tuple[Module, ...]:
         """The modules, in whose values types are told from words."""
@@ -320,10 +329,10 @@ class Union(Struct):
             for node in there
         }
         if len(fixed) > 1 or len({len(node.inputs) for node in there}) > 1:
-            self.refuse(first, OTHER_READS)
+            self.refuse(first, OTHER_READS, self.cure(group))
         passed = {node.otherwise for _, node in group}
         if chosen and len(passed) > 1 and len(first.inputs) > 1:
-            self.refuse(first, OTHER_READS)
+            self.refuse(first, OTHER_READS, self.cure(group))
         return tuple(self.choice(first, place, group) for place in sorted(chosen))
 
     def choice(self, first: Node, place: int, group: list[tuple[Case, Node]]) -> Choice:
@@ -334,7 +343,7 @@ class Union(Struct):
         known = [choice for _, choice in found]
         alike = all(choice.refs.items() <= refs.items() for choice in known)
         if len(found) < len(group) or not alike or not self.makes(refs, known):
-            self.refuse(first, OTHER_READS)
+            self.refuse(first, OTHER_READS, self.cure(group))
         from .alternatives import picked
 
         value = self.value(first, "source", [(case, choice.value) for case, choice in found])

@@ -314,8 +314,91 @@ def test_what_no_use_computes_can_not_be_chosen(build_text: Builder) -> None:
 def test_branches_that_begin_at_different_tensors_are_refused(build_text: Builder) -> None:
     begun = "Mul: {from: $left, branches: [[{Linear: 8}], [ReLU]]}\n      - Add: [mul, a, b]"
     text = WAYS.replace("Mul: {from: [$left, a, b]}", begun)
-    with pytest.raises(NetgenError, match="does not read the same in all uses"):
+    with pytest.raises(NetgenError) as caught:
         build_text(text)
+    (wrong,) = caught.value.diagnostics
+    assert wrong.message == "`fc1` does not read the same in all uses of the block"
+    cure = 'write `from: $("left" if first else "right")` in each branch, not in the merge'
+    assert wrong.help == cure
+
+
+def test_each_branch_may_begin_at_a_tensor_that_varies(build_text: Builder) -> None:
+    begun = (
+        "Mul: {branches: [[{Linear: {from: $left, out_features: 8}}], [{ReLU: {from: $left}}]]}"
+        "\n      - Add: [mul, a, b]"
+    )
+    network: Any = build_text(WAYS.replace("Mul: {from: [$left, a, b]}", begun)).module_class()
+    x = torch.randn(2, 8)
+    for block, first in ((network.one, True), (network.two, False)):
+        a, b = block.a(x), block.b(x)
+        left = a if first else b
+        assert torch.allclose(block(x), block.fc1(left) * left.relu() + a + b)
+
+
+LISTED = """
+name: Net
+inputs: {t: [4, 8], m1: {shape: [4, 4], batch: false}, m2: {shape: [4, 4], batch: false}}
+params: {early: true}
+blocks:
+  Listed:
+    params: {early: true}
+    layers:
+      - Linear: {name: a, out_features: 8}
+      - Linear: {name: b, out_features: 8}
+      - Linear: {name: c, out_features: 8}
+      - Sub: {name: d, from: '$(["a", "b"] if early else ["c", "b"])'}
+      - Concat: {from: [d, a, c, b], dim: 2}
+  Masked:
+    inputs: [t, mask]
+    layers:
+      - MultiheadAttention: {name: m, from: t, num_heads: 2, batch_first: true, attn_mask: mask}
+layers:
+  - Listed: {name: one, from: t, early: $early}
+  - Listed: {name: two, early: false}
+  - Masked: {name: three, from: [two, $("m1" if early else "m2")]}
+  - Masked: {name: four, from: [three, m1]}
+  - Add: {name: masks, from: [m1, m2]}
+outputs: [four, masks]
+"""
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_list_of_what_is_read_may_vary(early: bool) -> None:
+    network: Any = build_source(parse(LISTED, "l"), {}, None).module_class(early=early)
+    x = torch.randn(2, 4, 8)
+    for block, first in ((network.one, early), (network.two, False)):
+        a = block.a(x)
+        b = block.b(a)
+        c = block.c(b)
+        expected = torch.cat([(a if first else c) - b, a, c, b], dim=2)
+        x, given = expected, x
+        assert torch.equal(block(given), expected)
+
+
+MASKED = """
+name: Net
+inputs: {t: [4, 8], m1: {shape: [4, 4], batch: false}, m2: {shape: [4, 4], batch: false}}
+blocks:
+  Masked:
+    inputs: [t, left, right]
+    params: {which: left}
+    layers:
+      - MultiheadAttention: {name: m, from: t, num_heads: 2, batch_first: true, attn_mask: $which}
+      - Add: {name: both, from: [left, right]}
+    outputs: [m, both]
+layers:
+  - Masked: {name: one, from: [t, m1, m2]}
+  - Masked: {name: two, from: [one.0, m1, m2], which: right}
+outputs: [one.1, two.0, two.1]
+"""
+
+
+def test_a_mask_that_varies_is_an_input_of_the_block() -> None:
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(MASKED, "masked"), {}, None)
+    (wrong,) = caught.value.diagnostics
+    assert wrong.message == "`m` does not read the same in all uses of the block"
+    assert wrong.help == "give the block an input for what varies, and choose where it is used"
 
 
 SIZED = """
