@@ -144,8 +144,8 @@ def absent(
             reads = walk.reads(inner, names.index)
             absent(walk, inner, condition, reads, LayerNames(walk.scope, None, names.index))
         return
-    by_themselves = "name" not in item.common or _is_numbered(item)
-    if "repeat" in item.common and by_themselves and walk.chain is None and names.index is None:
+    alone = "name" not in item.common and walk.chain is None
+    if "repeat" in item.common and names.index is None and (alone or _is_numbered(item)):
         for copy in range(int(keys.count(walk.scope, item, names) or 0)):
             absent(walk, item, condition, reads, LayerNames(walk.scope, None, copy))
             reads = (*walk.current, *reads[1:])

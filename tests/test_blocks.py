@@ -428,3 +428,18 @@ def test_sizes_are_called_what_they_are(build_text: Builder) -> None:
     arguments = [list(inspect.signature(type(m).__init__).parameters) for m in network.children()]
     assert ["self", "width"] in arguments
     assert ["self", "length"] in arguments
+
+
+def test_numbered_copies_in_a_chain_may_be_absent(build_text: Builder) -> None:
+    """`$index` has its meaning where the copies are left out, too."""
+    text = (
+        "name: Net\ninput: [4]\nparams: {width: 6}\nblocks:\n  B:\n    sequential: true\n"
+        "    layers:\n"
+        "    - Linear: $in_features\n"
+        "    - ELU: {name: part_$index, when: $(in_features != 4), repeat: 2}\n    - Tanh\n"
+        "layers: [B, {Linear: $width}, B]\n"
+    )
+    network: Any = build_text(text).module_class()
+    assert [*dict(network.b1.named_children())] == ["0", "1"]
+    assert [*dict(network.b2.named_children())] == ["0", "part_0", "part_1", "3"]
+    hold(parse(text, "net.yaml"))
