@@ -27,6 +27,7 @@ def apply_layer(
     if row.name == "Expand" and read.types[0].batch is None and args.get("batch", True):
         args["batch_size"] = scope.batch_size()
     try:
+        row, args = _annotated(scope, item, row, args, read)
         applied = apply(row, args, read.types, dict(read.named_types))
     except Refusal as refusal:
         wrong = refused(scope, item, row, refusal, read, chained=chained)
@@ -44,6 +45,22 @@ def apply_layer(
     if not chained:
         _place(scope, draft, stateless=is_stateless(row, applied.args))
     return draft
+
+
+def _annotated(
+    scope: Scope, item: Item, row: Layer, args: dict[str, Any], read: Arguments
+) -> tuple[Layer, dict[str, Any]]:
+    """The layer as torch's annotations have it, where torch takes more than they say."""
+    if row.annotated is None:
+        return row, args
+    from .layers import TYPES
+
+    name, more = row.annotated(arguments(args), read.types[0])
+    for changed, value in more.items():
+        if isinstance(args[changed], Coded):  # it says how many numbers there are
+            scope.context.decide(args[changed], item.at(changed))
+            more = {**more, changed: tuple(map(int, value))}
+    return row if item.callee is not None else TYPES[name], {**args, **more}
 
 
 def stem_of(draft: Draft) -> str:

@@ -186,6 +186,8 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     functional: str = ""  # the function that does the same, for layers without parameters
     functional_defaults: tuple[tuple[str, Any], ...] = ()  # where they differ from the layer's
     functional_args: Callable[[Args], Mapping[str, Any]] | None = None  # where others than its own
+    # the same layer as torch's annotations have it: its type, and the arguments that change
+    annotated: Callable[[Args, TensorType], tuple[str, Mapping[str, Any]]] | None = None
     operation: bool = False  # no module of torch.nn: always an expression in ``forward``
     operator: str = ""  # the sign between the operands of an operation
     prefix: str = ""  # the sign before the operand

@@ -82,6 +82,21 @@ def _pad_call(n: int, mode: str, a: Args) -> dict[str, Any]:
     return call
 
 
+def _annotated(
+    name: str, n: int, lacking: int, a: Args, x: TensorType
+) -> tuple[str, dict[str, Any]]:
+    """A padding of fewer dimensions than the type has, with zeros for the others.
+
+    torch takes it as it is, but annotates a full one. An input that has fewer dimensions itself is
+    for the type of as many; `lacking` are those of an input that are never padded.
+    """
+    if not isinstance(a.padding, tuple) or len(a.padding) == 2 * n:
+        return f"{name}Pad{n}d", {}
+    dimensions = max(len(a.padding) // 2, min(n, x.rank - lacking))
+    zeros = (0,) * (2 * dimensions - len(a.padding))
+    return f"{name}Pad{dimensions}d", {"padding": (*a.padding, *zeros)}
+
+
 def _args(n: int) -> tuple[Arg, ...]:
     return (Arg("padding", sides(n), positional=True),)
 
@@ -103,6 +118,7 @@ def _layers(n: int) -> tuple[Layer, ...]:
                 dtypes=dtypes,
                 functional="F.pad",
                 functional_args=partial(_pad_call, n, mode),
+                annotated=partial(_annotated, name, n, 1),
                 saves=saves_nothing if mode == "circular" else saves_inputs,
             )
             for name, mode, check, dtypes in kinds
@@ -111,6 +127,7 @@ def _layers(n: int) -> tuple[Layer, ...]:
             name=f"ConstantPad{n}d",
             stem="pad",
             rule=partial(constant_pad, n, f"ConstantPad{n}d"),
+            annotated=partial(_annotated, "Constant", n, 0),
             args=(*_args(n), Arg("value", FLOAT, free=True)),
             dtypes=ALL,
             functional="F.pad",
@@ -121,6 +138,7 @@ def _layers(n: int) -> tuple[Layer, ...]:
             name=f"ZeroPad{n}d",
             stem="pad",
             rule=partial(constant_pad, n, f"ZeroPad{n}d"),
+            annotated=partial(_annotated, "Zero", n, 0),
             args=_args(n),
             dtypes=ALL,
             functional="F.pad",
