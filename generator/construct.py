@@ -28,7 +28,7 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     lines = defaults(graph)
     lines += [f"self.{name} = {literal(value)}" for name, value in graph.keeps]
     identities = {node.target for node in graph.nodes if node.is_replaceable}
-    maker = _Maker()
+    maker = _Maker(_taken(graph))
     for condition, run in groupby(graph.modules, key=lambda m: _condition(m)):
         modules = list(run)
         made = [line for module in modules for line in _attribute(module, maker)]
@@ -51,7 +51,7 @@ def defaults(graph: Graph) -> list[str]:
 
 def sequential_lines(graph: Graph) -> list[str]:
     """The body of ``__init__`` of a class that is an ``nn.Sequential`` itself."""
-    before, inner = _Maker().inner(graph.modules[0])
+    before, inner = _Maker(_taken(graph)).inner(graph.modules[0])
     return [*defaults(graph), *before, f"super().__init__({inner})"]
 
 
@@ -81,9 +81,15 @@ def arguments_of(graph: Graph) -> list[Parameter]:
     return [parameter for parameter in graph.params if parameter.used and not parameter.fixed]
 
 
+def _taken(graph: Graph) -> frozenset[str]:
+    """The names of the arguments."""
+    return frozenset(parameter.name for parameter in graph.params)
+
+
 class _Maker(Struct):
     """Writes the expression that makes a module, and the statements that it needs before."""
 
+    taken: frozenset[str]  # names of arguments
     lists: int = 0
 
     def made(self, module: Module) -> tuple[list[str], str]:
@@ -133,8 +139,7 @@ class _Maker(Struct):
 
     def _built(self, module: Module) -> tuple[list[str], str]:
         """A container of children that may be absent: built one by one."""
-        self.lists += 1
-        name = "layers" if self.lists == 1 else f"layers_{self.lists}"
+        name = self._list_name()
         named = any(_has_name(child) for child in module.children)
         kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
         lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
@@ -146,6 +151,12 @@ class _Maker(Struct):
             children = children[len(sure) :]
         lines += self._each(name, children, named)
         return lines, name if named or module.kind == "ModuleList" else f"*{name}"
+
+    def _list_name(self) -> str:
+        """The next variable for a list of modules."""
+        self.lists += 1
+        name = "layers" if self.lists == 1 else f"layers_{self.lists}"
+        return self._list_name() if name in self.taken else name
 
     def _each(self, name: str, children: Sequence[Module], named: bool) -> list[str]:
         """The statements that put children into a list, those with a condition under it."""

@@ -443,3 +443,15 @@ def test_numbered_copies_in_a_chain_may_be_absent(build_text: Builder) -> None:
     assert [*dict(network.b1.named_children())] == ["0", "1"]
     assert [*dict(network.b2.named_children())] == ["0", "part_0", "part_1", "3"]
     hold(parse(text, "net.yaml"))
+
+
+def test_an_argument_may_be_called_like_the_list_of_layers(build_text: Builder) -> None:
+    text = (
+        "name: Net\ninput: [4]\nparams: {depth: 3}\nblocks:\n  B:\n    sequential: true\n"
+        "    params: {hidden: required, layers: 3}\n    layers:\n"
+        "    - Group: {repeat: $(layers - 1), layers: [{Linear: $hidden}, ReLU]}\n    - Linear: 2\n"
+        "layers: [{B: {hidden: 5, layers: $depth}}]\n"
+    )
+    network: Any = build_text(text).module_class()
+    assert [layer.out_features for layer in list(network.b)[::2]] == [5, 5, 2]
+    hold(parse(text, "net.yaml"))
