@@ -449,9 +449,9 @@ def test_an_argument_may_be_called_like_the_list_of_layers(build_text: Builder) 
     text = (
         "name: Net\ninput: [4]\nparams: {depth: 3}\nblocks:\n  B:\n    sequential: true\n"
         "    params: {hidden: required, layers: 3}\n    layers:\n"
-        "    - Group: {repeat: $(layers - 1), layers: [{Linear: $hidden}, ReLU]}\n    - Linear: 2\n"
+        "    - Group: {repeat: $layers, layers: [{Linear: $hidden}, ReLU]}\n    - Linear: 2\n"
         "layers: [{B: {hidden: 5, layers: $depth}}]\n"
     )
     network: Any = build_text(text).module_class()
-    assert [layer.out_features for layer in list(network.b)[::2]] == [5, 5, 2]
+    assert [layer.out_features for layer in list(network.b1)[::2]] == [5, 5, 5, 2]
     hold(parse(text, "net.yaml"))
