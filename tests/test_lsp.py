@@ -218,6 +218,17 @@ def test_hover_in_a_block_tells_of_its_uses(editor: Editor) -> None:
     assert editor.hover(URI, *place(RESNET, "description")).startswith("**description**: The doc")
 
 
+def test_texts_of_a_spec_are_no_markdown(editor: Editor) -> None:
+    doc = "- [run](command:x) <img src=a> **b** `c` http_x"
+    uri = "file:///marks.yaml"
+    text = f"name: Net\nparams: {{width: {{default: 4, doc: '{doc}'}}}}\ninput: [4]\n"
+    text += "layers: [{Linear: $width}]\n"
+    editor.open(uri, text)
+    told = editor.hover(uri, *place(text, "width"))
+    shown = r"\- \[run\](command:x) \<img src=a\> \*\*b\*\* \`c\` http\_x"
+    assert told.startswith(f"**width**, a parameter of the network: default 4\n\n{shown}")
+
+
 def test_hover_after_a_mistake_is_that_of_lines_that_are_as_they_were(editor: Editor) -> None:
     editor.open(URI, SPEC)
     added = SPEC.replace("  - Flatten\n", "  - Dropout: {p: 3, q\n  - Sofmax\n  - Flatten\n")

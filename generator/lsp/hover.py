@@ -52,6 +52,10 @@ OF_INPUT: Mapping[str, str] = {
 }
 
 
+# what Markdown takes for more than text: anywhere, and where a paragraph begins
+_MARKS = re.compile(r"[\\`*_\[\]<>&#|~!$]|^(?:[-+=]|\d+[.)])")
+
+
 class Hover(Struct, frozen=True):
     """What to say, in Markdown, and the place that it is about."""
 
@@ -69,6 +73,11 @@ def hover(look: Look, line: int, column: int) -> Hover | None:
         if text:
             return Hover(text, place)
     return None
+
+
+def _escaped(text: str) -> str:
+    """Text of a spec that is no Markdown, whatever it has in it."""
+    return _MARKS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", printable(text).strip())
 
 
 def _of_expression(look: Look, spot: Spot, word: str) -> Iterator[str]:
@@ -96,8 +105,8 @@ def _parameter(look: Look, scope: SpecPath, name: str) -> Iterator[str]:
     """A parameter: its default, what it is for, and its values."""
     end, doc = declared(parameters(look.source.values, scope)[name])
     owner = f"the block `{scope[1]}`" if scope else "the network"
-    yield f"**{name}**, a parameter of {owner}: {printable(end)}"
-    yield printable(doc)
+    yield f"**{name}**, a parameter of {owner}: {_escaped(end)}"
+    yield _escaped(doc)
     yield listed(values_of(look, scope, name))
 
 
@@ -111,7 +120,7 @@ def _of_reference(look: Look, spot: Spot, word: str) -> Iterator[str]:
         return
     name, path = found
     if "layers" in path[len(spot.scope) :]:
-        yield f"`{name}`: {printable(type_at(look.source.values, path))}"
+        yield f"`{name}`: {_escaped(type_at(look.source.values, path))}"
         yield listed(shapes_given(look, path, word[len(name) + 1 :]))
     else:
         yield f"`{name}`: an input"
@@ -131,7 +140,7 @@ def _of_layer(look: Look, spot: Spot, word: str) -> Iterator[str]:
     about = _about(look, spot.type) if row is None else origin(row)
     if about is None:
         return
-    yield f"**{printable(spot.type)}**: {printable(about)}"
+    yield f"**{_escaped(spot.type)}**: {about if row is not None else _escaped(about)}"
     if look.network is None or spot.module:
         told = [] if row is None else [f"{title}: {text}" for title, text in facts(row)]
         yield bullets(told, len(told))
@@ -186,7 +195,7 @@ def _of_key(look: Look, spot: Spot, word: str) -> Iterator[str]:
         yield from _parameter(look, scope, str(rest[1]))
     elif path[:1] == ("blocks",) and len(path) == 2:
         name = str(path[1])
-        yield f"**{printable(name)}**: {printable(_about(look, name) or '')}"
+        yield f"**{_escaped(name)}**: {_escaped(_about(look, name) or '')}"
         yield flows(look, uses_of(look, name))
     elif spot.key and rest[-1] in known_keys(path):
         yield f"**{rest[-1]}**: {known_keys(path)[str(rest[-1])]}"
