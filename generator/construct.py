@@ -35,8 +35,10 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
         if not condition:
             lines += made
             continue
-        lines += [_placeholder(module, module.name in identities) for module in modules]
-        lines += [f"if {condition}:", *(STEP + line for line in made)]
+        kept = [module.name in identities for module in modules]
+        before, absent = _placeholders(modules, kept)
+        lines += [*before, f"if {condition}:", *(STEP + line for line in made)]
+        lines += ["else:", *(STEP + line for line in absent)] if absent else []
     return [*lines, *tie_lines(graph), *initial_lines(graph, own)]
 
 
@@ -59,14 +61,30 @@ def _condition(module: Module) -> str:
     return "" if module.condition is None else literal(module.condition)
 
 
-def _placeholder(module: Module, identity: bool) -> str:
-    """What a conditional attribute is where the condition does not hold."""
-    if identity and module.kind == "ModuleList":
-        return f"self.{module.name} = nn.ModuleList()"
-    if identity:
-        return f"self.{module.name}: nn.Module = nn.Identity()"
-    kind = "ModuleList" if module.kind == "ModuleList" else "Module"
-    return f"self.{module.name}: nn.{kind} | None = None"
+def _placeholders(
+    modules: Sequence[Module], identity: Sequence[bool]
+) -> tuple[list[str], list[str]]:
+    """What conditional attributes are where the condition does not hold: before it, and in `else`.
+
+    ``None`` takes no place among the modules of a class: it is made where the condition holds. What
+    follows it is not made before.
+    """
+    before, absent = [], []
+    late = False
+    for module, stands_in in zip(modules, identity, strict=True):
+        many = module.kind == "ModuleList"
+        name, kind = f"self.{module.name}", "ModuleList" if many else "Module"
+        if not stands_in:
+            late = True
+            before.append(f"{name}: nn.{kind} | None = None")
+            continue
+        value = "nn.ModuleList()" if many else "nn.Identity()"
+        if late:
+            before += [] if many else [f"{name}: nn.Module"]
+            absent.append(f"{name} = {value}")
+        else:
+            before.append(f"{name} = {value}" if many else f"{name}: nn.Module = {value}")
+    return before, absent
 
 
 def _attribute(module: Module, maker: _Maker) -> list[str]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from .context import Context
 from .diagnostics import MOST_FINDINGS, Unknowable, printable
 from .hints import as_expression, whole
 from .names import IN_USE, why_no_attribute
+from .needs import Need
 from .node import Ref
-from .scope import LayerNames, Scope
+from .scope import Draft, LayerNames, Scope
 from .sizes import Size, is_runtime, is_unknown, plain
 from .spec import Item
 
 MOST_COPIES = 10_000
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")  # of an f-string's inside: a brace, or an expression
+_COUNTS = re.compile(r"index( [-+*] [1-9]\d*)?|[1-9]\d* [+*] index")  # differs from copy to copy
 
 
 class Taken(Exception):
@@ -133,6 +137,41 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
             raise Taken(value)
     scope.names.note(value)
     return value
+
+
+def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Item) -> None:
+    """Fix the counts of loops of which a copy may be called like this child of a container.
+
+    `chain` are the children before it. The copies of a loop must have different names, too.
+    """
+    need = Need(item.at("name"), "may be the name of two children")
+    tokens = [token[1] for token in _TOKEN.finditer(_label(child)) if token[1]]
+    if tokens and not any(_COUNTS.fullmatch(token) for token in tokens):
+        context.settle(child.count, need)
+    for other in chain:
+        if _may_meet(child, other) or _may_meet(other, child):
+            context.settle([child.count, other.count], need)
+
+
+def _label(child: Draft) -> str:
+    return child.label if child.kind == "copies" else ""
+
+
+def _may_meet(loop: Draft, child: Draft) -> bool:
+    """Whether a copy of the loop may have the name of the child, or of a copy of it."""
+    if not _label(loop):
+        return False
+    name = _filled(_label(child), "0") or child.name or ""
+    return re.fullmatch(_filled(_label(loop), r"-?\d+", re.escape), name) is not None
+
+
+def _filled(label: str, number: str, written: Callable[[str], str] = str) -> str:
+    """The inside of an f-string with a number for each expression, other text as `written`."""
+    parts, end = [], 0
+    for token in _TOKEN.finditer(label):
+        parts += [written(label[end : token.start()]), number if token[1] else written(token[0][0])]
+        end = token.end()
+    return "".join([*parts, written(label[end:])])
 
 
 def check_common(context: Context, item: Item, *, chained: bool) -> None:

@@ -15,6 +15,7 @@ from .context import INDEX
 from .diagnostics import SpecPath
 from .equality import same
 from .expressions import code_in_text
+from .keys import keep_apart
 from .layers.tensor import TensorType
 from .needs import Need
 from .node import Ref
@@ -229,7 +230,7 @@ def loop(walk: Walk, item: Item, count: Size) -> bool:
     decided = shared.index_decides
 
     def begin() -> None:
-        walk.chain, walk.through, shared.index_decides = [], start, False
+        walk.chain, walk.through, shared.index_decides = [*outside], start, False
         walk.context.forget(known)
 
     known = walk.context.noted()
@@ -240,7 +241,6 @@ def loop(walk: Walk, item: Item, count: Size) -> bool:
         rule = rule_of(walk, item, reached)
         begin()
         if rule is not None and written_by(walk, item, count, rule):
-            walk.chain = [*outside, *walk.chain]
             walk.through, shared.index_decides = (walk.through[0], *start[1:]), decided
             return True
     begin()
@@ -251,11 +251,11 @@ def loop(walk: Walk, item: Item, count: Size) -> bool:
 def written_by(walk: Walk, item: Item, count: Size, rule: Rule) -> bool:
     """Whether the copies are a loop by a rule; if so, they stand in the container."""
     assert walk.chain is not None
-    start, first = walk.through[0], rule.first
+    before, start, first = [*walk.chain], walk.through[0], rule.first
     chained(walk, item, range(first), None)
-    head = len(walk.chain)
+    split = len(walk.chain)
     chained(walk, item, range(first, int(count)), rule)
-    copies = walk.chain[head:]
+    head, copies = walk.chain[len(before) : split], walk.chain[split:]
     each = max(len(copies) // max(int(count) - first, 1), 1)
     if not alike_in_turn(copies, each):
         return False
@@ -266,11 +266,14 @@ def written_by(walk: Walk, item: Item, count: Size, rule: Rule) -> bool:
         return False
     through = rule.end(count, walk.scope.terms())
     if first and may_be_none(count):
-        through = headless(walk, item, count, walk.chain[:head], through, start)
+        through = headless(walk, item, count, head, through, start)
     loop = Draft(None, {}, (), (), {"output": through}, item.path, "", kind="copies")
     loop.children, loop.count, loop.start, loop.each = copies, count, first, each
     loop.label = label_of(walk, item)
-    walk.chain = [*walk.chain[:head], loop]
+    walk.chain = [*before, *head]
+    if "name" in item.common:
+        keep_apart(walk.context, walk.chain, loop, item)
+    walk.chain.append(loop)
     walk.through = (through, *walk.through[1:])
     return True
 

@@ -249,6 +249,9 @@ class Walk:
         if len(draft.outputs) > 1 and not self.called_one_by_one:
             message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
             self.context.error("NG210", message, item.path, key=True)
+        if draft.name:
+            loops = [child for child in self.chain if child.kind == "copies"]
+            keys.keep_apart(self.context, loops, draft, item)
         self.chain.append(draft)
         self.through = (next(iter(draft.outputs.values())), *self.through[1:])
 

@@ -79,6 +79,38 @@ WHY = {
         "input: [4]\nparams: {a: 2}\nlayers:\n- Linear: {out_features: 4, repeat: $a}",
         {"a": "`repeat` of `Linear` on line 5 writes its copies one by one"},
     ),
+    "copies whose sizes follow a rule by chance": (
+        "input: [4]\nparams: {a: 2}\nlayers:\n"
+        "- Linear: {name: more, out_features: $(in_features // 2 + 1), repeat: $a}\n- Linear: 2",
+        {"a": "`repeat` of `more` on line 5 writes its copies one by one"},
+    ),
+    "a copy that may be called like what stands before it": (
+        "input: [4]\nparams: {a: 2}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Linear: {name: fc2, out_features: 4}\n"
+        "    - Linear: {name: fc$index, out_features: 4, repeat: $a}",
+        {"a": "`name` of `Linear` on line 8 may be the name of two children"},
+    ),
+    "a copy that may be called like what stands after it": (
+        "input: [4]\nparams: {a: 2}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Linear: {name: fc$index, out_features: 4, repeat: $a}\n"
+        "    - Linear: {name: fc2, out_features: 4}",
+        {"a": "`name` of `fc2` on line 8 may be the name of two children"},
+    ),
+    "copies that may be called like other copies": (
+        "input: [4]\nparams: {a: 1, b: 1, c: 1}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Linear: {name: fc$index, out_features: 4, repeat: $a}\n"
+        "    - Linear: {name: fc_$index, out_features: 4, repeat: $b}\n"
+        "    - Linear: {name: fc$(index + 1), out_features: 4, repeat: $c}",
+        {
+            "a": "`name` of `Linear` on line 9 may be the name of two children",
+            "c": "`name` of `Linear` on line 9 may be the name of two children",
+        },
+    ),
+    "copies that may be called like one another": (
+        "input: [4]\nparams: {a: 2}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Linear: {name: fc$(index % 2), out_features: 4, repeat: $a}",
+        {"a": "`name` of `Linear` on line 7 may be the name of two children"},
+    ),
     "no copies": (
         "input: [4]\nparams: {a: 0}\nlayers:\n- Linear: 4\n"
         "- Linear: {name: more, out_features: 4, repeat: $a}",

@@ -139,6 +139,34 @@ def test_a_class_takes_what_set_takes(name: str, worker: Worker) -> None:
     )
 
 
+ABSENT = """\
+name: Net
+input: [3, 4]
+params: {m: true}
+blocks:
+  Mixed:
+    params: {m: true}
+    layers:
+      - Group:
+          when: $m
+          layers:
+            - Linear: {name: a, out_features: $in_features}
+            - MultiheadAttention: {num_heads: 1}
+            - Conv1d: {name: b, out_channels: $in_channels, kernel_size: 1}
+            - LSTM: {name: c, hidden_size: $in_features, num_layers: 2}
+            - Linear: {name: d, out_features: $in_features, repeat: 2}
+layers:
+  - Mixed: {m: $m}
+  - Linear: 2
+"""
+
+
+def test_layers_keep_their_order_where_some_may_be_absent(worker: Worker) -> None:
+    """``None`` takes no place among a class's modules, `nn.Identity()` does."""
+    prediction = found(ABSENT)
+    assert proven(prediction, rendered(prediction), worker).startswith("1 of 1 members")
+
+
 def test_what_follows_from_an_argument_stays_in_its_bounds(worker: Worker) -> None:
     """A width of 1 for two heads would leave none for each: they are at least 1, as is said."""
     prediction = found(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..sizes import shape_text
+from ..sizes import Size, shape_text
 from .base import (
     ALL,
     FLOATS,
@@ -30,8 +30,7 @@ from .tensor import TensorType
 
 def parameter(a: Args) -> TensorType:
     """A tensor of its own shape, without a batch."""
-    if any(size < 0 for size in a.shape):
-        refuse("a size can't be negative", "shape")
+    _not_empty(a.shape)
     return TensorType(a.shape, batch=None)
 
 
@@ -40,10 +39,17 @@ def buffer(a: Args) -> TensorType:
     own = a.value.shape
     if a.shape is not None and own and [*map(int, a.shape)] != [*map(int, own)]:
         refuse(f"`shape` is {shape_text(a.shape)}, but `value` is {shape_text(own)}", "shape")
+    _not_empty(a.shape or ())
     dtype = a.value.dtype if a.dtype is None else a.dtype
     if dtype not in ALL:
         refuse(f"`{dtype}` is no element type", "dtype")
     return TensorType(a.value.shape if a.shape is None else a.shape, dtype, batch=None)
+
+
+def _not_empty(shape: Sequence[Size]) -> None:
+    for size in shape:
+        if size < 1:
+            refuse(f"a size is {size}, but must be 1 or more", "shape")
 
 
 def arange(a: Args) -> TensorType:
