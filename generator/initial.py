@@ -13,7 +13,7 @@ from .diagnostics import SpecPath, printable
 from .graph import Graph, Initial
 from .hints import closest
 from .layers import CATALOGUE, LOCAL
-from .layers.base import Weight
+from .layers.base import Weight, arguments
 from .layers.models import show_value
 from .literals import literal
 from .module import Module
@@ -181,8 +181,24 @@ def _initial(
                 _check_fits(context, init, found, path)
     kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
     types = tuple(dict.fromkeys(m.row.name for _, m in matched if m.row)) or (key,)
-    top = "." not in key and tuple(place for place, _ in matched) == (key,)
-    return Initial(kind, key, types, weight, init, not all(there), top)
+    always = all(module.condition is None for _, module in matched)
+    top = "." not in key and tuple(place for place, _ in matched) == (key,) and always
+    guarded = not all(there) or any(_may_lack(module, weight) for _, module in matched)
+    return Initial(kind, key, types, weight, init, guarded, top)
+
+
+def _may_lack(module: Module, weight: str) -> bool:
+    """Whether a layer has the weight for some arguments of the class only."""
+    if module.row is None or module.args is None:
+        return False
+    for name, value in module.args.items():
+        if not symbols_in(value) or not isinstance(plain(value), int):
+            continue
+        for other in (False, True) if isinstance(plain(value), bool) else (1,):
+            changed = arguments({**module.args, name: other})
+            if weight not in {found.name for found in module.row.weights(changed)}:
+                return True
+    return False
 
 
 def _check_fits(context: Context, init: Init, weight: Weight, path: SpecPath) -> None:
@@ -229,7 +245,7 @@ def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     if top:
         lines.append("")
         for found in top:
-            lines += [line.replace("module.", f"self.{found.key}.") for line in _statement(found)]
+            lines += _statement(found, f"self.{found.key}")
     deep = [found for found in others if not found.top]
     if deep:
         lines += ["", "for name, module in self.named_modules():"]
@@ -261,13 +277,13 @@ def _alike(group: list[Initial]) -> list[list[Initial]]:
     return found
 
 
-def _statement(found: Initial) -> Iterator[str]:
-    plain_name = found.weight in ("weight", "bias")
-    tensor = (
-        f"module.{found.weight}" if plain_name else f"module.get_parameter({literal(found.weight)})"
-    )
-    if found.guarded or (found.weight == "bias" and "Conv" in "".join(found.types)):
-        yield f"if module.{found.weight} is not None:"
+def _statement(found: Initial, module: str = "module") -> Iterator[str]:
+    weight = found.weight
+    plain_name = weight in ("weight", "bias")
+    tensor = f"{module}.{weight}" if plain_name else f"{module}.get_parameter({literal(weight)})"
+    if found.guarded or (weight == "bias" and "Conv" in "".join(found.types)):
+        own = f"{literal(weight)} in dict({module}.named_parameters())"
+        yield f"if {f'{module}.{weight} is not None' if plain_name else own}:"
         yield f"    {found.init.source(tensor)}"
     else:
         yield found.init.source(tensor)

@@ -72,6 +72,7 @@ def container(
     """
     hangs = walk.chain is not None and bool(symbols_in(count)) and may_be_none(count)
     if hangs and count == 0 and walk.context.parent is not None:
+        walk.context.settle(count, Need(item.at("repeat"), "is 0"))
         absent(walk, item, more_than(count, 0), reads, names)
         return
     name = walk.name(item, names)

@@ -116,6 +116,12 @@ WHY = {
         "- Linear: {name: more, out_features: 4, repeat: $a}",
         {"a": "`repeat` of `more` on line 6 is 0"},
     ),
+    "no copies in a block": (
+        "input: [4]\nparams: {a: 1}\nblocks:\n  B:\n    params: {n: 1}\n    sequential: true\n"
+        "    layers:\n    - Linear: {name: more, out_features: 4, repeat: $(n - 1)}\n"
+        "    - ReLU\nlayers: [{B: $a}, {Linear: 2}]",
+        {"a": "`repeat` of `more` of `B` on line 9 is 0"},
+    ),
     "groups": (
         "input: [4]\nparams: {a: 2}\nlayers:\n- Group: {repeat: $a, layers: [{Linear: 4}]}",
         {"a": "`repeat` of `Group` on line 5 writes its copies one by one"},
