@@ -169,8 +169,8 @@ def _override(context: Context, name: str, default: Any) -> Any:
 def bare(value: Any) -> Any:
     """The value without where it came from, the items of lists too."""
     value = plain(value)
-    if isinstance(value, list):
-        return [bare(item) for item in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(bare, value))
     return int(value) if isinstance(value, Dim) else value
 
 

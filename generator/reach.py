@@ -30,7 +30,8 @@ def deciding(classes: Sequence[Graph]) -> set[str]:
 def least(classes: Sequence[Graph]) -> dict[str, int]:
     """How large parameters of the network must be at the least, though torch takes less in silence.
 
-    On them hang numbers of features and channels: with 0 of them there is nothing to compute.
+    On them hang numbers of features and channels: with 0 of them there is nothing to compute. The
+    number of copies may be 0, but not less.
     """
     reached: dict[str, dict[str, int]] = {}
     for graph in classes:
@@ -40,6 +41,7 @@ def least(classes: Sequence[Graph]) -> dict[str, int]:
             own = [(args[arg.name], 1) for arg in row.args if arg.positive] if row and args else []
             bounds = reached.get(row.name, {}) if row is not None else {}
             own += [(args[name], bound) for name, bound in bounds.items() if name in args]
+            own += [] if module.count is None else [(module.count, 0)]
             for value, bound in own:
                 for symbol in symbols_in(value):
                     known = found.get(symbol.name, 0)
