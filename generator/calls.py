@@ -12,7 +12,7 @@ from .layers.base import REQUIRED, Arg, Layer, is_default
 from .literals import literal
 from .module import Module
 from .node import Node, Ref
-from .operations import operation_source
+from .operations import operation_source, with_sizes
 
 
 def call_source(
@@ -55,13 +55,12 @@ def _plain_call(
         parts = [row.call.format(*tensors, *(variable for _, variable in named))]
     if row is not None and node.functional and row.functional_args is not None:
         pairs = row.functional_args(node.a).items()
-        parts += [literal(v) if name == "pad" else f"{name}={literal(v)}" for name, v in pairs]
+        given = [literal(v) if name == "pad" else f"{name}={literal(v)}" for name, v in pairs]
+        parts += [with_sizes(graph, node, tensors, size, text) for text in given]
     elif row is not None:
-        parts += [
-            _option(arg, node)
-            for arg in _options(row, node.functional)
-            if not is_default(arg, node.args[arg.name])
-        ]
+        options = _options(row, node.functional)
+        given = [_option(arg, node) for arg in options if not is_default(arg, node.args[arg.name])]
+        parts += [with_sizes(graph, node, tensors, size, text) for text in given]
     callee = row.functional if row is not None and node.functional else access(graph, node.target)
     return f"{callee}({', '.join(parts)})"
 

@@ -42,17 +42,17 @@ class Diagnostic(Struct, frozen=True):
         """The diagnostic as text, with an excerpt of the line where its place is known."""
         paint = _paint if colour else _plain
         head = paint(f"{self.severity}[{self.code}]", self.severity)
-        lines = [f"{head}{paint(f': {_short(printable(self.message))}', 'bold')}"]
+        lines = [f"{head}{paint(f': {told(self.message)}', 'bold')}"]
         gutter = ""
         if self.location is not None:
             gutter = " " * len(str(self.location.line))
             lines.append(f"{gutter}{paint('-->', 'frame')} {self.location}")
             lines += _excerpt(self.location, gutter, self.severity, paint)
         frame = paint(f"{gutter} =", "frame")
-        notes = (_short(printable(note)) for note in self.notes)
+        notes = (told(note) for note in self.notes)
         lines += [f"{frame} {paint('note', 'bold')}: {note}" for note in notes]
         if self.help:
-            lines.append(f"{frame} {paint('help', 'bold')}: {_short(printable(self.help))}")
+            lines.append(f"{frame} {paint('help', 'bold')}: {told(self.help)}")
         return "\n".join(lines)
 
 
@@ -63,7 +63,9 @@ LONGEST_LINE = 300  # characters of an excerpt
 LONGEST_MESSAGE = 1000
 
 
-def _short(text: str) -> str:
+def told(text: str) -> str:
+    """A text of a diagnostic as it is told: printable, and no longer than anyone would read."""
+    text = printable(text)
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 
 

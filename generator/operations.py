@@ -88,6 +88,17 @@ def _in_training(arg: Arg, value: Any) -> str:
     return f"{arg.name}={value_code} if self.training else {literal(arg.default)}"
 
 
+def with_sizes(
+    graph: Graph,
+    node: Node,
+    tensors: Sequence[str],
+    size: Callable[[str], str],
+    code: str,
+) -> str:
+    """The arguments of a call, with what each run-time size is read off."""
+    return _sized(code, _runtime_sizes(graph, node, tensors, size))
+
+
 def _runtime_sizes(
     graph: Graph, node: Node, tensors: Sequence[str], size_of: Callable[[str], str]
 ) -> dict[str, str]:

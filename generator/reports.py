@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from .diagnostics import Diagnostic, Location, printable
+from .diagnostics import Diagnostic, Location, told
 from .job import Outcome
 from .levels import DEFAULT_LEVELS
 from .memory import shown
@@ -190,10 +190,10 @@ def _diagnostic(diagnostic: Diagnostic, config: str) -> dict[str, Any]:
     return {
         "severity": diagnostic.severity,
         "code": diagnostic.code,
-        "message": printable(diagnostic.message),
+        "message": told(diagnostic.message),
         **place,
-        "notes": [printable(note) for note in diagnostic.notes],
-        "help": None if diagnostic.help is None else printable(diagnostic.help),
+        "notes": [told(note) for note in diagnostic.notes],
+        "help": None if diagnostic.help is None else told(diagnostic.help),
     }
 
 
@@ -213,7 +213,7 @@ def annotation(diagnostic: Diagnostic, config: str) -> str:
     properties = ",".join(f"{name}={_escaped(text, ':,')}" for name, text in place.items())
     lines = [diagnostic.message, *(f"note: {note}" for note in diagnostic.notes)]
     lines += [f"help: {diagnostic.help}"] if diagnostic.help else []
-    text = "\n".join(map(printable, lines))
+    text = "\n".join(map(told, lines))
     return f"::{diagnostic.severity} {properties}::{_escaped(text)}"
 
 

@@ -445,3 +445,18 @@ def test_no_line_of_a_source_is_a_command(hostile: Path) -> None:
     doc = ast.get_docstring(network)
     assert doc is not None
     assert "\n::error::four" in doc  # to those who read it, it says what was written
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+def test_what_is_told_is_no_longer_than_anyone_reads(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hundred mistakes, each about a word of nine thousand letters."""
+    spec = tmp_path / "net.yaml"
+    layers = "\n".join(
+        f"  - Linear: {{from: {'w' * 9_000}{n}, out_features: 4}}" for n in range(100)
+    )
+    spec.write_text(f"{HEAD}layers:\n{layers}\n", encoding="utf-8")
+    assert main(["check", str(spec), "--format", form]) == 1
+    told = capsys.readouterr()
+    assert 0 < len(told.out + told.err) < 400_000
