@@ -216,4 +216,5 @@ def test_a_types_name_means_the_layer_that_has_no_other(
     network = build_text(text).module_class()
     x = torch.randn(3, 4)
     function = {"ReLU": torch.relu, "Neg": torch.neg}[layer]
-    assert torch.equal(network(x), function(network.a(x)) - function(network.b(x)))
+    first, second = network.get_submodule("a")(x), network.get_submodule("b")(x)
+    assert torch.equal(network(x), function(first) - function(second))
