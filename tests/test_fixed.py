@@ -212,10 +212,10 @@ FEW = {
 
 @pytest.mark.parametrize("name", FEW)
 def test_what_an_expression_can_carry_is_free(name: str) -> None:
+    """That the class does what `--set` does for all of them is held in `test_members`."""
     source = read(ROOT / "tests" / "specs" / f"{name}.yaml")
     params = build_source(source, {}, None).graph.params
     assert {p.name for p in params if p.fixed or not p.used} == FEW[name]
-    assert hold(source) > 2 * (len(params) - len(FEW[name]))
 
 
 # sizes that meet: what is fixed, and other arguments that must do what `--set` does
