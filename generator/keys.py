@@ -145,24 +145,29 @@ def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Ite
     `chain` are the children before it. The copies of a loop must have different names, too.
     """
     need = Need(item.at("name"), "may be the name of two children")
-    tokens = [token[1] for token in _TOKEN.finditer(_label(child)) if token[1]]
-    if tokens and not any(_COUNTS.fullmatch(token) for token in tokens):
-        context.settle(child.count, need)
+    if "name" not in item.common:  # the layers of a `Group` have names
+        need = Need(item.at("repeat"), "may give two children one name")
+    for label in _labels(child):
+        tokens = [token[1] for token in _TOKEN.finditer(label) if token[1]]
+        if not any(_COUNTS.fullmatch(token) for token in tokens):
+            context.settle(child.count, need)
     for other in chain:
         if _may_meet(child, other) or _may_meet(other, child):
             context.settle([child.count, other.count], need)
 
 
-def _label(child: Draft) -> str:
-    return child.label if child.kind == "copies" else ""
+def _labels(child: Draft) -> set[str]:
+    """What names the copies of a loop: its own label, or those of the layers in a `Group`."""
+    if child.kind != "copies":
+        return set()
+    return {label for label in (child.label, *(copy.label for copy in child.children)) if label}
 
 
 def _may_meet(loop: Draft, child: Draft) -> bool:
     """Whether a copy of the loop may have the name of the child, or of a copy of it."""
-    if not _label(loop):
-        return False
-    name = _filled(_label(child), "0") or child.name or ""
-    return re.fullmatch(_filled(_label(loop), r"-?\d+", re.escape), name) is not None
+    names = [_filled(label, "0") for label in _labels(child)] or [child.name or ""]
+    patterns = [_filled(label, r"-?\d+", re.escape) for label in _labels(loop)]
+    return any(re.fullmatch(pattern, name) for pattern in patterns for name in names)
 
 
 def _filled(label: str, number: str, written: Callable[[str], str] = str) -> str:

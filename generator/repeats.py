@@ -272,8 +272,7 @@ def written_by(walk: Walk, item: Item, count: Size, rule: Rule) -> bool:
     loop.children, loop.count, loop.start, loop.each = copies, count, first, each
     loop.label = label_of(walk, item)
     walk.chain = [*before, *head]
-    if "name" in item.common:
-        keep_apart(walk.context, walk.chain, loop, item)
+    keep_apart(walk.context, walk.chain, loop, item)
     walk.chain.append(loop)
     walk.through = (through, *walk.through[1:])
     return True

@@ -106,6 +106,18 @@ WHY = {
             "c": "`name` of `Linear` on line 9 may be the name of two children",
         },
     ),
+    "copies of a group that may be called like what stands before them": (
+        "input: [4]\nparams: {a: 2}\nlayers:\n- Sequential:\n    layers:\n"
+        "    - Linear: {name: fc7, out_features: 4}\n    - Group:\n        repeat: $a\n"
+        "        layers: [ReLU, {Linear: {name: fc$index, out_features: 4}}]",
+        {"a": "`repeat` of `Group` on line 9 may give two children one name"},
+    ),
+    "copies of a group that may be called like what stands after them": (
+        "input: [4]\nparams: {a: 2}\nlayers:\n- Sequential:\n    layers:\n    - Group:\n"
+        "        repeat: $a\n        layers: [ReLU, {Linear: {name: fc$index, out_features: 4}}]\n"
+        "    - Linear: {name: fc7, out_features: 4}",
+        {"a": "`name` of `fc7` on line 10 may be the name of two children"},
+    ),
     "copies that may be called like one another": (
         "input: [4]\nparams: {a: 2}\nlayers:\n- Sequential:\n    layers:\n"
         "    - Linear: {name: fc$(index % 2), out_features: 4, repeat: $a}",
