@@ -49,6 +49,7 @@ def _plain_call(
     """The call itself, whatever it hangs on."""
     if node.row is not None and (node.row.operation or node.row.source):
         return operation_source(graph, node, tensors, [name for _, name in named], size)
+    given: list[str] = []
     parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
     row = node.row
     if row is not None and row.call and named:
@@ -56,11 +57,11 @@ def _plain_call(
     if row is not None and node.functional and row.functional_args is not None:
         pairs = row.functional_args(node.a).items()
         given = [literal(v) if name == "pad" else f"{name}={literal(v)}" for name, v in pairs]
-        parts += [with_sizes(graph, node, tensors, size, text) for text in given]
     elif row is not None:
         options = _options(row, node.functional)
         given = [_option(arg, node) for arg in options if not is_default(arg, node.args[arg.name])]
-        parts += [with_sizes(graph, node, tensors, size, text) for text in given]
+    if given:
+        parts.append(with_sizes(graph, node, tensors, size, ", ".join(given)))
     callee = row.functional if row is not None and node.functional else access(graph, node.target)
     return f"{callee}({', '.join(parts)})"
 
