@@ -1,6 +1,7 @@
 """What netgen costs, in counts: they are the same on each machine, however busy it is.
 
-A bound stands a little above what is counted now. Where a change lowers a count, lower the bound.
+A bound stands about 3 % above what is counted now: a small addition anywhere is no failure.
+Where a change lowers a count, lower the bound.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def test_a_check_takes_few_instructions_beside_its_libraries() -> None:
     if not found:
         pytest.skip("there is no valgrind on this machine")
     # now 1.37 times as many as the import of the libraries
-    assert found["check"] <= 1.42 * found["libraries"]
+    assert found["check"] <= 1.45 * found["libraries"]
 
 
 @pytest.mark.parametrize(("text", "lines"), [(LENET.read_text(), 50), (equal(1000), 31)])
@@ -123,11 +124,11 @@ def test_each_rule_is_evaluated_five_times(tmp_path: Path) -> None:
 # number on costs against one more up to there: 1 if cost grows as the number does, 2 if as its
 # square. Blocks in blocks grow a little more, as the paths in them do
 CALLS = {
-    "layers": (175_000, 1.02),
-    "blocks": (219_000, 1.02),
-    "uses": (208_000, 1.02),
-    "branches": (182_000, 1.02),
-    "depth": (183_000, 1.12),
+    "layers": (180_000, 1.02),
+    "blocks": (225_000, 1.02),
+    "uses": (214_000, 1.02),
+    "branches": (188_000, 1.02),
+    "depth": (189_000, 1.12),
 }
 
 
