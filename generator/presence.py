@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from . import keys
 from .application import stem_of
 from .binding import rebind, rebind_type
+from .blocks import may_hold_weights
 from .carried import both, equal_unless
 from .context import INDEX
 from .equality import same
 from .item_types import typed
+from .layers.base import no_weights
 from .layers.tensor import TensorType
 from .names import snake_case
 from .needs import Need
@@ -163,23 +165,32 @@ def absent(
         draft.outputs = {"output": walk.through[0]}
         walk.chain.append(draft)
         return
-    reserve(walk, draft)
+    reserve(walk, item, draft)
     draft.otherwise = last(walk, item, reads)
     ports = ports_of(walk, item) or ("output",)
     draft.outputs = dict.fromkeys(ports, walk.scope.type_of(draft.otherwise))
     walk.current = (walk.scope.add(draft),)
 
 
-def reserve(walk: Walk, draft: Draft) -> None:
-    """Keep the number of an absent layer that is there in other uses of the block."""
-    numbered = walk.context.shared.reserved.get(draft.path)
-    if draft.name is not None or numbered is None:
+def reserve(walk: Walk, item: Item, draft: Draft) -> None:
+    """Keep the number of an absent layer: names are the same in each member of the class."""
+    if draft.name is not None:
         return
-    if numbered:
+    numbered = walk.context.shared.reserved.get(draft.path)  # as it is in other uses
+    if numbered or (numbered is None and may_hold(walk, item)):
         draft.name = walk.scope.names.numbered(draft.stem)
-    else:
+    elif numbered is not None:
         draft.stem = stem_of(draft)
         draft.shared = walk.scope.shared(draft, None)
+
+
+def may_hold(walk: Walk, item: Item) -> bool:
+    """Whether there may be weights in a layer that no use of the block has."""
+    block = walk.context.shared.blocks.get(item.type)
+    if block is not None:
+        return may_hold_weights(walk.context.shared, block.layers)
+    row = walk.context.row(item.type)
+    return row is None or row.weights is not no_weights
 
 
 def absent_branches(

@@ -167,6 +167,30 @@ def test_layers_keep_their_order_where_some_may_be_absent(worker: Worker) -> Non
     assert proven(prediction, rendered(prediction), worker).startswith("1 of 1 members")
 
 
+NUMBERED = """\
+name: Net
+input: [4]
+params: {on: true, wide: true}
+blocks:
+  Block:
+    params: {on: false, wide: false}
+    layers:
+      - Linear: {out_features: $in_features, when: $on}
+      - Group: {when: $wide, layers: [{Linear: $in_features}, Inner, BatchNorm1d, Tanh]}
+      - BatchNorm1d
+      - Inner
+      - Linear: {out_features: 1}
+  Inner: {layers: [{Linear: $in_features}]}
+layers: [{Block: {on: $on, wide: $wide}}]
+"""
+
+
+def test_a_layer_that_no_use_has_keeps_its_number(worker: Worker) -> None:
+    """`fc3` is called so whether or not there are `fc1` and `fc2`."""
+    prediction = found(NUMBERED)
+    assert proven(prediction, rendered(prediction), worker).startswith("3 of 3 members")
+
+
 def test_what_follows_from_an_argument_stays_in_its_bounds(worker: Worker) -> None:
     """A width of 1 for two heads would leave none for each: they are at least 1, as is said."""
     prediction = found(
