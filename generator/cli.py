@@ -149,8 +149,9 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
 
     report = None
     if getattr(options, "report", None):
-        from .files import REPORT, check_no_spec, claim
+        from .files import REPORT, check_heard, check_no_spec, claim
 
+        check_heard()
         report = claim(Path(options.report), REPORT, force=options.force)
         check_no_spec(report.path, options.configs)
     outcomes: list[Outcome] = []
@@ -164,6 +165,7 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     if telling(options)[0] == "json":
         tell_json(outcomes)
     if report is not None:
+        finish()
         write_report(report, outcomes)
     return DONE if all(outcome.ok for outcome in outcomes) else NOT_DONE
 

@@ -262,7 +262,7 @@ CODES = {
         "`-o`, which takes any.",
     ),
     "NG506": Code(
-        "nobody would learn of what is written: standard output is closed",
+        "nobody would learn of what is written: standard output is closed or full",
         "Run netgen with a standard output, even if it is `/dev/null`. Nothing was written.",
     ),
     "NG507": Code(

@@ -79,7 +79,7 @@ def _filled(bare: bytes, found: re.Match[bytes], made_from: bytes) -> bytes:
 
 
 def check_heard() -> None:
-    """Refuse to write a file when nobody would learn of it: standard output is closed."""
+    """Refuse to write a file when nobody would learn of it: standard output is closed or full."""
     why = deaf()
     if why:
         help = "give netgen a standard output, even if it is `/dev/null`"

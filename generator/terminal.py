@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from typing import TextIO
@@ -117,6 +118,11 @@ def deaf() -> str:
         poll.register(descriptor, 0)  # what is asked for nothing still tells of ends
         if poll.poll(0):
             return "nobody reads standard output any more"
+    try:
+        if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+            os.write(descriptor, b"")  # a device that takes nothing refuses that, too
+    except OSError as error:
+        return _unwritable(error)
     return ""
 
 
@@ -150,6 +156,8 @@ def _put(to: TextIO | None, text: str) -> None:
     """Write text; what the encoding of a stream does not have is written out."""
     if to is None:
         raise Unheard("standard output is closed")
+    if not text:
+        return  # Python writes even nothing to what takes nothing
     with _heard():
         encoding = getattr(to, "encoding", None) or "utf-8"
         to.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -162,5 +170,9 @@ def _heard() -> Iterator[None]:
     except BrokenPipeError:
         raise Unheard("nobody reads standard output any more") from None
     except (OSError, ValueError) as error:  # a stream that was closed is a wrong value
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise Unheard(f"can't write to standard output: {reason}") from None
+        raise Unheard(_unwritable(error)) from None
+
+
+def _unwritable(error: OSError | ValueError) -> str:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    return f"can't write to standard output: {reason}"
