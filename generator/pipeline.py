@@ -134,8 +134,10 @@ def build_source(
         from .members import family_of
 
         locate = Places(source, graph).locate
+        with worker.in_time():
+            plan, family = found.plan, family_of(found)
         try:
-            proofs = worker.prove(text, found.plan, demand, locate, family_of(found))
+            proofs = worker.prove(text, plan, demand, locate, family)
         except NetgenError as error:  # what was doubtful may be why
             raise NetgenError(*found.warnings, *error.diagnostics) from None
     doubts = _doubts(proofs, found.allowed)

@@ -58,10 +58,11 @@ class Worker:
             self.deadline = None
 
     @contextmanager
-    def in_time(self) -> Iterator[None]:
+    def in_time(self, what: str = "the spec was not read") -> Iterator[None]:
         """What is done in it without the process has the same time; it must be safe to break off.
 
-        The process's own answers are waited for until then, and not a moment longer.
+        The process's own answers are waited for until then, and not a moment longer. `what` says
+        what is not there when the time is over.
         """
         deadline = self.deadline or time.monotonic() + self.timeout
         try:
@@ -69,7 +70,7 @@ class Worker:
                 yield
         except TimeUp:
             self.stop()  # it may have been asked something
-            message = f"the spec was not read within {self.timeout:g} seconds"
+            message = f"{what} within {self.timeout:g} seconds"
             raise NetgenError(Diagnostic("NG402", message, help=_MORE_TIME)) from None
 
     def start(self, folder: str = "") -> None:
@@ -187,7 +188,7 @@ class Worker:
         """What a device shows of the other members of the class."""
         seconds = None if "arguments" in demand.levels else max(LEAST, SHARE * proof["seconds"])
         end = math.inf if seconds is None else time.monotonic() + seconds
-        family.prepare(lambda: time.monotonic() > end)
+        self.prepare(family, lambda: time.monotonic() > end)
         request = {
             "task": "members",
             "source": source,
@@ -251,12 +252,17 @@ class Worker:
         deadline = self.deadline or time.monotonic() + self.timeout
         self.start(self.folder)
         if family is not None and not self.torch:
-            family.prepare(self.has_spoken)
+            self.prepare(family, self.has_spoken)
         self.greet(deadline, need)
         self.send(request, need)
         if family is not None:
-            family.prepare(self.has_spoken)
+            self.prepare(family, self.has_spoken)
         return self.receive(deadline, need)
+
+    def prepare(self, family: Family, enough: Callable[[], bool]) -> None:
+        """Work out members of a class in the time that the spec has."""
+        with self.in_time("the other members of the class were not worked out"):
+            family.prepare(enough)
 
     def has_spoken(self) -> bool:
         """Whether the process has said something, or has had all of its time."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from torch_netgen import NetgenError
 from torch_netgen.levels import DEFAULT_LEVELS, Demand, in_order
-from torch_netgen.members import family_of, other_arguments
+from torch_netgen.members import Family, Member, family_of, other_arguments
 from torch_netgen.pipeline import build_source, rendered
 from torch_netgen.places import Places
 from torch_netgen.prediction import Prediction, predict
@@ -67,6 +69,23 @@ def test_every_member_is_what_set_gives(path: Path, worker: Worker) -> None:
     if count:
         said = f"{count} of {count} members of the class are what `--set` gives"
         assert proven(prediction, rendered(prediction), worker) == said
+
+
+def test_a_member_has_the_time_that_the_spec_has() -> None:
+    """One that is long to work out is broken off, as the reading of a spec is."""
+
+    def long() -> Iterator[Member]:
+        while True:
+            time.sleep(0.001)
+        yield Member({})
+
+    prediction, family = found(), Family(1, long())
+    with Worker(timeout=0.2) as worker, pytest.raises(NetgenError) as caught:
+        worker.prove(rendered(prediction), prediction.plan, ALL, family=family)
+    (told,) = caught.value.diagnostics
+    assert told.code == "NG402"
+    assert told.message == "the other members of the class were not worked out within 0.2 seconds"
+    assert worker.process is None
 
 
 SABOTAGE = {
