@@ -24,7 +24,7 @@ from .layers.base import (
 from .layers.broadcasting import met
 from .layers.tensor import TensorType
 from .literals import literal
-from .sizes import PLAIN, is_unknown, plain, shape_text, shown, shown_shape
+from .sizes import PLAIN, is_unknown, plain, shape_text, shown, shown_shape, symbols_in
 from .tables import Table
 
 # tensors of positions and conditions have types of their own
@@ -128,6 +128,7 @@ def complete(
         if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
             refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
     _check_runtime(row, args, inputs)
+    _check_divisors(row, args)
     return args, meetings
 
 
@@ -193,6 +194,13 @@ def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorT
                 arg.name,
                 "give the input's shape in numbers, or pool to a fixed size first",
             )
+
+
+def _check_divisors(row: Layer, args: Mapping[str, Any]) -> None:
+    """Refuse to divide by 0: torch gives what is not finite, and no message."""
+    for arg in row.args:
+        if arg.divides and args[arg.name] == 0 and not symbols_in(args[arg.name]):
+            refuse(f"`{arg.name}` divides, so it must not be 0", arg.name)
 
 
 def _text(value: Any) -> str:

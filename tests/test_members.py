@@ -71,6 +71,15 @@ def test_every_member_is_what_set_gives(path: Path, worker: Worker) -> None:
         assert proven(prediction, rendered(prediction), worker) == said
 
 
+def test_a_divisor_that_is_an_argument_may_be_0(worker: Worker) -> None:
+    """Torch divides by 0 without a message, so the class does; a plain 0 is refused."""
+    text = "name: Net\ninput: [4]\nparams: {d: 2}\nlayers: [Div: $d, Softplus: $d]"
+    prediction = found(text)
+    assert {"d": 0} in other_arguments(prediction.classes)
+    said = proven(prediction, rendered(prediction), worker)
+    assert said == "4 of 4 members of the class are what `--set` gives"
+
+
 def test_a_member_has_the_time_that_the_spec_has() -> None:
     """One that is long to work out is broken off, as the reading of a spec is."""
 

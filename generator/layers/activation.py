@@ -194,7 +194,12 @@ LAYERS = (
         functional_args=lambda a: {"dim": -3},
     ),
     _named("Softmin", DIM, saves=saves_output, stem="softmin", rule=softmax),
-    _named("Softplus", _number("beta", 1.0), _number("threshold", 20.0), stem="softplus"),
+    _named(
+        "Softplus",
+        Arg("beta", FLOAT, 1.0, free=True, divides=True),
+        _number("threshold", 20.0),
+        stem="softplus",
+    ),
     _named("Softshrink", _number("lambd", 0.5), stem="softshrink", rule=softshrink),
     _named("Softsign", saves=saves_input_and_copy, stem="softsign", rule=promoting, dtypes=SMOOTH),
     _named(

@@ -87,6 +87,7 @@ class Arg(Struct, frozen=True):
     free: bool = False
     keyword_only: bool = False
     positive: bool = False  # torch takes 0 in silence, netgen does not
+    divides: bool = False  # nor does it where this is 0 for all arguments of the class
     names_type: bool = False  # its value is a type of layer
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
     reads: tuple[int, ...] = (0,)

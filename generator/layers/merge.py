@@ -118,9 +118,6 @@ def masked_fill(a: Args, x: TensorType, mask: TensorType) -> TensorType:
     return joined(x, mask, x.dtype)
 
 
-_OTHER = Arg("other", optional(FLOAT), None)
-
-
 _KEPT: dict[str, Saves] = {"Mul": saves_factors, "Div": saves_inputs}
 
 
@@ -130,7 +127,7 @@ def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
         name=name,
         stem=name.lower(),
         rule=partial(rule, name),
-        args=(_OTHER,),
+        args=(Arg("other", optional(FLOAT), None, divides=name == "Div"),),
         dtypes=ALL,
         tensors=("input",),
         variadic=(1, 100 if several else 2),
