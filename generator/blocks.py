@@ -224,7 +224,7 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
     if place:
         between = tuple(f"{prefix}_{name}" for name in between)
     ends = [f"{prefix}_channels", *between, f"{prefix}_features"]
-    kind = next(_kinds(spec.layers), "")
+    kind = next(kinds(spec.layers), "")
     own = "" if place == 0 else f"{prefix}_"
     if rank == 3 and kind == "2d":  # an image: its last size is no number of features
         ends[-1] = f"{own}width"
@@ -241,15 +241,15 @@ _NUMBERS = frozenset({"Embedding", "EmbeddingBag"})
 _LAST = frozenset({"Linear", "LayerNorm", "RMSNorm", "MultiheadAttention", "LSTM", "GRU", "RNN"})
 
 
-def _kinds(layers: Any) -> Iterator[str]:
+def kinds(layers: Any) -> Iterator[str]:
     """Of what a block's layers are, in their order: of places (1d, 2d), features or numbers."""
     if isinstance(layers, list):
         for item in layers:
-            yield from _kinds(item)
+            yield from kinds(item)
     elif isinstance(layers, dict):
         for word, inner in layers.items():
-            yield from _kinds(word)
-            yield from _kinds(inner)
+            yield from kinds(word)
+            yield from kinds(inner)
     elif isinstance(layers, str) and layers.endswith(("1d", "2d")):
         yield layers[-2:]
     elif layers in _LAST:

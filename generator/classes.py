@@ -6,13 +6,14 @@ an input, or a number that no expression gives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from msgspec.structs import replace
 
 from .binding import rebind
-from .blocks import dim_names, no_rule
+from .blocks import dim_names, kinds, no_rule
 from .choose import Case, Chooser, Inexpressible
 from .graph import Graph, Parameter, Use, uses_in
 from .layers.base import REQUIRED, Arg, Layer
@@ -20,13 +21,14 @@ from .layers.kinds import ANY, LIST
 from .layers.tensor import TensorType
 from .literals import literal
 from .names import snake_case
-from .node import Ref
+from .node import Node, Ref
 from .parameters import bare
 from .sizes import Dim, Size, plain, symbols_in
 from .source import Source
 from .union import Union, union_of
 
 _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
+_ATTENDING = frozenset({"ScaledDotProductAttention", "MultiheadAttention", "MatMul", "Einsum"})
 
 
 def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
@@ -249,7 +251,7 @@ def _shapes(
 ) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
     """What goes in and comes out, with names for the sizes that vary."""
     first = uses[0].graph
-    letters = {**first.terms(), **_letters(uses[0], given)}
+    letters = {**first.terms(), **_letters(uses, given)}
     inputs = [
         [graph.inputs[place].type for graph in union.graphs] for place in range(len(first.inputs))
     ]
@@ -284,13 +286,19 @@ def _type(
     return replace(types[0], shape=tuple(map(size, range(types[0].rank))))
 
 
-def _letters(use: Use, given: set[str]) -> dict[str, Dim]:
+def _letters(uses: Sequence[Use], given: set[str]) -> dict[str, Dim]:
     """How the docstring calls the sizes that are no arguments."""
-    found = {}
+    use, known = uses[0], {*given, *_constants(uses)}
+    found: dict[str, Dim] = {}
+    numbers = count(1)
     for place, placeholder in enumerate(use.graph.inputs):
         rank = placeholder.type.rank - (placeholder.type.batch is not None)
         names = dim_names(use.spec, place, rank)
-        shown = _LETTERS.get(rank, tuple(f"D{number}" for number in range(rank)))
+        if rank not in _LETTERS or (rank > 2 and not _is_image(use, place, names, given)):
+            unknown = [name for name in names if name not in known]
+            found |= {name: Dim.named(f"S{next(numbers)}", 1) for name in unknown}
+            continue
+        shown = _LETTERS[rank]
         first = names[0] in given and names[1] not in given if rank == 2 else False
         if rank == 1 and names[0].endswith("length"):
             shown = ("L",)
@@ -301,3 +309,24 @@ def _letters(use: Use, given: set[str]) -> dict[str, Dim]:
             if name not in given:
                 found[name] = Dim.named(f"{letter}{suffix}", 1)
     return found
+
+
+def _is_image(use: Use, place: int, names: Sequence[str], given: set[str]) -> bool:
+    """Whether an input of three sizes or more has channels and places, as far as is known.
+
+    Else it may have heads, or features come last; what has no batch is a mask, or a bias.
+    """
+    if use.graph.inputs[place].type.batch is None:
+        return False
+    if names[0] in given or names[-1] in given:
+        return names[0] in given
+    inner = [other.graph for others in uses_in(use.graph).values() for other in others]
+    calls = (node for graph in (use.graph, *inner) for node in _calls(graph.nodes))
+    attends = any(node.row is not None and node.row.name in _ATTENDING for node in calls)
+    return not attends and next(kinds(use.spec.layers), "") != "last"
+
+
+def _calls(nodes: Sequence[Node]) -> Iterator[Node]:
+    for node in nodes:
+        yield node
+        yield from _calls(node.body)

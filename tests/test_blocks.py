@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -455,3 +456,44 @@ def test_an_argument_may_be_called_like_the_list_of_layers(build_text: Builder) 
     network: Any = build_text(text).module_class()
     assert [layer.out_features for layer in list(network.b1)[::2]] == [5, 5, 5, 2]
     hold(parse(text, "net.yaml"))
+
+
+HEADS = """\
+name: Net
+inputs:
+  q: [2, A, 4]
+  k: [2, B, 4]
+  v: [2, B, 4]
+  mask: {shape: [2, A, B], dtype: bool}
+  image: [3, P, Q]
+sizes: {A: 5, B: 7, P: 8, Q: 9}
+blocks:
+  Attend:
+    inputs: [q, k, v, mask]
+    layers: [ScaledDotProductAttention: {from: [q, k, v], attn_mask: mask}]
+  Mix: {layers: [Linear: 8]}
+  Skip:
+    inputs: [x, skip]
+    layers:
+      - Conv2d: {name: same, from: x, out_channels: "$(shape(skip)[0])", kernel_size: 1}
+      - Add: [same, skip]
+layers:
+  - Attend: {from: [q, k, v, mask]}
+  - Mix: {name: mixed}
+  - Conv2d: {name: more, from: image, out_channels: 6, kernel_size: 1}
+  - Skip: {name: joined, from: [image, more]}
+outputs: [mixed, joined]
+"""
+
+
+def test_only_images_have_channels_and_places() -> None:
+    """What is attended to, and what ends in features, is no image."""
+    result = build_source(parse(HEADS, "net.yaml"), {}, None)
+    classes = result.module_class.forward.__globals__
+    told = {
+        name: re.findall("``(.*)``", classes[name].__doc__) for name in ("Attend", "Mix", "Skip")
+    }
+    assert told["Attend"][:3] == ["(N, 2, S1, 4)", "(N, 2, S2, 4)", "(N, 2, S3, 4)"]
+    assert told["Attend"][3:] == ["(N, 2, S4, S5)", "(N, 2, S1, 4)"]
+    assert told["Mix"] == ["(N, 2, S1, 4)", "(N, 2, S1, 8)"]
+    assert told["Skip"] == ["(N, 3, H, W)", "(N, 6, H2, W2)", "(N, 6, H, W)"]
