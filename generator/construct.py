@@ -120,7 +120,10 @@ class _Maker(Struct):
         return before, f"nn.{module.kind}({inner})"
 
     def _dict(self, module: Module) -> tuple[list[str], str]:
-        before: list[str] = []
+        if any(child.condition is not None for child in module.children):
+            before, inner = self._built(module)
+            return before, f"nn.ModuleDict({inner})"
+        before = []
         parts = []
         for child in module.children:
             lines, source = self.made(child)
@@ -158,7 +161,8 @@ class _Maker(Struct):
     def _built(self, module: Module) -> tuple[list[str], str]:
         """A container of children that may be absent: built one by one."""
         name = self._list_name()
-        named = any(_has_name(child) for child in module.children)
+        in_list = module.kind == "ModuleList"  # whose children are called by their numbers alone
+        named = not in_list and any(_has_name(child) for child in module.children)
         kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
         lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
         children = list(module.children)
@@ -168,7 +172,7 @@ class _Maker(Struct):
             lines = [f"{name}: {kind} = [{', '.join(source for _, source in made)},]"]
             children = children[len(sure) :]
         lines += self._each(name, children, named)
-        return lines, name if named or module.kind == "ModuleList" else f"*{name}"
+        return lines, name if named or in_list else f"*{name}"
 
     def _list_name(self) -> str:
         """The next variable for a list of modules."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from .diagnostics import Diagnostic, NetgenError, SpecPath
+from .literals import literal
 from .module import Module
 from .names import MODULE_NAMES
+from .needs import Need
 from .node import Node
 from .scope import Draft, Scope, to_module
 
@@ -116,11 +119,26 @@ def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
         names.sort(key=int)
         if names != [str(place) for place in range(len(names))]:
             _refuse(scope, child.path, f"the numbers in `{name}` must run from 0 without a gap")
+        _keep_numbers(scope, [child.children[key] for key in names])
     for key in names:
         if key in _DICT_NAMES:
             _refuse(scope, child.path, f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself")
     children = tuple(_finish(scope, key, child.children[key]) for key in names)
     return Module(name, "ModuleList" if all(numbers) else "ModuleDict", children=children)
+
+
+def _keep_numbers(scope: Scope, children: Sequence[_Container | Module]) -> None:
+    """Fix what may leave a gap in the numbers: only the last ones may be absent, all at once."""
+    conditions = [child.condition for child in children if isinstance(child, Module)]
+    sometimes = [condition for condition in conditions if condition is not None]
+    at_end = conditions[len(conditions) - len(sometimes) :] == sometimes
+    alike = len({literal(condition) for condition in sometimes}) < 2
+    if at_end and alike and len(conditions) == len(children):
+        return
+    for child in children:
+        if isinstance(child, Module) and child.condition is not None:
+            need = Need((*child.path, "when"), "moves the numbers of the layers after it")
+            scope.context.settle(child.condition, need)
 
 
 def _refuse(scope: Scope, path: SpecPath, message: str) -> NoReturn:

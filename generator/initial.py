@@ -180,25 +180,29 @@ def _initial(
             if found.name == weight:
                 _check_fits(context, init, found, path)
     kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
-    types = tuple(dict.fromkeys(m.row.name for _, m in matched if m.row)) or (key,)
+    varies = [next(varying(module, weight), None) is not None for _, module in matched]
+    meant = [m for (_, m), *has in zip(matched, there, varies, strict=True) if any(has)]
+    types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
     always = all(module.condition is None for _, module in matched)
     top = "." not in key and tuple(place for place, _ in matched) == (key,) and always
-    guarded = not all(there) or any(_may_lack(module, weight) for _, module in matched)
+    guarded = not all(there) or any(varies)
     return Initial(kind, key, types, weight, init, guarded, top)
 
 
-def _may_lack(module: Module, weight: str) -> bool:
-    """Whether a layer has the weight for some arguments of the class only."""
+def varying(module: Module, weight: str) -> Iterator[Any]:
+    """The arguments of a layer that decide whether it has the weight."""
     if module.row is None or module.args is None:
-        return False
+        return
+    there = {found.name for found in module.weights}
     for name, value in module.args.items():
         if not symbols_in(value) or not isinstance(plain(value), int):
             continue
         for other in (False, True) if isinstance(plain(value), bool) else (1,):
             changed = arguments({**module.args, name: other})
-            if weight not in {found.name for found in module.row.weights(changed)}:
-                return True
-    return False
+            has = weight in {found.name for found in module.row.weights(changed)}
+            if has != (weight in there):
+                yield value
+                break
 
 
 def _check_fits(context: Context, init: Init, weight: Weight, path: SpecPath) -> None:

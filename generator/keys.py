@@ -18,6 +18,7 @@ from .spec import Item
 
 MOST_COPIES = 10_000
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")  # of an f-string's inside: a brace, or an expression
+_QUOTED = re.compile(r"""["']([^"']+)["']""")  # a reference in an expression
 _COUNTS = re.compile(r"index( [-+*] [1-9]\d*)?|[1-9]\d* [+*] index")  # differs from copy to copy
 
 
@@ -62,6 +63,8 @@ def reads(
     written = source(scope, item, index)
     if decides:
         scope.context.decide(written, path)
+    for word in _QUOTED.findall(str(item.common["from"])):
+        scope.mention(word, misspelt=False)  # for other arguments it is read
     value = plain(written)
     texts = [plain(text) for text in value] if isinstance(value, list) else [value]
     if not texts or not all(isinstance(text, str) for text in texts):

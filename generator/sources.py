@@ -9,7 +9,7 @@ from .graph import Graph
 from .literals import literal, pythonic
 from .module import Module
 from .node import Node
-from .sizes import Coded
+from .sizes import Coded, plain, symbols_in
 
 
 def source_lines(module: Module) -> list[str]:
@@ -24,10 +24,18 @@ def source_lines(module: Module) -> list[str]:
         fill = "zeros" if init is None else init.function[:-1]
         return [f"self.{module.name} = nn.Parameter(torch.{fill}({shape}))"]
     if init.function == "constant_":
-        value = literal(init.args[0][1])
+        value = _number(init.args[0][1])
         return [f"self.{module.name} = nn.Parameter(torch.full({_tuple(args['shape'])}, {value}))"]
     made = f"self.{module.name} = nn.Parameter(torch.empty({shape}))"
     return [made, init.source(f"self.{module.name}")]
+
+
+def _number(value: Any) -> str:
+    """A number that is no whole one: of those torch would make whole parameters."""
+    if not symbols_in(value):
+        return literal(float(value))
+    is_fraction = isinstance(plain(value), float) and literal(value).isidentifier()
+    return literal(value) if is_fraction else f"float({literal(value)})"
 
 
 def _sizes(shape: Any) -> str:

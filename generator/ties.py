@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
+from .binding import rebind
 from .context import Context
 from .diagnostics import printable
+from .equality import same
 from .graph import Graph
 from .hints import closest
+from .initial import varying
 from .layers.base import Weight
 from .literals import literal
+from .module import Module
 from .names import is_identifier
-from .sizes import shape_text
+from .needs import Need
+from .sizes import Size, shape_text
 
 
 def read_ties(context: Context, graph: Graph) -> Graph:
@@ -26,6 +34,7 @@ def read_ties(context: Context, graph: Graph) -> Graph:
         with context.shared.findings.collecting():
             _check(context, weights, left, right)
             _check_no_circle(context, left, right)
+            _settle(context, graph, left, right)
             ties.append((left, right))
     return replace(graph, ties=tuple(ties))
 
@@ -51,6 +60,48 @@ def _check_no_circle(context: Context, left: str, right: str) -> None:
             message = f"`{left}` would be tied to itself"
             context.error("NG211", message, ("tie", left))
         right = ties.get(right, right)
+
+
+def _settle(context: Context, graph: Graph, left: str, right: str) -> None:
+    """Fix what the two hang on where other arguments might give one only, or another shape."""
+    own = [(module.name, module) for module in graph.modules]
+    sides = [_of(own, path) for path in (left, right)]
+    unequal = [pair for pair in zip(sides[0].shape, sides[1].shape, strict=True) if not same(*pair)]
+    need = Need(("tie", left), "needs two parameters of one shape")
+    for value in (*sides[0].decide, *sides[1].decide, *chain(*unequal)):
+        context.settle(value, need)
+
+
+class _Tied(Struct, frozen=True):
+    """A parameter's shape, and what decides that it is there, in the terms of the scope around."""
+
+    shape: Sequence[Size]
+    decide: Sequence[Any] = ()
+
+
+def _of(modules: Iterable[tuple[str, Module]], path: str) -> _Tied:
+    """The parameter of this path below one of some modules."""
+    for key, module in modules:
+        if not key or f"{path}.".startswith(f"{key}."):
+            return _below(module, path[len(key) :].lstrip("."))
+    raise AssertionError(f"no module has {path}")
+
+
+def _below(module: Module, path: str) -> _Tied:
+    """The parameter of this path below a module."""
+    if module.use is not None:
+        inner = _of([(child.name, child) for child in module.use.graph.modules], path)
+        found = _Tied(
+            *(rebind([*values], module.use.outer) for values in (inner.shape, inner.decide))
+        )
+    elif module.row is not None:
+        shape = next(weight.shape for weight in module.weights if weight.name == path)
+        found = _Tied(shape, [*varying(module, path)])
+    else:
+        found = _of(module.entries(), path)
+        moving = [value for child in module.children for value in (child.condition, child.count)]
+        found = replace(found, decide=[*found.decide, *moving])
+    return replace(found, decide=[module.condition, *found.decide])
 
 
 def tie_lines(graph: Graph) -> list[str]:

@@ -358,6 +358,72 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"f": False}],
     ),
+    "layers of a list and of a dict that may be absent": (
+        """
+        input: [4]
+        params: {k: true, n: 2}
+        blocks:
+          B:
+            params: {f: true, g: true}
+            layers:
+            - Linear: {name: part.right, out_features: $in_features, when: $f}
+            - PReLU: {name: part.left}
+            - Linear: {name: own.0, out_features: $in_features, bias: $g}
+            - PReLU: {name: own.1, when: $f}
+        layers:
+        - B: {name: a, f: $k}
+        - B: {name: b, f: false}
+        - B: {name: c, g: $k}
+        - Tanh: {name: d.first, when: $k}
+        - Dropout: {name: e.0, when: $(n > 1)}
+        - Linear: {name: d.last, out_features: 3}
+        """,
+        [{"k": False}, {"n": 1}, {"k": False, "n": 0}],
+    ),
+    "parameters that are full of whole numbers": (
+        """
+        input: [4]
+        params: {u: 3, f: 0.5, d: 2}
+        layers:
+        - Parameter: {name: p, shape: 4, init: {constant_: 3}}
+        - Parameter: {name: q, shape: 4, init: {constant_: $u}}
+        - Parameter: {name: r, shape: 4, init: {constant_: $(u if f > 1 else f)}}
+        - Parameter: {name: s, shape: 4, init: {constant_: $f}}
+        - Linear: {name: l, from: input, out_features: 4}
+        - Add: {name: a, from: [l, p]}
+        - Add: {name: b, from: [a, q]}
+        - Add: {name: c, from: [b, r]}
+        - Add: {name: e, from: [c, s]}
+        """,
+        [{"u": 4}, {"f": 1.5}, {"d": 0}],
+    ),
+    "initial weights by a number that several layers have": (
+        """
+        input: [4]
+        params: {r: 0.25, f: true}
+        layers:
+        - Linear: {name: one, out_features: 4, repeat: 2, bias: $f}
+        - LeakyReLU: {name: two, repeat: 2}
+        init:
+          "1": {bias: {constant_: $r}}
+        """,
+        [{"r": 0.5}, {"f": False}],
+    ),
+    "a layer that is read for other arguments only": (
+        """
+        input: [4]
+        params: {w: 1, v: [3, 4]}
+        layers:
+        - ELU: {when: $(len(v) > 1)}
+        - PReLU: {name: one}
+        - Tanh: {name: two}
+        - PReLU: {name: three, from: '$("two" if len(v) > 1 else "one")'}
+        - Linear: {name: four, out_features: 4}
+        - Linear: {out_features: 4, when: $(w > 1)}
+        - PReLU: {from: '$("four" if w > 1 else "three")'}
+        """,
+        [{"v": [3]}],
+    ),
     "a condition that may be a number": (
         """
         input: [4]

@@ -75,6 +75,21 @@ WHY = {
         "input: [4]\nparams: {a: true}\nlayers: [{Linear: {out_features: 4, when: $a}}]",
         {"a": "`when` of `Linear` on line 4 changes the names of the layers after it"},
     ),
+    "layers of a list that others are numbered after": (
+        "input: [4]\nparams: {a: true}\nlayers:\n- Linear: {name: p.0, out_features: 4, when: $a}\n"
+        "- Linear: {name: p.1, out_features: 4}",
+        {"a": "`when` of `p.0` on line 5 moves the numbers of the layers after it"},
+    ),
+    "parameters that are tied": (
+        "input: [4]\nparams: {a: true, b: 4}\nblocks:\n"
+        "  B: {params: {f: true, n: 1}, layers: [{Linear: {out_features: $n, bias: $f}}]}\n"
+        "layers:\n- B: {name: p, f: $a, n: $b}\n- Linear: {name: q, out_features: 4}\n"
+        "tie: {q.bias: p.fc1.bias}",
+        {
+            "a": "`q.bias` on line 9 needs two parameters of one shape",
+            "b": "`q.bias` on line 9 needs two parameters of one shape",
+        },
+    ),
     "copies one by one": (
         "input: [4]\nparams: {a: 2}\nlayers:\n- Linear: {out_features: 4, repeat: $a}",
         {"a": "`repeat` of `Linear` on line 5 writes its copies one by one"},
