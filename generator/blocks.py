@@ -25,6 +25,7 @@ from .layers.models import show_value
 from .layers.tensor import TensorType
 from .names import snake_case
 from .naming import Names, written_names
+from .needs import FALSE
 from .node import Ref
 from .parameters import bare, check_known, check_value, read_block_parameters
 from .scope import Draft, LayerNames, Scope
@@ -127,7 +128,7 @@ def enter(
     parameters, values = read_block_parameters(context, spec, item.type, given, inner)
     body = Body(item.type, spec, context, inputs, values, parameters, given, types, item.path)
     known = shared.bodies.get(body.key())
-    if known is None:
+    if known is None or any(need.why == FALSE and context.is_open(v) for v, need in known[1]):
         shared.open.append(item.type)
     else:
         body.graph, decided = known

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec import Struct, field
@@ -180,6 +181,29 @@ class Context(Struct):
         if not symbols:
             self.decided.append((value, need))
             self.parent.settle(rebind(value, self.outer), need)
+
+    def is_open(self, value: Any) -> bool:
+        """Whether a value hangs on parameters of the network that may be arguments."""
+        if self.parent is not None:
+            return self.parent.is_open(rebind(value, self.outer))
+        return any(not symbol.runtime and symbol.name != INDEX for symbol in symbols_in(value))
+
+    @contextmanager
+    def trying(self) -> Iterator[list[str]]:
+        """What is read inside is only tried: what it would fix is in the list then, and is not."""
+        if self.parent is not None:
+            with self.parent.trying() as fixes:
+                yield fixes
+            return
+        pinned, meetings = dict(self.pinned), self.shared.meetings
+        self.shared.meetings, fixes = {}, []
+        yield fixes
+        self.judge()
+        fixes += [name for name in self.pinned if name not in pinned]
+        if fixes:
+            self.pinned, self.shared.meetings = pinned, meetings
+        else:
+            self.shared.meetings = {**meetings, **self.shared.meetings}
 
     def agree(self, meeting: Meeting, need: Need) -> None:
         """Two sizes meet: what they hang on is fixed unless torch sees to it that they fit."""

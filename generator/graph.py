@@ -235,9 +235,15 @@ def uses_in(graph: Graph) -> dict[str, list[Use]]:
 
 def _own_uses(graph: Graph) -> Iterator[Use]:
     for node in graph.nodes:
-        for leaf in node.leaves():
-            if leaf.use is not None:
-                yield leaf.use
+        yield from _uses_of(node)
+
+
+def _uses_of(node: Node) -> Iterator[Use]:
+    """The uses of blocks in a call, in what it would be for other arguments, too."""
+    if node.use is not None:
+        yield node.use
+    for inner in (*node.body, *(() if node.would is None else (node.would,))):
+        yield from _uses_of(inner)
 
 
 def lint(graph: Graph) -> None:

@@ -22,7 +22,8 @@ class Module(Struct, frozen=True, dict=True):
     of the container around it, `each` of them `count` times, from number `start` on. `name` is the
     last part of the attribute's path, empty where a `Sequential` numbers its children. A layer that
     is a block has a `use`. With a `condition` a module is there only where it holds; it may be
-    `absent`. `callee` is the expression that gave the type, `label` the one that names copies.
+    `absent`, and is what it `would` be for other arguments. `callee` is the expression that gave
+    the type, `label` the one that names copies.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Module(Struct, frozen=True, dict=True):
     callee: Any = None
     label: str = ""
     each: int = 1
+    would: Module | None = None
 
     def entries(self) -> Iterator[tuple[str, Module]]:
         """The children that are there, by their keys."""

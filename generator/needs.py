@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST = 60  # characters of an expression in a sentence
 UNUSED = "no layer uses it"
+FALSE = "is false"  # a condition, where nothing is known of what is absent
 
 
 class Need(Struct, frozen=True):

@@ -79,6 +79,7 @@ class Node(Struct, frozen=True, dict=True):
     test: str = ""  # what `forward` asks before a conditional call
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
     choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments
+    would: Node | None = None  # of an absent one the call that other arguments make
 
     @cached_property
     def a(self) -> Args:
@@ -120,7 +121,8 @@ class Node(Struct, frozen=True, dict=True):
         """All that it may read."""
         other = () if self.otherwise is None else (self.otherwise,)
         others = (ref for choice in self.choices for ref in choice.refs.values())
-        return (*self.inputs, *(ref for _, ref in self.named), *other, *others)
+        would = () if self.would is None else self.would.reads
+        return (*self.inputs, *(ref for _, ref in self.named), *other, *others, *would)
 
     def calls(self) -> Iterator[Node]:
         """The calls in a container, copies one by one; of anything else itself."""

@@ -14,16 +14,18 @@ from .binding import rebind, rebind_type
 from .blocks import may_hold_weights
 from .carried import both, equal_unless
 from .context import INDEX
+from .diagnostics import NetgenError
 from .equality import same
 from .item_types import typed
 from .layers.base import no_weights
 from .layers.tensor import TensorType
 from .names import snake_case
-from .needs import Need
+from .needs import FALSE, Need
 from .node import Ref
 from .scope import Draft, LayerNames
-from .sizes import Size, plain, symbols_in
+from .sizes import Size, TooLong, plain, symbols_in
 from .spec import Item, read_item
+from .syntax import ExpressionError
 
 if TYPE_CHECKING:
     from .walk import Walk
@@ -75,49 +77,62 @@ def conditional(
     index: Size | None,
 ) -> None:
     """An item whose condition hangs on arguments: it is there, or a place is kept for it."""
-    if plain(condition):
-        guarded(walk, item, condition, reads, names, index)
-        return
     of_a_copy = walk.chain is not None and INDEX in {s.name for s in symbols_in(condition)}
-    if not of_a_copy:  # other copies of a loop show what it would be
-        walk.context.settle(condition, Need(item.at("when"), "is false"))
-    if walk.context.parent is None and not of_a_copy:
+    if plain(condition):
+        why = under(walk, item, condition, reads, names, index)
+    elif of_a_copy:  # other copies of a loop show what it would be
+        absent(walk, item, condition, reads, names)
+        return
+    elif walk.context.is_open(condition):
+        why = foreseen(walk, item, condition, reads, names, index)
+    else:
+        why = FALSE
+    if why:
+        walk.context.settle(condition, Need(item.at("when"), why))
+    if plain(condition) or not why:
+        return
+    if walk.context.parent is None:
         # nothing is known of it: the next round reads the condition as plain false
         pass_through(walk, item, reads, names)
     else:
         absent(walk, item, condition, reads, names)
 
 
-def guarded(
+def under(
     walk: Walk,
     item: Item,
     condition: Any,
     reads: tuple[Ref, ...],
     names: LayerNames,
     index: Size | None,
-) -> None:
-    """An item that is there, with its condition on all that it comes to."""
-    known = len(walk.scope.drafts if walk.chain is None else walk.chain)
+) -> str:
+    """Read an item as one that is there, with its condition on all that it comes to.
+
+    Gives why the condition must stay as it is, in words, if it must.
+    """
+    scope = walk.scope
+    known = len(scope.drafts if walk.chain is None else walk.chain)
     before = walk.first_type(reads) if walk.chain is not None or reads else None
     if walk.chain is None and reads:
-        before = walk.scope.type_of(last(walk, item, reads))
-    walk.scope.conditions += 1
+        before = scope.type_of(last(walk, item, reads))
+    scope.conditions += 1
     try:
         walk.present(item, reads, names, index)
     finally:
-        walk.scope.conditions -= 1
-    drafts = walk.scope.drafts if walk.chain is None else walk.chain
+        scope.conditions -= 1
+    drafts = (scope.drafts if walk.chain is None else walk.chain)[known:]
     after = walk.through[0] if walk.chain is not None else output(walk)
+    if walk.chain is None and reads:
+        passing(walk, item, last(walk, item, reads), known)
+    hang(walk, item, condition, drafts)
     # the numbers of the layers below would hang on the condition, too
-    numbered = walk.context.parent is None and any(
-        draft.name is not None and not draft.written for draft in drafts[known:]
-    )
-    if numbered:
-        why = "changes the names of the layers after it"
-        walk.context.settle(condition, Need(item.at("when"), why))
-    elif before is None or after is None or not harmless(walk, condition, before, after, index):
-        walk.context.settle(condition, Need(item.at("when"), "changes shapes"))
-    hang(walk, item, condition, drafts[known:])
+    if walk.context.parent is None and any(
+        draft.name is not None and not draft.written for draft in drafts
+    ):
+        return "changes the names of the layers after it"
+    if before is None or after is None or not harmless(walk, condition, before, after, index):
+        return "changes shapes"
+    return ""
 
 
 def hang(walk: Walk, item: Item, condition: Any, drafts: Sequence[Draft]) -> None:
@@ -127,6 +142,87 @@ def hang(walk: Walk, item: Item, condition: Any, drafts: Sequence[Draft]) -> Non
         if walk.chain is None and draft.otherwise is None and draft.inputs:
             draft.otherwise = last(walk, item, draft.inputs)
             walk.scope.used.add(draft.otherwise.node)
+
+
+def passing(walk: Walk, item: Item, passed: Ref, known: int) -> None:
+    """What stands for the calls from number `known` on where they are not made.
+
+    For each it is what it reads last, for the last of them what the item passes through.
+    """
+    scope = walk.scope
+    begin = len(scope.inputs) + known
+    ends: dict[int, Ref] = {}  # what stands for these calls comes to
+    for place, draft in enumerate(scope.drafts[known:], begin):
+        if draft.otherwise is None and draft.inputs:
+            made = [ref for ref in draft.inputs if ref.node < begin or ref.node in ends]
+            draft.otherwise = last(walk, item, tuple(made)) if made else passed
+            scope.used.add(draft.otherwise.node)
+        if draft.otherwise is not None:
+            ends[place] = ends.get(draft.otherwise.node, draft.otherwise)
+    end = walk.current[0].node
+    if end in ends and ends[end] != passed:
+        scope.drafts[end - len(scope.inputs)].otherwise = passed
+
+
+def foreseen(
+    walk: Walk,
+    item: Item,
+    condition: Any,
+    reads: tuple[Ref, ...],
+    names: LayerNames,
+    index: Size | None,
+) -> str:
+    """Keep the place of an absent item with what it is where its condition holds.
+
+    Gives why the condition must stay as it is, in words, if it must.
+    """
+    before, findings = walk.scope.as_it_is(), walk.context.shared.findings
+    chain, through, current, mistakes = walk.chain, walk.through, walk.current, findings.count
+    known = len(walk.scope.drafts if chain is None else chain)
+    with walk.context.trying() as fixes:
+        try:
+            why = under(walk, item, condition, reads, names, index)
+        except (NetgenError, ExpressionError, TooLong):
+            why = FALSE
+    drafts = walk.scope.drafts if chain is None else chain
+    # places of copies are kept one by one, for as many as there are
+    copied = any(d.kind == "copies" or (d.repeated and not d.children) for d in drafts[known:])
+    walk.chain, walk.through = chain, through
+    if why or fixes or copied or findings.count > mistakes:
+        walk.scope.go_back(before)
+        walk.current = current
+        if chain is not None:
+            del chain[known:]
+        return why or FALSE
+    for place, draft in enumerate(drafts[known:], known):
+        if draft.kind != "absent":
+            drafts[place] = unmade(walk, draft)
+    return ""
+
+
+def unmade(walk: Walk, draft: Draft) -> Draft:
+    """The place of a call that is not made, with what it is where it is."""
+    passed = draft.otherwise
+    type_ = walk.through[0] if walk.chain is not None else draft.outputs[draft.default_port]
+    type_ = type_ if passed is None else walk.scope.type_of(passed)
+    return Draft(
+        None,
+        {},
+        (),
+        (),
+        dict.fromkeys(draft.outputs, type_),
+        draft.path,
+        draft.stem,
+        draft.name,
+        draft.shared,
+        draft.functional,
+        written=draft.written,
+        kind="absent",
+        condition=draft.condition,
+        otherwise=passed,
+        callee=draft.callee,
+        would=draft,
+    )
 
 
 def output(walk: Walk) -> TensorType | None:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .algebra import Symbols
 from .context import Context
@@ -54,10 +55,18 @@ class Draft(Struct):
     label: str = ""
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
     choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments
+    would: Draft | None = None  # of an absent call what it is for other arguments
 
     @property
     def default_port(self) -> str:
         return next(iter(self.outputs))
+
+    @property
+    def foreseen(self) -> Draft | None:
+        """What an absent call is for other arguments, on the same condition."""
+        if self.would is None:
+            return None
+        return replace(self.would, condition=self.condition, otherwise=self.otherwise)
 
     @property
     def portless(self) -> bool:
@@ -90,6 +99,31 @@ class Scope(Struct):
     lost: bool = False  # a call has a mistake, so what comes of it is not known
     vague: bool = False  # nor are all names
     again: list[Again] = field(default_factory=list)
+
+    def as_it_is(self) -> Scope:
+        """The scope with what has been read so far, whatever is read after it."""
+        names = replace(
+            self.names,
+            taken={*self.names.taken},
+            highest={**self.names.highest},
+            stateless={stem: {**known} for stem, known in self.names.stateless.items()},
+        )
+        return replace(
+            self,
+            names=names,
+            drafts=[*self.drafts],
+            written={**self.written},
+            stems={stem: [*nodes] for stem, nodes in self.stems.items()},
+            used={*self.used},
+            passed={**self.passed},
+            alone={**self.alone},
+            again=[*self.again],
+        )
+
+    def go_back(self, before: Scope) -> None:
+        """Forget what has been read since it was `before`."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(before, name))
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names."""
@@ -208,6 +242,8 @@ class Scope(Struct):
         nodes = self._of_type(name)
         if not nodes:
             nodes = self._numbered(name)
+        if len(nodes) > 1:  # what is absent has no name here
+            nodes = [n for n in nodes if self.drafts[n - len(self.inputs)].would is None]
         if len(nodes) != 1:
             return None
         draft = self.drafts[nodes[0] - len(self.inputs)]
@@ -378,4 +414,5 @@ def to_module(draft: Draft, name: str) -> Module:
         draft.callee,
         draft.label,
         draft.each,
+        None if (would := draft.foreseen) is None else to_module(would, name),
     )

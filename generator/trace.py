@@ -196,8 +196,8 @@ class _Run:
         prefix: str,
     ) -> Types:
         """The outputs of a call; `known` is what it may read by name."""
-        if node.kind == "absent":
-            return {"output": inputs[0]}
+        if node.kind == "absent":  # a source reads nothing, so nothing stands for it
+            return dict.fromkeys(node.outputs, inputs[0] if inputs else node.output)
         named = {name: _pick(known, ref) for name, ref in node.named} if node.named else {}
         if node.is_layer:
             return self.layer(node, inputs, named, values, prefix)

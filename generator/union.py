@@ -85,6 +85,8 @@ class Union(Struct):
 
     def module(self, group: Modules) -> Module | None:
         """One attribute or child in all uses; ``None`` where it never is."""
+        if all(module.absent for _, module in group):
+            group = [(case, module.would or module) for case, module in group]
         there = [(case, module) for case, module in group if not module.absent]
         if not there:
             return None
@@ -295,6 +297,8 @@ class Union(Struct):
 
     def node(self, group: list[tuple[Case, Node]], modules: Sequence[Module]) -> Node:
         """One call in all uses."""
+        if all(node.kind == "absent" for _, node in group):
+            group = [(case, node.would or node) for case, node in group]
         there = [(case, node) for case, node in group if node.kind != "absent"]
         if not there:
             return group[0][1]

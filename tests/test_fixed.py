@@ -61,10 +61,25 @@ WHY = {
         "input: [4]\nparams: {a: 0}\nlayers:\n- Linear: $(8 if a == 0 else 8 // a)",
         {"a": "`Linear` on line 5 needs it for a condition"},
     ),
-    "layers that are not there": (
+    "layers that are not there, and do not fit": (
         "input: [4]\nparams: {a: false}\nlayers:\n- Linear: 4\n"
-        "- Linear: {name: more, out_features: 4, when: $a}",
+        "- Linear: {name: more, in_features: 5, out_features: 4, when: $a}",
         {"a": "`when` of `more` on line 6 is false"},
+    ),
+    "layers that are not there, and would fix others": (
+        "input: [4]\nparams: {a: false, b: 6}\nlayers:\n- Linear: $b\n"
+        "- Linear: {name: next, out_features: 4}\n"
+        "- Add: {name: sum, from: [next, fc1], when: $a}",
+        {"a": "`when` of `sum` on line 7 is false"},
+    ),
+    "copies that are not there": (
+        "input: [4]\nparams: {a: false}\nlayers:\n- Linear: 4\n- ReLU: {when: $a, repeat: 2}",
+        {"a": "`when` of `ReLU` on line 6 is false"},
+    ),
+    "layers that are not there, and change shapes": (
+        "input: [4]\nparams: {a: false}\nlayers:\n- Linear: 4\n"
+        "- Linear: {name: more, out_features: 8, when: $a}",
+        {"a": "`when` of `more` on line 6 changes shapes"},
     ),
     "layers that change shapes": (
         "input: [4]\nparams: {a: true}\nlayers:\n"
@@ -351,6 +366,74 @@ def test_sizes_that_meet(name: str) -> None:
     params = build_source(source, {}, None).graph.params
     assert {p.name for p in params if p.fixed} == fixed
     assert bool(hold(source)) == (fixed < {p.name for p in params})
+
+
+# layers that the defaults leave out, and their parameters are arguments all the same
+ABSENT = {
+    "a layer with weights": (
+        "input: [4]\nparams: {pre: false}\nlayers:\n- Linear: 4\n"
+        "- LayerNorm: {name: norm, when: $pre}\n- ReLU"
+    ),
+    "one without": (
+        "input: [4]\nparams: {p: 0.0}\nlayers:\n- Linear: 4\n- ReLU\n"
+        "- Dropout: {name: drop, p: $p, when: $(p > 0)}\n- ReLU"
+    ),
+    "a merge": (
+        "input: [4]\nparams: {skip: false}\nlayers:\n- Linear: {name: a, out_features: 4}\n"
+        "- Add: {name: sum, from: [x, a], when: $skip}\n- Linear: {name: b, out_features: 2}"
+    ),
+    "a group with a source": (
+        "input: [6, 4]\nparams: {pos: false}\nlayers:\n- Linear: {name: a, out_features: 4}\n"
+        "- Group:\n    when: $pos\n    layers:\n"
+        "    - Parameter: {name: emb, shape: [6, 4], init: {normal_: {}}}\n    - Add: [a, emb]\n"
+        "- Linear: {name: b, out_features: 2}"
+    ),
+    "a group with a source that is there": (
+        "input: [6, 4]\nparams: {pos: true}\nlayers:\n- Linear: {name: a, out_features: 4}\n"
+        "- Group:\n    when: $pos\n    layers:\n"
+        "    - Parameter: {name: emb, shape: [6, 4], init: {normal_: {}}}\n    - Add: [a, emb]\n"
+        "- Linear: {name: b, out_features: 2}"
+    ),
+    "conditions in conditions": (
+        "input: [4]\nparams: {a: false, b: false}\nlayers:\n- Linear: {name: in, "
+        "out_features: 4}\n- Group:\n    when: $a\n    layers:\n    - ReLU\n"
+        "    - LayerNorm: {name: norm, when: $b}\n- Linear: {name: out, out_features: 2}"
+    ).replace("name: in,", "name: first,"),
+    "a child of a chain": (
+        "input: [4]\nparams: {pre: false}\nlayers:\n- Sequential:\n    name: net\n    layers:\n"
+        "    - Linear: 4\n    - LayerNorm: {when: $pre}\n    - Linear: 2"
+    ),
+    "in a block": (
+        "input: [4]\nparams: {norm: false, width: 6}\n"
+        "blocks:\n  B:\n    params: {n: required, norm: false}\n    layers:\n    - Linear: $n\n"
+        "    - LayerNorm: {when: $norm}\n    - ReLU\n    - Linear: $n\n"
+        "layers: [{B: {n: $width}}, {B: {n: $width, norm: $norm}}, {B: {n: 2, norm: $norm}}]"
+    ),
+    "a block that nothing else uses": (
+        "input: [4]\nparams: {extra: false}\n"
+        "blocks:\n  B:\n    layers: [{Linear: 4}, ReLU]\n"
+        "layers: [{Linear: 4}, {B: {name: more, when: $extra}}, {Linear: 2}]"
+    ),
+    "what one use says and another is told": (
+        "input: [4]\nparams: {a: false}\n"
+        "blocks:\n  B:\n    params: {norm: false}\n    layers:\n    - Linear: 4\n"
+        "    - LayerNorm: {when: $norm}\n"
+        "layers: [{B: {norm: false}}, {B: {norm: $a}}, {B: {norm: $a}}]"
+    ),
+    "a reference to it": (
+        "input: [4]\nparams: {pre: false}\nlayers:\n- Linear: {name: a, out_features: 4}\n"
+        "- LayerNorm: {name: norm, when: $pre}\n- Linear: {name: b, out_features: 4}\n"
+        "- Add: [norm, b]"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_the_defaults_leave_out_is_there_for_others(name: str) -> None:
+    source = parse(f"name: Net\n{ABSENT[name]}\n", name)
+    params = build_source(source, {}, None).graph.params
+    assert {p.name for p in params if p.fixed} == set()
+    assert hold(source) >= len(params)
 
 
 REFUSED = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
