@@ -184,13 +184,13 @@ def foreseen(
             why = under(walk, item, condition, reads, names, index)
         except (NetgenError, ExpressionError, TooLong):
             why = FALSE
-    drafts = walk.scope.drafts if chain is None else chain
+    drafts = walk.scope.drafts if chain is None else walk.chain or []
     # places of copies are kept one by one, for as many as there are
     copied = any(d.kind == "copies" or (d.repeated and not d.children) for d in drafts[known:])
-    walk.chain, walk.through = chain, through
+    walk.through = through
     if why or fixes or copied or findings.count > mistakes:
         walk.scope.go_back(before)
-        walk.current = current
+        walk.current, walk.chain = current, chain
         if chain is not None:
             del chain[known:]
         return why or FALSE
