@@ -318,7 +318,8 @@ def harmless(
     are equal: what differs by name may be the same then.
     """
     terms = {**walk.scope.terms(), INDEX: index}
-    equal = {name: rebind(value, terms) for name, value in equal_unless(condition).items()}
+    apart = equal_unless(condition) if plain(condition) else {}  # what flows on has its name
+    equal = {name: rebind(value, terms) for name, value in apart.items()}
     now = {**terms, **equal}
     return neutral(rebind_type(before, now), rebind_type(after, now))
 
