@@ -231,22 +231,33 @@ def output(walk: Walk) -> TensorType | None:
 
 
 def absent(
-    walk: Walk, item: Item, condition: Any, reads: tuple[Ref, ...], names: LayerNames
+    walk: Walk,
+    item: Item,
+    condition: Any,
+    reads: tuple[Ref, ...],
+    names: LayerNames,
+    *,
+    copied: bool = False,
 ) -> None:
-    """Keep the place of an absent item, so that all uses of a block have the same calls."""
+    """Keep the place of an absent item, so that all uses of a block have the same calls.
+
+    It may be one of the places of an item that is `copied`.
+    """
     written = item.written if isinstance(item.written, dict) else {}
+    alone = "name" not in item.common and walk.chain is None
+    if "repeat" in item.common and not copied and (alone or _is_numbered(item)):
+        count = keys.count(walk.scope, item, names) or 0
+        for copy in range(keys.copies(walk.context, item, count)[1]):
+            own = LayerNames(walk.scope, None, copy)
+            absent(walk, item, condition, reads, own, copied=True)
+            reads = (*walk.current, *reads[1:])
+        return
     if item.type == "Group":
         for place, raw in enumerate(written.get("layers") or ()):
             path = item.at("layers", place)
             inner = typed(walk, read_item(raw, walk.context.source, path), names.index)
             reads = walk.reads(inner, names.index)
             absent(walk, inner, condition, reads, LayerNames(walk.scope, None, names.index))
-        return
-    alone = "name" not in item.common and walk.chain is None
-    if "repeat" in item.common and names.index is None and (alone or _is_numbered(item)):
-        for copy in range(int(keys.count(walk.scope, item, names) or 0)):
-            absent(walk, item, condition, reads, LayerNames(walk.scope, None, copy))
-            reads = (*walk.current, *reads[1:])
         return
     if "branches" in written:
         absent_branches(walk, item, condition, reads, written["branches"])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from . import keys
 from .binding import rebind, rebind_type
 from .carried import both, chosen, more_than
 from .context import INDEX
 from .diagnostics import SpecPath
 from .equality import same
 from .expressions import code_in_text
-from .keys import keep_apart
 from .layers.tensor import TensorType
 from .needs import Need
 from .node import Ref
@@ -29,8 +29,6 @@ from .syntax import ExpressionError
 if TYPE_CHECKING:
     from .walk import Walk
 
-ONE_BY_ONE = "writes its copies one by one"  # why a number of copies is no loop's
-
 
 def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
     """Copies in the scope itself: the first input is chained, the others read unchanged.
@@ -38,14 +36,13 @@ def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
     Where the uses of a block have different numbers of them, all uses have places for the most,
     and a copy that some of them lack hangs on a condition.
     """
-    note_count(walk, item, count)
-    least, most = walk.context.shared.counts.get(item.path, (int(count), int(count)))
+    least, most = keys.copies(walk.context, item, count)
     for copy in range(most):
         names = LayerNames(walk.scope, walk.first_type(reads), copy)
         condition = more_than(count, copy) if copy >= least else None
         walk.scope.conditions += condition is not None
         if copy >= int(count):
-            absent(walk, item, condition, reads, names)
+            absent(walk, item, condition, reads, names, copied=True)
         else:
             walk.layer(item, reads, walk.name(item, names), copy, repeated=True)
         walk.scope.conditions -= condition is not None
@@ -54,13 +51,6 @@ def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
             draft.condition = both(condition, draft.condition) if condition else draft.condition
             draft.otherwise = reads[0] if condition else draft.otherwise
         reads = (*walk.current, *reads[1:])
-
-
-def note_count(walk: Walk, item: Item, count: Size) -> None:
-    """Take down how many copies a block's use has, for the other uses."""
-    if walk.context.parent is not None and symbols_in(count):
-        least, most = walk.context.shared.counted.get(item.path, (int(count), int(count)))
-        walk.context.shared.counted[item.path] = (min(least, int(count)), max(most, int(count)))
 
 
 def container(
@@ -124,9 +114,7 @@ def one_by_one(walk: Walk, item: Item, count: Size) -> None:
     Where the uses of a block have different numbers of them, all uses have places for the most,
     and a copy that some of them lack hangs on a condition.
     """
-    walk.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
-    note_count(walk, item, count)
-    least, most = walk.context.shared.counts.get(item.path, (int(count), int(count)))
+    least, most = keys.copies(walk.context, item, count)
     for copy in range(most):
         condition = more_than(count, copy) if copy >= least else None
         drafts = walk.scope.drafts if walk.chain is None else walk.chain
@@ -134,7 +122,7 @@ def one_by_one(walk: Walk, item: Item, count: Size) -> None:
         walk.scope.conditions += condition is not None
         if copy >= int(count):
             names = LayerNames(walk.scope, walk.first_type(walk.current), copy)
-            absent(walk, item, condition, walk.current, names)
+            absent(walk, item, condition, walk.current, names, copied=True)
         else:
             turn(walk, item, copy)
         walk.scope.conditions -= condition is not None
@@ -152,7 +140,7 @@ def no_copies(walk: Walk, item: Item, count: Size) -> None:
         return
     names = LayerNames(walk.scope, walk.through[0], 0)
     if first and may_be_none(count):
-        absent(walk, item, more_than(count, 0), (), names)
+        absent(walk, item, more_than(count, 0), (), names, copied=True)
     loop = Draft(None, {}, (), (), {"output": walk.through[0]}, item.path, "", kind="copies")
     loop.count, loop.start, loop.label = count, first, label_of(walk, item)
     walk.chain.append(loop)
@@ -272,7 +260,7 @@ def written_by(walk: Walk, item: Item, count: Size, rule: Rule) -> bool:
     loop.children, loop.count, loop.start, loop.each = copies, count, first, each
     loop.label = label_of(walk, item)
     walk.chain = [*before, *head]
-    keep_apart(walk.context, walk.chain, loop, item)
+    keys.keep_apart(walk.context, walk.chain, loop, item)
     walk.chain.append(loop)
     walk.through = (through, *walk.through[1:])
     return True

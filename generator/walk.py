@@ -27,7 +27,7 @@ from .needs import Need
 from .node import Ref
 from .presence import conditional, pass_through
 from .recovery import recovering
-from .repeats import ONE_BY_ONE, container, copies, label_of, note_count, one_by_one, repeated
+from .repeats import container, copies, label_of, one_by_one, repeated
 from .scope import Draft, LayerNames, Scope, to_module
 from .sizes import Size, exact, symbols_in
 from .spec import Item, read_item
@@ -126,10 +126,9 @@ class Walk:
             repeated(self, item, count)
         elif count == 0 and item.path not in self.context.shared.counts:
             self.context.settle(count, Need(item.at("repeat"), "is 0"))
-            note_count(self, item, count)
+            keys.note_count(self.context, item, count)
             pass_through(self, item, reads[:1], names)
         else:
-            self.context.settle(count, Need(item.at("repeat"), ONE_BY_ONE))
             copies(self, item, reads, count)
 
     def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:

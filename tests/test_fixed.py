@@ -57,6 +57,15 @@ WHY = {
         "input: [4]\nparams: {a: 1, widths: [4, 8]}\nlayers:\n- Linear: $(widths[a])",
         {"a": "`Linear` on line 5 needs it as an index"},
     ),
+    "the numbers of layers that are not there": (
+        "input: [4]\nparams: {c: 2, e: 1}\nblocks:\n  B:\n    params: {a: 1, k: false}\n    layers:\n"
+        "    - Linear: {out_features: $in_features, repeat: $(1 + k), when: $(in_features != a * 2)}\n"
+        "    - Linear: 2\nlayers: [{B: {a: $c, k: $(e > 1)}}]",
+        {
+            "c": "`when` of `Linear` of `B` on line 8 is false",
+            "e": "`repeat` of `Linear` of `B` on line 8 writes its copies one by one",
+        },
+    ),
     "a condition without a value": (
         "input: [4]\nparams: {a: 0}\nlayers:\n- Linear: $(8 if a == 0 else 8 // a)",
         {"a": "`Linear` on line 5 needs it for a condition"},
