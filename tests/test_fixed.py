@@ -58,12 +58,13 @@ WHY = {
         {"a": "`Linear` on line 5 needs it as an index"},
     ),
     "the numbers of layers that are not there": (
-        "input: [4]\nparams: {c: 2, e: 1}\nblocks:\n  B:\n    params: {a: 1, k: false}\n    layers:\n"
-        "    - Linear: {out_features: $in_features, repeat: $(1 + k), when: $(in_features != a * 2)}\n"
+        "input: [4]\nparams: {c: 2, e: 1}\nblocks:\n  B:\n    params: {a: 1, k: false}\n"
+        "    layers:\n    - Linear:\n        out_features: $in_features\n        repeat: $(1 + k)\n"
+        "        when: $(in_features != a * 2)\n"
         "    - Linear: 2\nlayers: [{B: {a: $c, k: $(e > 1)}}]",
         {
-            "c": "`when` of `Linear` of `B` on line 8 is false",
-            "e": "`repeat` of `Linear` of `B` on line 8 writes its copies one by one",
+            "c": "`when` of `Linear` of `B` on line 11 is false",
+            "e": "`repeat` of `Linear` of `B` on line 10 writes its copies one by one",
         },
     ),
     "a condition without a value": (
