@@ -83,7 +83,7 @@ def growth(small: float, middle: float, large: float, sizes: tuple[int, int, int
 
 def _run(arguments: Sequence[str], costs: Costs) -> cProfile.Profile:
     """Run netgen with a profile, quietly."""
-    from torch_netgen.cli import main
+    from torch_netgen.cli.cli import main
 
     profile, told = cProfile.Profile(), io.StringIO()
     with _watched_black(costs), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):

@@ -54,7 +54,7 @@ def _child(*words: str) -> Any:
 def _propagation(config: str, pairs: str) -> list[list[float]]:
     import torch
     from torch_netgen import build
-    from torch_netgen.trace import propagate
+    from torch_netgen.ir.trace import propagate
 
     gc.disable()  # as when netgen runs
     result = build(config, smoke=False)

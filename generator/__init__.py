@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # as type checkers know it; `typing` itself takes as long
 if TYPE_CHECKING:
     from typing import Any
 
-    from .diagnostics import Diagnostic, Location, NetgenError
+    from .diagnostics.diagnostics import Diagnostic, Location, NetgenError
     from .pipeline import Result, build
     from .views.notebook import Network, load
 
@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Diagnostic": "diagnostics",
-    "Location": "diagnostics",
-    "NetgenError": "diagnostics",
+    "Diagnostic": "diagnostics.diagnostics",
+    "Location": "diagnostics.diagnostics",
+    "NetgenError": "diagnostics.diagnostics",
     "Network": "views.notebook",
     "Result": "pipeline",
     "build": "pipeline",

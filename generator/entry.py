@@ -28,8 +28,8 @@ def run() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we use none, and look for none
     _defer_metadata()
     try:
-        from .cli import main
-        from .terminal import Unheard, finish
+        from .cli.cli import main
+        from .output.terminal import Unheard, finish
 
         try:
             code = main()

@@ -12,17 +12,17 @@ from zlib import crc32
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .diagnostics import Diagnostic, NetgenError, as_errors, spelt
-from .figures import Figures
-from .files import SOURCE, check_no_spec, claim
-from .graph import Graph
-from .levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
-from .places import Places
-from .prediction import Prediction, check_source
-from .records import inputs_text
-from .smoke import Worker
-from .source import Source, given
-from .table import Row
+from .analysis.costs import Figures
+from .analysis.locations import Places
+from .analysis.prediction import Prediction, check_source
+from .diagnostics.diagnostics import Diagnostic, NetgenError, as_errors, spelt
+from .ir.graph import Graph
+from .ir.levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
+from .ir.table import Row
+from .output.files import SOURCE, check_no_spec, claim
+from .run.records import inputs_text
+from .run.smoke import Worker
+from .spec.source import Source, given
 
 if TYPE_CHECKING:
     from torch import nn
@@ -131,7 +131,7 @@ def build_source(
     graph = found.graph
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
-        from .members import family_of
+        from .analysis.members import family_of
 
         locate = Places(source, graph).locate
         with worker.in_time():
@@ -149,11 +149,11 @@ def build_source(
 
 def rendered(found: Prediction) -> str:
     """The source of a spec that can be built."""
-    from .audit import audit
-    from .render import render  # black is for specs that can be built
+    from .emit.audit import audit
+    from .emit.render import render  # black is for specs that can be built
 
     if found.graph.sizes:
-        from .bounds import for_all_arguments  # few specs name sizes
+        from .analysis.bounds import for_all_arguments  # few specs name sizes
 
         found = for_all_arguments(found)
     inputs = inputs_text(found.source.text, found.overrides)

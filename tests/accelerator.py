@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch.utils import backend_registration
 from torch.utils._pytree import tree_leaves, tree_map
+from torch_netgen.analysis.prediction import check_source
 from torch_netgen.pipeline import rendered
-from torch_netgen.prediction import check_source
-from torch_netgen.source import read
-from torch_netgen.worker import prove
+from torch_netgen.run.worker import prove
+from torch_netgen.spec.source import read
 
 DEVICE = "acc:0"
 MISSING: set[str] = set()  # operations that the device does not have

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch_netgen.levels import Demand
+from torch_netgen.ir.levels import Demand
 from torch_netgen.pipeline import Result, build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch_netgen.levels import Demand
-from torch_netgen.memory import shown
+from torch_netgen.analysis.memory import shown
+from torch_netgen.ir.levels import Demand
 from torch_netgen.pipeline import build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import read
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import read
 
 from .conftest import CONFIGS, ROOT
 

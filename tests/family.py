@@ -26,13 +26,13 @@ import torch
 import yaml
 from torch import Tensor, nn
 from torch_netgen import NetgenError
-from torch_netgen.audit import audit
-from torch_netgen.construct import arguments_of
-from torch_netgen.emit import emit
-from torch_netgen.graph import Parameter
-from torch_netgen.prediction import Prediction, check_source
-from torch_netgen.render import _template
-from torch_netgen.source import from_mapping
+from torch_netgen.analysis.prediction import Prediction, check_source
+from torch_netgen.emit.audit import audit
+from torch_netgen.emit.construct import arguments_of
+from torch_netgen.emit.emit import emit
+from torch_netgen.emit.render import _template
+from torch_netgen.ir.graph import Parameter
+from torch_netgen.spec.source import from_mapping
 
 Spec = dict[str, Any]
 Shape = tuple[int, ...]  # without the batch, with all parameters at their defaults

@@ -17,10 +17,10 @@ from multiprocessing import get_context
 from typing import Any
 
 from torch_netgen import NetgenError
-from torch_netgen.codes import CODES
+from torch_netgen.diagnostics.codes import CODES
 from torch_netgen.pipeline import build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import Source, from_mapping, parse
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import Source, from_mapping, parse
 
 from .conftest import CONFIGS, CPU, ROOT, SPECS
 

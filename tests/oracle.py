@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 from torch_netgen.layers import CATALOGUE
+from torch_netgen.layers.applying import apply
 from torch_netgen.layers.base import Nested, Refusal, parameter_count
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
-from torch_netgen.shapes import apply
 
 from .cases import Case, Tensor
 

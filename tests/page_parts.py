@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch_netgen
-from torch_netgen.verbs import parser
+from torch_netgen.cli.verbs import parser
 
 from benchmarks.book import BEGIN, END
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from torch_netgen import NetgenError
-from torch_netgen.codes import CODES, WARNINGS, Code
-from torch_netgen.diagnostics import Diagnostic
+from torch_netgen.diagnostics.codes import CODES, WARNINGS, Code
+from torch_netgen.diagnostics.diagnostics import Diagnostic
 from torch_netgen.pipeline import build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse
 
 from .conftest import CPU
 

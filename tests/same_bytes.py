@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from torch_netgen.cli import main
+from torch_netgen.cli.cli import main
 
 ROOT = Path(__file__).parent.parent
 # what is asked of the specs of each folder

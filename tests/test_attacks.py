@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import from_mapping
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import from_mapping
 
 from .conftest import CPU
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from torch_netgen import NetgenError
-from torch_netgen.audit import audit, audit_whole
+from torch_netgen.emit.audit import audit, audit_whole
 
 from .conftest import ROOT
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
-from torch_netgen.source import parse, read
+from torch_netgen.spec.source import parse, read
 
 from .conftest import ROOT, Builder
 from .test_parameters import hold

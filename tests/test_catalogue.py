@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch_netgen.diagnostics import NetgenError
+from torch_netgen.diagnostics.diagnostics import NetgenError
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.layers.base import REQUIRED
-from torch_netgen.names import MODULE_NAMES, NN_CLASSES, why_no_attribute
 from torch_netgen.pipeline import build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import from_mapping
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import from_mapping
+from torch_netgen.symbolic.names import MODULE_NAMES, NN_CLASSES, why_no_attribute
 
 from .cases import Case, Draw, Tensor, draw
 from .conftest import CPU

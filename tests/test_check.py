@@ -23,7 +23,7 @@ WRONG = "name: Net\ninput: [4]\nlayers:\n  - Linear: {in_features: 5, out_featur
 def test_check_writes_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None:
     heavy = {"torch", "black", "jinja2"}
     code = (
-        "import sys; from torch_netgen.cli import main; "
+        "import sys; from torch_netgen.cli.cli import main; "
         f"code = main(['check', *{[str(path) for path in CONFIGS]!r}]); "
         f"print(sorted({heavy!r} & set(sys.modules))); sys.exit(code)"
     )

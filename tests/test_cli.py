@@ -80,7 +80,7 @@ def test_a_wrong_spec_writes_nothing_and_the_right_ones_are_still_built(tmp_path
 
 def test_no_torch_is_needed_without_the_smoke_run(tmp_path: Path) -> None:
     code = (
-        "import sys; from torch_netgen.cli import main; "
+        "import sys; from torch_netgen.cli.cli import main; "
         f"code = main(['build', {str(LENET)!r}, '--no-smoke']); "
         "print('torch' in sys.modules); sys.exit(code)"
     )
@@ -94,7 +94,7 @@ def test_no_torch_is_needed_without_the_smoke_run(tmp_path: Path) -> None:
 def test_version_and_help_load_nothing_heavy(tmp_path: Path) -> None:
     heavy = {"torch", "pydantic", "black", "jinja2", "yaml"}
     code = (
-        "import sys\nfrom torch_netgen.cli import main\n"
+        "import sys\nfrom torch_netgen.cli.cli import main\n"
         "try: main(['--version'])\nexcept SystemExit as end: assert end.code == 0\n"
         f"print(sorted({heavy!r} & set(sys.modules)))"
     )

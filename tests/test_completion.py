@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch_netgen.ir.levels import LEVELS
 from torch_netgen.layers import TYPES
-from torch_netgen.levels import LEVELS
 
 from .conftest import CONFIGS
 from .test_cli import netgen

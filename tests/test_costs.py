@@ -82,7 +82,7 @@ def test_what_is_put_off_is_there_when_it_is_asked(tmp_path: Path) -> None:
 
 def test_the_run_imports_little_beside_torch(tmp_path: Path) -> None:
     """The process that runs the generated source reads no specs."""
-    worker = (sys.executable, "-c", "import torch_netgen.worker")
+    worker = (sys.executable, "-c", "import torch_netgen.run.worker")
     modules = imported(tmp_path, *worker) - imported(tmp_path, sys.executable, "-c", "import torch")
     assert third_party(modules) == {"msgspec"}
     # now 25: other members of a class and named sizes are proven, too

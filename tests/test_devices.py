@@ -19,7 +19,7 @@ LENET = ROOT / "configs" / "lenet.yaml"
 SHARD = """\
 import sys, torch
 from tests.accelerator import DEVICE, install
-from torch_netgen.proofs import rank
+from torch_netgen.run.proofs import rank
 install()
 assert str(torch.accelerator.current_accelerator()) == DEVICE.partition(":")[0]
 rank.dist.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=0, world_size=1)
@@ -31,7 +31,7 @@ print(network(torch.ones(2, 3)).device)
 LACKING = """\
 import json, pathlib, sys
 from tests.accelerator import DEVICE, MISSING, install, request
-from torch_netgen import worker
+from torch_netgen.run import worker as worker
 install()
 MISSING.add(sys.argv[2])
 worker.find_devices = lambda wanted: [DEVICE]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from torch_netgen import NetgenError
-from torch_netgen.cli import main
-from torch_netgen.codes import CODES, WARNINGS
+from torch_netgen.cli.cli import main
+from torch_netgen.diagnostics.codes import CODES, WARNINGS
 from torch_netgen.pipeline import build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse
 
 from .conftest import CONFIGS, ROOT
 from .pages import diagnostics_page, shown
@@ -191,7 +191,7 @@ def test_a_mistake_of_our_own_is_told_without_a_traceback(
     def broken(*args: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("torch_netgen.prediction.lower", broken)
+    monkeypatch.setattr("torch_netgen.analysis.prediction.lower", broken)
     (tmp_path / "net.yaml").write_text("name: A\ninput: [4]\nlayers: [Tanh]\n")
     monkeypatch.chdir(tmp_path)
     assert main(["build", "net.yaml", "--no-smoke"]) == 1

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse
 
 from .conftest import CPU, ROOT
 from .walkthrough import NOT_RUN, Block, Walkthrough, bare, blocks, fits

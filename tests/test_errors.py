@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from torch_netgen import NetgenError
-from torch_netgen.codes import CODES
+from torch_netgen.diagnostics.codes import CODES
 from torch_netgen.pipeline import build_source
-from torch_netgen.source import parse
+from torch_netgen.spec.source import parse
 
 from .conftest import BAD, ROOT
 

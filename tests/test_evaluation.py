@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch_netgen.analysis.prediction import check_source
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.pipeline import build_source
-from torch_netgen.prediction import check_source
-from torch_netgen.proofs.subject import samples, tensors_in
-from torch_netgen.source import Source, from_mapping, read
+from torch_netgen.run.proofs.subject import samples, tensors_in
+from torch_netgen.spec.source import Source, from_mapping, read
 
 from .cases import Draw, draw
 from .conftest import SPECS

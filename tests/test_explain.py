@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from torch_netgen.derivation import Derivation, derive, derive_call
+from torch_netgen.analysis.derivation import Derivation, derive, derive_call
+from torch_netgen.analysis.prediction import check_source
+from torch_netgen.ir.trace import traced
 from torch_netgen.layers import CATALOGUE
+from torch_netgen.layers.applying import Applied, apply
 from torch_netgen.layers.base import Refusal
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
-from torch_netgen.prediction import check_source
-from torch_netgen.shapes import Applied, apply
-from torch_netgen.source import read
-from torch_netgen.trace import traced
+from torch_netgen.spec.source import read
 from torch_netgen.views.explain import explain
 
 from .cases import Case, Draw, draw

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from torch_netgen.algebra import Symbols
-from torch_netgen.budget import Budget
-from torch_netgen.carried import named
-from torch_netgen.expressions import evaluate_text
-from torch_netgen.sizes import Coded, Dim, plain
-from torch_netgen.syntax import ExpressionError, fail
+from torch_netgen.symbolic.algebra import Symbols
+from torch_netgen.symbolic.budget import Budget
+from torch_netgen.symbolic.expressions import evaluate_text
+from torch_netgen.symbolic.provenance import named
+from torch_netgen.symbolic.sizes import Coded, Dim, plain
+from torch_netgen.symbolic.syntax import ExpressionError, fail
 
 PARAMS: dict[str, Any] = {
     "a": 3,

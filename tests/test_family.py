@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from torch_netgen import NetgenError
-from torch_netgen.construct import arguments_of
-from torch_netgen.prediction import check_source
-from torch_netgen.source import from_mapping
+from torch_netgen.analysis.prediction import check_source
+from torch_netgen.emit.construct import arguments_of
+from torch_netgen.spec.source import from_mapping
 
 from . import family
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 import torch_netgen
-from torch_netgen import NetgenError, files
-from torch_netgen.cli import main
-from torch_netgen.files import KINDS, SOURCE, claim
-from torch_netgen.module_names import TORCHS, why_no_module
+from torch_netgen import NetgenError
+from torch_netgen.cli.cli import main
+from torch_netgen.output import files as files
+from torch_netgen.output.files import KINDS, SOURCE, claim
+from torch_netgen.output.module_names import TORCHS, why_no_module
 
 from .conftest import ROOT
 from .test_cli import netgen
@@ -203,8 +204,8 @@ def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) 
 
 def test_what_is_up_to_date_is_known_without_the_generator(tmp_path: Path) -> None:
     subprocess.run([*BUILD, str(LENET), "--device", "cpu"], cwd=tmp_path, check=True)
-    code = "import sys; from torch_netgen.cli import main; main(sys.argv[1:]); "
-    code += "heavy = {'torch', 'black', 'jinja2', 'pydantic', 'torch_netgen.graph'}; "
+    code = "import sys; from torch_netgen.cli.cli import main; main(sys.argv[1:]); "
+    code += "heavy = {'torch', 'black', 'jinja2', 'pydantic', 'torch_netgen.ir.graph'}; "
     code += "assert not heavy & {*sys.modules}, heavy & {*sys.modules}"
     args = ["build", str(LENET), "--device", "cpu"]
     run = subprocess.run(

@@ -14,15 +14,15 @@ import torch
 from msgspec import to_builtins
 from msgspec.structs import replace
 from torch_netgen import NetgenError
-from torch_netgen.binding import number_of
-from torch_netgen.graph import Graph
+from torch_netgen.analysis.plan import Outside
+from torch_netgen.analysis.prediction import Prediction, check_source
+from torch_netgen.ir.graph import Graph
+from torch_netgen.ir.substitute import number_of
+from torch_netgen.ir.trace import Misfit, concrete, propagate
 from torch_netgen.pipeline import build_source
-from torch_netgen.plan import Outside
-from torch_netgen.prediction import Prediction, check_source
-from torch_netgen.proofs.subject import named_outputs, samples
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse, read
-from torch_netgen.trace import Misfit, concrete, propagate
+from torch_netgen.run.proofs.subject import named_outputs, samples
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse, read
 
 from .conftest import CONFIGS, CPU, SPECS, STARTERS
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 from torch_netgen import NetgenError
-from torch_netgen.cli import main
-from torch_netgen.graph import Graph, Parameter
-from torch_netgen.needs import UNUSED
+from torch_netgen.cli.cli import main
+from torch_netgen.ir.graph import Graph, Parameter
+from torch_netgen.ir.needs import UNUSED
 from torch_netgen.pipeline import Result, build_source
-from torch_netgen.source import Source, parse, read
+from torch_netgen.spec.source import Source, parse, read
 
 from .conftest import ROOT
 

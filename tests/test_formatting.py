@@ -7,7 +7,7 @@ import random
 import black
 import pytest
 from black.parsing import InvalidInput
-from torch_netgen.formatting import formatted
+from torch_netgen.emit.formatting import formatted
 
 NAMES = "x y z conv1 conv12 fc self identity out_channels in_features a_rather_long_name".split()
 ATTRIBUTES = "conv1 weight relu layer4 downsample transformer_encoder_layer shape".split()

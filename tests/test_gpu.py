@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch_netgen import NetgenError
-from torch_netgen.levels import LEVELS, Demand
+from torch_netgen.analysis.prediction import check_source
+from torch_netgen.ir.levels import LEVELS, Demand
 from torch_netgen.pipeline import build_source
-from torch_netgen.prediction import check_source
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse, read
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse, read
 
 from .conftest import CONFIGS, ROOT
 from .test_cli import netgen

@@ -9,10 +9,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from torch_netgen.analysis.prediction import check_source
+from torch_netgen.ir.trace import call_names, traced
 from torch_netgen.pipeline import build_source
-from torch_netgen.prediction import check_source
-from torch_netgen.source import parse, read
-from torch_netgen.trace import call_names, traced
+from torch_netgen.spec.source import parse, read
 from torch_netgen.views.dot import mermaid
 from torch_netgen.views.lines import source_lines, spec_line
 from torch_netgen.views.picture import Picture, picture
@@ -163,7 +163,7 @@ def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
 
 @pytest.mark.parametrize(("suffix", "library"), [("svg", "pygraphviz"), ("html", "easydot.assets")])
 def test_what_is_not_installed_is_said(suffix: str, library: str, tmp_path: Path) -> None:
-    code = f"import sys; sys.modules[{library!r}] = None; from torch_netgen.cli import main; "
+    code = f"import sys; sys.modules[{library!r}] = None; from torch_netgen.cli.cli import main; "
     code += "sys.exit(main(sys.argv[1:]))"
     args = ["graph", str(ROOT / "configs" / "lenet.yaml"), "-o", f"net.{suffix}"]
     run = subprocess.run(

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import torch_netgen
 from torch_netgen import NetgenError
-from torch_netgen.budget import MOST_STEPS, Budget
-from torch_netgen.carried import named
-from torch_netgen.cli import main
-from torch_netgen.expressions import PlainNames, evaluate_text
+from torch_netgen.cli.cli import main
 from torch_netgen.pipeline import build_source
-from torch_netgen.source import from_mapping, parse, read
+from torch_netgen.spec.source import from_mapping, parse, read
+from torch_netgen.symbolic.budget import MOST_STEPS, Budget
+from torch_netgen.symbolic.expressions import PlainNames, evaluate_text
+from torch_netgen.symbolic.provenance import named
 
 from benchmarks.costs import counted
 

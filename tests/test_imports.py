@@ -304,7 +304,7 @@ def test_code_that_takes_too_long_is_ended_by_check_too(folder: Path) -> None:
 def test_leave_that_is_not_needed_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text("name: Net\ninput: [4]\nlayers: [{Linear: 2}]\n")
     code = "import sys, subprocess; subprocess.Popen = None; "
-    code += "from torch_netgen.cli import main; sys.exit(main(sys.argv[1:]))"
+    code += "from torch_netgen.cli.cli import main; sys.exit(main(sys.argv[1:]))"
     for verb in ("check", "show"):
         args = [sys.executable, "-c", code, verb, "net.yaml", "--allow-imports"]
         subprocess.run(args, cwd=tmp_path, check=True, capture_output=True)

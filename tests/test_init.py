@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from torch_netgen.init import listed
+from torch_netgen.cli.init import listed
 
 from .conftest import CONFIGS, ROOT, STARTERS
 from .test_cli import netgen

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
+from torch_netgen.analysis.prediction import check_source
 from torch_netgen.lsp.completion import complete
 from torch_netgen.lsp.definition import definition
 from torch_netgen.lsp.hover import hover
-from torch_netgen.lsp.look import check, line_in, looks
 from torch_netgen.lsp.positions import Positions
+from torch_netgen.lsp.snapshot import check, line_in, looks
 from torch_netgen.lsp.symbols import Symbol, symbols
-from torch_netgen.prediction import check_source
-from torch_netgen.source import parse, read
+from torch_netgen.spec.source import parse, read
 from torch_netgen.views.show import show
 
 from .conftest import CONFIGS, ROOT, SPECS
@@ -460,7 +460,7 @@ def test_the_innermost_value_is_found() -> None:
 
 def test_without_the_library_it_says_what_to_install(tmp_path: Path) -> None:
     code = "import sys; sys.modules['pygls'] = sys.modules['lsprotocol'] = None; "
-    code += "from torch_netgen.cli import main; sys.exit(main(['lsp']))"
+    code += "from torch_netgen.cli.cli import main; sys.exit(main(['lsp']))"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )

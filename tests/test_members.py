@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 from torch_netgen import NetgenError
-from torch_netgen.levels import DEFAULT_LEVELS, Demand, in_order
-from torch_netgen.members import Family, Member, family_of, other_arguments
+from torch_netgen.analysis.locations import Places
+from torch_netgen.analysis.members import Family, Member, family_of, other_arguments
+from torch_netgen.analysis.prediction import Prediction, predict
+from torch_netgen.ir.levels import DEFAULT_LEVELS, Demand, in_order
 from torch_netgen.pipeline import build_source, rendered
-from torch_netgen.places import Places
-from torch_netgen.prediction import Prediction, predict
-from torch_netgen.proofs.calls import KNOWN, Learner, Recorder, names_of
-from torch_netgen.proofs.subject import load
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse, read
-from torch_netgen.spec import read_document
+from torch_netgen.run.proofs.calls import KNOWN, Learner, Recorder, names_of
+from torch_netgen.run.proofs.subject import load
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.spec import read_document
 
 from .conftest import CONFIGS, CPU, SPECS
 

@@ -14,18 +14,18 @@ import torch_netgen
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_netgen import NetgenError
+from torch_netgen.analysis.memory import available
+from torch_netgen.analysis.prediction import check_source
+from torch_netgen.ir.levels import Demand
 from torch_netgen.layers import CATALOGUE
+from torch_netgen.layers.applying import apply
 from torch_netgen.layers.base import arguments
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.saved import Saved
 from torch_netgen.layers.tensor import TensorType
-from torch_netgen.levels import Demand
-from torch_netgen.memory import available
-from torch_netgen.prediction import check_source
-from torch_netgen.proofs.subject import samples, tensors_in
-from torch_netgen.shapes import apply
-from torch_netgen.smoke import Worker
-from torch_netgen.source import from_mapping, parse, read
+from torch_netgen.run.proofs.subject import samples, tensors_in
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import from_mapping, parse, read
 
 from .cases import Case, Draw, draw
 from .conftest import CONFIGS

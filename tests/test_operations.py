@@ -10,10 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch_netgen.layers import OPERATIONS
+from torch_netgen.layers.applying import apply
 from torch_netgen.layers.base import Refusal
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
-from torch_netgen.shapes import apply
 
 from .conftest import Builder
 

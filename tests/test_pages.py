@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch_netgen
-from torch_netgen.levels import Proof
-from torch_netgen.table import Row
+from torch_netgen.ir.levels import Proof
+from torch_netgen.ir.table import Row
 
 from .catalogue_page import catalogue_page
 from .conftest import ROOT

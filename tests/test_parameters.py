@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 from torch_netgen import NetgenError
-from torch_netgen.construct import arguments_of
-from torch_netgen.graph import Parameter
+from torch_netgen.emit.construct import arguments_of
+from torch_netgen.ir.graph import Parameter
 from torch_netgen.pipeline import Result, build_source
-from torch_netgen.source import Source, parse, read
+from torch_netgen.spec.source import Source, parse, read
 
 from .conftest import CONFIGS, SPECS
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from torch_netgen import NetgenError, build
-from torch_netgen.levels import DEFAULT_LEVELS, LEVELS, Demand
+from torch_netgen.analysis.prediction import check_source
+from torch_netgen.ir.levels import DEFAULT_LEVELS, LEVELS, Demand
 from torch_netgen.pipeline import build_source
-from torch_netgen.prediction import check_source
-from torch_netgen.proofs.devices import find_devices
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse
+from torch_netgen.run.proofs.devices import find_devices
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse
 
 from .conftest import CPU, ROOT
 from .test_cli import netgen

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 from torch_netgen import NetgenError
-from torch_netgen.block_spec import BlockSpec
+from torch_netgen.analysis.prediction import check_source
 from torch_netgen.layers import TYPES
 from torch_netgen.layers.base import Arg, Layer
-from torch_netgen.prediction import check_source
-from torch_netgen.source import from_mapping, parse
-from torch_netgen.spec import Document
+from torch_netgen.spec.block_spec import BlockSpec
+from torch_netgen.spec.source import from_mapping, parse
+from torch_netgen.spec.spec import Document
 
 from .conftest import BAD, CONFIGS, ROOT, SPECS
 from .test_cli import netgen

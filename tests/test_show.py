@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch_netgen.analysis.prediction import check_source
 from torch_netgen.pipeline import build_source
-from torch_netgen.prediction import check_source
-from torch_netgen.source import parse, read
+from torch_netgen.spec.source import parse, read
 from torch_netgen.views.show import HEADS, show
 
 from .conftest import CONFIGS, ROOT
@@ -135,6 +135,6 @@ def test_a_mistake_is_told_as_ever(tmp_path: Path) -> None:
 
 
 def test_no_torch_and_no_black_for_a_look() -> None:
-    code = "import sys; from torch_netgen.cli import main; main(['show', sys.argv[1]]); "
+    code = "import sys; from torch_netgen.cli.cli import main; main(['show', sys.argv[1]]); "
     code += "assert not {'torch', 'black', 'jinja2'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code, str(RESNET)], check=True, capture_output=True)

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 
 import pytest
-from torch_netgen.equality import same, smallest
 from torch_netgen.layers.windows import Axis
-from torch_netgen.sizes import Dim, Size, code, product, shape_text, shown
+from torch_netgen.symbolic.equality import same, smallest
+from torch_netgen.symbolic.sizes import Dim, Size, code, product, shape_text, shown
 
 N = Dim.named("N", 2, runtime=True)
 H = Dim.named("H", 64, runtime=True)

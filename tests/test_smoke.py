@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from torch_netgen import NetgenError
+from torch_netgen.analysis.plan import Plan
+from torch_netgen.analysis.prediction import predict
 from torch_netgen.pipeline import build_source
-from torch_netgen.plan import Plan
-from torch_netgen.prediction import predict
-from torch_netgen.proofs.subject import subject_of
-from torch_netgen.proofs.watch import observe
-from torch_netgen.smoke import Worker
-from torch_netgen.source import parse
-from torch_netgen.spec import read_document
+from torch_netgen.run.proofs.subject import subject_of
+from torch_netgen.run.proofs.watch import observe
+from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse
+from torch_netgen.spec.spec import read_document
 
 from .conftest import CPU
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
-from torch_netgen.source import from_mapping, parse
+from torch_netgen.spec.source import from_mapping, parse
 
 from .conftest import Builder
 

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from torch_netgen.time_limit import TimeUp, ending_by
+from torch_netgen.run.time_limit import TimeUp, ending_by
 
 
 def test_work_that_goes_on_is_ended() -> None:

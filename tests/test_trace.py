@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from torch_netgen.graph import Graph
+from torch_netgen.analysis.prediction import check_source
+from torch_netgen.ir.graph import Graph
+from torch_netgen.ir.trace import propagate, traced
 from torch_netgen.layers.base import Refusal
-from torch_netgen.prediction import check_source
-from torch_netgen.source import read
-from torch_netgen.trace import propagate, traced
+from torch_netgen.spec.source import read
 
 from .conftest import CONFIGS, SPECS, STARTERS
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from torch_netgen.pipeline import build_source
-from torch_netgen.source import parse
+from torch_netgen.spec.source import parse
 
 from .test_cli import netgen
 
@@ -271,7 +271,7 @@ def test_what_can_not_be_watched(config: str, message: str, tmp_path: Path) -> N
 
 
 def test_without_the_library_it_says_what_to_install(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['watchfiles'] = None; from torch_netgen.cli import main; "
+    code = "import sys; sys.modules['watchfiles'] = None; from torch_netgen.cli.cli import main; "
     code += "sys.exit(main(['watch', 'net.yaml']))"
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False

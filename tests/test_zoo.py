@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 from msgspec.structs import asdict
+from torch_netgen.analysis.prediction import predict
 from torch_netgen.pipeline import Result, build_source
-from torch_netgen.prediction import predict
-from torch_netgen.proofs.subject import samples
-from torch_netgen.source import read
-from torch_netgen.spec import read_document
+from torch_netgen.run.proofs.subject import samples
+from torch_netgen.spec.source import read
+from torch_netgen.spec.spec import read_document
 
 from .conftest import CONFIGS, ROOT
 

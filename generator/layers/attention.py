@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..equality import same
-from ..sizes import Size, shape_text
+from ..symbolic.equality import same
+from ..symbolic.sizes import Size, shape_text
 from .base import FLOATS, PARAMETERS, Arg, Args, Layer, Outputs, Weight, check_rank, refuse
 from .broadcasting import promoted
 from .kinds import BOOL, FLOAT, INT, optional

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..algebra import Symbols
-from ..sizes import Coded, Dim, Size, shown, symbols_in
+from ..symbolic.algebra import Symbols
+from ..symbolic.sizes import Coded, Dim, Size, shown, symbols_in
 from .kinds import Kind
 from .saved import Saves, never, saves_inputs
 from .tensor import TensorType

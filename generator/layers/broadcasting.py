@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..equality import Meeting, same
-from ..sizes import Size, code, is_unknown
+from ..symbolic.equality import Meeting, same
+from ..symbolic.sizes import Size, code, is_unknown
 from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
 from .tensor import TensorType
 

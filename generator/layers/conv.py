@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .base import PARAMETERS, Arg, Args, Layer, Weight, check_rank, refuse
 from .kinds import BOOL, INT, choice, each, either, items, loosely, optional
 from .saved import Saved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .base import ALL, FLOATS, INEXACT, WIDE, Arg, Args, Layer, dimension, refuse
 from .broadcasting import broadcast, joined_batch, promoted
 from .kinds import BOOL, FLOAT, INDEX, NUMBER

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .attention import check_probability
 from .base import (
     ALL,

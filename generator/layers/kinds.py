@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..sizes import Coded
+from ..symbolic.sizes import Coded
 
 LARGEST = 2**31 - 1  # sums and products of a few stay within torch's 64 bits
 

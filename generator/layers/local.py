@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..sizes import Size, shape_text
+from ..symbolic.sizes import Size, shape_text
 from .base import (
     ALL,
     FLOATS,

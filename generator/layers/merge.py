@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .base import ALL, BOOLEAN, COMPLEX, INEXACT, Arg, Args, Layer, dimension, refuse
 from .broadcasting import common_type, joined, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional

@@ -14,7 +14,7 @@ from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
-from ..sizes import Coded, Dim, shown
+from ..symbolic.sizes import Coded, Dim, shown
 from .base import REQUIRED, Layer
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ..sizes import shape_text
+from ..symbolic.sizes import shape_text
 from .base import (
     FLOATS,
     INEXACT,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .base import ALL, COMPLEX, FLOATS, INTS, WIDE, Arg, Args, Layer, check_rank, refuse
 from .kinds import FLOAT, sides
 from .saved import saves_inputs, saves_nothing

@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from ..sizes import Size, product, scaled, shown
+from ..symbolic.sizes import Size, product, scaled, shown
 from .base import BOOLEAN, FLOATS, INTS, WIDE, Arg, Args, Layer, Outputs, check_rank, refuse
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
 from .saved import Saved, saves_averages, saves_positions, saves_second

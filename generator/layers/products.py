@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .base import Args, refuse
 from .broadcasting import joined
 from .tensor import TensorType

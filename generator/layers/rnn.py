@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .base import (
     COMPLEX,
     MOST_LAYERS,

@@ -6,7 +6,7 @@ import math
 
 from msgspec.structs import replace
 
-from ..sizes import Size, exactly, product, shape_text
+from ..symbolic.sizes import Size, exactly, product, shape_text
 from .base import (
     ALL,
     BOOLEAN,

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..sizes import Size, shape_text
+from ..symbolic.sizes import Size, shape_text
 from .base import ALL, INDICES, Arg, Args, Layer, Outputs, dimension, refuse
 from .kinds import INDEX, either, items, optional
 from .saved import always, saves_nothing, saves_second

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from ..sizes import Size, shape_text, shown_shape
+from ..symbolic.sizes import Size, shape_text, shown_shape
 
 
 class TensorType(Struct, frozen=True, dict=True):
@@ -35,7 +35,7 @@ class TensorType(Struct, frozen=True, dict=True):
         """The same for a table or a comment: as it is where no loop is without copies."""
         if " if " not in self.text:
             return self.text
-        from ..carried import usual  # few sizes hang on conditions
+        from ..symbolic.provenance import usual  # few sizes hang on conditions
 
         return usual(self.text)
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
-from ..equality import same
-from ..sizes import Size, exactly, is_batch, product, shape_text
+from ..symbolic.equality import same
+from ..symbolic.sizes import Size, exactly, is_batch, product, shape_text
 from .base import ALL, INEXACT, INTS, Arg, Args, Layer, dimension, refuse
 from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional, sizes
 from .saved import always

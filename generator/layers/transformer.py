@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..sizes import Size
+from ..symbolic.sizes import Size
 from .attention import (
     attention_macs,
     attention_weights,

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..sizes import scaled
+from ..symbolic.sizes import scaled
 from .base import FLOATS, Arg, Args, Layer, refuse
 from .kinds import BOOL, FLOAT, INT, Kind, choice, either, items, loosely, optional
 from .saved import Saved, saves_averages, saves_nothing

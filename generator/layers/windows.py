@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..equality import smallest
-from ..sizes import Size, shown
+from ..symbolic.equality import smallest
+from ..symbolic.sizes import Size, shown
 from .base import Args, refuse
 from .tensor import TensorType
 

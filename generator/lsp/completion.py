@@ -13,21 +13,17 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..codes import WARNINGS
-from ..diagnostics import NetgenError
-from ..functions import FUNCTIONS
+from ..diagnostics.codes import WARNINGS
+from ..diagnostics.diagnostics import NetgenError
 from ..layers import CATALOGUE, TYPES
 from ..layers.base import Arg, Layer
-from ..source import Source, parse
-from ..spec import COMMON_KEYS
-from ..survey import GROUPING
+from ..lower.static_check import GROUPING
+from ..spec.source import Source, parse
+from ..spec.spec import COMMON_KEYS
+from ..symbolic.functions import FUNCTIONS
 from ..views.catalogue import default, kind, origin
 from ..views.schema_values import common_keys
-from .hover import OF_INPUT
-from .look import Look
-from .mending import endings
-from .scopes import declared, parameters, references
-from .spots import (
+from .cursor import (
     Spot,
     argument,
     known_keys,
@@ -38,6 +34,10 @@ from .spots import (
     type_at,
     value_at,
 )
+from .hover import OF_INPUT
+from .mending import endings
+from .scopes import declared, parameters, references
+from .snapshot import Look
 
 MARK = "cursorOfTheEditor"
 _WORD = re.compile(r"[\w.]*$")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..diagnostics import Location, SpecPath
-from .look import Look
+from ..diagnostics.diagnostics import Location, SpecPath
+from .cursor import Spot, argument, mapping_at, refers, spot_at, value_at
 from .scopes import named, parameters, word_at
-from .spots import Spot, argument, mapping_at, refers, spot_at, value_at
+from .snapshot import Look
 
 
 def definition(look: Look, line: int, column: int) -> Location | None:

@@ -8,17 +8,15 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..diagnostics import Location, SpecPath, printable
-from ..functions import FUNCTIONS
+from ..diagnostics.diagnostics import Location, SpecPath, printable
 from ..layers.base import REQUIRED, Arg
-from ..sizes import bracketed
-from ..spec import COMMON_KEYS
-from ..survey import GROUPING
+from ..lower.static_check import GROUPING
+from ..spec.spec import COMMON_KEYS
+from ..symbolic.functions import FUNCTIONS
+from ..symbolic.sizes import bracketed
 from ..views.catalogue import default, facts, kind, origin
 from ..views.schema_values import common_keys
-from .look import Look
-from .scopes import declared, named, parameters, word_at
-from .spots import (
+from .cursor import (
     Spot,
     argument,
     known_keys,
@@ -29,7 +27,7 @@ from .spots import (
     type_at,
     value_at,
 )
-from .uses import (
+from .occurrences import (
     argument_values,
     bullets,
     calls_of,
@@ -42,6 +40,8 @@ from .uses import (
     uses_of,
     values_of,
 )
+from .scopes import declared, named, parameters, word_at
+from .snapshot import Look
 
 OF_INPUT: Mapping[str, str] = {
     "in_shape": "the shape of what the layer reads, without the batch",

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..diagnostics import SpecPath
-from ..graph import Graph, uses_in
-from .look import Look
-from .spots import mapping_at, value_at
+from ..diagnostics.diagnostics import SpecPath
+from ..ir.graph import Graph, uses_in
+from .cursor import mapping_at, value_at
+from .snapshot import Look
 
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 

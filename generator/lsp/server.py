@@ -17,14 +17,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 from pygls.lsp.server import LanguageServer
 
-from ..diagnostics import Diagnostic, Location, NetgenError, printable
-from ..source import parse
+from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError, printable
+from ..spec.source import parse
 from ..version import __version__
 from .completion import complete
 from .definition import definition
 from .hover import hover
-from .look import Look, check, is_spec, line_in, looks
 from .positions import Positions
+from .snapshot import Look, check, is_spec, line_in, looks
 from .symbols import Symbol, symbols
 
 QUIET = 0.1  # seconds without a change, after which a text is checked

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..diagnostics import Location, SpecPath, printable
-from ..source import Source
-from .spots import mapping_at, value_at
+from ..diagnostics.diagnostics import Location, SpecPath, printable
+from ..spec.source import Source
+from .cursor import mapping_at, value_at
 
 
 class Symbol(Struct, frozen=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..derivation import Derivation, Derived
+from ..analysis.derivation import Derivation, Derived
+from ..ir.trace import Call
 from ..layers.base import parameter_count
-from ..sizes import bracketed
-from ..trace import Call
+from ..symbolic.sizes import bracketed
 
 MOST_PARTS = 6  # of a sum that anyone would read
 Rows = list[tuple[str, ...]]

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..layers import CATALOGUE, LOCAL, OPERATIONS, TYPES
 from ..layers.base import REQUIRED, Arg, Layer
-from ..literals import literal
-from ..sizes import Coded
+from ..symbolic.literals import literal
+from ..symbolic.sizes import Coded
 
 WIDTH = 88
 CHECKED = "written only to be checked"

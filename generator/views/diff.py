@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..diagnostics import printable
-from ..graph import Graph
+from ..analysis.macs import network_macs
+from ..analysis.prediction import Prediction
+from ..diagnostics.diagnostics import printable
+from ..ir.graph import Graph
+from ..ir.trace import BATCHES, call_names, traced
 from ..layers.base import REQUIRED, Args, Layer
-from ..macs import network_macs
-from ..prediction import Prediction
-from ..sizes import plain, shape_text
-from ..trace import BATCHES, call_names, traced
+from ..symbolic.sizes import plain, shape_text
 from .outline import shown_type, shown_value
 
 Facts = Mapping[str, str]

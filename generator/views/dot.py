@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from ..diagnostics import Diagnostic, NetgenError
-from ..terminal import quiet
+from ..diagnostics.diagnostics import Diagnostic, NetgenError
+from ..output.terminal import quiet
 from .picture import Arrow, Box, Picture
 
 FONT = "Helvetica"  # Graphviz knows its widths, wherever it runs

@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from ..derivation import Derivation, Derived, derive_call
-from ..diagnostics import Diagnostic, NetgenError, SpecPath, printable
-from ..graph import Placeholder
-from ..hints import closest
+from ..analysis.derivation import Derivation, Derived, derive_call
+from ..analysis.prediction import Prediction
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath, printable
+from ..ir.graph import Placeholder
+from ..ir.trace import BATCHES, blocks_around, call_names, traced
 from ..layers.base import Nested
 from ..layers.tensor import TensorType
-from ..prediction import Prediction
-from ..sizes import plain, symbols_in
-from ..trace import BATCHES, blocks_around, call_names, traced
+from ..symbolic.hints import closest
+from ..symbolic.sizes import plain, symbols_in
 from .arithmetic import Rows, columns, sizes, titled, weights
 from .outline import shown_type, shown_value
 

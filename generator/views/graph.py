@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from ..diagnostics import printable
-from ..files import DRAWING, IMAGE, UNSIGNED, check_heard, check_no_spec, claim, sign
-from ..prediction import Prediction
-from ..records import inputs_text
+from ..analysis.prediction import Prediction
+from ..diagnostics.diagnostics import printable
+from ..output.files import DRAWING, IMAGE, UNSIGNED, check_heard, check_no_spec, claim, sign
+from ..run.records import inputs_text
 from .dot import dot, drawn, mermaid
 from .picture import picture
 

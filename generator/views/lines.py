@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ..flow import forward_statements
-from ..graph import Graph
-from ..node import Node
-from ..prediction import Prediction
-from ..trace import Call, Trace, blocks_around
+from ..analysis.prediction import Prediction
+from ..emit.flow import forward_statements
+from ..ir.graph import Graph
+from ..ir.node import Node
+from ..ir.trace import Call, Trace, blocks_around
 
 
 def spec_line(found: Prediction, call: Call) -> int:

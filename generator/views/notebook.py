@@ -10,11 +10,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..diagnostics import NetgenError
+from ..analysis.prediction import Prediction, check_source
+from ..diagnostics.diagnostics import NetgenError
 from ..pipeline import Result, build
-from ..prediction import Prediction, check_source
-from ..smoke import Worker
-from ..source import given
+from ..run.smoke import Worker
+from ..spec.source import given
 from .dot import drawn
 from .explain import explain
 from .picture import picture

@@ -8,14 +8,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..figures import Cost, Memory, figures
-from ..graph import Graph
-from ..initial import Init
+from ..analysis.costs import Cost, Memory, figures
+from ..ir.graph import Graph
+from ..ir.trace import Call, Trace, traced
 from ..layers.base import Nested
 from ..layers.tensor import TensorType
-from ..literals import literal
-from ..tables import Table
-from ..trace import Call, Trace, traced
+from ..lower.initial import Init
+from ..symbolic.buffers import Table
+from ..symbolic.literals import literal
 
 
 class Entry(Struct, frozen=True):

@@ -8,10 +8,10 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from ..diagnostics import Diagnostic, NetgenError
+from ..analysis.prediction import Prediction
+from ..diagnostics.diagnostics import Diagnostic, NetgenError
+from ..ir.trace import BATCHES, traced
 from ..pipeline import rendered
-from ..prediction import Prediction
-from ..trace import BATCHES, traced
 from .dot import cluster, edge, header, node
 from .explain import Explained
 from .lines import source_lines, spec_line

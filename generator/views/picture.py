@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import Struct
 
-from ..graph import Graph
+from ..ir.graph import Graph
+from ..ir.trace import BATCHES, Trace, call_names, traced
 from ..layers import CATALOGUE
 from ..layers.base import Layer, parameter_count
 from ..layers.tensor import TensorType
-from ..trace import BATCHES, Trace, call_names, traced
 
 # layers that look alike in a picture, by the families of the catalogue
 _GROUPS = {

@@ -10,15 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..block_spec import BlockSpec
-from ..codes import WARNINGS
-from ..expect import BOUND, KEYS
-from ..initial import FUNCTIONS, WORDS
-from ..inputs import ALIASES, MOST_DIMENSIONS
+from ..analysis.expect import BOUND, KEYS
+from ..diagnostics.codes import WARNINGS
 from ..layers.base import ALL
-from ..names import IDENTIFIER
-from ..parameters import MEANINGS, REQUIRED
-from ..spec import RESERVED, Document, InputSpec, ParamSpec
+from ..lower.initial import FUNCTIONS, WORDS
+from ..lower.inputs import ALIASES, MOST_DIMENSIONS
+from ..lower.parameters import MEANINGS, REQUIRED
+from ..spec.block_spec import BlockSpec
+from ..spec.spec import RESERVED, Document, InputSpec, ParamSpec
+from ..symbolic.names import IDENTIFIER
 from .schema_layers import layers
 from .schema_values import (
     EXPRESSION,

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..layers import CATALOGUE, TYPES
 from ..layers.base import REQUIRED, Arg, Layer
-from ..names import IDENTIFIER
-from ..sizes import Coded
-from ..spec import COMMON_KEYS, RESERVED
+from ..spec.spec import COMMON_KEYS, RESERVED
+from ..symbolic.names import IDENTIFIER
+from ..symbolic.sizes import Coded
 from .catalogue import CHECKED, default, facts, kind, origin, plain, written
 from .schema_values import (
     NAME,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..inputs import LARGEST_SIZE
-from ..keys import MOST_COPIES
-from ..names import IDENTIFIER
-from ..spec import COMMON_KEYS
+from ..lower.inputs import LARGEST_SIZE
+from ..lower.keys import MOST_COPIES
+from ..spec.spec import COMMON_KEYS
+from ..symbolic.names import IDENTIFIER
 
 Schema = dict[str, Any]
 

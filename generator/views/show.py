@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from ..diagnostics import NetgenError
+from ..analysis.memory import shown
+from ..analysis.prediction import Prediction
+from ..diagnostics.diagnostics import NetgenError
+from ..ir.trace import BATCHES
 from ..layers.base import Refusal
-from ..memory import shown
-from ..prediction import Prediction
-from ..refusals import refused_in_run
-from ..trace import BATCHES
+from ..lower.refusals import refused_in_run
 from .outline import Entry, Outline, outline
 
 HEADS = ("layer", "type", "reads", "output", "weights", "parameters", "MACs", "activations", "kept")

@@ -1,0 +1,299 @@
+"""Computed figures of a run: multiply-adds, activations, and the memory that they take.
+
+Sizes are in bytes. What a layer keeps for its gradient is its row's `saves`; a tensor that two
+layers keep counts once, with the first of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import accumulate
+
+from msgspec import Struct
+
+from ..ir.graph import Graph
+from ..ir.table import Row
+from ..ir.trace import Call, Trace
+from ..layers.base import INEXACT, Weight, parameter_count
+from ..layers.saved import Saved
+from ..layers.tensor import TensorType
+from .macs import macs
+
+_WIDTHS = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
+
+
+class Memory(Struct, frozen=True):
+    """What a network takes: `weights` with buffers, their `gradients`, and activations.
+
+    `training` is what autograd keeps of a forward pass with the outputs, `inference` the most
+    that is alive at a time without it. What kernels take beside that for a while is not in it.
+    """
+
+    weights: int
+    gradients: int
+    training: int
+    inference: int
+
+    @property
+    def step(self) -> int:
+        """All that a forward pass takes that will be differentiated."""
+        return self.weights + self.gradients + self.training
+
+
+class Cost(Struct, frozen=True):
+    """What one call takes, with all that stands in it.
+
+    Trainable elements (with the first call of a module), multiply-adds for one sample, and the
+    bytes that it is the first to keep for gradients.
+    """
+
+    parameters: int
+    macs: int
+    kept: int
+
+
+class Overwritten(Struct, frozen=True):
+    """A call that overwrites in place what another one reads later, or keeps for its gradient."""
+
+    writer: Call
+    other: Call
+    kept: bool = False
+
+
+class Figures(Struct, frozen=True):
+    """What a run takes: a row for each layer, a cost for each call of the trace, and the totals.
+
+    `overwritten` is what calls overwrite in place though others need it.
+    """
+
+    rows: tuple[Row, ...]
+    calls: tuple[Cost, ...]
+    parameters: int
+    macs: int
+    memory: Memory
+    overwritten: tuple[Overwritten, ...]
+
+
+def figures(graph: Graph, trace: Trace) -> Figures:
+    """What a run takes, worked out from its types."""
+    lives = _Lives(trace)
+    kept = lives.kept()
+    own = macs(graph, trace)
+    calls = tuple(_costs(trace, own, lives, kept))
+    rows = tuple(_rows(graph, trace, calls))
+    memory = _memory(graph, trace, lives, kept)
+    overwritten = tuple(_overwritten(trace, lives))
+    return Figures(rows, calls, graph.parameter_count, sum(own), memory, overwritten)
+
+
+def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
+    again = {name for name, _ in graph.ties}
+    weights = [weight for weight in graph.weights if weight.name not in again]
+    held = [_weight_bytes(weight) for weight in weights]
+    results = [lives.place(trace.read(ref)) for _, ref in graph.outputs]
+    alive = {*results, *(place for call in kept for place in call.places)}
+    return Memory(
+        sum(held),
+        sum(size for size, weight in zip(held, weights, strict=True) if weight.trainable),
+        sum(lives.sizes[place] for place in alive) + sum(call.more for call in kept),
+        lives.peak(results),
+    )
+
+
+def _costs(
+    trace: Trace, macs: Sequence[int], lives: _Lives, kept: Sequence[_Kept]
+) -> Iterator[Cost]:
+    """The cost of each call, all that stands in it included."""
+    own = [
+        (_new_parameters(trace, number), macs[number], lives.bytes(kept[number]))
+        for number, call in enumerate(trace.calls)
+    ]
+    sums = [list(accumulate(column, initial=0)) for column in zip(*own, strict=True)]
+    for number, call in enumerate(trace.calls):
+        yield Cost(*(column[number + 1] - column[call.begins] for column in sums))
+
+
+def _new_parameters(trace: Trace, number: int) -> int:
+    """The trainable elements of a layer's weights, if it is called for the first time."""
+    call = trace.calls[number]
+    if call.layer is None or number != trace.first[call.path]:
+        return 0
+    return parameter_count(call.weights)
+
+
+def _weight_bytes(weight: Weight) -> int:
+    return math.prod(map(int, weight.shape)) * width(weight.dtype)
+
+
+class _Kept(Struct, frozen=True):
+    """What a call is the first to keep: places of memory, and bytes of its own."""
+
+    places: tuple[int, ...] = ()
+    more: int = 0
+
+
+class _Lives:
+    """The places of memory in a run, each with its size, and who needs them."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.places: dict[int, int] = {}  # of a value, by the object that stands for it
+        self.sizes: list[int] = []
+        self.smooth: set[int] = set()  # values through which a gradient flows
+        for type_ in trace.inputs:
+            self._new(type_)
+        for call in trace.calls:
+            for type_ in call.outputs.values():
+                if id(type_) not in self.places:
+                    self._made(call, type_)
+
+    def _made(self, call: Call, type_: TensorType) -> None:
+        row = call.layer
+        if row is not None and row.source:
+            self._new(type_, 0 if row.source != "arange" else None)  # a weight, counted as such
+        elif row is not None and row.view(call.a):
+            self.places[id(type_)] = self.place(call.inputs[0])
+        else:
+            self._new(type_)
+        trainable = any(weight.trainable for weight in call.weights)
+        flows = any(id(x) in self.smooth for x in call.inputs)
+        if type_.dtype in INEXACT and (trainable or flows):
+            self.smooth.add(id(type_))
+
+    def _new(self, type_: TensorType, size: int | None = None) -> None:
+        self.places[id(type_)] = len(self.sizes)
+        self.sizes.append(type_.numel * width(type_.dtype) if size is None else size)
+
+    def place(self, type_: TensorType) -> int:
+        """Where a value lies."""
+        return self.places[id(type_)]
+
+    def kept(self) -> list[_Kept]:
+        """What each call is the first to keep for its gradient."""
+        seen: set[int] = set()
+        found = []
+        for call in self.trace.calls:
+            saved = self.saved(call)
+            places = {self.place(x) for x in saved.tensors} - seen
+            seen |= places
+            found.append(_Kept(tuple(places), saved.more))
+        return found
+
+    def saved(self, call: Call) -> Saved:
+        """What a call keeps for its gradient, if there is one."""
+        outputs = list(call.outputs.values())
+        smooth = call.made and any(id(type_) in self.smooth for type_ in outputs)
+        if call.layer is None or not smooth:
+            return Saved()
+        saved = call.layer.saves(call.a, call.inputs, outputs)
+        if not saved.crossed:
+            return saved
+        flows = [id(x) in self.smooth for x in call.inputs]
+        kept = (x for at, x in enumerate(call.inputs) if any(flows[:at] + flows[at + 1 :]))
+        return Saved(tuple(kept), saved.more)
+
+    def bytes(self, kept: _Kept) -> int:
+        """The size of what a call keeps."""
+        return sum(self.sizes[place] for place in kept.places) + kept.more
+
+    def peak(self, results: list[int]) -> int:
+        """The most bytes alive at a time where nothing is kept for a gradient."""
+        calls = self.trace.calls
+        last: dict[int, int] = {}
+        made = [(number, call) for number, call in enumerate(calls) if call.made]
+        for number, call in made:
+            for type_ in call.inputs:
+                last[self.place(type_)] = number
+        # who calls the network holds its inputs, and gets its outputs
+        last |= {place: len(calls) for place in results}
+        last |= {self.place(type_): len(calls) for type_ in self.trace.inputs}
+        born = dict.fromkeys(map(self.place, self.trace.inputs), 0)
+        for number, call in made:
+            for type_ in call.outputs.values():
+                born.setdefault(self.place(type_), number)
+        changes = [0] * (len(calls) + 2)
+        for place, number in born.items():
+            changes[number] += self.sizes[place]
+            changes[last.get(place, number) + 1] -= self.sizes[place]
+        most = alive = 0
+        for change in changes:
+            alive += change
+            most = max(most, alive)
+        return most
+
+
+def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
+    """What is overwritten in place before it is read, or though it is kept."""
+    if not any(map(_writes, trace.calls)):
+        return
+    writers: dict[int, list[Call]] = {}  # of each place of memory
+    keepers: dict[int, Call] = {}  # of what lies in a place as it is
+    age: dict[int, int] = {}  # of a value: how often its place had been written over
+    copies = _perhaps_copied(trace)
+    for call in trace.calls:
+        if call.layer is None or not call.made:
+            continue
+        for type_ in call.inputs:
+            known = writers.get(lives.place(type_), [])
+            if age.get(id(type_), 0) < len(known):
+                yield Overwritten(known[-1], call)
+        if _writes(call) and id(call.inputs[0]) not in copies:
+            place = lives.place(call.inputs[0])
+            writers.setdefault(place, []).append(call)
+            if place in keepers:
+                yield Overwritten(call, keepers.pop(place), kept=True)
+        for type_ in call.outputs.values():
+            age[id(type_)] = len(writers.get(lives.place(type_), []))
+        for type_ in lives.saved(call).tensors:
+            keepers.setdefault(lives.place(type_), call)
+
+
+def _writes(call: Call) -> bool:
+    """Whether a call overwrites what it reads; a dropout of nothing does not."""
+    row = call.layer
+    told = row is not None and row.view(call.a) and getattr(call.a, "inplace", False)
+    return bool(told) and getattr(call.a, "p", None) != 0
+
+
+_IN_ORDER = {"Flatten", "Identity", "Reshape", "Squeeze", "Unflatten", "Unsqueeze"}
+
+
+def _perhaps_copied(trace: Trace) -> set[int]:
+    """Values that may have memory of their own: views of what lies in another order copy it."""
+    turned: set[int] = set()
+    found: set[int] = set()
+    for call in trace.calls:
+        row = call.layer
+        if row is None or not call.inputs or not row.view(call.a):
+            continue
+        known, outputs = id(call.inputs[0]), {id(x) for x in call.outputs.values()}
+        in_order = row.name in _IN_ORDER or getattr(call.a, "inplace", False)
+        if known in found or (known in turned and in_order):
+            found |= outputs
+        if known in turned or not in_order:
+            turned |= outputs
+    return found
+
+
+@cache
+def width(dtype: str) -> int:
+    """The bytes of an element."""
+    digits = "".join(char for char in dtype if char.isdigit())
+    return _WIDTHS.get(dtype) or _WIDTHS[digits]
+
+
+def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
+    """A row for each call, in order; blocks are one row."""
+    for x in graph.inputs:
+        yield Row(x.name, "input", x.type.text, 0)
+    numbers = {id(call.node): number for number, call in enumerate(trace.calls)}
+    for node in graph.nodes:
+        for leaf in node.leaves():
+            number = numbers.get(id(leaf))
+            if number is not None and leaf.row is not None:
+                cost, outputs = calls[number], trace.calls[number].outputs.values()
+                activations = sum(type_.numel for type_ in outputs)
+                head = (leaf.name, leaf.row.name, leaf.output.usual)
+                yield Row(*head, cost.parameters, cost.macs, activations, cost.kept)

@@ -1,0 +1,412 @@
+"""Warnings that come from shapes: what is legal, runs, and was likely meant otherwise.
+
+They are read off the finished graph and a run worked out for it. Each is told once for its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ..diagnostics.diagnostics import Diagnostic, SpecPath
+from ..ir.graph import Graph
+from ..ir.node import Node
+from ..ir.trace import BATCHES, Call, Trace, propagate
+from ..layers.base import Args
+from ..layers.tensor import TensorType
+from ..layers.windows import per_dimension
+from ..spec.source import Source
+from ..spec.spec import Reading
+from ..symbolic.sizes import shown, symbols_in
+
+# what stands along the last dimension
+OF_FEATURES = frozenset({"Linear", "LayerNorm", "RMSNorm"})
+OF_SEQUENCES = frozenset(
+    {"LSTM", "GRU", "RNN", "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder"}
+)
+_PLACES = re.compile(r"(?:Conv|ConvTranspose|\w*Pool|BatchNorm|InstanceNorm)([123])d")
+_MOVING = frozenset({"Permute", "Transpose", "Reshape", "Expand", "Unflatten", "Flatten", "MatMul"})
+_HABITS = ("from", "name", "when", "repeat", "branches")  # keys that say nothing of the numbers
+
+
+def doubts(reading: Reading, graph: Graph, trace: Trace) -> Iterator[Diagnostic]:
+    """The warnings about a network, but those that are allowed."""
+    found: dict[SpecPath, Diagnostic] = {}
+    finders = (_along, _by_position, _other_batches)
+    for finder in finders:
+        for path, diagnostic in finder(reading.source, graph, trace):
+            found.setdefault((*path, diagnostic.code), diagnostic)
+    yield from (d for d in found.values() if d.code not in reading.document.allow)
+    if "NG314" not in reading.document.allow:
+        yield from _idle(reading.source, graph)
+
+
+Found = Iterator[tuple[SpecPath, Diagnostic]]
+
+
+def _doubt(source: Source, code: str, node: Node, message: str, help: str) -> Diagnostic:
+    where = source.locate(node.path, key=True)
+    return Diagnostic(code, message, where, help=help, severity="warning")
+
+
+# along which dimension a layer works
+
+
+def _along(source: Source, graph: Graph, trace: Trace) -> Found:
+    """Layers of features that read images, and layers of channels that read tokens."""
+    makers = {id(value): call for call in trace.calls for value in _made(call)}
+    inputs = {id(value): place for place, value in enumerate(trace.inputs)}
+    for call in trace.calls:
+        if call.layer is None or not call.inputs or not _is_candidate(call):
+            continue
+        x = call.inputs[0]
+        first = origin = makers.get(id(x))
+        while origin is not None and _keeps_places(origin):
+            x = origin.inputs[0]
+            origin = makers.get(id(x))
+        if origin is None and id(x) in inputs:
+            yield from _of_input(source, graph, call, inputs[id(x)])
+        elif origin is not None and first is not None:
+            yield from _of_layer(source, call, origin, first.node.output)
+
+
+def _made(call: Call) -> Iterator[TensorType]:
+    if call.layer is not None:
+        yield from call.outputs.values()
+
+
+def _is_candidate(call: Call) -> bool:
+    name, rank = call.node.row.name if call.node.row else "", call.inputs[0].rank
+    if name in OF_FEATURES:
+        return rank > 2 and not isinstance(getattr(call.a, "normalized_shape", 0), tuple)
+    one = _PLACES.fullmatch(name)
+    sequence = one is not None and one[1] == "1" and max(per_dimension(_kernel(call.a), 1)) > 1
+    return rank == 3 and (name in OF_SEQUENCES or sequence)
+
+
+def _kernel(a: Args) -> Any:
+    """The kernel of a window; what has none looks at more than one place."""
+    return getattr(a, "kernel_size", 2)
+
+
+def _keeps_places(call: Call) -> bool:
+    """Whether a layer gives each place what it reads there."""
+    assert call.layer is not None
+    name, ranked = call.layer.name, _PLACES.fullmatch(call.layer.name)
+    if not call.inputs:
+        return False
+    if ranked is not None:  # what stands behind a convolution of sounds says nothing by itself
+        return ranked[1] == "1" and not name.startswith("Conv") and call.inputs[0].rank == 3
+    shapes = [[*map(int, x.shape)] for x in (call.output, call.inputs[0])]
+    return name not in OF_FEATURES | OF_SEQUENCES | _MOVING and shapes[0] == shapes[1]
+
+
+def _of_input(source: Source, graph: Graph, call: Call, place: int) -> Found:
+    """A linear layer on an image of which nothing has been made yet."""
+    x = graph.inputs[place]
+    sizes = [int(size) for at, size in enumerate(x.type.shape) if at != x.type.batch]
+    image = len(sizes) == 3 and sizes[0] in (1, 3) and sizes[1] == sizes[2] >= 8
+    if image and x.type.batch == 0 and call.node.row and call.node.row.name == "Linear":
+        message = f"`{call.node.name}` reads the last dimension of the image `{x.name}` alone"
+        yield call.node.path, _doubt(source, "NG312", call.node, message, _for_images(call))
+
+
+def _of_layer(source: Source, call: Call, origin: Call, x: TensorType) -> Found:
+    """A layer that reads `x`, what was made of the origin's output."""
+    assert call.layer is not None
+    assert origin.layer is not None
+    name, ranked = call.layer.name, _PLACES.fullmatch(origin.layer.name)
+    if x.batch != 0:
+        return
+    if ranked is not None and origin.output.rank == int(ranked[1]) + 2 == x.rank:
+        convolves = origin.layer.name.startswith("Conv")
+        if ranked[1] != "1" and name in OF_FEATURES:
+            what = f"`{call.node.name}` reads the last dimension of {x} alone"
+            message = f"{what}: `{origin.node.name}` puts channels first"
+            yield call.node.path, _doubt(source, "NG312", call.node, message, _for_images(call))
+        elif convolves and (name in OF_SEQUENCES or (name == "Linear" and x.shape[-1] == 1)):
+            message = _taken(call, x, "features", f"`{origin.node.name}` puts channels first")
+            help = "put `Flatten` before it" if x.shape[-1] == 1 else _channels_last()
+            yield call.node.path, _doubt(source, "NG312", call.node, message, help)
+    elif _PLACES.fullmatch(name) and (
+        origin.layer.name == "Embedding" or origin.layer.name in OF_SEQUENCES
+    ):
+        message = _taken(call, x, "channels", f"`{origin.node.name}` puts features last")
+        yield call.node.path, _doubt(source, "NG312", call.node, message, _channels_last())
+
+
+def _taken(call: Call, x: TensorType, what: str, why: str) -> str:
+    size = shown(x.shape[-1 if what == "features" else 1])
+    places = f"the {size} places" if size != "1" else "the only place"
+    return f"`{call.node.name}` takes {places} of {x} for {what}: {why}"
+
+
+def _channels_last() -> str:
+    from ..lower.cures import swapped  # doubts are few
+
+    return f"put `{swapped(3, 1, 2)}` before it"
+
+
+def _for_images(call: Call) -> str:
+    assert call.layer is not None
+    x = call.inputs[0]
+    if call.layer.name == "LayerNorm" and x.rank == 4:
+        return "write `LayerNorm2d`, which normalises the channels, or the sizes of all dimensions"
+    from ..lower.cures import swapped
+
+    order = swapped(x.rank, 1, x.rank - 1)
+    return f"put `Flatten` before it, or `{order}` if each place has features of its own"
+
+
+# numbers by position
+
+
+def _by_position(source: Source, graph: Graph, trace: Trace) -> Found:
+    """Items whose numbers make sense in torch's order, which begins with what is inferred here."""
+    for call in trace.calls:
+        if call.layer is None or call.layer.operation or not call.inputs:
+            continue
+        written = _written(source.values, call.node.path)
+        if not isinstance(written, list) or len(written) < 2:
+            continue
+        numbers = all(type(value) is int for value in written[:2])
+        if not numbers or not _is_odd(call.layer.name, written):
+            continue
+        from ..lower.cures import without_inferred
+
+        right = without_inferred(call.layer, written, vars(call.a), call.inputs)
+        if right is None:
+            continue
+        names = [arg.name for arg in call.layer.written]
+        means = ", ".join(f"{n} {v}" for n, v in zip(names, written, strict=False))
+        message = f"by position this is {means}: `{call.layer.args[0].name}` is inferred"
+        help = f"write `{right}`, or the arguments by name if it is meant"
+        yield call.node.path, _doubt(source, "NG313", call.node, message, help)
+
+
+def _is_odd(name: str, written: list[Any]) -> bool:
+    """Whether nobody would give these numbers in the order that they are read in."""
+    first, second, *others = written
+    if name in ("LSTM", "GRU", "RNN"):
+        return bool(second >= 8)  # layers
+    if name.startswith("Transformer"):
+        return bool(first > 16 and second <= 16)  # heads, and the width between
+    if not name.startswith("Conv") or not others or type(others[0]) is not int:
+        return False
+    third, transposed = others[0], name.startswith("ConvTranspose")
+    wide = second >= 12 and second > 2 * third  # a kernel, and its stride
+    odd = first <= 4 and second > third >= 3 and third % 2 == 1
+    if transposed and len(others) > 1 and third == others[1]:
+        odd = odd or (third >= 2 and second >= 8 and second - 2 * third != third)
+    return bool(wide or odd)
+
+
+def _written(values: Any, path: SpecPath) -> Any:
+    """What stands at a path of the spec; ``None`` if it is but a type."""
+    for step in path:
+        if isinstance(values, dict):
+            values = values.get(step)
+        elif isinstance(values, list) and isinstance(step, int) and step < len(values):
+            values = values[step]
+        else:
+            return None
+    return None if isinstance(values, str) and path and isinstance(path[-1], int) else values
+
+
+# what makes another batch
+
+
+def _other_batches(source: Source, graph: Graph, trace: Trace) -> Found:
+    """The calls by which what comes out has no batch of its own, but sizes that hang on it."""
+    given = [trace.read(ref) for _, ref in graph.outputs]
+    if all(x.type.batch is None for x in graph.inputs) or all(x.batch is not None for x in given):
+        return
+    first, second = (propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES)
+    makers = {id(value): call for call in trace.calls for value in _made(call)}
+    for place, (left, right) in enumerate(zip(first, second, strict=True)):
+        pairs = [*zip(map(int, left.shape), map(int, right.shape), strict=True)]
+        if BATCHES in pairs or all(a == b for a, b in pairs):
+            continue
+        cause = _cause(given[place], makers)
+        if cause is None:
+            continue
+        message = f"`{cause.node.name}` makes another batch: it gives {cause.node.output}"
+        yield cause.node.path, _doubt(source, "NG315", cause.node, message, _own_batch(cause))
+
+
+def _cause(x: TensorType, makers: Mapping[int, Call]) -> Call | None:
+    """The first call that lost the batch, on the way to a tensor without one."""
+    waiting, seen, found = [x], {id(x)}, None
+    while waiting:
+        call = makers.get(id(waiting.pop()))
+        if call is None:
+            continue
+        if any(y.batch is not None for y in call.inputs):
+            found = call
+            continue
+        for y in call.inputs:
+            if id(y) not in seen:
+                seen.add(id(y))
+                waiting.append(y)
+    return found
+
+
+def _own_batch(cause: Call) -> str:
+    name = cause.layer.name if cause.layer is not None else ""
+    if name == "Concat":
+        return "dimension 0 is the batch: write `dim: 1`, or `allow: [NG315]` if it is meant"
+    if name == "Flatten":
+        return "dimension 0 is the batch: write `start_dim: 1`, or `allow: [NG315]` if it is meant"
+    return "dimension 0 is the batch: another was probably meant; if not, `allow: [NG315]`"
+
+
+# what changes nothing
+
+
+class _Reading(Struct, frozen=True):
+    """A layer as it stands in the spec, with the types of what it reads and gives."""
+
+    node: Node
+    inputs: tuple[TensorType, ...]
+    contained: bool  # in a `Sequential`, where layers are numbered
+
+
+def _idle(source: Source, graph: Graph) -> Iterator[Diagnostic]:
+    """Operations that change nothing wherever they stand in the network."""
+    found: dict[SpecPath, list[str | None]] = {}
+    nodes: dict[SpecPath, Node] = {}
+    for reading in _readings(graph, set()):
+        path = reading.node.path
+        nodes[path] = reading.node
+        found.setdefault(path, []).append(_why_idle(source, reading))
+    for path, reasons in found.items():
+        if all(reasons):
+            row = nodes[path].row
+            assert row is not None
+            message = f"`{row.name}` changes nothing: {reasons[0]}"
+            help = "take it out, or write what was meant"
+            yield _doubt(source, "NG314", nodes[path], message, help)
+
+
+def _readings(graph: Graph, seen: set[int]) -> Iterator[_Reading]:
+    seen.add(id(graph))
+    for node in graph.nodes:
+        types = tuple(graph.type_of(ref) for ref in node.inputs)
+        yield from _in(node, types, seen, contained=False)
+
+
+def _in(
+    node: Node, types: tuple[TensorType, ...], seen: set[int], *, contained: bool
+) -> Iterator[_Reading]:
+    if node.use is not None and id(node.use.graph) not in seen:
+        yield from _readings(node.use.graph, seen)
+    elif node.is_layer:
+        yield _Reading(node, types, contained)
+    for child in node.body:
+        yield from _in(child, types, seen, contained=True)
+        types = (child.output, *types[1:])
+
+
+def _why_idle(source: Source, reading: _Reading) -> str | None:
+    """Why a layer changes nothing, if it is plain from what is written for it."""
+    node = reading.node
+    assert node.row is not None
+    rule = _RULES.get(node.row.name) or _RULES.get(re.sub(r"\dd$", "", node.row.name))
+    if rule is None or not reading.inputs or "$" in str(node.path[-1]):
+        return None
+    if reading.contained and "Drop" in node.row.name:
+        return None  # there it may keep the numbers of those behind it
+    x = reading.inputs[0]
+    sizes = {symbol for size in x.shape for symbol in symbols_in(size)}
+    if any(not symbol.runtime for symbol in sizes) and node.row.name in _SIZED:
+        return None  # with another value of a parameter it may change something
+    written = _written(source.values, node.path)
+    numbers = written
+    if isinstance(written, dict):
+        numbers = {key: value for key, value in written.items() if key not in _HABITS}
+    if "$" in str(numbers) or node.output.dtype != x.dtype:
+        return None
+    return rule(node.a, x, node.output)
+
+
+_SIZED = frozenset({"Squeeze", "Reshape", "Expand", "Unflatten"})
+Rule = Callable[[Args, TensorType, TensorType], str | None]
+
+
+def _numbers(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _same_shape(a: Args, x: TensorType, y: TensorType) -> str | None:
+    same = x.rank == y.rank and [*map(int, x.shape)] == [*map(int, y.shape)]
+    return f"{x} stays what it is" if same else None
+
+
+def _squeezed(a: Args, x: TensorType, y: TensorType) -> str | None:
+    if x.rank != y.rank:
+        return None
+    dim = _numbers(a.dim)[0]
+    return f"dimension {dim} of {x} is {x.shape[dim]}, not 1"
+
+
+def _ordered(a: Args, x: TensorType, y: TensorType) -> str | None:
+    dims = [dim % x.rank for dim in a.dims]
+    return f"{x} stays in its order" if dims == sorted(dims) else None
+
+
+def _transposed(a: Args, x: TensorType, y: TensorType) -> str | None:
+    return f"{a.dim0} and {a.dim1} are one dimension" if (a.dim0 - a.dim1) % x.rank == 0 else None
+
+
+def _all(argument: str, number: float) -> Rule:
+    """Whether all numbers of an argument are this one."""
+
+    def rule(a: Args, x: TensorType, y: TensorType) -> str | None:
+        given = _numbers(getattr(a, argument, None))
+        same = all(isinstance(value, (int, float)) and value == number for value in given)
+        return f"its `{argument}` is {number}" if same else None
+
+    return rule
+
+
+def _pooled(a: Args, x: TensorType, y: TensorType) -> str | None:
+    ones = {*_numbers(a.kernel_size), *_numbers(a.stride or a.kernel_size)} == {1}
+    bare = {*_numbers(a.padding)} == {0} and not getattr(a, "return_indices", False)
+    return "its windows are single places" if ones and bare else None
+
+
+def _sliced(a: Args, x: TensorType, y: TensorType) -> str | None:
+    return "it goes from 0 to the end" if (a.start, a.end, a.step) == (0, None, 1) else None
+
+
+def _cast(a: Args, x: TensorType, y: TensorType) -> str | None:
+    return f"{x} is {x.dtype} already"
+
+
+_RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(("Reshape", "Expand", "Flatten", "Unflatten"), _same_shape),
+    "Squeeze": _squeezed,
+    "Permute": _ordered,
+    "Transpose": _transposed,
+    "Cast": _cast,
+    "Roll": _all("shifts", 0),
+    "Pad": _all("pad", 0),
+    **dict.fromkeys(("ZeroPad", "ConstantPad", "ReflectionPad"), _all("padding", 0)),
+    **dict.fromkeys(("ReplicationPad", "CircularPad"), _all("padding", 0)),
+    **dict.fromkeys(("Dropout", "AlphaDropout", "FeatureAlphaDropout"), _all("p", 0)),
+    "DropPath": _all("p", 0),
+    **dict.fromkeys(("Add", "Sub"), _all("other", 0)),
+    **dict.fromkeys(("Mul", "Div"), _all("other", 1)),
+    "Pow": _all("exponent", 1),
+    "Scale": _all("factor", 1),
+    **dict.fromkeys(("MaxPool", "AvgPool"), _pooled),
+    **dict.fromkeys(("Upsample", "Interpolate"), _all("scale_factor", 1)),
+    **dict.fromkeys(("UpsamplingNearest", "UpsamplingBilinear"), _all("scale_factor", 1)),
+    "PixelShuffle": _all("upscale_factor", 1),
+    "PixelUnshuffle": _all("downscale_factor", 1),
+    "ChannelShuffle": _all("groups", 1),
+    "Slice": _sliced,
+}

@@ -1,0 +1,149 @@
+"""Other members of a generated class: which arguments are tried, and what the spec gives for them.
+
+A class is a family of networks. For each of its arguments other values are tried, and pairs of
+them; what `--set` gives for the same values is worked out here, and held against the class by
+`proofs/members.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, zip_longest
+from typing import Any
+
+from msgspec import Struct, field
+
+from ..classes.reach import deciding, least
+from ..diagnostics.diagnostics import NetgenError
+from ..emit.construct import arguments_of
+from ..ir.graph import Graph, Parameter
+from ..ir.substitute import rebind
+from ..symbolic.sizes import TooLong
+from ..symbolic.syntax import ExpressionError
+from .memory import available
+from .plan import make_plan
+from .prediction import Prediction, predict
+
+
+class Member(Struct, frozen=True):
+    """A member of a class: the `values` of some arguments, and what the spec gives for them.
+
+    `source` is run beside the class, `plan` holds its predictions. Where the spec can't be built
+    with these values both are empty, and `refused` says why.
+    """
+
+    values: Mapping[str, Any]
+    source: str = ""
+    plan: Mapping[str, Any] = {}
+    refused: str = ""
+
+
+class Family(Struct):
+    """The members of a class that are tried, `total` of them; those that are `ready` so far."""
+
+    total: int
+    coming: Iterator[Member]
+    ready: list[Member] = field(default_factory=list)
+
+    def prepare(self, enough: Callable[[], bool]) -> None:
+        """Work out one member after the other until that is enough."""
+        while not enough():
+            member = next(self.coming, None)
+            if member is None:
+                return
+            self.ready.append(member)
+
+
+def family_of(found: Prediction) -> Family:
+    """The members of a network's class, what is most likely to differ first."""
+    chosen = other_arguments(found.classes)
+    made = (_member(found, values) for values in chosen)
+    return Family(len(chosen), (member for member in made if member is not None))
+
+
+def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
+    """What the spec gives with other values; nothing where that is too large to be tried."""
+    from ..emit.render import unformatted
+
+    try:
+        other = predict(found.reading, {**found.overrides, **values}, found.imported)
+    except NetgenError as error:
+        return Member(values, refused=error.diagnostics[0].message)
+    except (TooLong, RecursionError):
+        return Member(values, refused="its sizes are expressions too long to be written")
+    memory, left = other.figures.memory, available()
+    if left is not None and 2 * memory.weights + memory.inference > left / 4:
+        return None
+    plan = make_plan(other.graph, other.statements, (other.trace,), other.figures)
+    return Member(values, unformatted(other.classes, other.statements), plan.request())
+
+
+def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
+    """The arguments of each member to try: one changed, then pairs of them by a seeded choice.
+
+    Those that reach conditions, repeats and operations come first.
+    """
+    deep, bounds = deciding(classes), least(classes)
+    arguments = arguments_of(classes[-1])
+    arguments.sort(key=lambda parameter: parameter.name not in deep)
+    tried = [
+        [{p.name: value} for value in other_values(p, bounds.get(p.name, 0))] for p in arguments
+    ]
+    known = [parameter.name in deep for parameter in arguments].count(True)
+    found = [*_in_turn(tried[:known]), *_in_turn(tried[known:]), *_pairs(tried)]
+    return [values for values in found if _in_bounds(values, classes[-1], bounds)]
+
+
+def _in_bounds(values: Mapping[str, Any], graph: Graph, bounds: Mapping[str, int]) -> bool:
+    """Whether the arguments that follow from others keep their bounds, too."""
+    known, following = {**graph.values, **values}, []
+    for parameter in graph.params:
+        if parameter.code is not None and parameter.name not in values:
+            with contextlib.suppress(ExpressionError):
+                known[parameter.name] = rebind(parameter.default, known)
+            following.append(parameter.name)
+    return all(known[name] >= bounds[name] for name in following if name in bounds)
+
+
+def _in_turn(lists: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
+    """The first value of each, then the second of each."""
+    for row in zip_longest(*lists):
+        yield from (values for values in row if values is not None)
+
+
+def _pairs(singles: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+    """Some pairs of changed arguments: as many as there are arguments, at the most."""
+    seeded = random.Random(0)
+    both = [*combinations(filter(None, singles), 2)]
+    chosen = sorted(seeded.sample(range(len(both)), min(len(both), len(singles))))
+    return [{**seeded.choice(both[n][0]), **seeded.choice(both[n][1])} for n in chosen]
+
+
+def other_values(parameter: Parameter, bound: int) -> list[Any]:
+    """Other values of an argument, five at the most; none below its bound."""
+    value = parameter.value
+    found: Iterable[Any] = ()
+    if isinstance(value, bool):
+        found = (not value,)
+    elif isinstance(value, (int, float)):
+        near = map(type(value), (value + 1, value - 1, 2 * value, 1, 0))
+        found = (other for other in near if other >= bound or not bound)
+    elif isinstance(value, str):
+        found = _words(parameter.hint)
+    elif isinstance(value, list):
+        others = [item + 1 if type(item) in (int, float) else item for item in value]
+        found = ([*value, value[-1]], value[:-1] or value, others)
+    different: list[Any] = []
+    for other in found:
+        if other != value and other not in different:
+            different.append(other)
+    return different
+
+
+def _words(hint: str) -> Sequence[str]:
+    """The words of a ``Literal``."""
+    inner = hint.removeprefix("Literal[").removesuffix("]")
+    return () if inner == hint else ast.literal_eval(f"({inner},)")

@@ -1,0 +1,224 @@
+"""What the smoke-run is to show: every prediction about a graph, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
+
+from ..emit.flow import Statement
+from ..ir.graph import Graph, Placeholder
+from ..ir.node import Node, Ref
+from ..ir.trace import BATCHES, Trace, concrete
+from ..layers.base import BOOLEAN, INEXACT
+from ..layers.tensor import TensorType
+from .costs import Figures
+
+LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
+# what moves values about and leaves them as they are
+_KEEP_VALUES = frozenset(
+    """Chunk Concat Expand Flatten Flip Identity Permute Reshape Roll Select Slice Split Squeeze
+    Stack Transpose Unflatten Unsqueeze""".split()
+)
+
+
+class Sample(Struct, frozen=True):
+    """How to make an input: values from `low` to `high`, or a `kind` of values.
+
+    Whole numbers always have a `high`.
+
+    `batch` is the dimension of the batch, if it has one.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    low: float | None
+    high: float | None
+    kind: str = "values"
+    batch: int | None = None
+
+
+class Run(Struct, frozen=True):
+    """One forward pass: its inputs, and the shape and type of everything in it."""
+
+    samples: tuple[Sample, ...]
+    variables: tuple[tuple[tuple[str, list[int], str], ...], ...]  # for each statement
+    calls: Mapping[str, list[tuple[list[int], str]]]  # of each module by its path, in order
+    outputs: tuple[tuple[str | None, list[int], str], ...]
+
+
+class Outside(Struct, frozen=True):
+    """Inputs of sizes that do not fit, and which these are."""
+
+    samples: tuple[Sample, ...]
+    sizes: str
+
+
+class Plan(Struct, frozen=True):
+    """All that is held against reality.
+
+    Two runs are of other batches; a third one, if there is one, is of other `sizes`.
+    """
+
+    class_name: str
+    runs: tuple[Run, ...]
+    weights: tuple[tuple[str, list[int], str, bool], ...]
+    parameters: int
+    names: tuple[str, ...]  # of the call that each statement makes
+    figures: Figures
+    idle: tuple[str, ...] = ()  # layers that get no gradient
+    custom: tuple[str, ...] = ()  # layers of which nothing else is known
+    sizes: str = ""  # of the third run
+    outside: tuple[Outside, ...] = ()
+    fit: str = ""  # what is said of sizes that fit
+
+    def request(self) -> dict[str, Any]:
+        """All but the figures, as plain data."""
+        names = [name for name in self.__struct_fields__ if name != "figures"]
+        return {name: _plain(getattr(self, name)) for name in names}
+
+
+def make_plan(
+    graph: Graph, statements: Sequence[Statement], traces: Sequence[Trace], figures: Figures
+) -> Plan:
+    """The predictions for the runs that were worked out; the `figures` are those of the first.
+
+    The `statements` are those of the network's ``forward``.
+    """
+    nodes = [statement.node for statement in statements]
+    return Plan(
+        graph.name,
+        tuple(_run(graph, statements, trace) for trace in traces),
+        tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in graph.weights),
+        graph.parameter_count,
+        tuple("" if node is None else graph.nodes[node].name for node in nodes),
+        figures,
+        tuple(_idle(graph, traces[0])),
+        tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),
+    )
+
+
+def with_sizes(plan: Plan, graph: Graph, sizes: Mapping[str, int] | None) -> Plan:
+    """The plan of a network whose last run is of other `sizes`, with those that it must refuse."""
+    from .fitting import sizes_that_do_not
+
+    outside = []
+    for other in sizes_that_do_not(graph):
+        types = [concrete(x.type, {**other, "N": BATCHES[0]}) for x in graph.inputs]
+        pairs = zip(plan.runs[0].samples, types, strict=True)
+        samples = (replace(one, shape=(*map(int, type_.shape),)) for one, type_ in pairs)
+        outside.append(Outside(tuple(samples), sizes_text(other)))
+    facts = {"sizes": "" if sizes is None else sizes_text(sizes), "fit": "; ".join(graph.fit.texts)}
+    return replace(plan, outside=tuple(outside), **facts)
+
+
+def sizes_text(sizes: Mapping[str, int]) -> str:
+    """Sizes by name: ``H = 16, W = 32``."""
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return to_builtins(value) if isinstance(value, (Run, Sample, Outside)) else value
+
+
+def _idle(graph: Graph, trace: Trace) -> Iterable[str]:
+    """The paths of layers with parameters that no gradient can reach from an output."""
+    reached: set[str] = set()
+    found: dict[str, None] = {}
+    needed = {id(trace.read(ref)) for _, ref in graph.outputs}
+    for call in reversed(trace.calls):
+        if call.layer is None:
+            continue  # what is inside of it has calls of its own
+        if any(id(x) in needed and x.dtype in INEXACT for x in call.outputs.values()):
+            reached.add(call.path)
+            needed.update(id(x) for x in call.inputs if x.dtype in INEXACT)
+        if any(weight.trainable for weight in call.weights):
+            found[call.path] = None
+    return (path for path in reversed(found) if path not in reached)
+
+
+def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
+    ahead = len(graph.inputs)
+    variables = []
+    for statement in statements:
+        held = []
+        for port, name in statement.targets:
+            if name != "_" and statement.node is not None:
+                type_ = trace.read(Ref(ahead + statement.node, port))
+                held.append((name, *_shape(type_)))
+        variables.append(tuple(held))
+    calls: dict[str, list[tuple[list[int], str]]] = {}
+    for call in trace.calls:
+        if call.is_module and call.made:
+            calls.setdefault(call.path, []).append(_shape(call.output))
+    samples = tuple(
+        _sample(graph, place, placeholder, trace) for place, placeholder in enumerate(graph.inputs)
+    )
+    last = tuple((key, *_shape(trace.read(ref))) for key, ref in graph.outputs)
+    return Run(samples, tuple(variables), calls, last)
+
+
+def _shape(type_: TensorType) -> tuple[list[int], str]:
+    return [*map(int, type_.shape)], type_.dtype
+
+
+def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) -> Sample:
+    """Sample values; those read as positions are bounded by what reads them."""
+    type_ = trace.inputs[place]
+    low, high, kind = placeholder.low, placeholder.high, "values"
+    for node, role in _readers(graph, Ref(place)):
+        if node.row is not None and node.row.name == "ScaledDotProductAttention":
+            kind = "ones" if "mask" in role else kind  # here what is true is read
+        elif role == "offsets" or "mask" in role:
+            kind = "zeros"  # one bag begins everywhere; nothing is hidden
+        bound = _bound(graph, node, role, trace)
+        if placeholder.high is None and bound is not None:
+            high = bound if high is None else min(high, bound)
+    if high is None and type_.dtype not in INEXACT | BOOLEAN:
+        high = LARGEST_TOKEN
+    shape = (*map(int, type_.shape),)
+    return Sample(placeholder.name, shape, type_.dtype, low, high, kind, type_.batch)
+
+
+def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
+    """The calls that read a value, and as what; through blocks, and what only moves it."""
+    for place, node in enumerate(graph.nodes):
+        for position, read in enumerate(node.inputs):
+            if read != ref:
+                continue
+            first = next(node.leaves(), None)
+            if first is None or first.row is None:
+                continue
+            if first.use is not None:
+                yield from _readers(first.use.graph, Ref(position))
+                continue
+            roles = first.row.tensors
+            yield first, roles[min(position, len(roles) - 1)]
+            if node.row is not None and node.row.name in _KEEP_VALUES:
+                for port in node.outputs:
+                    yield from _readers(graph, Ref(len(graph.inputs) + place, port))
+        for name, read in node.named:
+            if read == ref:
+                yield node, name
+
+
+def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
+    if node.row is None:
+        return None
+    args = node.a
+    if node.row.name in ("Embedding", "EmbeddingBag") and role == "input":
+        return float(args.num_embeddings)
+    if role == "indices":
+        place = next(i for i, other in enumerate(graph.nodes) if other is node)
+        output: TensorType = next(iter(trace.outputs[place].values()))
+        spatial = int(node.row.name[-2])
+        room = 1
+        for size in output.shape[-spatial:]:
+            room *= int(size)
+        return float(room)
+    return None

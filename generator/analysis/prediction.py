@@ -1,0 +1,250 @@
+"""All that is known of a network without running it: the spec's graph, classes and plan.
+
+Neither torch nor black is needed for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..classes.classes import class_graphs
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
+from ..ir.graph import Graph, lint
+from ..ir.trace import BATCHES, Misfit, Trace, propagate, traced
+from ..lower.context import Ask, Imported
+from ..lower.lower import lower
+from ..lower.refusals import refused_in_run
+from ..spec.source import Source
+from ..spec.spec import Document, Reading, read_document
+from ..symbolic.sizes import TooLong
+from .costs import Figures, figures
+from .doubts import doubts
+from .warnings import advice
+
+if TYPE_CHECKING:
+    from ..emit.flow import Statement
+    from .plan import Plan
+
+# sample values for sizes like `H` that `sizes` leaves out: the first that the network takes;
+# sizes of other names are other numbers, or they would agree by accident
+SAMPLES = (
+    (64, 96, 128),
+    (224, 256, 192),
+    (32, 48, 40),
+    (299, 331, 315),
+    (16, 24, 20),
+    (8, 12, 10),
+    (7, 9, 11),
+    (512, 384, 448),
+    (60, 120, 180),
+    (84, 168, 252),
+    (72, 144, 108),
+    (420, 840, 630),
+    (4, 6, 5),
+    (2, 3, 1),
+    (1, 2, 3),
+)
+MORE_BATCHES = (3, 7, 1000)  # that must be possible, too
+MOST_NUMBERS = 6  # of a refusal that are tried as sizes
+LARGEST_NUMBER = 4096
+
+
+class Prediction(Struct, frozen=True, dict=True):
+    """A spec that has been checked: its graph, what it comes to, and what is doubtful.
+
+    The `reading` is what it was made from, with the types that are `imported`. The `trace` is a
+    run with a batch of 2, the `figures` are those of this run. The last of the `classes` is the
+    network's. Of the codes that are `allowed` there are no warnings.
+    """
+
+    reading: Reading
+    imported: Imported
+    source: Source
+    overrides: Mapping[str, Any]
+    graph: Graph
+    trace: Trace
+    figures: Figures
+    classes: tuple[Graph, ...]
+    allowed: tuple[str, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @cached_property
+    def statements(self) -> Sequence[Statement]:
+        """The statements of the network's ``forward``."""
+        from ..emit.flow import forward_statements  # source is for those that build
+
+        return forward_statements(self.classes[-1])
+
+    @cached_property
+    def plan(self) -> Plan:
+        """All that a run must show."""
+        from .plan import make_plan, with_sizes
+
+        others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
+        traces = (self.trace, *others)
+        if not self.graph.fit.ranges:
+            return make_plan(self.graph, self.statements, traces, self.figures)
+        from .fitting import sizes_that_fit
+
+        sizes = sizes_that_fit(self.graph)
+        if sizes is not None:
+            traces = (*traces, traced(self.graph, {**sizes, "N": BATCHES[0]}))
+        plan = make_plan(self.graph, self.statements, traces, self.figures)
+        return with_sizes(plan, self.graph, sizes)
+
+
+def check_source(
+    source: Source,
+    overrides: Mapping[str, Any],
+    *,
+    strict: bool = False,
+    ask: Ask | None = None,
+) -> Prediction:
+    """What a spec comes to; if it is `strict`, warnings are errors.
+
+    Code that the spec imports is run by who can be asked; else none may be imported.
+    """
+    reading = read_document(source)
+    try:
+        found = _fitted(predict(reading, overrides, _imported(reading, ask)))
+    except (TooLong, RecursionError):
+        message = "the sizes of this network are expressions too long to be written"
+        help = "write numbers, or fewer parameters that decide on sizes"
+        where = source.locate(("layers",), key=True)
+        raise NetgenError(Diagnostic("NG206", message, where, help=help)) from None
+    if reading.document.expect:
+        from .expect import check_expected
+
+        check_expected(reading, found.graph, found.figures)
+    warnings = tuple(
+        in_file_order(
+            [
+                *advice(reading, found.graph),
+                *_overwritten(reading, found.figures),
+                *doubts(reading, found.graph, found.trace),
+            ]
+        )
+    )
+    if strict and warnings:
+        raise NetgenError(*as_errors(warnings))
+    return replace(found, warnings=warnings)
+
+
+def _fitted(found: Prediction) -> Prediction:
+    """The same, and which sizes fit of those that are known only at run time."""
+    if not found.graph.sizes:
+        return found
+    from .fitting import fit_of  # few specs name sizes
+
+    fit = fit_of(found.graph)
+    *blocks, network = found.classes
+    classes = (*blocks, replace(network, fit=fit))
+    return replace(found, graph=replace(found.graph, fit=fit), classes=classes)
+
+
+def _overwritten(reading: Reading, figures: Figures) -> Iterable[Diagnostic]:
+    """Warnings about what another layer overwrites in place though it is needed."""
+    found: dict[str, Diagnostic] = {}
+    for case in figures.overwritten if "NG310" not in reading.document.allow else ():
+        writer, other = case.writer.node, case.other.node
+        what = f"`{other.name}` reads what `{writer.name}` has overwritten in place"
+        if case.kept:
+            what = f"`{writer.name}` overwrites in place what `{other.name}` keeps for its gradient"
+        where = reading.source.locate((writer if case.kept else other).path, key=True)
+        help = f"write `inplace: false` for `{writer.name}`"
+        found[str(where)] = Diagnostic("NG310", what, where, (), help, "warning")
+    return found.values()
+
+
+def _imported(reading: Reading, ask: Ask | None) -> Imported:
+    if not reading.document.imports:
+        return Imported()
+    from ..lower.imports import read_imports  # few specs have them
+
+    return read_imports(reading, ask)
+
+
+def predict(
+    reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
+) -> Prediction:
+    """What a spec comes to, without warnings.
+
+    Sizes that are known only at run time get the first sample values that the network takes.
+    """
+    source, names = reading.source, _runtime_names(reading.document)
+    imported = imported or Imported()
+    refused: list[NetgenError] = []
+    for sizes in _samples(names, refused):
+        try:
+            graph = lower(reading, overrides, sizes, imported)
+            lint(graph)
+            classes = class_graphs(graph, source)
+            trace = _trace(source, graph)
+        except NetgenError as error:
+            refused.append(error)
+            continue
+        allowed = tuple(reading.document.allow)
+        found = figures(graph, trace)
+        return Prediction(
+            reading, imported, source, overrides, graph, trace, found, classes, allowed
+        )
+    raise refused[0]
+
+
+def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[dict[str, int]]:
+    """Sizes to try, as long as they are refused: usual ones, then equal ones, then others.
+
+    The last are numbers that the first refusal speaks of, as that of 50 places for positions.
+    """
+    if not names:
+        yield {}
+        return
+    usual = [{n: samples[i % 3] + i // 3 for i, n in enumerate(names)} for samples in SAMPLES]
+    yield from usual
+    yield from (dict.fromkeys(names, samples[0]) for samples in SAMPLES if len(names) > 1)
+    first, small = usual[0], usual[5]
+    for number in _numbers(refused[0]):
+        yield from ({**first, name: number} for name in names)
+        yield {name: number * size for name, size in small.items()}
+
+
+def _numbers(error: NetgenError) -> list[int]:
+    """The numbers in a refusal, and those before them; the last ones first."""
+    texts = re.findall(r"\b\d{1,4}\b", error.diagnostics[0].message)
+    found = [number for text in reversed(texts) for number in (int(text), int(text) - 1)]
+    return [x for x in dict.fromkeys(found) if 1 < x <= LARGEST_NUMBER][:MOST_NUMBERS]
+
+
+def _runtime_names(document: Document) -> list[str]:
+    """The names that shapes use for run-time sizes and that `sizes` gives no value."""
+    shapes = [document.input or []]
+    for raw in (document.inputs or {}).values():
+        shape = raw.get("shape") if isinstance(raw, Mapping) else raw
+        shapes.append(shape if isinstance(shape, list) else [])
+    names = [
+        size for shape in shapes for size in shape if isinstance(size, str) and "$" not in size
+    ]
+    return [name for name in dict.fromkeys(names) if name != "N" and name not in document.sizes]
+
+
+def _trace(source: Source, graph: Graph) -> Trace:
+    """The run with the first batch; others must be possible, too."""
+    batched = any(x.type.batch is not None for x in graph.inputs)
+    others = MORE_BATCHES if batched else ()
+    for batch in others[:1] if graph.imports else others:
+        sizes = {**graph.sizes, "N": batch}
+        try:
+            propagate(graph, sizes, exact=True)
+        except Misfit:
+            # what fits a batch of 2 by accident does not fit one of 3
+            wrong = refused_in_run(source, graph, sizes)
+            message = f"this fits some batch sizes only: {wrong.message}"
+            notes = (f"the batch is {batch} here; one of {BATCHES[0]} fits", *wrong.notes)
+            raise NetgenError(replace(wrong, message=message, notes=notes)) from None
+    return traced(graph, {**graph.sizes, "N": BATCHES[0]})

@@ -1,0 +1,248 @@
+"""Warnings: what is legal and likely wrong. Few of them; each is silenced by its code.
+
+They are read off what is written, so that a block is looked at once however often it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from msgspec import Struct
+
+from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_file_order
+from ..ir.graph import Graph
+from ..layers import TYPES
+from ..layers.base import Layer
+from ..spec.spec import Reading
+from ..symbolic.budget import Budget
+from ..symbolic.expressions import constant, texts, words_in
+from ..symbolic.syntax import ExpressionError
+
+MATRICES = ("Conv", "Linear", "Bilinear")
+SOFTMAX = ("LogSoftmax", "Softmax", "Softmax2d")
+_ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts are no use of a block
+
+
+def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
+    """The warnings about a spec that builds, in the order of the file."""
+    found = [
+        *_unused_blocks(reading),
+        *_unused_imports(reading),
+        *_unused_parameters(reading),
+        *_biases(reading),
+        *_softmax(reading, graph),
+        *_constants(reading),
+        *_large_eps(reading),
+    ]
+    return in_file_order(w for w in found if w.code not in reading.document.allow)[:MOST_FINDINGS]
+
+
+def _warning(
+    reading: Reading, code: str, message: str, path: SpecPath, help: str, *, key: bool = False
+) -> Diagnostic:
+    location = reading.source.locate(path, key=key)
+    return Diagnostic(code, message, location, help=help, severity="warning")
+
+
+def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
+    document = reading.document
+    if not document.blocks:
+        return
+    own = {name: _words(raw) for name, raw in document.blocks.items()}
+    outside = _words([document.layers, document.params])
+    for name in document.blocks:
+        others = (words for other, words in own.items() if other != name)
+        if name not in outside and not any(name in words for words in others):
+            message = f"nothing uses the block `{name}`"
+            help = "use it, or take it out"
+            yield _warning(reading, "NG301", message, ("blocks", name), help, key=True)
+
+
+def _unused_imports(reading: Reading) -> Iterator[Diagnostic]:
+    document = reading.document
+    if not document.imports:
+        return
+    used = _words([document.layers, document.params, document.blocks])
+    for name in document.imports:
+        if name not in used:
+            message = f"nothing uses the import `{name}`"
+            where = ("imports", name)
+            yield _warning(reading, "NG301", message, where, "use it, or take it out", key=True)
+
+
+def _words(value: Any) -> set[str]:
+    """All keys and texts in a value."""
+    if isinstance(value, dict):
+        return {*value, *(word for key in value for word in _words(value[key]))}
+    if isinstance(value, list):
+        return {word for item in value for word in _words(item)}
+    if isinstance(value, str):
+        return {value, *(words_in(value) if "$" in value else ())}
+    return set()
+
+
+def _unused_parameters(reading: Reading) -> Iterator[Diagnostic]:
+    document = reading.document
+    own = {key: value for key, value in reading.source.values.items() if key != "blocks"}
+    yield from _unused(reading, document.params, own, ("params",), "this network")
+    for name, raw in document.blocks.items():
+        params = raw.get("params") or {}
+        yield from _unused(reading, params, raw, ("blocks", name, "params"), f"the block `{name}`")
+
+
+def _unused(
+    reading: Reading, params: Mapping[str, Any], scope: Any, path: SpecPath, where: str
+) -> Iterator[Diagnostic]:
+    if not params:
+        return
+    used = {word for _, text in texts(scope, ()) for word in words_in(text)}
+    for name in params:
+        if name not in used:
+            message = f"nothing in {where} uses the parameter `{name}`"
+            help = f"write `${name}` where its value belongs, or take it out"
+            yield _warning(reading, "NG302", message, (*path, name), help, key=True)
+
+
+def _biases(reading: Reading) -> Iterator[Diagnostic]:
+    """A norm takes the mean away, and a bias with it."""
+    found = []
+    for path, items in chains(reading):
+        for place, (item, after) in enumerate(pairwise(items)):
+            layer = _Written.of(item)
+            if layer.type.startswith(MATRICES) and layer.args.get("bias") is True:
+                norm = _Written.of(after)
+                if norm.type.startswith("BatchNorm") and "from" not in norm.args:
+                    found.append(((*path, place, layer.type, "bias"), layer, norm.type))
+    if not found:
+        return
+    read = {word for key in ("layers", "blocks", "outputs") for word in _references(reading, key)}
+    for where, layer, norm_type in found:
+        if not _read_elsewhere(layer, read):  # there the bias has its effect
+            message = f"`bias: true` has no effect before `{norm_type}`, which takes means away"
+            yield _warning(reading, "NG303", message, where, "write `bias: false`")
+
+
+def _references(reading: Reading, key: str) -> set[str]:
+    """All texts that may be references, but names where they are given."""
+    found: set[str] = set()
+    waiting = [reading.source.values.get(key)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            found.add(value.partition(".")[0])
+            found |= words_in(value) if "$" in value else set()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += [inner for word, inner in value.items() if word != "name"]
+    return found
+
+
+def _read_elsewhere(layer: _Written, read: set[str]) -> bool:
+    name = layer.args.get("name")
+    if isinstance(name, str):
+        return name in read
+    return any(word.startswith(("conv", "deconv", "fc", "bilinear")) for word in read)
+
+
+class _Written(Struct, frozen=True):
+    """An item's type, and its arguments where they are written by name."""
+
+    type: str
+    args: Mapping[str, Any]
+
+    @staticmethod
+    def of(item: Any) -> _Written:
+        if isinstance(item, str):
+            return _Written(item, {})
+        if isinstance(item, dict) and len(item) == 1:
+            ((type_, written),) = item.items()
+            return _Written(type_, written if isinstance(written, dict) else {})
+        return _Written("", {})
+
+
+def chains(reading: Reading) -> Iterator[tuple[SpecPath, list[Any]]]:
+    """All lists of layers in a spec with their places."""
+    document = reading.document
+    yield from _lists(document.layers, ("layers",))
+    for name, raw in document.blocks.items():
+        yield from _lists(raw["layers"], ("blocks", name, "layers"))
+
+
+def _lists(items: Any, path: SpecPath) -> Iterator[tuple[SpecPath, list[Any]]]:
+    if not isinstance(items, list):
+        return
+    yield path, items
+    for place, item in enumerate(items):
+        written = _Written.of(item)
+        if not written.args:
+            continue
+        inner = (*path, place, written.type)
+        yield from _lists(written.args.get("layers"), (*inner, "layers"))
+        branches = written.args.get("branches") or ()
+        pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
+        for key, layers in pairs:
+            yield from _lists(layers, (*inner, "branches", key))
+
+
+def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
+    """Losses over logits have their own softmax."""
+    for key, ref in graph.outputs:
+        place = ref.node - len(graph.inputs)
+        node = graph.nodes[place] if place >= 0 else None
+        while node is not None and node.body:
+            node = node.body[-1]
+        softmax = node is not None and node.row is not None and node.row.name in SOFTMAX
+        named = key or (graph.nodes[place].name if place >= 0 else "")
+        if softmax and node is not None and node.row is not None and "logits" in named.lower():
+            message = f"`{named}` is what `{node.row.name}` gives: no logits"
+            help = f"take the `{node.row.name}` out, as `CrossEntropyLoss` has its own"
+            yield _warning(reading, "NG304", message, node.path, help, key=True)
+
+
+def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
+    """`BatchNorm2d: 64` reads as in torch, where 64 would be `num_features`."""
+    own = {*reading.document.blocks, *reading.document.imports}
+    for path, items in chains(reading):
+        for place, item in enumerate(items):
+            if not isinstance(item, dict) or len(item) != 1:
+                continue
+            ((type_, written),) = item.items()
+            row = None if type_ in own else TYPES.get(type_)
+            if row is None or not any(arg.inferred for arg in row.args):
+                continue
+            steps, eps = _given(row, written, "eps")
+            if isinstance(eps, (int, float)) and not isinstance(eps, bool) and eps >= 1:
+                where = (*path, place, type_, *steps)
+                message = f"`eps` of `{type_}` is {eps}: it is there to avoid a division by zero"
+                help = "leave it out: how many channels or features there are is inferred"
+                yield _warning(reading, "NG306", message, where, help)
+
+
+def _given(row: Layer, written: Any, name: str) -> tuple[SpecPath, Any]:
+    """Where in an item an argument is written, and its value: by name or by position."""
+    if isinstance(written, dict):
+        return (name,), written.get(name)
+    names = [arg.name for arg in row.written]
+    place = names.index(name) if name in names else -1
+    values = written if isinstance(written, list) else [written]
+    if not 0 <= place < len(values):
+        return (), None
+    return ((place,) if isinstance(written, list) else ()), values[place]
+
+
+def _constants(reading: Reading) -> Iterator[Diagnostic]:
+    for path, text in texts(reading.source.values, ()):
+        if path[-1:] and path[-1] in (*_ELSEWHERE, "value"):
+            continue
+        try:
+            value = constant(text, Budget())
+        except ExpressionError:
+            continue
+        if value is not None:
+            plain = str(value).lower() if isinstance(value, bool) else str(value)
+            message = f"`{text}` is always {plain}"
+            help = f"write `{plain}`, or the parameter that was meant to be in it"
+            yield _warning(reading, "NG305", message, path, help)

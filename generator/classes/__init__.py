@@ -1,0 +1,1 @@
+"""All uses of a block as one class."""

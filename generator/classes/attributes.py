@@ -1,0 +1,66 @@
+"""The values that ``forward`` needs: constructor arguments, kept as attributes of the module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from ..ir.module import Module
+from ..ir.node import Node
+from ..ir.substitute import rebind
+from ..lower.parameters import bare
+from ..symbolic.provenance import coded
+from ..symbolic.sizes import Coded, exact, symbols_in
+
+
+class Attributes(Struct):
+    """The attributes of one class that are values: `kept`, by name.
+
+    `terms` are the names that its expressions are written in, `taken` those of other attributes.
+    """
+
+    terms: Mapping[str, Any]
+    taken: frozenset[str]
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def read(self, value: Any) -> Any:
+        """The value as `forward` reads it, constructor arguments as attributes."""
+        symbols = [s for s in symbols_in(value) if not s.runtime]
+        if not symbols:
+            return value
+        terms = {**self.terms}
+        for symbol in symbols:
+            inner = terms.get(symbol.name, value)
+            attribute = f"self.{self.keep(symbol.name, inner)}"
+            terms[symbol.name] = coded(bare(inner), attribute, symbols_in(inner))
+        return rebind(value, terms)
+
+    def keep(self, name: str, value: Any) -> str:
+        """The attribute that holds a value for ``forward``."""
+        attribute = name
+        while attribute in self.taken or (
+            attribute in self.kept and exact(self.kept[attribute]) != exact(value)
+        ):
+            attribute += "_"
+        self.kept[attribute] = value
+        return attribute
+
+    def test(self, node: Node, condition: Any, module: Module | None) -> str:
+        """What ``forward`` asks before a conditional call of an attribute, or an operation.
+
+        Nothing where an identity stands in.
+        """
+        if module is not None and exact(module.condition) == exact(condition):
+            return "" if node.is_replaceable else f"self.{node.target} is not None"
+        return self.asked(condition, f"use_{node.name}")
+
+    def asked(self, condition: Any, word: str) -> str:
+        """A condition as ``forward`` asks it; its attribute has this name if none is at hand."""
+        if isinstance(condition, Coded) and condition.code.isidentifier():
+            return f"self.{self.keep(condition.code, condition)}"
+        for attribute, known in self.kept.items():
+            if isinstance(known, Coded) and known.code == condition.code:
+                return f"self.{attribute}"
+        return f"self.{self.keep(word.replace('.', '_'), condition)}"

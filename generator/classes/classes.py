@@ -1,0 +1,332 @@
+"""All uses of a block as one class, with the arguments that its constructor needs.
+
+The spec's parameters are its arguments, and whatever else differs between the uses: the size of
+an input, or a number that no expression gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..ir.graph import Graph, Parameter, Use, uses_in
+from ..ir.node import Node, Ref
+from ..ir.substitute import rebind
+from ..layers.base import REQUIRED, Arg, Layer
+from ..layers.kinds import ANY, LIST
+from ..layers.tensor import TensorType
+from ..lower.blocks import dim_names, kinds, no_rule
+from ..lower.parameters import bare
+from ..spec.source import Source
+from ..symbolic.literals import literal
+from ..symbolic.names import snake_case
+from ..symbolic.sizes import Dim, Size, plain, symbols_in
+from .common_value import Case, Chooser, Inexpressible
+from .merge import Union, union_of
+
+_LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
+_ATTENDING = frozenset({"ScaledDotProductAttention", "MultiheadAttention", "MatMul", "Einsum"})
+
+
+def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
+    """The classes of a file: each block's before those that use it, the network's last."""
+    rows = {row.name: row for row in graph.imports}
+    classes = []
+    for block, uses in uses_in(graph).items():
+        classes.append(_block_class(uses, rows, source))
+        rows[block] = _row(classes[-1])
+    return (*classes, _network_class(graph, rows, source))
+
+
+def _bypassed(graph: Graph) -> Graph:
+    """The graph in which nothing reads a call that no use of the block makes."""
+    ahead = len(graph.inputs)
+    places: dict[int, Ref] = {}
+
+    def real(ref: Ref) -> Ref:
+        return places.get(ref.node, ref)
+
+    nodes = []
+    for place, node in enumerate(graph.nodes, ahead):
+        if node.kind == "absent" and node.otherwise is not None:
+            places[place] = real(node.otherwise)
+        other = None if node.otherwise is None else real(node.otherwise)
+        named = tuple((name, real(ref)) for name, ref in node.named)
+        choices = tuple(
+            replace(choice, refs={text: real(ref) for text, ref in choice.refs.items()})
+            for choice in node.choices
+        )
+        inputs = tuple(map(real, node.inputs))
+        nodes.append(replace(node, inputs=inputs, named=named, otherwise=other, choices=choices))
+    outputs = tuple((key, real(ref)) for key, ref in graph.outputs)
+    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+
+
+def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> Graph:
+    terms = graph.terms()
+    allowed = frozenset({*graph.values, "index"})
+    union = union_of([graph], [Case(0, terms, terms)], allowed, rows, source)
+    union.closed = True
+    modules = union.modules()
+    nodes = union.nodes(modules)
+    used = union.chooser.used
+    used |= {symbol.name for found in graph.initial for symbol in symbols_in(found.init)}
+    params = []
+    for parameter in reversed(graph.params):
+        reached = parameter.name in used
+        if reached and parameter.code:
+            used |= parameter.depends
+        if reached and not parameter.fixed and parameter.name in union.lists:
+            parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
+        params.append(replace(parameter, used=reached))
+    keeps = tuple(union.attributes.kept.items())
+    params.reverse()
+    network = replace(graph, params=tuple(params), modules=modules, nodes=nodes, keeps=keeps)
+    return _bypassed(network)
+
+
+def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source) -> Graph:
+    """The class of a block; each use gets to know what it gives to the constructor."""
+    graphs = [use.graph for use in uses]
+    first = graphs[0]
+    dims = [name for name in _arguable(uses[0]) if all(name in use.outer for use in uses)]
+    constant = _constants(uses)
+    cases = [
+        Case(number, {**use.graph.terms(), **constant}, use.outer, frozenset(constant))
+        for number, use in enumerate(uses)
+    ]
+    names = {parameter.name for parameter in first.params}
+    allowed = frozenset({*names, *(d for d in dims if d not in constant), "index"})
+    union = union_of(graphs, cases, allowed, rows, source)
+    modules = union.modules()
+    nodes = union.nodes(modules)
+    modules = union.with_types(modules)
+    kept = {name: union.typed(value) for name, value in union.attributes.kept.items()}
+    params = _parameters(uses, union, cases)
+    given = [name for name in dims if name in union.chooser.used]
+    inferred = [
+        *(_inferred(uses, name, [use.outer[name] for use in uses]) for name in given),
+        *(_inferred(uses, name, list(values.values())) for name, values in union.extras.items()),
+    ]
+    for number, use in enumerate(uses):
+        use.call.update({name: use.outer[name] for name in given})
+        for name, values in union.extras.items():
+            # where the layer is absent no one reads it: the number of another use will do
+            use.call[name] = values.get(number, bare(next(iter(values.values()))))
+        for parameter in params:
+            if parameter.name in use.given or parameter.required:
+                use.call[parameter.name] = use.outer[parameter.name]
+    union_graph = replace(
+        first,
+        params=(*inferred, *params),
+        modules=modules,
+        nodes=nodes,
+        keeps=tuple(kept.items()),
+        is_block=True,
+        shapes=_shapes(uses, cases, union, {*given}),
+    )
+    return _bypassed(union_graph)
+
+
+def _arguable(use: Use) -> list[str]:
+    """The sizes of inputs that may be arguments: the first and the last of each, without batch."""
+    found = []
+    for place, placeholder in enumerate(use.graph.inputs):
+        rank = placeholder.type.rank - (placeholder.type.batch is not None)
+        names = dim_names(use.spec, place, rank)
+        found += [name for name in names if name in (names[0], names[-1])]
+    return found
+
+
+def _constants(uses: Sequence[Use]) -> dict[str, Any]:
+    """The sizes of inputs that are one number in all uses."""
+    found = {}
+    for name in dict.fromkeys(name for name, _, _ in uses[0].graph.size_names):
+        values = [use.outer.get(name) for use in uses]
+        if not symbols_in(values) and len({*values}) == 1:
+            found[name] = values[0]
+    return found
+
+
+def _parameters(uses: Sequence[Use], union: Union, cases: Sequence[Case]) -> list[Parameter]:
+    """The block's parameters that anything needs, with defaults that hold for all uses."""
+    found = []
+    used = union.chooser.used
+    for parameter in reversed(uses[0].graph.params):
+        if parameter.name not in used:
+            continue
+        default, required = None, parameter.required
+        if not required:
+            defaults = [
+                (case, next(p for p in use.graph.params if p.name == parameter.name).default)
+                for case, use in zip(cases, uses, strict=True)
+            ]
+            try:
+                default = union.chooser.choose(defaults)
+            except Inexpressible:
+                required = True
+        values = [bare(use.outer[parameter.name]) for use in uses]
+        is_type = parameter.name in union.types
+        code = literal(default) if symbols_in(default) and not is_type else None
+        if is_type and not required:
+            from .type_names import type_code
+
+            default = type_code(plain(default), union.rows)
+        hints = [*values, *([] if required else [bare(default)])]
+        hint = union.hints.get(parameter.name) or hint_for(
+            hints, any_length=parameter.name in union.lists
+        )
+        hint = "type[nn.Module]" if is_type else hint
+        value = default if is_type else bare(default)
+        found.append(
+            replace(
+                parameter,
+                value=value,
+                code=code,
+                required=required,
+                hint=hint,
+                is_type=is_type,
+                depends=frozenset(symbol.name for symbol in symbols_in(default)),
+            )
+        )
+    found.reverse()
+    return sorted(found, key=lambda parameter: not parameter.required)
+
+
+def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Parameter:
+    """An argument that is no parameter of the spec."""
+    return Parameter(name, None, None, required=True, hint=hint_for([bare(v) for v in values]))
+
+
+def hint_for(values: Sequence[Any], *, any_length: bool = False) -> str:
+    """The annotation of an argument that takes these values."""
+    lists = [value for value in values if isinstance(value, (list, tuple))]
+    hints = dict.fromkeys(_hint(value) for value in values if value not in lists)
+    if lists and not (any_length and any(lists)) and len({len(value) for value in lists}) == 1:
+        places = [hint_for(items) for items in zip(*lists, strict=True)]
+        hints[f"tuple[{', '.join(places) or '()'}]"] = None
+    elif lists:
+        hints[f"tuple[{hint_for([item for value in lists for item in value])}, ...]"] = None
+    if "float" in hints:
+        hints.pop("int", None)
+    if "None" in hints:
+        hints.pop("None")
+        hints["None"] = None
+    return " | ".join(hints)
+
+
+def _hint(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return f"tuple[{', '.join(map(_hint, value)) or '()'}]"
+    return "None" if value is None else type(value).__name__
+
+
+def _row(graph: Graph) -> Layer:
+    """The class as a type of layer that others use."""
+    args = tuple(
+        Arg(
+            parameter.name,
+            LIST if ", ...]" in parameter.hint else ANY,
+            REQUIRED if parameter.required else None if parameter.code else parameter.value,
+            positional=parameter.required,
+            names_type=parameter.is_type,
+        )
+        for parameter in graph.params
+    )
+    return Layer(
+        name=graph.name,
+        stem=snake_case(graph.name),
+        rule=no_rule,
+        args=args,
+        ports=tuple(str(place) for place in range(len(graph.outputs))),
+        local=True,
+    )
+
+
+def _shapes(
+    uses: Sequence[Use], cases: Sequence[Case], union: Union, given: set[str]
+) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
+    """What goes in and comes out, with names for the sizes that vary."""
+    first = uses[0].graph
+    letters = {**first.terms(), **_letters(uses, given)}
+    inputs = [
+        [graph.inputs[place].type for graph in union.graphs] for place in range(len(first.inputs))
+    ]
+    outputs = [
+        [graph.type_of(graph.outputs[place][1]) for graph in union.graphs]
+        for place in range(len(first.outputs))
+    ]
+    chooser = Chooser(union.chooser.allowed)
+    return (
+        tuple(_type(types, cases, chooser, letters) for types in inputs),
+        tuple(_type(types, cases, chooser, letters) for types in outputs),
+    )
+
+
+def _type(
+    types: Sequence[TensorType], cases: Sequence[Case], chooser: Chooser, letters: dict[str, Any]
+) -> TensorType:
+    """The type of one input or output in all uses; ``*`` for what differs in number."""
+
+    def size(place: int) -> Size:
+        sizes = [type_.shape[place] for type_ in types]
+        try:
+            found = chooser.choose([*zip(cases, sizes, strict=True)], forward=True)
+        except Inexpressible:
+            return Dim.named(f"D{place % types[0].rank}", int(sizes[0]))
+        return rebind(found, letters)  # type: ignore[no-any-return]
+
+    if not all(type_.rank for type_ in types) and any(type_.rank for type_ in types):
+        return replace(types[0], shape=(Dim.named("*", 0),))
+    if len({type_.rank for type_ in types}) > 1:
+        return replace(types[0], shape=(size(0), Dim.named("*", 0), size(-1)))
+    return replace(types[0], shape=tuple(map(size, range(types[0].rank))))
+
+
+def _letters(uses: Sequence[Use], given: set[str]) -> dict[str, Dim]:
+    """How the docstring calls the sizes that are no arguments."""
+    use, known = uses[0], {*given, *_constants(uses)}
+    found: dict[str, Dim] = {}
+    numbers = count(1)
+    for place, placeholder in enumerate(use.graph.inputs):
+        rank = placeholder.type.rank - (placeholder.type.batch is not None)
+        names = dim_names(use.spec, place, rank)
+        if rank not in _LETTERS or (rank > 2 and not _is_image(use, place, names, given)):
+            unknown = [name for name in names if name not in known]
+            found |= {name: Dim.named(f"S{next(numbers)}", 1) for name in unknown}
+            continue
+        shown = _LETTERS[rank]
+        first = names[0] in given and names[1] not in given if rank == 2 else False
+        if rank == 1 and names[0].endswith("length"):
+            shown = ("L",)
+        if first and not names[0].endswith("length"):
+            shown = ("C", "L")  # channels come first, as for `Conv1d`
+        suffix = "" if place == 0 else f"{place + 1}"
+        for name, letter in zip(names, shown, strict=True):
+            if name not in given:
+                found[name] = Dim.named(f"{letter}{suffix}", 1)
+    return found
+
+
+def _is_image(use: Use, place: int, names: Sequence[str], given: set[str]) -> bool:
+    """Whether an input of three sizes or more has channels and places, as far as is known.
+
+    Else it may have heads, or features come last; what has no batch is a mask, or a bias.
+    """
+    if use.graph.inputs[place].type.batch is None:
+        return False
+    if names[0] in given or names[-1] in given:
+        return names[0] in given
+    inner = [other.graph for others in uses_in(use.graph).values() for other in others]
+    calls = (node for graph in (use.graph, *inner) for node in _calls(graph.nodes))
+    attends = any(node.row is not None and node.row.name in _ATTENDING for node in calls)
+    return not attends and next(kinds(use.spec.layers), "") != "last"
+
+
+def _calls(nodes: Sequence[Node]) -> Iterator[Node]:
+    for node in nodes:
+        yield node
+        yield from _calls(node.body)

@@ -1,0 +1,150 @@
+"""One expression for all uses of a block: what stands in its class for many numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from ..ir.substitute import rebind
+from ..layers.base import Nested
+from ..lower.context import INDEX
+from ..lower.initial import Init
+from ..symbolic.buffers import Table
+from ..symbolic.equality import same
+from ..symbolic.literals import literal
+from ..symbolic.sizes import PLAIN, Dim, plain, symbols_in
+from ..symbolic.syntax import ExpressionError
+
+
+class Inexpressible(Exception):
+    """No expression gives the value in all uses."""
+
+
+class Case(Struct, frozen=True):
+    """One use of a block, in a loop one of its copies: what the block's names stand for.
+
+    `own` is each name in the block's own terms, `constant` ones as numbers; `outer` in the
+    user's.
+    """
+
+    number: int
+    own: Mapping[str, Any]
+    outer: Mapping[str, Any]
+    constant: frozenset[str] = frozenset()
+
+    def normal(self, value: Any) -> Any:
+        """The value with sizes that never vary as numbers."""
+        if not self.constant or not any(s.name in self.constant for s in symbols_in(value)):
+            return value
+        return rebind(value, self.own)
+
+    def copy(self, index: int) -> Case:
+        """The case of a copy in a loop."""
+        named = Dim.named(INDEX, index)
+        own, outer = {**self.own, INDEX: named}, {**self.outer, INDEX: index}
+        return Case(self.number, own, outer, self.constant)
+
+
+Group = Sequence[tuple[Case, Any]]
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and repr(value) == repr(other)
+
+
+class Chooser(Struct):
+    """How the values of one class are chosen; `allowed` are the names that its `__init__` sees.
+
+    `used` collects the names that the chosen expressions need.
+    """
+
+    allowed: frozenset[str]
+    used: set[str] = field(default_factory=set)
+
+    def choose(self, group: Group, *, forward: bool = False) -> Any:
+        """The value that is right in every case: an expression, or a number that never varies.
+
+        In ``forward`` the sizes of tensors can be read off, too. Raises `Inexpressible`.
+        """
+        first = group[0][1]
+        if type(first) in PLAIN and all(_is_same(value, first) for _, value in group):
+            return first
+        if isinstance(first, Nested):
+            return self._nested(group, forward)
+        if isinstance(first, Init):
+            return self._init(group)
+        if isinstance(first, Table):
+            return self._table(group)
+        values = [case.normal(value) for case, value in group]
+        texts = {literal(value): value for value in values}
+        right = [
+            value
+            for value in texts.values()
+            if self._visible(value, forward)
+            and (len(texts) == 1 or all(self._right(value, case, own) for case, own in group))
+        ]
+        if not right:
+            right = self._number(group)
+        self.note(right[0], forward=forward)
+        return right[0]
+
+    def note(self, value: Any, *, forward: bool = False) -> None:
+        """Take down which names a chosen value needs."""
+        for symbol in symbols_in(value):
+            if not (forward and symbol.runtime):
+                self.used.add(symbol.name)
+
+    def _visible(self, value: Any, forward: bool) -> bool:
+        return all(
+            (forward and symbol.runtime) or symbol.name in self.allowed
+            for symbol in symbols_in(value)
+        )
+
+    def _right(self, value: Any, case: Case, own: Any) -> bool:
+        """Whether an expression comes to a case's own value in the terms of the user."""
+        try:
+            found, wanted = rebind(value, case.outer), rebind(own, case.outer)
+        except (ExpressionError, KeyError):  # it has no meaning for what this use gives
+            return False
+        if literal(found) == literal(wanted):
+            return True
+        if isinstance(found, int) and isinstance(wanted, int) and not isinstance(found, bool):
+            return same(found, wanted)
+        return not symbols_in([found, wanted]) and bool(plain(found) == plain(wanted))
+
+    def _number(self, group: Group) -> list[Any]:
+        """The one number that all cases come to."""
+        found = [rebind(value, case.outer) for case, value in group]
+        if symbols_in(found) or len({literal(value) for value in found}) > 1:
+            raise Inexpressible
+        return found[:1]
+
+    def _init(self, group: Group) -> Init:
+        first: Init = group[0][1]
+        if len({(value.function, tuple(dict(value.args))) for _, value in group}) > 1:
+            raise Inexpressible
+        args = [
+            (name, self.choose([(case, dict(value.args)[name]) for case, value in group]))
+            for name, _ in first.args
+        ]
+        return Init(first.function, tuple(args))
+
+    def _table(self, group: Group) -> Table:
+        """A buffer's value: its source must be the same in all uses."""
+        tables = [value.with_numbers(case.own, case.constant) for case, value in group]
+        first: Table = tables[0]
+        if len({table.code for table in tables}) > 1 or not self._visible(first, False):
+            raise Inexpressible
+        self.note(first)
+        return first
+
+    def _nested(self, group: Group, forward: bool) -> Nested:
+        first = group[0][1]
+        names = first.args
+        args = {
+            name: self.choose([(case, value.args[name]) for case, value in group], forward=forward)
+            for name in names
+        }
+        return Nested(first.row, args)

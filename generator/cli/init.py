@@ -1,0 +1,61 @@
+"""`netgen init`: a spec to begin with, out of those that come with netgen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .. import configs, starters
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
+from ..output.files import SOURCE, check_heard, claim
+from ..spec.source import read
+from ..symbolic.expressions import has_expression
+
+
+def templates() -> dict[str, Path]:
+    """What there is to begin with, by name: the commented starter, then the networks."""
+    folders = [Path(next(iter(package.__path__))) for package in (starters, configs)]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+
+
+def chosen(name: str) -> Path | None:
+    """The template of this name, or the only one whose name begins like that."""
+    known = templates()
+    longer = [path for stem, path in known.items() if name and stem.startswith(name)]
+    return known.get(name) or (longer[0] if len(longer) == 1 else None)
+
+
+def listed() -> str:
+    """The templates, a line each."""
+    known = templates()
+    width = max(map(len, known))
+    return "".join(f"{name:<{width}}  {_about(path)}\n" for name, path in known.items())
+
+
+def _about(path: Path) -> str:
+    """The first line of a template's description, with the values of its parameters."""
+    source = read(path)
+    text = str(source.values["description"])
+    if has_expression(text):
+        from ..analysis.prediction import check_source
+
+        text = check_source(source, {}).graph.description or ""
+    return text.strip().partition("\n")[0]
+
+
+def begin(template: Path, output: str | None) -> Path:
+    """Write a template to where there is nothing yet; gives the file."""
+    target = Path(output or template.name)
+    if os.path.lexists(target):
+        message = f"`{printable(str(target))}` is there already: it is left as it is"
+        raise NetgenError(Diagnostic("NG502", message, help="give another file with `-o`"))
+    found = claim(target, SOURCE, force=False)
+    check_heard()
+    found.write(text_of(template).encode())
+    return target
+
+
+def text_of(template: Path) -> str:
+    """A template as it is written, without its line about a schema beside it."""
+    lines = template.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("# yaml-language-server:"))

@@ -1,0 +1,144 @@
+"""What the arguments of the command line ask for: jobs, and how to do and tell them.
+
+Raises `ValueError` for arguments that make no sense together.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..diagnostics.diagnostics import NetgenError, spelt
+from ..ir.levels import DEFAULT_LEVELS, Demand
+from ..jobs.job import Job
+from ..spec.source import parse
+
+if TYPE_CHECKING:
+    from ..analysis.prediction import Prediction
+
+
+VIEWS = ("show", "explain", "graph", "diff")
+
+
+def jobs_of(options: Namespace) -> list[Job]:
+    """A job for each spec."""
+    if options.configs.count("-") > 1:
+        raise ValueError("standard input can be read once")
+    if options.verb in ("build", "watch"):
+        _check_build(options)
+    if options.verb == "watch":
+        _check_watched(options.configs)
+    overrides = _overrides(options.overrides)
+    view = _view(options)
+    return [_job(config, overrides, options, view) for config in options.configs]
+
+
+def telling(options: Namespace) -> tuple[str, bool]:
+    """How to tell what was found, and whether to show more; a view tells mistakes as text."""
+    return ("text", False) if options.verb in VIEWS else (options.format, options.verbose)
+
+
+def limits(options: Namespace) -> tuple[int, float, int | None]:
+    """How many jobs at a time, and what each may take in seconds and bytes."""
+    return getattr(options, "jobs", 1), options.timeout, options.max_memory
+
+
+def _check_build(options: Namespace) -> None:
+    if options.output and len(options.configs) > 1:
+        raise ValueError("-o takes the output of one spec; give --output-dir for several")
+    stems = [Path(config).stem for config in options.configs]
+    if not options.output and len({*stems}) < len(stems):
+        raise ValueError("two specs of one name would be written to one file")
+    if not 0 <= options.seed < 2**63:
+        raise ValueError("--seed takes a whole number from 0 to 2**63 - 1")
+    more = [level for level in options.prove if level not in DEFAULT_LEVELS]
+    if options.no_smoke and (more or options.report):
+        raise ValueError("--no-smoke leaves nothing to prove or to report")
+    if options.report == "-":
+        raise ValueError("--report takes a file; on standard output `--format json` tells the same")
+    if options.report and not Path(options.report).parent.is_dir():
+        raise ValueError("--report takes a file in a folder that is there")
+    if options.check and any(_target(config, options) is None for config in options.configs):
+        raise ValueError("--check holds a file against a spec: it needs one")
+
+
+def _check_watched(configs: Sequence[str]) -> None:
+    if "-" in configs:
+        raise ValueError("standard input can't be watched: give a file")
+    for config in configs:
+        if not Path(config).absolute().parent.is_dir():
+            raise ValueError(f"{config!r} can't be watched: there is no such folder")
+
+
+View = Callable[["Prediction"], str]
+
+
+def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View | None) -> Job:
+    allowed = options.allow_imports
+    if options.verb == "check":
+        strict = options.strict
+        return Job(config, None, overrides, "check", strict=strict, allow_imports=allowed)
+    if view is not None:
+        return Job(config, None, overrides, "view", allow_imports=allowed, view=view)
+    timed = options.report is not None
+    demand = Demand(options.device, options.seed, options.prove, timed)
+    return Job(
+        config,
+        _target(config, options),
+        overrides,
+        "compare" if options.check else "build",
+        None if options.no_smoke else demand,
+        strict=options.strict,
+        force=options.force,
+        allow_imports=allowed,
+        named=bool(options.output),
+    )
+
+
+def _view(options: Namespace) -> View | None:
+    """What to make of a spec that can be built, for verbs that only look at it."""
+    if options.verb == "diff":
+        from ..views.diff import Comparison
+
+        return Comparison((options.configs[0], options.configs[1]))
+    if options.verb == "explain":
+        from ..views.explain import explain
+
+        return partial(explain, layer=spelt(options.layer))
+    if options.verb == "graph":
+        from ..views.graph import graph
+
+        return partial(graph, output=options.output, depth=options.depth, force=options.force)
+    if options.verb != "show":
+        return None
+    from ..output.terminal import width
+    from ..views.show import show
+
+    form, batch, depth = options.format, options.batch, options.depth
+    return partial(show, form=form, batch=batch, depth=depth, width=width())
+
+
+def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """The values of ``--set``, read as YAML."""
+    overrides = {}
+    for pair in map(spelt, pairs):
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--set takes NAME=VALUE, not {pair!r}")
+        try:
+            overrides[name] = parse(text, f"--set {name}").values
+        except NetgenError:
+            raise ValueError(f"--set {name}: {text!r} is not a value") from None
+    return overrides
+
+
+def _target(config: str, options: Namespace) -> Path | None:
+    """Where to write: the named file, or the spec's stem in a folder; nowhere for ``-``."""
+    if options.output == "-" or (config == "-" and not options.output):
+        return None
+    if options.output:
+        return Path(options.output)
+    return Path(options.output_dir or ".") / f"{Path(config).stem}.py"

@@ -1,0 +1,198 @@
+"""The arguments that verbs take, in groups; each function adds one group to a verb's parser."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from ..ir.levels import DEFAULT_LEVELS, LEVELS, TIMEOUT
+from .option_types import count, device, jobs, levels, picture_file, seconds, size
+
+
+def configs(number: int | str, help: str) -> Callable[[argparse.ArgumentParser], None]:
+    def add(verb: argparse.ArgumentParser) -> None:
+        verb.add_argument("configs", nargs=number, metavar="CONFIG", help=help)
+
+    return add
+
+
+def layer_name(layers: argparse.ArgumentParser) -> None:
+    layers.add_argument("name", nargs="?", metavar="NAME", help="a type, like Conv2d")
+
+
+def template(init: argparse.ArgumentParser) -> None:
+    init.add_argument(
+        "template",
+        nargs="?",
+        default="starter",
+        metavar="TEMPLATE",
+        help="what to begin with, by its name or the beginning of it (default: starter)",
+    )
+    init.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the file to write; - is standard output (default: the template's name with .yaml)",
+    )
+    init.add_argument("--list", action="store_true", help="tell which templates there are")
+
+
+def shell(completion: argparse.ArgumentParser) -> None:
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to do it")
+
+
+def target_arguments(build: argparse.ArgumentParser) -> None:
+    target = build.add_mutually_exclusive_group()
+    target.add_argument(
+        "-o", "--output", metavar="FILE", help="the file to write; - is standard output"
+    )
+    target.add_argument("--output-dir", metavar="DIR", help="the folder to write to")
+    force_argument(build)
+
+
+def force_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--force", action="store_true", help="overwrite a file that netgen did not write"
+    )
+
+
+def run_arguments(build: argparse.ArgumentParser) -> None:
+    build.add_argument(
+        "--device",
+        default="auto",
+        type=device,
+        help="where to run it: cpu, cuda, cuda:1, mps, all, meta, which takes no memory "
+        "(default: auto, the best that is there)",
+    )
+    build.add_argument("--no-smoke", action="store_true", help="do not run it (needs no torch)")
+    build.add_argument(
+        "--prove",
+        type=levels,
+        default=DEFAULT_LEVELS,
+        metavar="LEVELS",
+        help=f"what the run is to show, separated by commas: {', '.join(LEVELS)} "
+        f"(default: {','.join(DEFAULT_LEVELS)})",
+    )
+    build.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="for weights and sample inputs (default: 0)",
+    )
+
+
+def once_arguments(build: argparse.ArgumentParser) -> None:
+    build.add_argument(
+        "--check",
+        action="store_true",
+        help="write and run nothing: fail, with a diff, unless the file is what the spec gives",
+    )
+    build.add_argument(
+        "-j",
+        "--jobs",
+        type=jobs,
+        default=1,
+        metavar="N",
+        help="so many specs at a time, each run in a process of its own (default: 1)",
+    )
+    build.add_argument(
+        "--report",
+        metavar="FILE",
+        help="measure time and memory, and write them with all results as JSON",
+    )
+
+
+def again_arguments(watch: argparse.ArgumentParser) -> None:
+    """What `build` takes for one run alone is as it is without it."""
+    watch.set_defaults(check=False, report=None, format="text")
+
+
+def common_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        dest="overrides",
+        help="give a parameter of the spec another value",
+    )
+    verb.add_argument(
+        "--allow-imports",
+        action="store_true",
+        help="run the code that a spec imports: only for specs that you trust",
+    )
+    verb.add_argument(
+        "--timeout",
+        type=seconds,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help=f"what one spec may take (default: {TIMEOUT:g})",
+    )
+    verb.add_argument(
+        "--max-memory",
+        type=size,
+        metavar="SIZE",
+        help="what the run may take of memory, like 4G or 500M (default: what there is)",
+    )
+
+
+def show_arguments(show: argparse.ArgumentParser) -> None:
+    show.add_argument(
+        "--batch",
+        type=count,
+        metavar="N",
+        help="the batch that activations and memory are for (default: 1, or 2 if norms need it)",
+    )
+    show.add_argument(
+        "--depth",
+        type=count,
+        default=3,
+        metavar="N",
+        help="how deep to look into blocks and containers; 1 is not at all (default: 3)",
+    )
+    show.add_argument(
+        "--format",
+        default="table",
+        choices=("table", "markdown", "json", "csv"),
+        help="for a terminal, a page, a program or a spreadsheet (default: table)",
+    )
+
+
+def layer_of_spec(explain: argparse.ArgumentParser) -> None:
+    help = "a layer, block or container, as `netgen show` names it: fc1, layer1.0.conv2"
+    explain.add_argument("layer", metavar="LAYER", help=help)
+
+
+def graph_arguments(graph: argparse.ArgumentParser) -> None:
+    graph.add_argument(
+        "-o",
+        "--output",
+        type=picture_file,
+        required=True,
+        metavar="FILE",
+        help="what to write: .svg, .png, .html (a page to look around in), .dot or .mmd (Mermaid)",
+    )
+    graph.add_argument(
+        "--depth",
+        type=count,
+        default=1,
+        metavar="N",
+        help="how deep to look into blocks and containers at first (default: 1, not at all)",
+    )
+
+
+def finding_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--strict", action="store_true", help="take warnings for errors")
+    verb.add_argument(
+        "-v", "--verbose", action="store_true", help="with errors, show the layers before them"
+    )
+
+
+def format_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--format",
+        default="text",
+        choices=("text", "json", "github"),
+        help="how to tell what was found (default: text)",
+    )

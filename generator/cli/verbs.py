@@ -1,0 +1,156 @@
+"""The verbs of the command line, and the groups of arguments that each takes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any, NoReturn
+
+from ..diagnostics.diagnostics import printable
+from ..output.terminal import complain, say
+from ..version import __version__
+from .verb_arguments import (
+    again_arguments,
+    common_arguments,
+    configs,
+    finding_arguments,
+    force_argument,
+    format_argument,
+    graph_arguments,
+    layer_name,
+    layer_of_spec,
+    once_arguments,
+    run_arguments,
+    shell,
+    show_arguments,
+    target_arguments,
+    template,
+)
+
+_EXAMPLES = """\
+examples:
+  netgen build lenet.yaml                     write lenet.py, once it has been run
+  netgen build lenet.yaml -o models/lenet.py  write it there
+  netgen build *.yaml --output-dir models     build several specs
+  netgen build lenet.yaml --set size=64       give a parameter of the spec another value
+  netgen build lenet.yaml --no-smoke          do not run it (needs no torch)
+  netgen build - -o - < lenet.yaml            standard input to standard output
+  netgen build lenet.yaml --check             is lenet.py what the spec gives?
+  netgen check *.yaml                         are the specs right? nothing is written or run
+  netgen show lenet.yaml --batch 16           its layers, shapes, parameters and memory
+  netgen explain lenet.yaml fc1               why its numbers are what they are
+  netgen graph lenet.yaml -o lenet.html       a page with its picture, numbers and source
+  netgen diff old.yaml new.yaml               what has changed, and which weights still load
+  netgen layers Conv2d                        what a type of layer takes, infers and gives
+  netgen schema > netgen.schema.json          what editors complete and check specs with
+  netgen init                                 write starter.yaml, a spec to begin with
+  netgen watch starter.yaml                   build it again whenever it is saved
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose words go the way of all that netgen says."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        lines = message.removesuffix("\n").split("\n")
+        (say if file is sys.stdout else complain)(*lines)
+
+
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The arguments that netgen knows; the parser knows `only` one verb, if there is such a one.
+
+    All verbs together take longer than to check a small spec.
+    """
+    top = Parser(
+        prog="netgen",
+        description="Generate plain PyTorch source from a YAML spec of a network, and prove it.",
+        epilog=_EXAMPLES,
+        formatter_class=_unshown,
+    )
+    top.add_argument("--version", action="version", version=f"netgen {__version__}")
+    verbs = top.add_subparsers(prog=top.prog, dest="verb", metavar="VERB", required=True)
+    for name in [only] if only in _VERBS else _VERBS:
+        help, description, *adds = _VERBS[name]
+        epilog = _EXAMPLES if name == "build" else None
+        verb = verbs.add_parser(
+            name, help=help, description=description, epilog=epilog, formatter_class=_unshown
+        )
+        for add in adds:
+            add(verb)
+        verb.formatter_class = argparse.RawDescriptionHelpFormatter
+    top.formatter_class = argparse.RawDescriptionHelpFormatter
+    return top
+
+
+def _unshown(prog: str) -> argparse.HelpFormatter:
+    """What argparse makes for each argument to try it: this one does not look for a terminal."""
+    return argparse.HelpFormatter(prog, width=80)
+
+
+_SPEC = "a spec; - is standard input"
+# each verb with what it does, in short and at length, and the arguments that it takes
+_VERBS: dict[str, Any] = {
+    "init": (
+        "write a spec to begin with",
+        "Write a spec to begin with: a commented one, or a well-known network.",
+        template,
+    ),
+    "build": (
+        "generate source from specs, run it, and write it",
+        "Generate source from specs, run it, and write it if every prediction held.",
+        *(configs("+", _SPEC), target_arguments, run_arguments, once_arguments),
+        *(common_arguments, finding_arguments, format_argument),
+    ),
+    "watch": (
+        "build specs, and build them again whenever they are saved",
+        "Build specs, and build them again whenever they are saved; Ctrl-C ends it.",
+        *(configs("+", "a spec"), target_arguments, run_arguments, again_arguments),
+        *(common_arguments, finding_arguments),
+    ),
+    "check": (
+        "check specs and work out all shapes; write nothing, run nothing",
+        "Check specs and work out all shapes, without torch. Nothing is written.",
+        *(configs("+", _SPEC), common_arguments, finding_arguments, format_argument),
+    ),
+    "show": (
+        "show a spec's layers: shapes, weights, parameters, multiply-adds, memory",
+        "Show the layers of a spec as a table, worked out without torch.",
+        *(configs(1, _SPEC), common_arguments, show_arguments),
+    ),
+    "explain": (
+        "why the numbers of a layer are what they are, back to the input",
+        "Why each inferred number and each size of a layer is what it is, back to the input.",
+        *(configs(1, _SPEC), layer_of_spec, common_arguments),
+    ),
+    "graph": (
+        "draw a spec: as svg or png, as a page, for Graphviz or Mermaid",
+        "Draw a spec, worked out without torch: blocks as boxes that nest, skips as skips.",
+        *(configs(1, _SPEC), graph_arguments, force_argument, common_arguments),
+    ),
+    "diff": (
+        "how two specs differ in layers, shapes, parameters and weights",
+        "How two specs differ, and which weights of the first the second would load.",
+        *(configs(2, "the old spec, and the new one"), common_arguments),
+    ),
+    "layers": (
+        "the types of layers that there are, or what one of them takes",
+        "The types of layers that there are, or what one takes, infers and gives.",
+        layer_name,
+    ),
+    "schema": (
+        "the language of specs as a JSON Schema, for editors",
+        "Print a JSON Schema of the language of specs, for editors that complete and check YAML.",
+    ),
+    "lsp": (
+        "a language server for specs, which editors start",
+        "Check, explain and complete specs in an editor, over standard input and output.",
+    ),
+    "completion": (
+        "print what completes netgen's arguments in a shell",
+        "Print a script with which a shell completes verbs, options, specs and layer types.",
+        shell,
+    ),
+}

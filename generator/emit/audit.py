@@ -1,0 +1,306 @@
+"""The generated source, read back before anything runs it: only what netgen writes may be in it.
+
+Text of a spec never becomes code, so there is nothing to find here. The audit does not trust
+that: it knows nothing of specs, and refuses whatever is no plain definition of a network.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypeGuard, TypeVar
+
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
+
+_Node = TypeVar("_Node", bound=ast.AST)
+
+IMPORTS = frozenset(
+    {
+        "from collections import OrderedDict",
+        "from torch import Tensor, nn",
+        "from torch import nn",
+        "from typing import Literal",
+        "from typing import Any, Literal",
+        "import math",
+        "import torch",
+        "import torch.nn.functional as F",
+    }
+)
+BUILTINS = frozenset(
+    """abs bool dict enumerate float int isinstance len list max min range round str sum super tuple
+    type""".split()
+)
+# functions and element types of `torch` itself: no `load`, no `hub`, no `ops`
+TORCH = frozenset(
+    """abs amax amin arange bfloat16 bool cat chunk clamp complex128 complex64 cos einsum empty exp
+    flatten flip float16 float32 float64 full full_like index_select int16 int32 int64 int8 linalg
+    linalg.vector_norm log masked_fill matmul maximum mean minimum nn norm ones pow rand randn_like
+    reshape roll rsqrt sigmoid sin split sqrt stack sum swapaxes tanh tensor tril triu uint16 uint32
+    uint64 uint8 unflatten vector_norm where zeros""".split()
+)
+# what no name in the file may be: whoever reads it must know what is called
+_TAKEN = frozenset({*dir(builtins), "torch", "Tensor", "nn", "F", "math", "OrderedDict"})
+_EXPRESSIONS = (
+    *(ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.Dict),
+    *(ast.FormattedValue, ast.GeneratorExp, ast.IfExp, ast.JoinedStr, ast.List, ast.ListComp),
+    *(ast.Name, ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp),
+)
+_STATEMENTS = (
+    *(ast.AnnAssign, ast.Assign, ast.AugAssign, ast.ClassDef, ast.Expr, ast.For, ast.FunctionDef),
+    *(ast.If, ast.Import, ast.ImportFrom, ast.Return),
+)
+_PARTS = (
+    *(ast.Module, ast.alias, ast.arg, ast.arguments, ast.boolop, ast.cmpop, ast.comprehension),
+    *(ast.expr_context, ast.keyword, ast.operator, ast.unaryop),
+)
+_ALLOWED = (*_EXPRESSIONS, *_STATEMENTS, *_PARTS)
+_TOP = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.ClassDef, ast.FunctionDef)
+
+
+def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
+    """Refuse source that is more than classes of modules with their calls.
+
+    Beside the usual imports it may have these, names with the paths of classes.
+    """
+    if not source.replace("\n", "").isprintable():
+        _refuse("a character that can't be seen", 1)
+    lines = source.split("\n")
+    try:
+        # behind a backslash a line goes on, and is not what its form tells
+        quick = not any(line.endswith("\\") for line in lines)
+        audit_whole("\n".join(_without_plain(lines)) if quick else source, imports or {})
+    except NetgenError:
+        audit_whole(source, imports or {})
+
+
+_NAME, _VALUE = "[a-z][a-z0-9_]*", "(?:0|[1-9][0-9]{0,17}|False|None|True)"
+# a layer that is made, and one that is called: names and whole numbers, nothing that is quoted
+_PLAIN = re.compile(
+    rf" {{8}}(?:self\.({_NAME}) = nn\.([A-Z][A-Za-z0-9]*)\((?:{_VALUE}(?:, {_VALUE})*)?"
+    rf"((?:(?:(?<=\()|, ){_NAME}={_VALUE})*)\)"
+    rf"|x = self\.({_NAME})\(x\)(?:  # [^\"'\\{{}}]*)?)"
+)
+_MADE, _CALLED = "        self.a = nn.A(); return", "        x = self.a(x); return"
+_KEYWORDS = frozenset(keyword.kwlist)
+
+
+def _without_plain(lines: Sequence[str]) -> Iterator[str]:
+    """The lines with one for each run of those that are plainly allowed.
+
+    A tree takes a hundred times the memory of its text, and long networks are such lines. They hold
+    nothing that begins or ends a string or a bracket, so a run of them stands in one as a whole, or
+    in none: in a bracket ``return`` is no valid Python, in a string it is text as they are. What
+    stands for them reads the names that they read.
+    """
+    before = ""
+    for line in lines:
+        found = _PLAIN.fullmatch(line)
+        plain = found is not None and _has_right_words(*found.groups(""))
+        kind = "" if not plain else _CALLED if found and found[4] else _MADE
+        yield line if not plain else "" if kind == before else kind
+        before = kind
+
+
+def _has_right_words(made: str, type_: str, arguments: str, called: str) -> bool:
+    """Whether no word is a keyword, and no argument is given twice."""
+    names = re.findall(r"(\w+)=", arguments) if arguments else []
+    return _KEYWORDS.isdisjoint((made, type_, called, *names)) and len({*names}) == len(names)
+
+
+def audit_whole(source: str, imports: Mapping[str, str]) -> None:
+    """The same, with a look at each line."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        _refuse("no valid Python", error.lineno or 1)
+    except (ValueError, RecursionError, MemoryError):
+        _refuse("an expression that is nested too deeply", 1)
+    nodes = _by_type(tree)
+    for kind, found in nodes.items():
+        if not issubclass(kind, _ALLOWED):
+            _refuse(f"`{kind.__name__}`", getattr(found[0], "lineno", 1))
+    for statement in tree.body:
+        plain = isinstance(statement, _TOP)
+        if not plain or (isinstance(statement, ast.Expr) and not _is_text(statement)):
+            _refuse("a statement outside of classes", statement.lineno)
+    _check_names(nodes, imports)
+    _check_scopes(tree)
+    for kind, check in _CHECKS.items():
+        for node in nodes.get(kind, ()):
+            check(node)
+
+
+def _by_type(tree: ast.AST) -> dict[type[ast.AST], list[Any]]:
+    """All nodes of a tree: what `ast.walk` gives, in half the time."""
+    found: dict[type[ast.AST], list[Any]] = {}
+    waiting: list[Any] = [tree]
+    for node in waiting:
+        if isinstance(node, ast.AST):
+            found.setdefault(type(node), []).append(node)
+            for name in node._fields:
+                value = getattr(node, name, None)
+                if isinstance(value, list):
+                    waiting += value
+                elif isinstance(value, ast.AST):
+                    waiting.append(value)
+    return found
+
+
+def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[str, str]) -> None:
+    """No imports but those that are known, and no other meaning for a known name."""
+    custom = [node for node in nodes.get(ast.ImportFrom, ()) if _is_custom(node, imports)]
+    for node in (*nodes.get(ast.Import, ()), *nodes.get(ast.ImportFrom, ())):
+        if node not in custom and ast.unparse(node) not in IMPORTS:
+            _refuse(f"`{ast.unparse(node)}`", node.lineno)
+    bound = {alias.asname or alias.name for node in custom for alias in node.names}
+    for kind in (ast.ClassDef, ast.FunctionDef):
+        bound |= {node.name for node in nodes.get(kind, ())}
+    bound |= {node.arg for node in nodes.get(ast.arg, ())}
+    bound |= {n.id for n in nodes.get(ast.Name, ()) if isinstance(n.ctx, ast.Store)}
+    for name in sorted(bound & _TAKEN):
+        _refuse(f"another meaning of `{name}`", 1)
+
+
+def _check_scopes(tree: ast.Module) -> None:
+    """No name but where it has a meaning: bound above, in the scope that reads it or around it."""
+    try:
+        names = {*BUILTINS}
+        _check_statements(tree.body, names, names)
+    except RecursionError:
+        _refuse("a statement that is nested too deeply", 1)
+
+
+def _check_statements(
+    statements: Sequence[ast.stmt], names: set[str], around: Collection[str]
+) -> None:
+    """The statements of a scope, whose `names` grow; functions in it see those `around`."""
+    for statement in statements:
+        parts = {name: getattr(statement, name) for name in statement._fields}
+        blocks = [parts.pop(name, []) for name in ("body", "orelse")]
+        _check_reads([*parts.values()], names)
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ClassDef):
+            _check_statements(statement.body, {*names}, names)
+            names.add(statement.name)
+        elif isinstance(statement, ast.FunctionDef):
+            names.add(statement.name)
+            own = {*around, *(node.arg for node in _inside(statement.args, ast.arg))}
+            _check_statements(statement.body, own, own)
+        else:
+            names |= {
+                node.id
+                for node in _inside(parts.get("target", parts.get("targets")), ast.Name)
+                if isinstance(node.ctx, ast.Store)
+            }
+            for block in blocks:
+                _check_statements(block, names, around)
+
+
+def _check_reads(part: Any, names: Collection[str]) -> None:
+    """Refuse a name that is read in a part of a tree and is none of these."""
+    waiting = [(part, names)]
+    while waiting:
+        node, known = waiting.pop()
+        if isinstance(node, list):
+            waiting += [(item, known) for item in node]
+        elif isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load) and node.id not in known:
+                _refuse(f"`{node.id}`", node.lineno)
+        elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+            for loop in node.generators:  # each sees the names of those before it
+                waiting.append((loop.iter, known))
+                known = {*known, *(name.id for name in _inside(loop.target, ast.Name))}
+                waiting.append((loop.ifs, known))
+            waiting.append((node.elt, known))
+        elif isinstance(node, ast.AST):
+            waiting += [(getattr(node, name), known) for name in node._fields]
+
+
+def _inside(part: Any, kind: type[_Node]) -> list[_Node]:
+    """The nodes of a kind in a part of a tree."""
+    roots = part if isinstance(part, list) else [part] if isinstance(part, ast.AST) else []
+    return [node for root in roots for node in ast.walk(root) if isinstance(node, kind)]
+
+
+def _is_custom(node: ast.AST, imports: Mapping[str, str]) -> TypeGuard[ast.ImportFrom]:
+    """Whether an import brings in what may be imported, under the names that it has."""
+    if not isinstance(node, ast.ImportFrom) or node.level:
+        return False
+    paths = ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
+    return all(imports.get(name) == path for name, path in paths)
+
+
+def _check_class(node: ast.ClassDef) -> None:
+    _check_definition(node)
+    bases = [ast.unparse(base) for base in node.bases]
+    if node.keywords or bases not in (["nn.Module"], ["nn.Sequential"]):
+        _refuse(f"the class `{node.name}` of another kind", node.lineno)
+
+
+def _check_definition(node: ast.ClassDef | ast.FunctionDef) -> None:
+    if node.decorator_list:
+        _refuse("a decorator", node.lineno)
+
+
+def _check_call(node: ast.Call) -> None:
+    if isinstance(node.func, ast.Name) and node.func.id == "type":
+        _refuse("a call of `type`", node.lineno)
+
+
+def _check_attribute(node: ast.Attribute) -> None:
+    """Nothing with two underscores but constructors, and of libraries only what computes."""
+    owner = node.value
+    if isinstance(owner, ast.Name) and owner.id == "self" and not node.attr.startswith("__"):
+        return
+    text = _dotted(node)
+    if node.attr.startswith("__") and text != "super().__init__":
+        _refuse(f"`{text}`", node.lineno)
+    root, *path = text.split(".")
+    if root in ("Tensor", "OrderedDict", "Literal", "super"):
+        _refuse(f"`{text}`", node.lineno)
+    inner = ".".join(path)
+    known = root not in _LIBRARIES or _LIBRARIES[root].fullmatch(inner)
+    if not known or (root == "torch" and inner not in TORCH):
+        _refuse(f"`{text}`", node.lineno)
+
+
+def _dotted(node: ast.expr) -> str:
+    """An expression's source; found at once where it is but names with dots between them."""
+    path: list[str] = []
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        path.append(inner.attr)
+        inner = inner.value
+    if not isinstance(inner, ast.Name):
+        return ast.unparse(node)
+    return ".".join([inner.id, *reversed(path)])
+
+
+# what may stand after the names of libraries: one name, and never a module in a module
+_LIBRARIES = {
+    "nn": re.compile(r"init(\.[a-z]+(_[a-z]+)*_)?|[A-Z][A-Za-z0-9]*"),
+    "F": re.compile(r"(?!torch|math|importlib|warnings|utils|handle_)[a-z][a-z0-9_]*"),
+    "math": re.compile(r"ceil|cos|exp|floor|inf|log|pi|sin|sqrt"),
+}
+
+
+_CHECKS: Mapping[type[ast.AST], Callable[[Any], None]] = {
+    ast.ClassDef: _check_class,
+    ast.FunctionDef: _check_definition,
+    ast.Call: _check_call,
+    ast.Attribute: _check_attribute,
+}
+
+
+def _is_text(node: ast.Expr) -> bool:
+    return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _refuse(what: str, line: int) -> NoReturn:
+    message = f"the generated source holds what netgen never writes: {printable(what)}"
+    note = f"on line {line} of the source, which is not run and not written"
+    raise NetgenError(Diagnostic("NG405", message, notes=(note,)))

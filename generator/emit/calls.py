@@ -1,0 +1,112 @@
+"""A call in ``forward``: what stands on the right of an assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec.structs import replace
+
+from ..ir.graph import Graph
+from ..ir.module import Module
+from ..ir.node import Node, Ref
+from ..layers.base import REQUIRED, Arg, Layer, is_default
+from ..symbolic.literals import literal
+from .construct import argument_source
+from .operations import operation_source, with_sizes
+
+
+def call_source(
+    graph: Graph, node: Node, names: Mapping[Ref, str], size: Callable[[str], str]
+) -> str:
+    """A call as it stands in ``forward``, where values have these names.
+
+    `size` names the variable for a run-time size.
+    """
+    tensors = [names[ref] for ref in node.inputs]
+    named = [(name, names[ref]) for name, ref in node.named]
+    call = _plain_call(graph, node, tensors, named, size)
+    if not node.test or node.otherwise is None:
+        return call
+    other = names[node.otherwise]
+    return f"{call} if {node.test} else {_passed(node, other)}"
+
+
+def _passed(node: Node, other: str) -> str:
+    """What stands for the outputs of a call that is not made: one value for all of them."""
+    count, row = len(node.outputs), node.row
+    if row is not None and row.result:
+        return f"({row.result.format(*[other] * len(row.ports))})"
+    return f"({', '.join([other] * count)})" if count > 1 else other
+
+
+def _plain_call(
+    graph: Graph,
+    node: Node,
+    tensors: list[str],
+    named: list[tuple[str, str]],
+    size: Callable[[str], str],
+) -> str:
+    """The call itself, whatever it hangs on."""
+    if node.row is not None and (node.row.operation or node.row.source):
+        return operation_source(graph, node, tensors, [name for _, name in named], size)
+    given: list[str] = []
+    parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
+    row = node.row
+    if row is not None and row.call and named:
+        parts = [row.call.format(*tensors, *(variable for _, variable in named))]
+    if row is not None and node.functional and row.functional_args is not None:
+        pairs = row.functional_args(node.a).items()
+        given = [literal(v) if name == "pad" else f"{name}={literal(v)}" for name, v in pairs]
+    elif row is not None:
+        options = _options(row, node.functional)
+        given = [_option(arg, node) for arg in options if not is_default(arg, node.args[arg.name])]
+    if given:
+        parts.append(with_sizes(graph, node, tensors, size, ", ".join(given)))
+    callee = row.functional if row is not None and node.functional else access(graph, node.target)
+    return f"{callee}({', '.join(parts)})"
+
+
+def _option(arg: Arg, node: Node) -> str:
+    """An argument in ``forward``: the first of a function is positional if it must be given."""
+    row = node.row
+    first = row is not None and bool(row.args) and arg.name == row.args[0].name
+    by_position = first and (arg.default is REQUIRED or arg.positional)
+    return argument_source(arg, node.args[arg.name], named=not by_position)
+
+
+def _options(row: Layer, functional: bool) -> list[Arg]:
+    """What a call may hold beside tensors: of a function also the layer's own arguments."""
+    if not functional:
+        return list(row.options)
+    defaults = dict(row.functional_defaults)
+    args = [*row.args, *row.options]
+    return [replace(arg, default=defaults.get(arg.name, arg.default)) for arg in args]
+
+
+def access(graph: Graph, target: str) -> str:
+    """``self.convs[0]``: how ``forward`` reaches a module.
+
+    What a container of containers holds has no type that can be indexed: it is named whole.
+    """
+    if target.count(".") > 1:
+        return f"self.get_submodule({literal(target)})"
+    if "." not in target:
+        return f"self.{target}"
+    source = "self"
+    modules: tuple[Module, ...] = graph.modules
+    kind = ""
+    for part in target.split("."):
+        module = next(module for module in modules if module.name == part)
+        if kind == "ModuleList":
+            source += f"[{part}]"
+        elif kind == "ModuleDict":
+            source += f"[{literal(part)}]"
+        else:
+            source += f".{part}"
+        kind, modules = module.kind, module.children
+    return source
+
+
+def iterated(graph: Graph, target: str) -> str:
+    """What a loop runs over: what a container holds has no type, its children do."""
+    return access(graph, target) if "." not in target else f"{access(graph, target)}.children()"

@@ -1,0 +1,326 @@
+"""The `__init__` of a class: the statements that make each of its attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import dropwhile, groupby, takewhile
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..ir.graph import Graph, Parameter
+from ..ir.module import Module
+from ..layers.base import Arg, Layer, Nested, is_default
+from ..lower.context import INDEX
+from ..lower.initial import initial_lines
+from ..lower.ties import tie_lines
+from ..symbolic.literals import literal
+from .parameters_and_buffers import source_lines
+
+SHORTEST_RUN = 3  # so many equal children in a row become a comprehension
+STEP = "    "
+
+
+def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
+    """The statements after ``super().__init__()``; `own` are the classes of the file itself."""
+    lines = defaults(graph)
+    lines += [f"self.{name} = {literal(value)}" for name, value in graph.keeps]
+    identities = {node.target for node in graph.nodes if node.is_replaceable}
+    maker = _Maker(_taken(graph))
+    for condition, run in groupby(graph.modules, key=lambda m: _condition(m)):
+        modules = list(run)
+        made = [line for module in modules for line in _attribute(module, maker)]
+        if not condition:
+            lines += made
+            continue
+        kept = [module.name in identities for module in modules]
+        before, absent = _placeholders(modules, kept)
+        lines += [*before, f"if {condition}:", *(STEP + line for line in made)]
+        lines += ["else:", *(STEP + line for line in absent)] if absent else []
+    return [*lines, *tie_lines(graph), *initial_lines(graph, own)]
+
+
+def defaults(graph: Graph) -> list[str]:
+    """The statements that work out arguments that are left out."""
+    lines = []
+    for parameter in arguments_of(graph):
+        if parameter.code is not None:
+            lines += [f"if {parameter.name} is None:", f"    {parameter.name} = {parameter.code}"]
+    return lines
+
+
+def sequential_lines(graph: Graph) -> list[str]:
+    """The body of ``__init__`` of a class that is an ``nn.Sequential`` itself."""
+    before, inner = _Maker(_taken(graph)).inner(graph.modules[0])
+    return [*defaults(graph), *before, f"super().__init__({inner})"]
+
+
+def _condition(module: Module) -> str:
+    return "" if module.condition is None else literal(module.condition)
+
+
+def _placeholders(
+    modules: Sequence[Module], identity: Sequence[bool]
+) -> tuple[list[str], list[str]]:
+    """What conditional attributes are where the condition does not hold: before it, and in `else`.
+
+    ``None`` takes no place among the modules of a class: it is made where the condition holds. What
+    follows it is not made before.
+    """
+    before, absent = [], []
+    late = False
+    for module, stands_in in zip(modules, identity, strict=True):
+        many = module.kind == "ModuleList"
+        name, kind = f"self.{module.name}", "ModuleList" if many else "Module"
+        if not stands_in:
+            late = True
+            before.append(f"{name}: nn.{kind} | None = None")
+            continue
+        value = "nn.ModuleList()" if many else "nn.Identity()"
+        if late:
+            before += [] if many else [f"{name}: nn.Module"]
+            absent.append(f"{name} = {value}")
+        else:
+            before.append(f"{name} = {value}" if many else f"{name}: nn.Module = {value}")
+    return before, absent
+
+
+def _attribute(module: Module, maker: _Maker) -> list[str]:
+    if module.row is not None and module.row.source:
+        return source_lines(module)
+    before, source = maker.made(module)
+    return [*before, f"self.{module.name} = {source}"]
+
+
+def arguments_of(graph: Graph) -> list[Parameter]:
+    """The parameters that are arguments of the class."""
+    return [parameter for parameter in graph.params if parameter.used and not parameter.fixed]
+
+
+def _taken(graph: Graph) -> frozenset[str]:
+    """The names of the arguments."""
+    return frozenset(parameter.name for parameter in graph.params)
+
+
+class _Maker(Struct):
+    """Writes the expression that makes a module, and the statements that it needs before."""
+
+    taken: frozenset[str]  # names of arguments
+    lists: int = 0
+
+    def made(self, module: Module) -> tuple[list[str], str]:
+        """The statements before, and the expression."""
+        if module.row is not None and module.args is not None:
+            return [], layer_source(module.row, module.args, module.callee)
+        if module.kind == "ModuleDict":
+            return self._dict(module)
+        before, inner = self.inner(module)
+        return before, f"nn.{module.kind}({inner})"
+
+    def _dict(self, module: Module) -> tuple[list[str], str]:
+        if any(child.condition is not None for child in module.children):
+            before, inner = self._built(module)
+            return before, f"nn.ModuleDict({inner})"
+        before = []
+        parts = []
+        for child in module.children:
+            lines, source = self.made(child)
+            before += lines
+            parts.append(f"{literal(child.name)}: {source},")
+        return before, f"nn.ModuleDict({{{' '.join(parts)}}})"
+
+    def inner(self, module: Module) -> tuple[list[str], str]:
+        """What stands between the brackets of a container."""
+        children = module.children
+        loops = [child for child in children if child.kind == "copies"]
+        if any(not _is_one(loop) for loop in loops):
+            return self._built(module)
+        made = [self.made(self._child(child)) for child in children]
+        if any(c.condition is not None for c in children) or any(
+            before for child, (before, _) in zip(children, made, strict=True) if child in loops
+        ):
+            return self._built(module)
+        before = [line for lines, _ in made for line in lines]
+        sources = [source for _, source in made]
+        names = any(child.name or child.label for child in children)
+        if module.kind == "Sequential" and names:
+            if _numbered_late(children):
+                return self._built(module)
+            return before, _ordered(children, sources)
+        parts = [
+            _comprehension(child, source) if child.kind == "copies" else source
+            for child, source in zip(children, sources, strict=True)
+        ]
+        return before, _listed(module.kind, children, parts)
+
+    def _child(self, child: Module) -> Module:
+        return child.children[0] if child.kind == "copies" else child
+
+    def _built(self, module: Module) -> tuple[list[str], str]:
+        """A container of children that may be absent: built one by one."""
+        name = self._list_name()
+        in_list = module.kind == "ModuleList"  # whose children are called by their numbers alone
+        named = not in_list and any(_has_name(child) for child in module.children)
+        kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
+        lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
+        children = list(module.children)
+        sure = list(takewhile(lambda c: c.condition is None and c.kind != "copies", children))
+        made = [self.made(child) for child in sure]
+        if sure and not named and not any(before for before, _ in made):
+            lines = [f"{name}: {kind} = [{', '.join(source for _, source in made)},]"]
+            children = children[len(sure) :]
+        lines += self._each(name, children, named)
+        return lines, name if named or in_list else f"*{name}"
+
+    def _list_name(self) -> str:
+        """The next variable for a list of modules."""
+        self.lists += 1
+        name = "layers" if self.lists == 1 else f"layers_{self.lists}"
+        return self._list_name() if name in self.taken else name
+
+    def _each(self, name: str, children: Sequence[Module], named: bool) -> list[str]:
+        """The statements that put children into a list, those with a condition under it."""
+        lines = []
+        for condition, run in groupby(children, key=_condition):
+            added = self._joined(name, [self._added(name, child, named) for child in run])
+            lines += [f"if {condition}:", *(STEP + line for line in added)] if condition else added
+        return lines
+
+    def _joined(self, name: str, added: list[list[str]]) -> list[str]:
+        """The statements of several children: those of one call each as one list."""
+        start = f"{name}.append("
+        if len(added) > 1 and all(len(own) == 1 and own[0].startswith(start) for own in added):
+            sources = ", ".join(own[0][len(start) : -1] for own in added)
+            return [f"{name} += [{sources},]"]
+        return [line for own in added for line in own]
+
+    def _added(self, name: str, child: Module, named: bool) -> list[str]:
+        if child.kind == "copies":
+            copies = [replace(c, label=child.label or c.label) for c in child.children]
+            lines = self._each(name, copies, named)
+            index = INDEX if any(map(_mentions_index, lines)) else "_"
+            return [f"for {index} in {_range(child)}:", *(STEP + line for line in lines)]
+        before, source = self.made(child)
+        key = f'f"{child.label}"' if child.label else literal(child.name)
+        if named and not (child.name or child.label):
+            key = f"str(len({name}))"
+        return [*before, f"{name}[{key}] = {source}" if named else f"{name}.append({source})"]
+
+
+def _is_one(loop: Module) -> bool:
+    """Whether each copy of a loop is one layer, and always there."""
+    return len(loop.children) == 1 and loop.children[0].condition is None
+
+
+def _has_name(child: Module) -> bool:
+    """Whether a child, or one that a loop makes, is called by a name."""
+    return bool(child.name or child.label) or any(
+        _has_name(copy) for copy in child.children if child.kind == "copies"
+    )
+
+
+def _numbered_late(children: Sequence[Module]) -> bool:
+    """Whether a child's number hangs on how many copies there are before it."""
+    later = dropwhile(lambda child: child.kind != "copies", children)
+    return any(not (child.name or child.label) for child in (*later,)[1:])
+
+
+def _listed(kind: str, children: Sequence[Module], parts: Sequence[str]) -> str:
+    """Children one a line, runs of equal ones as a comprehension."""
+    runs = list(_runs(parts))
+    if kind == "Sequential":
+        texts = [f"*[{text} for _ in range({count})]" if count else text for text, count in runs]
+        return ", ".join(texts) + ("," if len(texts) > 1 else "")  # black keeps one child a line
+    if len(runs) == 1 and runs[0][1]:
+        return f"[{runs[0][0]} for _ in range({runs[0][1]})]"
+    if len(children) == 1 and children[0].kind == "copies":
+        return parts[0][1:]
+    return f"[{', '.join(parts)}{',' if len(parts) > 1 else ''}]"
+
+
+def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
+    """An ``OrderedDict`` of children; those without a name are numbered."""
+    pairs = []
+    for place, (child, source) in enumerate(zip(children, sources, strict=True)):
+        if child.kind == "copies" and child.label:
+            pairs.append(f'*((f"{child.label}", {source}) for {INDEX} in {_range(child)})')
+        elif child.kind == "copies":
+            before = place - child.start  # the first of its copies may stand among them
+            index = INDEX if before == 0 else f"{INDEX} + {before}"
+            pairs.append(f"*((str({index}), {source}) for {INDEX} in {_range(child)})")
+        else:
+            key = f'f"{child.label}"' if child.label else literal(child.name or str(place))
+            pairs.append(f"({key}, {source})")
+    if len(pairs) == 1 and pairs[0].startswith("*("):
+        return f"OrderedDict{pairs[0][1:]}"
+    return f"OrderedDict([{', '.join(pairs)},])"
+
+
+def _comprehension(child: Module, source: str) -> str:
+    index = INDEX if _mentions_index(source) else "_"
+    return f"*[{source} for {index} in {_range(child)}]"
+
+
+def _range(child: Module) -> str:
+    start = f"{child.start}, " if child.start else ""
+    return f"range({start}{literal(child.count)})"
+
+
+def _mentions_index(source: str) -> bool:
+    return re.search(rf"\b{INDEX}\b", source) is not None
+
+
+def _runs(sources: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Equal sources in a row with their number, 0 for each of a short row."""
+    for source, group in groupby(sources):
+        count = len(list(group))
+        if count >= SHORTEST_RUN and not source.startswith("*"):
+            yield source, count
+        else:
+            yield from [(source, 0)] * count
+
+
+def layer_source(row: Layer, args: Mapping[str, Any], callee: Any = None) -> str:
+    """``nn.Conv2d(1, 6, kernel_size=5)``: defaults left out, channels and features by position."""
+    parts, positional = [], True
+    for arg in row.args:
+        if is_default(arg, args[arg.name]):
+            positional = False
+            continue
+        positional = positional and arg.positional
+        parts.append(argument_source(arg, args[arg.name], named=not positional))
+    name = row.name if row.local else f"nn.{row.name}"
+    return f"{name if callee is None else literal(callee)}({', '.join(parts)})"
+
+
+def argument_source(arg: Arg, value: Any, *, named: bool) -> str:
+    """An argument of a call."""
+    if isinstance(value, Nested):
+        source = layer_source(value.row, value.args)
+    else:
+        source = literal(value, brackets=arg.brackets)
+    return f"{arg.name}={source}" if named else source
+
+
+def signature(graph: Graph) -> str:
+    """The arguments of ``__init__`` after ``self``."""
+    return "".join(f", {_parameter_source(parameter)}" for parameter in arguments_of(graph))
+
+
+def _parameter_source(parameter: Parameter) -> str:
+    hint = parameter.hint or annotation(parameter.value)
+    if parameter.required:
+        return f"{parameter.name}: {hint}"
+    if parameter.code is not None:
+        optional = hint if hint.endswith("None") else f"{hint} | None"
+        return f"{parameter.name}: {optional} = None"
+    return f"{parameter.name}: {hint} = {literal(parameter.value)}"
+
+
+def annotation(value: Any) -> str:
+    """The type of an argument with this default."""
+    if isinstance(value, list):
+        return f"tuple[{', '.join(annotation(item) for item in value) or '()'}]"
+    return type(value).__name__

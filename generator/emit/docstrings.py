@@ -1,0 +1,190 @@
+"""Docstrings: what a class is, its arguments and shapes, as `torch.nn` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ..ir.graph import Graph, Parameter
+from ..ir.module import Module
+from ..ir.needs import UNUSED
+from ..layers.tensor import TensorType
+from ..symbolic.literals import literal, paragraphs, prose, summary, wrapped
+from ..symbolic.sizes import symbols_in
+from .construct import arguments_of
+
+_MEANINGS = {
+    "in_channels": "Channels of the input.",
+    "in_features": "Size of the input's last dimension.",
+    "out_channels": "Number of output channels.",
+    "out_features": "Number of output features.",
+    "num_classes": "Number of output classes.",
+    "kernel_size": "Size of the convolving kernel.",
+    "stride": "Stride of the convolution.",
+    "padding": "Padding added to all sides of the input.",
+    "dilation": "Spacing between kernel elements.",
+    "groups": "Number of groups of channels that are convolved apart.",
+    "dropout": "Probability of an element to be zeroed.",
+    "num_heads": "Number of attention heads.",
+    "activation": "Type of the activation.",
+}
+_OF_CONVOLUTIONS = frozenset({"kernel_size", "stride", "padding", "dilation", "groups"})
+
+
+def description(graph: Graph) -> str:
+    """What the spec says of the class, or else its name."""
+    kind = "block" if graph.is_block else "network"
+    return graph.description or f"The {graph.name} {kind}."
+
+
+def class_docstring(graph: Graph, least: Mapping[str, int] | None = None) -> list[str]:
+    """The description, ``Args:`` and ``Shape:`` as `torch.nn` writes them.
+
+    It says how large arguments are at the `least`, where torch would take less in silence.
+    """
+    first, *others = paragraphs(description(graph)) or [graph.name]
+    lines = wrapped(summary(first), 4)
+    for paragraph in others:
+        lines += ["", *wrapped(paragraph, 4)]
+    arguments = arguments_of(graph)
+    if arguments:
+        lines += ["", "Args:"]
+        decided = _decided(graph)
+        for parameter in arguments:
+            doc = _parameter_doc(graph, parameter, decided)
+            bound = (least or {}).get(parameter.name)
+            doc = _at_least(doc, bound) if bound else doc
+            text = f"{parameter.name}: {doc}"
+            lines += [f"    {line}" for line in wrapped(text, 8, hanging=4)]
+    lines += ["", "Shape:", *_shape_lines(graph)]
+    fixed = [parameter for parameter in graph.params if parameter not in arguments]
+    if fixed and not graph.is_block:
+        lines += ["", "Fixed when this file was generated:"]
+        for parameter in fixed:
+            doc = f"{summary(prose(parameter.doc))} " if parameter.doc else ""
+            why = summary(prose(why_fixed(parameter)).replace("`", "``"))
+            value = prose(literal(parameter.value))
+            text = f"- ``{parameter.name} = {value}``: {doc}{why[0].upper()}{why[1:]}"
+            lines += [f"    {line}" for line in wrapped(text, 8, hanging=2)]
+    return lines
+
+
+def why_fixed(parameter: Parameter) -> str:
+    """Why a parameter is no argument of the class, in words that stay true when lines move."""
+    return parameter.reason.text if parameter.reason else UNUSED
+
+
+def _parameter_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
+    """What the spec says of a parameter, or else which arguments it decides."""
+    doc = (
+        summary(prose(parameter.doc)) if parameter.doc else _derived_doc(graph, parameter, decided)
+    )
+    if parameter.code is not None:
+        doc = f"{doc} Default: ``{prose(parameter.code)}``."
+    return doc
+
+
+def _at_least(doc: str, bound: int) -> str:
+    one_sentence = doc.endswith(".") and ". " not in doc
+    return f"{doc[:-1]}, at least {bound}." if one_sentence else f"{doc} At least {bound}."
+
+
+class _Decided(Struct):
+    """For each parameter what it decides: arguments, and modules that there may be."""
+
+    places: dict[str, list[str]]
+    modules: dict[str, list[str]]
+
+
+def _decided(graph: Graph) -> _Decided:
+    found = _Decided({}, {})
+    for path, args in _arguments(graph):
+        for name, value in args.items():
+            for parameter in _names(value):
+                found.places.setdefault(parameter, []).append(f"``{name}`` of ``{prose(path)}``")
+    for module in graph.modules:
+        for parameter in _names(module.condition):
+            found.modules.setdefault(parameter, []).append(module.name)
+    for node in graph.nodes:
+        for name in {name: None for choice in node.choices for name in _names(choice.value)}:
+            found.places.setdefault(name, []).append(f"what ``{prose(node.name)}`` reads")
+    return found
+
+
+def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
+    """What an argument without a line of its own is: by torch's words, or by what it decides."""
+    places = decided.places.get(parameter.name, [])
+    convolves = any(place.startswith(f"``{parameter.name}``") for place in places)
+    if parameter.name in _MEANINGS and (convolves or parameter.name not in _OF_CONVOLUTIONS):
+        return _MEANINGS[parameter.name]
+    sizes = {"length": "Length", "width": "Width"}
+    for word, what in sizes.items():
+        if parameter.required and parameter.value is None and parameter.name.endswith(word):
+            for place, placeholder in enumerate(graph.inputs):
+                name = "the input" if place == 0 else f"``{placeholder.name}``"
+                if parameter.name == (word if place == 0 else f"{placeholder.name}_{word}"):
+                    return f"{what} of {name}."
+    for placeholder in graph.inputs:
+        if parameter.name == f"{placeholder.name}_channels":
+            return f"Channels of ``{placeholder.name}``."
+        if parameter.name == f"{placeholder.name}_features":
+            return f"Size of the last dimension of ``{placeholder.name}``."
+    conditions = decided.modules.get(parameter.name, [])
+    if not places and conditions:
+        return f"Whether there is ``{prose(conditions[0])}``."
+    if not places:
+        return "Decides on other arguments."
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return f"Decides {places[0]}{more}."
+
+
+def _names(value: object) -> Iterable[str]:
+    return dict.fromkeys(symbol.name for symbol in symbols_in(value))
+
+
+def _arguments(graph: Graph) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The arguments of all that the class makes and calls, by name."""
+    for module in graph.modules:
+        yield from _module_arguments(module.name, module)
+    for node in graph.nodes:
+        if node.functional:
+            yield node.name, node.args
+
+
+def _module_arguments(path: str, module: Module) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if module.args is not None:
+        yield path or "the layers", module.args
+    if module.count is not None:
+        yield path or "the layers", {"number of copies": module.count}
+    for child in module.children:
+        yield from _module_arguments(".".join(filter(None, (path, child.name))), child)
+
+
+def _shape_lines(graph: Graph) -> list[str]:
+    """A line for each input and output, and for what is known of the sizes that fit."""
+    inputs = [placeholder.type for placeholder in graph.inputs]
+    outputs = [graph.type_of(ref) for _, ref in graph.outputs]
+    if graph.shapes is not None:
+        inputs, outputs = list(graph.shapes[0]), list(graph.shapes[1])
+    rows = []
+    for placeholder, type_ in zip(graph.inputs, inputs, strict=True):
+        rows.append(("Input" if len(inputs) == 1 else placeholder.name, type_))
+    for place, ((key, _), type_) in enumerate(zip(graph.outputs, outputs, strict=True)):
+        name = "Output" if key is None else prose(key)
+        rows.append((f"Output {place}" if key is None and len(outputs) > 1 else name, type_))
+    texts = [f"{name}: {_type_text(type_)}" for name, type_ in rows]
+    texts += map(_fit_text, graph.fit.written or graph.fit.texts)
+    return [f"    {line}" for text in texts for line in wrapped(f"- {text}", 8, hanging=2)]
+
+
+def _fit_text(text: str) -> str:
+    """What is said of some sizes, what is code in it marked as such."""
+    what, colon, words = text.partition(": ")
+    return f"``{what}``{colon}{words}"
+
+
+def _type_text(type_: TensorType) -> str:
+    kind = "" if type_.dtype == "float32" else f", {type_.dtype}"
+    return f"``{type_.text}``{kind}"

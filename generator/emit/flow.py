@@ -1,0 +1,349 @@
+"""The `forward` of a network: one call a line, locals that follow the values' lives."""
+
+from __future__ import annotations
+
+import bisect
+import builtins
+from collections.abc import Mapping
+from textwrap import indent
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ..ir.graph import Graph
+from ..ir.node import Node, Pick, Ref
+from ..symbolic.literals import WIDTH, literal, prose, wrapped
+from ..symbolic.names import SOURCE_NAMES
+from ..symbolic.sizes import named_by
+from .calls import access, call_source, iterated
+from .stages import stages_of
+
+INDENT = 8
+NEVER = 10**9
+_NEVER_FRESH = frozenset({"x", "identity"}) | SOURCE_NAMES
+
+
+class Statement(Struct, frozen=True):
+    """A statement of ``forward``; `node` is the call that it makes (counted without the inputs).
+
+    `targets` are the variables by port, for those who watch the generated source run.
+    """
+
+    text: str
+    comment: str = ""
+    blank_before: bool = False
+    node: int | None = None
+    targets: tuple[tuple[str, str], ...] = ()
+
+    def lines(self) -> list[str]:
+        """The lines; a comment that does not fit stands above."""
+        first = [""] if self.blank_before else []
+        if not self.comment:
+            return [*first, self.text]
+        if INDENT + len(self.text) + len(self.comment) + 4 <= WIDTH:
+            return [*first, f"{self.text}  # {self.comment}"]
+        pieces = [self.comment]
+        if INDENT + len(self.comment) + 2 > WIDTH:
+            before, _, after = self.comment.partition(" -> ")
+            pieces = [*wrapped(before, INDENT + 2, 2), *wrapped(f"-> {after}", INDENT + 2, 5)]
+        return [*first, *(f"# {piece}" for piece in pieces), self.text]
+
+
+class _Locals(Struct):
+    """Which variable holds which value."""
+
+    graph: Graph
+    last_use: dict[Ref, int]
+    places: tuple[int, ...]  # of the calls that are made
+    names: dict[Ref, str] = field(default_factory=dict)
+    holders: dict[str, Ref] = field(default_factory=dict)
+    sizes: dict[str, str] = field(default_factory=dict)  # read off the inputs at the start
+
+    def after(self, place: int) -> int:
+        """The call that is made next."""
+        following = bisect.bisect_right(self.places, place)
+        return self.places[following] if following < len(self.places) else NEVER
+
+    def hold(self, name: str, ref: Ref) -> None:
+        """The variable holds this value from now on."""
+        self.names[ref] = name
+        self.holders[name] = ref
+
+    def live(self, name: str, after: int) -> bool:
+        """Whether a variable still holds a value that is read after a statement."""
+        holder = self.holders.get(name)
+        return holder is not None and self.last_use.get(holder, -1) > after
+
+    def size(self, name: str) -> str:
+        """The variable for a run-time size of an input."""
+        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH
+        return self.sizes.setdefault(name, f"{name}_size" if name in taken else name)
+
+    def fresh(self, name: str, place: int, busy: frozenset[str] = frozenset()) -> str:
+        """The name, with a number if a value that is still needed has it."""
+        taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH | {*self.sizes.values(), *busy}
+        name = f"{name}_" if hasattr(builtins, name) else name
+        candidate, number = name, 2
+        while candidate in taken or self.live(candidate, place):
+            candidate, number = f"{name}_{number}", number + 1
+        return candidate
+
+
+def forward_statements(graph: Graph) -> list[Statement]:
+    """The statements of ``forward``, the ``return`` last."""
+    variables = _variables(graph)
+    statements: list[Statement] = []
+    stages = stages_of(graph)
+    # modules give `Any`: a lone result needs its type said once, where no argument says it
+    alone = len(graph.outputs) == 1 and graph.outputs[0][0] is None
+    declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
+    for place in variables.places:
+        node = graph.nodes[place]
+        before = _chosen(node, place, variables)
+        node = _of_choices(node)
+        call = call_source(graph, node, variables.names, variables.size)
+        if not statements and _overwritten_early(graph, variables):
+            statements.append(Statement(f"identity = {graph.inputs[0].name}"))
+            _rename_input(variables)
+        reads = [variables.names[ref] for ref in node.inputs]
+        targets = _targets(graph, place, node, variables)
+        left = _left(node, targets)
+        if "x" in targets.values() and not declared:
+            declared = True
+            if left == "x":
+                left = "x: Tensor"
+            else:
+                statements.append(Statement("x: Tensor"))
+        comment = "" if graph.is_block else _comment(graph, node, targets)
+        blank = place in stages and bool(statements)
+        text = f"{left} = {call}"
+        if node.kind == "ModuleList":
+            first, text = _loop(graph, node, left, reads, variables)
+            before += first
+        statements += [Statement(line, "", blank and not n) for n, line in enumerate(before)]
+        blank = blank and not before
+        statements.append(Statement(text, comment, blank, place, tuple(targets.items())))
+    returned = Statement(f"return {_returned(graph, variables)}")
+    return [*_sizes(graph, variables), *statements, returned]
+
+
+def _variables(graph: Graph) -> _Locals:
+    """The variables at the start: inputs, and what the module itself holds."""
+    live = graph.live()
+    held = {place for place in live if _is_held(graph.nodes[place])}
+    variables = _Locals(graph, _last_uses(graph, live), tuple(sorted(live - held)))
+    for place in sorted(held):
+        target = access(graph, graph.nodes[place].target)
+        variables.hold(target, Ref(len(graph.inputs) + place))
+    for place, placeholder in enumerate(graph.inputs):
+        variables.hold(placeholder.name, Ref(place))
+    return variables
+
+
+def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
+    """The run-time sizes that operations need of what is long gone by then."""
+    found = []
+    for name, variable in variables.sizes.items():
+        for placeholder in graph.inputs:
+            places = [
+                place
+                for place, size in enumerate(placeholder.type.shape)
+                if name in {symbol.name for symbol in named_by(size)}
+            ]
+            if places:
+                found.append(Statement(f"{variable} = {placeholder.name}.shape[{places[0]}]"))
+                break
+    return found
+
+
+def _loop(
+    graph: Graph,
+    node: Node,
+    left: str,
+    reads: list[str],
+    variables: _Locals,
+) -> tuple[list[str], str]:
+    """The loop over an ``nn.ModuleList``, and what comes before it: all read the last output."""
+    name = left.partition(":")[0]
+    before = [] if name == reads[0] else [f"{left} = {reads[0]}"]
+    taken = {x.name for x in graph.inputs} | {*variables.holders} | {name}
+    each = next(word for word in ("layer", "block", "module", "child") if word not in taken)
+    child = next(iter(node.calls()), node)
+    masks = [f"{key}={variables.names[ref]}" for key, ref in child.named]
+    call = f"{each}({', '.join([name, *reads[1:], *masks])})"
+    first = next(iter(child.outputs))
+    given = _left(child, {port: name if port == first else "_" for port in child.outputs})
+    loop = f"for {each} in {iterated(graph, node.target)}:\n    {given} = {call}"
+    if not node.test or node.otherwise is None:
+        return before, loop
+    inner = indent("\n".join([*before, loop]), "    ")
+    return [], f"if {node.test}:\n{inner}\nelse:\n    {name} = {variables.names[node.otherwise]}"
+
+
+def _of_choices(node: Node) -> Node:
+    """The call, in which what it chooses is told from the tensors that it chooses from."""
+    if not node.choices:
+        return node
+    inputs = list(node.inputs)
+    for choice in node.choices:
+        inputs[choice.place] = replace(inputs[choice.place], choice=choice.place + 1)
+    passed = node.inputs.index(node.otherwise) if node.otherwise in node.inputs else None
+    other = node.otherwise if passed is None else inputs[passed]
+    return replace(node, inputs=tuple(inputs), otherwise=other)
+
+
+def _chosen(node: Node, place: int, variables: _Locals) -> list[str]:
+    """The lines that choose what a call reads; each choice gets its variable."""
+    if not node.choices:
+        return []
+    lines: list[str] = []
+    sources: set[str] = set()
+    for choice in node.choices:
+        names = {word: variables.names[ref] for word, ref in choice.refs.items()}
+        chosen = _picked_source(choice.pick, names)
+        if not chosen.isidentifier():
+            source = variables.fresh("source", place - 1, frozenset(sources))
+            lines.append(f"{source} = {chosen}")
+            sources.add(source)
+            chosen = source
+        ref = node.inputs[choice.place]
+        variables.names[replace(ref, choice=choice.place + 1)] = chosen
+    return lines
+
+
+def _is_held(node: Node) -> bool:
+    """Whether a value is an attribute, and no call makes it."""
+    return node.row is not None and node.row.source in ("parameter", "buffer")
+
+
+def _last_uses(graph: Graph, live: set[int]) -> dict[Ref, int]:
+    uses: dict[Ref, int] = {}
+    for place, node in enumerate(graph.nodes):
+        if place not in live:
+            continue
+        children = [ref for child in node.calls() for _, ref in child.named]
+        for ref in (*node.reads, *children):
+            uses[ref] = place
+    for _, ref in graph.outputs:
+        uses[ref] = NEVER
+    return uses
+
+
+def _overwritten_early(graph: Graph, variables: _Locals) -> bool:
+    """Whether the only input is read again after another value has taken the name ``x``."""
+    if len(graph.inputs) != 1 or graph.inputs[0].name != "x":
+        return False
+    place = variables.places[0]
+    again = variables.last_use.get(Ref(0), -1) > place
+    return again and _is_chained(graph, place, graph.nodes[place], variables)
+
+
+def _rename_input(variables: _Locals) -> None:
+    del variables.holders[variables.names[Ref(0)]]
+    variables.hold("identity", Ref(0))
+
+
+def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> bool:
+    """Whether the node's default output is read by the next statement and nothing after it."""
+    port = next(iter(node.outputs))
+    last = variables.last_use.get(Ref(len(graph.inputs) + place, port), -1)
+    following = variables.after(place)
+    if following != NEVER and _renews_identity(graph, following, variables):
+        following = variables.after(following)
+    return last == following
+
+
+def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
+    """Whether a call takes the kept input, for the last time, to what is merged next."""
+    node, kept = graph.nodes[place], variables.holders.get("identity")
+    alone = node.inputs == (kept,) and not (node.named or node.choices) and len(node.outputs) == 1
+    own = Ref(len(graph.inputs) + place, next(iter(node.outputs)))
+    following = variables.after(place)
+    if not alone or kept is None or variables.last_use.get(kept, -1) != place:
+        return False
+    merge = graph.nodes[following] if following != NEVER else node
+    adds = merge.row is not None and merge.row.operator == "+" and len(merge.inputs) == 2
+    return adds and variables.last_use.get(own, -1) == following
+
+
+def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
+    """A variable for each port that is read, ``_`` for the others."""
+    targets: dict[str, str] = {}
+    busy = _beside(node, variables)
+    if variables.live("x", place) and _renews_identity(graph, place, variables):
+        port = next(iter(node.outputs))
+        variables.hold("identity", Ref(len(graph.inputs) + place, port))
+        return {port: "identity"}
+    alone = len(graph.outputs) == 1
+    for number, port in enumerate(node.outputs):
+        ref = Ref(len(graph.inputs) + place, port)
+        last = variables.last_use.get(ref, -1)
+        returned = alone and last == NEVER and place == variables.places[-1]
+        chained = (
+            number == 0 and not port.isdecimal() and _is_chained(graph, place, node, variables)
+        )
+        if last < 0:
+            name = "_"
+        elif (chained or returned) and not variables.live("x", place) and "x" not in busy:
+            name = "x"
+        elif number == 0 and not port.isdecimal():
+            name = variables.fresh(node.name.replace(".", "_"), place, busy)
+        else:
+            own = f"{node.name.replace('.', '_')}_{port}" if port.isdecimal() else port
+            name = variables.fresh(own, place)
+        targets[port] = name
+        if name != "_":
+            variables.hold(name, ref)
+    return targets
+
+
+def _beside(node: Node, variables: _Locals) -> frozenset[str]:
+    """The variables that all turns of a loop read, beside the one that goes through it."""
+    if node.kind != "ModuleList":
+        return frozenset()
+    masks = [ref for child in node.calls() for _, ref in child.named]
+    return frozenset(variables.names[ref] for ref in (*node.inputs[1:], *masks))
+
+
+def _left(node: Node, targets: dict[str, str]) -> str:
+    """The left side of the assignment."""
+    row = node.row
+    if row is None or (not row.result and len(targets) == 1 and row.ports != ("*",)):
+        return next(iter(targets.values()))
+    if row.ports == ("*",):
+        return ", ".join(targets.values()) + ("," if len(targets) == 1 else "")
+    names = [targets.get(port, "_") for port in row.ports]
+    if not row.result:
+        return ", ".join(names)
+    return row.result.format(*names).replace("(_, _)", "_")
+
+
+def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:
+    """``(N, 1, 28, 28) -> (N, 32, 26, 26)`` where the shape changes."""
+    before = [graph.type_of(ref).usual for ref in node.inputs]
+    read = next((port for port, name in targets.items() if name != "_"), next(iter(targets)))
+    after = node.outputs[read].usual
+    if before and before[0] == after:
+        return ""
+    distinct = list(dict.fromkeys(before))
+    return prose(f"{', '.join(distinct)} -> {after}")
+
+
+def _returned(graph: Graph, variables: _Locals) -> str:
+    names = [variables.names[ref] for _, ref in graph.outputs]
+    keys = [key for key, _ in graph.outputs]
+    if keys[0] is not None and not graph.is_block:
+        pairs = zip(keys, names, strict=True)
+        return "{" + ", ".join(f"{literal(key)}: {name}" for key, name in pairs) + "}"
+    return ", ".join(names)
+
+
+def _picked_source(pick: Pick | str, names: Mapping[str, str]) -> str:
+    """The expression that chooses among variables."""
+    if isinstance(pick, str):
+        return names[pick]
+    first, other = _picked_source(pick.first, names), _picked_source(pick.other, names)
+    if first == other:
+        return first
+    first = f"({first})" if isinstance(pick.first, Pick) else first
+    return f"{first} if {pick.test} else {other}"

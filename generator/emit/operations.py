@@ -1,0 +1,154 @@
+"""Operations in ``forward``: the expression that stands for each."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..ir.graph import Graph
+from ..ir.node import Node
+from ..layers.base import REQUIRED, Arg, is_default
+from ..symbolic.literals import literal
+from ..symbolic.sizes import Coded, named_by, plain, symbols_in
+from .construct import argument_source
+from .parameters_and_buffers import arange_source
+
+STARRED = (".permute", ".flip")  # methods that take their dimensions one by one
+
+
+def operation_source(
+    graph: Graph,
+    node: Node,
+    tensors: Sequence[str],
+    named: Sequence[str],
+    size: Callable[[str], str],
+) -> str:
+    """The expression of an operation on these variables; `size` names what none of them has."""
+    row = node.row
+    assert row is not None
+    sizes = _runtime_sizes(graph, node, tensors, size)
+    if row.prefix:
+        return f"{row.prefix}{tensors[0]}"
+    if row.operator:
+        numbers = [_operand(v) for v in node.args.values() if v is not None and v != ()]
+        return f" {row.operator} ".join([*tensors, *(_sized(n, sizes) for n in numbers)])
+    if row.source:
+        return _sized(arange_source(graph, node), sizes)
+    if row.call in _SPECIAL:
+        return _sized(_SPECIAL[row.call](node, tensors[0]), sizes)
+    arguments = _sized(", ".join(_arguments(node)), sizes)
+    if row.functional.startswith("."):
+        rest = [*tensors[1:], *([arguments] if arguments else [])]
+        return f"{tensors[0]}{row.functional}({', '.join(rest)})"
+    pattern = row.call or "{tensors}, {args}"
+    masks = [f"{name}={value}" for (name, _), value in zip(node.named, named, strict=True)]
+    filled = pattern.format(
+        *tensors, tensors=", ".join(tensors), args=", ".join([*masks, *filter(None, [arguments])])
+    )
+    return f"{row.functional}({filled.removesuffix(', ')})"
+
+
+def _operand(value: Any) -> str:
+    """A number beside an operator: in brackets unless it is one name, number or call."""
+    code = literal(value)
+    tree = ast.parse(code, mode="eval").body
+    whole = isinstance(tree, (ast.Attribute, ast.Call, ast.Constant, ast.Name, ast.Subscript))
+    negative = isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Constant)
+    return code if whole or negative else f"({code})"
+
+
+def _arguments(node: Node) -> list[str]:
+    row = node.row
+    assert row is not None
+    defaults = dict(row.functional_defaults)
+    parts: list[str] = []
+    for arg in row.args:
+        value = node.args[arg.name]
+        if arg.name in defaults:
+            arg = Arg(arg.name, arg.kind, defaults[arg.name])
+        if is_default(arg, value):
+            continue
+        if row.functional in STARRED and not isinstance(value, Coded):
+            parts += [literal(item) for item in value]
+        else:
+            if arg.name == "scale_factor" and isinstance(value, int):
+                value = float(value)  # TorchScript tells them apart
+            positional = arg.positional and arg.default is REQUIRED
+            source = argument_source(arg, value, named=not positional)
+            parts.append(_in_training(arg, value) if arg.trains else source)
+    return parts
+
+
+def _in_training(arg: Arg, value: Any) -> str:
+    """What `nn.Module.eval` silences: ``dropout_p=0.5 if self.training else 0.0``."""
+    code = literal(value)
+    value_code = f"({code})" if isinstance(ast.parse(code, mode="eval").body, ast.IfExp) else code
+    return f"{arg.name}={value_code} if self.training else {literal(arg.default)}"
+
+
+def with_sizes(
+    graph: Graph,
+    node: Node,
+    tensors: Sequence[str],
+    size: Callable[[str], str],
+    code: str,
+) -> str:
+    """The arguments of a call, with what each run-time size is read off."""
+    return _sized(code, _runtime_sizes(graph, node, tensors, size))
+
+
+def _runtime_sizes(
+    graph: Graph, node: Node, tensors: Sequence[str], size_of: Callable[[str], str]
+) -> dict[str, str]:
+    """How each run-time size in the arguments is read off the tensors: ``x.shape[1]``."""
+    wanted = {symbol.name for symbol in symbols_in(node.args) if symbol.runtime}
+    found: dict[str, str] = {}
+    for ref, variable in zip(node.inputs, tensors, strict=True):
+        for place, size in enumerate(graph.type_of(ref).shape):
+            for symbol in named_by(size):
+                if symbol.name in wanted:
+                    found.setdefault(symbol.name, f"{variable}.shape[{place}]")
+    return found | {name: size_of(name) for name in sorted(wanted) if name not in found}
+
+
+def _sized(code: str, sizes: dict[str, str]) -> str:
+    if not sizes:
+        return code
+    names = "|".join(map(re.escape, sizes))
+    return re.sub(rf"\b(?<!\.)({names})\b(?!\s*=[^=])", lambda found: sizes[found[1]], code)
+
+
+def _slice(node: Node, x: str) -> str:
+    """``x[:, 1:3]``."""
+    a: Any = node.args
+    start = "" if a["start"] == 0 else literal(a["start"])
+    end = "" if a["end"] is None else literal(a["end"])
+    step = "" if a["step"] == 1 else f":{literal(a['step'])}"
+    part, dim = f"{start}:{end}{step}", int(a["dim"])
+    before = [":"] * dim if dim >= 0 else ["..."]
+    after = [] if dim >= 0 else [":"] * (-dim - 1)
+    return f"{x}[{', '.join([*before, part, *after])}]"
+
+
+def _reshape(node: Node, x: str) -> str:
+    """``x.reshape(x.shape[0], 8, -1)``: the batch, where there is one, is kept."""
+    sizes = [literal(size) for size in plain(node.args["shape"])]
+    batch = [f"{x}.shape[0]"] if len(sizes) < node.output.rank else []
+    return f"{x}.reshape({', '.join([*batch, *sizes])})"
+
+
+def _expand(node: Node, x: str) -> str:
+    """``x.expand(-1, 3, 4)``: the batch is kept, or put in front."""
+    batch = node.args["batch_size"]
+    first = [] if node.output.batch is None else ["-1" if batch is None else literal(batch)]
+    return f"{x}.expand({', '.join([*first, *map(literal, plain(node.args['shape']))])})"
+
+
+def _cast(node: Node, x: str) -> str:
+    """``x.to(torch.float32)``: the type is one of a closed table."""
+    return f"{x}.to(torch.{node.args['dtype']})"
+
+
+_SPECIAL = {"slice": _slice, "reshape": _reshape, "expand": _expand, "cast": _cast}

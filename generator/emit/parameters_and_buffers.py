@@ -1,0 +1,75 @@
+"""`Parameter` and `Buffer` in ``__init__``, `Arange` in ``forward``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..ir.graph import Graph
+from ..ir.module import Module
+from ..ir.node import Node
+from ..symbolic.literals import literal, pythonic
+from ..symbolic.sizes import Coded, plain, symbols_in
+
+
+def source_lines(module: Module) -> list[str]:
+    """The statements that make a parameter or a buffer."""
+    assert module.row is not None
+    args = module.args or {}
+    if module.row.source == "buffer":
+        return [_buffer(module.name, args)]
+    shape = _sizes(args["shape"])
+    init = args["init"]
+    if init is None or init.function in ("zeros_", "ones_"):
+        fill = "zeros" if init is None else init.function[:-1]
+        return [f"self.{module.name} = nn.Parameter(torch.{fill}({shape}))"]
+    if init.function == "constant_":
+        value = _number(init.args[0][1])
+        return [f"self.{module.name} = nn.Parameter(torch.full({_tuple(args['shape'])}, {value}))"]
+    made = f"self.{module.name} = nn.Parameter(torch.empty({shape}))"
+    return [made, init.source(f"self.{module.name}")]
+
+
+def _number(value: Any) -> str:
+    """A number that is no whole one: of those torch would make whole parameters."""
+    if not symbols_in(value):
+        return literal(float(value))
+    is_fraction = isinstance(plain(value), float) and literal(value).isidentifier()
+    return literal(value) if is_fraction else f"float({literal(value)})"
+
+
+def _sizes(shape: Any) -> str:
+    """A shape as `torch.zeros` takes it: sizes one by one, or an argument that holds them all."""
+    if isinstance(shape, Coded):
+        return literal(shape)
+    return ", ".join(map(literal, shape)) or "()"
+
+
+def _tuple(shape: Any) -> str:
+    return literal(shape if isinstance(shape, Coded) else tuple(shape))
+
+
+def _buffer(name: str, args: Mapping[str, Any]) -> str:
+    table, shape = args["value"], args["shape"]
+    dtype = args["dtype"] or table.dtype
+    if shape is None or table.shape:
+        value = f"torch.tensor({pythonic(table.code)}, dtype=torch.{dtype})"
+    elif table.code in ("0", "0.0", "1", "1.0"):
+        fill = "zeros" if float(table.code) == 0 else "ones"
+        value = f"torch.{fill}({_tuple(shape)}, dtype=torch.{dtype})"
+    else:
+        value = f"torch.full({_tuple(shape)}, {pythonic(table.code)}, dtype=torch.{dtype})"
+    persistent = "" if args["persistent"] else ", persistent=False"
+    return f'self.register_buffer("{name}", {value}{persistent})'
+
+
+def buffer_hints(graph: Graph) -> tuple[str, ...]:
+    """The annotations of buffers, which ``register_buffer`` does not give."""
+    buffers = [m.name for m in graph.modules if m.row is not None and m.row.source == "buffer"]
+    return tuple(f"{name}: Tensor" for name in buffers)
+
+
+def arange_source(graph: Graph, node: Node) -> str:
+    """``torch.arange(n, device=x.device)``: beside the network's inputs."""
+    device = graph.inputs[0].name
+    return f"torch.arange({literal(node.args['size'])}, device={device}.device)"

@@ -1,0 +1,63 @@
+"""Stages of ``forward``: where a person would leave a line blank."""
+
+from __future__ import annotations
+
+from ..ir.graph import Graph
+from ..ir.node import Node
+
+POOLS = ("maxpool", "avgpool", "lppool")
+
+
+def stages_of(graph: Graph) -> set[int]:
+    """The calls that begin a stage: after a pool, a run of repeats, the head."""
+    stages = set()
+    head = _head(graph)
+    for place, node in enumerate(graph.nodes):
+        before = graph.nodes[place - 1] if place else None
+        if before is None or "absent" in (node.kind, before.kind):
+            continue
+        after_pool = _is_pool(_skip_dropouts(graph, place - 1)) and _holds_weights(node)
+        run_begins = node.repeated and before.path != node.path and not before.repeated
+        joins = node.row is not None and bool(node.row.variadic) and len(node.inputs) > 1
+        merges = joins and not (before.row is not None and before.row.operation)
+        if after_pool or run_begins or place == head:
+            stages.add(place)
+        elif merges:
+            stages.add(place - 1 if _is_beside(graph, place - 1) else place)
+    return stages
+
+
+def _is_beside(graph: Graph, place: int) -> bool:
+    """Whether a call reads something else than what was computed just before."""
+    node, ahead = graph.nodes[place], len(graph.inputs) + place - 1
+    return bool(place and node.target) and all(ref.node != ahead for ref in node.inputs)
+
+
+def _holds_weights(node: Node) -> bool:
+    return any(leaf.row.weights(leaf.a) for leaf in node.leaves() if leaf.row)
+
+
+def _skip_dropouts(graph: Graph, place: int) -> Node:
+    while place > 0 and _stem(graph.nodes[place]) == "dropout":
+        place -= 1
+    return graph.nodes[place]
+
+
+def _stem(node: Node) -> str:
+    return node.row.stem if node.row is not None else ""
+
+
+def _is_pool(node: Node) -> bool:
+    return _stem(node) in POOLS
+
+
+def _head(graph: Graph) -> int | None:
+    """Where the head begins: at the last flatten, or the global pool before it."""
+    names = [node.row.name if node.row is not None else "" for node in graph.nodes]
+    ends = [i for i, name in enumerate(names) if name == "Flatten" or name.startswith("Adaptive")]
+    if not ends:
+        return None
+    head = ends[-1]
+    while head > 0 and names[head - 1].startswith("Adaptive"):
+        head -= 1
+    return head

@@ -1,0 +1,1 @@
+"""The graph: nodes, modules and uses."""

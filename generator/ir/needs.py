@@ -1,0 +1,121 @@
+"""Why a parameter is fixed: what needs its value when the source is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from ..diagnostics.diagnostics import SpecPath, printable
+from ..symbolic.equality import Meeting
+from ..symbolic.literals import literal
+
+if TYPE_CHECKING:
+    from ..spec.source import Source
+    from .graph import Parameter
+
+LONGEST = 60  # characters of an expression in a sentence
+UNUSED = "no layer uses it"
+FALSE = "is false"  # a condition, where nothing is known of what is absent
+
+
+class Need(Struct, frozen=True):
+    """A place in the spec that needs a value, and `why`, as words that follow its name.
+
+    Without words it is the value itself that is needed.
+    """
+
+    path: SpecPath
+    why: str = ""
+
+
+class Reason(Struct, frozen=True):
+    """Why a parameter is fixed: a sentence about the `subject` that stands at `path`."""
+
+    subject: str
+    why: str
+    path: SpecPath
+
+    @property
+    def text(self) -> str:
+        """The sentence without the line, which moves with every comment above it."""
+        return f"{self.subject} {self.why}"
+
+    def on_line(self, line: int) -> str:
+        """The sentence with the line of its subject."""
+        return f"{self.subject} on line {line} {self.why}"
+
+
+def told(parameters: Iterable[Parameter], source: Source) -> Iterator[dict[str, Any]]:
+    """Why parameters of the network are no arguments of its class, as plain data."""
+    for parameter in parameters:
+        reason, name = parameter.reason, parameter.name
+        if reason is not None:
+            line = source.locate(reason.path, key=True).line
+            yield {"name": name, "line": line, "why": reason.on_line(line)}
+        elif not parameter.used:
+            line = source.locate(("params", name), key=True).line
+            yield {"name": name, "line": line, "why": UNUSED}
+
+
+def reason(need: Need, values: Any) -> Reason:
+    """The need as a sentence, in the names that stand in the `values` of the spec."""
+    return Reason(_subject(need.path, values), need.why or "needs it", need.path)
+
+
+def needs(value: Any, name: str) -> str:
+    """What needs a value that hangs on a parameter, in words."""
+    text = literal(value)
+    return "needs it" if text == name else f"needs `{_short(text)}`"
+
+
+def needs_equal(meeting: Meeting) -> str:
+    """What needs sizes that meet to be as they are, in words."""
+    kept, other = (_short(literal(size)) for size in (meeting.kept, meeting.other))
+    if meeting.kept != meeting.other:
+        return f"spreads `{other}`, which is 1, over `{kept}`"
+    return f"needs `{kept}` and `{other}` to be equal"
+
+
+def _short(text: str) -> str:
+    text = printable(text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _subject(path: SpecPath, values: Any) -> str:
+    """What stands at a path: an argument of a layer, a layer, or a key of the document."""
+    if path[0] == "input":
+        return "the input's shape"
+    if path[0] in ("inputs", "params"):
+        name = f"`{printable(str(path[1]))}`"
+        return name if path[0] == "params" else f"the shape of {name}"
+    layer, keys = "", [str(path[0])]
+    for place, step in enumerate(path):
+        values = _inside(values, step)
+        if isinstance(step, int) and {"layers", "branches"} & {*path[max(0, place - 2) : place]}:
+            layer, keys = _called(values) or layer, []
+        elif isinstance(step, str):
+            keys.append(step)
+    key = f"`{printable(keys[-1])}`" if keys[1:] or not layer else ""
+    words = [key, f"`{printable(layer)}`" if layer else ""]
+    words += [f"`{printable(str(path[1]))}`"] if path[0] == "blocks" else []
+    return " of ".join(filter(None, words))
+
+
+def _inside(values: Any, step: str | int) -> Any:
+    """What stands under a key or in a place, if anything does."""
+    if isinstance(step, int) and isinstance(values, list) and step < len(values):
+        return values[step]
+    return values.get(step) if isinstance(values, Mapping) else None
+
+
+def _called(item: Any) -> str:
+    """The name of a layer as it is written, or else its type; none for what is no layer."""
+    if isinstance(item, str):
+        return item
+    if not isinstance(item, Mapping) or len(item) != 1:
+        return ""
+    ((type_, written),) = item.items()
+    name = written.get("name") if isinstance(written, Mapping) else None
+    return name if isinstance(name, str) and "$" not in name else str(type_)

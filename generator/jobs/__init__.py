@@ -1,0 +1,1 @@
+"""One spec, from reading to writing."""

@@ -1,0 +1,133 @@
+"""One spec built: proven and written, or held against the file that stands there."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from msgspec import to_builtins
+
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
+from ..ir.levels import Proof
+from ..output.files import SOURCE, Target, check_heard, check_no_spec, claim, read_output
+from ..run.records import inputs_text, recall, record_key, remember
+from ..run.smoke import Worker
+from ..spec.source import Source
+from .job import Job, facts_of
+
+
+class _Differs(NetgenError):
+    """The target is not what the spec gives: the `diff` tells how."""
+
+    diff = ""
+
+
+def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """What there is to say of a spec whose output stands where it should."""
+    from ..pipeline import build_source
+
+    assert job.target is not None
+    _check_name(job, job.target)
+    there = read_output(job.target)
+    allowed = job.allow_imports
+    result = build_source(source, job.overrides, worker, strict=job.strict, allow_imports=allowed)
+    if there != result.source.encode():
+        what = "is not there" if there is None else "is not what the spec gives"
+        message = f"`{printable(str(job.target))}` {what}"
+        error = _Differs(
+            Diagnostic("NG503", message, help="run `netgen build` and keep the result")
+        )
+        error.diff = _diff(str(job.target), there or b"", result.source)
+        raise error
+    facts = facts_of(result.figures, result.graph, source)
+    return {**facts, "diagnostics": result.warnings, "fresh": True}
+
+
+def _diff(name: str, old: bytes, new: str) -> str:
+    import difflib
+
+    there, given = _lines(old.decode("utf-8", "backslashreplace")), _lines(new)
+    what = "what the spec gives"
+    lines = difflib.unified_diff(there, given, printable(name), what, lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    *lines, last = text.split("\n")
+    return [*lines, last, "\\ no newline at the end"] if last else lines
+
+
+def _check_name(job: Job, target: Path) -> None:
+    """Refuse a name that nobody has chosen for a module, and that can't be one's."""
+    if job.named:
+        return
+    from ..output.module_names import instead, why_no_module
+
+    reason = why_no_module(target.stem)
+    if reason:
+        other = shlex.quote(str(target.with_name(f"{instead(target.stem)}.py")))
+        message = f"`{printable(target.name)}` {reason}"
+        help = f"take another name, `-o {other}`, or this one, `-o {shlex.quote(str(target))}`"
+        raise NetgenError(Diagnostic("NG505", message, help=printable(help)))
+
+
+def _claimed(job: Job) -> Target | None:
+    """The file to write, if there is one; the spec itself is none."""
+    if job.target is None:
+        return None
+    check_no_spec(job.target, [job.config])
+    check_heard()
+    return claim(job.target, SOURCE, force=job.force)
+
+
+def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
+    """What there is to say of a spec that builds; its output is written."""
+    if job.target is not None:
+        _check_name(job, job.target)
+    target = _claimed(job)
+    record = _recalled(job, source)
+    if record is not None:
+        keys = ("layers", "fixed", "sizes", "fit", "proofs")
+        lists = {key: tuple(record[key]) for key in keys}
+        return {**record, **lists, "fresh": True}
+    if job.demand is not None:  # torch loads while the spec is read
+        worker.start(source.folder if job.allow_imports else "")
+    from ..pipeline import build_source
+
+    result = build_source(
+        source,
+        job.overrides,
+        worker,
+        job.demand,
+        strict=job.strict,
+        allow_imports=job.allow_imports,
+    )
+    facts = facts_of(result.figures, result.graph, source)
+    facts["proofs"] = tuple(map(_as_record, result.proofs))
+    if target is not None:
+        check_heard()  # once more: a run takes its time
+        target.write(result.source.encode())
+        timed = job.demand is not None and job.demand.timed
+        if result.proofs and not (result.warnings or source.folder or timed):
+            remember(_key(job, source, result.source.encode()), facts)
+    return {**facts, "diagnostics": result.warnings, "source": result.source}
+
+
+def _as_record(proof: Proof) -> dict[str, Any]:
+    """A proof as plain data; its doubts are told as warnings."""
+    return {name: value for name, value in to_builtins(proof).items() if name != "findings"}
+
+
+def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
+    """The record of the run that proved what stands in the target, if nothing has changed."""
+    again = job.demand is None or job.demand.timed or source.folder  # that may change
+    if job.target is None or again:
+        return None
+    output = read_output(job.target)
+    return None if output is None else recall(_key(job, source, output))
+
+
+def _key(job: Job, source: Source, output: bytes) -> str:
+    inputs = inputs_text(source.text, job.overrides)
+    return record_key(inputs, Path(source.name).name, output, repr(job.demand))

@@ -1,0 +1,207 @@
+"""Shapes: what a layer infers from its inputs, and what it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ..symbolic.buffers import Table
+from ..symbolic.equality import Meeting, same
+from ..symbolic.literals import literal
+from ..symbolic.sizes import PLAIN, is_unknown, plain, shape_text, shown, shown_shape, symbols_in
+from .base import (
+    REQUIRED,
+    THIS,
+    Args,
+    Layer,
+    Nested,
+    Refusal,
+    arguments,
+    check_dtype,
+    nothing_inferred,
+    refuse,
+)
+from .broadcasting import met
+from .tensor import TensorType
+
+# tensors of positions and conditions have types of their own
+LARGEST = 2**62  # elements of a tensor: torch counts them in 64 bits
+OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
+
+
+class Applied(Struct, frozen=True):
+    """A layer applied to inputs: all its arguments, also as rules read them, and its outputs.
+
+    Of the `meetings` it is not known whether the sizes fit whatever their names stand for.
+    """
+
+    args: Mapping[str, Any]
+    a: Args
+    outputs: Mapping[str, TensorType]
+    meetings: tuple[Meeting, ...] = ()
+
+
+def apply(
+    row: Layer,
+    written: Mapping[str, Any],
+    inputs: Sequence[TensorType],
+    named: Mapping[str, TensorType] | None = None,
+) -> Applied:
+    """All arguments and the output types of a layer that reads these inputs.
+
+    `inputs` are the required tensors in the order of torch's ``forward``, `named` the optional
+    ones that are given. Raises `Refusal` where torch refuses.
+    """
+    _check_dtypes(row, inputs)
+    args, meetings = complete(row, written, inputs)
+    a = arguments(args)
+    outputs = _outputs(row, a, inputs, named or {})
+    return Applied(args, a, outputs, (*meetings, *met(row, a, inputs)))
+
+
+def outputs_of(
+    row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
+) -> Mapping[str, TensorType]:
+    """The output types of a layer whose arguments are all known, inferred ones too.
+
+    Raises `Refusal` where they don't fit what is read.
+    """
+    if row.takes_layers and any(isinstance(value, Nested) for value in vars(a).values()):
+        return apply(row, vars(a), inputs, named).outputs
+    for tensor in inputs:
+        if tensor.dtype not in row.dtypes:
+            _check_dtypes(row, inputs)
+    inferred = row.infer(a, *inputs) if row.infer is not nothing_inferred else {}
+    for name, value in inferred.items():
+        written = getattr(a, name)
+        if written is not None and written != value:
+            _check_agrees(name, written, value, inputs[0])
+    return _outputs(row, a, inputs, named)
+
+
+def _check_dtypes(row: Layer, inputs: Sequence[TensorType]) -> None:
+    for place, tensor in enumerate(inputs):
+        if row.tensors[min(place, len(row.tensors) - 1)] not in OTHER_TYPES:
+            check_dtype(row, tensor)
+
+
+def _outputs(
+    row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
+) -> Mapping[str, TensorType]:
+    result = row.rule(a, *inputs, **named)
+    if isinstance(result, TensorType) and inputs and result.shape is inputs[0].shape:
+        return {"output": result}
+    outputs = {"output": result} if isinstance(result, TensorType) else result
+    for tensor in outputs.values():
+        if math.prod(map(int, tensor.shape)) > LARGEST:
+            refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")
+    return outputs
+
+
+def complete(
+    row: Layer,
+    written: Mapping[str, Any],
+    inputs: Sequence[TensorType],
+) -> tuple[dict[str, Any], list[Meeting]]:
+    """The written arguments, the inferred ones and the defaults, in torch's order.
+
+    Beside them the written and inferred numbers that agree, though not by name.
+    """
+    args: dict[str, Any] = {}
+    meetings: list[Meeting] = []
+    for arg in (*row.args, *row.options):
+        value = written.get(arg.name, None if arg.default is REQUIRED else arg.default)
+        if arg.kind.module and isinstance(value, Nested):
+            value, more = _complete_nested(value, [inputs[place] for place in arg.reads])
+            meetings += more
+        args[arg.name] = value
+    inferred = row.infer(arguments(args), *inputs)
+    for name, value in inferred.items():
+        if name in written and written[name] is not None:
+            meetings += _check_agrees(name, plain(written[name]), value, inputs[0])
+        else:
+            args[name] = value
+    for arg in row.args:
+        if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
+            refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
+    _check_runtime(row, args, inputs)
+    _check_divisors(row, args)
+    return args, meetings
+
+
+def _complete_nested(module: Nested, inputs: Sequence[TensorType]) -> tuple[Nested, list[Meeting]]:
+    inputs = inputs[: len(module.row.tensors)]
+    if len(inputs) < len(module.row.tensors):
+        refuse(f"`{module.row.name}` reads {len(module.row.tensors)} tensors and can't stand here")
+    args, meetings = complete(module.row, module.args, inputs)
+    return Nested(module.row, args), meetings
+
+
+def _check_agrees(name: str, written: Any, found: Any, x: TensorType) -> list[Meeting]:
+    """Refuse two numbers that differ; what is equal, though not by name."""
+    if written == found:
+        sides = (_as_tuple(written), _as_tuple(found))
+        loose = [pair for pair in zip(*sides, strict=True) if None not in pair and not same(*pair)]
+        if not is_unknown(loose):
+            return [Meeting(*pair) for pair in loose]
+    given, reads = (
+        shown_shape(value) if isinstance(value, tuple) else shown(value) if value else "null"
+        for value in (written, found)
+    )
+    help = f"leave `{name}` out: netgen fills it in"
+    if name == "in_features" and x.rank > 2 and written == x.sample_numel:
+        help = f"put `Flatten` before {THIS}: {written} are all the elements of {x}"
+    what = _COUNTED.get(name)
+    found_text = f"{THIS} reads {reads} {what}" if what else f"what {THIS} reads makes it {reads}"
+    raise Refusal(f"`{name}` is {given}, but {found_text}", name, help)
+
+
+_COUNTED = {"in_channels": "channels", "num_channels": "channels", "in_features": "features"}
+_COUNTED |= {"num_features": "channels", "input_size": "features"}
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _with_channels(x: TensorType) -> str:
+    """The shape of an input with one channel, as a spec writes it."""
+    return f"`[{', '.join(['1', *map(shown, x.shape[1:])])}]`"
+
+
+def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorType]) -> None:
+    """A module is built before the network runs: its arguments can't depend on run-time sizes.
+
+    An operation's can: they are worked out in `forward`.
+    """
+    for arg in () if row.operation or row.source == "arange" else row.args:
+        value = args[arg.name]
+        if type(value) in PLAIN:
+            continue
+        if not isinstance(value, Nested) and is_unknown(value):
+            text = shape_text(value) if isinstance(value, tuple) else _text(value)
+            if text == "N":
+                refuse(
+                    f"`{arg.name}` would be the batch: {inputs[0]} has a dimension too few",
+                    arg.name,
+                    f"write it into the input's shape: {_with_channels(inputs[0])}",
+                )
+            refuse(
+                f"`{arg.name}` would be {text}, which is known only at run time",
+                arg.name,
+                "give the input's shape in numbers, or pool to a fixed size first",
+            )
+
+
+def _check_divisors(row: Layer, args: Mapping[str, Any]) -> None:
+    """Refuse to divide by 0: torch gives what is not finite, and no message."""
+    for arg in row.args:
+        if arg.divides and args[arg.name] == 0 and not symbols_in(args[arg.name]):
+            refuse(f"`{arg.name}` divides, so it must not be 0", arg.name)
+
+
+def _text(value: Any) -> str:
+    return value.code if isinstance(value, Table) else literal(value)

@@ -1,0 +1,1 @@
+"""A spec to a graph."""

@@ -1,0 +1,142 @@
+"""A layer applied to what it reads: its call, what its values fix, and how it will be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..diagnostics.diagnostics import Diagnostic, NetgenError
+from ..ir.needs import Need
+from ..layers.applying import Applied, apply
+from ..layers.base import Layer, Refusal, arguments
+from ..layers.tensor import TensorType
+from ..spec.spec import Item
+from ..symbolic.algebra import Symbols
+from ..symbolic.sizes import Coded, is_unknown, plain, symbols_in
+from .arguments import Arguments
+from .naming import key_of
+from .refusals import refused
+from .scope import Draft, Scope
+
+
+def apply_layer(
+    scope: Scope, item: Item, row: Layer, read: Arguments, name: str | None, *, chained: bool
+) -> Draft:
+    """The call of a layer; `chained` ones stand in a `Sequential`."""
+    args = dict(read.args)
+    if row.name == "Expand" and read.types[0].batch is None and args.get("batch", True):
+        args["batch_size"] = scope.batch_size()
+    try:
+        row, args = _annotated(scope, item, row, args, read)
+        applied = apply(row, args, read.types, dict(read.named_types))
+    except Refusal as refusal:
+        wrong = refused(scope, item, row, refusal, read, chained=chained)
+        applied = _without(row, args, refusal.argument, read, wrong)
+        scope.context.shared.findings.add(wrong)
+    draft = Draft(
+        row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
+    )
+    draft.written, draft.callee, draft.places = name is not None, item.callee, read.paths
+    _fix(scope, item, row, read, applied)
+    if row.imported:  # how its output hangs on the sizes that it reads is not known
+        sizes = [size for x in read.types for size in x.shape]
+        known = [size for size in sizes if not is_unknown(size)]
+        scope.context.settle(known, Need(item.path, "says nothing of how its shapes come about"))
+    if not chained:
+        _place(scope, draft, stateless=is_stateless(row, applied.args))
+    return draft
+
+
+def _annotated(
+    scope: Scope, item: Item, row: Layer, args: dict[str, Any], read: Arguments
+) -> tuple[Layer, dict[str, Any]]:
+    """The layer as torch's annotations have it, where torch takes more than they say."""
+    if row.annotated is None:
+        return row, args
+    from ..layers import TYPES
+
+    name, more = row.annotated(arguments(args), read.types[0])
+    for changed, value in more.items():
+        if isinstance(args[changed], Coded):  # it says how many numbers there are
+            scope.context.decide(args[changed], item.at(changed))
+            more = {**more, changed: tuple(map(int, value))}
+    return row if item.callee is not None else TYPES[name], {**args, **more}
+
+
+def stem_of(draft: Draft) -> str:
+    """What a call without a name is called by."""
+    if isinstance(draft.callee, Coded) and draft.callee.code.isidentifier():
+        return draft.callee.code  # the type varies, so its stem would, too
+    return draft.stem
+
+
+def is_stateless(row: Layer, args: Mapping[str, Any]) -> bool:
+    """Whether a layer has no weights, whatever the flags come to that are expressions."""
+    if row.weights(arguments(args)):
+        return False
+    flags = [name for name, value in args.items() if isinstance(plain(value), bool)]
+    flags = [name for name in flags if symbols_in(args[name])]
+    return not (flags and row.weights(arguments({**args, **dict.fromkeys(flags, True)})))
+
+
+def _without(
+    row: Layer, args: dict[str, Any], name: str | None, read: Arguments, wrong: Diagnostic
+) -> Applied:
+    """The layer without an inferred argument that is wrong: what it gives is known all the same.
+
+    Raises what is `wrong` where it is something else.
+    """
+    known = {arg.name for arg in row.args if arg.inferred}
+    if name not in known or args.pop(name, None) is None:
+        raise NetgenError(wrong)
+    try:
+        return apply(row, args, read.types, dict(read.named_types))
+    except Refusal:
+        raise NetgenError(wrong) from None
+
+
+def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied) -> None:
+    """Fix the parameters that decide on shapes in ways that arithmetic can't carry along."""
+    for arg in (*row.args, *row.options):
+        value = applied.args[arg.name]
+        decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
+        decides = decides or (arg.kind.zero and value == 0)
+        if row.name == "Slice" and arg.name != "dim" and isinstance(value, int) and value < 0:
+            decides = False  # counted from the end a bound is a sum, not a choice
+        if row.name == "Split" and arg.name == "sizes" and isinstance(value, tuple):
+            decides = False  # how many parts there are is written
+        if row.operation and decides and not arg.free:
+            symbols = Symbols(s for s in symbols_in(value) if s.known or not s.runtime)
+            scope.context.pin(symbols, Need(item.at(arg.name)))
+        elif (decides and not arg.free) or arg in row.options:
+            scope.context.decide(value, item.at(arg.name))
+    if row.name == "Squeeze":
+        _fix_squeezed(scope, item, read.types[0], applied.a.dim)
+    for meeting in applied.meetings:
+        scope.context.agree(meeting, Need(item.path))
+
+
+def _fix_squeezed(scope: Scope, item: Item, x: TensorType, dims: int | tuple[int, ...]) -> None:
+    """Whether a dimension goes hangs on its size: one of an argument would not always be 1."""
+    for dim in dims if isinstance(dims, tuple) else (dims,):
+        if x.rank and not is_unknown(x.shape[dim]):
+            scope.context.settle(x.shape[dim], Need(item.path))
+
+
+def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
+    """An expression in `forward`, or an attribute with its name."""
+    assert draft.row is not None
+    functional = scope.context.document.style == "functional" and draft.callee is None
+    by_style = functional and bool(draft.row.functional)
+    flattens = draft.row.name == "Flatten" and draft.name is None
+    if (
+        draft.row.operation
+        or draft.row.source == "arange"
+        or (stateless and (by_style or flattens))
+    ):
+        draft.functional = True
+    elif draft.name is None and stateless and not draft.row.source:
+        draft.stem = stem_of(draft)
+        draft.shared = scope.shared(draft, key_of(draft.row.name, draft.args))
+    elif draft.name is None:
+        draft.name = scope.names.numbered(draft.stem)

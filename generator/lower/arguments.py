@@ -1,0 +1,268 @@
+"""What is written for one layer: its arguments evaluated and checked, its tensors found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
+from ..ir.node import Ref
+from ..layers import CATALOGUE
+from ..layers.base import Layer, Nested
+from ..layers.models import read_arguments
+from ..layers.tensor import TensorType
+from ..spec.spec import COMMON_KEYS, Item
+from ..symbolic.buffers import Table, table
+from ..symbolic.hints import closest, meant_argument
+from ..symbolic.sizes import Coded, Size, plain
+from ..symbolic.syntax import ExpressionError
+from .context import Context
+from .initial import read_init
+from .scope import LayerNames, Scope
+
+FACTORY = ("device", "dtype")
+
+
+class Arguments(Struct, frozen=True):
+    """A layer's written arguments and the tensors that it reads."""
+
+    args: Mapping[str, Any]
+    inputs: tuple[Ref, ...]
+    named: tuple[tuple[str, Ref], ...]
+    types: tuple[TensorType, ...]
+    named_types: tuple[tuple[str, TensorType], ...]
+    paths: dict[str, SpecPath]  # where each argument is written
+
+
+def read_layer(
+    scope: Scope,
+    item: Item,
+    row: Layer,
+    reads: tuple[Ref, ...],
+    through: tuple[TensorType, ...],
+    index: Size | None,
+) -> Arguments:
+    """The arguments of an item of this type; `through` is what a container's child reads."""
+    written, paths = by_name(scope.context, item, row)
+    named = [
+        (name, _reference(scope, written.pop(name), paths[name]))
+        for name in row.optional_tensors
+        if name in written
+    ]
+    inputs, extra = _tensors(scope, item, row, reads, through)
+    for name in (name for name, _ in named if name in dict(extra)):
+        message = f"`{name}` is given twice: `from` names it already"
+        scope.context.error("NG203", message, paths[name], key=True)
+    named = [*extra, *named]
+    types = through or tuple(scope.type_of(ref) for ref in inputs)
+    names = LayerNames(scope, types[0] if types else None, index)
+    args = {
+        name: _evaluate(scope, row, name, value, names, paths[name])
+        for name, value in written.items()
+    }
+    checked = read_arguments(row, args)
+    if isinstance(checked, list):
+        from .wrong_arguments import as_meant
+
+        checked = as_meant(scope.context, item, row, checked, args, paths)
+    named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
+    return Arguments(checked, inputs, tuple(named), types, named_types, paths)
+
+
+def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
+    """The written arguments by name, and where each of them stands."""
+    if isinstance(item.written, dict):
+        own = {arg.name for arg in row.args}
+        for name in FACTORY:
+            if name in item.written and name not in own:
+                message = f"`{name}` is not part of a spec: the network is moved as a whole"
+                context.error("NG203", message, item.at(name), key=True)
+        return dict(item.written), {name: item.at(name) for name in item.written}
+    if item.written is None:
+        return {}, {}
+    several = isinstance(item.written, list)
+    if several and row.list_argument and not any(isinstance(v, list) for v in item.written):
+        return {row.list_argument: item.written}, {row.list_argument: item.path}
+    values = item.written if several else [item.written]
+    known = row.written
+    if len(values) > len(known):
+        takes = ", ".join(f"`{arg.name}`" for arg in known) or "none"
+        many = f"{len(known)} argument{'s' if len(known) != 1 else ''}"
+        message = f"`{row.name}` takes {many} by position, but this gives {len(values)}"
+        path = item.at(len(known)) if several else item.path
+        inferred = [f"`{arg.name}`" for arg in row.args if arg.inferred]
+        left_out = f"; inferred, and left out here: {', '.join(inferred)}" if inferred else ""
+        help = f"they are: {takes}{left_out}"
+        with suppress(ValueError):
+            for arg in known[:1]:
+                arg.kind.check(values)
+                help = f"to give them all to `{arg.name}` write `{_as_yaml([values])}`"
+        context.error("NG203", message, path, help=help)
+    names = [arg.name for arg in known[: len(values)]]
+    paths = {name: item.at(i) if several else item.path for i, name in enumerate(names)}
+    return dict(zip(names, values, strict=True)), paths
+
+
+def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
+    value = scope.context.evaluate(value, LayerNames(scope, None, None), path)
+    scope.context.decide(value, path)  # which mask is read is no choice in `forward`
+    value = plain(value)
+    if not isinstance(value, str):
+        scope.context.error("NG203", "this should be a reference to a tensor", path)
+    return scope.find(value, path)
+
+
+def _tensors(
+    scope: Scope, item: Item, row: Layer, reads: tuple[Ref, ...], through: tuple[TensorType, ...]
+) -> tuple[tuple[Ref, ...], list[tuple[str, Ref]]]:
+    """What is read, in the order of torch's `forward`: the required tensors, then the others."""
+    needed = len(row.tensors)
+    if row.source:
+        if through:
+            message = f"`{row.name}` can't stand in a `Sequential`"
+            scope.context.error("NG210", message, item.path, key=item.written is not None)
+        if "from" in item.common:
+            scope.context.error("NG210", f"`{row.name}` reads nothing", item.at("from"), key=True)
+        return (), []
+    if through:
+        if needed != len(through):
+            message = f"`{row.name}` reads {needed} tensors and can't stand in a `Sequential`"
+            help = "a named `repeat` is one, too: without a name the copies stand by themselves"
+            help = help if "repeat" in item.common else "put it behind or before the `Sequential`"
+            scope.context.error("NG210", message, item.path, key=True, help=help)
+        return (), []
+    if row.name == "MultiheadAttention" and 0 < len(reads) < 3:
+        reads = (reads[0], reads[-1], reads[-1])
+    most = needed + len(row.optional_tensors)
+    if row.variadic is not None:
+        needed, most = row.variadic
+    if not needed <= len(reads) <= most:
+        wanted = ", ".join(row.tensors)
+        known = [f"`{x.name}`" for x in scope.inputs] + [f"`{name}`" for name in scope.written]
+        help = f"name them under `from`; known here are {', '.join(known[:8])}"
+        path, key = (item.at("from"), False) if "from" in item.common else (item.path, True)
+        if not reads:
+            message = f"`{row.name}` comes first and must say what it reads"
+        else:
+            tensors = "tensor" if needed == 1 else "tensors"
+            message = f"`{row.name}` reads {needed} {tensors} ({wanted}), but {len(reads)} given"
+        scope.context.error("NG204", message, path, key=key, help=help)
+    if row.variadic is not None:
+        return reads, []
+    return reads[:needed], list(zip(row.optional_tensors, reads[needed:], strict=False))
+
+
+def _evaluate(
+    scope: Scope, row: Layer, name: str, value: Any, names: LayerNames, path: SpecPath
+) -> Any:
+    """A written value: its expressions evaluated, or the layer that it describes."""
+    if row.source == "buffer" and name == "value":
+        return _table(scope, value, names, path)
+    if row.source == "parameter" and name == "init":
+        return read_init(scope.context, value, names, path)
+    if row.name == "Reshape" and isinstance(value, list) and "N" in value:
+        batch = scope.batch_size()
+        value = [batch if size == "N" and batch is not None else size for size in value]
+    value = scope.context.evaluate(value, names, path)
+    known = {arg.name: arg for arg in (*row.args, *row.options)}
+    if name in known and known[name].kind.module and value is not None:
+        scope.context.decide(value, path)
+        try:
+            return known[name].kind.check(plain(value))
+        except ValueError:
+            return _nested(scope, plain(value), names, path, known[name].kind.label)
+    return value
+
+
+def _table(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Table:
+    """The value of a buffer."""
+    scope.context.shared.evaluating = path
+    try:
+        return table(value, names, scope.context.budget)
+    except ExpressionError as error:
+        return scope.context.error("NG206", printable(error.message), path)
+    except (SyntaxError, ValueError):
+        return scope.context.error("NG206", "this is not an expression", path)
+
+
+def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expected: str) -> Nested:
+    """A layer as an argument."""
+    type_, written = value, None
+    if isinstance(value, dict) and len(value) == 1:
+        ((type_, written),) = value.items()
+        path = (*path, type_)
+    if not isinstance(type_, str) or type_ not in CATALOGUE:
+        help = closest(type_, [*CATALOGUE, "relu", "gelu"]) if isinstance(type_, str) else None
+        named = isinstance(value, dict)
+        scope.context.error("NG202", f"this should be {expected}", path, key=named, help=help)
+    row = CATALOGUE[type_]
+    item = Item(type_, written, {}, path)
+    given, paths = by_name(scope.context, item, row)
+    for key in COMMON_KEYS:
+        if key in given:
+            scope.context.error(
+                "NG203", f"a layer as an argument has no `{key}`", paths[key], key=True
+            )
+    args = {
+        name: _evaluate(scope, row, name, inner, names, paths[name])
+        for name, inner in given.items()
+    }
+    checked = read_arguments(row, args)
+    if isinstance(checked, list):
+        from .wrong_arguments import wrong_arguments
+
+        raise NetgenError(*wrong_arguments(scope.context, item, row, checked, paths))
+    for arg in row.args:
+        value = checked.get(arg.name)
+        if not arg.free and (arg.kind.index or (arg.kind.structural and isinstance(value, Coded))):
+            scope.context.decide(value, paths.get(arg.name, path))
+    return Nested(row, checked)
+
+
+def listed(item: Item, row: Layer | None) -> Item:
+    """The item with a list of references as its `from`, for types that read several tensors."""
+    if row is None or not row.operation or not isinstance(item.written, list):
+        return item
+    several = row.variadic is not None or len(row.tensors) > 1
+    if several and all(isinstance(text, str) for text in item.written):
+        common = {**item.common, "from": item.written}
+        return replace(item, written=None, common=common, inline="from")
+    return item
+
+
+def respelt(context: Context, item: Item) -> Item:
+    """The item with misspelt keys that all layers know put right; each is reported."""
+    if not isinstance(item.written, dict) or len(item.written) > MOST_FINDINGS:
+        return item
+    row, block = context.row(item.type), context.shared.blocks.get(item.type)
+    known = ["layers", "layer", "branches"]
+    if row is not None:
+        known = [arg.name for arg in (*row.args, *row.options)] + [
+            *row.optional_tensors,
+            "branches",
+        ]
+    elif block is not None:
+        known = list(block.params)
+    written, common = dict(item.written), dict(item.common)
+    for key in item.written:
+        meant = None if key in known or key in FACTORY else meant_argument(key, known, COMMON_KEYS)
+        if meant in COMMON_KEYS and meant not in common:
+            message = f"`{item.type}` has no argument `{printable(key)}`"
+            location = context.source.locate(item.at(key), key=True)
+            help = f"did you mean `{meant}`?"
+            context.shared.findings.add(Diagnostic("NG203", message, location, help=help))
+            common[meant] = written.pop(key)
+    return replace(item, written=written, common=common)
+
+
+def _as_yaml(value: Any) -> str:
+    """Plain values as a spec has them."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_yaml, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

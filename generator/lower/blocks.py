@@ -1,0 +1,353 @@
+"""A use of a block: what its body is read with, and the call that it becomes.
+
+A body is read in the block's own terms, its parameters and the sizes of its inputs, with the
+numbers of one use; what it gives is put back into the terms of the user.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import Diagnostic, SpecPath, Unknowable, printable
+from ..ir.graph import Graph, Parameter, Placeholder, Use
+from ..ir.needs import FALSE
+from ..ir.node import Ref
+from ..ir.substitute import rebind_type
+from ..layers.base import Layer, no_weights
+from ..layers.models import show_value
+from ..layers.tensor import TensorType
+from ..spec.spec import Item
+from ..symbolic.hints import closest
+from ..symbolic.names import snake_case
+from ..symbolic.sizes import Dim, Size, is_unknown
+from .containers import module_tree
+from .context import Context, Shared
+from .finish import ending, read_outputs
+from .naming import Names, written_names
+from .parameters import bare, check_known, check_value, read_block_parameters
+from .scope import Draft, LayerNames, Scope
+
+if TYPE_CHECKING:
+    from ..spec.block_spec import BlockSpec
+
+DEEPEST_BLOCKS = 40
+_QUOTED = re.compile(r"'[^']*'")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
+
+
+class Body(Struct):
+    """What a use of a block gives to its body, and what the body came to, once it is known."""
+
+    name: str
+    spec: BlockSpec
+    context: Context
+    inputs: tuple[Placeholder, ...]
+    values: dict[str, Any]
+    parameters: list[Parameter]
+    given: dict[str, Any]  # the written arguments, in the user's terms
+    types: tuple[TensorType, ...]  # what the user gives to read
+    used_at: SpecPath
+    graph: Graph | None = None
+
+    @property
+    def path(self) -> SpecPath:
+        """The place of its layers."""
+        known = self.name in self.context.shared.blocks
+        return ("blocks", self.name, "layers") if known else self.used_at
+
+    def key(self) -> Any:
+        """Equal for uses whose bodies come to the same graph."""
+        types = [
+            (tuple((int(s), is_unknown(s)) for s in x.shape), x.dtype, x.batch, x.lost, x.bound)
+            for x in self.types
+        ]
+        return (self.name, repr(self.key_values()), repr(types), self.path, repr(self.spec.layers))
+
+    def key_values(self) -> list[tuple[str, Any]]:
+        """The parameters with their plain values, and whether they are written."""
+        outer = self.context.outer
+        return [(p.name, (bare(outer[p.name]), p.name in self.given)) for p in self.parameters]
+
+    def noted(self, found: Diagnostic) -> Diagnostic:
+        """A diagnostic of its body that says which use it is about."""
+        line = self.context.source.locate(self.used_at, key=True).line
+        shapes = ", ".join(map(str, self.types))
+        notes = [f"in the use of `{self.name}` on line {line}, which reads {shapes}"]
+        text = " ".join((found.message, *found.notes))
+        outer, words = self.context.outer, {*_WORD.findall(_QUOTED.sub("", text))} - {"N"}
+        # a quoted word may be a parameter without its `$`, but it is no size
+        words |= {p.name for p in self.parameters} & {*_WORD.findall(text)}
+        values = [
+            f"{name} = {show_value(bare(outer[name])).strip('`')}"
+            for name in outer
+            if name in words
+        ]
+        if values and not any(note.startswith("with ") for note in found.notes):
+            notes.insert(0, f"with {', '.join(values)}")
+        return replace(found, notes=(*found.notes, *notes))
+
+
+def enter(
+    scope: Scope,
+    item: Item,
+    spec: BlockSpec,
+    types: tuple[TensorType, ...],
+    index: Size | None,
+    given: dict[str, Any] | None = None,
+) -> Body:
+    """Begin to read a block with what an item gives it; `given` arguments are not read again.
+
+    A body that was read before with the same numbers has its graph already.
+    """
+    shared = scope.context.shared
+    if item.type in shared.open:
+        path = " -> ".join([*shared.open[shared.open.index(item.type) :], item.type])
+        scope.context.error("NG210", f"a block can't contain itself: {path}", item.path, key=True)
+    if len(shared.open) > DEEPEST_BLOCKS:
+        message = f"blocks are nested more than {DEEPEST_BLOCKS} deep"
+        scope.context.error("NG210", message, item.path, key=True)
+    if len(types) != len(spec.inputs):
+        wanted = ", ".join(f"`{name}`" for name in spec.inputs)
+        message = f"`{item.type}` reads {len(spec.inputs)} ({wanted}), but {len(types)} given"
+        scope.context.error("NG204", message, item.path, key=item.written is not None)
+    if chain_of_copies(spec):
+        # as an `nn.Sequential` it has the same keys, and one class serves any number of copies
+        spec = spec.model_copy(update={"sequential": True})
+    if given is None:
+        given = _given(scope, item, spec, LayerNames(scope, types[0], index))
+    outer: dict[str, Any] = {}
+    context = replace(scope.context, parent=scope.context, outer=outer, decided=[])
+    inputs = tuple(_placeholder(spec, place, type_, outer) for place, type_ in enumerate(types))
+    inner = LayerNames(Scope(context, {}, inputs, Names(set())), inputs[0].type, None)
+    parameters, values = read_block_parameters(context, spec, item.type, given, inner)
+    body = Body(item.type, spec, context, inputs, values, parameters, given, types, item.path)
+    known = shared.bodies.get(body.key())
+    if known is None or any(need.why == FALSE and context.is_open(v) for v, need in known[1]):
+        shared.open.append(item.type)
+    else:
+        body.graph, decided = known
+        context.decide_again(decided)
+    return body
+
+
+def read_body(context: Context, body: Body, read: Callable[[Body], Graph]) -> Graph:
+    """The graph of a body that is not known yet; its mistakes say which use they are about."""
+    shared, known = context.shared, len(context.shared.findings.found)
+    key = body.key()
+    try:
+        if key in shared.broken:
+            raise Unknowable
+        before = shared.findings.count
+        with shared.findings.collecting():
+            return read(body)
+        for place in list(shared.findings.found)[known:]:
+            shared.findings.found[place] = body.noted(shared.findings.found[place])
+        assert shared.findings.count > before
+        shared.broken.add(key)
+        raise Unknowable
+    finally:
+        shared.open.pop()
+
+
+def chain_of_copies(spec: BlockSpec) -> bool:
+    """Whether a block is nothing but copies of one layer with names of their own."""
+    layers, plain = spec.layers, spec.outputs is None and spec.inputs == ["input"]
+    if len(layers) != 1 or not plain or not isinstance(layers[0], dict) or len(layers[0]) != 1:
+        return False
+    (written,) = layers[0].values()
+    if not isinstance(written, dict) or "from" in written or "when" in written:
+        return False
+    return "repeat" in written and "index" in str(written.get("name", ""))
+
+
+def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict[str, Any]:
+    """The written arguments, evaluated; positional ones follow `params`."""
+    written, context = item.written, scope.context
+    paths: dict[str, SpecPath]
+    if written is None:
+        written, paths = {}, {}
+    elif isinstance(written, dict):
+        paths = {name: item.at(name) for name in written}
+    else:
+        values = written if isinstance(written, list) else [written]
+        if len(values) > len(spec.params):
+            message = f"`{item.type}` has {len(spec.params)} parameters, but {len(values)} given"
+            context.error("NG203", message, item.path, key=True)
+        many = isinstance(written, list)
+        paths = {n: item.at(i) if many else item.path for i, n in enumerate(spec.params)}
+        written = dict(zip(spec.params, values, strict=False))
+    for name in written:
+        if name not in spec.params:
+            message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
+            help = closest(str(name), [*spec.params, "name", "from", "repeat", "when"])
+            context.shared.undeclared.setdefault(item.type, []).append(str(name))
+            context.error("NG208", message, paths[name], key=True, help=help)
+    for name, raw in spec.params.items():
+        default = raw.get("default") if isinstance(raw, dict) else raw
+        if default == "required" and name not in written:
+            message = f"the block `{item.type}` needs `{name}`"
+            context.error("NG203", message, item.path, key=item.written is not None)
+    given = {name: context.evaluate(value, names, paths[name]) for name, value in written.items()}
+    for name, value in given.items():
+        check_value(context, name, bare(value), paths[name])
+        check_known(context, name, value, paths[name])
+    return given
+
+
+def _placeholder(
+    spec: BlockSpec, place: int, type_: TensorType, outer: dict[str, Any]
+) -> Placeholder:
+    """An input of the body: its sizes have names of the block's own."""
+    name = spec.inputs[place]
+    names = iter(dim_names(spec, place, type_.rank - (type_.batch is not None)))
+    shape: list[Size] = []
+    for at, size in enumerate(type_.shape):
+        dim = "N" if at == type_.batch else next(names)
+        known = at != type_.batch and not is_unknown(size)
+        shape.append(Dim.named(dim, int(size), runtime=True, known=known))
+        outer[dim] = size
+    bound = None if type_.bound is None else int(type_.bound)
+    type_ = replace(type_, shape=tuple(shape), bound=bound)
+    alone = spec.inputs == ["input"]
+    return Placeholder("x" if alone else name, type_, words=("input",) if alone else ())
+
+
+def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
+    """Names for the sizes of an input: channels first, features last, the batch left out."""
+    prefix = "in" if place == 0 else spec.inputs[place]
+    between = _SPATIAL.get(rank, tuple(f"S{number}" for number in range(1, rank - 1)))
+    if place:
+        between = tuple(f"{prefix}_{name}" for name in between)
+    ends = [f"{prefix}_channels", *between, f"{prefix}_features"]
+    kind = next(kinds(spec.layers), "")
+    own = "" if place == 0 else f"{prefix}_"
+    if rank == 3 and kind == "2d":  # an image: its last size is no number of features
+        ends[-1] = f"{own}width"
+    elif (rank == 2 and kind == "1d") or (rank == 1 and kind == "numbers"):
+        ends[-1] = f"{own}length"
+    elif rank == 2 and kind == "last":
+        ends[0] = f"{own}length"
+    names = ends[-1:] if rank == 1 else ends if rank else []
+    taken = {*spec.params, *spec.inputs, *written_names(spec.layers)}
+    return [f"input_{name}" if name in taken else name for name in names]
+
+
+_NUMBERS = frozenset({"Embedding", "EmbeddingBag"})
+_LAST = frozenset({"Linear", "LayerNorm", "RMSNorm", "MultiheadAttention", "LSTM", "GRU", "RNN"})
+
+
+def kinds(layers: Any) -> Iterator[str]:
+    """Of what a block's layers are, in their order: of places (1d, 2d), features or numbers."""
+    if isinstance(layers, list):
+        for item in layers:
+            yield from kinds(item)
+    elif isinstance(layers, dict):
+        for word, inner in layers.items():
+            yield from kinds(word)
+            yield from kinds(inner)
+    elif isinstance(layers, str) and layers.endswith(("1d", "2d")):
+        yield layers[-2:]
+    elif layers in _LAST:
+        yield "last"
+    elif layers in _NUMBERS:
+        yield "numbers"
+
+
+def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
+    """What a body that has been read comes to."""
+    path: SpecPath = ("blocks", body.name)
+    with ending(scope, (*path, "inputs")):
+        outputs = read_outputs(scope, body.spec.outputs, current, (*path, "outputs"))
+        if not outputs:
+            message = "what the block gives must be named under `outputs`"
+            scope.context.error("NG210", message, (*path, "layers"), key=True)
+    nodes, modules = module_tree(scope)
+    graph = Graph(
+        body.name,
+        body.spec.description,
+        tuple(body.parameters),
+        scope.inputs,
+        modules,
+        nodes,
+        outputs,
+        scope.context.document.style,
+        {},
+        {name: bare(value) for name, value in body.context.outer.items()},
+        body.spec.sequential,
+    )
+    shared = body.context.shared
+    shared.inside[id(graph)] = sum(_calls(draft, shared.inside) for draft in scope.drafts)
+    shared.bodies[body.key()] = (graph, body.context.decided)
+    return graph
+
+
+def _calls(draft: Draft, inside: dict[int, int]) -> int:
+    """The calls that a call comes to, those in containers and blocks included."""
+    own = 1 if draft.use is None else inside[id(draft.use.graph)]
+    return own + sum(_calls(child, inside) for child in draft.children)
+
+
+def holds_weights(body: Body) -> bool:
+    """Whether a use of a block has weights, or would have some with other arguments."""
+    if body.graph is not None and not body.graph.is_stateless:
+        return True
+    return may_hold_weights(body.context.shared, body.spec.layers)
+
+
+def may_hold_weights(shared: Shared, written: Any, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether a type with weights, or a block with one in it, is named anywhere in layers."""
+    if isinstance(written, (dict, list)):
+        inner = [*written, *written.values()] if isinstance(written, dict) else written
+        return any(may_hold_weights(shared, item, seen) for item in inner)
+    if not isinstance(written, str) or written in seen:
+        return False
+    block, row = shared.blocks.get(written), shared.types.get(written)
+    if block is not None:
+        return may_hold_weights(shared, block.layers, seen | {written})
+    return row is not None and row.weights is not no_weights
+
+
+def draft_of(
+    scope: Scope, item: Item, body: Body, reads: tuple[Ref, ...], name: str | None
+) -> Draft:
+    """The call of a block whose body is known."""
+    graph = body.graph
+    assert graph is not None
+    shared = scope.context.shared
+    calls = shared.inside.get(id(graph), 0)
+    scope.context.count(calls, item.path, key=item.written is not None)
+    use = Use(body.name, graph, dict(body.context.outer), body.given, body.spec, item.path)
+    outputs = {
+        port: rebind_type(graph.type_of(ref), body.context.outer)
+        for port, ref in zip(ports(graph), (ref for _, ref in graph.outputs), strict=True)
+    }
+    row = Layer(
+        name=body.name,
+        stem=snake_case(body.name),
+        rule=no_rule,
+        weights=lambda a: graph.weights,
+        tensors=tuple(body.spec.inputs),
+        ports=tuple(outputs) if len(outputs) > 1 else (),
+        local=True,
+    )
+    draft = Draft(row, {}, reads, (), outputs, item.path, row.stem, name)
+    draft.use, draft.written, draft.callee = use, name is not None, item.callee
+    return draft
+
+
+def no_rule(*_: Any) -> TensorType:
+    """A block has a body in place of a rule."""
+    raise AssertionError("the shapes of a block are those of its body")
+
+
+def ports(graph: Graph) -> list[str]:
+    """The names of a block's outputs."""
+    if graph.outputs[0][0] is None and len(graph.outputs) == 1:
+        return ["output"]
+    return [key if key is not None else str(i) for i, (key, _) in enumerate(graph.outputs)]

@@ -1,0 +1,147 @@
+"""The attributes of a network: every call's module in its place, containers included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath
+from ..ir.module import Module
+from ..ir.needs import Need
+from ..ir.node import Node
+from ..symbolic.literals import literal
+from ..symbolic.names import MODULE_NAMES
+from .scope import Draft, Scope, to_module
+
+_DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
+
+
+class _Container(Struct):
+    """A `ModuleList` or `ModuleDict` that grows as the calls are walked."""
+
+    path: SpecPath
+    children: dict[str, _Container | Module] = field(default_factory=dict)
+
+
+def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
+    """The calls with their final names, and the attributes in the order of the spec."""
+    root = _Container(())
+    nodes: list[Node] = []
+    for draft in scope.drafts:
+        target = _target(scope, draft)
+        nameless = draft.name is None and draft.shared is None
+        if draft.kind == "absent" and (nameless or draft.functional):
+            root.children[f"?{len(nodes)}"] = to_module(draft, "")
+        elif not draft.functional:
+            _place(scope, root, target, draft)
+        nodes.append(_node(draft, target, target))
+    modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
+    return tuple(nodes), modules
+
+
+def _target(scope: Scope, draft: Draft) -> str:
+    if draft.reuses is not None:
+        return _target(scope, draft.reuses)
+    if draft.name is not None:
+        return draft.name
+    if draft.shared is None:
+        return draft.stem
+    return scope.names.final(draft.stem, draft.shared)
+
+
+def _node(draft: Draft, name: str, target: str) -> Node:
+    own_target = "" if draft.functional or draft.kind == "absent" else target
+    return Node(
+        name,
+        own_target,
+        draft.row,
+        draft.args,
+        draft.inputs,
+        draft.named,
+        draft.outputs,
+        draft.path,
+        draft.functional,
+        _body(draft, name, target),
+        draft.repeated,
+        draft.kind,
+        draft.use,
+        draft.condition,
+        draft.otherwise,
+        draft.callee,
+        places=draft.places,
+        choices=draft.choices,
+        would=None if (would := draft.foreseen) is None else _node(would, name, target),
+    )
+
+
+def _body(draft: Draft, name: str, target: str, place: int = 0) -> tuple[Node, ...]:
+    """The calls in a container; `place` is the number of its first child."""
+    body = []
+    for child in draft.children:
+        if child.kind == "copies":
+            copies = _body(child, name, target, place)
+            place += sum(copy.kind != "absent" for copy in copies)
+            loop = _node(child, name, target)
+            body.append(replace(loop, body=copies, start=child.start, each=child.each))
+            continue
+        key = child.name or str(place)
+        place += child.kind != "absent"
+        body.append(_node(child, f"{name}.{key}", f"{target}.{key}"))
+    return tuple(body)
+
+
+def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
+    *outer, last = target.split(".")
+    container: _Container = root
+    for name in outer:
+        child = container.children.setdefault(name, _Container(draft.path))
+        if not isinstance(child, _Container):
+            _refuse(scope, draft.path, f"`{target}`: `{name}` is a layer, not a container")
+        container = child
+    known = container.children.get(last)
+    if isinstance(known, _Container):
+        _refuse(scope, draft.path, f"`{target}` is a container already")
+    if known is None or known.absent:
+        container.children[last] = to_module(draft, last)
+
+
+def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
+    """The attribute; an absent one that has no name has its place only."""
+    if isinstance(child, Module):
+        return child
+    names = list(child.children)
+    numbers = [key.isdecimal() for key in names]
+    if any(numbers) and not all(numbers):
+        _refuse(scope, child.path, f"`{name}` mixes numbers with words")
+    if all(numbers):
+        names.sort(key=int)
+        if names != [str(place) for place in range(len(names))]:
+            _refuse(scope, child.path, f"the numbers in `{name}` must run from 0 without a gap")
+        _keep_numbers(scope, [child.children[key] for key in names])
+    for key in names:
+        if key in _DICT_NAMES:
+            _refuse(scope, child.path, f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself")
+    children = tuple(_finish(scope, key, child.children[key]) for key in names)
+    return Module(name, "ModuleList" if all(numbers) else "ModuleDict", children=children)
+
+
+def _keep_numbers(scope: Scope, children: Sequence[_Container | Module]) -> None:
+    """Fix what may leave a gap in the numbers: only the last ones may be absent, all at once."""
+    conditions = [child.condition for child in children if isinstance(child, Module)]
+    sometimes = [condition for condition in conditions if condition is not None]
+    at_end = conditions[len(conditions) - len(sometimes) :] == sometimes
+    alike = len({literal(condition) for condition in sometimes}) < 2
+    if at_end and alike and len(conditions) == len(children):
+        return
+    for child in children:
+        if isinstance(child, Module) and child.condition is not None:
+            need = Need((*child.path, "when"), "moves the numbers of the layers after it")
+            scope.context.settle(child.condition, need)
+
+
+def _refuse(scope: Scope, path: SpecPath, message: str) -> NoReturn:
+    location = scope.context.source.locate((*path, "name"))
+    raise NetgenError(Diagnostic("NG205", message, location))

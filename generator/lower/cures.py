@@ -1,0 +1,317 @@
+"""What mends a layer that can't take what it reads, where the tensors say more than its rule knows.
+
+A rule sees sizes. Here it is also known which layers they come from, and what is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ..ir.node import Ref
+from ..layers import TYPES
+from ..layers.base import THIS, Args, Layer, Refusal, arguments
+from ..layers.tensor import TensorType
+from ..layers.windows import per_dimension, stride_of
+from ..spec.spec import Item
+from ..symbolic.sizes import is_unknown, shown
+from .arguments import Arguments
+from .scope import Draft, Scope
+
+LAST = ("in_features", "input_size", "embed_dim", "d_model", "normalized_shape")
+SECOND = ("in_channels", "num_channels", "num_features")
+MERGES = ("Add", "Sub", "Mul", "Div", "Maximum", "Minimum", "Concat", "Stack")
+_RANKED = re.compile(r"(\w*?)([123])d")
+
+
+def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
+    """How to mend what a rule refuses."""
+    if not read.types:
+        return refusal.help
+    if len(read.types) > 1 and row.name in MERGES:
+        return refusal.help or _merged(scope, row, read)
+    return (
+        _other_rank(scope, row, refusal, read)
+        or _positions(item, row, read)
+        or _other_dimension(scope, row, refusal, read)
+        or refusal.help
+    )
+
+
+# one layer
+
+
+def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
+    """The same layer for as many dimensions as there are."""
+    x, ranked = read.types[0], _RANKED.fullmatch(row.name)
+    if ranked is None or x.rank == int(ranked[2]) + 2:
+        return None
+    if x.rank == int(ranked[2]) + 1:  # read without a batch, which then is taken for channels
+        other = f"{ranked[1]}{x.rank - 2}d"
+        image = x.rank > 2 and x.shape[1] == x.shape[2]  # whose only channel is left out
+        if refusal.help is None or x.batch != 0 or image:
+            return None
+        return f"{refusal.help}; or `{other}` was meant"
+    beside = max(x.rank - 2, 1) if ranked[1] == "BatchNorm" else x.rank - 2
+    other = f"{ranked[1]}{beside}d"
+    if other in TYPES and other != row.name:
+        return f"write `{other}`, which reads {x.rank} dimensions"
+    before = _producer(scope, read.inputs[0]) if read.inputs else None
+    if before is not None and before.row is not None and before.row.name == "Flatten":
+        return f"put the `Flatten` behind `{row.name}`: it leaves one dimension beside the batch"
+    return None
+
+
+def _positions(item: Item, row: Layer, read: Arguments) -> str | None:
+    """What torch's own order means, which begins with what is inferred here."""
+    right = without_inferred(row, item.written, read.args, read.types)
+    if right is None:
+        return None
+    return f"`{row.args[0].name}` is inferred, so by position it is left out: write `{right}`"
+
+
+def without_inferred(
+    row: Layer, written: Any, args: Mapping[str, Any], types: Sequence[TensorType]
+) -> str | None:
+    """The item without its first number, if this is what the layer would infer."""
+    if not isinstance(written, list) or not row.args or not row.args[0].inferred:
+        return None
+    needed = [arg for arg in row.written if arg.default is row.args[0].default]
+    if len(written) <= max(len(needed), 1) or not all(type(value) is int for value in written[:2]):
+        return None
+    given = {arg.name: args.get(arg.name) for arg in row.args}
+    try:
+        found = row.infer(arguments(given), *types).get(row.args[0].name)
+    except Refusal:  # nothing can be inferred from what it reads
+        return None
+    if found is None or found != written[0]:
+        return None
+    rest = written[1:]
+    return f"{row.name}: {rest[0] if len(rest) == 1 else '[' + ', '.join(map(str, rest)) + ']'}"
+
+
+def _other_dimension(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
+    """Which dimension was meant, where the one that is read has another size."""
+    name, x = refusal.argument, read.types[0]
+    if name not in (*LAST, *SECOND) or x.rank < 2:
+        return None
+    before = _producer(scope, read.inputs[0]) if read.inputs else None
+    if x.lost and before is not None and before.row is not None and before.row.name == "Concat":
+        return "`Concat` in dimension 0 puts samples together: `dim: 1` was probably meant"
+    at = x.rank - 1 if name in LAST else 1
+    given = read.args.get(name)
+    if isinstance(given, tuple):
+        given = given[0] if len(given) == 1 else None
+    if given is None:  # what is inferred is known only at run time
+        other = 1 if name in LAST else x.rank - 1
+        places = [other] if other != at and is_unknown(x.shape[at]) else []
+        places = [place for place in places if not is_unknown(x.shape[place])]
+    else:
+        places = [p for p, size in enumerate(x.shape) if p not in (x.batch, at) and size == given]
+    if len(places) != 1 or x.batch == at:
+        return None
+    if row.name == "LayerNorm" and places == [1] and x.rank == 4:
+        return "write `LayerNorm2d`, which normalises the channels of images"
+    size, what = shown(x.shape[places[0]]), "features" if name in LAST else "channels"
+    return f"put `{swapped(x.rank, places[0], at)}` before {THIS}, if its {what} are the {size}"
+
+
+def swapped(rank: int, place: int, at: int) -> str:
+    """The operation that brings a dimension to another place, all others in their order."""
+    if rank < 4:
+        return f"Transpose: [{min(place, at)}, {max(place, at)}]"
+    dims = [dim for dim in range(rank) if dim != place]
+    dims.insert(at, place)
+    return f"Permute: [{', '.join(map(str, dims))}]"
+
+
+# several tensors that don't go together
+
+
+def _merged(scope: Scope, row: Layer, read: Arguments) -> str | None:
+    """How to make two tensors alike that differ in some sizes."""
+    for place, right in enumerate(read.types[1:], 1):
+        left = read.types[place - 1]
+        apart = _apart(row, left, right)
+        if left.rank != right.rank or left.rank < 2 or left.batch != 0 or right.batch != 0:
+            return None
+        if apart:
+            refs = (read.inputs[place - 1], read.inputs[place])
+            return _misfit(row, _Ways.of(scope, refs, (left, right)), apart)
+    return None
+
+
+def _apart(row: Layer, left: TensorType, right: TensorType) -> list[int]:
+    """The dimensions in which two tensors differ and may not."""
+    pairs = enumerate(zip(left.shape, right.shape, strict=False))
+    broadcasts = row.name not in ("Concat", "Stack")
+    return [at for at, (a, b) in pairs if a != b and not (broadcasts and 1 in (a, b))]
+
+
+class _Ways(Struct, frozen=True):
+    """Two ways that meet: what each gives, and the calls that only it makes, the last first."""
+
+    scope: Scope
+    refs: tuple[Ref, Ref]
+    types: tuple[TensorType, TensorType]
+    calls: tuple[list[Draft], list[Draft]]
+
+    @staticmethod
+    def of(scope: Scope, refs: tuple[Ref, Ref], types: tuple[TensorType, TensorType]) -> _Ways:
+        left, right = (list(_way(scope, ref)) for ref in refs)
+        own = ([d for d in left if d not in right], [d for d in right if d not in left])
+        return _Ways(scope, refs, types, own)
+
+    def spatial(self) -> int:
+        """How many spatial dimensions there are: none among tokens and features."""
+        rank = self.types[0].rank
+        names = [name for calls in self.calls for draft in calls for name in _names(draft)]
+        tokens = rank == 3 and not any(_RANKED.fullmatch(name) for name in names)
+        return 0 if tokens else rank - 2
+
+
+def _misfit(row: Layer, ways: _Ways, apart: list[int]) -> str | None:
+    dims, (left, right) = ways.spatial(), ways.types
+    if row.name == "Concat":
+        if not dims and len(apart) == 1 and apart[0] > 0:
+            return f"`dim: {apart[0]}` joins them" if apart[0] != 1 else None
+        apart = [at for at in apart if at > 1] or apart
+    if not dims:
+        last = left.rank - 1
+        first, second = shown(left.shape[-1]), shown(right.shape[-1])
+        help = f"a `Linear: {first}` on one way or a `Linear: {second}` on the other mends that"
+        return help if apart == [last] else None
+    around = [at for at in apart if at > 1]
+    small = _smaller(ways, around)
+    if not around or small is None:
+        return _shortcut(dims)
+    ratio = max(
+        int(ways.types[1 - small].shape[at]) / int(ways.types[small].shape[at]) for at in around
+    )
+    if ratio < 1.5:
+        more = f", and one number of channels, as by a `Conv{dims}d` of `kernel_size: 1`"
+        return _fitted(ways, small) + more * (1 in apart)
+    return _shortcut(dims) if 1 in apart else _scaled(ways, small, dims, round(ratio))
+
+
+def _smaller(ways: _Ways, dims: list[int]) -> int | None:
+    """Which of two tensors is the smaller one in all these dimensions."""
+    left, right = ([int(x.shape[at]) for at in dims] for x in ways.types)
+    if all(a < b for a, b in zip(left, right, strict=True)):
+        return 0
+    return 1 if all(a > b for a, b in zip(left, right, strict=True)) else None
+
+
+def _shortcut(dims: int) -> str:
+    """The usual cause among channels: a block that changes the shape beside its input."""
+    return (
+        f"a shortcut of another shape needs a layer of its own, as a `Conv{dims}d` of "
+        "`kernel_size: 1` with the other way's channels and stride (`netgen init resnet18` has one)"
+    )
+
+
+def _scaled(ways: _Ways, small: int, dims: int, ratio: int) -> str:
+    name = _name(ways.scope, ways.refs[1 - small])
+    return (
+        f"`{name}` needs the other way's stride, too (a pool, or a `Conv{dims}d` of "
+        f"`kernel_size: 1` and `stride: {ratio}`); or {_resized(ways, small)} on the other way"
+    )
+
+
+def _resized(ways: _Ways, small: int) -> str:
+    """`Interpolate` to the size of the larger one."""
+    sizes = ways.types[1 - small].shape[2:]
+    text = f"[{', '.join(map(shown, sizes))}]"
+    if any(is_unknown(size) for size in sizes):
+        text = f'"$(shape({_name(ways.scope, ways.refs[1 - small])})[1:])"'
+    return f"`Interpolate: {{size: {text}}}`"
+
+
+def _fitted(ways: _Ways, small: int) -> str:
+    """What adds the few places that one way has lost."""
+    lesser, larger = ways.types[small], ways.types[1 - small]
+    gaps = [int(b) - int(a) for a, b in zip(lesser.shape[2:], larger.shape[2:], strict=True)]
+    pads = ", ".join(f"{gap // 2}, {gap - gap // 2}" for gap in reversed(gaps))
+    name = _name(ways.scope, ways.refs[small])
+    added = f"put `Pad: [{pads}]` or {_resized(ways, small)} behind `{name}`"
+    found = [cause for draft in ways.calls[small] for cause in _lost_places(draft, gaps)]
+    if not found:
+        return added
+    argument = found[0][0]  # of the layer nearest to where they meet
+    layers = [
+        f"`{argument}: {value}` for `{draft.name or draft.stem}` (line {_line(ways.scope, draft)})"
+        for other, value, draft in found
+        if other == argument
+    ]
+    return f"write {' and '.join(layers[:3])}; or {added}"
+
+
+def _line(scope: Scope, draft: Draft) -> int:
+    return scope.context.source.locate(draft.path, key=True).line
+
+
+def _lost_places(draft: Draft, gaps: list[int]) -> Iterator[tuple[str, Any, Draft]]:
+    """What a layer that takes places from its input should say instead."""
+    if draft.row is None or draft.use is not None or not _RANKED.fullmatch(draft.row.name):
+        return
+    a = arguments(draft.args)
+    if draft.row.name.startswith("ConvTranspose"):
+        argument, value = "output_padding", _output_padding(a, gaps)
+    else:
+        argument, value = "padding", _padding(a, len(gaps))
+    if value is not None:
+        yield argument, value[0] if len({*value}) == 1 else value, draft
+
+
+def _output_padding(a: Args, gaps: list[int]) -> list[int] | None:
+    """What a transposed convolution can add, which is less than its stride."""
+    strides, extra = (per_dimension(value, len(gaps)) for value in (a.stride, a.output_padding))
+    more = [int(size) + gap for size, gap in zip(extra, gaps, strict=True)]
+    return more if all(m < stride for m, stride in zip(more, strides, strict=True)) else None
+
+
+def _padding(a: Args, n: int) -> list[int] | None:
+    """The padding with which a window of stride 1 keeps the size that it now takes from."""
+    if not {"kernel_size", "padding", "stride"} <= {*vars(a)} or isinstance(a.padding, str):
+        return None
+    kernels, strides, paddings, dilations = (
+        per_dimension(value, n)
+        for value in (a.kernel_size, stride_of(a), a.padding, getattr(a, "dilation", 1))
+    )
+    spans = [int(d * (k - 1)) for k, d in zip(kernels, dilations, strict=True)]
+    short = all(span > 2 * side for span, side in zip(spans, paddings, strict=True))
+    even = not any(span % 2 for span in spans)
+    return [span // 2 for span in spans] if short and even and max(strides) == 1 else None
+
+
+def _way(scope: Scope, ref: Ref) -> Iterator[Draft]:
+    """The calls on the way to a tensor, the last first, along the first that each reads."""
+    while ref.node >= len(scope.inputs):
+        draft = scope.drafts[ref.node - len(scope.inputs)]
+        yield draft
+        yield from reversed(draft.children)
+        if not draft.inputs:
+            return
+        ref = draft.inputs[0]
+
+
+def _names(draft: Draft) -> Iterator[str]:
+    """The types of the layers in a call."""
+    if draft.use is not None:
+        for node in draft.use.graph.nodes:
+            yield from (leaf.row.name for leaf in node.leaves() if leaf.row is not None)
+    elif draft.row is not None:
+        yield draft.row.name
+
+
+def _producer(scope: Scope, ref: Ref) -> Draft | None:
+    place = ref.node - len(scope.inputs)
+    return scope.drafts[place] if place >= 0 else None
+
+
+def _name(scope: Scope, ref: Ref) -> str:
+    draft = _producer(scope, ref)
+    return scope.inputs[ref.node].word if draft is None else draft.name or draft.stem

@@ -1,0 +1,129 @@
+"""The end of a scope: its outputs, what nothing reads, which parameters are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
+from ..ir.graph import Parameter
+from ..ir.needs import reason
+from ..ir.node import Ref
+from ..symbolic.sizes import plain
+from .context import Context, ParameterNames
+from .parameters import plain_text
+from .scope import Scope
+
+
+def describe(context: Context, values: Mapping[str, Any]) -> str | None:
+    """The description, with the parameters as they are built."""
+    return plain_text(context, context.document.description, values, ("description",))
+
+
+def read_outputs(
+    scope: Scope, written: Any, current: tuple[Ref, ...], path: SpecPath
+) -> tuple[tuple[str | None, Ref], ...]:
+    """What comes out: the references under `outputs`, or the last layer's output."""
+    if written is None:
+        scope.used.update(ref.node for ref in current)
+        if not any(map(scope.portless, current)):
+            return tuple((None, ref) for ref in current)
+        message = "the last layer gives several tensors: name what comes out under `outputs`"
+        scope.context.error("NG210", message, (*path[:-1], "layers"), key=True)
+    pairs: list[tuple[str | None, str, SpecPath]]
+    if isinstance(written, dict):
+        pairs = [(name, text, (*path, name)) for name, text in written.items()]
+    else:
+        pairs = [(None, text, (*path, place)) for place, text in enumerate(written)]
+    if not pairs:
+        scope.used.update(ref.node for ref in current)
+        scope.context.error("NG201", "there is at least one output", path)
+    outputs = []
+    scope.note([(text, place) for _, text, place in pairs[:MOST_FINDINGS]])
+    for number, (_, text, _) in enumerate(pairs):
+        scope.mention(text, misspelt=number < MOST_FINDINGS)
+    for name, text, place in pairs:
+        with scope.context.shared.findings.collecting():
+            value = scope.context.evaluate(text, ParameterNames(scope.params, scope.context), place)
+            scope.context.decide(value, place)
+            outputs.append((name, scope.find(str(plain(value)), place)))
+    return tuple(outputs)
+
+
+def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
+    """Refuse what nothing reads: an input or a layer without use is a mistake."""
+    unused = []
+    for place, placeholder in enumerate(scope.inputs):
+        if place not in scope.used:
+            where = (*path, placeholder.name)
+            message = f"nothing reads the input `{placeholder.word}`"
+            unused.append(_unused(scope, place, placeholder.name, message, where, None))
+    for place, draft in enumerate(scope.drafts, len(scope.inputs)):
+        if place not in scope.used and draft.kind not in ("absent", "lost"):
+            type_ = draft.row.name if draft.row else "Sequential"
+            message = f"nothing reads what `{draft.name or type_}` gives"
+            help = "name it in a `from` or in `outputs`, or take it out"
+            name = draft.name if draft.written else None
+            unused.append(_unused(scope, place, name, message, draft.path, help))
+    if unused:
+        raise NetgenError(*unused)
+
+
+def _unused(
+    scope: Scope, place: int, name: str | None, message: str, path: SpecPath, help: str | None
+) -> Diagnostic:
+    """What is said of an input or a layer without use: where another one stands in its place."""
+    locate = scope.context.source.locate
+    if name is None or not scope.again:
+        return Diagnostic("NG207", message, locate(path, key=True), help=help)
+    inputs = [placeholder.name for placeholder in scope.inputs]
+    again = max(
+        scope.again,
+        key=lambda again: (
+            any(_is_for(name, at) for at in again.places),
+            (again.text in inputs) == (name in inputs),
+        ),
+    )
+    scope.again.remove(again)
+    earlier = any(place < ref.node for ref in scope.written.get(again.text, ()))
+    meant = [at for at in again.places if _is_for(name, at)] or [again.places[0 if earlier else -1]]
+    what = f"`{again.text}` stands here and once more, and nothing reads `{name}`"
+    note = f"`{name}` is on line {locate(path, key=True).line}"
+    return Diagnostic("NG207", what, locate(meant[0]), (note,), f"did you mean `{name}`?")
+
+
+def _is_for(name: str, place: SpecPath) -> bool:
+    """Whether an output's key is like a name: `p4` is for `c4`."""
+    key = str(place[-1])
+    return isinstance(place[-1], str) and (key == name or _digits(key) == _digits(name) != "")
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
+
+
+@contextmanager
+def ending(scope: Scope, path: SpecPath) -> Iterator[None]:
+    """Inside the outputs are read; then nothing may be without use, and nothing lost."""
+    findings = scope.context.shared.findings
+    before = findings.count
+    with findings.collecting():
+        yield
+    with findings.collecting():
+        check_used(scope, path)
+    if scope.lost or findings.count > before:
+        raise Unknowable
+
+
+def mark_fixed(context: Context, parameters: list[Parameter]) -> tuple[Parameter, ...]:
+    """The parameters, told apart: those that can be arguments, and those fixed for a reason."""
+    needed = {**context.pinned, **context.fixed}
+    return tuple(
+        replace(p, fixed=True, reason=reason(needed[p.name], context.source.values))
+        if p.name in needed
+        else p
+        for p in parameters
+    )

@@ -1,0 +1,304 @@
+"""Initial weights: functions of `torch.nn.init`, by type, by name or by path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import SpecPath, printable
+from ..ir.graph import Graph, Initial
+from ..ir.module import Module
+from ..layers import CATALOGUE, LOCAL
+from ..layers.base import Weight, arguments
+from ..layers.models import show_value
+from ..symbolic.hints import closest
+from ..symbolic.literals import literal
+from ..symbolic.sizes import plain, shape_text, symbols_in
+from .context import Context, ParameterNames
+
+# the functions with their arguments in torch's order, and how many must be given
+FUNCTIONS: Mapping[str, tuple[tuple[str, ...], int]] = {
+    "uniform_": (("a", "b"), 0),
+    "normal_": (("mean", "std"), 0),
+    "trunc_normal_": (("mean", "std", "a", "b"), 0),
+    "constant_": (("val",), 1),
+    "ones_": ((), 0),
+    "zeros_": ((), 0),
+    "eye_": ((), 0),
+    "dirac_": (("groups",), 0),
+    "xavier_uniform_": (("gain",), 0),
+    "xavier_normal_": (("gain",), 0),
+    "kaiming_uniform_": (("a", "mode", "nonlinearity"), 0),
+    "kaiming_normal_": (("a", "mode", "nonlinearity"), 0),
+    "orthogonal_": (("gain",), 0),
+    "sparse_": (("sparsity", "std"), 1),
+}
+_LOW = {"uniform_": 0.0, "trunc_normal_": -2.0}  # the defaults of `a`; those of `b` are 1 and 2
+WORDS = {
+    "mode": ("fan_in", "fan_out"),
+    "nonlinearity": (
+        *("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d"),
+        *("conv_transpose3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"),
+    ),
+}
+
+
+class Init(Struct, frozen=True):
+    """A call of a function of `torch.nn.init` on a tensor."""
+
+    function: str
+    args: tuple[tuple[str, Any], ...]
+
+    @property
+    def symbols(self) -> Any:
+        return symbols_in([value for _, value in self.args])
+
+    def source(self, tensor: str) -> str:
+        """The statement."""
+        named = [f"{name}={literal(value)}" for name, value in self.args]
+        if self.function == "constant_":
+            named = [literal(self.args[0][1])]
+        return f"nn.init.{self.function}({', '.join([tensor, *named])})"
+
+
+def read_init(context: Context, raw: Any, names: Any, path: SpecPath) -> Init:
+    """A function's name, or one name with its arguments."""
+    written: Any = {}
+    if isinstance(raw, dict) and len(raw) == 1:
+        ((raw, written),) = raw.items()
+        path = (*path, raw)
+    if not isinstance(raw, str) or raw not in FUNCTIONS:
+        help = closest(raw, FUNCTIONS) if isinstance(raw, str) else None
+        message = "this should be a function of torch.nn.init, as `normal_: {std: 0.02}`"
+        context.error("NG203", message, path, help=help)
+    known, needed = FUNCTIONS[raw]
+    if not isinstance(written, dict):
+        values = written if isinstance(written, list) else [written]
+        written = dict(zip(known, values, strict=False))
+        if len(values) > len(known):
+            context.error("NG203", f"`{raw}` takes {len(known)} arguments", path)
+    args = []
+    for name in known:
+        if name in written:
+            value = context.evaluate(written[name], names, (*path, name))
+            args.append((name, _checked(context, raw, name, value, path)))
+    for name in written:
+        if name not in known:
+            message = f"`{raw}` has no argument `{printable(str(name))}`"
+            help = closest(str(name), known)
+            context.error("NG203", message, (*path, name), key=True, help=help)
+    if len(args) < needed:
+        context.error("NG203", f"`{raw}` needs `{known[0]}`", path, key=True)
+    given = {name: plain(value) for name, value in args}
+    if given.get("std", 0.0) < 0:
+        context.error("NG203", "`std` must be 0 or more", (*path, "std"))
+    low, high = given.get("a", _LOW.get(raw)), given.get("b", -_LOW.get(raw, 0.0) or 1.0)
+    if raw in _LOW and low is not None and low > high:
+        context.error("NG203", f"`{raw}` draws from `a` to `b`, but {low} is above {high}", path)
+    return Init(raw, tuple(args))
+
+
+def _checked(context: Context, function: str, name: str, value: Any, path: SpecPath) -> Any:
+    words = WORDS.get(name)
+    bare = plain(value)
+    right = bare in words if words else isinstance(bare, (int, float)) and bare is not True
+    if not right:
+        expected = " or ".join(f"`{word}`" for word in words or ()) or "a number"
+        message = f"`{name}` of `{function}` should be {expected}, but this is {show_value(value)}"
+        help = closest(bare, words) if words and isinstance(bare, str) else None
+        context.error("NG203", message, (*path, name), help=help)
+    return value
+
+
+def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> Graph:
+    """The graph with what the spec says of its initial weights."""
+    names = ParameterNames(values, context)
+    layers = list(graph.layers())
+    found: list[Initial] = []
+    for key, weights in context.document.init.items():
+        with context.shared.findings.collecting():
+            matched = _matched(context, layers, key)
+            if not matched and not _is_type(context, key):
+                continue
+            for weight, raw in weights.items():
+                with context.shared.findings.collecting():
+                    initial = _initial(context, matched, key, str(weight), raw, names)
+                    found += [] if initial is None else [initial]
+    return replace(graph, initial=tuple(found))
+
+
+def _matched(
+    context: Context, layers: list[tuple[str, Module]], key: str
+) -> list[tuple[str, Module]]:
+    """The layers that a key means, with their paths.
+
+    With the values of the spec there must be one; with others (`--set`) it may be absent.
+    """
+    matched = [(place, module) for place, module in layers if _matches(key, place, module)]
+    hidden = _is_type(context, key) and _hidden(layers)
+    if not (matched or hidden) and context.overrides:
+        context.shared.unmatched = True
+    elif not (matched or hidden):
+        known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
+        message = f"there is no layer `{printable(key)}`"
+        types = [module.row.name for _, module in layers if module.row]
+        help = closest(key, dict.fromkeys([*known, *types]))
+        context.error("NG204", message, ("init", key), key=True, help=help)
+    return matched
+
+
+def _is_type(context: Context, key: str) -> bool:
+    row = context.shared.types.get(key)
+    imported = row is not None and bool(row.imported)
+    return imported or any(key in known for known in (context.shared.blocks, CATALOGUE, LOCAL))
+
+
+def _initial(
+    context: Context,
+    matched: list[tuple[str, Module]],
+    key: str,
+    weight: str,
+    raw: Any,
+    names: ParameterNames,
+) -> Initial | None:
+    """What is said of one weight of the layers that a key means; nothing where none is there."""
+    path: SpecPath = ("init", key, weight)
+    there = [weight in {w.name for w in module.weights} for _, module in matched]
+    if matched and not any(there):
+        if context.overrides:
+            context.shared.unmatched = True
+            return None
+        message = f"`{printable(key)}` has no parameter `{printable(weight)}`"
+        known = [w.name for _, module in matched for w in module.weights]
+        context.error("NG204", message, path, key=True, help=closest(weight, known))
+    init = read_init(context, raw, names, path)
+    for _, module in matched:
+        for found in module.weights:
+            if found.name == weight:
+                _check_fits(context, init, found, path)
+    kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
+    varies = [next(varying(module, weight), None) is not None for _, module in matched]
+    meant = [m for (_, m), *has in zip(matched, there, varies, strict=True) if any(has)]
+    types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
+    always = all(module.condition is None for _, module in matched)
+    top = "." not in key and tuple(place for place, _ in matched) == (key,) and always
+    guarded = not all(there) or any(varies)
+    return Initial(kind, key, types, weight, init, guarded, top)
+
+
+def varying(module: Module, weight: str) -> Iterator[Any]:
+    """The arguments of a layer that decide whether it has the weight."""
+    if module.row is None or module.args is None:
+        return
+    there = {found.name for found in module.weights}
+    for name, value in module.args.items():
+        if not symbols_in(value) or not isinstance(plain(value), int):
+            continue
+        for other in (False, True) if isinstance(plain(value), bool) else (1,):
+            changed = arguments({**module.args, name: other})
+            has = weight in {found.name for found in module.row.weights(changed)}
+            if has != (weight in there):
+                yield value
+                break
+
+
+def _check_fits(context: Context, init: Init, weight: Weight, path: SpecPath) -> None:
+    """Refuse a function that torch refuses for a tensor of this shape."""
+    least, most = _RANKS.get(init.function, (0, 99))
+    rank = len(weight.shape)
+    if not least <= rank <= most:
+        many = f"{least} or more" if most == 99 else f"{least}" if least == most else "3 to 5"
+        shape = shape_text(weight.shape)
+        message = f"`{init.function}` takes {many} dimensions, but `{weight.name}` is {shape}"
+        context.error("NG211", message, path)
+
+
+# the numbers of dimensions that these functions take; all others take any
+_RANKS = {
+    **dict.fromkeys(("xavier_uniform_", "xavier_normal_", "orthogonal_"), (2, 99)),
+    **dict.fromkeys(("kaiming_uniform_", "kaiming_normal_"), (2, 99)),
+    **dict.fromkeys(("eye_", "sparse_"), (2, 2)),
+    "dirac_": (3, 5),
+}
+
+
+def _matches(key: str, place: str, module: Module) -> bool:
+    if "." in key:
+        return place == key
+    return place.rpartition(".")[2] == key or (module.row is not None and module.row.name == key)
+
+
+def _hidden(layers: list[tuple[str, Module]]) -> bool:
+    """Whether torch builds layers of its own in some layer."""
+    hiding = ("Transformer", "MultiheadAttention")
+    return any(module.row and module.row.name.startswith(hiding) for _, module in layers)
+
+
+def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
+    """The statements of ``__init__`` that set initial weights: types first, paths last."""
+    by_type = [found for found in graph.initial if found.kind == "type"]
+    others = [found for kind in ("name", "path") for found in graph.initial if found.kind == kind]
+    lines: list[str] = []
+    if by_type:
+        lines += ["", "for module in self.modules():"]
+        lines += _branches(by_type, lambda found: _isinstance(found, own))
+    top = [found for found in others if found.top]
+    if top:
+        lines.append("")
+        for found in top:
+            lines += _statement(found, f"self.{found.key}")
+    deep = [found for found in others if not found.top]
+    if deep:
+        lines += ["", "for name, module in self.named_modules():"]
+        lines += _branches(deep, lambda found: f"{_name_test(found)} and {_isinstance(found, own)}")
+    return lines
+
+
+def _branches(group: list[Initial], test: Callable[[Initial], str]) -> list[str]:
+    """An ``if`` for each key; types are told apart, names and paths may meet."""
+    lines = []
+    for place, own in enumerate(_alike(group)):
+        word = "if" if place == 0 or own[0].kind != "type" else "elif"
+        lines.append(f"    {word} {test(own[0])}:")
+        for found in own:
+            lines += [f"        {line}" for line in _statement(found)]
+    return lines
+
+
+def _alike(group: list[Initial]) -> list[list[Initial]]:
+    """The calls by key; types that follow each other and are treated alike are one group."""
+    found: list[list[Initial]] = []
+    for key in dict.fromkeys(initial.key for initial in group):
+        own = [initial for initial in group if initial.key == key]
+        before = found[-1] if found and own[0].kind == "type" else []
+        if [[*_statement(x)] for x in before] == [[*_statement(x)] for x in own]:
+            found[-1] = [replace(x, types=(*x.types, *own[0].types)) for x in before]
+        else:
+            found.append(own)
+    return found
+
+
+def _statement(found: Initial, module: str = "module") -> Iterator[str]:
+    weight = found.weight
+    plain_name = weight in ("weight", "bias")
+    tensor = f"{module}.{weight}" if plain_name else f"{module}.get_parameter({literal(weight)})"
+    if found.guarded or (weight == "bias" and "Conv" in "".join(found.types)):
+        own = f"{literal(weight)} in dict({module}.named_parameters())"
+        yield f"if {f'{module}.{weight} is not None' if plain_name else own}:"
+        yield f"    {found.init.source(tensor)}"
+    else:
+        yield found.init.source(tensor)
+
+
+def _isinstance(found: Initial, own: frozenset[str]) -> str:
+    names = [name if name in own or name in LOCAL else f"nn.{name}" for name in found.types]
+    return f"isinstance(module, {names[0] if len(names) == 1 else '(' + ', '.join(names) + ')'})"
+
+
+def _name_test(found: Initial) -> str:
+    if found.kind == "path":
+        return f"name == {literal(found.key)}"
+    return f'name.rpartition(".")[2] == {literal(found.key)}'

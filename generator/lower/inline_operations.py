@@ -1,0 +1,51 @@
+"""Operations in a `Sequential`: each becomes a block of its own with the operation in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from ..layers.base import REQUIRED, Layer
+from ..spec.block_spec import BlockSpec
+from ..spec.spec import Item
+from ..symbolic.names import why_no_variable
+from ..symbolic.sizes import Size, is_runtime
+from .arguments import by_name
+from .context import INDEX
+from .parameters import REQUIRED as NEEDED
+from .scope import LayerNames
+
+if TYPE_CHECKING:
+    from .walk import Walk
+
+
+def as_block(walk: Walk, item: Item, row: Layer, index: Size | None) -> tuple[BlockSpec, Item]:
+    """A block that holds the operation of a row, and the item that uses it.
+
+    What is written becomes the block's arguments; expressions over run-time sizes stay in it,
+    where they mean what the operation reads.
+    """
+    written, paths = by_name(walk.context, item, row)
+    inner = {arg.name: _variable(arg.name) for arg in row.args}
+    params = {inner[a.name]: NEEDED if a.default is REQUIRED else a.default for a in row.args}
+    names = LayerNames(walk.scope, walk.first_type(()), index)
+    inside = {
+        name: value
+        for name, value in written.items()
+        if name not in inner or is_runtime(walk.context.evaluate(value, names, paths[name]))
+    }
+    own = {name: inside.get(name, f"${inner.get(name)}") for name in written}
+    spec = BlockSpec(
+        inputs=["input"],
+        params={name: params[name] for name in params if name not in map(inner.get, inside)},
+        layers=[{item.type: own}],
+        description=f"The operation `{item.type}` as a module.",
+    )
+    given = {inner[name]: value for name, value in written.items() if name not in inside}
+    return spec, replace(item, written=given)
+
+
+def _variable(name: str) -> str:
+    """The argument's name, where it can be a variable's."""
+    return f"{name}_" if why_no_variable(name) or name == INDEX else name

@@ -1,0 +1,276 @@
+"""The keys that all layers know: `from`, `when`, `repeat` and `name`, evaluated and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from ..diagnostics.diagnostics import MOST_FINDINGS, Unknowable, printable
+from ..ir.needs import Need
+from ..ir.node import Ref
+from ..spec.spec import Item
+from ..symbolic.hints import as_expression, whole
+from ..symbolic.names import IN_USE, why_no_attribute
+from ..symbolic.sizes import Size, is_runtime, is_unknown, plain, symbols_in
+from .context import Context
+from .scope import Draft, LayerNames, Scope
+
+MOST_COPIES = 10_000
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")  # of an f-string's inside: a brace, or an expression
+_QUOTED = re.compile(r"""["']([^"']+)["']""")  # a reference in an expression
+_COUNTS = re.compile(r"index( [-+*] [1-9]\d*)?|[1-9]\d* [+*] index")  # differs from copy to copy
+
+
+class Taken(Exception):
+    """A default name that is written further down: read the scope again without it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def _decided(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
+    """The plain value of a key on which the structure hangs."""
+    value = scope.context.evaluate(item.common[key], names, item.at(key))
+    scope.context.decide(value, item.at(key))
+    return plain(value)
+
+
+def reads(
+    scope: Scope,
+    item: Item,
+    current: tuple[Ref, ...],
+    index: int | None,
+    *,
+    chained: bool,
+    chosen: bool,
+    decides: bool = True,
+) -> tuple[Ref, ...]:
+    """The references under `from`, or the layer before; of that one a port may be `chosen`.
+
+    What they hang on is fixed if that `decides`.
+    """
+    if "from" not in item.common:
+        for ref in current:
+            if scope.portless(ref) and not chained and not chosen:
+                _choose_port(scope, item, ref)
+        return current
+    path = item.at("from")
+    if chained:
+        message = "a `Sequential` is a chain: what stands in it has no `from`"
+        scope.context.error("NG210", message, path, key=True)
+    written = source(scope, item, index)
+    if decides:
+        scope.context.decide(written, path)
+    for word in _QUOTED.findall(str(item.common["from"])):
+        scope.mention(word, misspelt=False)  # for other arguments it is read
+    value = plain(written)
+    texts = [plain(text) for text in value] if isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        scope.context.error("NG201", "`from` is a reference or a list of references", path)
+    inner = isinstance(item.common["from"], list)
+    found, findings = [], scope.context.shared.findings
+    places = [item.at("from", place) if inner else path for place in range(len(texts))]
+    if 1 < len(texts) <= MOST_FINDINGS:
+        scope.note([*zip(texts, places, strict=True)])
+    for text, place in zip(texts, places, strict=True):
+        with findings.collecting():
+            found.append(scope.find(text, place))
+    if len(found) < len(texts):
+        raise Unknowable
+    return tuple(found)
+
+
+def source(scope: Scope, item: Item, index: int | None) -> Any:
+    """The value of `from`, with the expressions that gave it."""
+    names = LayerNames(scope, None, index)
+    return scope.context.evaluate(item.common["from"], names, item.at("from"))
+
+
+def _choose_port(scope: Scope, item: Item, ref: Ref) -> NoReturn:
+    draft = scope.drafts[ref.node - len(scope.inputs)]
+    name, known = draft.name or draft.stem, item.written is not None
+    scope.used.add(ref.node)
+    message = f"`{name}` gives several tensors, and `{item.type}` does not say which it reads"
+    help = f"write `from: {name}.0`"
+    scope.context.error("NG204", message, item.path, key=known, help=help)
+
+
+def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
+    """Whether the layer is there: `when`, with the expression that says so."""
+    if "when" not in item.common:
+        return True
+    value = scope.context.evaluate(item.common["when"], names, item.at("when"))
+    if is_unknown(value):
+        scope.context.decide(value, item.at("when"))
+    if not isinstance(plain(value), bool):
+        _no_condition(scope.context, item)
+    return value
+
+
+def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
+    """The number of copies: `repeat`, with the expression that gave it."""
+    if "repeat" not in item.common:
+        return None
+    path = item.at("repeat")
+    value = plain(scope.context.evaluate(item.common["repeat"], names, path))
+    if is_runtime(value) and isinstance(value, int):
+        scope.context.decide(value, path)
+        value = int(value)
+    check_count(scope.context, item, value)
+    return value  # type: ignore[no-any-return]
+
+
+def note_count(context: Context, item: Item, count: Size) -> None:
+    """Take down how many copies a block's use has, for the other uses."""
+    if context.parent is not None and symbols_in(count):
+        least, most = context.shared.counted.get(item.path, (int(count), int(count)))
+        context.shared.counted[item.path] = (min(least, int(count)), max(most, int(count)))
+
+
+def copies(context: Context, item: Item, count: Size) -> tuple[int, int]:
+    """The least and the most copies that the uses of a block have, where each is written."""
+    context.settle(count, Need(item.at("repeat"), "writes its copies one by one"))
+    note_count(context, item, count)
+    return context.shared.counts.get(item.path, (int(count), int(count)))
+
+
+def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
+    """The attribute's path: `name`."""
+    if "name" not in item.common:
+        return None
+    path = item.at("name")
+    value = _word(scope, item, names)
+    check_path(scope.context, item, value)
+    if value in scope.written and not any(d.name == value for d in scope.drafts):
+        scope.context.error("NG205", f"the name `{value}` is given twice", path)
+    if any(placeholder.is_called(value) for placeholder in scope.inputs):
+        scope.context.error("NG205", f"`{value}` is an input already", path)
+    for draft in scope.drafts:
+        if draft.name == value:
+            if draft.written:
+                scope.context.error("NG205", f"the name `{value}` is given twice", path)
+            raise Taken(value)
+    scope.names.note(value)
+    return value
+
+
+def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Item) -> None:
+    """Fix the counts of loops of which a copy may be called like this child of a container.
+
+    `chain` are the children before it. The copies of a loop must have different names, too.
+    """
+    need = Need(item.at("name"), "may be the name of two children")
+    if "name" not in item.common:  # the layers of a `Group` have names
+        need = Need(item.at("repeat"), "may give two children one name")
+    for label in _labels(child):
+        tokens = [token[1] for token in _TOKEN.finditer(label) if token[1]]
+        if not any(_COUNTS.fullmatch(token) for token in tokens):
+            context.settle(child.count, need)
+    for other in chain:
+        if _may_meet(child, other) or _may_meet(other, child):
+            context.settle([child.count, other.count], need)
+
+
+def _labels(child: Draft) -> set[str]:
+    """What names the copies of a loop: its own label, or those of the layers in a `Group`."""
+    if child.kind != "copies":
+        return set()
+    return {label for label in (child.label, *(copy.label for copy in child.children)) if label}
+
+
+def _may_meet(loop: Draft, child: Draft) -> bool:
+    """Whether a copy of the loop may have the name of the child, or of a copy of it."""
+    names = [_filled(label, "0") for label in _labels(child)] or [child.name or ""]
+    patterns = [_filled(label, r"-?\d+", re.escape) for label in _labels(loop)]
+    return any(re.fullmatch(pattern, name) for pattern in patterns for name in names)
+
+
+def _filled(label: str, number: str, written: Callable[[str], str] = str) -> str:
+    """The inside of an f-string with a number for each expression, other text as `written`."""
+    parts, end = [], 0
+    for token in _TOKEN.finditer(label):
+        parts += [written(label[end : token.start()]), number if token[1] else written(token[0][0])]
+        end = token.end()
+    return "".join([*parts, written(label[end:])])
+
+
+def check_common(context: Context, item: Item, *, chained: bool) -> None:
+    """Refuse literal values of `name`, `repeat` and `when` that no layer can have."""
+    common, findings = item.common, context.shared.findings
+    with findings.collecting():
+        name = common.get("name", "x")
+        if not isinstance(name, str):
+            context.error("NG205", "a `name` is a word", item.at("name"))
+        if "$" not in name and not chained:
+            check_path(context, item, name)
+    with findings.collecting():
+        check_count(context, item, common.get("repeat", 1))
+    when = common.get("when", True)
+    if not isinstance(when, (bool, str)) or (isinstance(when, str) and "$" not in when):
+        _no_condition(context, item)
+
+
+def check_count(context: Context, item: Item, value: Any) -> None:
+    """Refuse a number of copies that is none."""
+    if isinstance(value, str) and "$" in value:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        message, written = "`repeat` should be a whole number of 0 or more", item.common["repeat"]
+        help = as_expression(written, context.declared())
+        help = whole(written) if isinstance(value, float) else help
+        context.error("NG201", message, item.at("repeat"), help=help)
+    if value > MOST_COPIES:
+        message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
+        context.error("NG210", message, item.at("repeat"))
+
+
+def _no_condition(context: Context, item: Item) -> NoReturn:
+    when = item.common["when"]
+    named = isinstance(when, str) and any(sign in when for sign in "=<>")
+    help = f"write `$({when})`" if named else as_expression(when, context.declared())
+    message = "`when` should be a condition, true or false"
+    context.error("NG201", message, item.at("when"), help=help)
+
+
+def check_path(context: Context, item: Item, value: str) -> None:
+    """Refuse a name that can't be an attribute's path."""
+    for part in value.split("."):
+        numbered = part.isascii() and part.isdecimal() and "." in value
+        reason = None if numbered and str(int(part)) == part else why_no_attribute(part)
+        free = reason == IN_USE and not part.startswith("__") and _only_refers(context, item)
+        if reason and not free:
+            whole = "" if part == value else f"`{printable(value)}`: "
+            context.error("NG205", f"{whole}`{printable(part)}` {reason}", item.at("name"))
+
+
+def _only_refers(context: Context, item: Item) -> bool:
+    """Whether a name is for references alone: what it names is no attribute."""
+    row = context.row(item.type)
+    return item.type == "Reuse" or (row is not None and (row.operation or row.source == "arange"))
+
+
+def child_name(
+    scope: Scope, item: Item, names: LayerNames, used: Iterable[str | None]
+) -> str | None:
+    """The key of a child of a `Sequential`: anything printable without a dot."""
+    if "name" not in item.common:
+        return None
+    path = item.at("name")
+    value = _word(scope, item, names)
+    if value in used:
+        scope.context.error("NG205", f"the name `{printable(value)}` is given twice", path)
+    if not value or "." in value or not value.isprintable():
+        message = f"`{printable(value)}` is no key: it is empty, or has a dot or what can't be seen"
+        scope.context.error("NG205", message, path)
+    if value.isidentifier() and why_no_attribute(value) == IN_USE:
+        scope.context.error("NG205", f"`{value}` {IN_USE}", path)
+    return value
+
+
+def _word(scope: Scope, item: Item, names: LayerNames) -> str:
+    value = _decided(scope, item, "name", names)
+    if not isinstance(value, str):
+        scope.context.error("NG205", "a `name` is a word", item.at("name"))
+    return value

@@ -1,0 +1,186 @@
+"""Spec to graph: the document read as often as it takes, with shapes.
+
+A parameter on which something hangs that no expression can carry is fixed, and the document is
+read again with its number; so it is where a name, or the number of an absent layer, is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from ..diagnostics.diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
+from ..ir.graph import Graph, Use, uses_in
+from ..ir.needs import Need
+from ..ir.node import Node
+from ..spec.spec import Reading
+from . import keys
+from .application import is_stateless
+from .blocks import may_hold_weights
+from .containers import module_tree
+from .context import Context, Imported, ParameterNames, Shared
+from .finish import describe, ending, mark_fixed, read_outputs
+from .initial import read_initial
+from .inputs import read_inputs
+from .naming import Names, written_names
+from .parameters import bare, read_parameters
+from .partial_table import table_so_far
+from .scope import Scope
+from .ties import read_ties
+from .walk import Walk
+
+if TYPE_CHECKING:
+    from ..spec.block_spec import BlockSpec
+
+
+class _Found(Struct):
+    """What earlier readings have found out."""
+
+    fixed: dict[str, Need] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    reserved: dict[SpecPath, bool] = field(default_factory=dict)
+    rules: dict[SpecPath, int] = field(default_factory=dict)
+    counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    unrolled: set[SpecPath] = field(default_factory=set)
+    scope: Scope | None = None  # the network's, of the last reading
+
+
+def lower(
+    reading: Reading,
+    overrides: Mapping[str, Any],
+    samples: Mapping[str, int],
+    imported: Imported,
+) -> Graph:
+    """The graph of a document; `samples` are values for run-time sizes without one.
+
+    Raises `NetgenError` with all mistakes that were found.
+    """
+    found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
+    blocks = _blocks(reading, first)
+    lost = {*reading.document.blocks, *imported.lost} - set(blocks)
+    while True:
+        findings = Findings(first.found.values(), eager=True)
+        shared = Shared(blocks, found.reserved, findings, lost)
+        shared.types, shared.imports = imported.types(), tuple(imported.rows.values())
+        shared.rules, shared.counts, shared.unrolled = found.rules, found.counts, found.unrolled
+        shared.nameless = "blocks" in reading.bad
+        context = Context(reading.source, reading.document, overrides, found.fixed, shared)
+        try:
+            with findings.collecting():
+                graph = _read(context, found, samples, reading.bad)
+            look_at_the_rest(context, found, reading.bad)
+        except keys.Taken as name:
+            found.taken.add(name.name)
+            continue
+        except Enough:
+            pass
+        context.judge()
+        # what is refused with a name may fit once the name is a number
+        settled = context.pinned.keys() <= found.fixed.keys()
+        if not findings.found:
+            settled = _agrees(found, graph, shared) and settled
+        if settled and not findings.found:
+            if shared.unmatched:  # then it must be there with the spec's own values
+                lower(reading, {}, samples, imported)
+            return graph
+        if settled:
+            raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))
+        found.fixed = {**context.pinned, **found.fixed}
+
+
+def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
+    """Whether this reading has found out nothing new; what it has is kept for the next."""
+    reserved = _sometimes_absent(uses_in(graph), shared)
+    rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
+    counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
+    settled = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
+    if settled:  # what has shown no rule by now has none
+        unrolled = found.unrolled | (shared.looped & shared.unlooped)
+        settled, found.unrolled = unrolled == found.unrolled, unrolled
+    settled = settled and counts == found.counts
+    found.reserved |= reserved
+    found.rules |= rules
+    found.counts = counts
+    return settled
+
+
+def _read(
+    context: Context, found: _Found, samples: Mapping[str, int], bad: frozenset[str]
+) -> Graph:
+    """One reading of the document; what depends on its `bad` keys can't be known."""
+    document, found.scope = context.document, None
+    parameters, values = read_parameters(context)
+    if bad:
+        raise Unknowable
+    inputs, sizes = read_inputs(context, values, samples)
+    walk = Walk(context, inputs, values, Names(written_names(document.layers) | found.taken))
+    found.scope = walk.scope
+    with ending(walk.scope, ("inputs",)):
+        walk.items(document.layers, ("layers",), None)
+        outputs = read_outputs(walk.scope, document.outputs, walk.current, ("outputs",))
+    nodes, modules = module_tree(walk.scope)
+    graph = Graph(
+        document.name,
+        describe(context, values),
+        mark_fixed(context, parameters),
+        walk.scope.inputs,
+        modules,
+        nodes,
+        outputs,
+        document.style,
+        sizes,
+        {name: bare(value) for name, value in values.items()},
+        imports=context.shared.imports,
+    )
+    return read_initial(context, read_ties(context, graph), values)
+
+
+def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
+    """The blocks by name, but those that something is wrong with."""
+    if not reading.document.blocks:
+        return {}
+    from ..spec.block_spec import read_blocks
+
+    return read_blocks(reading, findings)
+
+
+def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> None:
+    """Look at what has not been read: blocks without a use, and after a mistake everything."""
+    shared, words = context.shared, [*context.document.params]
+    read = {key[0] for key in shared.bodies}
+    unread = {name: block for name, block in shared.blocks.items() if name not in read}
+    if found.scope is not None and not (shared.findings.found or unread or shared.lost_blocks):
+        return
+    from .static_check import Survey
+
+    survey = Survey(context, None if "params" in bad else words)
+    if found.scope is None and "layers" not in bad:
+        survey.items(context.document.layers, ("layers",))
+    if shared.findings.found:
+        names = ParameterNames(dict.fromkeys(words, 1), context)
+        survey.initial(context.document.init, names)
+    for name, block in unread.items():
+        survey.block(name, block)
+    for name, raw in context.document.blocks.items():
+        if name in shared.lost_blocks:
+            survey.lost_block(name, raw)
+
+
+def _sometimes_absent(uses: Mapping[str, list[Use]], shared: Shared) -> dict[SpecPath, bool]:
+    """The places of layers that are there in one use and absent in another.
+
+    With each whether it is numbered among those with weights.
+    """
+    nodes = [node for known in uses.values() for use in known for node in use.graph.nodes]
+    absent = {node.path for node in nodes if node.kind == "absent"}
+    there = [node for node in nodes if node.path in absent and node.target]
+    return {node.path: _is_numbered(node, shared) for node in there}
+
+
+def _is_numbered(node: Node, shared: Shared) -> bool:
+    if node.use is not None:
+        spec = node.use.spec
+        return not node.use.graph.is_stateless or may_hold_weights(shared, spec.layers)
+    return node.row is None or not is_stateless(node.row, node.args)

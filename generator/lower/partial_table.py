@@ -1,0 +1,24 @@
+"""The table of a network as far as it was read, where something went wrong."""
+
+from __future__ import annotations
+
+from ..ir.table import Row, table_text
+from ..layers.base import parameter_count
+from .scope import Scope, to_module
+
+
+def table_so_far(scope: Scope | None) -> str:
+    """The table of a network's layers up to the first that has a mistake."""
+    if scope is None:
+        return ""
+    found = [Row(x.name, "input", x.type.text, 0) for x in scope.inputs]
+    for draft in scope.drafts:
+        if draft.kind == "lost":
+            break
+        if draft.outputs and draft.kind != "absent":
+            module = to_module(draft, "")
+            type_ = draft.row.name if draft.row else draft.kind
+            shape = draft.outputs[draft.default_port].usual
+            count = 0 if draft.reuses else parameter_count(module.weights)
+            found.append(Row(draft.name or draft.stem, type_, shape, count))
+    return table_text(found, sum(row.parameters for row in found))

@@ -1,0 +1,106 @@
+"""What a shape rule refuses, as a diagnostic: the argument, and where the tensors come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..diagnostics.diagnostics import Diagnostic, printable
+from ..ir.graph import Graph
+from ..ir.node import Ref
+from ..ir.trace import Misfit, propagate
+from ..layers.base import THIS, Layer, Refusal
+from ..layers.tensor import TensorType
+from ..spec.source import Source
+from ..spec.spec import Item
+from ..symbolic.sizes import Dim, TooLong
+from .arguments import Arguments
+from .scope import Scope
+
+
+def refused(
+    scope: Scope, item: Item, row: Layer | None, refusal: Refusal, read: Arguments, *, chained: bool
+) -> Diagnostic:
+    """The diagnostic for what a rule refuses, with the shapes that came in.
+
+    With the `row` of the layer it is looked for what would mend it.
+    """
+    path, key = item.path, item.written is not None
+    if len(read.inputs) > 1 and "from" in item.common:
+        path, key = item.at("from"), False
+    if refusal.argument is not None and refusal.argument in read.paths:
+        path, key = read.paths[refusal.argument], False
+    location = scope.context.source.locate(path, key=key)
+    refs = (*read.inputs, *(ref for _, ref in read.named))
+    notes = tuple(dict.fromkeys(_origin(scope, ref) for ref in refs))
+    if chained:
+        notes = (f"the layer before gives {_shape(read.types[0])}",)
+    if refusal.note:
+        notes = (refusal.note, *notes)
+    name = item.common.get("name")
+    message, help = refusal.message, refusal.help
+    if row is not None:
+        from .cures import cure  # only mistakes need it
+
+        help = cure(scope, item, row, refusal, read)
+    if isinstance(name, str) and "$" not in name:
+        message = message.replace(THIS, f"`{printable(name)}`")
+        help = help and help.replace(THIS, f"`{printable(name)}`")
+    return Diagnostic("NG211", message, location, notes, help)
+
+
+def _origin(scope: Scope, ref: Ref) -> str:
+    """Where a tensor comes from."""
+    shape = _shape(scope.type_of(ref))
+    if ref.node < len(scope.inputs):
+        return f"the input `{scope.inputs[ref.node].word}` is {shape}"
+    draft = scope.drafts[ref.node - len(scope.inputs)]
+    line = scope.context.source.locate(draft.path, key=True).line
+    source = ""
+    if "=" in shape and len(draft.inputs) == 1:  # a product says little without its factors' home
+        (before,) = draft.inputs
+        source = f" from `{_name(scope, before)}`"
+    return f"`{_name(scope, ref)}` (line {line}) gives {shape}{source}"
+
+
+def _name(scope: Scope, ref: Ref) -> str:
+    if ref.node < len(scope.inputs):
+        return scope.inputs[ref.node].word
+    draft = scope.drafts[ref.node - len(scope.inputs)]
+    return draft.name or draft.stem
+
+
+def _shape(type_: TensorType) -> str:
+    """A tensor's shape and type, with the products that its sizes came from."""
+    products = [size for size in type_.shape if isinstance(size, Dim) and len(size.factors) > 1]
+    kind = "" if type_.dtype == "float32" else f" {type_.dtype}"
+    if len(products) == 1:
+        return f"{type_}{kind} = {products[0].code}"
+    origins = "".join(f", {int(size)} = {size.code}" for size in dict.fromkeys(products))
+    return f"{type_}{kind}{origins}"
+
+
+def refused_in_run(source: Source, graph: Graph, sizes: Mapping[str, int]) -> Diagnostic:
+    """The diagnostic for what a run with these sizes does not take, in names."""
+    named = {name: Dim.named(name, size, runtime=True) for name, size in sizes.items()}
+    misfit = _misfit(graph, named) or _misfit(graph, sizes)
+    assert misfit is not None
+    node = misfit.call.node
+    where = node.places.get(misfit.argument or "")
+    location = source.locate(node.path if where is None else where, key=where is None)
+    name = f"`{node.name}`"
+    notes = [f"{name} reads {' and '.join(map(_shape, misfit.call.inputs))}"]
+    if misfit.note:
+        notes.insert(0, misfit.note)
+    help = misfit.help and misfit.help.replace(THIS, name)
+    message = misfit.message.replace(THIS, name)
+    return Diagnostic("NG211", message, location, tuple(notes), help)
+
+
+def _misfit(graph: Graph, sizes: Mapping[str, int]) -> Misfit | None:
+    try:
+        propagate(graph, sizes, exact=True)
+    except Misfit as misfit:
+        return misfit
+    except TooLong:
+        pass
+    return None

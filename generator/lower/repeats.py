@@ -1,0 +1,410 @@
+"""`repeat`: copies one after the other, in the scope itself, in a container, or as a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import SpecPath
+from ..ir.needs import Need
+from ..ir.node import Ref
+from ..ir.substitute import rebind, rebind_type
+from ..layers.tensor import TensorType
+from ..spec.spec import Item
+from ..symbolic.equality import same
+from ..symbolic.expressions import code_in_text
+from ..symbolic.provenance import both, chosen, more_than
+from ..symbolic.sizes import Dim, Size, poly_of, symbols_in
+from ..symbolic.syntax import ExpressionError
+from . import keys
+from .conditions import absent, hang
+from .context import INDEX
+from .scope import Draft, LayerNames
+from .static_check import check_layers
+
+if TYPE_CHECKING:
+    from .walk import Walk
+
+
+def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
+    """Copies in the scope itself: the first input is chained, the others read unchanged.
+
+    Where the uses of a block have different numbers of them, all uses have places for the most,
+    and a copy that some of them lack hangs on a condition.
+    """
+    least, most = keys.copies(walk.context, item, count)
+    for copy in range(most):
+        names = LayerNames(walk.scope, walk.first_type(reads), copy)
+        condition = more_than(count, copy) if copy >= least else None
+        walk.scope.conditions += condition is not None
+        if copy >= int(count):
+            absent(walk, item, condition, reads, names, copied=True)
+        else:
+            walk.layer(item, reads, walk.name(item, names), copy, repeated=True)
+        walk.scope.conditions -= condition is not None
+        if copy < int(count):
+            draft = walk.scope.drafts[-1]
+            draft.condition = both(condition, draft.condition) if condition else draft.condition
+            draft.otherwise = reads[0] if condition else draft.otherwise
+        reads = (*walk.current, *reads[1:])
+
+
+def container(
+    walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size, names: LayerNames
+) -> None:
+    """A named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors.
+
+    The numbers of those after it in a chain hang on whether it is there.
+    """
+    hangs = walk.chain is not None and bool(symbols_in(count)) and may_be_none(count)
+    if hangs and count == 0 and walk.context.parent is not None:
+        walk.context.settle(count, Need(item.at("repeat"), "is 0"))
+        absent(walk, item, more_than(count, 0), reads, names)
+        return
+    name = walk.name(item, names)
+    common = {key: value for key, value in item.common.items() if key != "name"}
+    unnamed = replace(item, common=common)
+    several = walk.chain is None and several_tensors(walk, item, reads)
+    draft = walk.sequential(
+        item, reads, name, lambda: repeated(walk, unnamed, count), several=several
+    )
+    draft.repeated = True
+    if hangs:
+        draft.condition = more_than(count, 0)
+    walk.take(draft, item)
+
+
+def several_tensors(walk: Walk, item: Item, reads: Sequence[Ref]) -> bool:
+    """Whether the copies read or give more than one tensor."""
+    row, block = walk.context.row(item.type), walk.context.shared.blocks.get(item.type)
+    if row is not None:
+        written = item.written if isinstance(item.written, Mapping) else {}
+        masks = any(name in written for name in row.optional_tensors)
+        return len(row.tensors) > 1 or len(reads) > 1 or masks or len(row.ports) > 1
+    ports = block.outputs if block is not None else None
+    return len(reads) > 1 or (ports is not None and len(ports) > 1)
+
+
+def repeated(walk: Walk, item: Item, count: Size) -> None:
+    """Copies in a container: children one by one, or a loop where the count is an argument."""
+    assert walk.chain is not None
+    shared = walk.context.shared
+    if symbols_in(count) and item.path not in shared.unrolled:
+        if count == 0:
+            walk.context.settle(count, Need(item.at("repeat"), "is 0"))
+            shared.looped.add(item.path)
+            if walk.context.parent is not None:
+                no_copies(walk, item, count)
+            return
+        if loop(walk, item, count):
+            shared.looped.add(item.path)
+            return
+    if symbols_in(count):
+        shared.unlooped.add(item.path)
+    one_by_one(walk, item, count)
+
+
+def one_by_one(walk: Walk, item: Item, count: Size) -> None:
+    """Copies each of which is written.
+
+    Where the uses of a block have different numbers of them, all uses have places for the most,
+    and a copy that some of them lack hangs on a condition.
+    """
+    least, most = keys.copies(walk.context, item, count)
+    for copy in range(most):
+        condition = more_than(count, copy) if copy >= least else None
+        drafts = walk.scope.drafts if walk.chain is None else walk.chain
+        known = len(drafts)
+        walk.scope.conditions += condition is not None
+        if copy >= int(count):
+            names = LayerNames(walk.scope, walk.first_type(walk.current), copy)
+            absent(walk, item, condition, walk.current, names, copied=True)
+        else:
+            turn(walk, item, copy)
+        walk.scope.conditions -= condition is not None
+        if condition is not None and copy < int(count):
+            hang(walk, item, condition, drafts[known:])
+
+
+def no_copies(walk: Walk, item: Item, count: Size) -> None:
+    """The places of copies that other uses of the block have, as their rule is found out there."""
+    assert walk.chain is not None
+    shared = walk.context.shared
+    shared.short.add(item.path)
+    first = shared.rules.get(item.path)
+    if first is None:
+        return
+    names = LayerNames(walk.scope, walk.through[0], 0)
+    if first and may_be_none(count):
+        absent(walk, item, more_than(count, 0), (), names, copied=True)
+    loop = Draft(None, {}, (), (), {"output": walk.through[0]}, item.path, "", kind="copies")
+    loop.count, loop.start, loop.label = count, first, label_of(walk, item)
+    walk.chain.append(loop)
+
+
+def label_of(walk: Walk, item: Item) -> str:
+    """The expression that names the copies of a loop, if they have names."""
+    if "name" not in item.common:
+        return ""
+    names = LayerNames(walk.scope, None, Dim.named(INDEX, 0))
+    return code_in_text(item.common["name"], names, walk.context.budget)
+
+
+class Rule(Struct, frozen=True):
+    """What the copies of a loop read, and what comes out last, in terms of the copy's number.
+
+    The `first` copies at the head, 0 or 1, are unlike the others. `gives` is what a copy gives
+    where that is no sum with its number, as an item of a list.
+    """
+
+    first: int
+    types: Sequence[TensorType]
+    gives: TensorType | None = None
+
+    def after(self, copy: int, index: Size, terms: Mapping[str, Any]) -> TensorType:
+        """What comes out of a copy by this rule, in terms of its number."""
+        if self.gives is not None:
+            return rebind_type(self.gives, {**terms, INDEX: index})
+        return rebind_type(self.types[copy], {**terms, INDEX: index + 1})
+
+    def end(self, count: Size, terms: Mapping[str, Any]) -> TensorType:
+        """What comes out of all copies."""
+        last = self.types[-1]
+        if self.gives is not None and not may_be_none(count):
+            return rebind_type(self.gives, {**terms, INDEX: count - 1})
+        return replace(last, shape=rebind(last.shape, {**terms, INDEX: count}))
+
+
+def turn(walk: Walk, item: Item, index: Size) -> None:
+    """One copy in a container: a layer, or all that stands in a `Group`."""
+    if item.type == "Group":
+        walk.items(check_layers(walk.context, item), item.at("layers"), index)
+        return
+    assert walk.chain is not None
+    names = LayerNames(walk.scope, walk.through[0], index)
+    walk.layer(item, (), walk.name(item, names), index, repeated=True)
+    if "name" in item.common and not symbols_in(index):
+        label = code_in_text(item.common["name"], names, walk.context.budget)
+        walk.chain[-1].label = label if "{" in label else ""
+
+
+def chained(walk: Walk, item: Item, copies: range, rule: Rule | None) -> list[TensorType]:
+    """Children one after the other; what each of a loop's copies reads says its `rule`."""
+    assert walk.chain is not None
+    found, terms = [walk.through[0]], walk.scope.terms()
+    for copy in copies:
+        if rule is None:
+            turn(walk, item, copy)
+        else:
+            # the first copy stands apart where others differ from it: they know that they are not
+            index = Dim.named(INDEX, copy, known=rule.first > 0)
+            walk.through = (rule.types[copy], *walk.through[1:])
+            turn(walk, item, index)
+            if not _alike(walk.through[0], rule.after(copy, index, terms)):
+                walk.context.shared.index_decides = True  # the rule is seen, but does not hold
+            known = rebind_type(walk.through[0], {**terms, INDEX: copy})
+            walk.through = (known, *walk.through[1:])
+        found.append(walk.through[0])
+    return found
+
+
+def loop(walk: Walk, item: Item, count: Size) -> bool:
+    """Copies as a loop over their number; whether they can be written as one."""
+    assert walk.chain is not None
+    outside, start, shared = walk.chain, walk.through, walk.context.shared
+    decided = shared.index_decides
+
+    def begin() -> None:
+        walk.chain, walk.through, shared.index_decides = [*outside], start, False
+        walk.context.forget(known)
+
+    known = walk.context.noted()
+    begin()
+    reached = chained(walk, item, range(int(count)), None)
+    for rule_of in (progression, by_number):
+        begin()
+        rule = rule_of(walk, item, reached)
+        begin()
+        if rule is not None and written_by(walk, item, count, rule):
+            walk.through, shared.index_decides = (walk.through[0], *start[1:]), decided
+            return True
+    begin()
+    walk.chain, shared.index_decides = outside, decided
+    return False
+
+
+def written_by(walk: Walk, item: Item, count: Size, rule: Rule) -> bool:
+    """Whether the copies are a loop by a rule; if so, they stand in the container."""
+    assert walk.chain is not None
+    before, start, first = [*walk.chain], walk.through[0], rule.first
+    chained(walk, item, range(first), None)
+    split = len(walk.chain)
+    chained(walk, item, range(first, int(count)), rule)
+    head, copies = walk.chain[len(before) : split], walk.chain[split:]
+    each = max(len(copies) // max(int(count) - first, 1), 1)
+    if not alike_in_turn(copies, each):
+        return False
+    never = [draft for draft in copies[:each] if not any(_there(copies, draft.path))]
+    for draft in never:  # nothing is known of it
+        walk.context.settle(count, Need((*draft.path, "when"), "is false"))
+    if walk.context.shared.index_decides:
+        return False
+    through = rule.end(count, walk.scope.terms())
+    if first and may_be_none(count):
+        through = headless(walk, item, count, head, through, start)
+    loop = Draft(None, {}, (), (), {"output": through}, item.path, "", kind="copies")
+    loop.children, loop.count, loop.start, loop.each = copies, count, first, each
+    loop.label = label_of(walk, item)
+    walk.chain = [*before, *head]
+    keys.keep_apart(walk.context, walk.chain, loop, item)
+    walk.chain.append(loop)
+    walk.through = (through, *walk.through[1:])
+    return True
+
+
+def alike_in_turn(copies: Sequence[Draft], each: int) -> bool:
+    """Whether all copies of a loop come to the same layers, so many each; no loop is in it."""
+    places = [draft.path for draft in copies[:each]]
+    turns = [copies[at : at + each] for at in range(0, len(copies), each)]
+    same_places = all([draft.path for draft in turn] == places for turn in turns)
+    return same_places and not any(draft.kind == "copies" for draft in copies)
+
+
+def _there(copies: Sequence[Draft], path: SpecPath) -> Iterator[bool]:
+    return (draft.kind != "absent" for draft in copies if draft.path == path)
+
+
+def may_be_none(count: Size) -> bool:
+    """Whether there may be no copy: not where one is added to what is never negative."""
+    terms = poly_of(count).terms
+    return not (all(factor > 0 for factor, _ in terms.values()) and () in terms)
+
+
+def headless(
+    walk: Walk,
+    item: Item,
+    count: Size,
+    head: Sequence[Draft],
+    after: TensorType,
+    before: TensorType,
+) -> TensorType:
+    """What comes out of copies of which the first stands apart: it, too, is there if any is.
+
+    Where what comes out is of another kind than what goes in, the count is fixed.
+    """
+    alike = _alike(replace(after, shape=()), replace(before, shape=()))
+    if not alike or after.rank != before.rank:
+        why = "has a first copy that is unlike the others"
+        walk.context.settle(count, Need(item.at("repeat"), why))
+        return after
+    test = more_than(count, 0)
+    for draft in head:
+        draft.condition = both(test, draft.condition)
+    pairs = zip(after.shape, before.shape, strict=True)
+    return replace(after, shape=tuple(a if same(a, b) else chosen(test, a, b) for a, b in pairs))
+
+
+def progression(walk: Walk, item: Item, reached: Sequence[TensorType]) -> Rule | None:
+    """The rule of copies each of whose sizes is a sum with the copy's number.
+
+    How many copies at the head are unlike the others is known where another repeat of the same
+    layer has shown it. No rule where there is none, or too few copies to see one.
+    """
+    shared = walk.context.shared
+    known = shared.rules.get(item.path)
+    for first in (0, 1) if known is None else (known,):
+        tail = reached[first:]
+        alike = bool(tail) and all(_alike(tail[0], other) for other in tail)
+        shown = len(tail) > 2 or (alike and len(reached) > 2 * first)
+        types = _linear(tail, first) if tail and (shown or known is not None) else None
+        if types is not None:
+            if len(reached) > 2:
+                shared.seen[item.path] = first
+            shared.seen.setdefault(item.path, first)
+            return Rule(first, [*reached[:first], *types])
+    if len(reached) == 2:
+        shared.short.add(item.path)  # other uses of the block may show the rule
+    return None
+
+
+def by_number(walk: Walk, item: Item, reached: Sequence[TensorType]) -> Rule | None:
+    """The rule of copies whose numbers say what they give: an item of a list for each.
+
+    Each reads what the one before it gives, the first what comes in.
+    """
+    turn(walk, item, Dim.named(INDEX, 0))
+    gives = walk.through[0]
+    if len({x.rank for x in (*reached, gives)}) > 1 or not any(map(_in_a_list, gives.shape)):
+        return None
+    terms, following = walk.scope.terms(), Dim.named(INDEX, 0) + 1
+    shapes: list[list[Size]] = []
+    given: list[Size] = []
+    for size, sizes in zip(gives.shape, zip(*(x.shape for x in reached), strict=True), strict=True):
+        if _in_a_list(size):
+            read = read_by_number(size, sizes[0], terms)
+            shapes.append([Dim.opaque(read.code, int(x), read.symbols) for x in sizes])
+            given.append(size)
+        elif (known := _line(sizes, 0)) is not None:
+            shapes.append(known)
+            given.append(rebind(known[0], {**terms, INDEX: following}))
+        else:
+            return None
+    walk.context.shared.seen[item.path] = 0
+    types = [replace(x, shape=tuple(shape)) for x, *shape in zip(reached, *shapes, strict=True)]
+    return Rule(0, types, replace(gives, shape=tuple(given)))
+
+
+def read_by_number(gives: Size, start: Size, terms: Mapping[str, Any]) -> Dim:
+    """What a copy reads: what the one before it gives, or what comes in, which may be the same."""
+    index = Dim.named(INDEX, 1)  # the first for which there is one before it
+    before: Dim = rebind(gives, {**terms, INDEX: index - 1})
+    with suppress(ExpressionError):
+        if same(rebind(gives, {**terms, INDEX: -1}), start):
+            return before
+    found: Dim = chosen(more_than(index, 0), before, start)
+    return found
+
+
+def _in_a_list(size: Size) -> bool:
+    """Whether a size follows the number of a copy, and is no sum with it."""
+    atoms = [atom for _, factors in poly_of(size).terms.values() for atom in factors]
+    return any(atom.text != INDEX and INDEX in {s.name for s in atom.symbols} for atom in atoms)
+
+
+def _linear(tail: Sequence[TensorType], first: int) -> list[TensorType] | None:
+    """The types with sizes that grow by one step from copy to copy, or none if they don't."""
+    start = replace(tail[0], shape=())
+    same_kind = all(_alike(replace(other, shape=()), start) for other in tail)
+    if not same_kind or len({other.rank for other in tail}) > 1:
+        return None
+    lines = [_line(sizes, first) for sizes in zip(*(other.shape for other in tail), strict=True)]
+    if not all(line is not None for line in lines):
+        return None
+    shapes = zip(*lines, strict=True) if lines else [()] * len(tail)
+    return [replace(other, shape=shape) for other, shape in zip(tail, shapes, strict=True)]
+
+
+def _line(sizes: Sequence[Size], first: int) -> list[Size] | None:
+    """Sizes that grow by one step from copy to copy, in terms of the copy's number."""
+    start, step = sizes[0], sizes[min(1, len(sizes) - 1)] - sizes[0]
+    if not all(same(start + copy * step, size) for copy, size in enumerate(sizes)):
+        return None
+    if not step and not symbols_in(step):
+        return [start] * len(sizes)
+    numbers = range(first, first + len(sizes))
+    known = first > 0
+    return [start + (Dim.named(INDEX, number, known=known) - first) * step for number in numbers]
+
+
+def _alike(left: TensorType, right: TensorType) -> bool:
+    """Whether two types are the same whatever the names in their sizes stand for."""
+    return (left.dtype, left.batch, left.lost, left.rank) == (
+        right.dtype,
+        right.batch,
+        right.lost,
+        right.rank,
+    ) and all(same(a, b) for a, b in zip(left.shape, right.shape, strict=True))

@@ -1,0 +1,91 @@
+"""`Reuse`: a layer that is there already, applied again with the same weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import NetgenError, Unknowable, printable
+from ..ir.needs import Need
+from ..ir.node import Ref
+from ..layers.applying import apply
+from ..layers.base import Refusal, refuse
+from ..layers.tensor import TensorType
+from ..spec.spec import Item
+from ..symbolic.sizes import plain
+from .arguments import Arguments
+from .refusals import refused
+from .scope import Draft, LayerNames, Scope
+
+if TYPE_CHECKING:
+    from .walk import Walk
+
+
+def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Draft:
+    """The call of an existing attribute on other tensors."""
+    scope = walk.scope
+    original = _named(scope, item, names)
+    if original.kind == "lost":
+        raise Unknowable
+    if original.condition is not None:  # it is not always there to be applied again
+        scope.context.settle(original.condition, Need(item.path))
+    for child in original.children:
+        if child.kind == "copies":  # without a copy there is nothing to be applied again
+            scope.context.settle(child.count, Need(item.path))
+    types = tuple(scope.type_of(ref) for ref in reads)
+    wanted = len(original.row.tensors) if original.row else 1
+    if len(types) != wanted:
+        message = f"this layer reads {wanted} tensors, but {len(types)} given"
+        scope.context.error("NG204", message, item.path, key=item.written is not None)
+    try:
+        draft = _applied(walk, item, original, types)
+    except Refusal as refusal:
+        if refusal.help and refusal.help.startswith("leave"):
+            refusal.help = f"`{original.name or original.stem}` was made for other inputs"
+        read = Arguments({}, reads, (), types, (), {})
+        raise NetgenError(refused(scope, item, None, refusal, read, chained=False)) from None
+    draft.inputs, draft.path = reads, item.path
+    draft.reuses = None if original.functional else original.reuses or original
+    return draft
+
+
+def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
+    """The call whose attribute is named, as ``Reuse: relu`` or ``Reuse: {layer: relu}``."""
+    written, path = item.written, item.path
+    if isinstance(written, dict):
+        for key in written:
+            if key != "layer":
+                message = f"`Reuse` has no `{printable(key)}`"
+                scope.context.error("NG203", message, item.at(key), key=True)
+        written, path = written.get("layer"), item.at("layer")
+    value = scope.context.evaluate(written, names, path)
+    scope.context.decide(value, path)
+    if not isinstance(plain(value), str):
+        scope.context.error("NG203", "`Reuse` names a layer above", item.path, key=True)
+    return scope.attribute(plain(value), path)
+
+
+def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, ...]) -> Draft:
+    """A call like another one on other tensors; a refusal where they don't fit."""
+    if original.use is not None:
+        used = replace(item, type=original.use.block, written=None)
+        spec = original.use.spec
+        draft = walk.block(used, spec, (), None, None, types=types, given=original.use.given)
+        assert draft.use is not None
+        if draft.use.graph.weights != original.use.graph.weights:
+            refuse(f"`{original.use.block}` would need other weights for {types[0]}")
+        return replace(draft, name=original.name, shared=original.shared)
+    if original.row is not None:
+        applied = apply(original.row, original.args, types)
+        for meeting in applied.meetings:
+            walk.context.agree(meeting, Need(item.path))
+        return replace(original, outputs=applied.outputs, named=())
+    through, children = types, []
+    for child in original.children:
+        if child.kind == "absent":
+            children.append(replace(child, outputs={"output": through[0]}))
+        else:
+            children.append(_applied(walk, item, child, through))
+        through = (next(iter(children[-1].outputs.values())), *types[1:])
+    return replace(original, outputs={"output": through[0]}, children=children)

@@ -1,0 +1,418 @@
+"""A scope while it is read: its calls so far, what names stand for, what has been used."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import NetgenError, SpecPath, Unknowable, printable
+from ..ir.graph import Placeholder, Use
+from ..ir.module import Module
+from ..ir.needs import Need
+from ..ir.node import Choice, Ref
+from ..layers.base import Layer
+from ..layers.tensor import TensorType
+from ..symbolic.algebra import Symbols
+from ..symbolic.hints import closest, closest_word
+from ..symbolic.names import snake_case
+from ..symbolic.sizes import Size, symbols_in
+from ..symbolic.syntax import fail
+from .context import Context
+from .naming import Names
+
+
+class Draft(Struct):
+    """A call before its scope's names are final.
+
+    `shared` is its place among the attributes of its stem.
+    """
+
+    row: Layer | None
+    args: Mapping[str, Any]
+    inputs: tuple[Ref, ...]
+    named: tuple[tuple[str, Ref], ...]
+    outputs: Mapping[str, TensorType]
+    path: SpecPath
+    stem: str
+    name: str | None = None
+    shared: int | None = None
+    functional: bool = False
+    children: list[Draft] = field(default_factory=list)
+    written: bool = False  # its name stands in the spec
+    repeated: bool = False
+    reuses: Draft | None = None  # the call whose attribute it applies again
+    kind: str = "layer"
+    use: Use | None = None
+    condition: Any = None
+    otherwise: Ref | None = None
+    count: Any = None
+    start: int = 0
+    each: int = 1
+    callee: Any = None
+    label: str = ""
+    places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
+    choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments
+    would: Draft | None = None  # of an absent call what it is for other arguments
+
+    @property
+    def default_port(self) -> str:
+        return next(iter(self.outputs))
+
+    @property
+    def foreseen(self) -> Draft | None:
+        """What an absent call is for other arguments, on the same condition."""
+        if self.would is None:
+            return None
+        return replace(self.would, condition=self.condition, otherwise=self.otherwise)
+
+    @property
+    def portless(self) -> bool:
+        """Whether each of its outputs must be named: none is the default."""
+        return self.row is not None and self.row.ports == ("*",)
+
+
+class Again(Struct, frozen=True):
+    """A reference that stands several times in one list, and where."""
+
+    text: str
+    places: tuple[SpecPath, ...]
+
+
+class Scope(Struct):
+    """Calls in order, after the inputs; every reference counts as a use."""
+
+    context: Context
+    params: Mapping[str, Any]
+    inputs: tuple[Placeholder, ...]
+    names: Names
+    drafts: list[Draft] = field(default_factory=list)
+    written: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
+    stems: dict[str, list[int]] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+    # names of absent layers, with the ports that they would have
+    passed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    conditions: int = 0  # that what is read now hangs on
+    alone: dict[SpecPath, int] = field(default_factory=dict)  # how often these were met under one
+    lost: bool = False  # a call has a mistake, so what comes of it is not known
+    vague: bool = False  # nor are all names
+    again: list[Again] = field(default_factory=list)
+
+    def as_it_is(self) -> Scope:
+        """The scope with what has been read so far, whatever is read after it."""
+        names = replace(
+            self.names,
+            taken={*self.names.taken},
+            highest={**self.names.highest},
+            stateless={stem: {**known} for stem, known in self.names.stateless.items()},
+        )
+        return replace(
+            self,
+            names=names,
+            drafts=[*self.drafts],
+            written={**self.written},
+            stems={stem: [*nodes] for stem, nodes in self.stems.items()},
+            used={*self.used},
+            passed={**self.passed},
+            alone={**self.alone},
+            again=[*self.again],
+        )
+
+    def go_back(self, before: Scope) -> None:
+        """Forget what has been read since it was `before`."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(before, name))
+
+    def type_of(self, ref: Ref) -> TensorType:
+        """The type of what a reference names."""
+        if ref.node < len(self.inputs):
+            return self.inputs[ref.node].type
+        draft = self.drafts[ref.node - len(self.inputs)]
+        if draft.kind == "lost":
+            raise Unknowable
+        return draft.outputs.get(ref.port) or draft.outputs["*"]
+
+    def terms(self) -> dict[str, Any]:
+        """What each name in the scope's own values stands for: itself."""
+        sizes = [size for x in self.inputs for size in x.type.shape]
+        return {**self.params, **{s.name: size for size in sizes for s in symbols_in(size)}}
+
+    def shared(self, draft: Draft, key: Hashable) -> int:
+        """Which of its stem's attributes serves a call without weights.
+
+        Those with an equal `key` share one; a call that hangs on a condition has its own.
+        """
+        if self.conditions or draft.kind == "absent":
+            number = self.alone[draft.path] = self.alone.get(draft.path, 0) + 1
+            key = (draft.path, number)
+        return self.names.shared(draft.stem, key)
+
+    def batch_size(self) -> Size | None:
+        """The size of the batch that the inputs have, if any has one."""
+        for x in self.inputs:
+            if x.type.batch is not None:
+                return x.type.shape[x.type.batch]
+        return None
+
+    def add(self, draft: Draft) -> Ref:
+        """Take in a call; its default output."""
+        self.drafts.append(draft)
+        node = len(self.inputs) + len(self.drafts) - 1
+        self.used.update([ref.node for ref in draft.inputs], [ref.node for _, ref in draft.named])
+        if draft.otherwise is not None:
+            self.used.add(draft.otherwise.node)
+        self.stems.setdefault(draft.stem, []).append(node)
+        word = snake_case(draft.row.name) if draft.row is not None else draft.stem
+        if word != draft.stem and draft.row is not None and draft.row.operation:
+            self.stems.setdefault(word, []).append(node)  # an operation by its type's name
+        ref = Ref(node, draft.default_port)
+        if draft.name is not None:
+            self.written[draft.name] = (ref,)
+        return ref
+
+    def find(self, text: str, path: SpecPath) -> Ref:
+        """What a reference names: an input, a layer above, or one of its ports."""
+        ref = self._lookup(text)
+        if ref is None and "." in text:
+            name, _, port = text.rpartition(".")
+            ref = self._lookup(name)
+            if ref is not None and self.passed.get(name):
+                check_port(self.context, text, port, self.passed[name], path)
+            elif ref is not None:
+                ref = self._port(ref, port, text, path)
+        elif ref is not None and self.portless(ref) and text not in self.passed:
+            help = f"write `{text}.0`, `{text}.1`, ..."
+            self.context.error("NG204", f"`{text}` gives several tensors", path, help=help)
+        if ref is None:
+            self._unknown(text, path)
+        self.used.add(ref.node)
+        return ref
+
+    def meant(self, text: str) -> Ref | None:
+        """What a reference names, if anything."""
+        try:
+            return self.find(text, ())
+        except (NetgenError, Unknowable):
+            return None
+
+    def attribute(self, name: str, path: SpecPath) -> Draft:
+        """The call that has the attribute of this name."""
+        modules = [
+            d for d in self.drafts if not d.functional and d.reuses is None and d.kind != "absent"
+        ]
+        for draft in modules:
+            if name == draft.name or (draft.kind == "lost" and name == draft.stem):
+                return draft
+        functions = [d for d in self.drafts if d.functional and name in (d.name, d.stem)]
+        if functions and functions[0].row is not None and not functions[0].row.operation:
+            return functions[0]
+        shared = [draft for draft in modules if draft.shared is not None and draft.stem == name]
+        if shared and len(self.names.stateless[name]) == 1:
+            return shared[0]
+        if shared:
+            help = "give the one that is meant a `name`"
+            message = f"`{printable(name)}` could be any of several attributes"
+            self.context.error("NG204", message, path, help=help)
+        if self.vague:
+            raise Unknowable
+        known = [draft.name or draft.stem for draft in modules]
+        message = f"there is no layer `{printable(name)}` above that could be applied again"
+        return self.context.error("NG204", message, path, help=closest(name, known))
+
+    def note(self, references: Sequence[tuple[str, SpecPath]]) -> None:
+        """Take down which references stand several times in one list."""
+        texts = [text for text, _ in references]
+        for text in dict.fromkeys(text for text in texts if texts.count(text) > 1):
+            places = tuple(place for other, place in references if other == text)
+            self.again.append(Again(text, places))
+
+    def portless(self, ref: Ref) -> bool:
+        """Whether a reference is to a call of which each output must be named."""
+        place = ref.node - len(self.inputs)
+        return place >= 0 and self.drafts[place].portless
+
+    def _lookup(self, name: str) -> Ref | None:
+        if name in self.written:
+            return self.written[name][-1]
+        for place, placeholder in enumerate(self.inputs):
+            if placeholder.is_called(name):
+                return Ref(place)
+        nodes = self._of_type(name)
+        if not nodes:
+            nodes = self._numbered(name)
+        if len(nodes) > 1:  # what is absent has no name here
+            nodes = [n for n in nodes if self.drafts[n - len(self.inputs)].would is None]
+        if len(nodes) != 1:
+            return None
+        draft = self.drafts[nodes[0] - len(self.inputs)]
+        self._settle_names(draft.stem)
+        return Ref(nodes[0], draft.default_port)
+
+    def _of_type(self, stem: str) -> list[int]:
+        """The calls that their type's name may mean: of several not those that have their own."""
+        nodes = self.stems.get(stem, [])
+        return [n for n in nodes if not self.drafts[n - len(self.inputs)].written] or nodes
+
+    def _settle_names(self, stem: str) -> None:
+        """What is called by its type, and a number, is so only where these layers are there."""
+        for node in self.stems[stem]:
+            draft = self.drafts[node - len(self.inputs)]
+            if draft.condition is not None:
+                why = "is called by its type, but is not always there"
+                self.context.settle(draft.condition, Need(draft.path, why))
+
+    def mention(self, word: str, *, misspelt: bool) -> None:
+        """Count a word in what can't be read as a use of what it names, or was meant to name."""
+        ref = self._lookup(word) or self._lookup(word.rpartition(".")[0])
+        if ref is None and misspelt:
+            meant = closest_word(word, self._known())
+            ref = self._lookup(meant) if meant else None
+        if ref is not None:
+            self.used.add(ref.node)
+
+    def _known(self) -> list[str]:
+        return [*self.written, *(x.word for x in self.inputs), *self.stems]
+
+    def _numbered(self, name: str) -> list[int]:
+        """Calls of a shared attribute by the number that it will have."""
+        stem = name.rstrip("0123456789")
+        if stem == name or stem not in self.stems:
+            return []
+        known = self.names.stateless.get(stem, {})
+        return [
+            node
+            for node in self.stems[stem]
+            for draft in (self.drafts[node - len(self.inputs)],)
+            if draft.shared is not None
+            and draft.shared < len(known)
+            and self.names.numbered_name(stem, draft.shared) == name
+        ]
+
+    def _port(self, ref: Ref, port: str, text: str, path: SpecPath) -> Ref:
+        ports: Sequence[str] = ["output"]
+        if ref.node >= len(self.inputs):
+            draft = self.drafts[ref.node - len(self.inputs)]
+            ports = [port] if draft.kind == "lost" else list(draft.outputs)
+            ports = ["*"] if "*" in draft.outputs else ports
+        check_port(self.context, text, port, ports, path)
+        found = Ref(ref.node, port)
+        if ref.node >= len(self.inputs):
+            self._settle_port(draft, found)
+        return found
+
+    def _settle_port(self, draft: Draft, port: Ref) -> None:
+        """Where a layer is absent its input stands for each port: one of another shape decides."""
+        from .conditions import neutral
+
+        if draft.condition is None or draft.otherwise is None or draft.kind == "absent":
+            return
+        if not neutral(self.type_of(draft.otherwise), self.type_of(port)):
+            need = Need((*draft.path, "when"), "changes shapes")
+            self.context.settle(draft.condition, need)
+
+    def _unknown(self, text: str, path: SpecPath) -> NoReturn:
+        nodes = self._of_type(text)
+        if len(nodes) > 1:
+            self.used |= {*nodes}  # one of them is meant
+            count = len(nodes)
+            message = f"`{printable(text)}` could be any of {count} layers"
+            help = "give the one that is meant a `name`"
+            self.context.error("NG204", message, path, help=help)
+        if self.vague:
+            raise Unknowable
+        message = f"`{printable(text)}` is no input and no layer above"
+        of_a_block = text == "x" and any(x.is_called("input") for x in self.inputs)
+        own = "a block's own input is called `input`"
+        cure = own if of_a_block else closest(text, self._known())
+        self.context.error("NG204", message, path, help=cure)
+
+
+def check_port(
+    context: Context, text: str, port: str, ports: Sequence[str], path: SpecPath
+) -> None:
+    """Refuse a port that a layer does not have; ``*`` are numbers, as many as there may be."""
+    if port in ports or ("*" in ports and port.isdecimal()):
+        return
+    known = ", ".join(f"`{'0' if name == '*' else name}`" for name in ports)
+    known += ", `1`, ..." if "*" in ports else ""
+    message = f"`{printable(text)}`: there is no port `{printable(port)}`"
+    context.error("NG204", message, path, help=f"the ports are {known}")
+
+
+class LayerNames(Struct):
+    """An expression's view from a layer: parameters, what the layer reads, the copy's number."""
+
+    scope: Scope
+    reads: TensorType | None
+    index: Size | None
+
+    def words(self) -> list[str]:
+        return list(self.scope.params)
+
+    def value(self, name: str) -> Any:
+        if name in self.scope.params:
+            return self.scope.params[name]
+        if name == "index":
+            return (
+                fail("`index` has a meaning only in a `repeat`")
+                if self.index is None
+                else self.index
+            )
+        if name in ("in_shape", "in_channels", "in_features"):
+            return self._read(name)
+        return fail(f"there is no parameter `{name}` here", name)
+
+    def _read(self, name: str) -> Any:
+        if self.reads is None:
+            fail(f"`{name}` has no meaning here: nothing is read")
+        shape = sample_shape(self.reads)
+        if name == "in_shape":
+            return shape
+        return shape[0 if name == "in_channels" else -1] if shape else fail("the input is a number")
+
+    def shape(self, reference: str) -> Sequence[Size]:
+        try:
+            ref = self.scope.find(reference, ())
+        except Unknowable:
+            raise
+        except NetgenError as error:
+            # the expression's own place is the one to point at
+            fail(error.diagnostics[0].message)
+        return sample_shape(self.scope.type_of(ref))
+
+    def pin(self, symbols: Symbols, why: str) -> None:
+        context = self.scope.context
+        context.pin(symbols, Need(context.shared.evaluating, why))
+
+
+def sample_shape(x: TensorType) -> list[Size]:
+    """The shape without the batch; an expression error where the batch's place is not known."""
+    if x.lost:
+        fail(f"the batch's place in {x} is not known, so its shape without the batch isn't either")
+    return [size for place, size in enumerate(x.shape) if place != x.batch]
+
+
+def to_module(draft: Draft, name: str) -> Module:
+    """The attribute that a call needs, containers with their children."""
+    args = None
+    if draft.row is not None:
+        args = {arg.name: draft.args[arg.name] for arg in draft.row.args}
+    return Module(
+        name,
+        "layer" if draft.kind == "absent" else draft.kind,
+        draft.row,
+        args,
+        tuple(to_module(child, child.name or "") for child in draft.children),
+        draft.path,
+        draft.use,
+        draft.condition,
+        draft.kind == "absent",
+        draft.count,
+        draft.start,
+        draft.callee,
+        draft.label,
+        draft.each,
+        None if (would := draft.foreseen) is None else to_module(would, name),
+    )

@@ -1,0 +1,234 @@
+"""What can be said of layers whatever they read: their types, the names and kinds of arguments.
+
+It looks at layers that can't be read because of a mistake before them, and at blocks that
+nothing uses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
+from ..layers.base import Layer
+from ..layers.models import read_arguments
+from ..spec.spec import COMMON_KEYS, Item, read_item
+from ..symbolic.expressions import check_names, has_expression, texts
+from ..symbolic.hints import bare_type, closest, meant_type, run_together
+from ..symbolic.syntax import ExpressionError
+from .arguments import by_name, listed, respelt
+from .context import Context
+from .initial import read_init
+from .keys import check_common
+
+if TYPE_CHECKING:
+    from ..spec.block_spec import BlockSpec
+
+GROUPING = ("Group", "Reuse", "Sequential")
+
+
+def known_types(context: Context) -> list[str]:
+    """All types that an item may have."""
+    return [
+        *context.shared.blocks,
+        *sorted(context.shared.lost_blocks),
+        *context.shared.types,
+        *GROUPING,
+    ]
+
+
+def unknown_type(
+    context: Context, item: Item, spatial: int | None
+) -> tuple[Diagnostic, str | None]:
+    """The diagnostic of a type that does not exist, and the type that was probably meant."""
+    location = context.source.locate(item.path, key=item.written is not None or bool(item.common))
+    if isinstance(item.path[-1], str) and item.path[-1] == item.type:
+        location = context.source.locate(item.path, key=True)
+    meant = meant_type(item.type, known_types(context), spatial)
+    together = run_together(item.type, known_types(context)) or _called(context, item.type)
+    help = together or (f"did you mean `{meant}`?" if meant else None)
+    if meant is not None and meant == bare_type(item.type):
+        help = f"write `{meant}`: a type is its name alone"
+    message = f"there is no layer type `{printable(item.type)}`"
+    return Diagnostic("NG202", message, location, help=help), meant
+
+
+def _called(context: Context, text: str) -> str | None:
+    """The help for a layer that is written as torch's code: `nn.Linear(400, 120)`."""
+    found = re.fullmatch(r"(?:\w+\.)+(\w+)\(([^()=]+)\)", text)
+    row = context.row(found[1]) if found is not None else None
+    if found is None or row is None:
+        return None
+    values = [value.strip() for value in found[2].split(",")]
+    given = values[sum(arg.inferred for arg in row.args[: len(values)]) :]
+    return f"write `{row.name}: [{', '.join(given)}]`" if given else f"write `{row.name}`"
+
+
+def is_slip(word: str, meant: str) -> bool:
+    """Whether a type that does not exist can mean one thing only."""
+    return bare_type(word).lower() == meant.lower()
+
+
+def check_layers(context: Context, item: Item) -> Any:
+    """What stands under `layers`, the only key of a `Sequential` or a `Group`."""
+    if isinstance(item.written, list):
+        help = f"write `{item.type}: {{layers: [...]}}`"
+        message = f"`{item.type}` has a mapping with `layers`"
+        context.error("NG201", message, item.path, key=True, help=help)
+    written = item.written if isinstance(item.written, dict) else {}
+    for key in written:
+        if key != "layers":
+            message = f"`{item.type}` has no `{printable(key)}`"
+            meant = closest(key, ["layers", *COMMON_KEYS])
+            context.error("NG203", message, item.at(key), key=True, help=meant)
+    return written.get("layers")
+
+
+class Survey(Struct):
+    """A look at items in which `words` are the parameters, where these are known."""
+
+    context: Context
+    words: Sequence[str] | None
+    chained: bool = False  # in a `Sequential`, where names may be anything
+
+    def block(self, name: str, spec: BlockSpec) -> None:
+        """The layers of a block."""
+        self.words = [*spec.params, *self.context.shared.undeclared.get(name, ())]
+        self.items(spec.layers, ("blocks", name, "layers"))
+
+    def lost_block(self, name: str, raw: Any) -> None:
+        """The layers of a block that something is wrong with."""
+        self.words = None
+        if isinstance(raw, dict):
+            self.items(raw.get("layers"), ("blocks", name, "layers"))
+
+    def anything(self, raw: Any, path: SpecPath) -> None:
+        """An item, or a list of them."""
+        if isinstance(raw, list):
+            self.items(raw, path)
+        elif raw is not None:
+            self.item(raw, path)
+
+    def items(self, raw: Any, path: SpecPath) -> None:
+        """Each item of a list."""
+        for place, item in enumerate(_listed(raw)):
+            self.item(item, (*path, place))
+
+    def item(self, raw: Any, path: SpecPath) -> None:
+        """One item: its type, what is written for it, and the layers in it."""
+        shared = self.context.shared
+        with shared.findings.collecting():
+            item = respelt(self.context, read_item(raw, self.context.source, path, shared.types))
+            for key, value in item.common.items():
+                self.expressions(value, item.at(key))
+            with self.context.shared.findings.collecting():
+                check_common(self.context, item, chained=self.chained)
+            self.written(item)
+
+    def written(self, item: Item) -> None:
+        """What is written for an item."""
+        shared = self.context.shared
+        inner = item.written if isinstance(item.written, dict) else {}
+        if "$" in item.type or item.type in shared.lost_blocks:
+            return
+        if shared.nameless and item.type not in known_types(self.context):
+            return
+        if item.type in GROUPING:
+            if item.type != "Reuse":
+                check_layers(self.context, item)
+            chained = self.chained or item.type == "Sequential"
+            within = Survey(self.context, self.words, chained)
+            within.items(inner.get("layers"), item.at("layers"))
+        elif item.type in shared.blocks:
+            self.expressions(item.written, item.path)
+            self.use(item, shared.blocks[item.type], inner)
+        elif item.type not in shared.types:
+            diagnostic, meant = unknown_type(self.context, item, None)
+            shared.findings.add(diagnostic)
+            if meant in shared.types and meant is not None and is_slip(item.type, meant):
+                self.arguments(item, shared.types[meant])
+        else:
+            self.branches(inner.get("branches"), item.at("branches"))
+            if self.expressions(item.written, item.path):
+                self.arguments(item, shared.types[item.type])
+
+    def branches(self, raw: Any, path: SpecPath) -> None:
+        """The layers of a merge's branches."""
+        pairs = raw.items() if isinstance(raw, dict) else enumerate(_listed(raw))
+        for key, layers in pairs:
+            chained = self.chained or (isinstance(raw, dict) and isinstance(layers, list))
+            Survey(self.context, self.words, chained).anything(layers, (*path, key))
+
+    def use(self, item: Item, spec: BlockSpec, written: Mapping[str, Any]) -> None:
+        """The arguments of a block's use."""
+        for name in written:
+            if name not in spec.params:
+                message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
+                help = closest(str(name), spec.params)
+                self.context.error("NG208", message, item.at(name), key=True, help=help)
+        positional = item.written is not None and not isinstance(item.written, dict)
+        for name, raw in spec.params.items():
+            default = raw.get("default") if isinstance(raw, dict) else raw
+            if default == "required" and name not in written and not positional:
+                message = f"the block `{item.type}` needs `{name}`"
+                self.context.error("NG203", message, item.path, key=item.written is not None)
+
+    def arguments(self, item: Item, row: Layer) -> None:
+        """The names of a layer's arguments, and the values that are no expressions."""
+        item = listed(item, row)
+        written, paths = by_name(self.context, item, row)
+        for name in (*row.optional_tensors, "branches"):
+            written.pop(name, None)
+        read_later = {"value", "init"} if row.source else set()
+        modules = {arg.name for arg in row.args if arg.kind.module}
+        open_ = {name for name, value in written.items() if _open(value)}
+        open_ |= {name for name in written if name in read_later | modules}
+        open_ |= {"shape"} if row.name == "Reshape" else set()  # the batch may stand in it
+        plain = {name: value for name, value in written.items() if name not in open_}
+        checked = read_arguments(row, plain)
+        if isinstance(checked, list):
+            from .wrong_arguments import wrong_arguments
+
+            later = [p for p in checked if not (p.kind == "missing" and p.argument in open_)]
+            problems = later[:MOST_FINDINGS]
+            for diagnostic in wrong_arguments(self.context, item, row, problems, paths):
+                self.context.shared.findings.add(diagnostic)
+
+    def expressions(self, value: Any, path: SpecPath) -> bool:
+        """The names in a value's expressions; whether all are expressions.
+
+        One that does not close has been cut in two by YAML, and left keys that nobody wrote.
+        """
+        whole = True
+        for place, text in texts(value, path, ("branches", "layers")):
+            words = [*(self.words or ()), *sorted(self.context.lost)]
+            try:
+                check_names(text, None if self.words is None else words)
+            except ExpressionError as error:
+                whole = whole and error.word is not None
+                with self.context.shared.findings.collecting():
+                    self.context.misnamed(error, words, place)
+        return whole
+
+    def initial(self, raw: Any, names: Any) -> None:
+        """The functions of `init`, whatever they are applied to."""
+        for key, weights in raw.items() if isinstance(raw, dict) else ():
+            for weight, init in weights.items() if isinstance(weights, dict) else ():
+                with self.context.shared.findings.collecting():
+                    read_init(self.context, init, names, ("init", key, weight))
+
+
+def _listed(raw: Any) -> list[Any]:
+    return raw if isinstance(raw, list) else []
+
+
+def _open(value: Any) -> bool:
+    """Whether there is an expression in a value."""
+    if isinstance(value, list):
+        return any(map(_open, value))
+    if isinstance(value, dict):
+        return any(map(_open, value.values()))
+    return isinstance(value, str) and has_expression(value)

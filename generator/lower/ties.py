@@ -1,0 +1,123 @@
+"""`tie`: one parameter under two names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import printable
+from ..ir.graph import Graph
+from ..ir.module import Module
+from ..ir.needs import Need
+from ..ir.substitute import rebind
+from ..layers.base import Weight
+from ..symbolic.equality import same
+from ..symbolic.hints import closest
+from ..symbolic.literals import literal
+from ..symbolic.names import is_identifier
+from ..symbolic.sizes import Size, shape_text
+from .context import Context
+from .initial import varying
+
+
+def read_ties(context: Context, graph: Graph) -> Graph:
+    """The graph with its ties, checked: both sides are parameters of one shape."""
+    if not context.document.tie:
+        return graph
+    weights = {weight.name: weight for weight in graph.weights if weight.trainable}
+    ties = []
+    for left, right in context.document.tie.items():
+        with context.shared.findings.collecting():
+            _check(context, weights, left, right)
+            _check_no_circle(context, left, right)
+            _settle(context, graph, left, right)
+            ties.append((left, right))
+    return replace(graph, ties=tuple(ties))
+
+
+def _check(context: Context, weights: Mapping[str, Weight], left: str, right: str) -> None:
+    """Refuse a tie unless both sides are parameters of one shape."""
+    for side, key in ((left, True), (right, False)):
+        if side not in weights:
+            message = f"there is no parameter `{printable(side)}`"
+            context.error("NG204", message, ("tie", left), key=key, help=closest(side, weights))
+    pair = (weights[left], weights[right])
+    sizes = [shape_text([int(size) for size in weight.shape]) for weight in pair]
+    if sizes[0] != sizes[1]:
+        message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
+        context.error("NG211", message, ("tie", left))
+
+
+def _check_no_circle(context: Context, left: str, right: str) -> None:
+    """Refuse a parameter that would be kept by itself."""
+    ties = context.document.tie
+    for _ in ties:
+        if right == left:
+            message = f"`{left}` would be tied to itself"
+            context.error("NG211", message, ("tie", left))
+        right = ties.get(right, right)
+
+
+def _settle(context: Context, graph: Graph, left: str, right: str) -> None:
+    """Fix what the two hang on where other arguments might give one only, or another shape."""
+    own = [(module.name, module) for module in graph.modules]
+    sides = [_of(own, path) for path in (left, right)]
+    unequal = [pair for pair in zip(sides[0].shape, sides[1].shape, strict=True) if not same(*pair)]
+    need = Need(("tie", left), "needs two parameters of one shape")
+    for value in (*sides[0].decide, *sides[1].decide, *chain(*unequal)):
+        context.settle(value, need)
+
+
+class _Tied(Struct, frozen=True):
+    """A parameter's shape, and what decides that it is there, in the terms of the scope around."""
+
+    shape: Sequence[Size]
+    decide: Sequence[Any] = ()
+
+
+def _of(modules: Iterable[tuple[str, Module]], path: str) -> _Tied:
+    """The parameter of this path below one of some modules."""
+    for key, module in modules:
+        if not key or f"{path}.".startswith(f"{key}."):
+            return _below(module, path[len(key) :].lstrip("."))
+    raise AssertionError(f"no module has {path}")
+
+
+def _below(module: Module, path: str) -> _Tied:
+    """The parameter of this path below a module."""
+    if module.use is not None:
+        inner = _of([(child.name, child) for child in module.use.graph.modules], path)
+        found = _Tied(
+            *(rebind([*values], module.use.outer) for values in (inner.shape, inner.decide))
+        )
+    elif module.row is not None:
+        shape = next(weight.shape for weight in module.weights if weight.name == path)
+        found = _Tied(shape, [*varying(module, path)])
+    else:
+        found = _of(module.entries(), path)
+        moving = [value for child in module.children for value in (child.condition, child.count)]
+        found = replace(found, decide=[*found.decide, *moving])
+    return replace(found, decide=[module.condition, *found.decide])
+
+
+def tie_lines(graph: Graph) -> list[str]:
+    """The statements of ``__init__`` that put one parameter under a second name."""
+    return [f"{_owner(left)} = {_parameter(right)}" for left, right in graph.ties]
+
+
+def _owner(path: str) -> str:
+    module, _, name = path.rpartition(".")
+    if not module:
+        return f"self.{name}"
+    plain = is_identifier(module)
+    return f"self.{module}.{name}" if plain else f"self.get_submodule({literal(module)}).{name}"
+
+
+def _parameter(path: str) -> str:
+    module, _, name = path.rpartition(".")
+    simple = is_identifier(module) and name in ("weight", "bias")
+    return f"self.{path}" if simple or "." not in path else f"self.get_parameter({literal(path)})"

@@ -1,0 +1,323 @@
+"""One scope read from top to bottom: the network's layers, or a block's for one use.
+
+What a layer is may hang on what it reads (``when: $(in_channels > 64)``), so shapes are worked
+out here as the graph grows, by the rules of the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import SpecPath, Unknowable
+from ..ir.graph import Placeholder
+from ..ir.module import Module
+from ..ir.needs import Need
+from ..ir.node import Ref
+from ..layers.tensor import TensorType
+from ..spec.spec import Item, read_item
+from ..symbolic.names import snake_case
+from ..symbolic.sizes import Size, exact, symbols_in
+from . import keys
+from .application import apply_layer
+from .arguments import listed, read_layer, respelt
+from .blocks import Body, draft_of, enter, graph_of, holds_weights, read_body
+from .conditions import conditional, pass_through
+from .context import Context
+from .item_types import typed
+from .naming import Names, written_names
+from .recovery import recovering
+from .repeats import container, copies, label_of, one_by_one, repeated
+from .scope import Draft, LayerNames, Scope, to_module
+from .static_check import check_layers
+
+if TYPE_CHECKING:
+    from ..spec.block_spec import BlockSpec
+
+
+class Walk:
+    """The reading of one scope's items."""
+
+    def __init__(
+        self,
+        context: Context,
+        inputs: Sequence[Placeholder],
+        values: Mapping[str, Any],
+        names: Names,
+    ) -> None:
+        self.context = context
+        self.scope = Scope(context, values, tuple(inputs), names)
+        # the layer before: the only input, or none if there are several
+        self.current: tuple[Ref, ...] = (Ref(0),) if len(inputs) == 1 else ()
+        self.begin: tuple[Ref, ...] = ()  # what the branch that is read begins at
+        self.chain: list[Draft] | None = None  # the children of the container that is read
+        self.through: tuple[TensorType, ...] = ()  # what flows through it, and what stands beside
+        self.called_one_by_one = False  # the container is an `nn.ModuleList`
+        self.lost = False  # a child of the container has a mistake
+
+    def items(self, items: Any, path: SpecPath, index: Size | None) -> None:
+        """Read a list of layers."""
+        if not isinstance(items, list) or not items:
+            self.context.error("NG201", "`layers` should be a list of one layer or more", path)
+        types = self.context.shared.types
+        for place, raw in enumerate(items):
+            with recovering(self, raw, (*path, place)):
+                item = read_item(raw, self.context.source, (*path, place), types)
+                self.item(item, index)
+
+    def item(self, item: Item, index: Size | None) -> None:
+        """Read one item: decide whether it is there, and how often."""
+        self.context.count(1, item.path)
+        item = typed(self, item, index)
+        item = listed(respelt(self.context, item), self.context.row(item.type))
+        if self.lost:
+            raise Unknowable
+        if item.type == "Group":
+            for key in ("name", "from"):
+                if key in item.common:
+                    message = f"a `Group` only groups: it has no `{key}`"
+                    self.context.error("NG210", message, item.at(key), key=True)
+        reads = self.reads(item, index, decides=False)
+        if "from" in item.common and symbols_in(written := keys.source(self.scope, item, index)):
+            from .alternatives import choosing
+
+            with choosing(self, item, written, reads):
+                self.present_or_absent(item, reads, index)
+        else:
+            self.present_or_absent(item, reads, index)
+
+    def present_or_absent(self, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
+        """An item that is there, or whose place is passed or kept, as `when` says."""
+        names = LayerNames(self.scope, self.first_type(reads), index)
+        condition = keys.condition(self.scope, item, names)
+        if symbols_in(condition):
+            conditional(self, item, condition, reads, names, index)
+        elif condition:
+            self.present(item, reads, names, index)
+        else:
+            pass_through(self, item, reads, names)
+
+    def present(
+        self, item: Item, reads: tuple[Ref, ...], names: LayerNames, index: Size | None
+    ) -> None:
+        """An item that is there, as often as it says."""
+        count = keys.count(self.scope, item, names)
+        if item.type == "Group":
+            self.group(item, count, index)
+        elif item.type == "Reuse":
+            self.reuse(item, reads, names)
+        elif isinstance(item.written, dict) and "branches" in item.written:
+            from .branches import branches
+
+            branches(self, item, reads, index)
+        elif count is None:
+            self.layer(item, reads, self.name(item, names), index)
+            if self.chain is not None and symbols_in(index) and "name" in item.common:
+                label = self.chain[-1].label = label_of(self, item)
+                self.context.shared.index_decides |= "{" not in label  # the copies need names
+        elif "name" in item.common and not counts(item.common["name"]):
+            if count == 0 and not symbols_in(count):
+                pass_through(self, item, reads[:1], names)
+            else:
+                container(self, item, reads, count, names)
+        elif self.chain is not None:
+            repeated(self, item, count)
+        elif count == 0 and item.path not in self.context.shared.counts:
+            self.context.settle(count, Need(item.at("repeat"), "is 0"))
+            keys.note_count(self.context, item, count)
+            pass_through(self, item, reads[:1], names)
+        else:
+            copies(self, item, reads, count)
+
+    def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:
+        """What an item reads."""
+        row = self.context.row(item.type)
+        if row is not None and row.source:
+            return ()
+        chained, chosen = self.chain is not None, self.current == self.begin
+        return keys.reads(
+            self.scope, item, self.current, index, chained=chained, chosen=chosen, decides=decides
+        )
+
+    def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
+        """The type of what an item's expressions are about."""
+        if self.chain is not None:
+            return self.through[0]
+        return self.scope.type_of(reads[0]) if reads else None
+
+    def name(self, item: Item, names: LayerNames) -> str | None:
+        """The written name."""
+        if self.chain is None:
+            return keys.name(self.scope, item, names)
+        if names.index is not None:  # a loop's copies have names that follow their numbers
+            names = replace(names, index=int(names.index))
+        return keys.child_name(self.scope, item, names, self.children_names())
+
+    def children_names(self) -> list[str | None]:
+        """The names of the children that the container has so far."""
+        children = self.chain or []
+        inner = [copy for child in children if child.kind == "copies" for copy in child.children]
+        return [child.name for child in (*children, *inner)]
+
+    # what becomes of an item
+
+    def group(self, item: Item, count: Size | None, index: Size | None) -> None:
+        """The layers of a `Group`, as if they stood where it stands."""
+        layers = check_layers(self.context, item)
+        if count is None:
+            self.items(layers, item.at("layers"), index)
+        elif self.chain is None:
+            one_by_one(self, item, count)
+        else:
+            repeated(self, item, count)
+
+    def layer(
+        self,
+        item: Item,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        index: Size | None,
+        *,
+        repeated: bool = False,
+    ) -> None:
+        """One layer, block or `Sequential`."""
+        if item.type == "Sequential":
+            layers, path = check_layers(self.context, item), item.at("layers")
+            draft = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
+        elif item.type in self.context.shared.blocks:
+            block = self.context.shared.blocks[item.type]
+            draft = self.block(item, block, reads, name, index)
+        elif (row := self.context.shared.types[item.type]).operation and self.chain is not None:
+            from .inline_operations import as_block
+
+            spec, item = as_block(self, item, row, index)
+            draft = self.block(item, spec, reads, name, index)
+        else:
+            read = read_layer(self.scope, item, row, reads, self.through, index)
+            draft = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
+        draft.repeated = repeated
+        self.take(draft, item)
+
+    def block(
+        self,
+        item: Item,
+        spec: BlockSpec,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        index: Any,
+        types: tuple[TensorType, ...] = (),
+        given: dict[str, Any] | None = None,
+    ) -> Draft:
+        """A use of a block: its body, read with what is given and what flows in."""
+        types = types or self.through or tuple(self.scope.type_of(ref) for ref in reads)
+        body = enter(self.scope, item, spec, types, index, given)
+        if body.graph is None:
+            body.graph = read_body(self.context, body, self.body)
+        draft = draft_of(self.scope, item, body, () if self.through else reads, name)
+        if self.chain is None and name is None and given is None:
+            if not holds_weights(body):
+                key = (body.key(), exact(body.context.outer))
+                draft.shared = self.scope.shared(draft, key)
+            else:
+                draft.name = self.scope.names.numbered(draft.stem)
+        return draft
+
+    def body(self, body: Body) -> Any:
+        """The graph of a block for what it is given."""
+        names = Names(written_names(body.spec.layers))
+        inner = Walk(body.context, body.inputs, body.values, names)
+        if body.spec.sequential:
+            fill = lambda: inner.items(body.spec.layers, body.path, None)  # noqa: E731
+            item = Item("Sequential", None, {}, body.path)
+            draft = inner.sequential(item, inner.current, "", fill)
+            inner.current = (inner.scope.add(draft),)
+        else:
+            inner.items(body.spec.layers, body.path, None)
+        return graph_of(body, inner.scope, inner.current)
+
+    def take(self, draft: Draft, item: Item) -> None:
+        """The call becomes part of the scope, or of the container that is read."""
+        if self.chain is None:
+            ref = self.scope.add(draft)
+            reads_nothing = draft.row is not None and bool(draft.row.source)
+            if not reads_nothing:
+                self.current = (ref,)
+            return
+        if len(draft.outputs) > 1 and not self.called_one_by_one:
+            message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
+            self.context.error("NG210", message, item.path, key=True)
+        if draft.name:
+            loops = [child for child in self.chain if child.kind == "copies"]
+            keys.keep_apart(self.context, loops, draft, item)
+        self.chain.append(draft)
+        self.through = (next(iter(draft.outputs.values())), *self.through[1:])
+
+    def sequential(
+        self,
+        item: Item,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        fill: Callable[[], None],
+        *,
+        several: bool = False,
+    ) -> Draft:
+        """A container whose children form a chain; with `several` inputs an `nn.ModuleList`."""
+        outer = (self.chain, self.through, self.called_one_by_one, self.lost)
+        if self.chain is None:
+            if not reads:
+                message = f"`{item.type}` comes first and must say what it reads"
+                self.context.error("NG204", message, item.path, key=True)
+            if not several and len(reads) != 1:
+                message = f"`Sequential` reads one tensor, but reads {len(reads)}"
+                self.context.error("NG210", message, item.path, key=True)
+            self.through = tuple(self.scope.type_of(ref) for ref in reads)
+        self.chain, self.called_one_by_one, self.lost = [], several, False
+        fill()
+        if self.lost:
+            raise Unknowable
+        children, through = self.chain, self.through[0]
+        self.check_names(item)
+        self.chain, self.through, self.called_one_by_one, self.lost = outer
+        stem = snake_case(item.type) if name is None else name
+        draft = Draft(None, {}, reads, (), {"output": through}, item.path, stem, name)
+        draft.kind = "ModuleList" if several else "Sequential"
+        draft.children, draft.written = children, name is not None
+        if name is None and self.chain is None:
+            draft.name = self.scope.names.numbered(stem)
+        return draft
+
+    def check_names(self, item: Item) -> None:
+        """Refuse children of loops that are called alike, or by the number that another one has."""
+        names = [name for name in self.children_names() if name]
+        for name in names if len({*names}) < len(names) else ():
+            if names.count(name) > 1:
+                self.context.error(
+                    "NG205", f"the name `{name}` is given twice", item.path, key=True
+                )
+        if not any(map(str.isdecimal, names)):
+            return
+        modules = tuple(to_module(child, child.name or "") for child in self.chain or ())
+        found: set[str] = set()
+        for key, _ in Module("", "Sequential", children=modules).entries():
+            if key in found:
+                message = f"`{key}` is the name of one child and the number of another"
+                self.context.error("NG205", message, item.path, key=True)
+            found.add(key)
+
+    def reuse(self, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
+        """Apply a layer that is there already, with the same weights."""
+        if self.chain is not None or "repeat" in item.common:
+            message = "`Reuse` applies one layer once, outside a `Sequential`"
+            self.context.error("NG210", message, item.path, key=True)
+        from .reuse import again
+
+        draft = again(self, item, reads, names)
+        draft.name = self.name(item, names)
+        self.take(draft, item)
+
+
+def counts(name: Any) -> bool:
+    """Whether a name has the number of the copy in it."""
+    return isinstance(name, str) and "$" in name and "index" in name

@@ -1,0 +1,125 @@
+"""What is wrong with a layer's arguments, and what was probably meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
+from ..layers.base import Layer
+from ..layers.models import Problem, read_arguments
+from ..spec.spec import COMMON_KEYS, Item
+from ..symbolic.hints import (
+    as_expression,
+    bracketed,
+    meant_argument,
+    run_together,
+    values_in,
+    whole,
+)
+from ..symbolic.sizes import plain
+from .context import Context
+
+
+def wrong_arguments(
+    context: Context, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
+) -> list[Diagnostic]:
+    """A diagnostic for each problem; what is misspelt is not missing as well."""
+    misspelt = any(found.kind == "unknown" for found in problems)
+    tuples = [value for value in _values(item.written) if bracketed(value) or _cut(value)]
+    if tuples:  # what seems to be missing, or unknown, is the rest of it
+        problems = [found for found in problems if found.kind == "value"][:1] or problems
+    return [
+        _diagnostic(context, item, row, found, paths)
+        for found in problems
+        if found.kind != "missing" or not misspelt
+    ]
+
+
+def _diagnostic(
+    context: Context, item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]
+) -> Diagnostic:
+    path = paths.get(found.argument, item.path)
+    code, help = "NG203", None
+    if found.kind == "unknown":
+        known = [arg.name for arg in (*row.args, *row.options)]
+        meant = meant_argument(found.argument, [*known, *row.optional_tensors], COMMON_KEYS)
+        help = f"did you mean `{meant}`?" if meant else _takes(row)
+        help = run_together(found.argument, known) or help
+    key = found.kind == "unknown" or (path == item.path and item.written is not None)
+    if found.kind == "value":
+        key = False
+        help = _kind_help(context, item, row, found, paths)
+    location = context.source.locate(path, key=key)
+    return Diagnostic(code, printable(found.message), location, help=help)
+
+
+def as_meant(
+    context: Context,
+    item: Item,
+    row: Layer,
+    problems: list[Problem],
+    args: Mapping[str, Any],
+    paths: dict[str, SpecPath],
+) -> dict[str, Any]:
+    """The arguments with misspelt names put right, so that the reading can go on.
+
+    Raises what is wrong where it is not plain what was meant.
+    """
+    problems = problems[:MOST_FINDINGS]
+    wrong = NetgenError(*wrong_arguments(context, item, row, problems, paths))
+    known = [arg.name for arg in (*row.args, *row.options)]
+    meant = {
+        found.argument: meant_argument(found.argument, known, ())
+        for found in problems
+        if found.kind == "unknown"
+    }
+    names = [meant.get(name) or name for name in args]
+    checked = read_arguments(row, dict(zip(names, args.values(), strict=True)))
+    read_before = {arg.name for arg in row.args if arg.kind.module} | {"value", "init"}
+    if len({*names}) < len(names) or isinstance(checked, list) or read_before & {*meant.values()}:
+        raise wrong
+    context.shared.findings.caught(wrong)
+    paths.update({right: paths[word] for word, right in meant.items() if right})
+    return checked
+
+
+def _values(written: Any) -> list[Any]:
+    if isinstance(written, dict):
+        return [*written.values()]
+    return written if isinstance(written, list) else [written]
+
+
+def _cut(value: Any) -> bool:
+    """Whether a value is the first half of a tuple that YAML has cut at its comma."""
+    return isinstance(value, str) and re.fullmatch(r"\(\s*[\d.]+", value) is not None
+
+
+def _kind_help(
+    context: Context, item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]
+) -> str | None:
+    """What to write instead of a value of another kind."""
+    for value in _values(item.written):
+        if bracketed(value) or _cut(value):
+            return bracketed(value) or "a list has square brackets: `[3, 3]`"
+    written = item.written
+    if paths.get(found.argument, item.path) != item.path and isinstance(written, (dict, list)):
+        written = written[paths[found.argument][-1]]  # type: ignore[index]
+    given = [plain(value) for value in values_in(found.value)]
+    if any(isinstance(value, float) for value in given) and "whole" in found.message:
+        return whole(written)
+    help = as_expression(written, context.declared())
+    outside = as_expression(given, context.document.params) if context.parent else None
+    if help or outside:
+        return help or f"where the block is used {outside}"
+    inferred = [arg.name for arg in row.args if arg.inferred]
+    if inferred and isinstance(item.written, list):
+        return f"`{inferred[0]}` is inferred: by position it is left out"
+    return None
+
+
+def _takes(row: Layer) -> str | None:
+    """The help that lists a layer's arguments."""
+    names = [f"`{arg.name}`" for arg in (*row.args, *row.options) if not arg.inferred]
+    return f"`{row.name}` takes {', '.join(names)}" if names else f"`{row.name}` takes none"

@@ -1,0 +1,162 @@
+"""What stands at a place of a spec: a key, a layer's type, an argument, a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import SpecPath
+from ..layers import TYPES
+from ..layers.base import Layer
+from ..lower.static_check import GROUPING
+from ..spec.block_spec import BlockSpec
+from ..spec.source import Source
+from ..spec.spec import Document, InputSpec, ParamSpec
+
+
+class Spot(Struct, frozen=True):
+    """A place of a spec by its `path`: at the value or, with `key`, at its key.
+
+    `scope` is the path of the block that it stands in, empty for the network. `item` is the path
+    of the innermost layer around it, as diagnostics have it, `inner` what follows in it. A `bare`
+    type stands alone; a `module` is an argument of another layer.
+    """
+
+    path: SpecPath
+    key: bool
+    scope: SpecPath = ()
+    item: SpecPath = ()
+    type: str = ""
+    inner: SpecPath = ()
+    bare: bool = False
+    module: bool = False
+
+    @property
+    def names_type(self) -> bool:
+        """Whether the type of a layer stands here."""
+        return bool(self.item) and not self.inner and (self.key or self.bare)
+
+
+def spot_at(source: Source, line: int, column: int) -> Spot:
+    """What stands at a place: lines and columns count from 1."""
+    path, key = source.at(line, column)
+    scope = path[:2] if path[:1] == ("blocks",) and len(path) > 2 else ()
+    spot, place = Spot(path, key, scope), len(scope)
+    if path[place : place + 1] != ("layers",):
+        return spot
+    return _in_list(source.values, spot, place + 1)
+
+
+def _in_list(values: Any, spot: Spot, length: int) -> Spot:
+    """The spot, if so many steps lead to a list of layers."""
+    return _in_item(values, spot, length + 1) if len(spot.path) > length else spot
+
+
+def _in_item(values: Any, spot: Spot, length: int, *, module: bool = False) -> Spot:
+    """The spot, if so many steps lead to a layer."""
+    path = spot.path
+    if len(path) == length:
+        found = value_at(values, path)
+        text = found if isinstance(found, str) else ""
+        return replace(spot, item=path, type=text, inner=(), bare=True, module=module)
+    item, inner = path[: length + 1], path[length + 1 :]
+    spot = replace(spot, item=item, type=str(item[-1]), inner=inner, module=module)
+    if len(inner) > 1 and inner[0] == "layers" and spot.type in GROUPING:
+        return _in_list(values, spot, length + 2)
+    if len(inner) > 1 and inner[0] == "branches":
+        branch = value_at(values, path[: length + 3])
+        step = _in_list if isinstance(branch, list) else _in_item
+        return step(values, spot, length + 3)
+    if inner and not (spot.key and len(inner) == 1) and _takes_module(spot.type, inner[0]):
+        return _in_item(values, spot, length + 2, module=True)
+    return spot
+
+
+def _takes_module(type_: str, name: str | int) -> bool:
+    args = TYPES[type_].args if type_ in TYPES else ()
+    return any(arg.name == name and arg.kind.module for arg in args)
+
+
+def value_at(values: Any, path: SpecPath) -> Any:
+    """The value at a path; ``None`` if there is none."""
+    for step in path:
+        if isinstance(values, dict):
+            values = values.get(step)
+        elif isinstance(values, list) and isinstance(step, int) and step < len(values):
+            values = values[step]
+        else:
+            return None
+    return values
+
+
+def type_at(values: Any, path: SpecPath) -> str:
+    """The type of the layer at a path."""
+    found = value_at(values, path)
+    return found if isinstance(path[-1], int) and isinstance(found, str) else str(path[-1])
+
+
+def mapping_at(values: Any, *path: str | int) -> dict[str, Any]:
+    """The mapping at a path; an empty one if there is none."""
+    found = value_at(values, path)
+    return found if isinstance(found, dict) else {}
+
+
+def row_of(values: Any, type_: str) -> Layer | None:
+    """The type of this name, unless it is a block's."""
+    return None if type_ in mapping_at(values, "blocks") else TYPES.get(type_)
+
+
+def argument(source: Source, spot: Spot) -> str:
+    """The name of the argument that stands at a spot in a layer, by name or by position."""
+    if spot.inner and isinstance(spot.inner[0], str):
+        return spot.inner[0]
+    if spot.names_type or not spot.item:
+        return ""
+    row, blocks = row_of(source.values, spot.type), mapping_at(source.values, "blocks")
+    if row is not None:
+        listed = isinstance(value_at(source.values, spot.item), list)
+        names = [arg.name for arg in row.written]
+        if row.list_argument and listed:
+            return row.list_argument
+    else:
+        names = [*mapping_at(blocks, spot.type, "params")]
+    place = spot.inner[0] if spot.inner else 0
+    return names[place] if isinstance(place, int) and place < len(names) else ""
+
+
+def refers(source: Source, spot: Spot) -> bool:
+    """Whether the value at a spot names a layer or an input."""
+    if not spot.item:
+        rest = spot.path[len(spot.scope) :]
+        return rest[:1] == ("tie",) or (rest[:1] == ("outputs",) and not spot.key)
+    if spot.key or spot.bare:
+        return False
+    if spot.type == "Reuse":
+        return spot.inner in ((), ("layer",), ("from",))
+    if spot.inner[:1] == ("from",):
+        return True
+    row = row_of(source.values, spot.type)
+    if row is None:
+        return False
+    several = row.operation and (row.variadic is not None or len(row.tensors) > 1)
+    listed = not spot.inner or isinstance(spot.inner[0], int)
+    return (several and listed) or spot.inner[:1] in [(name,) for name in row.optional_tensors]
+
+
+def known_keys(path: SpecPath) -> Mapping[str, str]:
+    """The keys that may stand where the path to a key ends, each with what it is for."""
+    match path:
+        case (_,):
+            model: Any = Document
+        case ("blocks", _, _):
+            model = BlockSpec
+        case ("inputs", _, _):
+            model = InputSpec
+        case ("params", _, _) | ("blocks", _, "params", _, _):
+            model = ParamSpec
+        case _:
+            return {}
+    return {name: field.description or "" for name, field in model.model_fields.items()}

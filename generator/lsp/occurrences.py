@@ -1,0 +1,143 @@
+"""What a network has for a line of its spec: the calls that come from it, with their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..diagnostics.diagnostics import SpecPath
+from ..symbolic.sizes import bracketed, plain
+from ..views.outline import shown_type, shown_value
+from .snapshot import Look
+
+MOST_USES = 4  # of a line that anyone would read
+Valued = tuple[str, str]
+"""The name of a call, empty for the network itself, and a value that it has there."""
+
+
+def calls_of(look: Look, item: SpecPath) -> list[int]:
+    """The numbers of the calls that come from a layer of the spec."""
+    calls = look.network.trace.calls if look.network is not None else ()
+    return [number for number, call in enumerate(calls) if item and call.node.path == item]
+
+
+def uses_of(look: Look, block: str) -> list[int]:
+    """The numbers of the calls of a block."""
+    calls = look.network.trace.calls if look.network is not None else ()
+    uses = ((number, call.node.use) for number, call in enumerate(calls))
+    return [number for number, use in uses if use is not None and use.block == block]
+
+
+def values_of(look: Look, scope: SpecPath, name: str) -> Iterator[Valued]:
+    """The value of a parameter, of a block's in each of its uses."""
+    network = look.network
+    if network is None:
+        return
+    if not scope:
+        yield "", shown_value(plain(network.graph.values.get(name)))
+    for number in uses_of(look, str(scope[1])) if scope else ():
+        use = network.trace.calls[number].node.use
+        assert use is not None
+        yield network.names[number], shown_value(plain(use.graph.values.get(name)))
+
+
+def argument_values(look: Look, item: SpecPath, name: str) -> Iterator[Valued]:
+    """The value of an argument in each call of a layer."""
+    for number in calls_of(look, item):
+        assert look.network is not None
+        args = look.network.trace.calls[number].node.args
+        if name in args:
+            yield look.network.names[number], shown_value(plain(args[name]))
+
+
+def shapes_read(look: Look, item: SpecPath) -> Iterator[tuple[str, list[int]]]:
+    """The shape that each call of a layer reads first, without the batch."""
+    for number in calls_of(look, item):
+        assert look.network is not None
+        for x in look.network.trace.calls[number].inputs[:1]:
+            shape = [int(size) for place, size in enumerate(x.shape) if place != x.batch]
+            yield look.network.names[number], shape
+
+
+def shapes_given(look: Look, item: SpecPath, port: str) -> Iterator[Valued]:
+    """What a layer gives, once in each use of its scope: of copies it is what the last gives."""
+    last: dict[int | None, Valued] = {}
+    for number in calls_of(look, item):
+        assert look.network is not None
+        call = look.network.trace.calls[number]
+        given = shown_type(call.outputs.get(port, call.output))
+        last[look.network.blocks[number]] = look.network.names[number], given
+    yield from last.values()
+
+
+def shapes_put_in(look: Look, scope: SpecPath, path: SpecPath) -> Iterator[Valued]:
+    """The shape of an input of the network, or of a block's in each of its uses."""
+    network = look.network
+    if network is None:
+        return
+    for x, type_ in zip(network.graph.inputs, network.trace.inputs, strict=True):
+        if not scope and (len(path) == 1 or x.name == path[-1]):
+            yield "", shown_type(type_)
+    place = path[-1] if isinstance(path[-1], int) else 0
+    for number in uses_of(look, str(scope[1])) if scope else ():
+        yield network.names[number], shown_type(network.trace.calls[number].inputs[place])
+
+
+def listed(values: Iterable[Valued]) -> str:
+    """Values with the calls that have them, each value once."""
+    uses: dict[str, list[str]] = {}
+    for use, value in values:
+        uses.setdefault(value, []).append(use)
+    lines = []
+    for value, names in uses.items():
+        told = ", ".join(f"`{name}`" for name in names[:MOST_USES] if name)
+        more = f" and {len(names) - MOST_USES} more" if len(names) > MOST_USES else ""
+        lines.append(f"{value} in {told}{more}" if told else value)
+    return bullets(lines)
+
+
+def flows(look: Look, numbers: list[int]) -> str:
+    """What flows in and out through calls, and what they take."""
+    return bullets(_flow(look, number) for number in numbers)
+
+
+def _flow(look: Look, number: int) -> str:
+    network, cost = look.network, look.costs[number]
+    assert network is not None
+    call = network.trace.calls[number]
+    reads = ", ".join(shown_type(x) for x in call.inputs) or "nothing"
+    gives = ", ".join(shown_type(x) for x in call.outputs.values())
+    told = f"`{network.names[number] or call.path}`: {reads} → {gives}"
+    if cost.parameters:
+        told += f", {cost.parameters:,} parameters"
+    return told + (f", {cost.macs:,} multiply-adds for a sample" if cost.macs else "")
+
+
+def numbers_of(look: Look, number: int) -> Iterator[str]:
+    """The arguments of a call of a block, or what a layer infers and works out."""
+    network = look.network
+    assert network is not None
+    call = network.trace.calls[number]
+    if call.layer is None:
+        for name, value, _ in network.block_arguments(number):
+            yield f"`{name}` = {value}"
+        return
+    if call.layer.imported:
+        return
+    found = network.derivation(number)
+    for name, sizes in found.inferred.items():
+        formula = ", ".join(size.formula for size in sizes)
+        yield f"`{name}` = {shown_value(plain(call.node.args[name]))}, inferred: `{formula}`"
+    for port, shape in found.outputs.items():
+        for dim, size in enumerate(shape):
+            if size.names and size.formula not in size.names:
+                yield f"`{port}[{dim}]` = {size.value}: `{size.formula}` = `{size.numbers}`"
+    for weight, shape in found.weights:
+        if weight.name:
+            yield f"`{weight.name}`: {bracketed(str(size.value) for size in shape)}"
+
+
+def bullets(lines: Iterable[str], most: int = MOST_USES) -> str:
+    """Lines as a list, as many as anyone would read."""
+    every = [f"- {line}" for line in lines]
+    more = [f"- and {len(every) - most} more"] if len(every) > most else []
+    return "\n".join([*every[:most], *more])

@@ -1,0 +1,104 @@
+"""What is known of the text in an editor: what is wrong with it, or the network that it gives."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from functools import cached_property
+
+from msgspec import Struct
+
+from ..analysis.costs import Cost, figures
+from ..analysis.prediction import Prediction, check_source
+from ..diagnostics.diagnostics import Diagnostic, NetgenError
+from ..jobs.job import own_mistake
+from ..spec.source import Source, parse
+from ..views.explain import Explained
+from .mending import closed
+
+_KEYS = tuple(re.compile(rf"^{key}[ \t]*:", re.MULTILINE) for key in ("name", "layers"))
+_SCHEMA = re.compile(r"^# yaml-language-server:.*\$schema=\S*netgen", re.MULTILINE)
+
+
+class Look(Struct, frozen=True, dict=True):
+    """A spec as it can be looked at: its values and, if it is right, its network."""
+
+    source: Source
+    found: Prediction | None = None
+
+    @cached_property
+    def network(self) -> Explained | None:
+        """The network with where each of its values comes from."""
+        return None if self.found is None else Explained(self.found)
+
+    @cached_property
+    def costs(self) -> tuple[Cost, ...]:
+        """What each call of the network takes."""
+        if self.network is None:
+            return ()
+        return figures(self.network.graph, self.network.trace).calls
+
+
+class Checked(Struct, frozen=True):
+    """What a check came to; `right` is a look at what was checked, if nothing is wrong with it."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    right: Look | None = None
+
+
+def is_spec(text: str) -> bool:
+    """Whether a text looks like a spec: other YAML has other keys."""
+    return bool(_SCHEMA.search(text)) or all(key.search(text) for key in _KEYS)
+
+
+def check(text: str, name: str) -> Checked:
+    """What `netgen check` finds in a text; no code that it imports is run."""
+    try:
+        found = check_source(parse(text, name), {})
+    except NetgenError as error:
+        return Checked(tuple(error.diagnostics))
+    except Exception as error:
+        return Checked((own_mistake(error),))
+    return Checked(found.warnings, Look(found.source, found))
+
+
+def looks(text: str, name: str, line: int, right: Look | None) -> list[tuple[Look, int]]:
+    """The ways to look at a line, the one that knows most first, with the line's number there.
+
+    `right` is what was right last: it is of use for lines that have not changed since.
+    """
+    found: list[tuple[Look, int]] = []
+    there = None if right is None else line_in(text, right.source.text, line)
+    if right is not None and there is not None:
+        found.append((right, there))
+    if right is None or right.source.text != text:
+        source = _readable(text, name, line)
+        found += [] if source is None else [(Look(source), line)]
+    return found
+
+
+def _readable(text: str, name: str, line: int) -> Source | None:
+    """The text or, where it is no YAML at the moment, what stands above the end of a line."""
+    for part in (text, closed(text, line)):
+        with suppress(NetgenError):
+            return parse(part, name)
+    return None
+
+
+def line_in(text: str, other: str, line: int) -> int | None:
+    """The number that a line has in another text, if it stands above or below all that differs."""
+    if text == other:
+        return line
+    lines, others = text.splitlines(), other.splitlines()
+    if line <= _same(lines, others):
+        return line
+    if line > len(lines) - _same(lines[::-1], others[::-1]):
+        return line + len(others) - len(lines)
+    return None
+
+
+def _same(lines: list[str], others: list[str]) -> int:
+    """How many lines are the same, from the first on."""
+    pairs = enumerate(zip(lines, others, strict=False))
+    different = (place for place, (line, other) in pairs if line != other)
+    return next(different, min(len(lines), len(others)))

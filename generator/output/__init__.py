@@ -1,0 +1,1 @@
+"""What leaves netgen: files, and what is said."""

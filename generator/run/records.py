@@ -1,0 +1,145 @@
+"""What has been proven before, in the user's cache: an unchanged spec need not be run again.
+
+A record belongs to a spec's text and values, a generated file's text, what was demanded, a
+version of torch and of netgen itself: where any of them differs there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..version import __version__
+
+MOST_BYTES = 20_000_000  # of a record
+
+
+def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
+    """All that a file is made from, as one text."""
+    values = {name: overrides[name] for name in sorted(overrides)}
+    return json.dumps([__version__, spec, values])
+
+
+def record_key(inputs: str, name: str, output: bytes, demand: str) -> str:
+    """The name of the record of what was shown on one `demand`, with the devices of now."""
+    parts = [inputs, name, demand, _torch(), _devices(), _own()]
+    text = "\0".join(parts).encode(errors="surrogateescape")
+    return hashlib.sha256(text + b"\0" + output).hexdigest()
+
+
+def recall(key: str) -> dict[str, Any] | None:
+    """The record of this name, if there is one."""
+    place = _place(key)
+    try:
+        if place is None or not place.is_file() or place.stat().st_size > MOST_BYTES:
+            return None
+        found = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if _sound(found) else None
+
+
+_KEYS = {"layers", "parameters", "macs", "memory", "fixed", "sizes", "fit", "proofs"}
+
+
+def _sound(found: Any) -> bool:
+    """Whether a record is one that was written here, as far as can be told."""
+    if not isinstance(found, dict) or found.keys() != _KEYS:
+        return False
+    proofs, layers = found["proofs"], found["layers"]
+    columns = {"name": str, "type": str, "output": str, "parameters": int}
+    columns |= {"macs": int, "activations": int, "kept": int}
+    sizes = dict.fromkeys(("weights", "gradients", "training", "inference"), int)
+    rows = isinstance(layers, list) and all(_of_kinds(row, columns) for row in layers)
+    why = {"name": str, "line": int, "why": str}
+    told = isinstance(found["fixed"], list) and all(_of_kinds(one, why) for one in found["fixed"])
+    proven = isinstance(proofs, list) and bool(proofs) and all(map(_is_proof, proofs))
+    counted = type(found["parameters"]) is int and type(found["macs"]) is int
+    known = _is_fit(found["sizes"], found["fit"])
+    return proven and rows and told and counted and known and _of_kinds(found["memory"], sizes)
+
+
+def _is_fit(sizes: Any, texts: Any) -> bool:
+    if not isinstance(sizes, list) or not isinstance(texts, list):
+        return False
+    kinds = {"name": str, "sample": int}
+    bounds = ("least", "most", "step")
+    named = all(isinstance(x, dict) and {*x} == {*kinds, *bounds} for x in sizes)
+    numbers = (x[bound] for x in sizes if named for bound in bounds)
+    return (
+        named
+        and all(_of_kinds({key: x[key] for key in kinds}, kinds) for x in sizes)
+        and all(number is None or type(number) is int for number in numbers)
+        and all(isinstance(text, str) for text in texts)
+    )
+
+
+def _is_proof(value: Any) -> bool:
+    kinds = {"device": str, "seconds": float, "torch": str, "levels": list, "notes": list}
+    if not _of_kinds(value, {**kinds, "speed": type(None)}):
+        return False
+    shown = {"level": str, "seconds": float, "found": str}
+    levels = all(_of_kinds(level, shown) for level in value["levels"])
+    return levels and all(isinstance(note, str) for note in value["notes"])
+
+
+def _of_kinds(value: Any, kinds: Mapping[str, type]) -> bool:
+    if not isinstance(value, dict) or value.keys() != kinds.keys():
+        return False
+    return all(type(value[name]) is kind for name, kind in kinds.items())
+
+
+def remember(key: str, record: Mapping[str, Any]) -> None:
+    """Keep a record; a cache that can't be written is no cache."""
+    place = _place(key)
+    if place is None:
+        return
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(record), encoding="utf-8")
+        os.replace(part, place)
+
+
+def _place(key: str) -> Path | None:
+    """Where a record stands; nowhere for who has no home."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(home):  # as the standard for these folders has it
+        try:
+            home = str(Path.home() / ".cache")
+        except RuntimeError:
+            return None
+    return Path(home) / "torch-netgen" / "proofs" / f"{key}.json"
+
+
+def _torch() -> str:
+    """The installed torch's version, read without importing it."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return "none"
+    version = Path(found.origin).with_name("version.py")
+    return version.read_text(encoding="utf-8") if version.is_file() else found.origin
+
+
+def _devices() -> str:
+    """The GPUs that can be seen without torch: a home may be shared by machines."""
+    there = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
+    return repr([there, Path("/dev/dxg").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")])
+
+
+def _own() -> str:
+    """A fingerprint of netgen's own files, so that a changed netgen proves anew."""
+    package = Path(__file__).parents[1]
+    from .. import templates
+
+    folders = [folder for folder, _, _ in os.walk(package) if not folder.endswith("__pycache__")]
+    folders.append(next(iter(templates.__path__)))
+    files = [entry for folder in folders for entry in os.scandir(folder) if entry.is_file()]
+    facts = sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in files)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()

@@ -1,0 +1,384 @@
+"""The smoke-run, seen from the parent: a worker process that loads torch while others work."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
+from msgspec.structs import asdict
+
+from ..analysis.memory import available, shown
+from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError
+from ..ir.levels import DEFAULT_LEVELS, LEAST, SHARE, TIMEOUT, Demand, Proof, Shown
+from .time_limit import TimeUp, ending_by
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from ..analysis.members import Family
+    from ..analysis.plan import Plan
+    from ..lower.context import Ask
+
+Locate = Callable[[str], Location | None]
+
+_GRACE = 0.1  # seconds: the process's own time is over first
+_MORE_TIME = "`--timeout` gives it more time"
+
+
+class Worker:
+    """A process that has torch; it serves all specs of a run, one after the other."""
+
+    def __init__(self, timeout: float = TIMEOUT, most_memory: int | None = None) -> None:
+        """`timeout` is in seconds for one spec, `most_memory` in bytes for the process."""
+        self.timeout = timeout
+        self.most_memory = most_memory
+        self.process: subprocess.Popen[bytes] | None = None
+        self.torch = ""
+        self.device = ""  # the best that torch has here
+        self.pending = b""
+        self.folder = ""
+        self.deadline: float | None = None  # of all requests for one spec together
+        self.closed = False
+
+    @contextmanager
+    def one_spec(self) -> Iterator[None]:
+        """All requests in it are for one spec, and share the time that it may take."""
+        self.deadline = time.monotonic() + self.timeout
+        try:
+            yield
+        finally:
+            self.deadline = None
+
+    @contextmanager
+    def in_time(self, what: str = "the spec was not read") -> Iterator[None]:
+        """What is done in it without the process has the same time; it must be safe to break off.
+
+        The process's own answers are waited for until then, and not a moment longer. `what` says
+        what is not there when the time is over.
+        """
+        deadline = self.deadline or time.monotonic() + self.timeout
+        try:
+            with ending_by(deadline + _GRACE):
+                yield
+        except TimeUp:
+            self.stop()  # it may have been asked something
+            message = f"{what} within {self.timeout:g} seconds"
+            raise NetgenError(Diagnostic("NG402", message, help=_MORE_TIME)) from None
+
+    def start(self, folder: str = "") -> None:
+        """Begin to load torch, unless that is under way.
+
+        Only code that may be imported has a `folder`; what another one gave is forgotten.
+        """
+        if folder != self.folder:
+            self.stop()
+            self.folder = folder
+        if self.closed:
+            raise NetgenError(Diagnostic("NG402", "the run was interrupted"))
+        if self.process is not None:
+            return
+        import json
+        import subprocess
+
+        from .proofs.parent import ENDS_WITH_PARENT
+
+        path = json.dumps(_trusted_path())
+        code = f"{ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
+        arguments = f"{self.most_memory}, {json.dumps(self.folder)}"
+        # garbage is not looked for while torch is made
+        code += f"import gc; gc.disable(); from {__package__}.worker import main; main({arguments})"
+        command = [sys.executable, "-I", "-c", code]
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **threads},
+            cwd=None if _current_folder() else "/",  # Python starts nowhere else
+        )
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process for good."""
+        self.closed = True
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+            self.torch = self.device = ""
+            self.pending = b""
+
+    def prove(
+        self,
+        source: str,
+        plan: Plan,
+        demand: Demand,
+        locate: Locate = lambda where: None,
+        family: Family | None = None,
+    ) -> tuple[Proof, ...]:
+        """Hold the plan against the source, run for real; raises `NetgenError` if it fails.
+
+        `locate` tells where in the spec a layer's path stands. The other members of the class,
+        its `family`, are worked out while the process runs the first.
+        """
+        if demand.device != "meta":
+            self.check_memory(plan, demand.device)
+        if not demand.shows_members:
+            family = None
+        request = {
+            "task": "prove",
+            "source": source,
+            "plan": plan.request(),
+            "need": plan.figures.memory.step,
+            **asdict(demand),
+        }
+        answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}", family)
+        self._check(answer, answer.get("device"), plan, locate)
+        if family is not None and family.total:
+            for proof in answer["proofs"]:
+                found = self._members(source, plan, family, demand, proof, locate)
+                proof["levels"].insert(len(DEFAULT_LEVELS), found)
+        return tuple(_proof(found, self.torch, locate) for found in answer["proofs"])
+
+    def _check(
+        self, answer: Mapping[str, Any], device: str | None, plan: Plan, locate: Locate
+    ) -> None:
+        """Raise what an answer says of failures."""
+        if answer["ok"]:
+            return
+        if device not in (None, "cpu", "meta"):
+            self.stop()  # an error can leave a GPU unusable to the process that met it
+        most = self.most_memory
+        raise NetgenError(
+            *(_refuted(failure, device, plan, most, locate) for failure in answer["failures"])
+        )
+
+    def _members(
+        self,
+        source: str,
+        plan: Plan,
+        family: Family,
+        demand: Demand,
+        proof: Mapping[str, Any],
+        locate: Locate,
+    ) -> dict[str, Any]:
+        """What a device shows of the other members of the class."""
+        seconds = None if "arguments" in demand.levels else max(LEAST, SHARE * proof["seconds"])
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        self.prepare(family, lambda: time.monotonic() > end)
+        request = {
+            "task": "members",
+            "source": source,
+            "plan": plan.request(),
+            "device": proof["device"],
+            "seed": demand.seed,
+            "seconds": seconds,
+            "members": [to_builtins(member) for member in family.ready],
+        }
+        answer = self.ask(request)
+        self._check(answer, proof["device"], plan, locate)
+        found = f"{answer['held']} of {family.total} members of the class are what `--set` gives"
+        return {"level": "arguments", "seconds": answer["seconds"], "found": found}
+
+    def asker(self, folder: str, *, allowed: bool) -> Ask | None:
+        """What asks the code that a spec imports, if it imports any and that is allowed."""
+        if not (folder and allowed):
+            return None
+        self.start(folder)
+        return self.ask
+
+    def check_memory(self, plan: Plan, device: str) -> None:
+        """Refuse a network that takes more memory than there is, before it is taken.
+
+        Weights are made in the machine's own memory, for whatever device.
+        """
+        known = [size for size in (available(), self.most_memory) if size is not None]
+        memory = plan.figures.memory
+        if not known or memory.step <= min(known):
+            return
+        if device == "auto":
+            device = self.best_device()
+        total = memory.step if device in ("cpu", "all") else memory.weights
+        if total <= min(known):
+            return
+        left = "are allowed" if self.most_memory == min(known) else "are left"
+        sizes = f"{shown(total)} of memory, but {shown(min(known))} {left}"
+        help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
+        message = f"`{plan.class_name}` needs {sizes}"
+        raise NetgenError(Diagnostic("NG404", message, notes=_parts(plan), help=help))
+
+    def best_device(self) -> str:
+        """The device that ``auto`` stands for; waits until torch is loaded."""
+        self.greet(self.deadline or time.monotonic() + self.timeout)
+        return self.device
+
+    def greet(self, deadline: float, need: str = "") -> None:
+        """Take what the process says first, once torch is there."""
+        self.start(self.folder)
+        if not self.torch:
+            greeting = self.receive(deadline, need)
+            self.torch, self.device = greeting["torch"], greeting["device"]
+
+    def ask(
+        self, request: dict[str, Any], need: str = "", family: Family | None = None
+    ) -> dict[str, Any]:
+        """The answer to one request; `need` says what memory it takes.
+
+        The members of a `family` are worked out while there is nothing to do but wait.
+        """
+        deadline = self.deadline or time.monotonic() + self.timeout
+        self.start(self.folder)
+        if family is not None and not self.torch:
+            self.prepare(family, self.has_spoken)
+        self.greet(deadline, need)
+        self.send(request, need)
+        if family is not None:
+            self.prepare(family, self.has_spoken)
+        return self.receive(deadline, need)
+
+    def prepare(self, family: Family, enough: Callable[[], bool]) -> None:
+        """Work out members of a class in the time that the spec has."""
+        with self.in_time("the other members of the class were not worked out"):
+            family.prepare(enough)
+
+    def has_spoken(self) -> bool:
+        """Whether the process has said something, or has had all of its time."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        import select
+
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        return late or bool(select.select([self.process.stdout], [], [], 0)[0])
+
+    def send(self, request: dict[str, Any], need: str) -> None:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        import json
+
+        try:
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            self.crashed(need)
+
+    def receive(self, deadline: float, need: str) -> dict[str, Any]:
+        """The next line of the worker; refuses to wait for ever."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        import json
+        import selectors
+
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self.pending:
+                if not selector.select(max(deadline - time.monotonic(), 0)):
+                    self.stop()
+                    message = f"the run did not end within {self.timeout:g} seconds"
+                    help = f"{_MORE_TIME}, `--device meta` looks at shapes alone"
+                    raise NetgenError(Diagnostic("NG402", message, help=help))
+                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    self.crashed(need)
+                self.pending += chunk
+        line, _, self.pending = self.pending.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def crashed(self, need: str) -> None:
+        """The worker is gone: say how it ended."""
+        assert self.process is not None
+        code = self.process.wait()
+        self.stop()
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        help: str | None = None
+        notes: tuple[str, ...] = ()
+        if code == 1:
+            help = "is torch installed? `--no-smoke` builds without it"
+        if code == -9:  # what systems do with the largest process when no memory is left
+            help = "it may have taken more memory than there is"
+            notes = (need,) if need else ()
+        message = f"the smoke-run's process {how}"
+        raise NetgenError(Diagnostic("NG402", message, notes=notes, help=help))
+
+
+def _proof(found: Mapping[str, Any], torch: str, locate: Locate) -> Proof:
+    levels = tuple(Shown(**level) for level in found["levels"])
+    findings = tuple(
+        Diagnostic(x["code"], x["message"], locate(x["where"]), (), x["help"], "warning")
+        for x in found["findings"]
+    )
+    notes = tuple(found["notes"])
+    return Proof(found["device"], found["seconds"], torch, levels, notes, found["speed"], findings)
+
+
+def _refuted(
+    failure: Mapping[str, Any], device: str | None, plan: Plan, most: int | None, locate: Locate
+) -> Diagnostic:
+    """What a run came to that did not show what it should have shown."""
+    text, code, level = failure["finding"], failure["code"], failure["level"]
+    where = locate(failure["where"])
+    if code == "NG403":
+        help = None if device is None else "`--device cpu` runs what any can"
+        return Diagnostic(code, text, where, tuple(failure["notes"]), help)
+    if code == "NG404":
+        message = f"`{plan.class_name}` does not fit into the memory of {device}"
+        allowed = [] if most is None else [f"`--max-memory` allows {shown(most)}, torch included"]
+        notes = (text, f"`{plan.class_name}` {_need_text(plan)}", *allowed)
+        return Diagnostic(code, message, where, notes, "`--device meta` runs it without data")
+    run = "smoke-run" if level in (None, *DEFAULT_LEVELS) else f"proof `{level}`"
+    message = f"the {run} failed on {device}: {text}"
+    return Diagnostic(code, message, where, tuple(failure["notes"]))
+
+
+def _trusted_path() -> list[str]:
+    """Where the worker finds modules: where we do, but not in the current folder."""
+    here, home = _current_folder(), Path(__file__).parents[2]
+    if here is None:  # and so is what stood in it
+        return [entry for entry in sys.path if os.path.isabs(entry)]
+    folders = [Path(entry).absolute() for entry in sys.path]
+    return [str(folder) for folder in folders if folder != here or folder == home]
+
+
+def _current_folder() -> Path | None:
+    """The current folder, if it is not gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _parts(plan: Plan) -> tuple[str, ...]:
+    memory = plan.figures.memory
+    return (
+        f"weights with their gradients take {shown(memory.weights + memory.gradients)}",
+        f"what training keeps of a batch of 2 takes {shown(memory.training)}",
+    )
+
+
+def _need_text(plan: Plan) -> str:
+    """What a run takes at the least, in words."""
+    total = plan.figures.memory.step
+    return f"needs {shown(total)} or more: {', '.join(_parts(plan))}"

@@ -1,0 +1,249 @@
+"""The worker process of the smoke-run: it loads torch and holds predictions against reality.
+
+It reads one JSON request a line from standard input and answers with one JSON line each. It is
+started isolated, so it imports nothing from the current folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import re
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..analysis.memory import available
+from ..ir.levels import DEFAULT_LEVELS
+from .proofs import custom, exchange
+from .proofs.arithmetic import compute_exactly
+from .proofs.devices import (
+    MissingDevice,
+    check_usable,
+    find_devices,
+    is_lacking,
+    is_lost,
+    is_out_of_memory,
+    leave,
+)
+from .proofs.distributed import ddp, fsdp
+from .proofs.evaluation import evaluate, forward
+from .proofs.gradients import backward
+from .proofs.learning import learn
+from .proofs.members import hold_members
+from .proofs.parent import end_with_parent
+from .proofs.precision import dtype
+from .proofs.speed import measure
+from .proofs.subject import FILE, Disproof, Subject, reread, subject_of
+
+PROOFS: Mapping[str, Callable[[Subject], str]] = {
+    "forward": forward,
+    "backward": backward,
+    "eval": evaluate,
+    "learn": learn,
+    "dtype": dtype,
+    "export": exchange.export,
+    "compile": exchange.compiled,
+    "onnx": exchange.onnx,
+    "script": exchange.script,
+    "ddp": ddp,
+    "fsdp": fsdp,
+}
+
+
+Task = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+def main(most_memory: int | None = None, folder: str = "") -> None:
+    """Answer requests until standard input ends.
+
+    `most_memory` is in bytes. In the `folder`, if there is one, modules may be found that are
+    found nowhere else: nothing in it can stand before what is installed.
+    """
+    gc.freeze()  # nothing of torch is garbage
+    gc.enable()
+    if folder:
+        sys.path.append(folder)
+    torch.set_num_threads(1)
+    compute_exactly()
+    end_with_parent()
+    warnings.simplefilter("ignore")
+    greeting = {"torch": torch.__version__, "device": find_devices("auto")[0]}
+    if most_memory is not None:
+        limit_memory(most_memory)
+    # what the network prints must not be taken for an answer
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    print(json.dumps(greeting), file=answers, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        print(json.dumps(TASKS[request["task"]](request)), file=answers, flush=True)
+    answers.close()
+    os._exit(0)  # torch takes longer to leave than to run a small network
+
+
+def ask(question: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Task:
+    """A task that asks a person's own class; what it raises is the answer."""
+
+    def asked(request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return question(request)
+        except custom.Unusable as unusable:
+            return {"ok": False, "finding": str(unusable)}
+        except (Exception, SystemExit) as error:
+            lines = str(error).strip().split("\n")
+            return {"ok": False, "finding": f"{type(error).__name__}: {lines[0][:300]}"}
+
+    return asked
+
+
+def limit_memory(most: int) -> None:
+    """Let allocations fail beyond so many bytes, where the system can do that."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What one request comes to: ``ok`` with what was shown, or what was disproved."""
+    proofs: list[dict[str, Any]] = []
+    try:
+        devices = find_devices(request["device"])
+    except MissingDevice as missing:
+        return {"ok": False, "device": None, "failures": [_failure(missing, None, "")]}
+    for device in devices:
+        found = prove(request, device)
+        leave(device)
+        if request["device"] == "auto" and not found["ok"]:
+            found = _on_cpu(request, found)
+        if not found["ok"]:
+            return found
+        proofs.append(found)
+    return {"ok": True, "proofs": proofs}
+
+
+def _on_cpu(request: Mapping[str, Any], failed: dict[str, Any]) -> dict[str, Any]:
+    """What the CPU shows of a network that the best device can't run; of others what failed."""
+    lacking = failed["failures"][0]
+    left = available()
+    if lacking["code"] != "NG403" or (left is not None and request.get("need", 0) > left):
+        return failed
+    found = prove(request, "cpu")
+    if found["ok"]:
+        found["notes"].append(lacking["finding"])
+    return found
+
+
+def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Instantiate on a device, show level after level, and measure if that is asked for."""
+    begun = time.perf_counter()
+    try:
+        check_usable(device)
+        subject = subject_of(request, device)
+    except Exception as error:
+        return {"ok": False, "device": device, "failures": [_failure(error, None, device)]}
+    shown, failures = _show(subject, ["forward"] if device == "meta" else request["levels"])
+    speed = None
+    if request["timed"] and not failures:
+        try:
+            speed = measure(subject)
+        except Exception as error:  # memory that was enough for a run may not be for this
+            failures.append(_failure(error, None, device))
+    if failures:
+        return {"ok": False, "device": device, "failures": failures}
+    seconds = time.perf_counter() - begun
+    facts = {"levels": shown, "notes": subject.notes, "findings": subject.findings, "speed": speed}
+    return {"ok": True, "device": device, "seconds": seconds, **facts}
+
+
+Found = list[dict[str, Any]]
+
+
+def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
+    """What each level showed, those after a failure, too, and what failed."""
+    shown: Found = []
+    failures: Found = []
+    for level in (level for level in levels if level in PROOFS):
+        start = time.perf_counter()
+        try:
+            found = PROOFS[level](subject)
+        except Exception as error:
+            failures.append(_failure(error, level, subject.device))
+            if level in DEFAULT_LEVELS or is_lost(subject.device):
+                break  # there is nothing to show more of, or nowhere to show it
+            continue
+        shown.append({"level": level, "seconds": time.perf_counter() - start, "found": found})
+    return shown, failures
+
+
+def _failure(error: Exception, level: str | None, device: str) -> dict[str, Any]:
+    """What went wrong in a level, or before the first one."""
+    asked = level is not None and level not in DEFAULT_LEVELS
+    if isinstance(error, Disproof):
+        code = "NG407" if asked and error.code == "NG401" else error.code
+        found = _finding(str(error), code, error.where)
+    elif isinstance(error, MissingDevice):
+        found = _finding(str(error), "NG403")
+    elif is_out_of_memory(error):
+        found = _finding(_lines(error)[0][:300], "NG404")
+    elif asked:
+        found = _raised(error, "NG407", "it")
+    elif is_lacking(error, device):
+        found = _raised(error, "NG403", f"`{device}` can't run the network, which")
+    else:
+        found = _raised(error, "NG401", "the network")
+    return {**found, "level": level}
+
+
+def _finding(text: str, code: str, where: str = "", notes: Sequence[str] = ()) -> dict[str, Any]:
+    return {"finding": text, "code": code, "where": where, "notes": list(notes)}
+
+
+def _raised(error: Exception, code: str, who: str) -> dict[str, Any]:
+    """What an error of torch's says, the line of the source that it came from, and its cause."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.line for frame in frames if frame.filename == FILE and frame.line]
+    place = f", in `{lines[-1]}`" if lines else ""
+    first, *others = _lines(error)
+    last = others[-1] if others else ""
+    notes = [last[:300]] if re.match(r"\w*(Error|Exception): ", last) else []
+    if error.__cause__ is not None:
+        cause = type(error.__cause__).__name__
+        notes.append(f"its cause: {cause}: {_lines(error.__cause__)[0][:300]}")
+    text = f"{who} raised {type(error).__name__}: {first[:500]}{place}"
+    return _finding(text, code, "", notes)
+
+
+def _lines(error: BaseException) -> list[str]:
+    """The lines of an error's text that say something, without colours."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return [line.strip() for line in text.split("\n") if line.strip()] or [type(error).__name__]
+
+
+def members(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What other members of a class come to: how many were ``held``, or what was disproved."""
+    begun, device = time.perf_counter(), request["device"]
+    try:
+        subject = reread(request, device)
+        held = hold_members(subject, request["members"], request["seconds"])
+    except Exception as error:
+        return {"ok": False, "failures": [_failure(error, "arguments", device)]}
+    finally:
+        leave(device)
+    return {"ok": True, "held": held, "seconds": time.perf_counter() - begun}
+
+
+TASKS: Mapping[str, Task] = {
+    "prove": answer,
+    "members": members,
+    "describe": ask(custom.describe),
+    "call": ask(custom.call),
+}

@@ -1,0 +1,1 @@
+"""A spec's text, read to what a person may write."""

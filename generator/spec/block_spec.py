@@ -1,0 +1,72 @@
+"""What a person may write for a block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
+from ..symbolic.names import HELPERS, NN_CLASSES, why_no_class, why_no_variable
+from .spec import COMMON_KEYS, RESERVED, Reading, Strict, validate
+
+
+class BlockSpec(Strict):
+    """A block: what becomes a class of its own."""
+
+    layers: list[Any] = Field(min_length=1, description="The block's layers, in order.")
+    description: str | None = Field(default=None, description="The docstring of the class.")
+    params: dict[str, Any] = Field(
+        default={}, description="Names with `required`, defaults, or `{default, doc}`."
+    )
+    inputs: list[str] = Field(
+        default=["input"],
+        min_length=1,
+        description="Names, for a block that reads several tensors.",
+    )
+    outputs: list[str] | dict[str, str] | None = Field(
+        default=None,
+        description="References: a list gives the ports 0, 1 and so on, a mapping named ones.",
+    )
+    sequential: bool = Field(default=False, description="True: the class is an `nn.Sequential`.")
+
+
+def read_blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
+    """The blocks by name, but those that something is wrong with."""
+    blocks: dict[str, BlockSpec] = {}
+    for name, raw in reading.document.blocks.items():
+        with findings.collecting():
+            blocks[name] = _read_block(reading, name, raw)
+    return blocks
+
+
+def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
+    path: SpecPath = ("blocks", name)
+    source = reading.source
+    reason = _why_no_block(name, reading.document.name)
+    if reason:
+        message = f"`{printable(name)}` {reason}"
+        raise NetgenError(Diagnostic("NG205", message, source.locate(path, key=True)))
+    block = validate(BlockSpec, raw, source, path)
+    for parameter in block.params:
+        if parameter in COMMON_KEYS:
+            message = f"`{parameter}` is a key that all layers know, and no parameter's name"
+            location = source.locate((*path, "params", parameter), key=True)
+            raise NetgenError(Diagnostic("NG205", message, location))
+    for place, variable in enumerate(block.inputs):
+        reason = None if variable == "input" else why_no_variable(variable)
+        if reason or block.inputs.count(variable) > 1:
+            message = f"`{printable(variable)}` {reason or 'is given twice'}"
+            location = source.locate((*path, "inputs", place))
+            raise NetgenError(Diagnostic("NG205", message, location))
+    return block
+
+
+def _why_no_block(name: str, network: str) -> str | None:
+    """Why a block can't have this name, or ``None``; it may be that of an operation."""
+    if name in RESERVED:
+        return "is part of the language"
+    if name in NN_CLASSES:
+        return "is a class of `torch.nn`"
+    reason = None if name in HELPERS else why_no_class(name)
+    return reason or ("is the network's own name" if name == network else None)

@@ -1,0 +1,165 @@
+"""A spec as it is given: its text, its values, and where each of them stands."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import (
+    MOST_FINDINGS,
+    Diagnostic,
+    Location,
+    NetgenError,
+    SpecPath,
+    printable,
+)
+from .yaml_nodes import begin, check_depth, compose, holds, pairs, steps
+from .yaml_values import Reader
+
+LARGEST_TEXT = 1_000_000  # characters: each may be a value, which takes 200 bytes and more
+
+
+class Source(Struct, frozen=True, eq=False):
+    """A spec's text, its values, and where each of them stands."""
+
+    name: str
+    text: str
+    values: Any
+    root: yaml.Node | None
+    meant: Mapping[str, str] = field(default_factory=dict)  # misspelt keys, by what was meant
+    mistakes: tuple[Diagnostic, ...] = ()  # that leave the values readable
+    # the lines of the text, and the children of mappings by their keys, once they are asked for
+    lines: list[str] = field(default_factory=list)
+    children: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """Where the code that the spec imports is looked for: beside it. Empty if it has none."""
+        imports = isinstance(self.values, dict) and self.values.get("imports")
+        return str(Path(self.name).absolute().parent) if imports else ""
+
+    def locate(self, path: SpecPath, *, key: bool = False) -> Location:
+        """The place of the value at a path (of its key, with `key`), or of what is nearest."""
+        node = self.root
+        for place, step in enumerate(path):
+            step = self.meant.get(str(step), step) if place == 0 else step
+            found = self._child(node, step, key and place == len(path) - 1)
+            if found is None:
+                break
+            node = found
+        return self.place_of(node)
+
+    def at(self, line: int, column: int) -> tuple[SpecPath, bool]:
+        """The path of the innermost value at a place, and whether its key stands there."""
+        path: SpecPath = ()
+        node, place = self.root, (line - 1, column - 1)
+        while True:
+            found: tuple[str | int, yaml.Node] | None = None
+            for step, name, value in steps(node):
+                if name is not None and holds(name, place):
+                    return (*path, step), True
+                # that of an alias stands elsewhere, so the last that begins is the innermost
+                if holds(value, place) and (found is None or begin(value) > begin(found[1])):
+                    found = step, value
+            if found is None:
+                return path, False
+            path, node = (*path, found[0]), found[1]
+
+    def _child(self, node: yaml.Node | None, step: str | int, key: bool) -> yaml.Node | None:
+        """What stands in a mapping under a key (or the key itself), or in a place of a list."""
+        found: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            if id(node) not in self.children:
+                self.children[id(node)] = {name.value: (name, value) for name, value in pairs(node)}
+            pair = self.children[id(node)].get(step)
+            found = None if pair is None else pair[0 if key else 1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            found = node.value[step] if step < len(node.value) else None
+        return found
+
+    def place_of(self, node: yaml.Node | None) -> Location:
+        """The place of a node; of the whole text, if there is none."""
+        if node is None:
+            return Location(self.name, 1, 1)
+        start, end = node.start_mark, node.end_mark
+        if not self.lines:
+            self.lines.extend(self.text.splitlines() or [""])
+        line = self.lines[start.line] if start.line < len(self.lines) else ""
+        one_line = end.line == start.line
+        length = end.column - start.column if one_line else len(line.rstrip()) - start.column
+        return Location(self.name, start.line + 1, start.column + 1, max(length, 1), line)
+
+
+def read(path: str | Path) -> Source:
+    """The spec in a file."""
+    name = str(path)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # which might never end, or not even begin
+            _refuse_odd(Path(path))
+        with open(path, "rb") as file:
+            text = file.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            message = f"can't read `{printable(name)}`: it is not UTF-8 text (byte {error.start})"
+            raise NetgenError(Diagnostic("NG101", message)) from None
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        help = "check the path" if isinstance(error, FileNotFoundError) else None
+        raise NetgenError(
+            Diagnostic("NG101", f"can't read `{printable(name)}`: {reason}", help=help)
+        ) from None
+    return parse(text, name)
+
+
+def _refuse_odd(path: Path) -> NoReturn:
+    """Refuse what is no ordinary file: a folder, a pipe, a device."""
+    name = printable(str(path))
+    what = "it is a folder" if path.is_dir() else "it is no ordinary file"
+    help = "give the file of a spec" if path.is_dir() else "`-` reads a spec from standard input"
+    raise NetgenError(Diagnostic("NG101", f"can't read `{name}`: {what}", help=help))
+
+
+def given(spec: str | Path | Mapping[str, Any] | Source) -> Source:
+    """The spec as it is given to a function: its path, a mapping, or what has been read."""
+    if isinstance(spec, Source):
+        return spec
+    return from_mapping(spec) if isinstance(spec, Mapping) else read(spec)
+
+
+def stdin_text() -> str:
+    """The text of the spec on standard input."""
+    try:
+        return sys.stdin.buffer.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
+    except (AttributeError, OSError, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "it is closed"
+        raise NetgenError(Diagnostic("NG101", f"can't read standard input: {reason}")) from None
+
+
+def parse(text: str, name: str) -> Source:
+    """The spec in a text; `name` stands for the file in diagnostics."""
+    if len(text) > LARGEST_TEXT:
+        message = f"the spec has {len(text)} characters; {LARGEST_TEXT} are the most"
+        raise NetgenError(Diagnostic("NG103", message, Location(name, 1, 1)))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    check_depth(text, name)
+    root = compose(text, name)
+    source = Source(name, text, None, root)
+    if root is None:
+        return source
+    reader = Reader(source.place_of)
+    values = reader.value(root, 0)
+    return replace(source, values=values, mistakes=tuple(reader.mistakes[: MOST_FINDINGS + 1]))
+
+
+def from_mapping(spec: Mapping[str, Any]) -> Source:
+    """The spec in a mapping, written out as YAML so that diagnostics can point into it."""
+    from .yaml_writing import as_yaml
+
+    return parse(as_yaml(spec), "<mapping>")

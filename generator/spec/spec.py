@@ -1,0 +1,217 @@
+"""What a person may write: the document, its parameters, inputs and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any, Literal, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..diagnostics.diagnostics import (
+    MOST_FINDINGS,
+    Diagnostic,
+    Findings,
+    NetgenError,
+    SpecPath,
+    printable,
+)
+from ..symbolic.hints import closest, meant_key
+from ..symbolic.names import why_no_class
+from .source import Source
+
+T = TypeVar("T", bound=BaseModel)
+RESERVED = frozenset({"Group", "Reuse", "Sequential"})
+COMMON_KEYS = ("name", "from", "repeat", "when")
+
+
+class Strict(BaseModel):
+    """What has no other keys than it says, and no other types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class InputSpec(Strict):
+    """An input: its shape, and what its sample values look like."""
+
+    shape: list[int | str] = Field(description="Numbers, expressions, and names of run-time sizes.")
+    dtype: str = Field(default="float32", description="A torch type.")
+    batch: bool = Field(default=True, description="False: the shape is complete as it stands.")
+    range: list[int | float | str] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="[low, high]: sample values are drawn from low to high, high excluded.",
+    )
+
+
+class ParamSpec(Strict):
+    """A parameter: its default and the line that documents it."""
+
+    default: Any = Field(description="The value, unless another one is given.")
+    doc: str | None = Field(default=None, description="Its line under `Args:` in the docstring.")
+
+
+class Document(Strict):
+    """A whole spec."""
+
+    name: str = Field(description="The name of the generated class.")
+    layers: list[Any] = Field(min_length=1, description="The network's layers, in order.")
+    description: str | None = Field(
+        default=None, description="The docstring; `$name` may stand in it."
+    )
+    language: Literal[1] = Field(default=1, description="The version of the language.")
+    input: list[int | str] | None = Field(
+        default=None, description="The shape of the only input, without the batch."
+    )
+    inputs: dict[str, Any] | None = Field(
+        default=None, description="Several inputs, or one with a name: names with shapes."
+    )
+    params: dict[str, Any] = Field(
+        default={},
+        description="Arguments of the class: names with defaults, or with `{default, doc}`.",
+    )
+    blocks: dict[str, Any] = Field(default={}, description="Classes of the spec's own, by name.")
+    outputs: list[str] | dict[str, str] | None = Field(
+        default=None,
+        description="References: a list returns a tuple, a mapping a dict. "
+        "By default what the last layer gives.",
+    )
+    init: dict[str, dict[str, Any]] = Field(
+        default={}, description="Initial weights, by layer type, by name or by path."
+    )
+    tie: dict[str, str] = Field(
+        default={}, description="The parameter on the right stands under the name on the left, too."
+    )
+    style: Literal["modules", "functional"] = Field(
+        default="modules",
+        description="Functional: layers without parameters are calls in `forward`.",
+    )
+    sizes: dict[str, int] = Field(
+        default={}, description="Sample values of run-time sizes, for the run."
+    )
+    expect: dict[str, Any] = Field(default={}, description="What must come out.")
+    allow: list[str] = Field(default=[], description="Codes of warnings that are meant.")
+    imports: dict[str, str] = Field(
+        default={},
+        description="Layers of your own: names with import paths. Needs `--allow-imports`.",
+    )
+
+
+class Item(Struct, frozen=True):
+    """An item of `layers`: a type, what is written for it, and the keys all layers know."""
+
+    type: str
+    written: Any  # a mapping, a list, a single value, or nothing
+    common: Mapping[str, Any]
+    path: SpecPath
+    callee: Any = None  # the expression that gave the type, in a block
+    inline: str = ""  # the key whose value stands in the place of all arguments
+
+    def at(self, *steps: str | int) -> SpecPath:
+        """The place of something written in the item."""
+        if steps[0] == self.inline:
+            steps = steps[1:]
+        return (*self.path, *steps)
+
+
+class Reading(Struct, frozen=True):
+    """A spec as far as it could be read; misspelt keys are read as what was meant.
+
+    `bad` are keys of the document whose values are not known.
+    """
+
+    source: Source
+    document: Document
+    bad: frozenset[str] = frozenset()
+    mistakes: tuple[Diagnostic, ...] = ()
+
+
+def read_document(source: Source) -> Reading:
+    """The document, and all that is wrong with its keys."""
+    if not isinstance(source.values, dict):
+        kinds = {type(None): "nothing", list: "a list", str: "text"}
+        found = kinds.get(type(source.values), "a number")
+        message = f"a spec is a mapping with `name`, `input` and `layers`, but this is {found}"
+        raise NetgenError(*source.mistakes, Diagnostic("NG201", message, source.locate(())))
+    findings, values = Findings(source.mistakes), dict(source.values)
+    bad: frozenset[str] = frozenset()
+    try:
+        document = validate(Document, values, source, ())
+    except NetgenError as error:
+        findings.caught(error)
+        source, document, bad = _as_meant(source, values)
+    if document.allow:
+        _check_codes(document, source, findings)
+    reason = why_no_class(document.name)
+    if reason:
+        message = f"`{printable(document.name)}` {reason}"
+        findings.add(Diagnostic("NG205", message, source.locate(("name",))))
+    return Reading(source, document, bad, tuple(findings.sorted()))
+
+
+def _check_codes(document: Document, source: Source, findings: Findings) -> None:
+    """Tell of what `allow` names that is no warning."""
+    from ..diagnostics.codes import WARNINGS
+
+    for place, code in enumerate(document.allow):
+        if code not in WARNINGS:
+            message = f"`{printable(code)}` is no code of a warning"
+            where = source.locate(("allow", place))
+            findings.add(Diagnostic("NG201", message, where, help=closest(code, WARNINGS)))
+
+
+def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:
+    """The document with misspelt keys put right, and without what can't be read."""
+    known = Document.model_fields
+    unknown = [key for key in values if key not in known][:MOST_FINDINGS]
+    meant = {key: meant_key(key, known) or key for key in unknown}
+    renamed = {right: key for key, right in meant.items() if right not in values}
+    found = {key: value for key, value in values.items() if key in known}
+    found |= {right: values[key] for right, key in renamed.items() if right in known}
+    try:
+        return replace(source, meant=renamed), Document.model_validate(found), frozenset()
+    except ValidationError as error:
+        bad = frozenset(str(problem["loc"][0]) for problem in error.errors())
+    stand_ins = {"name": "Network", "layers": [None]}
+    found = {key: value for key, value in found.items() if key not in bad}
+    found |= {key: value for key, value in stand_ins.items() if key in bad}
+    return replace(source, meant=renamed), Document.model_validate(found), bad
+
+
+def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
+    """The values as a model, or one diagnostic for each key that is wrong."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        from .wrong_keys import Written, wrong_keys
+
+        problems = error.errors(include_url=False)[: MOST_FINDINGS + 1]
+        known = tuple(model.model_fields)
+        raise NetgenError(
+            *wrong_keys(model.__name__, known, problems, Written(source, path, values))
+        ) from None
+
+
+def read_item(raw: Any, source: Source, path: SpecPath, types: Container[str] = ()) -> Item:
+    """An item of `layers`; its keys that all layers know are set apart.
+
+    The known `types` help to tell what was meant by an item with several keys.
+    """
+    if isinstance(raw, str):
+        return Item(raw, None, {}, path)
+    if not isinstance(raw, dict) or len(raw) != 1:
+        message = "a layer is a type, or one type with its arguments"
+        help = None
+        if isinstance(raw, dict) and len(raw) > 1:
+            help = "indent the arguments below the type, or write them as `Type: {...}`"
+            if sum(key in types for key in raw) > 1:
+                help = "begin each layer with a `- ` of its own"
+        raise NetgenError(Diagnostic("NG201", message, source.locate(path), help=help))
+    ((type_, written),) = raw.items()
+    common = {}
+    if isinstance(written, dict):
+        common = {key: written[key] for key in COMMON_KEYS if key in written}
+        written = {key: value for key, value in written.items() if key not in COMMON_KEYS}
+    return Item(type_, written, common, (*path, type_))

@@ -1,0 +1,66 @@
+"""A mapping written out as YAML that reads back as the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
+from .yaml_values import FLOAT, INT, MOST_VALUES, WORDS
+
+
+def as_yaml(spec: Mapping[str, Any]) -> str:
+    """The text of a spec that is given as a mapping; raises `NetgenError` if there is none."""
+    try:
+        plain = _Plain().value(spec)
+        text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        reason = printable(str(error))[:200]
+        message = f"the mapping can't be written as YAML: {reason or type(error).__name__}"
+        raise NetgenError(Diagnostic("NG103", message)) from None
+    return text
+
+
+class _Plain:
+    """A mapping's values as plain mappings, lists and scalars, as many as a spec may hold."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def value(self, value: Any) -> Any:
+        self.count += 1
+        if self.count > MOST_VALUES:
+            raise ValueError(f"it holds more than {MOST_VALUES} values")
+        if isinstance(value, Mapping):
+            return {self.key(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.value(item) for item in value]
+        if value is None or isinstance(value, bool):
+            return value
+        for kind in (int, float, str):
+            if isinstance(value, kind):
+                return kind(value)
+        raise TypeError(f"a {type(value).__name__} has no place in a spec")
+
+    def key(self, key: Any) -> str:
+        if not isinstance(key, str):
+            raise TypeError(f"a key is a word, not a {type(key).__name__}")
+        return str(key)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes strings in quotes wherever YAML 1.2 would read something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    looks = text in WORDS or INT.fullmatch(text) or FLOAT.fullmatch(text) or text == "<<"
+    style = '"' if looks or "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _string)

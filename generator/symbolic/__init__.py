@@ -1,0 +1,1 @@
+"""Sizes and values that know the expression that they come from."""

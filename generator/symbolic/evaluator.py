@@ -1,0 +1,346 @@
+"""The expression language's operations, on values that remember where they come from.
+
+A whitelist of Python's syntax nodes, each with a method; a budget on every result.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct, field
+
+from .algebra import INDEX, Symbols
+from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth, weight
+from .equality import surely_equal
+from .functions import FUNCTIONS
+from .hints import whole
+from .provenance import code_of, joined, uncoded, wrap
+from .sizes import Coded, Dim, plain, symbols_in
+from .syntax import (
+    ExpressionError,
+    check_function,
+    check_known,
+    check_operator,
+    check_variable,
+    fail,
+    no_part,
+)
+
+
+class Names(Protocol):
+    """What an expression can see."""
+
+    def value(self, name: str) -> Any:
+        """The value of a name; raises `ExpressionError` if there is none."""
+
+    def shape(self, reference: str) -> Sequence[Any]:
+        """The shape, without the batch, of what a reference names."""
+
+    def pin(self, symbols: Symbols, why: str) -> None:
+        """Called where a value decides on something that can't be written as an expression.
+
+        `why` are words like "needs it as an index".
+        """
+
+
+_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+_EXACT = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)  # operations that sizes carry along
+_UNARY: dict[type, Callable[[Any], Any]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+}
+_COMPARE: dict[type, Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda left, right: left in right,
+    ast.NotIn: lambda left, right: left not in right,
+    ast.Is: lambda left, right: left is right,
+    ast.IsNot: lambda left, right: left is not right,
+}
+
+MIXED = "gives true or false, or a number, by it"  # why `a and b` fixes what it hangs on
+
+
+class Evaluator(Struct):
+    """One expression's evaluation; one that `rebinds` has been evaluated before, in other terms."""
+
+    names: Names
+    budget: Budget
+    local: dict[str, Any] = field(default_factory=dict)
+    rebinds: bool = False
+
+    def value(self, node: ast.expr) -> Any:
+        self.budget.spend()
+        check_known(node)
+        return self.budget.bounded(getattr(self, f"_{type(node).__name__.lower()}")(node))
+
+    def _constant(self, node: ast.Constant) -> Any:
+        if node.value is not None and not isinstance(node.value, (bool, int, float, str)):
+            fail(f"`{ast.unparse(node)}` is not part of the expression language")
+        return node.value
+
+    def _name(self, node: ast.Name) -> Any:
+        if node.id in self.local:
+            return self.local[node.id]
+        return math.pi if node.id == "pi" else self.names.value(node.id)
+
+    def _list(self, node: ast.List) -> Any:
+        return [self.value(item) for item in node.elts]
+
+    def _unaryop(self, node: ast.UnaryOp) -> Any:
+        apply = _UNARY.get(type(node.op)) or fail("`~` is not part of the expression language")
+        operand = self.value(node.operand)
+        if isinstance(operand, Dim) and isinstance(node.op, ast.USub):
+            return -operand
+        return self._apply(apply, [operand], lambda codes: ast.UnaryOp(node.op, codes[0]))
+
+    def _binop(self, node: ast.BinOp) -> Any:
+        check_operator(node)
+        apply = _BINARY[type(node.op)]
+        left, right = self.value(node.left), self.value(node.right)
+        check_growth(node.op, uncoded(left), uncoded(right))
+        if isinstance(node.op, _EXACT) and _is_whole(left) and _is_whole(right):
+            if not right and isinstance(node.op, (ast.FloorDiv, ast.Mod)):
+                fail("division by zero")
+            return apply(left, right)
+        if {type(left), type(right)} == {Coded, list}:  # a tuple, as arguments are, joins no list
+            self.names.pin(symbols_in([left, right]), "joins it with a list")
+            return self._apply(apply, [uncoded(left), uncoded(right)], lambda codes: codes[0])
+        return self._apply(
+            apply, [left, right], lambda codes: ast.BinOp(codes[0], node.op, codes[1])
+        )
+
+    def _boolop(self, node: ast.BoolOp) -> Any:
+        stop = isinstance(node.op, ast.Or)
+        values: list[Any] = []
+        for operand in node.values:
+            values.append(self.value(operand))
+            if bool(uncoded(values[-1])) is stop:
+                break
+        result, symbols = values[-1], symbols_in(values)
+        if not symbols:
+            return result
+        try:
+            values += [self.value(operand) for operand in node.values[len(values) :]]
+        except ExpressionError:
+            self.names.pin(symbols, "needs it for a condition")
+            return uncoded(result)
+        symbols |= symbols_in(values)
+        if _of_two_kinds(values):
+            self.names.pin(symbols, MIXED)
+        # what is known to be true adds nothing to `and`, nor what is false to `or`
+        adds_nothing = (not stop) if all(type(uncoded(v)) is bool for v in values) else ...
+        codes = [code_of(value) for value in values if value is not adds_nothing]
+        return wrap(uncoded(result), joined(node.op, codes), symbols)
+
+    def _compare(self, node: ast.Compare) -> Any:
+        operands = [self.value(node.left), *map(self.value, node.comparators)]
+        applied = [_COMPARE[type(op)] for op in node.ops]
+
+        whole = len(operands) == 2 and _is_whole(operands[0]) and _is_whole(operands[1])
+        if whole and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            known = surely_equal(*operands)
+            if known is not None:
+                return known is isinstance(node.ops[0], ast.Eq)
+
+        def compare(*values: Any) -> bool:
+            pairs = zip(applied, values, values[1:], strict=False)
+            return all(holds(left, right) for holds, left, right in pairs)
+
+        return self._apply(
+            compare, operands, lambda codes: ast.Compare(codes[0], node.ops, codes[1:])
+        )
+
+    def _ifexp(self, node: ast.IfExp) -> Any:
+        test = self.value(node.test)
+        sides = [node.body, node.orelse]
+        place = 0 if uncoded(test) else 1
+        sides[place] = chosen = self.value(sides[place])
+        symbols = symbols_in(test)
+        if not symbols:
+            return chosen
+        try:
+            sides[1 - place] = self.value(sides[1 - place])
+        except ExpressionError:
+            self.names.pin(symbols, "needs it for a condition")
+            return chosen
+        if _of_two_kinds(sides):
+            self.names.pin(symbols, MIXED)
+        symbols = symbols_in([sides[0], test, sides[1]])
+        code = ast.IfExp(code_of(test), code_of(sides[0]), code_of(sides[1]))
+        return wrap(uncoded(chosen), code, symbols)
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        value = self.value(node.value)
+        items = value.value if isinstance(value, Coded) else value
+        if not isinstance(items, (list, tuple, str)):
+            fail(f"`{ast.unparse(node.value)}` has no items")
+        if isinstance(node.slice, ast.Slice):
+            bounds = [
+                None if part is None else self._index(self.value(part))
+                for part in (node.slice.lower, node.slice.upper, node.slice.step)
+            ]
+            if bounds[2] == 0:
+                fail("a slice's step must not be 0")
+            part = items[slice(*bounds)]
+            if isinstance(value, Coded) and isinstance(part, list):
+                codes = [None if bound is None else ast.Constant(bound) for bound in bounds]
+                return wrap(
+                    uncoded(part), ast.Subscript(code_of(value), ast.Slice(*codes)), value.symbols
+                )
+            return part
+        written = self.value(node.slice)
+        carried = isinstance(items, list) and _is_whole(written) and self._carries(written)
+        place = int(written) if carried else self._index(written)
+        if not -len(items) <= place < len(items):
+            if self.rebinds and isinstance(value, Coded) and isinstance(items, list):
+                # with these values there is no such item, and nobody asks for it
+                code = ast.Subscript(code_of(value), code_of(written))
+                return wrap(0, code, symbols_in([value, written]))
+            fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
+        if carried:
+            return self._item(value, place, code_of(written), symbols_in([value, written]))
+        if place < 0 and isinstance(value, Coded) and isinstance(items, list):
+            # from the end it is another item where the list is of another length
+            return self._item(value, place, ast.Constant(place), value.symbols)
+        return items[place]
+
+    def _carries(self, place: Any) -> bool:
+        """Whether the expression of an item's place is kept: where it is the number of a copy."""
+        names = {symbol.name for symbol in symbols_in(place)}
+        return bool(names) and (self.rebinds or INDEX in names)
+
+    def _item(self, values: Any, place: int, code: ast.expr, symbols: Symbols) -> Any:
+        """An item of a list with the code of its place: ``sizes[index - 1]``."""
+        whole = code_of(values)
+        if ast.unparse(code) == f"len({ast.unparse(whole)}) - 1":
+            code = ast.Constant(-1)
+        return wrap(uncoded(plain(values)[place]), ast.Subscript(whole, code), symbols)
+
+    def _index(self, value: Any) -> int:
+        if not _is_whole(value):
+            help = whole(None) if isinstance(uncoded(value), float) else None
+            fail("an index is a whole number", help=help)
+        self.names.pin(symbols_in(value), "needs it as an index")
+        return int(value)
+
+    def _call(self, node: ast.Call) -> Any:
+        if not isinstance(node.func, ast.Name) or node.keywords:
+            no_part(node)
+        name = node.func.id
+        if name == "shape":
+            return self._shape(node)
+        check_function(name)
+        operands = [self.value(argument) for argument in node.args]
+        self.budget.spend(sum(len(part) for part in operands if isinstance(part, (list, str))))
+        if name == "len" and operands and isinstance(operands[0], list):
+            return len(operands[0])  # whatever its items hang on
+        if name == "int" and operands and isinstance(uncoded(operands[0]), str):
+            fail("`int` takes a number")
+        return self._apply(
+            FUNCTIONS[name], operands, lambda codes: ast.Call(ast.Name(name), codes, [])
+        )
+
+    def _shape(self, node: ast.Call) -> Any:
+        if len(node.args) != 1:
+            fail("`shape` takes one reference")
+        reference = node.args[0]
+        text = reference.value if isinstance(reference, ast.Constant) else ast.unparse(reference)
+        return list(self.names.shape(str(text)))
+
+    def _listcomp(self, node: ast.ListComp) -> Any:
+        items, count = [], 0
+        for item in self._generated(node, 0):
+            items.append(item)
+            count += 1 + (weight(item) if isinstance(item, (list, Coded)) else 0)
+            if count > MOST_ITEMS:
+                fail(f"a list of more than {MOST_ITEMS} items is too long")
+        return items
+
+    def _generated(self, node: ast.ListComp, level: int) -> Iterator[Any]:
+        if level == len(node.generators):
+            yield self.value(node.elt)
+            return
+        loop = node.generators[level]
+        if not isinstance(loop.target, ast.Name) or loop.is_async:
+            fail("a comprehension runs over `range` with one name")
+        before = dict(self.local)
+        check_variable(loop.target)
+        for number in self.range(loop.iter):
+            self.local[loop.target.id] = number
+            if all(uncoded(self.value(condition)) for condition in loop.ifs):
+                yield from self._generated(node, level + 1)
+        self.local = before
+
+    def range_length(self, node: ast.expr, numbers: range) -> int:
+        """The length of a range; that of ``range(n)`` is `n`, wherever `n` comes from."""
+        bounds = node.args if isinstance(node, ast.Call) else []
+        return self.value(bounds[0]) if len(bounds) == 1 else len(numbers)
+
+    def range(self, node: ast.expr) -> range:
+        """The numbers that a call of `range` gives."""
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if not called or node.func.id != "range" or node.keywords:  # type: ignore[attr-defined]
+            fail("a comprehension runs over `range`")
+        bounds = [self._index(self.value(bound)) for bound in node.args]  # type: ignore[attr-defined]
+        if not 1 <= len(bounds) <= 3 or (len(bounds) == 3 and not bounds[2]):
+            fail("`range` takes one to three whole numbers, a step other than 0")
+        numbers = range(*bounds)
+        if numbers and abs(numbers[-1] - numbers[0]) > LONGEST_RANGE:
+            fail("a `range` of so many numbers is too long")
+        return numbers
+
+    def _apply(
+        self,
+        function: Callable[..., Any],
+        operands: list[Any],
+        code: Callable[[list[ast.expr]], ast.expr],
+    ) -> Any:
+        try:
+            value = function(*map(uncoded, operands))
+        except TypeError:
+            kinds = " and ".join(map(_kind, operands)) or "nothing"
+            fail(f"this can't be worked out for {kinds}")
+        except (ValueError, ArithmeticError) as error:
+            text = str(error).replace("'", "`")
+            numbers = ", ".join(str(uncoded(operand)) for operand in operands)
+            fail(text if text != "math domain error" else f"this has no value for {numbers}")
+        symbols = symbols_in(operands)
+        if not symbols:
+            return value
+        return wrap(value, code([code_of(operand) for operand in operands]), symbols)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _of_two_kinds(values: Sequence[Any]) -> bool:
+    """Whether some of the values are true or false, and others are not."""
+    return len({type(uncoded(value)) is bool for value in values}) > 1
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words."""
+    value = plain(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    kinds = {int: "a whole number", float: "a number", str: "a word", list: "a list"}
+    return next((text for kind, text in kinds.items() if isinstance(value, kind)), "this")
