@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import venv
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from .conftest import ROOT
@@ -51,15 +52,15 @@ def folder_of(path: Path) -> str:
     return path.relative_to(ROOT / "generator").parts[0].removesuffix(".py")
 
 
-def own_imports(path: Path) -> set[str]:
-    """The folders that a module imports from."""
+def own_imports(path: Path) -> set[tuple[str, ...]]:
+    """The modules that a module imports, for its types and inside functions, too."""
     package = path.relative_to(ROOT / "generator").parts[:-1]
-    found: set[str] = set()
+    found: set[tuple[str, ...]] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
-            names = [*base, *(node.module or node.names[0].name).split(".")]
-            found.add(names[0])
+            own = (*base, *(node.module.split(".") if node.module else ()))
+            found |= {own, *((*own, alias.name) for alias in node.names)}
     return found
 
 
@@ -74,7 +75,15 @@ def test_arrows_go_one_way() -> None:
         folder = folder_of(path)
         if folder in FOLDERS:
             later = {*FOLDERS[FOLDERS.index(folder) + 1 :]}
-            assert not own_imports(path) & later, path
+            assert not {name for name, *_ in filter(None, own_imports(path))} & later, path
+
+
+def test_no_module_needs_itself() -> None:
+    """No circles, and so no two modules that can only be read together."""
+    package = ROOT / "generator"
+    paths = {p.relative_to(package).with_suffix("").parts: p for p in package.rglob("*.py")}
+    arrows = {name: own_imports(path) & paths.keys() for name, path in paths.items()}
+    assert [*TopologicalSorter(arrows).static_order()]
 
 
 # the door itself; what ends the process before there is one; the worker's answers to its parent

@@ -12,8 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..diagnostics.diagnostics import Diagnostic, SpecPath
-from ..ir.graph import Graph
-from ..ir.node import Node
+from ..ir.graph import Graph, Node
 from ..ir.trace import BATCHES, Call, Trace, propagate
 from ..layers.base import Args
 from ..layers.tensor import TensorType

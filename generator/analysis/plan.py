@@ -9,8 +9,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ..emit.flow import Statement
-from ..ir.graph import Graph, Placeholder
-from ..ir.node import Node, Ref
+from ..ir.graph import Graph, Node, Placeholder, Ref
 from ..ir.trace import BATCHES, Trace, concrete
 from ..layers.base import BOOLEAN, INEXACT
 from ..layers.tensor import TensorType

@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from ..ir.module import Module
-from ..ir.node import Node
+from ..ir.graph import Module, Node
 from ..ir.substitute import rebind
 from ..lower.parameters import bare
 from ..symbolic.provenance import coded

@@ -12,8 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..ir.graph import Graph, Parameter, Use, uses_in
-from ..ir.node import Node, Ref
+from ..ir.graph import Graph, Node, Parameter, Ref, Use, uses_in
 from ..ir.substitute import rebind
 from ..layers.base import REQUIRED, Arg, Layer
 from ..layers.kinds import ANY, LIST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..ir.module import Module
+from ..ir.graph import Module
 from ..layers.base import Arg, Layer
 
 

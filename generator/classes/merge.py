@@ -10,9 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
-from ..ir.graph import Graph
-from ..ir.module import Module
-from ..ir.node import Choice, Node, Ref
+from ..ir.graph import Choice, Graph, Module, Node, Ref
 from ..ir.substitute import rebind
 from ..layers.base import Layer, is_default
 from ..layers.kinds import LIST
@@ -351,7 +349,7 @@ class Union(Struct):
         from .picks import picked
 
         value = self.value(first, "source", [(case, choice.value) for case, choice in found])
-        return Choice(place, value, refs, picked(self, value, refs))
+        return Choice(place, value, refs, picked(self.attributes.asked, value, refs))
 
     def makes(self, refs: Mapping[str, Ref], known: Sequence[Choice]) -> bool:
         """Whether all uses compute what some of them choose: each knows of it, or reads it too."""

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ..ir.node import Pick, Ref
+from ..ir.graph import Pick, Ref
 from ..symbolic.algebra import Symbols
 from ..symbolic.provenance import coded
 from ..symbolic.sizes import plain, symbols_in
 
-if TYPE_CHECKING:
-    from .merge import Union
+# the attribute that a condition becomes, by the name that it may have
+Asked = Callable[[Any, str], str]
 
 
-def picked(union: Union, value: Any, refs: Mapping[str, Ref]) -> Pick | str:
+def picked(asked: Asked, value: Any, refs: Mapping[str, Ref]) -> Pick | str:
     """How ``forward`` chooses the tensor that a value names."""
     if not symbols_in(value):
         return str(plain(value))
-    return _picked(union, ast.parse(value.code, mode="eval").body, symbols_in(value), refs)
+    return _picked(asked, ast.parse(value.code, mode="eval").body, symbols_in(value), refs)
 
 
-def _picked(union: Union, code: ast.expr, symbols: Symbols, refs: Mapping[str, Ref]) -> Pick | str:
+def _picked(asked: Asked, code: ast.expr, symbols: Symbols, refs: Mapping[str, Ref]) -> Pick | str:
     if isinstance(code, ast.Constant):
         return str(code.value)
     if isinstance(code, ast.IfExp):
-        first = _picked(union, code.body, symbols, refs)
-        other = _picked(union, code.orelse, symbols, refs)
-        return _pick(union, code.test, symbols, first, other)
+        first = _picked(asked, code.body, symbols, refs)
+        other = _picked(asked, code.orelse, symbols, refs)
+        return _pick(asked, code.test, symbols, first, other)
     *words, found = refs  # which word it is can be asked for
     pick: Pick | str = found
     for word in reversed(words):
         test = ast.Compare(code, [ast.Eq()], [ast.Constant(word)])
-        pick = _pick(union, test, symbols, word, pick)
+        pick = _pick(asked, test, symbols, word, pick)
     return pick
 
 
 def _pick(
-    union: Union, test: ast.expr, symbols: Symbols, first: Pick | str, other: Pick | str
+    asked: Asked, test: ast.expr, symbols: Symbols, first: Pick | str, other: Pick | str
 ) -> Pick:
     names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
     condition = coded(True, ast.unparse(test), Symbols(s for s in symbols if s.name in names))
     word = first if isinstance(first, str) else "other"
-    return Pick(union.attributes.asked(condition, f"reads_{word}"), first, other)
+    return Pick(asked(condition, f"reads_{word}"), first, other)

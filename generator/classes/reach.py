@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..ir.graph import Graph
-from ..ir.module import Module
+from ..ir.graph import Graph, Module
 from ..ir.substitute import rebind
 from ..lower.context import INDEX
 from ..symbolic.sizes import plain, symbols_in

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Unheard:
         raise
     except Exception as error:
-        from ..jobs.job import own_mistake, refused
+        from ..jobs.failures import own_mistake, refused
 
         told = refused(error) if isinstance(error, OSError) else own_mistake(error)
         complain(*told.render().split("\n"))

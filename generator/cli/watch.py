@@ -10,7 +10,8 @@ import watchfiles
 from msgspec import Struct
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
-from ..jobs.job import Job, Outcome, work
+from ..jobs.job import Job, Outcome
+from ..jobs.work import work
 from ..run.smoke import Worker
 
 _BEAT = 100  # milliseconds until it is known that the system tells of changes

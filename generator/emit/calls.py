@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from ..ir.graph import Graph
-from ..ir.module import Module
-from ..ir.node import Node, Ref
+from ..ir.graph import Graph, Module, Node, Ref
 from ..layers.base import REQUIRED, Arg, Layer, is_default
 from ..symbolic.literals import literal
 from .construct import argument_source

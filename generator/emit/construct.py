@@ -10,8 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..ir.graph import Graph, Parameter
-from ..ir.module import Module
+from ..ir.graph import Graph, Module, Parameter
 from ..layers.base import Arg, Layer, Nested, is_default
 from ..lower.context import INDEX
 from ..lower.initial import initial_lines

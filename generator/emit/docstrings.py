@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..ir.graph import Graph, Parameter
-from ..ir.module import Module
+from ..ir.graph import Graph, Module, Parameter
 from ..ir.needs import UNUSED
 from ..layers.tensor import TensorType
 from ..symbolic.literals import literal, paragraphs, prose, summary, wrapped

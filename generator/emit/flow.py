@@ -10,8 +10,7 @@ from textwrap import indent
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..ir.graph import Graph
-from ..ir.node import Node, Pick, Ref
+from ..ir.graph import Graph, Node, Pick, Ref
 from ..symbolic.literals import WIDTH, literal, prose, wrapped
 from ..symbolic.names import SOURCE_NAMES
 from ..symbolic.sizes import named_by

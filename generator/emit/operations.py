@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ir.graph import Graph
-from ..ir.node import Node
+from ..ir.graph import Graph, Node
 from ..layers.base import REQUIRED, Arg, is_default
 from ..symbolic.literals import literal
 from ..symbolic.sizes import Coded, named_by, plain, symbols_in

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..ir.graph import Graph
-from ..ir.module import Module
-from ..ir.node import Node
+from ..ir.graph import Graph, Module, Node
 from ..symbolic.literals import literal, pythonic
 from ..symbolic.sizes import Coded, plain, symbols_in
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir.graph import Graph
-from ..ir.node import Node
+from ..ir.graph import Graph, Node
 
 POOLS = ("maxpool", "avgpool", "lppool")
 

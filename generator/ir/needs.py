@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
 from ..diagnostics.diagnostics import SpecPath, printable
 from ..symbolic.equality import Meeting
 from ..symbolic.literals import literal
-
-if TYPE_CHECKING:
-    from ..spec.source import Source
-    from .graph import Parameter
 
 LONGEST = 60  # characters of an expression in a sentence
 UNUSED = "no layer uses it"
@@ -45,18 +41,6 @@ class Reason(Struct, frozen=True):
     def on_line(self, line: int) -> str:
         """The sentence with the line of its subject."""
         return f"{self.subject} on line {line} {self.why}"
-
-
-def told(parameters: Iterable[Parameter], source: Source) -> Iterator[dict[str, Any]]:
-    """Why parameters of the network are no arguments of its class, as plain data."""
-    for parameter in parameters:
-        reason, name = parameter.reason, parameter.name
-        if reason is not None:
-            line = source.locate(reason.path, key=True).line
-            yield {"name": name, "line": line, "why": reason.on_line(line)}
-        elif not parameter.used:
-            line = source.locate(("params", name), key=True).line
-            yield {"name": name, "line": line, "why": UNUSED}
 
 
 def reason(need: Need, values: Any) -> Reason:

@@ -15,8 +15,7 @@ from ..layers.broadcasting import facing
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import INDEX
 from ..symbolic.sizes import Dim, is_runtime, nameless, plain, shown, symbols_in
-from .graph import Graph, made_in
-from .node import Node, Ref
+from .graph import Graph, Node, Ref, made_in
 from .substitute import number_of, rebind
 
 Types = Mapping[str, TensorType]  # by port

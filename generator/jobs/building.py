@@ -14,7 +14,8 @@ from ..output.files import SOURCE, Target, check_heard, check_no_spec, claim, re
 from ..run.records import inputs_text, recall, record_key, remember
 from ..run.smoke import Worker
 from ..spec.source import Source
-from .job import Job, facts_of
+from .facts import facts_of
+from .job import Job
 
 
 class _Differs(NetgenError):

@@ -6,7 +6,8 @@ from collections.abc import Generator, Sequence
 
 from ..ir.levels import TIMEOUT
 from ..run.smoke import Worker
-from .job import Job, Outcome, work
+from .job import Job, Outcome
+from .work import work
 
 
 def work_all(

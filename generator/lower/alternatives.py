@@ -5,40 +5,38 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..ir.node import Choice, Ref
+from ..ir.graph import Choice, Ref
 from ..spec.spec import Item
 from ..symbolic.provenance import coded
 from ..symbolic.sizes import Coded, plain, symbols_in
-from .conditions import neutral
-
-if TYPE_CHECKING:
-    from .walk import Walk
+from .reader import Reader
+from .scope import neutral
 
 
 @contextmanager
-def choosing(walk: Walk, item: Item, written: Any, reads: Sequence[Ref]) -> Iterator[None]:
+def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> Iterator[None]:
     """Inside, the item is read; its call gets what it chooses from, or that is decided for all.
 
     The choice is left to ``forward`` where all that may be read is of one type.
     """
-    choices, free = _choices(walk, item, written, reads)
+    choices, free = _choices(reader, item, written, reads)
     if not free:
-        walk.context.decide(written, item.at("from"))
-    known = len(walk.scope.drafts)
+        reader.context.decide(written, item.at("from"))
+    known = len(reader.scope.drafts)
     yield
     taken = False
-    for draft in walk.scope.drafts[known:]:
+    for draft in reader.scope.drafts[known:]:
         alone = draft.kind == "absent" and len(reads) == 1 and draft.otherwise == reads[0]
         if not taken and draft.path == item.path and (draft.inputs == reads or alone):
             draft.choices, taken = choices, True
     if free and not taken:
-        walk.context.decide(written, item.at("from"))
+        reader.context.decide(written, item.at("from"))
 
 
 def _choices(
-    walk: Walk, item: Item, written: Any, reads: Sequence[Ref]
+    reader: Reader, item: Item, written: Any, reads: Sequence[Ref]
 ) -> tuple[tuple[Choice, ...], bool]:
     """What each place may read, and whether that can be left to ``forward``.
 
@@ -58,11 +56,11 @@ def _choices(
         if not symbols_in(text):
             continue
         words = [*_words(ast.parse(text.code, mode="eval").body)]
-        known = {word: walk.scope.meant(word) for word in words if word is not None}
+        known = {word: reader.scope.meant(word) for word in words if word is not None}
         refs = {word: other for word, other in known.items() if other is not None}
-        own = walk.scope.type_of(ref)
+        own = reader.scope.type_of(ref)
         free = free and None not in words and len(refs) == len(known)
-        free = free and all(neutral(own, walk.scope.type_of(other)) for other in refs.values())
+        free = free and all(neutral(own, reader.scope.type_of(other)) for other in refs.values())
         found.append(Choice(place, text, {plain(text): ref, **refs}))
     return tuple(found), free
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
-from ..ir.node import Ref
+from ..ir.graph import Ref
 from ..layers import CATALOGUE
 from ..layers.base import Layer, Nested
 from ..layers.models import read_arguments

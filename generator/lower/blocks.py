@@ -14,9 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, SpecPath, Unknowable, printable
-from ..ir.graph import Graph, Parameter, Placeholder, Use
+from ..ir.graph import Graph, Parameter, Placeholder, Ref, Use
 from ..ir.needs import FALSE
-from ..ir.node import Ref
 from ..ir.substitute import rebind_type
 from ..layers.base import Layer, no_weights
 from ..layers.models import show_value

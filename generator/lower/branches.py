@@ -2,58 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath, printable
-from ..ir.node import Ref
+from ..ir.graph import Ref
 from ..spec.spec import Item, read_item
 from ..symbolic.sizes import Size
 from . import keys
+from .reader import Reader
 from .recovery import recovering
 from .scope import LayerNames
 
-if TYPE_CHECKING:
-    from .walk import Walk
 
-
-def branches(walk: Walk, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
+def branches(reader: Reader, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
     """A merge whose tensors are computed by branches, each from what the merge reads."""
-    row = walk.context.row(item.type)
-    if row is None or row.variadic is None or len(reads) != 1 or walk.chain is not None:
+    row = reader.context.row(item.type)
+    if row is None or row.variadic is None or len(reads) != 1 or reader.chain is not None:
         message = f"`{item.type}` can't have branches here"
         help = "branches stand in a merge that reads one tensor, outside a `Sequential`"
-        walk.context.error("NG210", message, item.at("branches"), key=True, help=help)
+        reader.context.error("NG210", message, item.at("branches"), key=True, help=help)
     written = dict(item.written)
     branches = written.pop("branches")
     if not isinstance(branches, (list, dict)) or not branches:
         message = "`branches` should be a list of lists of layers, or a mapping from names"
-        walk.context.error("NG201", message, item.at("branches"))
+        reader.context.error("NG201", message, item.at("branches"))
     pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
     ends: list[Ref] = []
     for key, layers in pairs:
-        walk.current = walk.begin = reads
-        with recovering(walk, layers, item.at("branches", key)):
-            branch(walk, key, layers, item.at("branches", key), index)
-        ends += walk.current
-    walk.scope.used.update(ref.node for ref in (*reads, *ends))
+        reader.current = reader.begin = reads
+        with recovering(reader, layers, item.at("branches", key)):
+            branch(reader, key, layers, item.at("branches", key), index)
+        ends += reader.current
+    reader.scope.used.update(ref.node for ref in (*reads, *ends))
     merged = replace(item, written=written)
-    names = LayerNames(walk.scope, walk.first_type(tuple(ends)), index)
-    walk.layer(merged, tuple(ends), walk.name(merged, names), index)
+    names = LayerNames(reader.scope, reader.first_type(tuple(ends)), index)
+    reader.layer(merged, tuple(ends), reader.name(merged, names), index)
 
 
-def branch(walk: Walk, key: str | int, layers: Any, path: SpecPath, index: Size | None) -> None:
+def branch(reader: Reader, key: str | int, layers: Any, path: SpecPath, index: Size | None) -> None:
     """One branch: of a list its layers stand in the scope, of a mapping it has a name."""
     if isinstance(key, int):
         if not isinstance(layers, list):
             help = "write it in brackets: `- [{...}]`"
-            walk.context.error("NG201", "a branch is a list of layers", path, help=help)
+            reader.context.error("NG201", "a branch is a list of layers", path, help=help)
         if layers:
-            walk.items(layers, path, index)
+            reader.items(layers, path, index)
         return
     if layers == []:
-        identity(walk, key, path)
+        identity(reader, key, path)
         return
     several = isinstance(layers, list)
     written = {"layers": layers} if several else None
@@ -61,18 +59,18 @@ def branch(walk: Walk, key: str | int, layers: Any, path: SpecPath, index: Size 
     if several:
         item = Item("Sequential", written, named, path, inline="layers")
     else:
-        item = read_item(layers, walk.context.source, path, walk.context.shared.types)
+        item = read_item(layers, reader.context.source, path, reader.context.shared.types)
         if "name" in item.common:
             message = f"the name of this branch is `{printable(key)}` already"
-            walk.context.error("NG205", message, item.at("name"), key=True)
+            reader.context.error("NG205", message, item.at("name"), key=True)
         item = replace(item, common={**item.common, **named})
-    walk.item(item, index)
+    reader.item(item, index)
 
 
-def identity(walk: Walk, key: str, path: SpecPath) -> None:
+def identity(reader: Reader, key: str, path: SpecPath) -> None:
     """A branch without layers: its name is another one for what the merge reads."""
     item = Item("Sequential", None, {"name": key}, path)
-    name = keys.name(walk.scope, item, LayerNames(walk.scope, None, None))
+    name = keys.name(reader.scope, item, LayerNames(reader.scope, None, None))
     assert name is not None
-    walk.scope.written[name] = walk.current
-    walk.scope.passed[name] = ()
+    reader.scope.written[name] = reader.current
+    reader.scope.passed[name] = ()

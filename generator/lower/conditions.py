@@ -6,16 +6,17 @@ A condition that hangs on a constructor argument stays one in the generated clas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError
+from ..ir.graph import Ref
 from ..ir.needs import FALSE, Need
-from ..ir.node import Ref
 from ..ir.substitute import rebind, rebind_type
 from ..layers.base import no_weights
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
-from ..symbolic.equality import same
 from ..symbolic.names import snake_case
 from ..symbolic.provenance import both, equal_unless
 from ..symbolic.sizes import Size, TooLong, plain, symbols_in
@@ -25,27 +26,25 @@ from .application import stem_of
 from .blocks import may_hold_weights
 from .context import INDEX
 from .item_types import typed
-from .scope import Draft, LayerNames
-
-if TYPE_CHECKING:
-    from .walk import Walk
+from .reader import Reader
+from .scope import Draft, LayerNames, neutral
 
 
-def pass_through(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
+def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
     """An absent layer: its name stands for what it would have read."""
-    if item.type == "Group" or walk.chain is not None:
+    if item.type == "Group" or reader.chain is not None:
         return
-    passed = last(walk, item, reads)
-    name = None if _is_numbered(item) else walk.name(item, names)
+    passed = last(reader, item, reads)
+    name = None if _is_numbered(item) else reader.name(item, names)
     if name is not None:
-        walk.scope.written[name] = (passed,)
-        walk.scope.passed[name] = ports_of(walk, item)
-    walk.current = (passed,)
+        reader.scope.written[name] = (passed,)
+        reader.scope.passed[name] = ports_of(reader, item)
+    reader.current = (passed,)
 
 
-def ports_of(walk: Walk, item: Item) -> tuple[str, ...]:
+def ports_of(reader: Reader, item: Item) -> tuple[str, ...]:
     """The ports that an absent item would have, if it has several; ``*`` for numbers."""
-    row, block = walk.context.row(item.type), walk.context.shared.blocks.get(item.type)
+    row, block = reader.context.row(item.type), reader.context.shared.blocks.get(item.type)
     if row is not None:
         return row.ports
     given = None if block is None else block.outputs
@@ -59,17 +58,17 @@ def _is_numbered(item: Item) -> bool:
     return "repeat" in item.common and "$" in str(item.common.get("name"))
 
 
-def last(walk: Walk, item: Item, reads: tuple[Ref, ...]) -> Ref:
+def last(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:
     """What an absent layer passes through: of all that it reads what is computed last."""
     if not reads:
         message = "an absent layer passes its input through, but this one reads nothing"
-        walk.context.error("NG210", message, item.path)
-    inputs = len(walk.scope.inputs)  # they are there together
+        reader.context.error("NG210", message, item.path)
+    inputs = len(reader.scope.inputs)  # they are there together
     return max(reads, key=lambda ref: max(ref.node, inputs - 1))
 
 
 def conditional(
-    walk: Walk,
+    reader: Reader,
     item: Item,
     condition: Any,
     reads: tuple[Ref, ...],
@@ -77,29 +76,29 @@ def conditional(
     index: Size | None,
 ) -> None:
     """An item whose condition hangs on arguments: it is there, or a place is kept for it."""
-    of_a_copy = walk.chain is not None and INDEX in {s.name for s in symbols_in(condition)}
+    of_a_copy = reader.chain is not None and INDEX in {s.name for s in symbols_in(condition)}
     if plain(condition):
-        why = under(walk, item, condition, reads, names, index)
+        why = under(reader, item, condition, reads, names, index)
     elif of_a_copy:  # other copies of a loop show what it would be
-        absent(walk, item, condition, reads, names)
+        absent(reader, item, condition, reads, names)
         return
-    elif walk.context.is_open(condition):
-        why = foreseen(walk, item, condition, reads, names, index)
+    elif reader.context.is_open(condition):
+        why = foreseen(reader, item, condition, reads, names, index)
     else:
         why = FALSE
     if why:
-        walk.context.settle(condition, Need(item.at("when"), why))
+        reader.context.settle(condition, Need(item.at("when"), why))
     if plain(condition) or not why:
         return
-    if walk.context.parent is None:
+    if reader.context.parent is None:
         # nothing is known of it: the next round reads the condition as plain false
-        pass_through(walk, item, reads, names)
+        pass_through(reader, item, reads, names)
     else:
-        absent(walk, item, condition, reads, names)
+        absent(reader, item, condition, reads, names)
 
 
 def under(
-    walk: Walk,
+    reader: Reader,
     item: Item,
     condition: Any,
     reads: tuple[Ref, ...],
@@ -110,62 +109,62 @@ def under(
 
     Gives why the condition must stay as it is, in words, if it must.
     """
-    scope = walk.scope
-    known = len(scope.drafts if walk.chain is None else walk.chain)
-    before = walk.first_type(reads) if walk.chain is not None or reads else None
-    if walk.chain is None and reads:
-        before = scope.type_of(last(walk, item, reads))
+    scope = reader.scope
+    known = len(reader.drafts)
+    before = reader.first_type(reads) if reader.chain is not None or reads else None
+    if reader.chain is None and reads:
+        before = scope.type_of(last(reader, item, reads))
     scope.conditions += 1
     try:
-        walk.present(item, reads, names, index)
+        reader.present(item, reads, names, index)
     finally:
         scope.conditions -= 1
-    drafts = (scope.drafts if walk.chain is None else walk.chain)[known:]
-    after = walk.through[0] if walk.chain is not None else output(walk)
-    if walk.chain is None and reads:
-        passing(walk, item, last(walk, item, reads), known)
-    hang(walk, item, condition, drafts)
+    drafts = reader.drafts[known:]
+    after = reader.through[0] if reader.chain is not None else output(reader)
+    if reader.chain is None and reads:
+        passing(reader, item, last(reader, item, reads), known)
+    hang(reader, item, condition, drafts)
     # the numbers of the layers below would hang on the condition, too
-    if walk.context.parent is None and any(
+    if reader.context.parent is None and any(
         draft.name is not None and not draft.written for draft in drafts
     ):
         return "changes the names of the layers after it"
-    if before is None or after is None or not harmless(walk, condition, before, after, index):
+    if before is None or after is None or not harmless(reader, condition, before, after, index):
         return "changes shapes"
     return ""
 
 
-def hang(walk: Walk, item: Item, condition: Any, drafts: Sequence[Draft]) -> None:
+def hang(reader: Reader, item: Item, condition: Any, drafts: Sequence[Draft]) -> None:
     """Let calls hang on a condition; where it does not hold, each passes on what it reads."""
     for draft in drafts:
         draft.condition = both(condition, draft.condition)
-        if walk.chain is None and draft.otherwise is None and draft.inputs:
-            draft.otherwise = last(walk, item, draft.inputs)
-            walk.scope.used.add(draft.otherwise.node)
+        if reader.chain is None and draft.otherwise is None and draft.inputs:
+            draft.otherwise = last(reader, item, draft.inputs)
+            reader.scope.used.add(draft.otherwise.node)
 
 
-def passing(walk: Walk, item: Item, passed: Ref, known: int) -> None:
+def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
     """What stands for the calls from number `known` on where they are not made.
 
     For each it is what it reads last, for the last of them what the item passes through.
     """
-    scope = walk.scope
+    scope = reader.scope
     begin = len(scope.inputs) + known
     ends: dict[int, Ref] = {}  # what stands for these calls comes to
     for place, draft in enumerate(scope.drafts[known:], begin):
         if draft.otherwise is None and draft.inputs:
             made = [ref for ref in draft.inputs if ref.node < begin or ref.node in ends]
-            draft.otherwise = last(walk, item, tuple(made)) if made else passed
+            draft.otherwise = last(reader, item, tuple(made)) if made else passed
             scope.used.add(draft.otherwise.node)
         if draft.otherwise is not None:
             ends[place] = ends.get(draft.otherwise.node, draft.otherwise)
-    end = walk.current[0].node
+    end = reader.current[0].node
     if end in ends and ends[end] != passed:
         scope.drafts[end - len(scope.inputs)].otherwise = passed
 
 
 def foreseen(
-    walk: Walk,
+    reader: Reader,
     item: Item,
     condition: Any,
     reads: tuple[Ref, ...],
@@ -176,35 +175,35 @@ def foreseen(
 
     Gives why the condition must stay as it is, in words, if it must.
     """
-    before, findings = walk.scope.as_it_is(), walk.context.shared.findings
-    chain, through, current, mistakes = walk.chain, walk.through, walk.current, findings.count
-    known = len(walk.scope.drafts if chain is None else chain)
-    with walk.context.trying() as fixes:
+    before, findings = reader.scope.as_it_is(), reader.context.shared.findings
+    frame, current, mistakes = replace(reader.frame), reader.current, findings.count
+    known = len(reader.drafts)
+    with reader.context.trying() as fixes:
         try:
-            why = under(walk, item, condition, reads, names, index)
+            why = under(reader, item, condition, reads, names, index)
         except (NetgenError, ExpressionError, TooLong):
             why = FALSE
-    drafts = walk.scope.drafts if chain is None else walk.chain or []
+    drafts = reader.drafts
     # places of copies are kept one by one, for as many as there are
     copied = any(d.kind == "copies" or (d.repeated and not d.children) for d in drafts[known:])
-    walk.through = through
+    reader.frame.through = frame.through
     if why or fixes or copied or findings.count > mistakes:
-        walk.scope.go_back(before)
-        walk.current, walk.chain = current, chain
-        if chain is not None:
-            del chain[known:]
+        reader.scope.go_back(before)
+        reader.current, reader.frame = current, frame
+        if frame.chain is not None:
+            del frame.chain[known:]
         return why or FALSE
     for place, draft in enumerate(drafts[known:], known):
         if draft.kind != "absent":
-            drafts[place] = unmade(walk, draft)
+            drafts[place] = unmade(reader, draft)
     return ""
 
 
-def unmade(walk: Walk, draft: Draft) -> Draft:
+def unmade(reader: Reader, draft: Draft) -> Draft:
     """The place of a call that is not made, with what it is where it is."""
     passed = draft.otherwise
-    type_ = walk.through[0] if walk.chain is not None else draft.outputs[draft.default_port]
-    type_ = type_ if passed is None else walk.scope.type_of(passed)
+    type_ = reader.through[0] if reader.chain is not None else draft.outputs[draft.default_port]
+    type_ = type_ if passed is None else reader.scope.type_of(passed)
     return Draft(
         None,
         {},
@@ -225,13 +224,13 @@ def unmade(walk: Walk, draft: Draft) -> Draft:
     )
 
 
-def output(walk: Walk) -> TensorType | None:
+def output(reader: Reader) -> TensorType | None:
     """The type of what was computed last."""
-    return walk.scope.type_of(walk.current[0]) if walk.current else None
+    return reader.scope.type_of(reader.current[0]) if reader.current else None
 
 
 def absent(
-    walk: Walk,
+    reader: Reader,
     item: Item,
     condition: Any,
     reads: tuple[Ref, ...],
@@ -244,101 +243,92 @@ def absent(
     It may be one of the places of an item that is `copied`.
     """
     written = item.written if isinstance(item.written, dict) else {}
-    alone = "name" not in item.common and walk.chain is None
+    alone = "name" not in item.common and reader.chain is None
     if "repeat" in item.common and not copied and (alone or _is_numbered(item)):
-        count = keys.count(walk.scope, item, names) or 0
-        for copy in range(keys.copies(walk.context, item, count)[1]):
-            own = LayerNames(walk.scope, None, copy)
-            absent(walk, item, condition, reads, own, copied=True)
-            reads = (*walk.current, *reads[1:])
+        count = keys.count(reader.scope, item, names) or 0
+        for copy in range(keys.copies(reader.context, item, count)[1]):
+            own = LayerNames(reader.scope, None, copy)
+            absent(reader, item, condition, reads, own, copied=True)
+            reads = (*reader.current, *reads[1:])
         return
     if item.type == "Group":
         for place, raw in enumerate(written.get("layers") or ()):
             path = item.at("layers", place)
-            inner = typed(walk, read_item(raw, walk.context.source, path), names.index)
-            reads = walk.reads(inner, names.index)
-            absent(walk, inner, condition, reads, LayerNames(walk.scope, None, names.index))
+            inner = typed(reader, read_item(raw, reader.context.source, path), names.index)
+            reads = reader.reads(inner, names.index)
+            absent(reader, inner, condition, reads, LayerNames(reader.scope, None, names.index))
         return
     if "branches" in written:
-        absent_branches(walk, item, condition, reads, written["branches"])
-    row = walk.context.row(item.type)
+        absent_branches(reader, item, condition, reads, written["branches"])
+    row = reader.context.row(item.type)
     stem = row.stem if row is not None else snake_case(item.type)
     draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
     draft.condition, draft.callee = condition, item.callee
-    draft.name = walk.name(item, names)
+    draft.name = reader.name(item, names)
     draft.functional = row is not None and row.operation
     draft.written = draft.name is not None
-    if walk.chain is not None:
-        draft.outputs = {"output": walk.through[0]}
-        walk.chain.append(draft)
+    if reader.chain is not None:
+        draft.outputs = {"output": reader.through[0]}
+        reader.chain.append(draft)
         return
-    reserve(walk, item, draft)
-    draft.otherwise = last(walk, item, reads)
-    ports = ports_of(walk, item) or ("output",)
-    draft.outputs = dict.fromkeys(ports, walk.scope.type_of(draft.otherwise))
-    walk.current = (walk.scope.add(draft),)
+    reserve(reader, item, draft)
+    draft.otherwise = last(reader, item, reads)
+    ports = ports_of(reader, item) or ("output",)
+    draft.outputs = dict.fromkeys(ports, reader.scope.type_of(draft.otherwise))
+    reader.current = (reader.scope.add(draft),)
 
 
-def reserve(walk: Walk, item: Item, draft: Draft) -> None:
+def reserve(reader: Reader, item: Item, draft: Draft) -> None:
     """Keep the number of an absent layer: names are the same in each member of the class."""
     if draft.name is not None:
         return
-    numbered = walk.context.shared.reserved.get(draft.path)  # as it is in other uses
-    if numbered or (numbered is None and may_hold(walk, item)):
-        draft.name = walk.scope.names.numbered(draft.stem)
+    numbered = reader.context.shared.reserved.get(draft.path)  # as it is in other uses
+    if numbered or (numbered is None and may_hold(reader, item)):
+        draft.name = reader.scope.names.numbered(draft.stem)
     elif numbered is not None:
         draft.stem = stem_of(draft)
-        draft.shared = walk.scope.shared(draft, None)
+        draft.shared = reader.scope.shared(draft, None)
 
 
-def may_hold(walk: Walk, item: Item) -> bool:
+def may_hold(reader: Reader, item: Item) -> bool:
     """Whether there may be weights in a layer that no use of the block has."""
-    block = walk.context.shared.blocks.get(item.type)
+    block = reader.context.shared.blocks.get(item.type)
     if block is not None:
-        return may_hold_weights(walk.context.shared, block.layers)
-    row = walk.context.row(item.type)
+        return may_hold_weights(reader.context.shared, block.layers)
+    row = reader.context.row(item.type)
     return row is None or row.weights is not no_weights
 
 
 def absent_branches(
-    walk: Walk, item: Item, condition: Any, reads: tuple[Ref, ...], branches: Any
+    reader: Reader, item: Item, condition: Any, reads: tuple[Ref, ...], branches: Any
 ) -> None:
     """The places of all that stands in the branches of an absent merge."""
     pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
     for key, layers in pairs:
-        walk.current = walk.begin = reads
+        reader.current = reader.begin = reads
         path = item.at("branches", key)
         if layers == []:
             continue
         if isinstance(key, str):
             inner = Item("Sequential", None, {"name": key}, path)
-            absent(walk, inner, condition, reads, LayerNames(walk.scope, None, None))
+            absent(reader, inner, condition, reads, LayerNames(reader.scope, None, None))
             continue
         for place, raw in enumerate(layers):
-            inner = typed(walk, read_item(raw, walk.context.source, (*path, place)), None)
-            names = LayerNames(walk.scope, None, None)
-            absent(walk, inner, condition, walk.reads(inner, None), names)
+            inner = typed(reader, read_item(raw, reader.context.source, (*path, place)), None)
+            names = LayerNames(reader.scope, None, None)
+            absent(reader, inner, condition, reader.reads(inner, None), names)
 
 
 def harmless(
-    walk: Walk, condition: Any, before: TensorType, after: TensorType, index: Size | None
+    reader: Reader, condition: Any, before: TensorType, after: TensorType, index: Size | None
 ) -> bool:
     """Whether a layer may be there or not without a change of what flows on.
 
     Where a condition like ``stride != 1 or in_channels != out_channels`` does not hold, its sides
     are equal: what differs by name may be the same then.
     """
-    terms = {**walk.scope.terms(), INDEX: index}
+    terms = {**reader.scope.terms(), INDEX: index}
     apart = equal_unless(condition) if plain(condition) else {}  # what flows on has its name
     equal = {name: rebind(value, terms) for name, value in apart.items()}
     now = {**terms, **equal}
     return neutral(rebind_type(before, now), rebind_type(after, now))
-
-
-def neutral(before: TensorType, after: TensorType) -> bool:
-    """Whether a layer may be there or not without a change of what flows on."""
-    return (before.dtype, before.batch, before.rank) == (
-        after.dtype,
-        after.batch,
-        after.rank,
-    ) and all(same(a, b) for a, b in zip(before.shape, after.shape, strict=True))

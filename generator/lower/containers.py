@@ -9,9 +9,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath
-from ..ir.module import Module
+from ..ir.graph import Module, Node
 from ..ir.needs import Need
-from ..ir.node import Node
 from ..symbolic.literals import literal
 from ..symbolic.names import MODULE_NAMES
 from .scope import Draft, Scope, to_module

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..ir.node import Ref
+from ..ir.graph import Ref
 from ..layers import TYPES
 from ..layers.base import THIS, Args, Layer, Refusal, arguments
 from ..layers.tensor import TensorType

@@ -9,9 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
-from ..ir.graph import Parameter
+from ..ir.graph import Parameter, Ref
 from ..ir.needs import reason
-from ..ir.node import Ref
 from ..symbolic.sizes import plain
 from .context import Context, ParameterNames
 from .parameters import plain_text

@@ -9,8 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath, printable
-from ..ir.graph import Graph, Initial
-from ..ir.module import Module
+from ..ir.graph import Graph, Initial, Module
 from ..layers import CATALOGUE, LOCAL
 from ..layers.base import Weight, arguments
 from ..layers.models import show_value

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from ..layers.base import REQUIRED, Layer
@@ -14,26 +12,24 @@ from ..symbolic.sizes import Size, is_runtime
 from .arguments import by_name
 from .context import INDEX
 from .parameters import REQUIRED as NEEDED
+from .reader import Reader
 from .scope import LayerNames
 
-if TYPE_CHECKING:
-    from .walk import Walk
 
-
-def as_block(walk: Walk, item: Item, row: Layer, index: Size | None) -> tuple[BlockSpec, Item]:
+def as_block(reader: Reader, item: Item, row: Layer, index: Size | None) -> tuple[BlockSpec, Item]:
     """A block that holds the operation of a row, and the item that uses it.
 
     What is written becomes the block's arguments; expressions over run-time sizes stay in it,
     where they mean what the operation reads.
     """
-    written, paths = by_name(walk.context, item, row)
+    written, paths = by_name(reader.context, item, row)
     inner = {arg.name: _variable(arg.name) for arg in row.args}
     params = {inner[a.name]: NEEDED if a.default is REQUIRED else a.default for a in row.args}
-    names = LayerNames(walk.scope, walk.first_type(()), index)
+    names = LayerNames(reader.scope, reader.first_type(()), index)
     inside = {
         name: value
         for name, value in written.items()
-        if name not in inner or is_runtime(walk.context.evaluate(value, names, paths[name]))
+        if name not in inner or is_runtime(reader.context.evaluate(value, names, paths[name]))
     }
     own = {name: inside.get(name, f"${inner.get(name)}") for name in written}
     spec = BlockSpec(

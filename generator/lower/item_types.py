@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -11,30 +10,28 @@ from ..diagnostics.diagnostics import NetgenError, Unknowable
 from ..ir.needs import Need
 from ..spec.spec import Item
 from ..symbolic.sizes import Size, plain, symbols_in
+from .reader import Reader
 from .scope import LayerNames
 from .static_check import GROUPING, is_slip, unknown_type
 
-if TYPE_CHECKING:
-    from .walk import Walk
 
-
-def typed(walk: Walk, item: Item, index: Size | None) -> Item:
+def typed(reader: Reader, item: Item, index: Size | None) -> Item:
     """The item with its type evaluated and known."""
     if "$" in item.type:
-        names = LayerNames(walk.scope, None, index)
-        value = walk.context.evaluate(item.type, names, item.path)
-        walk.context.settle(value, Need(item.path, "gets its type from it"))
+        names = LayerNames(reader.scope, None, index)
+        value = reader.context.evaluate(item.type, names, item.path)
+        reader.context.settle(value, Need(item.path, "gets its type from it"))
         item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
-    blocks = walk.context.shared.blocks
-    known = walk.context.shared.types
-    if item.type in walk.context.shared.lost_blocks:  # whatever else is called so
+    blocks = reader.context.shared.blocks
+    known = reader.context.shared.types
+    if item.type in reader.context.shared.lost_blocks:  # whatever else is called so
         raise Unknowable
     if item.type in GROUPING or item.type in blocks or item.type in known:
         return item
-    unknown = walk.context.shared.unknown
+    unknown = reader.context.shared.unknown
     if item.path not in unknown:  # else it was said before: this is another copy
-        diagnostic, meant = unknown_type(walk.context, item, spatial(walk, item, index))
-        walk.context.shared.findings.add(diagnostic)
+        diagnostic, meant = unknown_type(reader.context, item, spatial(reader, item, index))
+        reader.context.shared.findings.add(diagnostic)
         slip = meant is not None and is_slip(item.type, meant)
         unknown[item.path] = meant if slip else None
     meant = unknown[item.path]
@@ -43,9 +40,9 @@ def typed(walk: Walk, item: Item, index: Size | None) -> Item:
     return replace(item, type=meant)  # a mere slip: go on with what was meant
 
 
-def spatial(walk: Walk, item: Item, index: Size | None) -> int | None:
+def spatial(reader: Reader, item: Item, index: Size | None) -> int | None:
     """The number of spatial dimensions of what an item reads, where it can be known."""
     with contextlib.suppress(NetgenError):
-        x = walk.first_type(walk.reads(item, index))
+        x = reader.first_type(reader.reads(item, index))
         return None if x is None else x.rank - 2
     return None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Unknowable, printable
+from ..ir.graph import Ref
 from ..ir.needs import Need
-from ..ir.node import Ref
 from ..spec.spec import Item
 from ..symbolic.hints import as_expression, whole
 from ..symbolic.names import IN_USE, why_no_attribute

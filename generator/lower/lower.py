@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from ..diagnostics.diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
-from ..ir.graph import Graph, Use, uses_in
+from ..ir.graph import Graph, Node, Use, uses_in
 from ..ir.needs import Need
-from ..ir.node import Node
 from ..spec.spec import Reading
 from . import keys
 from .application import is_stateless

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..diagnostics.diagnostics import Diagnostic, printable
-from ..ir.graph import Graph
-from ..ir.node import Ref
+from ..ir.graph import Graph, Ref
 from ..ir.trace import Misfit, propagate
 from ..layers.base import THIS, Layer, Refusal
 from ..layers.tensor import TensorType

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath
+from ..ir.graph import Ref
 from ..ir.needs import Need
-from ..ir.node import Ref
 from ..ir.substitute import rebind, rebind_type
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
@@ -23,64 +23,62 @@ from ..symbolic.syntax import ExpressionError
 from . import keys
 from .conditions import absent, hang
 from .context import INDEX
+from .reader import Reader
 from .scope import Draft, LayerNames
 from .static_check import check_layers
 
-if TYPE_CHECKING:
-    from .walk import Walk
 
-
-def copies(walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
+def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
     """Copies in the scope itself: the first input is chained, the others read unchanged.
 
     Where the uses of a block have different numbers of them, all uses have places for the most,
     and a copy that some of them lack hangs on a condition.
     """
-    least, most = keys.copies(walk.context, item, count)
+    least, most = keys.copies(reader.context, item, count)
     for copy in range(most):
-        names = LayerNames(walk.scope, walk.first_type(reads), copy)
+        names = LayerNames(reader.scope, reader.first_type(reads), copy)
         condition = more_than(count, copy) if copy >= least else None
-        walk.scope.conditions += condition is not None
+        reader.scope.conditions += condition is not None
         if copy >= int(count):
-            absent(walk, item, condition, reads, names, copied=True)
+            absent(reader, item, condition, reads, names, copied=True)
         else:
-            walk.layer(item, reads, walk.name(item, names), copy, repeated=True)
-        walk.scope.conditions -= condition is not None
+            reader.layer(item, reads, reader.name(item, names), copy, repeated=True)
+        reader.scope.conditions -= condition is not None
         if copy < int(count):
-            draft = walk.scope.drafts[-1]
+            draft = reader.scope.drafts[-1]
             draft.condition = both(condition, draft.condition) if condition else draft.condition
             draft.otherwise = reads[0] if condition else draft.otherwise
-        reads = (*walk.current, *reads[1:])
+        reads = (*reader.current, *reads[1:])
 
 
 def container(
-    walk: Walk, item: Item, reads: tuple[Ref, ...], count: Size, names: LayerNames
+    reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size, names: LayerNames
 ) -> None:
     """A named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors.
 
     The numbers of those after it in a chain hang on whether it is there.
     """
-    hangs = walk.chain is not None and bool(symbols_in(count)) and may_be_none(count)
-    if hangs and count == 0 and walk.context.parent is not None:
-        walk.context.settle(count, Need(item.at("repeat"), "is 0"))
-        absent(walk, item, more_than(count, 0), reads, names)
+    hangs = reader.chain is not None and bool(symbols_in(count)) and may_be_none(count)
+    if hangs and count == 0 and reader.context.parent is not None:
+        reader.context.settle(count, Need(item.at("repeat"), "is 0"))
+        absent(reader, item, more_than(count, 0), reads, names)
         return
-    name = walk.name(item, names)
+    name = reader.name(item, names)
     common = {key: value for key, value in item.common.items() if key != "name"}
     unnamed = replace(item, common=common)
-    several = walk.chain is None and several_tensors(walk, item, reads)
-    draft = walk.sequential(
-        item, reads, name, lambda: repeated(walk, unnamed, count), several=several
+    several = reader.chain is None and several_tensors(reader, item, reads)
+    draft = reader.sequential(
+        item, reads, name, lambda: repeated(reader, unnamed, count), several=several
     )
     draft.repeated = True
     if hangs:
         draft.condition = more_than(count, 0)
-    walk.take(draft, item)
+    reader.take(draft, item)
 
 
-def several_tensors(walk: Walk, item: Item, reads: Sequence[Ref]) -> bool:
+def several_tensors(reader: Reader, item: Item, reads: Sequence[Ref]) -> bool:
     """Whether the copies read or give more than one tensor."""
-    row, block = walk.context.row(item.type), walk.context.shared.blocks.get(item.type)
+    row, block = reader.context.row(item.type), reader.context.shared.blocks.get(item.type)
     if row is not None:
         written = item.written if isinstance(item.written, Mapping) else {}
         masks = any(name in written for name in row.optional_tensors)
@@ -89,69 +87,68 @@ def several_tensors(walk: Walk, item: Item, reads: Sequence[Ref]) -> bool:
     return len(reads) > 1 or (ports is not None and len(ports) > 1)
 
 
-def repeated(walk: Walk, item: Item, count: Size) -> None:
+def repeated(reader: Reader, item: Item, count: Size) -> None:
     """Copies in a container: children one by one, or a loop where the count is an argument."""
-    assert walk.chain is not None
-    shared = walk.context.shared
+    assert reader.chain is not None
+    shared = reader.context.shared
     if symbols_in(count) and item.path not in shared.unrolled:
         if count == 0:
-            walk.context.settle(count, Need(item.at("repeat"), "is 0"))
+            reader.context.settle(count, Need(item.at("repeat"), "is 0"))
             shared.looped.add(item.path)
-            if walk.context.parent is not None:
-                no_copies(walk, item, count)
+            if reader.context.parent is not None:
+                no_copies(reader, item, count)
             return
-        if loop(walk, item, count):
+        if loop(reader, item, count):
             shared.looped.add(item.path)
             return
     if symbols_in(count):
         shared.unlooped.add(item.path)
-    one_by_one(walk, item, count)
+    one_by_one(reader, item, count)
 
 
-def one_by_one(walk: Walk, item: Item, count: Size) -> None:
+def one_by_one(reader: Reader, item: Item, count: Size) -> None:
     """Copies each of which is written.
 
     Where the uses of a block have different numbers of them, all uses have places for the most,
     and a copy that some of them lack hangs on a condition.
     """
-    least, most = keys.copies(walk.context, item, count)
+    least, most = keys.copies(reader.context, item, count)
     for copy in range(most):
         condition = more_than(count, copy) if copy >= least else None
-        drafts = walk.scope.drafts if walk.chain is None else walk.chain
-        known = len(drafts)
-        walk.scope.conditions += condition is not None
+        drafts, known = reader.drafts, len(reader.drafts)
+        reader.scope.conditions += condition is not None
         if copy >= int(count):
-            names = LayerNames(walk.scope, walk.first_type(walk.current), copy)
-            absent(walk, item, condition, walk.current, names, copied=True)
+            names = LayerNames(reader.scope, reader.first_type(reader.current), copy)
+            absent(reader, item, condition, reader.current, names, copied=True)
         else:
-            turn(walk, item, copy)
-        walk.scope.conditions -= condition is not None
+            turn(reader, item, copy)
+        reader.scope.conditions -= condition is not None
         if condition is not None and copy < int(count):
-            hang(walk, item, condition, drafts[known:])
+            hang(reader, item, condition, drafts[known:])
 
 
-def no_copies(walk: Walk, item: Item, count: Size) -> None:
+def no_copies(reader: Reader, item: Item, count: Size) -> None:
     """The places of copies that other uses of the block have, as their rule is found out there."""
-    assert walk.chain is not None
-    shared = walk.context.shared
+    assert reader.chain is not None
+    shared = reader.context.shared
     shared.short.add(item.path)
     first = shared.rules.get(item.path)
     if first is None:
         return
-    names = LayerNames(walk.scope, walk.through[0], 0)
+    names = LayerNames(reader.scope, reader.through[0], 0)
     if first and may_be_none(count):
-        absent(walk, item, more_than(count, 0), (), names, copied=True)
-    loop = Draft(None, {}, (), (), {"output": walk.through[0]}, item.path, "", kind="copies")
-    loop.count, loop.start, loop.label = count, first, label_of(walk, item)
-    walk.chain.append(loop)
+        absent(reader, item, more_than(count, 0), (), names, copied=True)
+    loop = Draft(None, {}, (), (), {"output": reader.through[0]}, item.path, "", kind="copies")
+    loop.count, loop.start, loop.label = count, first, label_of(reader, item)
+    reader.chain.append(loop)
 
 
-def label_of(walk: Walk, item: Item) -> str:
+def label_of(reader: Reader, item: Item) -> str:
     """The expression that names the copies of a loop, if they have names."""
     if "name" not in item.common:
         return ""
-    names = LayerNames(walk.scope, None, Dim.named(INDEX, 0))
-    return code_in_text(item.common["name"], names, walk.context.budget)
+    names = LayerNames(reader.scope, None, Dim.named(INDEX, 0))
+    return code_in_text(item.common["name"], names, reader.context.budget)
 
 
 class Rule(Struct, frozen=True):
@@ -179,90 +176,89 @@ class Rule(Struct, frozen=True):
         return replace(last, shape=rebind(last.shape, {**terms, INDEX: count}))
 
 
-def turn(walk: Walk, item: Item, index: Size) -> None:
+def turn(reader: Reader, item: Item, index: Size) -> None:
     """One copy in a container: a layer, or all that stands in a `Group`."""
     if item.type == "Group":
-        walk.items(check_layers(walk.context, item), item.at("layers"), index)
+        reader.items(check_layers(reader.context, item), item.at("layers"), index)
         return
-    assert walk.chain is not None
-    names = LayerNames(walk.scope, walk.through[0], index)
-    walk.layer(item, (), walk.name(item, names), index, repeated=True)
+    assert reader.chain is not None
+    names = LayerNames(reader.scope, reader.through[0], index)
+    reader.layer(item, (), reader.name(item, names), index, repeated=True)
     if "name" in item.common and not symbols_in(index):
-        label = code_in_text(item.common["name"], names, walk.context.budget)
-        walk.chain[-1].label = label if "{" in label else ""
+        label = code_in_text(item.common["name"], names, reader.context.budget)
+        reader.chain[-1].label = label if "{" in label else ""
 
 
-def chained(walk: Walk, item: Item, copies: range, rule: Rule | None) -> list[TensorType]:
+def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> list[TensorType]:
     """Children one after the other; what each of a loop's copies reads says its `rule`."""
-    assert walk.chain is not None
-    found, terms = [walk.through[0]], walk.scope.terms()
+    assert reader.chain is not None
+    found, terms = [reader.through[0]], reader.scope.terms()
     for copy in copies:
         if rule is None:
-            turn(walk, item, copy)
+            turn(reader, item, copy)
         else:
             # the first copy stands apart where others differ from it: they know that they are not
             index = Dim.named(INDEX, copy, known=rule.first > 0)
-            walk.through = (rule.types[copy], *walk.through[1:])
-            turn(walk, item, index)
-            if not _alike(walk.through[0], rule.after(copy, index, terms)):
-                walk.context.shared.index_decides = True  # the rule is seen, but does not hold
-            known = rebind_type(walk.through[0], {**terms, INDEX: copy})
-            walk.through = (known, *walk.through[1:])
-        found.append(walk.through[0])
+            reader.flows(rule.types[copy])
+            turn(reader, item, index)
+            if not _alike(reader.through[0], rule.after(copy, index, terms)):
+                reader.context.shared.index_decides = True  # the rule is seen, but does not hold
+            reader.flows(rebind_type(reader.through[0], {**terms, INDEX: copy}))
+        found.append(reader.through[0])
     return found
 
 
-def loop(walk: Walk, item: Item, count: Size) -> bool:
+def loop(reader: Reader, item: Item, count: Size) -> bool:
     """Copies as a loop over their number; whether they can be written as one."""
-    assert walk.chain is not None
-    outside, start, shared = walk.chain, walk.through, walk.context.shared
-    decided = shared.index_decides
+    assert reader.chain is not None
+    outside, shared = reader.frame, reader.context.shared
+    children, decided = reader.chain, shared.index_decides
 
     def begin() -> None:
-        walk.chain, walk.through, shared.index_decides = [*outside], start, False
-        walk.context.forget(known)
+        reader.frame, shared.index_decides = replace(outside, chain=[*children]), False
+        reader.context.forget(known)
 
-    known = walk.context.noted()
+    known = reader.context.noted()
     begin()
-    reached = chained(walk, item, range(int(count)), None)
+    reached = chained(reader, item, range(int(count)), None)
     for rule_of in (progression, by_number):
         begin()
-        rule = rule_of(walk, item, reached)
+        rule = rule_of(reader, item, reached)
         begin()
-        if rule is not None and written_by(walk, item, count, rule):
-            walk.through, shared.index_decides = (walk.through[0], *start[1:]), decided
+        if rule is not None and written_by(reader, item, count, rule):
+            shared.index_decides = decided
             return True
     begin()
-    walk.chain, shared.index_decides = outside, decided
+    reader.frame, shared.index_decides = outside, decided
     return False
 
 
-def written_by(walk: Walk, item: Item, count: Size, rule: Rule) -> bool:
+def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
     """Whether the copies are a loop by a rule; if so, they stand in the container."""
-    assert walk.chain is not None
-    before, start, first = [*walk.chain], walk.through[0], rule.first
-    chained(walk, item, range(first), None)
-    split = len(walk.chain)
-    chained(walk, item, range(first, int(count)), rule)
-    head, copies = walk.chain[len(before) : split], walk.chain[split:]
+    assert reader.chain is not None
+    before, start, first = [*reader.chain], reader.through[0], rule.first
+    chained(reader, item, range(first), None)
+    split = len(reader.chain)
+    chained(reader, item, range(first, int(count)), rule)
+    head, copies = reader.chain[len(before) : split], reader.chain[split:]
     each = max(len(copies) // max(int(count) - first, 1), 1)
     if not alike_in_turn(copies, each):
         return False
     never = [draft for draft in copies[:each] if not any(_there(copies, draft.path))]
     for draft in never:  # nothing is known of it
-        walk.context.settle(count, Need((*draft.path, "when"), "is false"))
-    if walk.context.shared.index_decides:
+        reader.context.settle(count, Need((*draft.path, "when"), "is false"))
+    if reader.context.shared.index_decides:
         return False
-    through = rule.end(count, walk.scope.terms())
+    through = rule.end(count, reader.scope.terms())
     if first and may_be_none(count):
-        through = headless(walk, item, count, head, through, start)
+        through = headless(reader, item, count, head, through, start)
     loop = Draft(None, {}, (), (), {"output": through}, item.path, "", kind="copies")
     loop.children, loop.count, loop.start, loop.each = copies, count, first, each
-    loop.label = label_of(walk, item)
-    walk.chain = [*before, *head]
-    keys.keep_apart(walk.context, walk.chain, loop, item)
-    walk.chain.append(loop)
-    walk.through = (through, *walk.through[1:])
+    loop.label = label_of(reader, item)
+    reader.frame.chain = [*before, *head]
+    keys.keep_apart(reader.context, reader.chain, loop, item)
+    reader.chain.append(loop)
+    reader.flows(through)
     return True
 
 
@@ -285,7 +281,7 @@ def may_be_none(count: Size) -> bool:
 
 
 def headless(
-    walk: Walk,
+    reader: Reader,
     item: Item,
     count: Size,
     head: Sequence[Draft],
@@ -299,7 +295,7 @@ def headless(
     alike = _alike(replace(after, shape=()), replace(before, shape=()))
     if not alike or after.rank != before.rank:
         why = "has a first copy that is unlike the others"
-        walk.context.settle(count, Need(item.at("repeat"), why))
+        reader.context.settle(count, Need(item.at("repeat"), why))
         return after
     test = more_than(count, 0)
     for draft in head:
@@ -308,13 +304,13 @@ def headless(
     return replace(after, shape=tuple(a if same(a, b) else chosen(test, a, b) for a, b in pairs))
 
 
-def progression(walk: Walk, item: Item, reached: Sequence[TensorType]) -> Rule | None:
+def progression(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule | None:
     """The rule of copies each of whose sizes is a sum with the copy's number.
 
     How many copies at the head are unlike the others is known where another repeat of the same
     layer has shown it. No rule where there is none, or too few copies to see one.
     """
-    shared = walk.context.shared
+    shared = reader.context.shared
     known = shared.rules.get(item.path)
     for first in (0, 1) if known is None else (known,):
         tail = reached[first:]
@@ -331,16 +327,16 @@ def progression(walk: Walk, item: Item, reached: Sequence[TensorType]) -> Rule |
     return None
 
 
-def by_number(walk: Walk, item: Item, reached: Sequence[TensorType]) -> Rule | None:
+def by_number(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule | None:
     """The rule of copies whose numbers say what they give: an item of a list for each.
 
     Each reads what the one before it gives, the first what comes in.
     """
-    turn(walk, item, Dim.named(INDEX, 0))
-    gives = walk.through[0]
+    turn(reader, item, Dim.named(INDEX, 0))
+    gives = reader.through[0]
     if len({x.rank for x in (*reached, gives)}) > 1 or not any(map(_in_a_list, gives.shape)):
         return None
-    terms, following = walk.scope.terms(), Dim.named(INDEX, 0) + 1
+    terms, following = reader.scope.terms(), Dim.named(INDEX, 0) + 1
     shapes: list[list[Size]] = []
     given: list[Size] = []
     for size, sizes in zip(gives.shape, zip(*(x.shape for x in reached), strict=True), strict=True):
@@ -353,7 +349,7 @@ def by_number(walk: Walk, item: Item, reached: Sequence[TensorType]) -> Rule | N
             given.append(rebind(known[0], {**terms, INDEX: following}))
         else:
             return None
-    walk.context.shared.seen[item.path] = 0
+    reader.context.shared.seen[item.path] = 0
     types = [replace(x, shape=tuple(shape)) for x, *shape in zip(reached, *shapes, strict=True)]
     return Rule(0, types, replace(gives, shape=tuple(given)))
 

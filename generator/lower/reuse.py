@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, Unknowable, printable
+from ..ir.graph import Ref
 from ..ir.needs import Need
-from ..ir.node import Ref
 from ..layers.applying import apply
 from ..layers.base import Refusal, refuse
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.sizes import plain
 from .arguments import Arguments
+from .reader import Reader
 from .refusals import refused
 from .scope import Draft, LayerNames, Scope
 
-if TYPE_CHECKING:
-    from .walk import Walk
 
-
-def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Draft:
+def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Draft:
     """The call of an existing attribute on other tensors."""
-    scope = walk.scope
+    scope = reader.scope
     original = _named(scope, item, names)
     if original.kind == "lost":
         raise Unknowable
@@ -39,7 +35,7 @@ def again(walk: Walk, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> 
         message = f"this layer reads {wanted} tensors, but {len(types)} given"
         scope.context.error("NG204", message, item.path, key=item.written is not None)
     try:
-        draft = _applied(walk, item, original, types)
+        draft = _applied(reader, item, original, types)
     except Refusal as refusal:
         if refusal.help and refusal.help.startswith("leave"):
             refusal.help = f"`{original.name or original.stem}` was made for other inputs"
@@ -66,12 +62,12 @@ def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
     return scope.attribute(plain(value), path)
 
 
-def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, ...]) -> Draft:
+def _applied(reader: Reader, item: Item, original: Draft, types: tuple[TensorType, ...]) -> Draft:
     """A call like another one on other tensors; a refusal where they don't fit."""
     if original.use is not None:
         used = replace(item, type=original.use.block, written=None)
         spec = original.use.spec
-        draft = walk.block(used, spec, (), None, None, types=types, given=original.use.given)
+        draft = reader.block(used, spec, (), None, None, types=types, given=original.use.given)
         assert draft.use is not None
         if draft.use.graph.weights != original.use.graph.weights:
             refuse(f"`{original.use.block}` would need other weights for {types[0]}")
@@ -79,13 +75,13 @@ def _applied(walk: Walk, item: Item, original: Draft, types: tuple[TensorType, .
     if original.row is not None:
         applied = apply(original.row, original.args, types)
         for meeting in applied.meetings:
-            walk.context.agree(meeting, Need(item.path))
+            reader.context.agree(meeting, Need(item.path))
         return replace(original, outputs=applied.outputs, named=())
     through, children = types, []
     for child in original.children:
         if child.kind == "absent":
             children.append(replace(child, outputs={"output": through[0]}))
         else:
-            children.append(_applied(walk, item, child, through))
+            children.append(_applied(reader, item, child, through))
         through = (next(iter(children[-1].outputs.values())), *types[1:])
     return replace(original, outputs={"output": through[0]}, children=children)

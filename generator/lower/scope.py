@@ -9,13 +9,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, SpecPath, Unknowable, printable
-from ..ir.graph import Placeholder, Use
-from ..ir.module import Module
+from ..ir.graph import Choice, Module, Placeholder, Ref, Use
 from ..ir.needs import Need
-from ..ir.node import Choice, Ref
 from ..layers.base import Layer
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import Symbols
+from ..symbolic.equality import same
 from ..symbolic.hints import closest, closest_word
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Size, symbols_in
@@ -304,8 +303,6 @@ class Scope(Struct):
 
     def _settle_port(self, draft: Draft, port: Ref) -> None:
         """Where a layer is absent its input stands for each port: one of another shape decides."""
-        from .conditions import neutral
-
         if draft.condition is None or draft.otherwise is None or draft.kind == "absent":
             return
         if not neutral(self.type_of(draft.otherwise), self.type_of(port)):
@@ -416,3 +413,12 @@ def to_module(draft: Draft, name: str) -> Module:
         draft.each,
         None if (would := draft.foreseen) is None else to_module(would, name),
     )
+
+
+def neutral(before: TensorType, after: TensorType) -> bool:
+    """Whether a layer may be there or not without a change of what flows on."""
+    return (before.dtype, before.batch, before.rank) == (
+        after.dtype,
+        after.batch,
+        after.rank,
+    ) and all(same(a, b) for a, b in zip(before.shape, after.shape, strict=True))

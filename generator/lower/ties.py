@@ -10,8 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import printable
-from ..ir.graph import Graph
-from ..ir.module import Module
+from ..ir.graph import Graph, Module
 from ..ir.needs import Need
 from ..ir.substitute import rebind
 from ..layers.base import Weight

@@ -6,56 +6,33 @@ out here as the graph grows, by the rules of the catalogue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from ..diagnostics.diagnostics import SpecPath, Unknowable
-from ..ir.graph import Placeholder
-from ..ir.module import Module
+from ..ir.graph import Ref
 from ..ir.needs import Need
-from ..ir.node import Ref
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
-from ..symbolic.names import snake_case
 from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt
 from .blocks import Body, draft_of, enter, graph_of, holds_weights, read_body
 from .conditions import conditional, pass_through
-from .context import Context
 from .item_types import typed
 from .naming import Names, written_names
+from .reader import Reader
 from .recovery import recovering
 from .repeats import container, copies, label_of, one_by_one, repeated
-from .scope import Draft, LayerNames, Scope, to_module
+from .scope import Draft, LayerNames
 from .static_check import check_layers
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
 
 
-class Walk:
-    """The reading of one scope's items."""
-
-    def __init__(
-        self,
-        context: Context,
-        inputs: Sequence[Placeholder],
-        values: Mapping[str, Any],
-        names: Names,
-    ) -> None:
-        self.context = context
-        self.scope = Scope(context, values, tuple(inputs), names)
-        # the layer before: the only input, or none if there are several
-        self.current: tuple[Ref, ...] = (Ref(0),) if len(inputs) == 1 else ()
-        self.begin: tuple[Ref, ...] = ()  # what the branch that is read begins at
-        self.chain: list[Draft] | None = None  # the children of the container that is read
-        self.through: tuple[TensorType, ...] = ()  # what flows through it, and what stands beside
-        self.called_one_by_one = False  # the container is an `nn.ModuleList`
-        self.lost = False  # a child of the container has a mistake
+class Walk(Reader):
+    """The reading of one scope's items: each goes to the handler of its kind."""
 
     def items(self, items: Any, path: SpecPath, index: Size | None) -> None:
         """Read a list of layers."""
@@ -72,7 +49,7 @@ class Walk:
         self.context.count(1, item.path)
         item = typed(self, item, index)
         item = listed(respelt(self.context, item), self.context.row(item.type))
-        if self.lost:
+        if self.frame.lost:
             raise Unknowable
         if item.type == "Group":
             for key in ("name", "from"):
@@ -130,36 +107,6 @@ class Walk:
             pass_through(self, item, reads[:1], names)
         else:
             copies(self, item, reads, count)
-
-    def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:
-        """What an item reads."""
-        row = self.context.row(item.type)
-        if row is not None and row.source:
-            return ()
-        chained, chosen = self.chain is not None, self.current == self.begin
-        return keys.reads(
-            self.scope, item, self.current, index, chained=chained, chosen=chosen, decides=decides
-        )
-
-    def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
-        """The type of what an item's expressions are about."""
-        if self.chain is not None:
-            return self.through[0]
-        return self.scope.type_of(reads[0]) if reads else None
-
-    def name(self, item: Item, names: LayerNames) -> str | None:
-        """The written name."""
-        if self.chain is None:
-            return keys.name(self.scope, item, names)
-        if names.index is not None:  # a loop's copies have names that follow their numbers
-            names = replace(names, index=int(names.index))
-        return keys.child_name(self.scope, item, names, self.children_names())
-
-    def children_names(self) -> list[str | None]:
-        """The names of the children that the container has so far."""
-        children = self.chain or []
-        inner = [copy for child in children if child.kind == "copies" for copy in child.children]
-        return [child.name for child in (*children, *inner)]
 
     # what becomes of an item
 
@@ -236,75 +183,6 @@ class Walk:
         else:
             inner.items(body.spec.layers, body.path, None)
         return graph_of(body, inner.scope, inner.current)
-
-    def take(self, draft: Draft, item: Item) -> None:
-        """The call becomes part of the scope, or of the container that is read."""
-        if self.chain is None:
-            ref = self.scope.add(draft)
-            reads_nothing = draft.row is not None and bool(draft.row.source)
-            if not reads_nothing:
-                self.current = (ref,)
-            return
-        if len(draft.outputs) > 1 and not self.called_one_by_one:
-            message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
-            self.context.error("NG210", message, item.path, key=True)
-        if draft.name:
-            loops = [child for child in self.chain if child.kind == "copies"]
-            keys.keep_apart(self.context, loops, draft, item)
-        self.chain.append(draft)
-        self.through = (next(iter(draft.outputs.values())), *self.through[1:])
-
-    def sequential(
-        self,
-        item: Item,
-        reads: tuple[Ref, ...],
-        name: str | None,
-        fill: Callable[[], None],
-        *,
-        several: bool = False,
-    ) -> Draft:
-        """A container whose children form a chain; with `several` inputs an `nn.ModuleList`."""
-        outer = (self.chain, self.through, self.called_one_by_one, self.lost)
-        if self.chain is None:
-            if not reads:
-                message = f"`{item.type}` comes first and must say what it reads"
-                self.context.error("NG204", message, item.path, key=True)
-            if not several and len(reads) != 1:
-                message = f"`Sequential` reads one tensor, but reads {len(reads)}"
-                self.context.error("NG210", message, item.path, key=True)
-            self.through = tuple(self.scope.type_of(ref) for ref in reads)
-        self.chain, self.called_one_by_one, self.lost = [], several, False
-        fill()
-        if self.lost:
-            raise Unknowable
-        children, through = self.chain, self.through[0]
-        self.check_names(item)
-        self.chain, self.through, self.called_one_by_one, self.lost = outer
-        stem = snake_case(item.type) if name is None else name
-        draft = Draft(None, {}, reads, (), {"output": through}, item.path, stem, name)
-        draft.kind = "ModuleList" if several else "Sequential"
-        draft.children, draft.written = children, name is not None
-        if name is None and self.chain is None:
-            draft.name = self.scope.names.numbered(stem)
-        return draft
-
-    def check_names(self, item: Item) -> None:
-        """Refuse children of loops that are called alike, or by the number that another one has."""
-        names = [name for name in self.children_names() if name]
-        for name in names if len({*names}) < len(names) else ():
-            if names.count(name) > 1:
-                self.context.error(
-                    "NG205", f"the name `{name}` is given twice", item.path, key=True
-                )
-        if not any(map(str.isdecimal, names)):
-            return
-        modules = tuple(to_module(child, child.name or "") for child in self.chain or ())
-        found: set[str] = set()
-        for key, _ in Module("", "Sequential", children=modules).entries():
-            if key in found:
-                message = f"`{key}` is the name of one child and the number of another"
-                self.context.error("NG205", message, item.path, key=True)
-            found.add(key)
 
     def reuse(self, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
         """Apply a layer that is there already, with the same weights."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..analysis.costs import Cost, figures
 from ..analysis.prediction import Prediction, check_source
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
-from ..jobs.job import own_mistake
+from ..jobs.failures import own_mistake
 from ..spec.source import Source, parse
 from ..views.explain import Explained
 from .mending import closed

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from ..analysis.prediction import Prediction
 from ..emit.flow import forward_statements
-from ..ir.graph import Graph
-from ..ir.node import Node
+from ..ir.graph import Graph, Node
 from ..ir.trace import Call, Trace, blocks_around
 
 

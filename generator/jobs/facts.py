@@ -1,0 +1,41 @@
+"""What there is to say of a spec that can be built, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
+
+from ..ir.needs import UNUSED
+from ..spec.source import Source
+
+if TYPE_CHECKING:
+    from ..analysis.costs import Figures
+    from ..ir.graph import Graph, Parameter
+
+
+def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]:
+    """The figures of a network, why which parameters are fixed, and which sizes fit, as data."""
+    layers = tuple(asdict(row) for row in figures.rows)
+    totals = {"parameters": figures.parameters, "macs": figures.macs}
+    return {
+        "layers": layers,
+        **totals,
+        "memory": asdict(figures.memory),
+        "fixed": tuple(told(network.params, source)),
+        "sizes": network.fit.facts(network.sizes),
+        "fit": network.fit.texts,
+    }
+
+
+def told(parameters: Iterable[Parameter], source: Source) -> Iterator[dict[str, Any]]:
+    """Why parameters of the network are no arguments of its class, as plain data."""
+    for parameter in parameters:
+        reason, name = parameter.reason, parameter.name
+        if reason is not None:
+            line = source.locate(reason.path, key=True).line
+            yield {"name": name, "line": line, "why": reason.on_line(line)}
+        elif not parameter.used:
+            line = source.locate(("params", name), key=True).line
+            yield {"name": name, "line": line, "why": UNUSED}

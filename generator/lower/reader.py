@@ -1,0 +1,231 @@
+"""What is read of one scope so far: what the handlers of items are given, and add to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import SpecPath, Unknowable
+from ..ir.graph import Module, Placeholder, Ref
+from ..layers.tensor import TensorType
+from ..spec.spec import Item
+from ..symbolic.names import snake_case
+from ..symbolic.sizes import Size
+from . import keys
+from .context import Context
+from .naming import Names
+from .scope import Draft, LayerNames, Scope, to_module
+
+if TYPE_CHECKING:
+    from ..spec.block_spec import BlockSpec
+
+
+class Frame(Struct):
+    """The container that is read: its children so far, and what flows through it.
+
+    The frame of the scope itself has no `chain`. `through` begins with what the next child reads;
+    what stands beside it is read by all children. `called_one_by_one` says that the container is
+    an `nn.ModuleList`, `lost` that a child has a mistake.
+    """
+
+    chain: list[Draft] | None = None
+    through: tuple[TensorType, ...] = ()
+    called_one_by_one: bool = False
+    lost: bool = False
+
+
+class Reader(ABC):
+    """One scope that is read from top to bottom.
+
+    `current` is the layer before: the only input, or none if there are several. `begin` is what
+    the branch that is read begins at.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        inputs: Sequence[Placeholder],
+        values: Mapping[str, Any],
+        names: Names,
+    ) -> None:
+        self.context = context
+        self.scope = Scope(context, values, tuple(inputs), names)
+        self.current: tuple[Ref, ...] = (Ref(0),) if len(inputs) == 1 else ()
+        self.begin: tuple[Ref, ...] = ()
+        self.frame = Frame()
+
+    # what reads on: a handler that finds items inside its own gives them back
+
+    @abstractmethod
+    def items(self, items: Any, path: SpecPath, index: Size | None) -> None:
+        """Read a list of layers."""
+
+    @abstractmethod
+    def item(self, item: Item, index: Size | None) -> None:
+        """Read one item: decide whether it is there, and how often."""
+
+    @abstractmethod
+    def present(
+        self, item: Item, reads: tuple[Ref, ...], names: LayerNames, index: Size | None
+    ) -> None:
+        """Read an item that is there, as often as it says."""
+
+    @abstractmethod
+    def layer(
+        self,
+        item: Item,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        index: Size | None,
+        *,
+        repeated: bool = False,
+    ) -> None:
+        """Read one layer, block or `Sequential`."""
+
+    @abstractmethod
+    def block(
+        self,
+        item: Item,
+        spec: BlockSpec,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        index: Any,
+        types: tuple[TensorType, ...] = (),
+        given: dict[str, Any] | None = None,
+    ) -> Draft:
+        """Read a use of a block: its body, with what is given and what flows in."""
+
+    # what is known so far
+
+    @property
+    def chain(self) -> list[Draft] | None:
+        """The children of the container that is read, none in the scope itself."""
+        return self.frame.chain
+
+    @property
+    def through(self) -> tuple[TensorType, ...]:
+        """What flows through the container that is read, and what stands beside it."""
+        return self.frame.through
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The calls of the container that is read, or of the scope."""
+        return self.scope.drafts if self.frame.chain is None else self.frame.chain
+
+    def flows(self, type_: TensorType) -> None:
+        """The next child of the container reads a tensor of this type."""
+        self.frame.through = (type_, *self.frame.through[1:])
+
+    def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:
+        """What an item reads."""
+        row = self.context.row(item.type)
+        if row is not None and row.source:
+            return ()
+        chained, chosen = self.chain is not None, self.current == self.begin
+        return keys.reads(
+            self.scope, item, self.current, index, chained=chained, chosen=chosen, decides=decides
+        )
+
+    def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
+        """The type of what an item's expressions are about."""
+        if self.chain is not None:
+            return self.through[0]
+        return self.scope.type_of(reads[0]) if reads else None
+
+    def name(self, item: Item, names: LayerNames) -> str | None:
+        """The written name."""
+        if self.chain is None:
+            return keys.name(self.scope, item, names)
+        if names.index is not None:  # a loop's copies have names that follow their numbers
+            names = replace(names, index=int(names.index))
+        return keys.child_name(self.scope, item, names, self.children_names())
+
+    def children_names(self) -> list[str | None]:
+        """The names of the children that the container has so far."""
+        children = self.chain or []
+        inner = [copy for child in children if child.kind == "copies" for copy in child.children]
+        return [child.name for child in (*children, *inner)]
+
+    # what is added
+
+    def take(self, draft: Draft, item: Item) -> None:
+        """The call becomes part of the scope, or of the container that is read."""
+        if self.chain is None:
+            ref = self.scope.add(draft)
+            reads_nothing = draft.row is not None and bool(draft.row.source)
+            if not reads_nothing:
+                self.current = (ref,)
+            return
+        if len(draft.outputs) > 1 and not self.frame.called_one_by_one:
+            message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
+            self.context.error("NG210", message, item.path, key=True)
+        if draft.name:
+            loops = [child for child in self.chain if child.kind == "copies"]
+            keys.keep_apart(self.context, loops, draft, item)
+        self.chain.append(draft)
+        self.flows(next(iter(draft.outputs.values())))
+
+    def sequential(
+        self,
+        item: Item,
+        reads: tuple[Ref, ...],
+        name: str | None,
+        fill: Callable[[], None],
+        *,
+        several: bool = False,
+    ) -> Draft:
+        """A container whose children form a chain; with `several` inputs an `nn.ModuleList`."""
+        through = self.through
+        if self.chain is None:
+            if not reads:
+                message = f"`{item.type}` comes first and must say what it reads"
+                self.context.error("NG204", message, item.path, key=True)
+            if not several and len(reads) != 1:
+                message = f"`Sequential` reads one tensor, but reads {len(reads)}"
+                self.context.error("NG210", message, item.path, key=True)
+            through = tuple(self.scope.type_of(ref) for ref in reads)
+        with self.inside(Frame([], through, several)):
+            fill()
+            if self.frame.lost:
+                raise Unknowable
+            children, after = self.drafts, self.through[0]
+            self.check_names(item)
+        stem = snake_case(item.type) if name is None else name
+        draft = Draft(None, {}, reads, (), {"output": after}, item.path, stem, name)
+        draft.kind = "ModuleList" if several else "Sequential"
+        draft.children, draft.written = children, name is not None
+        if name is None and self.chain is None:
+            draft.name = self.scope.names.numbered(stem)
+        return draft
+
+    @contextmanager
+    def inside(self, frame: Frame) -> Iterator[None]:
+        """Inside, this container is read, and after it what was read before."""
+        outer, self.frame = self.frame, frame
+        try:
+            yield
+        finally:
+            self.frame = outer
+
+    def check_names(self, item: Item) -> None:
+        """Refuse children of loops that are called alike, or by the number that another one has."""
+        names = [name for name in self.children_names() if name]
+        for name in names if len({*names}) < len(names) else ():
+            if names.count(name) > 1:
+                self.context.error(
+                    "NG205", f"the name `{name}` is given twice", item.path, key=True
+                )
+        if not any(map(str.isdecimal, names)):
+            return
+        modules = tuple(to_module(child, child.name or "") for child in self.chain or ())
+        found: set[str] = set()
+        for key, _ in Module("", "Sequential", children=modules).entries():
+            if key in found:
+                message = f"`{key}` is the name of one child and the number of another"
+                self.context.error("NG205", message, item.path, key=True)
+            found.add(key)
