@@ -31,7 +31,6 @@ class Costs:
     """Calls of functions, of layers' rules among them; what was built; what black was given."""
 
     code: int = 0
-    modules: int = 0  # of netgen, that are there at the end
     calls: int = 0
     rules: int = 0
     models: list[str] = field(default_factory=list)  # of pydantic, by their names
@@ -96,7 +95,6 @@ def _run(arguments: Sequence[str], costs: Costs) -> cProfile.Profile:
 def _costs(arguments: Sequence[str]) -> dict[str, Any]:
     costs = Costs()
     profile = _run(arguments, costs)
-    costs.modules = sum(name.partition(".")[0] == "torch_netgen" for name in sys.modules)
     from pydantic import BaseModel
     from torch_netgen.layers import TYPES, models
 

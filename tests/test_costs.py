@@ -28,6 +28,11 @@ def own(modules: set[str]) -> set[str]:
     return {name for name in modules if name.partition(".")[0] == "torch_netgen"}
 
 
+def folders(modules: set[str]) -> set[str]:
+    """The folders of netgen that some of the modules are in."""
+    return {name.split(".")[1] for name in own(modules) if "." in name}
+
+
 def third_party(modules: set[str]) -> set[str]:
     """The packages that pip has installed."""
     installed = importlib.metadata.packages_distributions()
@@ -55,6 +60,8 @@ def test_a_check_imports_what_it_needs(tmp_path: Path) -> None:
     pydantic = {"pydantic", "pydantic_core", "annotated_types"}
     typing = {"typing_extensions", "typing_inspection"}  # pydantic's own
     assert third_party(modules) == {"msgspec", "yaml"} | pydantic | typing
+    # what writes, runs and draws is not needed either
+    assert not folders(modules) & {"emit", "lsp", "pipeline", "views"}
     # nor the readers of mail and archives behind the search for plugins, of which there are none
     assert not modules & {"importlib.metadata", "email", "zipfile", "shutil", "json", "difflib"}
 
@@ -85,8 +92,7 @@ def test_the_run_imports_little_beside_torch(tmp_path: Path) -> None:
     worker = (sys.executable, "-c", "import torch_netgen.run.worker")
     modules = imported(tmp_path, *worker) - imported(tmp_path, sys.executable, "-c", "import torch")
     assert third_party(modules) == {"msgspec"}
-    # now 25: other members of a class and named sizes are proven, too
-    assert len(own(modules)) <= 25
+    assert not folders(modules) & {"cli", "emit", "jobs", "lower", "pipeline", "spec", "views"}
 
 
 def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
@@ -94,8 +100,6 @@ def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     # a model takes half a millisecond to build: there are no blocks, so there is none for them
     assert costs.models == ["Document", "InputSpec", "ParamSpec", "Strict"]
     assert costs.validators == 5  # Conv2d, ReLU, MaxPool2d, Flatten, Linear
-    # now 88, of the families of layers only those with what is looked for: a fifth of a ms each
-    assert costs.modules <= 88
 
 
 def test_a_check_takes_few_instructions_beside_its_libraries() -> None:
