@@ -257,9 +257,6 @@ def _writes(call: Call) -> bool:
     return bool(told) and getattr(call.a, "p", None) != 0
 
 
-_IN_ORDER = {"Flatten", "Identity", "Reshape", "Squeeze", "Unflatten", "Unsqueeze"}
-
-
 def _perhaps_copied(trace: Trace) -> set[int]:
     """Values that may have memory of their own: views of what lies in another order copy it."""
     turned: set[int] = set()
@@ -269,7 +266,7 @@ def _perhaps_copied(trace: Trace) -> set[int]:
         if row is None or not call.inputs or not row.view(call.a):
             continue
         known, outputs = id(call.inputs[0]), {id(x) for x in call.outputs.values()}
-        in_order = row.name in _IN_ORDER or getattr(call.a, "inplace", False)
+        in_order = row.in_order or getattr(call.a, "inplace", False)
         if known in found or (known in turned and in_order):
             found |= outputs
         if known in turned or not in_order:

@@ -17,10 +17,6 @@ from .costs import Figures
 
 LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
 # what moves values about and leaves them as they are
-_KEEP_VALUES = frozenset(
-    """Chunk Concat Expand Flatten Flip Identity Permute Reshape Roll Select Slice Split Squeeze
-    Stack Transpose Unflatten Unsqueeze""".split()
-)
 
 
 class Sample(Struct, frozen=True):
@@ -171,7 +167,7 @@ def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) ->
     type_ = trace.inputs[place]
     low, high, kind = placeholder.low, placeholder.high, "values"
     for node, role in _readers(graph, Ref(place)):
-        if node.row is not None and node.row.name == "ScaledDotProductAttention":
+        if node.row is not None and node.row.reads_true:
             kind = "ones" if "mask" in role else kind  # here what is true is read
         elif role == "offsets" or "mask" in role:
             kind = "zeros"  # one bag begins everywhere; nothing is hidden
@@ -198,7 +194,7 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
                 continue
             roles = first.row.tensors
             yield first, roles[min(position, len(roles) - 1)]
-            if node.row is not None and node.row.name in _KEEP_VALUES:
+            if node.row is not None and node.row.moves:
                 for port in node.outputs:
                     yield from _readers(graph, Ref(len(graph.inputs) + place, port))
         for name, read in node.named:
@@ -210,8 +206,8 @@ def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
     if node.row is None:
         return None
     args = node.a
-    if node.row.name in ("Embedding", "EmbeddingBag") and role == "input":
-        return float(args.num_embeddings)
+    if node.row.rows and role == "input":
+        return float(getattr(args, node.row.rows))
     if role == "indices":
         place = next(i for i, other in enumerate(graph.nodes) if other is node)
         output: TensorType = next(iter(trace.outputs[place].values()))

@@ -27,7 +27,6 @@ from .common_value import Case, Chooser, Inexpressible
 from .merge import Union, union_of
 
 _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
-_ATTENDING = frozenset({"ScaledDotProductAttention", "MultiheadAttention", "MatMul", "Einsum"})
 
 
 def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
@@ -321,7 +320,7 @@ def _is_image(use: Use, place: int, names: Sequence[str], given: set[str]) -> bo
         return names[0] in given
     inner = [other.graph for others in uses_in(use.graph).values() for other in others]
     calls = (node for graph in (use.graph, *inner) for node in _calls(graph.nodes))
-    attends = any(node.row is not None and node.row.name in _ATTENDING for node in calls)
+    attends = any(node.row is not None and node.row.attends for node in calls)
     return not attends and next(kinds(use.spec.layers), "") != "last"
 
 

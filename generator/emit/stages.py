@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..ir.graph import Graph, Node
+from ..layers.base import Layer
 
 POOLS = ("maxpool", "avgpool", "lppool")
 
@@ -52,11 +53,16 @@ def _is_pool(node: Node) -> bool:
 
 def _head(graph: Graph) -> int | None:
     """Where the head begins: at the last flatten, or the global pool before it."""
-    names = [node.row.name if node.row is not None else "" for node in graph.nodes]
-    ends = [i for i, name in enumerate(names) if name == "Flatten" or name.startswith("Adaptive")]
+    rows = [node.row for node in graph.nodes]
+    ends = [place for place, row in enumerate(rows) if row is not None and row.ends_features]
     if not ends:
         return None
     head = ends[-1]
-    while head > 0 and names[head - 1].startswith("Adaptive"):
+    while head > 0 and _is_global(rows[head - 1]):
         head -= 1
     return head
+
+
+def _is_global(row: Layer | None) -> bool:
+    """Whether a layer pools all places, whatever their number."""
+    return row is not None and row.ends_features and row.stem in POOLS

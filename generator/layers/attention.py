@@ -194,6 +194,8 @@ def _saved(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved
 LAYERS = (
     Layer(
         name="MultiheadAttention",
+        fills=True,
+        attends=True,
         stem="attn",
         rule=attention,
         args=(

@@ -70,6 +70,10 @@ class _Required(Enum):
 REQUIRED = _Required.REQUIRED
 
 
+def adds_nothing(value: Any) -> bool:
+    return False
+
+
 class Arg(Struct, frozen=True):
     """An argument of a layer: torch's name, order and default.
 
@@ -90,6 +94,7 @@ class Arg(Struct, frozen=True):
     divides: bool = False  # nor does it where this is 0 for all arguments of the class
     names_type: bool = False  # its value is a type of layer
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
+    adds: Callable[[Any], bool] = adds_nothing  # whether such a value is added, and decides nothing
     reads: tuple[int, ...] = (0,)
     trains: bool = False
     hint: str = ""  # its annotation, for a block's argument
@@ -157,6 +162,17 @@ def no_macs(a: Args, inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     return 0
 
 
+Dims = int | tuple[int, ...]
+
+
+def wants_nothing(a: Args, *inputs: TensorType) -> bool:
+    return False
+
+
+def keeps_all(a: Args) -> Dims:
+    return ()
+
+
 class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """A type of layer.
 
@@ -195,6 +211,17 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     variadic: tuple[int, int] | None = None  # least and most tensors, where there may be several
     list_argument: str = ""  # the argument that a list of numbers gives
     source: str = ""  # ``parameter``, ``buffer`` or ``arange``: it reads nothing
+    fills: bool = False  # of fewer tensors the last stands for those that are left out
+    batch_in: str = ""  # the argument in whose list ``N`` is the batch's size
+    wants_batch: Callable[..., bool] = wants_nothing  # whether it needs `batch_size`
+    drops: Callable[[Args], Dims] = keeps_all  # the dimensions that go if their size is 1
+    inline: bool = False  # where it has no name it is a call of its function
+    moves: bool = False  # it gives the values that it reads, in other places or shapes
+    in_order: bool = False  # and if it is a view, in the order of the memory
+    attends: bool = False  # it weighs the places of a sequence against each other
+    ends_features: bool = False  # a classifier's head begins with it
+    rows: str = ""  # the argument that bounds the whole numbers of the first tensor
+    reads_true: bool = False  # what is true in its mask is read, not hidden
     local: bool = False  # a class of the generated file, or of one that it imports
     imported: str = ""  # the import path of a person's own class
 

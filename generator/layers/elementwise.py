@@ -288,5 +288,7 @@ LAYERS: tuple[Layer, ...] = (
         tensors=("query", "key", "value"),
         optional_tensors=("attn_mask",),
         functional="F.scaled_dot_product_attention",
+        attends=True,
+        reads_true=True,
     ),
 )

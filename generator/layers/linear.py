@@ -86,6 +86,8 @@ LAYERS = (
     ),
     Layer(
         name="Identity",
+        moves=True,
+        in_order=True,
         stem="identity",
         rule=pointwise,
         dtypes=ALL,

@@ -167,6 +167,7 @@ LAYERS = (
     ),
     Layer(
         name="MatMul",
+        attends=True,
         saves=saves_factors,
         stem="matmul",
         rule=matmul,
@@ -178,6 +179,7 @@ LAYERS = (
     ),
     Layer(
         name="Einsum",
+        attends=True,
         saves=saves_factors,
         stem="einsum",
         rule=einsum,
@@ -191,6 +193,7 @@ LAYERS = (
     ),
     Layer(
         name="Concat",
+        moves=True,
         saves=saves_nothing,
         stem="concat",
         rule=concat,
@@ -204,6 +207,7 @@ LAYERS = (
     ),
     Layer(
         name="Stack",
+        moves=True,
         saves=saves_nothing,
         stem="stack",
         rule=stack,

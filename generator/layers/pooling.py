@@ -214,6 +214,7 @@ def _averages(n: int) -> tuple[Layer, ...]:
         ),
         Layer(
             name=f"AdaptiveAvgPool{n}d",
+            ends_features=True,
             stem="avgpool",
             rule=partial(adaptive_pool, n, "Avg"),
             args=(_adaptive_size(n),),
@@ -243,6 +244,7 @@ def _maxima(n: int) -> tuple[Layer, ...]:
         ),
         Layer(
             name=f"AdaptiveMaxPool{n}d",
+            ends_features=True,
             stem="maxpool",
             rule=partial(adaptive_pool, n, "Max"),
             args=(_adaptive_size(n), Arg("return_indices", BOOL, False)),

@@ -155,6 +155,10 @@ LAYERS = (
     ),
     Layer(
         name="Flatten",
+        ends_features=True,
+        inline=True,
+        moves=True,
+        in_order=True,
         saves=saves_nothing,
         view=always,
         stem="flatten",
@@ -193,6 +197,8 @@ LAYERS = (
     ),
     Layer(
         name="Unflatten",
+        moves=True,
+        in_order=True,
         saves=saves_nothing,
         view=always,
         stem="unflatten",

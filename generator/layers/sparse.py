@@ -83,6 +83,7 @@ _PADDING = Arg("padding_idx", optional(INT), None)
 LAYERS = (
     Layer(
         name="Embedding",
+        rows="num_embeddings",
         stem="embedding",
         rule=embedding,
         args=(*_FIRST, _PADDING, *_MAX_NORM, _SPARSE),
@@ -91,6 +92,7 @@ LAYERS = (
     ),
     Layer(
         name="EmbeddingBag",
+        rows="num_embeddings",
         stem="embedding_bag",
         rule=embedding_bag,
         args=(

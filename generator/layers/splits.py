@@ -120,6 +120,17 @@ def operation(
 
 _DIM = Arg("dim", INDEX)
 
+
+def is_tuple(sizes: Any) -> bool:
+    """How many parts there are is written."""
+    return isinstance(sizes, tuple)
+
+
+def is_negative(place: Any) -> bool:
+    """Counted from the end, a bound is a sum."""
+    return isinstance(place, int) and place < 0
+
+
 LAYERS: Sequence[Layer] = (
     operation(
         "Chunk",
@@ -130,16 +141,18 @@ LAYERS: Sequence[Layer] = (
         function=".chunk",
         stem="chunk",
         ports=("*",),
+        moves=True,
     ),
     operation(
         "Split",
         split,
-        Arg("sizes", either(INDEX, items(INDEX)), positional=True, brackets=True),
+        Arg("sizes", either(INDEX, items(INDEX)), positional=True, brackets=True, adds=is_tuple),
         _DIM,
         view=always,
         function="torch.split",
         stem="split",
         ports=("*",),
+        moves=True,
     ),
     operation(
         "Select",
@@ -149,18 +162,20 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".select",
         stem="select",
+        moves=True,
     ),
     operation(
         "Slice",
         slice_,
         _DIM,
-        Arg("start", INDEX, 0),
-        Arg("end", optional(INDEX), None),
-        Arg("step", INDEX, 1),
+        Arg("start", INDEX, 0, adds=is_negative),
+        Arg("end", optional(INDEX), None, adds=is_negative),
+        Arg("step", INDEX, 1, adds=is_negative),
         view=always,
         function="",
         stem="slice",
         call="slice",
+        moves=True,
     ),
     operation(
         "IndexSelect",

@@ -175,6 +175,9 @@ LAYERS: Sequence[Layer] = (
         stem="reshape",
         list_argument="shape",
         call="reshape",
+        moves=True,
+        in_order=True,
+        batch_in="shape",
     ),
     operation(
         "Permute",
@@ -184,6 +187,7 @@ LAYERS: Sequence[Layer] = (
         function=".permute",
         stem="permute",
         list_argument="dims",
+        moves=True,
     ),
     operation(
         "Transpose",
@@ -193,6 +197,7 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".transpose",
         stem="transpose",
+        moves=True,
     ),
     operation(
         "Squeeze",
@@ -202,6 +207,9 @@ LAYERS: Sequence[Layer] = (
         function=".squeeze",
         stem="squeeze",
         list_argument="dim",
+        moves=True,
+        in_order=True,
+        drops=lambda a: a.dim,
     ),
     operation(
         "Unsqueeze",
@@ -210,6 +218,8 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".unsqueeze",
         stem="unsqueeze",
+        moves=True,
+        in_order=True,
     ),
     operation(
         "Expand",
@@ -222,6 +232,8 @@ LAYERS: Sequence[Layer] = (
         stem="expand",
         list_argument="shape",
         call="expand",
+        moves=True,
+        wants_batch=lambda a, x: x.batch is None and a.batch,
     ),
     operation(
         "Pad",
@@ -240,6 +252,7 @@ LAYERS: Sequence[Layer] = (
         Arg("dims", _ONE_OR_MORE),
         function="torch.roll",
         stem="roll",
+        moves=True,
     ),
     operation(
         "Flip",
@@ -248,6 +261,7 @@ LAYERS: Sequence[Layer] = (
         function=".flip",
         stem="flip",
         list_argument="dims",
+        moves=True,
     ),
     operation(
         "Interpolate",

@@ -8,7 +8,7 @@ from typing import Any
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..ir.needs import Need
 from ..layers.applying import Applied, apply
-from ..layers.base import Layer, Refusal, arguments
+from ..layers.base import Dims, Layer, Refusal, arguments
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.algebra import Symbols
@@ -24,7 +24,7 @@ def apply_layer(
 ) -> Draft:
     """The call of a layer; `chained` ones stand in a `Sequential`."""
     args = dict(read.args)
-    if row.name == "Expand" and read.types[0].batch is None and args.get("batch", True):
+    if row.wants_batch(arguments({"batch": True, **args}), *read.types):
         args["batch_size"] = scope.batch_size()
     try:
         row, args = _annotated(scope, item, row, args, read)
@@ -101,26 +101,23 @@ def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied
         value = applied.args[arg.name]
         decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
         decides = decides or (arg.kind.zero and value == 0)
-        if row.name == "Slice" and arg.name != "dim" and isinstance(value, int) and value < 0:
-            decides = False  # counted from the end a bound is a sum, not a choice
-        if row.name == "Split" and arg.name == "sizes" and isinstance(value, tuple):
-            decides = False  # how many parts there are is written
+        decides = decides and not arg.adds(value)
         if row.operation and decides and not arg.free:
             symbols = Symbols(s for s in symbols_in(value) if s.known or not s.runtime)
             scope.context.pin(symbols, Need(item.at(arg.name)))
         elif (decides and not arg.free) or arg in row.options:
             scope.context.decide(value, item.at(arg.name))
-    if row.name == "Squeeze":
-        _fix_squeezed(scope, item, read.types[0], applied.a.dim)
+    _fix_dropped(scope, item, row.drops(applied.a), *read.types[:1])
     for meeting in applied.meetings:
         scope.context.agree(meeting, Need(item.path))
 
 
-def _fix_squeezed(scope: Scope, item: Item, x: TensorType, dims: int | tuple[int, ...]) -> None:
+def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> None:
     """Whether a dimension goes hangs on its size: one of an argument would not always be 1."""
     for dim in dims if isinstance(dims, tuple) else (dims,):
-        if x.rank and not is_unknown(x.shape[dim]):
-            scope.context.settle(x.shape[dim], Need(item.path))
+        for x in read:
+            if x.rank and not is_unknown(x.shape[dim]):
+                scope.context.settle(x.shape[dim], Need(item.path))
 
 
 def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
@@ -128,12 +125,8 @@ def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
     assert draft.row is not None
     functional = scope.context.document.style == "functional" and draft.callee is None
     by_style = functional and bool(draft.row.functional)
-    flattens = draft.row.name == "Flatten" and draft.name is None
-    if (
-        draft.row.operation
-        or draft.row.source == "arange"
-        or (stateless and (by_style or flattens))
-    ):
+    inline = draft.row.inline and draft.name is None
+    if draft.row.operation or draft.row.source == "arange" or (stateless and (by_style or inline)):
         draft.functional = True
     elif draft.name is None and stateless and not draft.row.source:
         draft.stem = stem_of(draft)

@@ -135,8 +135,8 @@ def _tensors(
             help = help if "repeat" in item.common else "put it behind or before the `Sequential`"
             scope.context.error("NG210", message, item.path, key=True, help=help)
         return (), []
-    if row.name == "MultiheadAttention" and 0 < len(reads) < 3:
-        reads = (reads[0], reads[-1], reads[-1])
+    if row.fills and 0 < len(reads) < needed:
+        reads = (*reads, *(reads[-1:] * (needed - len(reads))))
     most = needed + len(row.optional_tensors)
     if row.variadic is not None:
         needed, most = row.variadic
@@ -164,7 +164,7 @@ def _evaluate(
         return _table(scope, value, names, path)
     if row.source == "parameter" and name == "init":
         return read_init(scope.context, value, names, path)
-    if row.name == "Reshape" and isinstance(value, list) and "N" in value:
+    if name == row.batch_in and isinstance(value, list) and "N" in value:
         batch = scope.batch_size()
         value = [batch if size == "N" and batch is not None else size for size in value]
     value = scope.context.evaluate(value, names, path)

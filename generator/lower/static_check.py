@@ -186,7 +186,7 @@ class Survey(Struct):
         modules = {arg.name for arg in row.args if arg.kind.module}
         open_ = {name for name, value in written.items() if _open(value)}
         open_ |= {name for name in written if name in read_later | modules}
-        open_ |= {"shape"} if row.name == "Reshape" else set()  # the batch may stand in it
+        open_.add(row.batch_in)  # the batch may stand in it
         plain = {name: value for name, value in written.items() if name not in open_}
         checked = read_arguments(row, plain)
         if isinstance(checked, list):
