@@ -19,7 +19,7 @@ from .diagnostics.diagnostics import Diagnostic, NetgenError, as_errors, spelt
 from .ir.graph import Graph
 from .ir.levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .ir.table import Row
-from .output.files import SOURCE, check_no_spec, claim
+from .output.files import SOURCE, Target, claim
 from .run.records import inputs_text
 from .run.smoke import Worker
 from .spec.source import Source, given
@@ -96,19 +96,15 @@ def build(
         NetgenError: The spec is wrong, the run disproved it, or it can't be written.
         ValueError: There is no such level, or no device of this kind can show it.
     """
-    path = None if output is None else Path(output)
     source = given(spec)
-    target = None if path is None else claim(path, SOURCE, force=force)
-    if path is not None:
-        check_no_spec(path, [source.name])
+    target = None
+    if output is not None:
+        target = claim(Path(output), SOURCE, force=force, specs=[source.name])
     demand = Demand(device, seed, in_order(prove), timed) if smoke else None
     with Worker(timeout, max_memory) as worker, worker.one_spec():
-        if demand is not None:
-            worker.start(source.folder if allow_imports else "")
-        result = build_source(source, overrides or {}, worker, demand, allow_imports=allow_imports)
-    if target is not None:
-        target.write(result.source.encode())
-    return replace(result, path=path)
+        return build_source(
+            source, overrides or {}, worker, demand, target, allow_imports=allow_imports
+        )
 
 
 def build_source(
@@ -116,14 +112,19 @@ def build_source(
     overrides: Mapping[str, Any],
     worker: Worker | None,
     demand: Demand | None = None,
+    target: Target | None = None,
     *,
     strict: bool = False,
     allow_imports: bool = False,
 ) -> Result:
-    """The network of a spec that has been read; a `worker` shows what is demanded, if anything.
+    """The network of a spec that has been read, stage by stage.
 
-    If it is `strict`, warnings are errors. What a spec imports is run only if that is allowed.
+    A `worker` shows what is demanded, if anything; then the source is written to the target, if
+    there is one. If it is `strict`, warnings are errors. What a spec imports is run only if that
+    is allowed.
     """
+    if worker is not None and demand is not None:  # torch loads while the spec is read
+        worker.start(source.folder if allow_imports else "")
     ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
     with nullcontext() if worker is None else worker.in_time():
         found = check_source(source, overrides, strict=strict, ask=ask)
@@ -143,8 +144,11 @@ def build_source(
     doubts = _doubts(proofs, found.allowed)
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))
+    if target is not None:
+        target.write(text.encode())
     graph = replace(graph, params=found.classes[-1].params)
-    return Result(text, graph, found.figures, proofs, warnings=(*found.warnings, *doubts))
+    path = None if target is None else target.path
+    return Result(text, graph, found.figures, proofs, path, (*found.warnings, *doubts))
 
 
 def rendered(found: Prediction) -> str:

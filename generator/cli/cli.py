@@ -149,11 +149,10 @@ def _run(jobs: Sequence[Job], options: argparse.Namespace) -> int:
 
     report = None
     if getattr(options, "report", None):
-        from ..output.files import REPORT, check_heard, check_no_spec, claim
+        from ..output.files import REPORT, claim
 
-        check_heard()
-        report = claim(Path(options.report), REPORT, force=options.force)
-        check_no_spec(report.path, options.configs)
+        file, specs = Path(options.report), options.configs
+        report = claim(file, REPORT, force=options.force, specs=specs, told=True)
     outcomes: list[Outcome] = []
     work = work_all(jobs, *limits(options))
     with contextlib.closing(work):

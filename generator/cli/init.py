@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import configs, starters
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
-from ..output.files import SOURCE, check_heard, claim
+from ..output.files import SOURCE, claim
 from ..spec.source import read
 from ..symbolic.expressions import has_expression
 
@@ -49,9 +49,7 @@ def begin(template: Path, output: str | None) -> Path:
     if os.path.lexists(target):
         message = f"`{printable(str(target))}` is there already: it is left as it is"
         raise NetgenError(Diagnostic("NG502", message, help="give another file with `-o`"))
-    found = claim(target, SOURCE, force=False)
-    check_heard()
-    found.write(text_of(template).encode())
+    claim(target, SOURCE, force=False, told=True).write(text_of(template).encode())
     return target
 
 

@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
 from ..ir.levels import Proof
-from ..output.files import SOURCE, Target, check_heard, check_no_spec, claim, read_output
+from ..output.files import SOURCE, claim, read_output
 from ..run.records import inputs_text, recall, record_key, remember
 from ..run.smoke import Worker
 from ..spec.source import Source
@@ -73,27 +73,17 @@ def _check_name(job: Job, target: Path) -> None:
         raise NetgenError(Diagnostic("NG505", message, help=printable(help)))
 
 
-def _claimed(job: Job) -> Target | None:
-    """The file to write, if there is one; the spec itself is none."""
-    if job.target is None:
-        return None
-    check_no_spec(job.target, [job.config])
-    check_heard()
-    return claim(job.target, SOURCE, force=job.force)
-
-
 def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """What there is to say of a spec that builds; its output is written."""
+    target = None
     if job.target is not None:
         _check_name(job, job.target)
-    target = _claimed(job)
+        target = claim(job.target, SOURCE, force=job.force, specs=[job.config], told=True)
     record = _recalled(job, source)
     if record is not None:
         keys = ("layers", "fixed", "sizes", "fit", "proofs")
         lists = {key: tuple(record[key]) for key in keys}
         return {**record, **lists, "fresh": True}
-    if job.demand is not None:  # torch loads while the spec is read
-        worker.start(source.folder if job.allow_imports else "")
     from ..pipeline import build_source
 
     result = build_source(
@@ -101,14 +91,13 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         job.overrides,
         worker,
         job.demand,
+        target,
         strict=job.strict,
         allow_imports=job.allow_imports,
     )
     facts = facts_of(result.figures, result.graph, source)
     facts["proofs"] = tuple(map(_as_record, result.proofs))
     if target is not None:
-        check_heard()  # once more: a run takes its time
-        target.write(result.source.encode())
         timed = job.demand is not None and job.demand.timed
         if result.proofs and not (result.warnings or source.folder or timed):
             remember(_key(job, source, result.source.encode()), facts)

@@ -78,36 +78,21 @@ def _filled(bare: bytes, found: re.Match[bytes], made_from: bytes) -> bytes:
     return data[: found.start(2)] + total.to_bytes(4, "big") + data[found.end(2) :]
 
 
-def check_heard() -> None:
-    """Refuse to write a file when nobody would learn of it: standard output is closed or full."""
-    why = deaf()
-    if why:
-        help = "give netgen a standard output, even if it is `/dev/null`"
-        raise NetgenError(Diagnostic("NG506", f"{why}: nothing is written", help=help))
-
-
-def check_no_spec(path: Path, specs: Iterable[str]) -> None:
-    """Refuse to write over a spec that is read, whatever is insisted on."""
-    for spec in specs:
-        same = False
-        with contextlib.suppress(OSError, ValueError):
-            same = path.samefile(spec)
-        if same:
-            message = f"`{printable(str(path))}` is the spec itself: give another output with -o"
-            raise NetgenError(Diagnostic("NG501", message))
-
-
 State = tuple[int, ...]
 """What tells a file from what it was before: it changes with each save."""
 
 
 class Target(Struct, frozen=True):
-    """A file to be written, and the state of what stood there when it was looked at."""
+    """A file to be written, and the state of what stood there when it was looked at.
+
+    What is `told` on standard output is written only while somebody hears it.
+    """
 
     path: Path
     kind: Kind
     force: bool
     seen: State | None
+    told: bool
 
     def write(self, data: bytes) -> None:
         """Put data in place of what stands there, whole or not at all.
@@ -115,6 +100,8 @@ class Target(Struct, frozen=True):
         It has no name until it is complete, where the system knows nameless files: a kill at any
         moment leaves nothing behind. What somebody else has put there meanwhile is kept.
         """
+        if self.told:
+            _check_heard()  # once more: what is written may have taken its time
         try:
             real = Path(os.path.realpath(self.path))  # of a link, what it points to
             try:
@@ -164,8 +151,17 @@ class Target(Struct, frozen=True):
         return now is not None
 
 
-def claim(path: Path, kind: Kind, *, force: bool) -> Target:
-    """A path to write to; refuses one that can't be written, or that holds what would be lost."""
+def claim(
+    path: Path, kind: Kind, *, force: bool, specs: Iterable[str] = (), told: bool = False
+) -> Target:
+    """A path to write to; refuses one that can't be written, or that holds what would be lost.
+
+    That is what netgen did not write, unless that is to be forced, and a spec that is read. What is
+    `told` is not written either where standard output is closed or full.
+    """
+    _check_no_spec(path, specs)
+    if told:
+        _check_heard()
     try:
         folder = os.path.dirname(os.path.realpath(path))  # of a link, where it points to
         if not os.path.isdir(folder):
@@ -180,7 +176,26 @@ def claim(path: Path, kind: Kind, *, force: bool) -> Target:
         edited = kind.pattern.search(data)
         why = "has been edited since netgen wrote it" if edited else "was not written by netgen"
         _keep(path, why, "give another output, or overwrite it with `--force`")
-    return Target(path, kind, force, seen)
+    return Target(path, kind, force, seen, told)
+
+
+def _check_heard() -> None:
+    """Refuse to write a file when nobody would learn of it: standard output is closed or full."""
+    why = deaf()
+    if why:
+        help = "give netgen a standard output, even if it is `/dev/null`"
+        raise NetgenError(Diagnostic("NG506", f"{why}: nothing is written", help=help))
+
+
+def _check_no_spec(path: Path, specs: Iterable[str]) -> None:
+    """Refuse to write over a spec that is read, whatever is insisted on."""
+    for spec in specs:
+        same = False
+        with contextlib.suppress(OSError, ValueError):
+            same = path.samefile(spec)
+        if same:
+            message = f"`{printable(str(path))}` is the spec itself: give another output"
+            raise NetgenError(Diagnostic("NG501", message))
 
 
 def read_output(path: Path) -> bytes | None:

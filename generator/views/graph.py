@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..analysis.prediction import Prediction
 from ..diagnostics.diagnostics import printable
-from ..output.files import DRAWING, IMAGE, UNSIGNED, check_heard, check_no_spec, claim, sign
+from ..output.files import DRAWING, IMAGE, UNSIGNED, claim, sign
 from ..run.records import inputs_text
 from .dot import dot, drawn, mermaid
 from .picture import picture
@@ -24,10 +24,8 @@ def graph(found: Prediction, output: Path, depth: int, force: bool) -> str:
     edited since, is overwritten by `force` alone.
     """
     kind = DRAWING if output.suffix in _REMARKS else IMAGE
-    target = claim(output, kind, force=force)
-    check_no_spec(output, [found.source.name])
+    target = claim(output, kind, force=force, specs=[found.source.name], told=True)
     data = _marked(_content(found, output.suffix, depth), output.suffix)
-    check_heard()
     target.write(sign(data, kind, inputs_text(found.source.text, found.overrides)))
     return f"wrote {printable(str(output))}\n"
 
