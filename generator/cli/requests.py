@@ -6,7 +6,7 @@ Raises `ValueError` for arguments that make no sense together.
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ..analysis.prediction import Prediction
 
 
-VIEWS = ("show", "explain", "graph", "diff")
-
-
 def jobs_of(options: Namespace) -> list[Job]:
     """A job for each spec."""
     if options.configs.count("-") > 1:
@@ -32,7 +29,7 @@ def jobs_of(options: Namespace) -> list[Job]:
     if options.verb == "watch":
         _check_watched(options.configs)
     overrides = _overrides(options.overrides)
-    view = _view(options)
+    view = VIEWS[options.verb](options) if options.verb in VIEWS else None
     return [_job(config, overrides, options, view) for config in options.configs]
 
 
@@ -98,27 +95,39 @@ def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View 
     )
 
 
-def _view(options: Namespace) -> View | None:
-    """What to make of a spec that can be built, for verbs that only look at it."""
-    if options.verb == "diff":
-        from ..views.diff import Comparison
+def _comparison(options: Namespace) -> View:
+    from ..views.diff import Comparison
 
-        return Comparison((options.configs[0], options.configs[1]))
-    if options.verb == "explain":
-        from ..views.explain import explain
+    return Comparison((options.configs[0], options.configs[1]))
 
-        return partial(explain, layer=spelt(options.layer))
-    if options.verb == "graph":
-        from ..views.graph import graph
 
-        return partial(graph, output=options.output, depth=options.depth, force=options.force)
-    if options.verb != "show":
-        return None
+def _explanation(options: Namespace) -> View:
+    from ..views.explain import explain
+
+    return partial(explain, layer=spelt(options.layer))
+
+
+def _picture(options: Namespace) -> View:
+    from ..views.graph import graph
+
+    return partial(graph, output=options.output, depth=options.depth, force=options.force)
+
+
+def _table(options: Namespace) -> View:
     from ..output.terminal import width
     from ..views.show import show
 
     form, batch, depth = options.format, options.batch, options.depth
     return partial(show, form=form, batch=batch, depth=depth, width=width())
+
+
+# the verbs that only look at a spec, and what each makes of one that can be built
+VIEWS: Mapping[str, Callable[[Namespace], View]] = {
+    "diff": _comparison,
+    "explain": _explanation,
+    "graph": _picture,
+    "show": _table,
+}
 
 
 def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
