@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .analysis.costs import Figures
-from .analysis.locations import Places
+from .analysis.locations import Locations
 from .analysis.prediction import Prediction, check_source
 from .diagnostics.diagnostics import Diagnostic, NetgenError, as_errors, spelt
 from .ir.graph import Graph
@@ -134,7 +134,7 @@ def build_source(
     if worker is not None and demand is not None:
         from .analysis.members import family_of
 
-        locate = Places(source, graph).locate
+        locate = Locations(source, graph).locate
         with worker.in_time():
             plan, family = found.plan, family_of(found)
         try:

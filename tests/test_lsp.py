@@ -19,7 +19,7 @@ from torch_netgen.lsp.completion import complete
 from torch_netgen.lsp.definition import definition
 from torch_netgen.lsp.hover import hover
 from torch_netgen.lsp.positions import Positions
-from torch_netgen.lsp.snapshot import check, line_in, looks
+from torch_netgen.lsp.snapshot import check, line_in, snapshots
 from torch_netgen.lsp.symbols import Symbol, symbols
 from torch_netgen.spec.source import parse, read
 from torch_netgen.views.show import show
@@ -436,7 +436,7 @@ def test_no_text_and_no_place_is_too_odd() -> None:
         for _ in range(8):
             row = draws.randrange(text.count("\n") + 2)
             line, column = positions.from_editor(row, draws.randrange(80))
-            for look, there in looks(text, "net.yaml", line, checked.right or right):
+            for look, there in snapshots(text, "net.yaml", line, checked.right or right):
                 hover(look, there, column)
                 definition(look, there, column)
                 symbols(look.source)

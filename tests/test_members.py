@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch_netgen import NetgenError
-from torch_netgen.analysis.locations import Places
+from torch_netgen.analysis.locations import Locations
 from torch_netgen.analysis.members import Family, Member, family_of, other_arguments
 from torch_netgen.analysis.prediction import Prediction, predict
 from torch_netgen.ir.levels import DEFAULT_LEVELS, Demand, in_order
@@ -56,7 +56,7 @@ def found(text: str = SPEC) -> Prediction:
 def proven(prediction: Prediction, source: str, worker: Worker, demand: Demand = ALL) -> str:
     """What the level showed."""
     family = family_of(prediction)
-    locate = Places(prediction.source, prediction.graph).locate
+    locate = Locations(prediction.source, prediction.graph).locate
     (proof,) = worker.prove(source, prediction.plan, demand, locate, family)
     (shown,) = (shown for shown in proof.levels if shown.level == "arguments")
     return shown.found

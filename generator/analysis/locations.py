@@ -10,7 +10,7 @@ INPUT = "input:"  # before the name of an input
 PARAM = "param:"  # before the name of a parameter
 
 
-class Places:
+class Locations:
     """The places of a network's layers, looked for when they are first asked for."""
 
     def __init__(self, source: Source, graph: Graph) -> None:

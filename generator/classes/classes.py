@@ -24,7 +24,7 @@ from ..symbolic.literals import literal
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, plain, symbols_in
 from .common_value import Case, Chooser, Inexpressible
-from .merge import Union, union_of
+from .merge import Merge, merge_of
 
 _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
 
@@ -66,21 +66,21 @@ def _bypassed(graph: Graph) -> Graph:
 def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> Graph:
     terms = graph.terms()
     allowed = frozenset({*graph.values, "index"})
-    union = union_of([graph], [Case(0, terms, terms)], allowed, rows, source)
-    union.closed = True
-    modules = union.modules()
-    nodes = union.nodes(modules)
-    used = union.chooser.used
+    merged = merge_of([graph], [Case(0, terms, terms)], allowed, rows, source)
+    merged.closed = True
+    modules = merged.modules()
+    nodes = merged.nodes(modules)
+    used = merged.chooser.used
     used |= {symbol.name for found in graph.initial for symbol in symbols_in(found.init)}
     params = []
     for parameter in reversed(graph.params):
         reached = parameter.name in used
         if reached and parameter.code:
             used |= parameter.depends
-        if reached and not parameter.fixed and parameter.name in union.lists:
+        if reached and not parameter.fixed and parameter.name in merged.lists:
             parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
         params.append(replace(parameter, used=reached))
-    keeps = tuple(union.attributes.kept.items())
+    keeps = tuple(merged.attributes.kept.items())
     params.reverse()
     network = replace(graph, params=tuple(params), modules=modules, nodes=nodes, keeps=keeps)
     return _bypassed(network)
@@ -98,20 +98,20 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
     ]
     names = {parameter.name for parameter in first.params}
     allowed = frozenset({*names, *(d for d in dims if d not in constant), "index"})
-    union = union_of(graphs, cases, allowed, rows, source)
-    modules = union.modules()
-    nodes = union.nodes(modules)
-    modules = union.with_types(modules)
-    kept = {name: union.typed(value) for name, value in union.attributes.kept.items()}
-    params = _parameters(uses, union, cases)
-    given = [name for name in dims if name in union.chooser.used]
+    merged = merge_of(graphs, cases, allowed, rows, source)
+    modules = merged.modules()
+    nodes = merged.nodes(modules)
+    modules = merged.with_types(modules)
+    kept = {name: merged.typed(value) for name, value in merged.attributes.kept.items()}
+    params = _parameters(uses, merged, cases)
+    given = [name for name in dims if name in merged.chooser.used]
     inferred = [
         *(_inferred(uses, name, [use.outer[name] for use in uses]) for name in given),
-        *(_inferred(uses, name, list(values.values())) for name, values in union.extras.items()),
+        *(_inferred(uses, name, list(values.values())) for name, values in merged.extras.items()),
     ]
     for number, use in enumerate(uses):
         use.call.update({name: use.outer[name] for name in given})
-        for name, values in union.extras.items():
+        for name, values in merged.extras.items():
             # where the layer is absent no one reads it: the number of another use will do
             use.call[name] = values.get(number, bare(next(iter(values.values()))))
         for parameter in params:
@@ -124,7 +124,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
         nodes=nodes,
         keeps=tuple(kept.items()),
         is_block=True,
-        shapes=_shapes(uses, cases, union, {*given}),
+        shapes=_shapes(uses, cases, merged, {*given}),
     )
     return _bypassed(union_graph)
 
@@ -149,10 +149,10 @@ def _constants(uses: Sequence[Use]) -> dict[str, Any]:
     return found
 
 
-def _parameters(uses: Sequence[Use], union: Union, cases: Sequence[Case]) -> list[Parameter]:
+def _parameters(uses: Sequence[Use], merged: Merge, cases: Sequence[Case]) -> list[Parameter]:
     """The block's parameters that anything needs, with defaults that hold for all uses."""
     found = []
-    used = union.chooser.used
+    used = merged.chooser.used
     for parameter in reversed(uses[0].graph.params):
         if parameter.name not in used:
             continue
@@ -163,19 +163,19 @@ def _parameters(uses: Sequence[Use], union: Union, cases: Sequence[Case]) -> lis
                 for case, use in zip(cases, uses, strict=True)
             ]
             try:
-                default = union.chooser.choose(defaults)
+                default = merged.chooser.choose(defaults)
             except Inexpressible:
                 required = True
         values = [bare(use.outer[parameter.name]) for use in uses]
-        is_type = parameter.name in union.types
+        is_type = parameter.name in merged.types
         code = literal(default) if symbols_in(default) and not is_type else None
         if is_type and not required:
             from .type_names import type_code
 
-            default = type_code(plain(default), union.rows)
+            default = type_code(plain(default), merged.rows)
         hints = [*values, *([] if required else [bare(default)])]
-        hint = union.hints.get(parameter.name) or hint_for(
-            hints, any_length=parameter.name in union.lists
+        hint = merged.hints.get(parameter.name) or hint_for(
+            hints, any_length=parameter.name in merged.lists
         )
         hint = "type[nn.Module]" if is_type else hint
         value = default if is_type else bare(default)
@@ -245,19 +245,19 @@ def _row(graph: Graph) -> Layer:
 
 
 def _shapes(
-    uses: Sequence[Use], cases: Sequence[Case], union: Union, given: set[str]
+    uses: Sequence[Use], cases: Sequence[Case], merged: Merge, given: set[str]
 ) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
     """What goes in and comes out, with names for the sizes that vary."""
     first = uses[0].graph
     letters = {**first.terms(), **_letters(uses, given)}
     inputs = [
-        [graph.inputs[place].type for graph in union.graphs] for place in range(len(first.inputs))
+        [graph.inputs[place].type for graph in merged.graphs] for place in range(len(first.inputs))
     ]
     outputs = [
-        [graph.type_of(graph.outputs[place][1]) for graph in union.graphs]
+        [graph.type_of(graph.outputs[place][1]) for graph in merged.graphs]
         for place in range(len(first.outputs))
     ]
-    chooser = Chooser(union.chooser.allowed)
+    chooser = Chooser(merged.chooser.allowed)
     return (
         tuple(_type(types, cases, chooser, letters) for types in inputs),
         tuple(_type(types, cases, chooser, letters) for types in outputs),

@@ -33,7 +33,7 @@ OTHER_READS = "does not read the same in all uses of the block"
 Modules = list[tuple[Case, Module]]
 
 
-class Union(Struct):
+class Merge(Struct):
     """The graphs of a block's uses, or of the network alone, and what they come to together.
 
     `rows` are the classes that are known already. `extras` are the arguments that no expression
@@ -380,14 +380,14 @@ class Union(Struct):
         return self.typed(self.attributes.read(value))
 
 
-def union_of(
+def merge_of(
     graphs: Sequence[Graph],
     cases: Sequence[Case],
     allowed: frozenset[str],
     rows: Mapping[str, Layer],
     source: Source,
-) -> Union:
+) -> Merge:
     """The graphs side by side, none of them looked at yet; `allowed` names may be arguments."""
     layers = frozenset(module.name for graph in graphs for module in graph.modules)
     attributes = Attributes(cases[0].own, layers | MODULE_NAMES)
-    return Union(graphs, cases, Chooser(allowed), rows, source, attributes)
+    return Merge(graphs, cases, Chooser(allowed), rows, source, attributes)

@@ -152,19 +152,19 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
     unread = {name: block for name, block in shared.blocks.items() if name not in read}
     if found.scope is not None and not (shared.findings.found or unread or shared.lost_blocks):
         return
-    from .static_check import Survey
+    from .static_check import StaticCheck
 
-    survey = Survey(context, None if "params" in bad else words)
+    check = StaticCheck(context, None if "params" in bad else words)
     if found.scope is None and "layers" not in bad:
-        survey.items(context.document.layers, ("layers",))
+        check.items(context.document.layers, ("layers",))
     if shared.findings.found:
         names = ParameterNames(dict.fromkeys(words, 1), context)
-        survey.initial(context.document.init, names)
+        check.initial(context.document.init, names)
     for name, block in unread.items():
-        survey.block(name, block)
+        check.block(name, block)
     for name, raw in context.document.blocks.items():
         if name in shared.lost_blocks:
-            survey.lost_block(name, raw)
+            check.lost_block(name, raw)
 
 
 def _sometimes_absent(uses: Mapping[str, list[Use]], shared: Shared) -> dict[SpecPath, bool]:

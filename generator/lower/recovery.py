@@ -22,7 +22,7 @@ from ..symbolic.sizes import TooLong
 from ..symbolic.syntax import ExpressionError
 from .reader import Reader
 from .scope import Draft
-from .static_check import Survey, known_types
+from .static_check import StaticCheck, known_types
 
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 
@@ -49,7 +49,7 @@ def recovering(reader: Reader, raw: Any, path: SpecPath) -> Iterator[None]:
 def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
     """Keep the names of a lost item, count what it mentions as used, and look at what it holds."""
     scope = reader.scope
-    Survey(reader.context, list(scope.params), reader.chain is not None).anything(raw, path)
+    StaticCheck(reader.context, list(scope.params), reader.chain is not None).anything(raw, path)
     inputs = range(len(scope.inputs))  # one of which it should have named
     scope.used.update([ref.node for ref in reader.current] or inputs)
     for word in dict.fromkeys(_words(raw)):

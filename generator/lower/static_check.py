@@ -87,7 +87,7 @@ def check_layers(context: Context, item: Item) -> Any:
     return written.get("layers")
 
 
-class Survey(Struct):
+class StaticCheck(Struct):
     """A look at items in which `words` are the parameters, where these are known."""
 
     context: Context
@@ -140,7 +140,7 @@ class Survey(Struct):
             if item.type != "Reuse":
                 check_layers(self.context, item)
             chained = self.chained or item.type == "Sequential"
-            within = Survey(self.context, self.words, chained)
+            within = StaticCheck(self.context, self.words, chained)
             within.items(inner.get("layers"), item.at("layers"))
         elif item.type in shared.blocks:
             self.expressions(item.written, item.path)
@@ -160,7 +160,7 @@ class Survey(Struct):
         pairs = raw.items() if isinstance(raw, dict) else enumerate(_listed(raw))
         for key, layers in pairs:
             chained = self.chained or (isinstance(raw, dict) and isinstance(layers, list))
-            Survey(self.context, self.words, chained).anything(layers, (*path, key))
+            StaticCheck(self.context, self.words, chained).anything(layers, (*path, key))
 
     def use(self, item: Item, spec: BlockSpec, written: Mapping[str, Any]) -> None:
         """The arguments of a block's use."""

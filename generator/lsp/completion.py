@@ -24,7 +24,7 @@ from ..symbolic.functions import FUNCTIONS
 from ..views.catalogue import default, kind, origin
 from ..views.schema_values import common_keys
 from .cursor import (
-    Spot,
+    Cursor,
     argument,
     known_keys,
     mapping_at,
@@ -37,7 +37,7 @@ from .cursor import (
 from .hover import OF_INPUT
 from .mending import endings
 from .scopes import declared, parameters, references
-from .snapshot import Look
+from .snapshot import Snapshot
 
 MARK = "cursorOfTheEditor"
 _WORD = re.compile(r"[\w.]*$")
@@ -61,7 +61,7 @@ class Completion(Struct, frozen=True):
     suggestions: tuple[Suggestion, ...]
 
 
-def complete(text: str, line: int, column: int, right: Look | None = None) -> Completion:
+def complete(text: str, line: int, column: int, right: Snapshot | None = None) -> Completion:
     """What may stand at the cursor; of what was `right` last the names that nobody wrote."""
     lines = f"{text}\n".splitlines()
     before = lines[line - 1][: column - 1] if line <= len(lines) else ""
@@ -73,10 +73,10 @@ def complete(text: str, line: int, column: int, right: Look | None = None) -> Co
             source = parse(marked, "")
         except NetgenError:
             continue
-        spot = spot_at(source, line, begin)
-        there = spot.path[-1] if spot.key else value_at(source.values, spot.path)
+        cursor = spot_at(source, line, begin)
+        there = cursor.path[-1] if cursor.key else value_at(source.values, cursor.path)
         if isinstance(there, str) and MARK in there:
-            found = _suggestions(source, spot, there, right, fresh=not before.strip(" -"))
+            found = _suggestions(source, cursor, there, right, fresh=not before.strip(" -"))
             break
     return Completion(begin, tuple(dict.fromkeys(found)))
 
@@ -94,30 +94,30 @@ def _mended(lines: list[str], line: int, begin: int) -> Iterator[str]:
 
 
 def _suggestions(
-    source: Source, spot: Spot, there: str, right: Look | None, *, fresh: bool
+    source: Source, cursor: Cursor, there: str, right: Snapshot | None, *, fresh: bool
 ) -> Iterator[Suggestion]:
-    """What may stand at a spot; a `fresh` one has nothing before it on its line."""
-    asked = None if spot.key else _IN_EXPRESSION.search(there)
+    """What may stand at a cursor; a `fresh` one has nothing before it on its line."""
+    asked = None if cursor.key else _IN_EXPRESSION.search(there)
     if _IN_SHAPE.search(there):
-        yield from _references(source, spot, right)
+        yield from _references(source, cursor, right)
     elif asked and not (asked[1] and asked[1].count("(") <= asked[1].count(")")):
-        yield from _names(source, spot, whole=not asked[1])
+        yield from _names(source, cursor, whole=not asked[1])
     elif there != MARK:
         return
-    elif refers(source, spot):
-        yield from _references(source, spot, right)
-    elif spot.names_type:
-        yield from _types(source, spot)
-    elif (spot.key and len(spot.inner) == 1) or (fresh and spot.item and not spot.inner):
-        yield from _arguments(source, spot)
-    elif spot.item:
-        yield from _values(source, spot)
-    elif spot.key or fresh:
-        path = spot.path if spot.key else (*spot.path, MARK)
+    elif refers(source, cursor):
+        yield from _references(source, cursor, right)
+    elif cursor.names_type:
+        yield from _types(source, cursor)
+    elif (cursor.key and len(cursor.inner) == 1) or (fresh and cursor.item and not cursor.inner):
+        yield from _arguments(source, cursor)
+    elif cursor.item:
+        yield from _values(source, cursor)
+    elif cursor.key or fresh:
+        path = cursor.path if cursor.key else (*cursor.path, MARK)
         yield from _keys(source, path)
     else:
         words = {"style": ("modules", "functional"), "allow": (*WARNINGS,)}
-        known = words.get(str(spot.path[0]), ()) if spot.path else ()
+        known = words.get(str(cursor.path[0]), ()) if cursor.path else ()
         yield from (Suggestion(word, "value") for word in known)
 
 
@@ -128,35 +128,35 @@ def _keys(source: Source, path: tuple[str | int, ...]) -> Iterator[Suggestion]:
             yield Suggestion(key, "key", about)
 
 
-def _types(source: Source, spot: Spot) -> Iterator[Suggestion]:
+def _types(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     """The types that a layer may have; one that is an argument is one of torch's own."""
-    blocks = {} if spot.module else mapping_at(source.values, "blocks")
+    blocks = {} if cursor.module else mapping_at(source.values, "blocks")
     for name in blocks:
-        if name not in spot.scope:
+        if name not in cursor.scope:
             about = mapping_at(blocks, name).get("description")
             yield Suggestion(name, "block", str(about or "a block of this spec"))
-    for name, path in ({} if spot.module else mapping_at(source.values, "imports")).items():
+    for name, path in ({} if cursor.module else mapping_at(source.values, "imports")).items():
         yield Suggestion(name, "block", str(path))
-    for name, row in (CATALOGUE if spot.module else TYPES).items():
+    for name, row in (CATALOGUE if cursor.module else TYPES).items():
         if name not in blocks:
             yield Suggestion(name, "type", origin(row))
-    for name in () if spot.module else GROUPING:
+    for name in () if cursor.module else GROUPING:
         yield Suggestion(name, "type", "part of the language")
 
 
-def _arguments(source: Source, spot: Spot) -> Iterator[Suggestion]:
+def _arguments(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     """The arguments of a layer, or the parameters of a block, that are not written yet."""
-    written = mapping_at(source.values, *spot.item)
-    row = row_of(source.values, spot.type)
+    written = mapping_at(source.values, *cursor.item)
+    row = row_of(source.values, cursor.type)
     known = dict(_of_row(row)) if row is not None else {}
-    for name, raw in mapping_at(source.values, "blocks", spot.type, "params").items():
+    for name, raw in mapping_at(source.values, "blocks", cursor.type, "params").items():
         known[name] = "; ".join(filter(None, declared(raw)))
-    if spot.type in GROUPING:
-        known["layer" if spot.type == "Reuse" else "layers"] = "required"
+    if cursor.type in GROUPING:
+        known["layer" if cursor.type == "Reuse" else "layers"] = "required"
     for name, detail in known.items():
         if name not in written:
             yield Suggestion(name, "argument", detail)
-    for key in COMMON_KEYS if not spot.module else ():
+    for key in COMMON_KEYS if not cursor.module else ():
         if key not in written:
             yield Suggestion(key, "key", common_keys()[key]["description"])
 
@@ -172,9 +172,9 @@ def _of_row(row: Layer) -> Iterator[tuple[str, str]]:
         yield "branches", "lists of layers, each run from what the merge reads"
 
 
-def _values(source: Source, spot: Spot) -> Iterator[Suggestion]:
+def _values(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     """The words that an argument takes."""
-    name, row = argument(source, spot), row_of(source.values, spot.type)
+    name, row = argument(source, cursor), row_of(source.values, cursor.type)
     if name == "when":
         yield from (Suggestion(word, "value") for word in ("true", "false"))
     args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
@@ -183,7 +183,7 @@ def _values(source: Source, spot: Spot) -> Iterator[Suggestion]:
             for word in _words(arg.kind.schema):
                 yield Suggestion(word, "value", default(arg))
             if arg.kind.module:
-                yield from _types(source, replace(spot, module=True))
+                yield from _types(source, replace(cursor, module=True))
 
 
 def _words(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -194,30 +194,30 @@ def _words(schema: Mapping[str, Any]) -> Iterator[str]:
     yield from {"boolean": ("true", "false"), "null": ("null",)}.get(str(schema.get("type")), ())
 
 
-def _names(source: Source, spot: Spot, *, whole: bool) -> Iterator[Suggestion]:
+def _names(source: Source, cursor: Cursor, *, whole: bool) -> Iterator[Suggestion]:
     """What an expression may name; one that is a name as a `whole` calls no function."""
-    for name, raw in parameters(source.values, spot.scope).items():
+    for name, raw in parameters(source.values, cursor.scope).items():
         yield Suggestion(name, "name", "; ".join(filter(None, declared(raw))))
     for name, about in OF_INPUT.items():
-        if spot.item:
+        if cursor.item:
             yield Suggestion(name, "name", about)
     for name in () if whole else (*FUNCTIONS, "shape", "range"):
         yield Suggestion(name, "function")
 
 
-def _references(source: Source, spot: Spot, right: Look | None) -> Iterator[Suggestion]:
+def _references(source: Source, cursor: Cursor, right: Snapshot | None) -> Iterator[Suggestion]:
     """The inputs, and the layers above; of those without a name the one that they had last."""
-    now = Look(source)
-    known = {name: (now, path) for name, path in references(now, spot.scope).items()}
+    now = Snapshot(source)
+    known = {name: (now, path) for name, path in references(now, cursor.scope).items()}
     if right is not None:
-        written = references(Look(right.source), spot.scope)
-        for name, path in references(right, spot.scope).items():
+        written = references(Snapshot(right.source), cursor.scope)
+        for name, path in references(right, cursor.scope).items():
             if name not in written:
                 known.setdefault(name, (right, path))
-    for name, (look, path) in known.items():
-        layer = "layers" in path[len(spot.scope) :]
-        if not layer or not spot.item or _above(path, spot.item):
-            detail = type_at(look.source.values, path) if layer else "an input"
+    for name, (snapshot, path) in known.items():
+        layer = "layers" in path[len(cursor.scope) :]
+        if not layer or not cursor.item or _above(path, cursor.item):
+            detail = type_at(snapshot.source.values, path) if layer else "an input"
             yield Suggestion(name, "reference", detail)
 
 

@@ -17,7 +17,7 @@ from ..spec.source import Source
 from ..spec.spec import Document, InputSpec, ParamSpec
 
 
-class Spot(Struct, frozen=True):
+class Cursor(Struct, frozen=True):
     """A place of a spec by its `path`: at the value or, with `key`, at its key.
 
     `scope` is the path of the block that it stands in, empty for the network. `item` is the path
@@ -40,39 +40,39 @@ class Spot(Struct, frozen=True):
         return bool(self.item) and not self.inner and (self.key or self.bare)
 
 
-def spot_at(source: Source, line: int, column: int) -> Spot:
+def spot_at(source: Source, line: int, column: int) -> Cursor:
     """What stands at a place: lines and columns count from 1."""
     path, key = source.at(line, column)
     scope = path[:2] if path[:1] == ("blocks",) and len(path) > 2 else ()
-    spot, place = Spot(path, key, scope), len(scope)
+    cursor, place = Cursor(path, key, scope), len(scope)
     if path[place : place + 1] != ("layers",):
-        return spot
-    return _in_list(source.values, spot, place + 1)
+        return cursor
+    return _in_list(source.values, cursor, place + 1)
 
 
-def _in_list(values: Any, spot: Spot, length: int) -> Spot:
-    """The spot, if so many steps lead to a list of layers."""
-    return _in_item(values, spot, length + 1) if len(spot.path) > length else spot
+def _in_list(values: Any, cursor: Cursor, length: int) -> Cursor:
+    """The cursor, if so many steps lead to a list of layers."""
+    return _in_item(values, cursor, length + 1) if len(cursor.path) > length else cursor
 
 
-def _in_item(values: Any, spot: Spot, length: int, *, module: bool = False) -> Spot:
-    """The spot, if so many steps lead to a layer."""
-    path = spot.path
+def _in_item(values: Any, cursor: Cursor, length: int, *, module: bool = False) -> Cursor:
+    """The cursor, if so many steps lead to a layer."""
+    path = cursor.path
     if len(path) == length:
         found = value_at(values, path)
         text = found if isinstance(found, str) else ""
-        return replace(spot, item=path, type=text, inner=(), bare=True, module=module)
+        return replace(cursor, item=path, type=text, inner=(), bare=True, module=module)
     item, inner = path[: length + 1], path[length + 1 :]
-    spot = replace(spot, item=item, type=str(item[-1]), inner=inner, module=module)
-    if len(inner) > 1 and inner[0] == "layers" and spot.type in GROUPING:
-        return _in_list(values, spot, length + 2)
+    cursor = replace(cursor, item=item, type=str(item[-1]), inner=inner, module=module)
+    if len(inner) > 1 and inner[0] == "layers" and cursor.type in GROUPING:
+        return _in_list(values, cursor, length + 2)
     if len(inner) > 1 and inner[0] == "branches":
         branch = value_at(values, path[: length + 3])
         step = _in_list if isinstance(branch, list) else _in_item
-        return step(values, spot, length + 3)
-    if inner and not (spot.key and len(inner) == 1) and _takes_module(spot.type, inner[0]):
-        return _in_item(values, spot, length + 2, module=True)
-    return spot
+        return step(values, cursor, length + 3)
+    if inner and not (cursor.key and len(inner) == 1) and _takes_module(cursor.type, inner[0]):
+        return _in_item(values, cursor, length + 2, module=True)
+    return cursor
 
 
 def _takes_module(type_: str, name: str | int) -> bool:
@@ -109,41 +109,41 @@ def row_of(values: Any, type_: str) -> Layer | None:
     return None if type_ in mapping_at(values, "blocks") else TYPES.get(type_)
 
 
-def argument(source: Source, spot: Spot) -> str:
-    """The name of the argument that stands at a spot in a layer, by name or by position."""
-    if spot.inner and isinstance(spot.inner[0], str):
-        return spot.inner[0]
-    if spot.names_type or not spot.item:
+def argument(source: Source, cursor: Cursor) -> str:
+    """The name of the argument that stands at a cursor in a layer, by name or by position."""
+    if cursor.inner and isinstance(cursor.inner[0], str):
+        return cursor.inner[0]
+    if cursor.names_type or not cursor.item:
         return ""
-    row, blocks = row_of(source.values, spot.type), mapping_at(source.values, "blocks")
+    row, blocks = row_of(source.values, cursor.type), mapping_at(source.values, "blocks")
     if row is not None:
-        listed = isinstance(value_at(source.values, spot.item), list)
+        listed = isinstance(value_at(source.values, cursor.item), list)
         names = [arg.name for arg in row.written]
         if row.list_argument and listed:
             return row.list_argument
     else:
-        names = [*mapping_at(blocks, spot.type, "params")]
-    place = spot.inner[0] if spot.inner else 0
+        names = [*mapping_at(blocks, cursor.type, "params")]
+    place = cursor.inner[0] if cursor.inner else 0
     return names[place] if isinstance(place, int) and place < len(names) else ""
 
 
-def refers(source: Source, spot: Spot) -> bool:
-    """Whether the value at a spot names a layer or an input."""
-    if not spot.item:
-        rest = spot.path[len(spot.scope) :]
-        return rest[:1] == ("tie",) or (rest[:1] == ("outputs",) and not spot.key)
-    if spot.key or spot.bare:
+def refers(source: Source, cursor: Cursor) -> bool:
+    """Whether the value at a cursor names a layer or an input."""
+    if not cursor.item:
+        rest = cursor.path[len(cursor.scope) :]
+        return rest[:1] == ("tie",) or (rest[:1] == ("outputs",) and not cursor.key)
+    if cursor.key or cursor.bare:
         return False
-    if spot.type == "Reuse":
-        return spot.inner in ((), ("layer",), ("from",))
-    if spot.inner[:1] == ("from",):
+    if cursor.type == "Reuse":
+        return cursor.inner in ((), ("layer",), ("from",))
+    if cursor.inner[:1] == ("from",):
         return True
-    row = row_of(source.values, spot.type)
+    row = row_of(source.values, cursor.type)
     if row is None:
         return False
     several = row.operation and (row.variadic is not None or len(row.tensors) > 1)
-    listed = not spot.inner or isinstance(spot.inner[0], int)
-    return (several and listed) or spot.inner[:1] in [(name,) for name in row.optional_tensors]
+    listed = not cursor.inner or isinstance(cursor.inner[0], int)
+    return (several and listed) or cursor.inner[:1] in [(name,) for name in row.optional_tensors]
 
 
 def known_keys(path: SpecPath) -> Mapping[str, str]:

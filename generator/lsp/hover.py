@@ -17,7 +17,7 @@ from ..symbolic.sizes import bracketed
 from ..views.catalogue import default, facts, kind, origin
 from ..views.schema_values import common_keys
 from .cursor import (
-    Spot,
+    Cursor,
     argument,
     known_keys,
     mapping_at,
@@ -41,7 +41,7 @@ from .occurrences import (
     values_of,
 )
 from .scopes import declared, named, parameters, word_at
-from .snapshot import Look
+from .snapshot import Snapshot
 
 OF_INPUT: Mapping[str, str] = {
     "in_shape": "the shape of what the layer reads, without the batch",
@@ -63,13 +63,13 @@ class Hover(Struct, frozen=True):
     place: Location
 
 
-def hover(look: Look, line: int, column: int) -> Hover | None:
+def hover(snapshot: Snapshot, line: int, column: int) -> Hover | None:
     """What there is to say of a place, if anything is known of it."""
-    spot = spot_at(look.source, line, column)
-    place = look.source.locate(spot.path, key=spot.key)
+    cursor = spot_at(snapshot.source, line, column)
+    place = snapshot.source.locate(cursor.path, key=cursor.key)
     word = word_at(place.text, column) if place.line == line else ""
     for telling in (_of_expression, _of_reference, _of_layer, _of_argument, _of_key):
-        text = "\n\n".join(filter(None, telling(look, spot, word)))
+        text = "\n\n".join(filter(None, telling(snapshot, cursor, word)))
         if text:
             return Hover(text, place)
     return None
@@ -80,17 +80,19 @@ def _escaped(text: str) -> str:
     return _MARKS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", printable(text).strip())
 
 
-def _of_expression(look: Look, spot: Spot, word: str) -> Iterator[str]:
+def _of_expression(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """A name in an expression: what it is, and its values."""
-    value = value_at(look.source.values, spot.path)
-    if spot.key or not isinstance(value, str) or "$" not in value:
+    value = value_at(snapshot.source.values, cursor.path)
+    if cursor.key or not isinstance(value, str) or "$" not in value:
         return
     if word in OF_INPUT:
         yield f"`{word}`: {OF_INPUT[word]}"
         if word.startswith("in_"):
-            yield listed((use, _part(word, shape)) for use, shape in shapes_read(look, spot.item))
-    elif word in parameters(look.source.values, spot.scope):
-        yield from _parameter(look, spot.scope, word)
+            yield listed(
+                (use, _part(word, shape)) for use, shape in shapes_read(snapshot, cursor.item)
+            )
+    elif word in parameters(snapshot.source.values, cursor.scope):
+        yield from _parameter(snapshot, cursor.scope, word)
     elif word in FUNCTIONS:
         yield f"`{word}`: a function of the expression language"
 
@@ -101,30 +103,30 @@ def _part(word: str, shape: list[int]) -> str:
     return bracketed(map(str, sizes)) if word == "in_shape" else ", ".join(map(str, sizes))
 
 
-def _parameter(look: Look, scope: SpecPath, name: str) -> Iterator[str]:
+def _parameter(snapshot: Snapshot, scope: SpecPath, name: str) -> Iterator[str]:
     """A parameter: its default, what it is for, and its values."""
-    end, doc = declared(parameters(look.source.values, scope)[name])
+    end, doc = declared(parameters(snapshot.source.values, scope)[name])
     owner = f"the block `{scope[1]}`" if scope else "the network"
     yield f"**{name}**, a parameter of {owner}: {_escaped(end)}"
     yield _escaped(doc)
-    yield listed(values_of(look, scope, name))
+    yield listed(values_of(snapshot, scope, name))
 
 
-def _of_reference(look: Look, spot: Spot, word: str) -> Iterator[str]:
+def _of_reference(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """What a reference names, and its shape in each use of the scope."""
-    value = value_at(look.source.values, spot.path)
-    if not refers(look.source, spot) and (spot.key or not _in_shape(word, value)):
+    value = value_at(snapshot.source.values, cursor.path)
+    if not refers(snapshot.source, cursor) and (cursor.key or not _in_shape(word, value)):
         return
-    found = named(look, spot.scope, word)
+    found = named(snapshot, cursor.scope, word)
     if found is None:
         return
     name, path = found
-    if "layers" in path[len(spot.scope) :]:
-        yield f"`{name}`: {_escaped(type_at(look.source.values, path))}"
-        yield listed(shapes_given(look, path, word[len(name) + 1 :]))
+    if "layers" in path[len(cursor.scope) :]:
+        yield f"`{name}`: {_escaped(type_at(snapshot.source.values, path))}"
+        yield listed(shapes_given(snapshot, path, word[len(name) + 1 :]))
     else:
         yield f"`{name}`: an input"
-        yield listed(shapes_put_in(look, spot.scope, path))
+        yield listed(shapes_put_in(snapshot, cursor.scope, path))
 
 
 def _in_shape(word: str, value: Any) -> bool:
@@ -132,70 +134,70 @@ def _in_shape(word: str, value: Any) -> bool:
     return isinstance(value, str) and bool(re.search(rf"shape\(\s*{re.escape(word)}\s*\)", value))
 
 
-def _of_layer(look: Look, spot: Spot, word: str) -> Iterator[str]:
+def _of_layer(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """A layer: what flows through each of its calls, and how the numbers of the first follow."""
-    if not spot.names_type and spot.inner != ("name",):
+    if not cursor.names_type and cursor.inner != ("name",):
         return
-    row = row_of(look.source.values, spot.type)
-    about = _about(look, spot.type) if row is None else origin(row)
+    row = row_of(snapshot.source.values, cursor.type)
+    about = _about(snapshot, cursor.type) if row is None else origin(row)
     if about is None:
         return
-    yield f"**{_escaped(spot.type)}**: {about if row is not None else _escaped(about)}"
-    if look.network is None or spot.module:
+    yield f"**{_escaped(cursor.type)}**: {about if row is not None else _escaped(about)}"
+    if snapshot.network is None or cursor.module:
         told = [] if row is None else [f"{title}: {text}" for title, text in facts(row)]
         yield bullets(told, len(told))
         return
-    numbers = calls_of(look, spot.item)
-    yield flows(look, numbers)
+    numbers = calls_of(snapshot, cursor.item)
+    yield flows(snapshot, numbers)
     if numbers:
-        rows = [*numbers_of(look, numbers[0])]
+        rows = [*numbers_of(snapshot, numbers[0])]
         if rows and len(numbers) > 1:
-            yield f"In `{look.network.names[numbers[0]]}`:"
+            yield f"In `{snapshot.network.names[numbers[0]]}`:"
         yield bullets(rows, len(rows))
-    elif spot.type != "Group":
+    elif cursor.type != "Group":
         yield "not in this network: left out by `when` or `repeat`, or in a block without a use"
 
 
-def _about(look: Look, name: str) -> str | None:
+def _about(snapshot: Snapshot, name: str) -> str | None:
     """What a type is that netgen has no row for; ``None`` if there is none of this name."""
-    if name in mapping_at(look.source.values, "blocks"):
-        about = mapping_at(look.source.values, "blocks", name).get("description")
+    if name in mapping_at(snapshot.source.values, "blocks"):
+        about = mapping_at(snapshot.source.values, "blocks", name).get("description")
         return str(about or "a block of this spec")
     if name in GROUPING:
         return "part of the language"
     if "$" in name:
         return "the type that this comes to"
-    path = mapping_at(look.source.values, "imports").get(name)
+    path = mapping_at(snapshot.source.values, "imports").get(name)
     return None if path is None else f"imported from {path}"
 
 
-def _of_argument(look: Look, spot: Spot, word: str) -> Iterator[str]:
+def _of_argument(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """An argument: what it takes, its default, and its value in each call."""
-    name = argument(look.source, spot)
-    row = row_of(look.source.values, spot.type)
+    name = argument(snapshot.source, cursor)
+    row = row_of(snapshot.source.values, cursor.type)
     args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
     if name in COMMON_KEYS:
         yield f"**{name}**: {common_keys()[name]['description']}"
-    elif name in mapping_at(look.source.values, "blocks", spot.type, "params"):
-        yield from _parameter(look, ("blocks", spot.type), name)
+    elif name in mapping_at(snapshot.source.values, "blocks", cursor.type, "params"):
+        yield from _parameter(snapshot, ("blocks", cursor.type), name)
     elif row is not None and name in row.optional_tensors:
         yield f"**{name}** of {row.name}: a tensor that it may read"
     for arg in args:
         if arg.name == name:
             end = "inferred" if arg.inferred and arg.default is REQUIRED else default(arg)
-            yield f"**{name}** of {spot.type}: {kind(arg)}; {end}"
-            yield listed(() if spot.module else argument_values(look, spot.item, name))
+            yield f"**{name}** of {cursor.type}: {kind(arg)}; {end}"
+            yield listed(() if cursor.module else argument_values(snapshot, cursor.item, name))
 
 
-def _of_key(look: Look, spot: Spot, word: str) -> Iterator[str]:
+def _of_key(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """A key of the document, of a block or of an input; a parameter or a block, declared."""
-    path, scope = spot.path, spot.scope
+    path, scope = cursor.path, cursor.scope
     rest = path[len(scope) :]
     if rest[:1] == ("params",) and len(rest) > 1:
-        yield from _parameter(look, scope, str(rest[1]))
+        yield from _parameter(snapshot, scope, str(rest[1]))
     elif path[:1] == ("blocks",) and len(path) == 2:
         name = str(path[1])
-        yield f"**{_escaped(name)}**: {_escaped(_about(look, name) or '')}"
-        yield flows(look, uses_of(look, name))
-    elif spot.key and rest[-1] in known_keys(path):
+        yield f"**{_escaped(name)}**: {_escaped(_about(snapshot, name) or '')}"
+        yield flows(snapshot, uses_of(snapshot, name))
+    elif cursor.key and rest[-1] in known_keys(path):
         yield f"**{rest[-1]}**: {known_keys(path)[str(rest[-1])]}"

@@ -7,78 +7,78 @@ from collections.abc import Iterable, Iterator
 from ..diagnostics.diagnostics import SpecPath
 from ..symbolic.sizes import bracketed, plain
 from ..views.outline import shown_type, shown_value
-from .snapshot import Look
+from .snapshot import Snapshot
 
 MOST_USES = 4  # of a line that anyone would read
 Valued = tuple[str, str]
 """The name of a call, empty for the network itself, and a value that it has there."""
 
 
-def calls_of(look: Look, item: SpecPath) -> list[int]:
+def calls_of(snapshot: Snapshot, item: SpecPath) -> list[int]:
     """The numbers of the calls that come from a layer of the spec."""
-    calls = look.network.trace.calls if look.network is not None else ()
+    calls = snapshot.network.trace.calls if snapshot.network is not None else ()
     return [number for number, call in enumerate(calls) if item and call.node.path == item]
 
 
-def uses_of(look: Look, block: str) -> list[int]:
+def uses_of(snapshot: Snapshot, block: str) -> list[int]:
     """The numbers of the calls of a block."""
-    calls = look.network.trace.calls if look.network is not None else ()
+    calls = snapshot.network.trace.calls if snapshot.network is not None else ()
     uses = ((number, call.node.use) for number, call in enumerate(calls))
     return [number for number, use in uses if use is not None and use.block == block]
 
 
-def values_of(look: Look, scope: SpecPath, name: str) -> Iterator[Valued]:
+def values_of(snapshot: Snapshot, scope: SpecPath, name: str) -> Iterator[Valued]:
     """The value of a parameter, of a block's in each of its uses."""
-    network = look.network
+    network = snapshot.network
     if network is None:
         return
     if not scope:
         yield "", shown_value(plain(network.graph.values.get(name)))
-    for number in uses_of(look, str(scope[1])) if scope else ():
+    for number in uses_of(snapshot, str(scope[1])) if scope else ():
         use = network.trace.calls[number].node.use
         assert use is not None
         yield network.names[number], shown_value(plain(use.graph.values.get(name)))
 
 
-def argument_values(look: Look, item: SpecPath, name: str) -> Iterator[Valued]:
+def argument_values(snapshot: Snapshot, item: SpecPath, name: str) -> Iterator[Valued]:
     """The value of an argument in each call of a layer."""
-    for number in calls_of(look, item):
-        assert look.network is not None
-        args = look.network.trace.calls[number].node.args
+    for number in calls_of(snapshot, item):
+        assert snapshot.network is not None
+        args = snapshot.network.trace.calls[number].node.args
         if name in args:
-            yield look.network.names[number], shown_value(plain(args[name]))
+            yield snapshot.network.names[number], shown_value(plain(args[name]))
 
 
-def shapes_read(look: Look, item: SpecPath) -> Iterator[tuple[str, list[int]]]:
+def shapes_read(snapshot: Snapshot, item: SpecPath) -> Iterator[tuple[str, list[int]]]:
     """The shape that each call of a layer reads first, without the batch."""
-    for number in calls_of(look, item):
-        assert look.network is not None
-        for x in look.network.trace.calls[number].inputs[:1]:
+    for number in calls_of(snapshot, item):
+        assert snapshot.network is not None
+        for x in snapshot.network.trace.calls[number].inputs[:1]:
             shape = [int(size) for place, size in enumerate(x.shape) if place != x.batch]
-            yield look.network.names[number], shape
+            yield snapshot.network.names[number], shape
 
 
-def shapes_given(look: Look, item: SpecPath, port: str) -> Iterator[Valued]:
+def shapes_given(snapshot: Snapshot, item: SpecPath, port: str) -> Iterator[Valued]:
     """What a layer gives, once in each use of its scope: of copies it is what the last gives."""
     last: dict[int | None, Valued] = {}
-    for number in calls_of(look, item):
-        assert look.network is not None
-        call = look.network.trace.calls[number]
+    for number in calls_of(snapshot, item):
+        assert snapshot.network is not None
+        call = snapshot.network.trace.calls[number]
         given = shown_type(call.outputs.get(port, call.output))
-        last[look.network.blocks[number]] = look.network.names[number], given
+        last[snapshot.network.blocks[number]] = snapshot.network.names[number], given
     yield from last.values()
 
 
-def shapes_put_in(look: Look, scope: SpecPath, path: SpecPath) -> Iterator[Valued]:
+def shapes_put_in(snapshot: Snapshot, scope: SpecPath, path: SpecPath) -> Iterator[Valued]:
     """The shape of an input of the network, or of a block's in each of its uses."""
-    network = look.network
+    network = snapshot.network
     if network is None:
         return
     for x, type_ in zip(network.graph.inputs, network.trace.inputs, strict=True):
         if not scope and (len(path) == 1 or x.name == path[-1]):
             yield "", shown_type(type_)
     place = path[-1] if isinstance(path[-1], int) else 0
-    for number in uses_of(look, str(scope[1])) if scope else ():
+    for number in uses_of(snapshot, str(scope[1])) if scope else ():
         yield network.names[number], shown_type(network.trace.calls[number].inputs[place])
 
 
@@ -95,13 +95,13 @@ def listed(values: Iterable[Valued]) -> str:
     return bullets(lines)
 
 
-def flows(look: Look, numbers: list[int]) -> str:
+def flows(snapshot: Snapshot, numbers: list[int]) -> str:
     """What flows in and out through calls, and what they take."""
-    return bullets(_flow(look, number) for number in numbers)
+    return bullets(_flow(snapshot, number) for number in numbers)
 
 
-def _flow(look: Look, number: int) -> str:
-    network, cost = look.network, look.costs[number]
+def _flow(snapshot: Snapshot, number: int) -> str:
+    network, cost = snapshot.network, snapshot.costs[number]
     assert network is not None
     call = network.trace.calls[number]
     reads = ", ".join(shown_type(x) for x in call.inputs) or "nothing"
@@ -112,9 +112,9 @@ def _flow(look: Look, number: int) -> str:
     return told + (f", {cost.macs:,} multiply-adds for a sample" if cost.macs else "")
 
 
-def numbers_of(look: Look, number: int) -> Iterator[str]:
+def numbers_of(snapshot: Snapshot, number: int) -> Iterator[str]:
     """The arguments of a call of a block, or what a layer infers and works out."""
-    network = look.network
+    network = snapshot.network
     assert network is not None
     call = network.trace.calls[number]
     if call.layer is None:

@@ -9,7 +9,7 @@ from typing import Any
 from ..diagnostics.diagnostics import SpecPath
 from ..ir.graph import Graph, uses_in
 from .cursor import mapping_at, value_at
-from .snapshot import Look
+from .snapshot import Snapshot
 
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 
@@ -35,32 +35,32 @@ def inputs(values: Any, scope: SpecPath) -> dict[str, SpecPath]:
     return {"input": scope or ("input",)}
 
 
-def references(look: Look, scope: SpecPath) -> dict[str, SpecPath]:
+def references(snapshot: Snapshot, scope: SpecPath) -> dict[str, SpecPath]:
     """What layers of a scope may read: inputs and layers, by name, each with its path.
 
     Names that are not written are known of a network that is right.
     """
-    values = look.source.values
+    values = snapshot.source.values
     found = dict(_written(values, (*scope, "layers")))
-    graph = graph_of(look, scope)
+    graph = graph_of(snapshot, scope)
     for node in graph.nodes if graph is not None else ():
         found.setdefault(node.name, node.path)
     return {**found, **inputs(values, scope)}
 
 
-def named(look: Look, scope: SpecPath, word: str) -> tuple[str, SpecPath] | None:
+def named(snapshot: Snapshot, scope: SpecPath, word: str) -> tuple[str, SpecPath] | None:
     """The layer or input that a reference names, which may end in a port."""
-    known = references(look, scope)
+    known = references(snapshot, scope)
     while word and word not in known:
         word = word.rpartition(".")[0]
     return (word, known[word]) if word else None
 
 
-def graph_of(look: Look, scope: SpecPath) -> Graph | None:
+def graph_of(snapshot: Snapshot, scope: SpecPath) -> Graph | None:
     """The network, or what the first use of a block comes to."""
-    if look.found is None or not scope:
-        return None if look.found is None else look.found.graph
-    uses = uses_in(look.found.graph).get(str(scope[1]))
+    if snapshot.found is None or not scope:
+        return None if snapshot.found is None else snapshot.found.graph
+    uses = uses_in(snapshot.found.graph).get(str(scope[1]))
     return uses[0].graph if uses else None
 
 

@@ -24,7 +24,7 @@ from .completion import complete
 from .definition import definition
 from .hover import hover
 from .positions import Positions
-from .snapshot import Look, check, is_spec, line_in, looks
+from .snapshot import Snapshot, check, is_spec, line_in, snapshots
 from .symbols import Symbol, symbols
 
 QUIET = 0.1  # seconds without a change, after which a text is checked
@@ -45,7 +45,7 @@ class Opened(Struct):
     """A text in the editor: whether it is a spec, what was right last, and the check to come."""
 
     spec: bool = False
-    right: Look | None = None
+    right: Snapshot | None = None
     waiting: asyncio.TimerHandle | None = None
 
 
@@ -58,15 +58,15 @@ class Asked(Struct, frozen=True):
     positions: Positions
     line: int
     column: int
-    right: Look | None
+    right: Snapshot | None
 
-    def looks(self) -> list[tuple[Look, int]]:
-        """The ways to look at the line, with its number there."""
-        return looks(self.text, self.name, self.line, self.right)
+    def snapshots(self) -> list[tuple[Snapshot, int]]:
+        """The snapshots of the line, with its number there."""
+        return snapshots(self.text, self.name, self.line, self.right)
 
-    def range(self, place: Location, look: Look) -> types.Range | None:
-        """The place of a look's text in the latest one, if it is there."""
-        line = line_in(look.source.text, self.text, place.line)
+    def range(self, place: Location, snapshot: Snapshot) -> types.Range | None:
+        """The place of a snapshot's text in the latest one, if it is there."""
+        line = line_in(snapshot.source.text, self.text, place.line)
         return None if line is None else _range(replace(place, line=line), self.positions)
 
 
@@ -163,11 +163,11 @@ def _hover(ls: Server, params: types.HoverParams) -> types.Hover | None:
     asked = _asked(ls, params.text_document, params.position)
     if asked is None:
         return None
-    for look, line in asked.looks():
-        found = hover(look, line, asked.column)
+    for snapshot, line in asked.snapshots():
+        found = hover(snapshot, line, asked.column)
         if found is not None:
             content = types.MarkupContent(types.MarkupKind.Markdown, found.text)
-            return types.Hover(content, asked.range(found.place, look))
+            return types.Hover(content, asked.range(found.place, snapshot))
     return None
 
 
@@ -175,9 +175,9 @@ def _define(ls: Server, params: types.DefinitionParams) -> types.Location | None
     asked = _asked(ls, params.text_document, params.position)
     if asked is None:
         return None
-    for look, line in asked.looks():
-        found = definition(look, line, asked.column)
-        place = None if found is None else asked.range(found, look)
+    for snapshot, line in asked.snapshots():
+        found = definition(snapshot, line, asked.column)
+        place = None if found is None else asked.range(found, snapshot)
         if place is not None:
             return types.Location(asked.uri, place)
     return None

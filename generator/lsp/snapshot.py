@@ -20,7 +20,7 @@ _KEYS = tuple(re.compile(rf"^{key}[ \t]*:", re.MULTILINE) for key in ("name", "l
 _SCHEMA = re.compile(r"^# yaml-language-server:.*\$schema=\S*netgen", re.MULTILINE)
 
 
-class Look(Struct, frozen=True, dict=True):
+class Snapshot(Struct, frozen=True, dict=True):
     """A spec as it can be looked at: its values and, if it is right, its network."""
 
     source: Source
@@ -40,10 +40,10 @@ class Look(Struct, frozen=True, dict=True):
 
 
 class Checked(Struct, frozen=True):
-    """What a check came to; `right` is a look at what was checked, if nothing is wrong with it."""
+    """What a check came to; `right` is a snapshot of what was checked, if all of it is right."""
 
     diagnostics: tuple[Diagnostic, ...]
-    right: Look | None = None
+    right: Snapshot | None = None
 
 
 def is_spec(text: str) -> bool:
@@ -59,21 +59,23 @@ def check(text: str, name: str) -> Checked:
         return Checked(tuple(error.diagnostics))
     except Exception as error:
         return Checked((own_mistake(error),))
-    return Checked(found.warnings, Look(found.source, found))
+    return Checked(found.warnings, Snapshot(found.source, found))
 
 
-def looks(text: str, name: str, line: int, right: Look | None) -> list[tuple[Look, int]]:
-    """The ways to look at a line, the one that knows most first, with the line's number there.
+def snapshots(
+    text: str, name: str, line: int, right: Snapshot | None
+) -> list[tuple[Snapshot, int]]:
+    """The snapshots of a line, the one that knows most first, with the line's number there.
 
     `right` is what was right last: it is of use for lines that have not changed since.
     """
-    found: list[tuple[Look, int]] = []
+    found: list[tuple[Snapshot, int]] = []
     there = None if right is None else line_in(text, right.source.text, line)
     if right is not None and there is not None:
         found.append((right, there))
     if right is None or right.source.text != text:
         source = _readable(text, name, line)
-        found += [] if source is None else [(Look(source), line)]
+        found += [] if source is None else [(Snapshot(source), line)]
     return found
 
 
