@@ -59,6 +59,36 @@ class Imported(Struct, frozen=True):
         return {**known, **self.rows}
 
 
+class Repeats(Struct):
+    """What is known of repeats, by their places in the spec.
+
+    Earlier readings have found out, and this one goes by it:
+
+    - `rules`: how many copies at the head are unlike the others,
+    - `counts`: the least and the most copies that the uses of a block have,
+    - `unrolled`: what is no loop, because some use can't have one.
+
+    This reading sees, for the next:
+
+    - `seen`: rules; `short`: too few copies to see one,
+    - `counted`: numbers of copies in uses of a block,
+    - `looped` and `unlooped`: in containers, which are loops in some use, or without a copy, and
+      which in some are none.
+
+    `index_decides` says that the number of the copy that is read decides on more than values.
+    """
+
+    rules: dict[SpecPath, int] = field(default_factory=dict)
+    counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    unrolled: set[SpecPath] = field(default_factory=set)
+    seen: dict[SpecPath, int] = field(default_factory=dict)
+    short: set[SpecPath] = field(default_factory=set)
+    counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
+    looped: set[SpecPath] = field(default_factory=set)
+    unlooped: set[SpecPath] = field(default_factory=set)
+    index_decides: bool = False
+
+
 class Shared(Struct):
     """What the network and its blocks have in common in one reading of a spec.
 
@@ -79,25 +109,12 @@ class Shared(Struct):
     budget: Budget = field(default_factory=Budget)
     bodies: dict[Any, Any] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
-    # of repeats by their place: how many copies at the head differ (as found out before, and in
-    # this reading), and which have one copy only and show no rule
-    rules: dict[SpecPath, int] = field(default_factory=dict)
-    seen: dict[SpecPath, int] = field(default_factory=dict)
-    short: set[SpecPath] = field(default_factory=set)
-    # the least and the most copies that the uses of a block have of a repeat, as with `rules`
-    counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
-    counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
-    # of repeats in containers: which are loops in some use, or without a copy, and which in some
-    # are none; those of both kinds, as found out before, are written copy by copy
-    looped: set[SpecPath] = field(default_factory=set)
-    unlooped: set[SpecPath] = field(default_factory=set)
-    unrolled: set[SpecPath] = field(default_factory=set)
+    repeats: Repeats = field(default_factory=Repeats)
     types: Mapping[str, Layer] = field(default_factory=lambda: TYPES)  # with those imported
     imports: tuple[Layer, ...] = ()
     inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
     read: int = 0  # items, those that give no layer included
     unmatched: bool = False  # what `init` names is not there with the values of `--set`
-    index_decides: bool = False  # a copy's number decides on more than values
     # sizes that meet, by their expressions in the network's terms
     meetings: dict[tuple[str, str, bool], tuple[Meeting, Need]] = field(default_factory=dict)
     evaluating: SpecPath = ()  # the place of the expression that is evaluated
@@ -169,7 +186,7 @@ class Context(Struct):
             if symbol.runtime and not symbol.known:
                 fail(f"this depends on `{symbol.name}`, which is known only at run time")
             if symbol.name == INDEX:
-                self.shared.index_decides = True
+                self.shared.repeats.index_decides = True
             elif self.parent is None:
                 self.pinned.setdefault(symbol.name, need)
             else:
@@ -222,7 +239,7 @@ class Context(Struct):
             return
         symbols = symbols_in([meeting.kept, meeting.other])
         if any(symbol.name == INDEX for symbol in symbols):
-            self.shared.index_decides = True  # of a loop's copies each must fit
+            self.shared.repeats.index_decides = True  # of a loop's copies each must fit
         elif not all(symbol.runtime for symbol in symbols):
             texts = (code(meeting.kept), code(meeting.other), meeting.spreads)
             self.shared.meetings.setdefault(texts, (meeting, need))

@@ -125,15 +125,15 @@ def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
 def note_count(context: Context, item: Item, count: Size) -> None:
     """Take down how many copies a block's use has, for the other uses."""
     if context.parent is not None and symbols_in(count):
-        least, most = context.shared.counted.get(item.path, (int(count), int(count)))
-        context.shared.counted[item.path] = (min(least, int(count)), max(most, int(count)))
+        least, most = context.shared.repeats.counted.get(item.path, (int(count), int(count)))
+        context.shared.repeats.counted[item.path] = (min(least, int(count)), max(most, int(count)))
 
 
 def copies(context: Context, item: Item, count: Size) -> tuple[int, int]:
     """The least and the most copies that the uses of a block have, where each is written."""
     context.settle(count, Need(item.at("repeat"), "writes its copies one by one"))
     note_count(context, item, count)
-    return context.shared.counts.get(item.path, (int(count), int(count)))
+    return context.shared.repeats.counts.get(item.path, (int(count), int(count)))
 
 
 def name(scope: Scope, item: Item, names: LayerNames) -> str | None:

@@ -19,7 +19,7 @@ from . import keys
 from .application import is_stateless
 from .blocks import may_hold_weights
 from .containers import module_tree
-from .context import Context, Imported, ParameterNames, Shared
+from .context import Context, Imported, ParameterNames, Repeats, Shared
 from .finish import describe, ending, mark_fixed, read_outputs
 from .initial import read_initial
 from .inputs import read_inputs
@@ -63,7 +63,7 @@ def lower(
         findings = Findings(first.found.values(), eager=True)
         shared = Shared(blocks, found.reserved, findings, lost)
         shared.types, shared.imports = imported.types(), tuple(imported.rows.values())
-        shared.rules, shared.counts, shared.unrolled = found.rules, found.counts, found.unrolled
+        shared.repeats = Repeats(found.rules, found.counts, found.unrolled)
         shared.nameless = "blocks" in reading.bad
         context = Context(reading.source, reading.document, overrides, found.fixed, shared)
         try:
@@ -92,11 +92,12 @@ def lower(
 def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
     """Whether this reading has found out nothing new; what it has is kept for the next."""
     reserved = _sometimes_absent(uses_in(graph), shared)
-    rules = {path: shared.seen[path] for path in shared.short & shared.seen.keys()}
-    counts = {path: (a, b) for path, (a, b) in shared.counted.items() if a < b}
+    repeats = shared.repeats
+    rules = {path: repeats.seen[path] for path in repeats.short & repeats.seen.keys()}
+    counts = {path: (a, b) for path, (a, b) in repeats.counted.items() if a < b}
     settled = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
     if settled:  # what has shown no rule by now has none
-        unrolled = found.unrolled | (shared.looped & shared.unlooped)
+        unrolled = found.unrolled | (repeats.looped & repeats.unlooped)
         settled, found.unrolled = unrolled == found.unrolled, unrolled
     settled = settled and counts == found.counts
     found.reserved |= reserved

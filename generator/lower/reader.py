@@ -17,7 +17,7 @@ from ..spec.spec import Item
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Size
 from . import keys
-from .context import Context
+from .context import Context, Repeats
 from .naming import Names
 from .scope import Draft, LayerNames, Scope, to_module
 
@@ -111,6 +111,11 @@ class Reader(ABC):
     def through(self) -> tuple[TensorType, ...]:
         """What flows through the container that is read, and what stands beside it."""
         return self.frame.through
+
+    @property
+    def repeats(self) -> Repeats:
+        """What is known of repeats."""
+        return self.context.shared.repeats
 
     @property
     def drafts(self) -> list[Draft]:

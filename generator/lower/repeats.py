@@ -90,19 +90,19 @@ def several_tensors(reader: Reader, item: Item, reads: Sequence[Ref]) -> bool:
 def repeated(reader: Reader, item: Item, count: Size) -> None:
     """Copies in a container: children one by one, or a loop where the count is an argument."""
     assert reader.chain is not None
-    shared = reader.context.shared
-    if symbols_in(count) and item.path not in shared.unrolled:
+    repeats = reader.repeats
+    if symbols_in(count) and item.path not in repeats.unrolled:
         if count == 0:
             reader.context.settle(count, Need(item.at("repeat"), "is 0"))
-            shared.looped.add(item.path)
+            repeats.looped.add(item.path)
             if reader.context.parent is not None:
                 no_copies(reader, item, count)
             return
         if loop(reader, item, count):
-            shared.looped.add(item.path)
+            repeats.looped.add(item.path)
             return
     if symbols_in(count):
-        shared.unlooped.add(item.path)
+        repeats.unlooped.add(item.path)
     one_by_one(reader, item, count)
 
 
@@ -130,9 +130,9 @@ def one_by_one(reader: Reader, item: Item, count: Size) -> None:
 def no_copies(reader: Reader, item: Item, count: Size) -> None:
     """The places of copies that other uses of the block have, as their rule is found out there."""
     assert reader.chain is not None
-    shared = reader.context.shared
-    shared.short.add(item.path)
-    first = shared.rules.get(item.path)
+    repeats = reader.repeats
+    repeats.short.add(item.path)
+    first = repeats.rules.get(item.path)
     if first is None:
         return
     names = LayerNames(reader.scope, reader.through[0], 0)
@@ -202,7 +202,7 @@ def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> lis
             reader.flows(rule.types[copy])
             turn(reader, item, index)
             if not _alike(reader.through[0], rule.after(copy, index, terms)):
-                reader.context.shared.index_decides = True  # the rule is seen, but does not hold
+                reader.repeats.index_decides = True  # the rule is seen, but does not hold
             reader.flows(rebind_type(reader.through[0], {**terms, INDEX: copy}))
         found.append(reader.through[0])
     return found
@@ -211,11 +211,11 @@ def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> lis
 def loop(reader: Reader, item: Item, count: Size) -> bool:
     """Copies as a loop over their number; whether they can be written as one."""
     assert reader.chain is not None
-    outside, shared = reader.frame, reader.context.shared
-    children, decided = reader.chain, shared.index_decides
+    outside, repeats = reader.frame, reader.repeats
+    children, decided = reader.chain, repeats.index_decides
 
     def begin() -> None:
-        reader.frame, shared.index_decides = replace(outside, chain=[*children]), False
+        reader.frame, repeats.index_decides = replace(outside, chain=[*children]), False
         reader.context.forget(known)
 
     known = reader.context.noted()
@@ -226,10 +226,10 @@ def loop(reader: Reader, item: Item, count: Size) -> bool:
         rule = rule_of(reader, item, reached)
         begin()
         if rule is not None and written_by(reader, item, count, rule):
-            shared.index_decides = decided
+            repeats.index_decides = decided
             return True
     begin()
-    reader.frame, shared.index_decides = outside, decided
+    reader.frame, repeats.index_decides = outside, decided
     return False
 
 
@@ -247,7 +247,7 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
     never = [draft for draft in copies[:each] if not any(_there(copies, draft.path))]
     for draft in never:  # nothing is known of it
         reader.context.settle(count, Need((*draft.path, "when"), "is false"))
-    if reader.context.shared.index_decides:
+    if reader.repeats.index_decides:
         return False
     through = rule.end(count, reader.scope.terms())
     if first and may_be_none(count):
@@ -310,20 +310,19 @@ def progression(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Ru
     How many copies at the head are unlike the others is known where another repeat of the same
     layer has shown it. No rule where there is none, or too few copies to see one.
     """
-    shared = reader.context.shared
-    known = shared.rules.get(item.path)
+    repeats = reader.repeats
+    known = repeats.rules.get(item.path)
     for first in (0, 1) if known is None else (known,):
         tail = reached[first:]
         alike = bool(tail) and all(_alike(tail[0], other) for other in tail)
         shown = len(tail) > 2 or (alike and len(reached) > 2 * first)
         types = _linear(tail, first) if tail and (shown or known is not None) else None
         if types is not None:
-            if len(reached) > 2:
-                shared.seen[item.path] = first
-            shared.seen.setdefault(item.path, first)
+            if len(reached) > 2 or item.path not in repeats.seen:  # more copies show it better
+                repeats.seen[item.path] = first
             return Rule(first, [*reached[:first], *types])
     if len(reached) == 2:
-        shared.short.add(item.path)  # other uses of the block may show the rule
+        repeats.short.add(item.path)  # other uses of the block may show the rule
     return None
 
 
@@ -349,7 +348,7 @@ def by_number(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule
             given.append(rebind(known[0], {**terms, INDEX: following}))
         else:
             return None
-    reader.context.shared.seen[item.path] = 0
+    reader.repeats.seen[item.path] = 0
     types = [replace(x, shape=tuple(shape)) for x, *shape in zip(reached, *shapes, strict=True)]
     return Rule(0, types, replace(gives, shape=tuple(given)))
 

@@ -93,7 +93,7 @@ class Walk(Reader):
             self.layer(item, reads, self.name(item, names), index)
             if self.chain is not None and symbols_in(index) and "name" in item.common:
                 label = self.chain[-1].label = label_of(self, item)
-                self.context.shared.index_decides |= "{" not in label  # the copies need names
+                self.repeats.index_decides |= "{" not in label  # the copies need names
         elif "name" in item.common and not counts(item.common["name"]):
             if count == 0 and not symbols_in(count):
                 pass_through(self, item, reads[:1], names)
@@ -101,7 +101,7 @@ class Walk(Reader):
                 container(self, item, reads, count, names)
         elif self.chain is not None:
             repeated(self, item, count)
-        elif count == 0 and item.path not in self.context.shared.counts:
+        elif count == 0 and item.path not in self.repeats.counts:
             self.context.settle(count, Need(item.at("repeat"), "is 0"))
             keys.note_count(self.context, item, count)
             pass_through(self, item, reads[:1], names)
