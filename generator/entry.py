@@ -63,8 +63,9 @@ def _end(why: str) -> NoReturn:
 def _defer_metadata() -> None:
     """Have `importlib.metadata` read when somebody asks it something, not when it is imported.
 
-    pydantic imports it for its search for plugins even where it is told not to search, and it
-    brings readers of mail and of archives along: a tenth of the time that a check takes.
+    This replaces its import by pydantic, which looks for plugins even where it is told not to, and
+    which brings readers of mail and of archives along: a tenth of the time that a check takes. The
+    tests import it in each way that Python knows, and get the module itself.
     """
     import importlib
 

@@ -63,7 +63,9 @@ _TOP = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.ClassDef, ast.Func
 def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
     """Refuse source that is more than classes of modules with their calls.
 
-    Beside the usual imports it may have these, names with the paths of classes.
+    Beside the usual imports it may have these, names with the paths of classes. Lines that are
+    plainly allowed are left out of the tree (`_without_plain`). This replaces `audit_whole`,
+    which has the last word on what is refused; the tests hold the two against each other.
     """
     if not source.replace("\n", "").isprintable():
         _refuse("a character that can't be seen", 1)

@@ -81,9 +81,11 @@ class _Form(Struct, frozen=True):
 
 
 def formatted(text: str) -> str:
-    """A module just as `black.format_str` gives it.
+    """A module just as `black.format_str` gives it, in a small part of the time.
 
-    Its docstrings begin a line of their own, and its indents are of four spaces.
+    This replaces `black.format_str(text)`, which is also what is done where a skeleton comes back
+    with other fillers; the tests hold the two against each other on random modules. The module's
+    docstrings begin a line of their own, and its indents are of four spaces.
     """
     # what is printed as black has it takes black one pass, else two
     rest, runs = _reduced([line.rstrip(" ") for line in text.rstrip().split("\n")])

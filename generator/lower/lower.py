@@ -54,7 +54,10 @@ def lower(
 ) -> Graph:
     """The graph of a document; `samples` are values for run-time sizes without one.
 
-    Raises `NetgenError` with all mistakes that were found.
+    The document is read again until a reading finds out nothing new. This replaces a look ahead at
+    what must be fixed: what a layer needs of a parameter is known when it is read. Each reading
+    fixes a parameter more, takes a name more or knows more of a repeat, and forgets nothing, so the
+    readings come to an end. Raises `NetgenError` with all mistakes that were found.
     """
     found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
     blocks = _blocks(reading, first)
