@@ -397,6 +397,28 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"u": 4}, {"f": 1.5}, {"d": 0}],
     ),
+    "buffers that are kept for some arguments": (
+        """
+        input: [4]
+        params: {k: true, n: 0}
+        blocks:
+          B:
+            params: {f: true, g: true}
+            layers:
+            - PReLU: {name: p}
+            - Buffer: {name: b, value: 2.0, shape: 4, persistent: $(not f)}
+            - Buffer: {name: c, value: [1, 2, 3, 4.0], persistent: $g}
+            - Mul: {name: d, from: [p, b]}
+            - Mul: {name: e, from: [d, c]}
+        layers:
+        - B: {f: $k}
+        - B: {f: false}
+        - B: {name: last, g: $k}
+        - Buffer: {name: own, value: 2.0, shape: 4, persistent: $(n > 0)}
+        - Mul: [last, own]
+        """,
+        [{"k": False}, {"n": 1}],
+    ),
     "initial weights by a number that several layers have": (
         """
         input: [4]
