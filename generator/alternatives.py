@@ -35,6 +35,8 @@ def choosing(walk: Walk, item: Item, written: Any, reads: Sequence[Ref]) -> Iter
         alone = draft.kind == "absent" and len(reads) == 1 and draft.otherwise == reads[0]
         if not taken and draft.path == item.path and (draft.inputs == reads or alone):
             draft.choices, taken = choices, True
+            if draft.would is not None:
+                draft.would.choices = choices
     if free and not taken:
         walk.context.decide(written, item.at("from"))
 

@@ -397,6 +397,18 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"u": 4}, {"f": 1.5}, {"d": 0}],
     ),
+    "an absent layer that chooses what it passes on": (
+        """
+        input: [6]
+        params: {g: 2, b: true}
+        layers:
+        - ELU: {name: one}
+        - Tanh: {name: two}
+        - Linear: {name: a, from: '$("two" if b else "one")', out_features: 6, when: $(g > 2)}
+        - Linear: 2
+        """,
+        [{"b": False}, {"g": 3}, {"b": False, "g": 3}],
+    ),
     "buffers that are kept for some arguments": (
         """
         input: [4]
