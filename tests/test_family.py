@@ -409,6 +409,32 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"b": False}, {"g": 3}, {"b": False, "g": 3}],
     ),
+    "tied parameters beside an absent layer": (
+        """
+        input: [6]
+        params: {f: false, g: true, w: 4, n: 2}
+        blocks:
+          B:
+            params: {f: true}
+            layers: [{ELU: {when: $f}}, {PReLU: {name: p}}]
+          C:
+            sequential: true
+            layers: [ELU, PReLU]
+          D:
+            params: {n: 2, s: [6, 6]}
+            layers:
+            - Sequential: {name: m, layers: [{Linear: {out_features: "$(s[index])", repeat: $n}}]}
+        layers:
+        - ELU: {when: $f}
+        - B: {f: $f}
+        - C
+        - D: {name: d, n: $n}
+        - Linear: $w
+        - Linear: {name: last, out_features: 6, bias: $g}
+        tie: {b1.p.weight: c1.1.weight, d.m.1.bias: d.m.0.bias}
+        """,
+        [{"f": True}, {"w": 3}, {"g": False}],
+    ),
     "buffers that are kept for some arguments": (
         """
         input: [4]
