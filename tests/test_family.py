@@ -435,6 +435,20 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"f": True}, {"w": 3}, {"g": False}],
     ),
+    "biases of layers that torch builds in others": (
+        """
+        input: [3, 4]
+        params: {f: true}
+        layers:
+        - MultiheadAttention: {num_heads: 1, bias: $f}
+        - TransformerEncoder:
+            encoder_layer: {TransformerEncoderLayer: {nhead: 2, bias: false, dim_feedforward: 3}}
+            num_layers: 1
+            enable_nested_tensor: false
+        init: {Linear: {bias: zeros_}}
+        """,
+        [{"f": False}],
+    ),
     "buffers that are kept for some arguments": (
         """
         input: [4]
