@@ -397,6 +397,80 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"u": 4}, {"f": 1.5}, {"d": 0}],
     ),
+    "an absent layer that chooses what it passes on": (
+        """
+        input: [6]
+        params: {g: 2, b: true}
+        layers:
+        - ELU: {name: one}
+        - Tanh: {name: two}
+        - Linear: {name: a, from: '$("two" if b else "one")', out_features: 6, when: $(g > 2)}
+        - Linear: 2
+        """,
+        [{"b": False}, {"g": 3}, {"b": False, "g": 3}],
+    ),
+    "tied parameters beside an absent layer": (
+        """
+        input: [6]
+        params: {f: false, g: true, w: 4, n: 2}
+        blocks:
+          B:
+            params: {f: true}
+            layers: [{ELU: {when: $f}}, {PReLU: {name: p}}]
+          C:
+            sequential: true
+            layers: [ELU, PReLU]
+          D:
+            params: {n: 2, s: [6, 6]}
+            layers:
+            - Sequential: {name: m, layers: [{Linear: {out_features: "$(s[index])", repeat: $n}}]}
+        layers:
+        - ELU: {when: $f}
+        - B: {f: $f}
+        - C
+        - D: {name: d, n: $n}
+        - Linear: $w
+        - Linear: {name: last, out_features: 6, bias: $g}
+        tie: {b1.p.weight: c1.1.weight, d.m.1.bias: d.m.0.bias}
+        """,
+        [{"f": True}, {"w": 3}, {"g": False}],
+    ),
+    "biases of layers that torch builds in others": (
+        """
+        input: [3, 4]
+        params: {f: true}
+        layers:
+        - MultiheadAttention: {num_heads: 1, bias: $f}
+        - TransformerEncoder:
+            encoder_layer: {TransformerEncoderLayer: {nhead: 2, bias: false, dim_feedforward: 3}}
+            num_layers: 1
+            enable_nested_tensor: false
+        init: {Linear: {bias: zeros_}}
+        """,
+        [{"f": False}],
+    ),
+    "buffers that are kept for some arguments": (
+        """
+        input: [4]
+        params: {k: true, n: 0}
+        blocks:
+          B:
+            params: {f: true, g: true}
+            layers:
+            - PReLU: {name: p}
+            - Buffer: {name: b, value: 2.0, shape: 4, persistent: $(not f)}
+            - Buffer: {name: c, value: [1, 2, 3, 4.0], persistent: $g}
+            - Mul: {name: d, from: [p, b]}
+            - Mul: {name: e, from: [d, c]}
+        layers:
+        - B: {f: $k}
+        - B: {f: false}
+        - B: {name: last, g: $k}
+        - Buffer: {name: own, value: 2.0, shape: 4, persistent: $(n > 0)}
+        - Mul: [last, own]
+        """,
+        [{"k": False}, {"n": 1}],
+    ),
     "initial weights by a number that several layers have": (
         """
         input: [4]

@@ -66,11 +66,14 @@ def _placeholders(
     """What conditional attributes are where the condition does not hold: before it, and in `else`.
 
     ``None`` takes no place among the modules of a class: it is made where the condition holds. What
-    follows it is not made before.
+    follows it is not made before. Of parameters and buffers nothing is: only what hangs on the
+    same condition reads them.
     """
     before, absent = [], []
     late = False
     for module, stands_in in zip(modules, identity, strict=True):
+        if module.row is not None and module.row.source:
+            continue
         many = module.kind == "ModuleList"
         name, kind = f"self.{module.name}", "ModuleList" if many else "Module"
         if not stands_in:

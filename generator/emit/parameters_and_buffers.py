@@ -57,8 +57,9 @@ def _buffer(name: str, args: Mapping[str, Any]) -> str:
         value = f"torch.{fill}({_tuple(shape)}, dtype=torch.{dtype})"
     else:
         value = f"torch.full({_tuple(shape)}, {pythonic(table.code)}, dtype=torch.{dtype})"
-    persistent = "" if args["persistent"] else ", persistent=False"
-    return f'self.register_buffer("{name}", {value}{persistent})'
+    persistent = literal(args["persistent"])
+    kept = "" if persistent == "True" else f", persistent={persistent}"
+    return f'self.register_buffer("{name}", {value}{kept})'
 
 
 def buffer_hints(graph: Graph) -> tuple[str, ...]:

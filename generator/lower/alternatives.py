@@ -31,6 +31,8 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
         alone = draft.kind == "absent" and len(reads) == 1 and draft.otherwise == reads[0]
         if not taken and draft.path == item.path and (draft.inputs == reads or alone):
             draft.choices, taken = choices, True
+            if draft.would is not None:
+                draft.would.choices = choices
     if free and not taken:
         reader.context.decide(written, item.at("from"))
 

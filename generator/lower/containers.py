@@ -23,6 +23,7 @@ class _Container(Struct):
 
     path: SpecPath
     children: dict[str, _Container | Module] = field(default_factory=dict)
+    absent: bool = False
 
 
 def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
@@ -117,7 +118,8 @@ def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
         _refuse(scope, child.path, f"`{name}` mixes numbers with words")
     if all(numbers):
         names.sort(key=int)
-        if names != [str(place) for place in range(len(names))]:
+        there = [key for key in names if not child.children[key].absent]
+        if there != [str(place) for place in range(len(there))]:
             _refuse(scope, child.path, f"the numbers in `{name}` must run from 0 without a gap")
         _keep_numbers(scope, [child.children[key] for key in names])
     for key in names:

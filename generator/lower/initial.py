@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import SpecPath, printable
 from ..ir.graph import Graph, Initial, Module
 from ..layers import CATALOGUE, LOCAL
-from ..layers.base import Weight, arguments
+from ..layers.base import Nested, Weight, arguments
 from ..layers.models import show_value
 from ..symbolic.hints import closest
 from ..symbolic.literals import literal
@@ -124,7 +124,7 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
                 continue
             for weight, raw in weights.items():
                 with context.shared.findings.collecting():
-                    initial = _initial(context, matched, key, str(weight), raw, names)
+                    initial = _initial(context, layers, matched, key, str(weight), raw, names)
                     found += [] if initial is None else [initial]
     return replace(graph, initial=tuple(found))
 
@@ -137,7 +137,7 @@ def _matched(
     With the values of the spec there must be one; with others (`--set`) it may be absent.
     """
     matched = [(place, module) for place, module in layers if _matches(key, place, module)]
-    hidden = _is_type(context, key) and _hidden(layers)
+    hidden = _is_type(context, key) and bool(_hiding(layers))
     if not (matched or hidden) and context.overrides:
         context.shared.unmatched = True
     elif not (matched or hidden):
@@ -157,6 +157,7 @@ def _is_type(context: Context, key: str) -> bool:
 
 def _initial(
     context: Context,
+    layers: list[tuple[str, Module]],
     matched: list[tuple[str, Module]],
     key: str,
     weight: str,
@@ -184,7 +185,8 @@ def _initial(
     types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
     always = all(module.condition is None for _, module in matched)
     top = "." not in key and tuple(place for place, _ in matched) == (key,) and always
-    guarded = not all(there) or any(varies)
+    inner = kind == "type" and any(_may_lack_biases(hiding.args) for hiding in _hiding(layers))
+    guarded = not all(there) or any(varies) or (weight == "bias" and inner)
     return Initial(kind, key, types, weight, init, guarded, top)
 
 
@@ -202,6 +204,15 @@ def varying(module: Module, weight: str) -> Iterator[Any]:
             if has != (weight in there):
                 yield value
                 break
+
+
+def _may_lack_biases(args: Mapping[str, Any] | None) -> bool:
+    """Whether layers that torch builds in a layer of these arguments may have no biases."""
+    return any(
+        (isinstance(value, Nested) and _may_lack_biases(value.args))
+        or (name == "bias" and (not plain(value) or bool(symbols_in(value))))
+        for name, value in (args or {}).items()
+    )
 
 
 def _check_fits(context: Context, init: Init, weight: Weight, path: SpecPath) -> None:
@@ -230,10 +241,10 @@ def _matches(key: str, place: str, module: Module) -> bool:
     return place.rpartition(".")[2] == key or (module.row is not None and module.row.name == key)
 
 
-def _hidden(layers: list[tuple[str, Module]]) -> bool:
-    """Whether torch builds layers of its own in some layer."""
-    hiding = ("Transformer", "MultiheadAttention")
-    return any(module.row and module.row.name.startswith(hiding) for _, module in layers)
+def _hiding(layers: list[tuple[str, Module]]) -> list[Module]:
+    """The layers in which torch builds layers of its own."""
+    names = ("Transformer", "MultiheadAttention")
+    return [module for _, module in layers if module.row and module.row.name.startswith(names)]
 
 
 def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:

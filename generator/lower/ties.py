@@ -18,8 +18,8 @@ from ..symbolic.equality import same
 from ..symbolic.hints import closest
 from ..symbolic.literals import literal
 from ..symbolic.names import is_identifier
-from ..symbolic.sizes import Size, shape_text
-from .context import Context
+from ..symbolic.sizes import Size, plain, shape_text, symbols_in
+from .context import INDEX, Context
 from .initial import varying
 
 
@@ -81,7 +81,7 @@ class _Tied(Struct, frozen=True):
 def _of(modules: Iterable[tuple[str, Module]], path: str) -> _Tied:
     """The parameter of this path below one of some modules."""
     for key, module in modules:
-        if not key or f"{path}.".startswith(f"{key}."):
+        if not module.absent and (not key or f"{path}.".startswith(f"{key}.")):
             return _below(module, path[len(key) :].lstrip("."))
     raise AssertionError(f"no module has {path}")
 
@@ -90,9 +90,8 @@ def _below(module: Module, path: str) -> _Tied:
     """The parameter of this path below a module."""
     if module.use is not None:
         inner = _of([(child.name, child) for child in module.use.graph.modules], path)
-        found = _Tied(
-            *(rebind([*values], module.use.outer) for values in (inner.shape, inner.decide))
-        )
+        outer = module.use.outer
+        found = _Tied(_outside(inner.shape, outer), _outside(inner.decide, outer))
     elif module.row is not None:
         shape = next(weight.shape for weight in module.weights if weight.name == path)
         found = _Tied(shape, [*varying(module, path)])
@@ -101,6 +100,15 @@ def _below(module: Module, path: str) -> _Tied:
         moving = [value for child in module.children for value in (child.condition, child.count)]
         found = replace(found, decide=[*found.decide, *moving])
     return replace(found, decide=[module.condition, *found.decide])
+
+
+def _outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
+    """Values of a block in its user's terms; a copy's number goes when its loop is fixed."""
+    numbered = [INDEX in {symbol.name for symbol in symbols_in(value)} for value in values]
+    return [
+        plain(value) if by_number else rebind(value, outer)
+        for value, by_number in zip(values, numbered, strict=True)
+    ]
 
 
 def tie_lines(graph: Graph) -> list[str]:
