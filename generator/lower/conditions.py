@@ -159,7 +159,8 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
         if draft.otherwise is not None:
             ends[place] = ends.get(draft.otherwise.node, draft.otherwise)
     end = reader.current[0].node
-    if end in ends and ends[end] != passed:
+    several = passed.port == "*" or scope.portless(passed)  # none of them is passed on
+    if end in ends and ends[end] != passed and not several:
         scope.drafts[end - len(scope.inputs)].otherwise = passed
 
 

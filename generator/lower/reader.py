@@ -131,7 +131,8 @@ class Reader(ABC):
         row = self.context.row(item.type)
         if row is not None and row.source:
             return ()
-        chained, chosen = self.chain is not None, self.current == self.begin
+        chained = self.chain is not None
+        chosen = self.current == self.begin or item.type == "Group"  # whose layers choose
         return keys.reads(
             self.scope, item, self.current, index, chained=chained, chosen=chosen, decides=decides
         )
