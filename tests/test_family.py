@@ -449,6 +449,21 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"f": False}],
     ),
+    "biases of layers that other arguments make": (
+        """
+        input: [4]
+        params: {f: true, g: 2}
+        layers:
+        - Linear: 4
+        - Sequential:
+            name: s
+            layers: [{Linear: {out_features: 4, bias: $(not f)}}]
+            when: $(g < 2)
+        - Linear: {name: t, out_features: 4, bias: false, when: $(g < 1)}
+        init: {Linear: {bias: zeros_}}
+        """,
+        [{"g": 0}, {"g": 1}, {"f": False, "g": 0}],
+    ),
     "buffers that are kept for some arguments": (
         """
         input: [4]
