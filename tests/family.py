@@ -1,8 +1,9 @@
 """Random specs in which parameters reach everywhere: the class of the defaults is every network.
 
 ``python -m tests.family --count 20000`` tries as many. Of each the class is built once, and called
-with other arguments; what it gives is held against the source that ``--set`` gives: the same keys
-and shapes, the same outputs with the same weights, or a refusal by both.
+with other arguments; what it gives is held against the source that ``--set`` gives: the same keys,
+shapes and initial values, the same outputs with the same weights, or a refusal by both. What is
+drawn beside chains of layers stands in `wider`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 import torch
 import yaml
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch_netgen import NetgenError
 from torch_netgen.analysis.prediction import Prediction, check_source
 from torch_netgen.emit.audit import audit
@@ -32,7 +34,11 @@ from torch_netgen.emit.construct import arguments_of
 from torch_netgen.emit.emit import emit
 from torch_netgen.emit.render import _template
 from torch_netgen.ir.graph import Parameter
+from torch_netgen.layers.tensor import TensorType
 from torch_netgen.spec.source import from_mapping
+from torch_netgen.symbolic.sizes import symbols_in
+
+from . import wider
 
 Spec = dict[str, Any]
 Shape = tuple[int, ...]  # without the batch, with all parameters at their defaults
@@ -47,6 +53,8 @@ FIRST = {  # arguments that may be written alone
     "AdaptiveAvgPool2d": "output_size",
 }
 MOST_PAIRS = 2
+WIDER = 0.6  # of the items that are no single layer
+SIZES = {"N": (2, 3), "T": (4, 7), "H": (8, 6), "W": (6, 9)}
 
 
 class Draws(random.Random):
@@ -72,6 +80,7 @@ class Scope:
         self.inside = False  # a container whose children have no `from`
         self.required: set[str] = set()
         self.inner: dict[str, Scope] = {}
+        self.pairs: dict[str, tuple[Scope, int]] = {}  # blocks of two inputs, with their rank
         self.before = self.after = shape
         self._declare()
 
@@ -106,7 +115,7 @@ class Scope:
         code = value.removeprefix("$")
         last = self.shape[-1] if self.shape else 1
         names = {"in_features": last, "in_channels": self.shape[0] if self.shape else 1}
-        return eval(code, {"shape": lambda _: self.shape}, {**names, **self.values, **more})
+        return eval(code, {"shape": lambda _: self.shape, **names, **self.values, **more})
 
     # expressions
 
@@ -345,6 +354,8 @@ class Scope:
             return self.turned(index)
         if depth > 1:
             return [{"ReLU": None}]
+        if not self.inside and self.shape and self.draws.chance(WIDER):
+            return self.draws.choice(wider.ITEMS)(self)
         if kind < 0.62:
             return [self.group(depth, index)]
         if kind < 0.70:
@@ -386,6 +397,17 @@ class Scope:
                 return item
             args = {first: args}
         return {type_: {**args, **common}}
+
+    def dressed_items(self) -> list[dict[str, Any]]:
+        """Some layers that give the shape that they read."""
+        many = self.draws.randint(1, 2)
+        return [
+            self.dressed(self.keep(), False, copies=self.draws.chance(0.5)) for _ in range(many)
+        ]
+
+    def child(self) -> Scope:
+        """A block's scope that reads what is here."""
+        return Scope(self.draws, self.shape, None)
 
     def turned(self, index: bool) -> list[dict[str, Any]]:
         item, shape = self.turn(index)
@@ -617,27 +639,92 @@ class Scope:
 
 def random_spec(draws: Draws) -> Spec:
     """A network in whose every corner its parameters are."""
+    return drawn(draws)[0]
+
+
+def drawn(draws: Draws) -> tuple[Spec, Scope]:
+    """The same, and the scope of its layers."""
     shape = draws.choice(((4,), (6,), (3, 4), (4, 6), (2, 6, 6), (3, 8, 8)))
-    written: list[Any] = list(shape)
     blocks: dict[str, Any] = {}
     scope = Scope(draws, shape, blocks)
-    if draws.chance(0.25):
-        fits = [n for n in scope.kinds["number"] if scope.values[n] == shape[-1]]
-        written[-1] = f"${fits[0]}" if fits else shape[-1]
-    if len(shape) > 1 and draws.chance(0.3):
-        written[-2 if len(shape) == 2 else -1] = "T"
-    layers = scope.items(7)
+    given, layers = read(draws, scope)
+    layers += scope.items(7)
     if len(scope.shape) > 1 and draws.chance(0.7):
         layers.append({"Flatten": None} if draws.chance(0.5) else {"Mean": {"dim": -1}})
         scope.shape = scope.shape[:1]
         layers.append({"Linear": scope.number()})
-    spec: Spec = {"name": "Net", "input": written, "params": scope.params, "layers": layers}
+    spec: Spec = {"name": "Net", **given, "params": scope.params, "layers": layers}
     if blocks:
         spec["blocks"] = blocks
     if draws.chance(0.15):
         spec["init"] = {"Linear": {"weight": {"normal_": {"std": scope.rate()}}}}
     if draws.chance(0.15):
         spec["style"] = "functional"
+    return spec, scope
+
+
+def read(draws: Draws, scope: Scope) -> tuple[Spec, list[dict[str, Any]]]:
+    """The inputs, and the layers that bring them together."""
+    shape, written = scope.shape, shape_of(draws, scope)
+    if draws.chance(0.6):
+        return {"input": written}, []
+    begin: dict[str, Any] = {"Tanh": {"name": "begin", "from": "first"}}
+    scope.named["begin"] = shape
+    kind = draws.random()
+    if kind < 0.5:
+        scope.named["second"] = shape
+        given: Spec = {"first": written, "second": shape_of(draws, scope)}
+        given["second"] = written if draws.chance(0.5) else given["second"]
+        return {"inputs": given}, [begin, {draws.choice(wider.EQUAL): ["begin", "second"]}]
+    if kind < 0.75:
+        given = {"first": written, "second": {"shape": written, "dtype": "bool"}}
+        fill = {"from": ["begin", "second"], "value": scope.number()}
+        return {"inputs": given}, [begin, {"MaskedFill": fill}]
+    count = written[0] if len(shape) > 1 else 3
+    tokens: Spec = {"shape": [count], "dtype": "int64", "range": [0, 5]}
+    if len(shape) == 2:
+        wide = {"num_embeddings": f"$({scope.term()} + 5)", "embedding_dim": "$(shape(begin)[-1])"}
+        table: Spec = {"Embedding": {"name": "table", "from": "second", **wide}}
+        return {"inputs": {"first": written, "second": tokens}}, [
+            begin,
+            table,
+            {"Add": ["begin", "table"]},
+        ]
+    dim = scope.number()
+    scope.shape = (scope.worth(dim),)
+    del scope.named["begin"]
+    table = {
+        draws.choice(("Embedding", "EmbeddingBag")): {"num_embeddings": 9, "embedding_dim": dim}
+    }
+    if "Embedding" in table:
+        scope.shape = (3, *scope.shape)
+    tokens["shape"] = [draws.choice((3, "T"))]
+    return {"inputs": {"first": tokens}}, [table]
+
+
+def shape_of(draws: Draws, scope: Scope) -> list[Any]:
+    """A shape as it may be written: numbers, names and expressions."""
+    shape = scope.shape
+    written: list[Any] = [*shape]
+    if draws.chance(0.25):
+        fits = [n for n in scope.kinds["number"] if scope.values[n] == shape[-1]]
+        less = [n for n in scope.kinds["number"] if scope.values[n] < shape[-1]]
+        written[-1] = f"${fits[0]}" if fits else shape[-1]
+        if less and draws.chance(0.4):
+            written[-1] = f"$({less[0]} + {shape[-1] - scope.values[less[0]]})"
+    if len(shape) == 2 and draws.chance(0.3):
+        written[0] = "T"
+    if len(shape) == 3 and draws.chance(0.4):
+        written[1:] = draws.choice((["H", "W"], [shape[1], "W"], ["H", "H"], ["H", shape[2]]))
+    return written
+
+
+def added(spec: Spec, scope: Scope) -> Spec:
+    """The spec with more keys of the document, as far as they fit."""
+    for share, add in wider.ADDED:
+        if scope.draws.chance(share):
+            more = add(predicted(spec, {}), scope, spec)
+            spec = spec if refusal(more) else more
     return spec
 
 
@@ -647,7 +734,9 @@ def whole(spec: Spec) -> Spec | None:
         return spec
     kept: Spec = {**spec, "layers": []}
     kept.pop("init", None)
-    for item in spec["layers"]:
+    begins = ({**kept, "layers": spec["layers"][:count]} for count in range(1, 4))
+    kept = next((begin for begin in begins if not refusal(begin)), kept)  # all inputs are read
+    for item in spec["layers"][len(kept["layers"]) :]:
         trial = {**kept, "layers": [*kept["layers"], item]}
         if not refusal(trial):
             kept = trial
@@ -731,19 +820,22 @@ def members(parameters: list[Parameter], draws: random.Random) -> Iterator[dict[
             yield {name: draws.choice(values[name]) for name in names}
 
 
-def inputs(spec: Spec, values: Mapping[str, Any]) -> list[list[Tensor]]:
-    """What the network reads: two batches, and where a size has a name, two sizes."""
-    found = []
-    for batch, size in ((2, 4), (3, 7)):
-        tensors = []
-        for written in spec.get("inputs", {"x": spec.get("input")}).values():
-            shape = [
-                size if n == "T" else values[n[1:]] if isinstance(n, str) else n for n in written
-            ]
-            count = batch * torch.Size(shape).numel()
-            tensors.append(torch.arange(1.0, count + 1).sin().reshape(batch, *shape))
-        found.append(tensors)
-    return found
+def inputs(found: Prediction) -> list[list[Tensor]]:
+    """What the network reads: two batches, and two of each size that has a name."""
+    return [[tensor(x.type, run) for x in found.graph.inputs] for run in (0, 1)]
+
+
+def tensor(type_: TensorType, run: int) -> Tensor:
+    """Values that are the same each time."""
+    names = [[symbol.name for symbol in symbols_in(size)] for size in type_.shape]
+    shape = [
+        SIZES[own[0]][run] if own else int(size)
+        for own, size in zip(names, type_.shape, strict=True)
+    ]
+    values = torch.arange(1, torch.Size(shape).numel() + 1).reshape(shape)
+    if type_.dtype == "float32":
+        return values.sin()
+    return values % 3 == 0 if type_.dtype == "bool" else values % 5
 
 
 def run(network: nn.Module, given: list[Tensor], *, training: bool) -> Any:
@@ -751,10 +843,13 @@ def run(network: nn.Module, given: list[Tensor], *, training: bool) -> Any:
     network.train(training)
     torch.manual_seed(0)
     try:
-        found: Tensor = network(*given)
+        found = network(*given)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
-    return found.detach()
+    named = found if isinstance(found, dict) else dict(enumerate([found]))
+    if isinstance(found, tuple):
+        named = dict(enumerate(found))
+    return {name: value.detach() for name, value in named.items()}
 
 
 def difference(spec: Spec, made: type[nn.Module], overrides: dict[str, Any]) -> str:
@@ -764,20 +859,25 @@ def difference(spec: Spec, made: type[nn.Module], overrides: dict[str, Any]) -> 
         found = predicted(spec, overrides)
     except NetgenError as error:
         return silent(spec, made, arguments, error.diagnostics[0].message)
-    try:
-        network = made(**arguments)
-    except Exception as error:
-        return f"the class raises {type(error).__name__}: {error}"
-    other = class_of(printed(found))()
+    with Seeded():  # type: ignore[no-untyped-call]
+        try:
+            network = made(**arguments)
+        except Exception as error:
+            return f"the class raises {type(error).__name__}: {error}"
+        other = class_of(printed(found))()
     ours, theirs = network.state_dict(), other.state_dict()
-    predictions = [weight.name for weight in found.graph.weights]
-    if predictions != list(theirs):
-        return f"keys: {list(theirs)}, but {predictions} were predicted"
-    for both in (ours, theirs):
-        both.pop("_metadata", None)
+    predictions = {weight.name: tuple(weight.shape) for weight in found.graph.weights}
     left, right = ({k: tuple(v.shape) for k, v in x.items()} for x in (ours, theirs))
+    if list(predictions.items()) != list(right.items()):
+        return f"keys: {right}, but {predictions} were predicted"
     if list(left.items()) != list(right.items()):
         return f"state_dict: {left}, but {right}"
+    own = [[name for name, _ in each.named_parameters()] for each in (network, other)]
+    if own[0] != own[1]:
+        return f"parameters: {own[0]}, but {own[1]}"
+    for key, value in ours.items():
+        if not torch.equal(value.nan_to_num(), theirs[key].nan_to_num()):
+            return f"initial {key}: {told({0: value})}, but {told({0: theirs[key]})}"
     filled = {
         k: torch.arange(v.numel()).cos().reshape(v.shape).to(v.dtype)
         if v.is_floating_point()
@@ -790,34 +890,62 @@ def difference(spec: Spec, made: type[nn.Module], overrides: dict[str, Any]) -> 
             return f"buffer {key}: {value}, but {buffers[key]}"
     network.load_state_dict(filled)
     other.load_state_dict(filled)
-    for x in inputs(spec, found.graph.values):
+    for x in inputs(found):
         for training in (False, True):
             wanted, given = (run(each, x, training=training) for each in (other, network))
-            if isinstance(wanted, str) or isinstance(given, str):
-                if type(wanted) is not type(given):
-                    return f"for {[tuple(t.shape) for t in x]}: {told(given)}, but {told(wanted)}"
-            elif given.shape != wanted.shape or not torch.equal(
-                given.nan_to_num(), wanted.nan_to_num()
-            ):
-                shapes = [tuple(t.shape) for t in x]
+            shapes = [tuple(t.shape) for t in x]
+            if not alike(given, wanted):
                 return f"for {shapes}, training {training}: {told(given)}, but {told(wanted)}"
     return ""
 
 
-def told(value: Any) -> str:
-    return (
-        value if isinstance(value, str) else f"{tuple(value.shape)} {value.flatten()[:3].tolist()}"
+def alike(left: Any, right: Any) -> bool:
+    """Whether two networks gave the same tensors, or both refused."""
+    if isinstance(left, str) or isinstance(right, str):
+        return type(left) is type(right)
+    return [*left] == [*right] and all(
+        value.shape == right[name].shape
+        and value.dtype == right[name].dtype
+        and torch.equal(value.nan_to_num(), right[name].nan_to_num())
+        for name, value in left.items()
     )
+
+
+def told(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return str({k: (tuple(v.shape), v.flatten()[:3].tolist()) for k, v in value.items()})
+
+
+class Seeded(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Draws the same numbers for tensors of one shape, in whatever order they are made."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            torch.manual_seed(0)
+        return func(*args, **(kwargs or {}))
+
+
+class Elements(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes whether a tensor without elements was given by any function of torch."""
+
+    has_empty = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        for value in found if isinstance(found, (tuple, list)) else [found]:
+            self.has_empty |= isinstance(value, Tensor) and not value.numel()
+        return found
 
 
 def silent(spec: Spec, made: type[nn.Module], arguments: dict[str, Any], why: str) -> str:
     """That the class runs where ``--set`` is refused."""
-    values = {**predicted(spec, {}).graph.values, **arguments}
-    try:
-        given = made(**arguments).eval()(*inputs(spec, values)[0])
-    except Exception:
-        return ""
-    if given.isnan().all():  # torch takes sizes of 0 where netgen does not: nothing comes out
+    with Elements() as seen:  # type: ignore[no-untyped-call]
+        try:
+            made(**arguments).eval()(*inputs(predicted(spec, {}))[0])
+        except Exception:
+            return ""
+    if seen.has_empty:  # torch takes sizes of 0 where netgen does not
         return ""
     return f"the class runs, but --set is refused: {why}"
 
@@ -848,16 +976,19 @@ def fuzz(count: int, seed: int, first: int = 0, *, quiet: bool = False) -> Tally
     """Try so many specs, from number `first` on."""
     torch.set_num_threads(1)
     warnings.simplefilter("error")  # what torch warns of is not done in silence
+    for message in ("dropout option adds dropout after all", "Initializing zero-element tensors"):
+        warnings.filterwarnings("ignore", message)
     tally = Tally()
     for number in range(first, first + count):
         draws = Draws(f"{seed}/{number}")
         try:
-            written = random_spec(draws)
+            written, scope = drawn(draws)
             spec = whole(written)
             tally.specs += 1
             if spec is None:
                 tally.refused += 1
                 continue
+            spec = added(spec, scope)
             hold(spec, draws, tally, f"seed {seed}, number {number}", quiet)
         except Exception:
             note(tally, f"seed {seed}, number {number}: {traceback.format_exc(-4)}", quiet)

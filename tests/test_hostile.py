@@ -195,6 +195,28 @@ def test_as_many_parameters_as_layers_cost_what_they_are(layer: str, tmp_path: P
     assert large - middle < 2.5 * (middle - small)
 
 
+def test_blocks_without_use_cost_what_they_are(tmp_path: Path) -> None:
+    def calls(number: int) -> int:
+        blocks = [f"  B{i}: {{layers: [Tanh]}}" for i in range(number)]
+        path = tmp_path / "many.yaml"
+        path.write_text("\n".join([f"{HEAD}layers: [Tanh]", "blocks:", *blocks]))
+        return counted(tmp_path, "check", path).calls
+
+    small, middle, large = (calls(number) for number in (50, 100, 200))
+    assert large - middle < 2.2 * (middle - small)
+
+
+def test_outputs_have_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are one statement of the source, which is long to format."""
+    path = tmp_path / "many.yaml"
+    path.write_text(f"{HEAD}layers: [Tanh]\noutputs: [{'tanh, ' * 1001}]")
+    assert main(["check", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error[NG201]: there are 1001 outputs, but 1000 at most\n")
+    path.write_text(f"{HEAD}layers: [Tanh]\noutputs: [{'tanh, ' * 1000}]")
+    assert main(["check", str(path)]) == 0
+
+
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
 @pytest.mark.parametrize("verb", ["check", "build", "show"])
 def test_a_spec_is_an_ordinary_file(

@@ -5,6 +5,7 @@ They are read off what is written, so that a block is looked at once however oft
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -52,9 +53,9 @@ def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
         return
     own = {name: _words(raw) for name, raw in document.blocks.items()}
     outside = _words([document.layers, document.params])
-    for name in document.blocks:
-        others = (words for other, words in own.items() if other != name)
-        if name not in outside and not any(name in words for words in others):
+    users = Counter(word for words in own.values() for word in words)
+    for name, words in own.items():
+        if name not in outside and users[name] == (name in words):
             message = f"nothing uses the block `{name}`"
             help = "use it, or take it out"
             yield _warning(reading, "NG301", message, ("blocks", name), help, key=True)

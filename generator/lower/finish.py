@@ -16,6 +16,8 @@ from .context import Context, ParameterNames
 from .parameters import plain_text
 from .scope import Scope
 
+MOST_OUTPUTS = 1000
+
 
 def describe(context: Context, values: Mapping[str, Any]) -> str | None:
     """The description, with the parameters as they are built."""
@@ -44,6 +46,9 @@ def read_outputs(
     scope.note([(text, place) for _, text, place in pairs[:MOST_FINDINGS]])
     for number, (_, text, _) in enumerate(pairs):
         scope.mention(text, misspelt=number < MOST_FINDINGS)
+    if len(pairs) > MOST_OUTPUTS:
+        message = f"there are {len(pairs)} outputs, but {MOST_OUTPUTS} at most"
+        scope.context.error("NG201", message, path, key=True)
     for name, text, place in pairs:
         with scope.context.shared.findings.collecting():
             value = scope.context.evaluate(text, ParameterNames(scope.params, scope.context), place)

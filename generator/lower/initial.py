@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -124,7 +124,7 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
                 continue
             for weight, raw in weights.items():
                 with context.shared.findings.collecting():
-                    initial = _initial(context, layers, matched, key, str(weight), raw, names)
+                    initial = _initial(context, graph, matched, key, str(weight), raw, names)
                     found += [] if initial is None else [initial]
     return replace(graph, initial=tuple(found))
 
@@ -157,7 +157,7 @@ def _is_type(context: Context, key: str) -> bool:
 
 def _initial(
     context: Context,
-    layers: list[tuple[str, Module]],
+    graph: Graph,
     matched: list[tuple[str, Module]],
     key: str,
     weight: str,
@@ -166,7 +166,7 @@ def _initial(
 ) -> Initial | None:
     """What is said of one weight of the layers that a key means; nothing where none is there."""
     path: SpecPath = ("init", key, weight)
-    there = [weight in {w.name for w in module.weights} for _, module in matched]
+    there = [_has(module, weight) for _, module in matched]
     if matched and not any(there):
         if context.overrides:
             context.shared.unmatched = True
@@ -182,12 +182,31 @@ def _initial(
     kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
     varies = [next(varying(module, weight), None) is not None for _, module in matched]
     meant = [m for (_, m), *has in zip(matched, there, varies, strict=True) if any(has)]
+    others = [m for place, m in _foreseen(graph.modules) if _matches(key, place, m)]
+    meant += [module for module in others if _has(module, weight)]
     types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
     always = all(module.condition is None for _, module in matched)
     top = "." not in key and tuple(place for place, _ in matched) == (key,) and always
-    inner = kind == "type" and any(_may_lack_biases(hiding.args) for hiding in _hiding(layers))
-    guarded = not all(there) or any(varies) or (weight == "bias" and inner)
+    inner = kind == "type" and any(
+        _may_lack_biases(hiding.args) for hiding in _hiding([*graph.layers()])
+    )
+    lacking = any(not _has(m, weight) or [*varying(m, weight)] for m in others)
+    guarded = not all(there) or any(varies) or lacking or (weight == "bias" and inner)
     return Initial(kind, key, types, weight, init, guarded, top)
+
+
+def _has(module: Module, weight: str) -> bool:
+    return any(found.name == weight for found in module.weights)
+
+
+def _foreseen(modules: Sequence[Module], path: str = "") -> Iterator[tuple[str, Module]]:
+    """The layers that other arguments make in places of absent ones."""
+    for module in modules:
+        place = f"{path}{module.name}"
+        if module.absent and module.would is not None:
+            yield from module.would.layers(place)
+        inner = module.children if module.use is None else module.use.graph.modules
+        yield from _foreseen(inner, f"{place}.")
 
 
 def varying(module: Module, weight: str) -> Iterator[Any]:
