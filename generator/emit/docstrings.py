@@ -103,13 +103,34 @@ def _decided(graph: Graph) -> _Decided:
         for name, value in args.items():
             for parameter in _names(value):
                 found.places.setdefault(parameter, []).append(f"``{name}`` of ``{prose(path)}``")
-    for module in graph.modules:
-        for parameter in _names(module.condition):
-            found.modules.setdefault(parameter, []).append(module.name)
+    for path, condition in _conditions(graph):
+        for parameter in _names(condition):
+            found.modules.setdefault(parameter, []).append(path)
     for node in graph.nodes:
         for name in {name: None for choice in node.choices for name in _names(choice.value)}:
             found.places.setdefault(name, []).append(f"what ``{prose(node.name)}`` reads")
     return found
+
+
+def _conditions(graph: Graph) -> Iterator[tuple[str, Any]]:
+    """What there may be, in words, and on which condition: modules, and operations."""
+    waiting = [("", module) for module in graph.modules]
+    for owner, module in waiting:  # which grows
+        path = f"{owner}.{module.name}".strip(".")
+        if module.condition is not None and (module.name or module.row is not None):
+            yield _called(owner, module), module.condition
+        waiting += [(path, child) for _, child in module.entries()]
+    for node in graph.nodes:
+        if node.functional and node.condition is not None:
+            yield f"``{prose(node.name)}``", node.condition
+
+
+def _called(owner: str, module: Module) -> str:
+    """A module by its path, or where it has a number only by its type."""
+    if module.name:
+        return f"``{prose(f'{owner}.{module.name}'.strip('.'))}``"
+    type_ = module.row.name if module.row is not None else module.kind
+    return f"a ``{prose(type_)}``" + (f" in ``{prose(owner)}``" if owner else "")
 
 
 def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
@@ -132,7 +153,7 @@ def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
             return f"Size of the last dimension of ``{placeholder.name}``."
     conditions = decided.modules.get(parameter.name, [])
     if not places and conditions:
-        return f"Whether there is ``{prose(conditions[0])}``."
+        return f"Whether there is {conditions[0]}."
     if not places:
         return "Decides on other arguments."
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
