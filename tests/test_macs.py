@@ -156,20 +156,23 @@ def test_einsum_is_counted_as_torch_contracts_it(monkeypatch: pytest.MonkeyPatch
     assert counted > 40
 
 
+@pytest.mark.parametrize("when", ["$on", "$(not on)", False])
 @pytest.mark.parametrize("on", [True, False])
-def test_what_no_output_needs_is_not_computed(on: bool) -> None:
-    """`a` feeds a merge that may be absent: its weights are there, and it is not called."""
+def test_what_no_output_needs_is_not_computed(when: str | bool, on: bool) -> None:
+    """`a` feeds a merge that may be absent. Its weights are there; it is called if the merge may
+    be there for other arguments, as `forward` is one for all.
+    """
     layers = [
         {"Linear": {"name": "a", "out_features": 8}},
         {"Linear": {"name": "c", "from": "input", "out_features": 8}},
-        {"Add": {"from": ["a", "c"], "when": "$on"}},
+        {"Add": {"from": ["a", "c"], "when": when}},
         "ReLU",
     ]
     spec = {"name": "Net", "input": [8], "params": {"on": on}, "layers": layers}
     result = build(spec, smoke=False)
     with FlopCounterMode(display=False) as counter:
         result.module_class()(torch.randn(1, 8))
-    assert result.figures.macs == counter.get_total_flops() // 2 == (128 if on else 64)
+    assert result.figures.macs == counter.get_total_flops() // 2 == (128 if when else 64)
     assert result.figures.parameters == 144
 
 
