@@ -130,7 +130,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
 
 
 def _arguable(use: Use) -> list[str]:
-    """The names of sizes of inputs that may be arguments: the first and last, after the batch."""
+    """The sizes of inputs that may be arguments: the first and last of each, the batch left out."""
     found = []
     for place, placeholder in enumerate(use.graph.inputs):
         rank = placeholder.type.rank - (placeholder.type.batch is not None)

@@ -17,7 +17,7 @@ from .scope import neutral
 
 @contextmanager
 def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> Iterator[None]:
-    """Give the call of the item that is read inside its choices, or fix the parameters of `from`.
+    """Set the choices of the call for which an item is read inside, or fix the item's `from`.
 
     The choice is left to ``forward`` if all tensors that may be read are of one type.
     """

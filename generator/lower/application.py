@@ -116,7 +116,7 @@ def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied
 
 
 def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> None:
-    """Fix the sizes that decide whether a dimension is dropped: an argument may not be always 1."""
+    """Fix sizes that decide whether a dimension is dropped: an argument would not always be 1."""
     for dim in dims if isinstance(dims, tuple) else (dims,):
         for x in read:
             if x.rank and not is_unknown(x.shape[dim]):

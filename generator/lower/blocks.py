@@ -255,7 +255,7 @@ _LAST = frozenset({"Linear", "LayerNorm", "RMSNorm", "MultiheadAttention", "LSTM
 def kinds(layers: Any) -> Iterator[str]:
     """What the layers of a block read, in their order: `1d`, `2d`, `last` or `numbers`.
 
-    Layers of places (`Conv2d`), of the last dimension (`Linear`), or of indices (`Embedding`).
+    A `Conv2d` reads `2d`, a `Linear` the `last` dimension, an `Embedding` `numbers` (indices).
     """
     if isinstance(layers, list):
         for item in layers:

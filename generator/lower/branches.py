@@ -1,4 +1,4 @@
-"""`branches`: a merge whose tensors are computed by branches, each from what the merge reads."""
+"""`branches`: a merge of tensors that branches compute, each branch from what the merge reads."""
 
 from __future__ import annotations
 

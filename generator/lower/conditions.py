@@ -77,8 +77,8 @@ def conditional(
 ) -> None:
     """Read an item whose condition depends on arguments.
 
-    It becomes a call under the condition, or an absent one that keeps its place. Where its effect
-    is more than that, the condition is fixed.
+    It becomes a call under the condition, or an absent one that keeps its place. The condition is
+    fixed if it changes shapes or the names of other layers, or an absent call can't be foreseen.
     """
     of_a_copy = reader.chain is not None and INDEX in {s.name for s in symbols_in(condition)}
     if plain(condition):

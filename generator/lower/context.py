@@ -101,7 +101,7 @@ class Shared(Struct):
     blocks: Mapping[str, BlockSpec]
     reserved: dict[SpecPath, bool]
     findings: Findings = field(default_factory=Findings)
-    lost_blocks: set[str] = field(default_factory=set)  # blocks with mistakes in their keys
+    lost_blocks: set[str] = field(default_factory=set)  # blocks and imported types with mistakes
     # items of types that do not exist, with the type that was surely meant, if any
     unknown: dict[SpecPath, str | None] = field(default_factory=dict)
     nameless: bool = False  # `blocks` can't be read at all, so any unknown type may be a block
@@ -201,7 +201,8 @@ class Context(Struct):
     def settle(self, value: Any, need: Need) -> None:
         """Freeze a structural value and pin its parameters in the outer scopes.
 
-        Unlike with `pin`, a block's own parameters may still differ from use to use.
+        `pin` fixes each symbol. Here the value is put into the terms of each outer scope as a
+        whole, where it may depend on fewer parameters or on none.
         """
         if self.parent is None:
             for symbol in symbols_in(value):

@@ -133,7 +133,7 @@ def ending(scope: Scope, path: SpecPath) -> Iterator[None]:
 
 
 def mark_fixed(context: Context, parameters: list[Parameter]) -> tuple[Parameter, ...]:
-    """The parameters, those that must be fixed marked so, with the reason."""
+    """The parameters; those that must be fixed are marked as fixed, with the reason."""
     needed = {**context.pinned, **context.fixed}
     return tuple(
         replace(p, fixed=True, reason=reason(needed[p.name], context.source.values))

@@ -49,7 +49,7 @@ def reads(
 ) -> tuple[Ref, ...]:
     """The references under `from`, or else `current`.
 
-    If `from` decides, the parameters in it are fixed. `current` is refused if it has several
+    The parameters in `from` are fixed if `decides` is true. `current` is refused if it has several
     outputs of which none is `chosen`. Raises `NetgenError` for other mistakes, too; `Unknowable` if
     those of the references have been reported.
     """

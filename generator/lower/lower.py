@@ -98,7 +98,7 @@ def lower(
 
 
 def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
-    """Whether this reading has found out nothing new; if it has, record it for the next one."""
+    """Whether this reading has found out nothing new; what is new is recorded for the next one."""
     reserved = _sometimes_absent(uses_in(graph), shared)
     repeats = shared.repeats
     rules = {path: repeats.seen[path] for path in repeats.short & repeats.seen.keys()}

@@ -1,4 +1,4 @@
-"""Sizes that meet in a layer and have equal numbers: whether their parameters must be fixed.
+"""Sizes that meet in a layer and fit by their numbers: whether their parameters must be fixed.
 
 Sizes with different expressions are equal for some arguments and differ for others. Where they
 differ, torch refuses them, so the parameters may stay arguments, provided that some other arguments

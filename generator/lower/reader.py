@@ -134,7 +134,7 @@ class Reader(ABC):
     def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:
         """The references to what an item reads: its `from`, or else `current`.
 
-        The parameters in `from` are fixed if it `decides`.
+        The parameters in `from` are fixed if `decides` is true.
         """
         row = self.context.row(item.type)
         if row is not None and row.source:

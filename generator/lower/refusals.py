@@ -55,7 +55,7 @@ def _origin(scope: Scope, ref: Ref) -> str:
     draft = scope.drafts[ref.node - len(scope.inputs)]
     line = scope.context.source.locate(draft.path, key=True).line
     source = ""
-    if "=" in shape and len(draft.inputs) == 1:  # the factors of a product are the sizes of these
+    if "=" in shape and len(draft.inputs) == 1:  # for a product, say where its factors are from
         (before,) = draft.inputs
         source = f" from `{_name(scope, before)}`"
     return f"`{_name(scope, ref)}` (line {line}) gives {shape}{source}"

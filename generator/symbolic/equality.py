@@ -9,7 +9,7 @@ from .sizes import Dim, Size, code, poly_of, symbols_in
 
 
 class Meeting(Struct, frozen=True):
-    """Two sizes that meet in a layer and must fit; the output has that of the `kept` one.
+    """Two sizes that meet in a layer and must fit; the output has the `kept` one's expression.
 
     It `spreads` if a size of 1 is broadcast over the other.
     """

@@ -16,7 +16,7 @@ from .sizes import Coded, Dim
 
 WIDTH = 88
 
-_COMMAND = re.compile(r"^( *)::")  # a command to GitHub, where a log has it
+_COMMAND = re.compile(r"^( *)::")  # begins a command to GitHub in a workflow's log
 
 # expressions call these functions without `math.`
 _OF_MATH = re.compile(rf"(?<![\w.])({'|'.join(OF_MATH)})\(")
