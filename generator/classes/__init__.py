@@ -1,1 +1,1 @@
-"""All uses of a block as one class."""
+"""Merging all uses of a block into one class."""

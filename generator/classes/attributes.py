@@ -1,4 +1,4 @@
-"""The values that ``forward`` needs: constructor arguments, kept as attributes of the module."""
+"""The values that ``forward`` needs: constructor arguments that are kept as attributes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..symbolic.sizes import Coded, exact, symbols_in
 
 
 class Attributes(Struct):
-    """The attributes of one class that are values: `kept`, by name.
+    """The attributes of one class that hold values for ``forward``: `kept`, by name.
 
-    `terms` are the names that its expressions are written in, `taken` those of other attributes.
+    `terms` are the values of the names in its expressions, `taken` the names of other attributes.
     """
 
     terms: Mapping[str, Any]
@@ -25,7 +25,7 @@ class Attributes(Struct):
     kept: dict[str, Any] = field(default_factory=dict)
 
     def read(self, value: Any) -> Any:
-        """The value as `forward` reads it, constructor arguments as attributes."""
+        """The value as an expression in `forward`, with attributes for constructor arguments."""
         symbols = [s for s in symbols_in(value) if not s.runtime]
         if not symbols:
             return value
@@ -37,7 +37,7 @@ class Attributes(Struct):
         return rebind(value, terms)
 
     def keep(self, name: str, value: Any) -> str:
-        """The attribute that holds a value for ``forward``."""
+        """Keep a value for ``forward``; gives the attribute: `name`, with a `_` if it is taken."""
         attribute = name
         while attribute in self.taken or (
             attribute in self.kept and exact(self.kept[attribute]) != exact(value)
@@ -47,16 +47,16 @@ class Attributes(Struct):
         return attribute
 
     def test(self, node: Node, condition: Any, module: Module | None) -> str:
-        """What ``forward`` asks before a conditional call of an attribute, or an operation.
+        """The source of the condition that ``forward`` tests before a conditional call.
 
-        Nothing where an identity stands in.
+        Empty if the absent module is an ``nn.Identity()``, which may be called.
         """
         if module is not None and exact(module.condition) == exact(condition):
             return "" if node.is_replaceable else f"self.{node.target} is not None"
         return self.asked(condition, f"use_{node.name}")
 
     def asked(self, condition: Any, word: str) -> str:
-        """A condition as ``forward`` asks it; its attribute has this name if none is at hand."""
+        """The source that reads a condition in ``forward``: an attribute, which `word` may name."""
         if isinstance(condition, Coded) and condition.code.isidentifier():
             return f"self.{self.keep(condition.code, condition)}"
         for attribute, known in self.kept.items():

@@ -1,7 +1,7 @@
 """All uses of a block as one class, with the arguments that its constructor needs.
 
-The spec's parameters are its arguments, and whatever else differs between the uses: the size of
-an input, or a number that no expression gives.
+Its arguments are the parameters in the spec and all that differs between the uses otherwise: the
+size of an input, or a number that no expression gives.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W"
 
 
 def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
-    """The classes of a file: each block's before those that use it, the network's last."""
+    """The classes of a file, as graphs: a block's before those that use it, the network's last."""
     rows = {row.name: row for row in graph.imports}
     classes = []
     for block, uses in uses_in(graph).items():
@@ -40,7 +40,7 @@ def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
 
 
 def _bypassed(graph: Graph) -> Graph:
-    """The graph in which nothing reads a call that no use of the block makes."""
+    """The graph with each reference to a call that is never made replaced by what it passes on."""
     ahead = len(graph.inputs)
     places: dict[int, Ref] = {}
 
@@ -87,7 +87,7 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
 
 
 def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source) -> Graph:
-    """The class of a block; each use gets to know what it gives to the constructor."""
+    """The graph of a block's class; sets the constructor's arguments (`call`) of each use."""
     graphs = [use.graph for use in uses]
     first = graphs[0]
     dims = [name for name in _arguable(uses[0]) if all(name in use.outer for use in uses)]
@@ -112,7 +112,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
     for number, use in enumerate(uses):
         use.call.update({name: use.outer[name] for name in given})
         for name, values in merged.extras.items():
-            # where the layer is absent no one reads it: the number of another use will do
+            # where the layer is absent, nothing reads the argument: another use's number will do
             use.call[name] = values.get(number, bare(next(iter(values.values()))))
         for parameter in params:
             if parameter.name in use.given or parameter.required:
@@ -130,7 +130,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
 
 
 def _arguable(use: Use) -> list[str]:
-    """The sizes of inputs that may be arguments: the first and the last of each, without batch."""
+    """The sizes of inputs that may be arguments: the first and last of each, the batch left out."""
     found = []
     for place, placeholder in enumerate(use.graph.inputs):
         rank = placeholder.type.rank - (placeholder.type.batch is not None)
@@ -150,7 +150,10 @@ def _constants(uses: Sequence[Use]) -> dict[str, Any]:
 
 
 def _parameters(uses: Sequence[Use], merged: Merge, cases: Sequence[Case]) -> list[Parameter]:
-    """The block's parameters that anything needs, with defaults that hold for all uses."""
+    """The block's parameters that its class needs, with defaults that are right in all uses.
+
+    A parameter whose default no expression can give is required. Required ones come first.
+    """
     found = []
     used = merged.chooser.used
     for parameter in reversed(uses[0].graph.params):
@@ -195,7 +198,7 @@ def _parameters(uses: Sequence[Use], merged: Merge, cases: Sequence[Case]) -> li
 
 
 def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Parameter:
-    """An argument that is no parameter of the spec."""
+    """A required argument of the class that is no parameter in the spec."""
     return Parameter(name, None, None, required=True, hint=hint_for([bare(v) for v in values]))
 
 
@@ -223,7 +226,7 @@ def _hint(value: Any) -> str:
 
 
 def _row(graph: Graph) -> Layer:
-    """The class as a type of layer that others use."""
+    """The row for a class, with which other classes use it as a type of layer."""
     args = tuple(
         Arg(
             parameter.name,
@@ -247,7 +250,7 @@ def _row(graph: Graph) -> Layer:
 def _shapes(
     uses: Sequence[Use], cases: Sequence[Case], merged: Merge, given: set[str]
 ) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
-    """What goes in and comes out, with names for the sizes that vary."""
+    """The types of inputs and outputs in all uses, with names for the sizes that vary."""
     first = uses[0].graph
     letters = {**first.terms(), **_letters(uses, given)}
     inputs = [
@@ -267,7 +270,10 @@ def _shapes(
 def _type(
     types: Sequence[TensorType], cases: Sequence[Case], chooser: Chooser, letters: dict[str, Any]
 ) -> TensorType:
-    """The type of one input or output in all uses; ``*`` for what differs in number."""
+    """The type of one input or output in all uses; ``*`` stands for dimensions that vary in number.
+
+    Sizes that are no expression of arguments get the names in `letters`.
+    """
 
     def size(place: int) -> Size:
         sizes = [type_.shape[place] for type_ in types]
@@ -285,7 +291,7 @@ def _type(
 
 
 def _letters(uses: Sequence[Use], given: set[str]) -> dict[str, Dim]:
-    """How the docstring calls the sizes that are no arguments."""
+    """The names, by the block's own, that the docstring has for sizes that are no arguments."""
     use, known = uses[0], {*given, *_constants(uses)}
     found: dict[str, Dim] = {}
     numbers = count(1)
@@ -310,9 +316,9 @@ def _letters(uses: Sequence[Use], given: set[str]) -> dict[str, Dim]:
 
 
 def _is_image(use: Use, place: int, names: Sequence[str], given: set[str]) -> bool:
-    """Whether an input of three sizes or more has channels and places, as far as is known.
+    """Whether an input of three or more sizes probably has channels first, then places.
 
-    Else it may have heads, or features come last; what has no batch is a mask, or a bias.
+    Otherwise it may have heads, or features last. An input without a batch is a mask or a bias.
     """
     if use.graph.inputs[place].type.batch is None:
         return False

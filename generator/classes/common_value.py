@@ -1,4 +1,4 @@
-"""One expression for all uses of a block: what stands in its class for many numbers."""
+"""One expression for all uses of a block, to stand in its class for the numbers of each."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Inexpressible(Exception):
 
 
 class Case(Struct, frozen=True):
-    """One use of a block, in a loop one of its copies: what the block's names stand for.
+    """One use of a block (in a loop, one copy): the values of the block's names.
 
-    `own` is each name in the block's own terms, `constant` ones as numbers; `outer` in the
-    user's.
+    `own` has them in the block's own terms, those in `constant` as plain numbers; `outer` in the
+    user's terms. `number` is that of the use.
     """
 
     number: int
@@ -35,13 +35,13 @@ class Case(Struct, frozen=True):
     constant: frozenset[str] = frozenset()
 
     def normal(self, value: Any) -> Any:
-        """The value with sizes that never vary as numbers."""
+        """The value with plain numbers for sizes that are the same in all uses."""
         if not self.constant or not any(s.name in self.constant for s in symbols_in(value)):
             return value
         return rebind(value, self.own)
 
     def copy(self, index: int) -> Case:
-        """The case of a copy in a loop."""
+        """The case of one copy in a loop, with the copy's number."""
         named = Dim.named(INDEX, index)
         own, outer = {**self.own, INDEX: named}, {**self.outer, INDEX: index}
         return Case(self.number, own, outer, self.constant)
@@ -55,7 +55,7 @@ def _is_same(value: Any, other: Any) -> bool:
 
 
 class Chooser(Struct):
-    """How the values of one class are chosen; `allowed` are the names that its `__init__` sees.
+    """Chooses the values in one class; `allowed` are the names that its `__init__` may use.
 
     `used` collects the names that the chosen expressions need.
     """
@@ -66,7 +66,8 @@ class Chooser(Struct):
     def choose(self, group: Group, *, forward: bool = False) -> Any:
         """The value that is right in every case: an expression, or a number that never varies.
 
-        In ``forward`` the sizes of tensors can be read off, too. Raises `Inexpressible`.
+        In ``forward``, expressions may use sizes of tensors, too. Raises `Inexpressible` if there
+        is no such value.
         """
         first = group[0][1]
         if type(first) in PLAIN and all(_is_same(value, first) for _, value in group):
@@ -91,7 +92,7 @@ class Chooser(Struct):
         return right[0]
 
     def note(self, value: Any, *, forward: bool = False) -> None:
-        """Take down which names a chosen value needs."""
+        """Record which names a chosen value needs."""
         for symbol in symbols_in(value):
             if not (forward and symbol.runtime):
                 self.used.add(symbol.name)
@@ -103,10 +104,10 @@ class Chooser(Struct):
         )
 
     def _right(self, value: Any, case: Case, own: Any) -> bool:
-        """Whether an expression comes to a case's own value in the terms of the user."""
+        """Whether an expression evaluates to a case's own value, both in the terms of the user."""
         try:
             found, wanted = rebind(value, case.outer), rebind(own, case.outer)
-        except (ExpressionError, KeyError):  # it has no meaning for what this use gives
+        except (ExpressionError, KeyError):  # it can't be evaluated with what this use gives
             return False
         if literal(found) == literal(wanted):
             return True
@@ -115,7 +116,7 @@ class Chooser(Struct):
         return not symbols_in([found, wanted]) and bool(plain(found) == plain(wanted))
 
     def _number(self, group: Group) -> list[Any]:
-        """The one number that all cases come to."""
+        """A list of the one number that is the value in all cases; or raises `Inexpressible`."""
         found = [rebind(value, case.outer) for case, value in group]
         if symbols_in(found) or len({literal(value) for value in found}) > 1:
             raise Inexpressible
@@ -132,7 +133,7 @@ class Chooser(Struct):
         return Init(first.function, tuple(args))
 
     def _table(self, group: Group) -> Table:
-        """A buffer's value: its source must be the same in all uses."""
+        """A buffer's value, whose expression must be the same in all uses."""
         tables = [value.with_numbers(case.own, case.constant) for case, value in group]
         first: Table = tables[0]
         if len({table.code for table in tables}) > 1 or not self._visible(first, False):

@@ -1,4 +1,4 @@
-"""What is the same thing in several uses of a block: modules, and arguments of several types."""
+"""Which modules of several uses of a block, and which arguments of several types, correspond."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..layers.base import Arg, Layer
 
 
 def keyed(modules: Iterable[Module], key: Any) -> dict[Any, Module]:
-    """Modules by name, or by the place in the spec and how often it was met before."""
+    """Modules by their `key`; without one, by place in the spec and number among those there."""
     found: dict[Any, Module] = {}
     times: dict[Any, int] = {}
     for module in modules:
@@ -25,7 +25,7 @@ def keyed(modules: Iterable[Module], key: Any) -> dict[Any, Module]:
 
 
 def merged_order(lists: Sequence[list[Any]]) -> list[Any]:
-    """All keys in an order that agrees with each list."""
+    """All keys of the lists, each once, in an order that agrees with every list."""
     order = list(sorted(lists, key=len)[-1])
     known = set(order)
     for keys in lists:
@@ -37,7 +37,10 @@ def merged_order(lists: Sequence[list[Any]]) -> list[Any]:
 
 
 def counterpart(row: Layer | None, arg: Arg, place: int) -> Arg | None:
-    """The argument of another type that a call with this one means."""
+    """The argument of the type `row` to which a call gives what another type calls `arg`.
+
+    By its place if both are positional, else by name; `None` if there is none.
+    """
     own = row.args if row is not None else ()
     if arg.positional and place < len(own) and own[place].positional:
         return own[place]
@@ -45,6 +48,6 @@ def counterpart(row: Layer | None, arg: Arg, place: int) -> Arg | None:
 
 
 def argument_of(module: Module, arg: Arg, place: int) -> Any:
-    """What a call gives for an argument that another type has at this place."""
+    """The value that a module has for an argument that another type has in this place."""
     own = counterpart(module.row, arg, place)
     return None if own is None else (module.args or {}).get(own.name)

@@ -1,4 +1,4 @@
-"""Graphs of one block laid side by side: attributes and calls that serve all of its uses."""
+"""Merging the graphs of all uses of a block: attributes and calls that are right in every use."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ Modules = list[tuple[Case, Module]]
 
 
 class Merge(Struct):
-    """The graphs of a block's uses, or of the network alone, and what they come to together.
+    """The graphs of a block's uses, or of the network alone, and the state of merging them.
 
-    `rows` are the classes that are known already. `extras` are the arguments that no expression
-    could replace: their value in each case's terms. `attributes` are the values that ``forward``
-    needs, `types` the parameters that name a type of layer. A class that is `closed` gets no more
-    arguments: the network's.
+    `rows` are the classes that exist already. `extras` are arguments for values that no expression
+    gives: for each its value in every use, in the user's terms. `attributes` are the values that
+    ``forward`` needs, `types` the parameters that name a type of layer. A `closed` class (the
+    network's) gets no extra arguments. Its methods raise `NetgenError` where no one class can serve
+    all uses.
     """
 
     graphs: Sequence[Graph]
@@ -55,7 +56,7 @@ class Merge(Struct):
     lists: set[str] = field(default_factory=set)  # parameters that are lists of any length
 
     def modules(self) -> tuple[Module, ...]:
-        """The attributes of the class."""
+        """The attributes of the class, merged over all uses."""
         children = [
             (case, graph.modules) for case, graph in zip(self.cases, self.graphs, strict=True)
         ]
@@ -63,7 +64,10 @@ class Merge(Struct):
         return self.children(children, key)
 
     def children(self, lists: Any, key: Any) -> tuple[Module, ...]:
-        """Children of one container, each with those of the other uses in the same place."""
+        """The children of one container, each merged with its counterparts in the other uses.
+
+        `lists` has the children of every use, `key` says by what counterparts are found.
+        """
         tables = [(case, keyed(modules, key)) for case, modules in lists]
         nameless = [{m.path: m for m in modules if key and not key(m)} for _, modules in lists]
         found = []
@@ -82,7 +86,7 @@ class Merge(Struct):
         return tuple(found)
 
     def module(self, group: Modules) -> Module | None:
-        """One attribute or child in all uses; ``None`` where it never is."""
+        """One attribute or child merged over all uses; ``None`` if it is absent in all of them."""
         if all(module.absent for _, module in group):
             group = [(case, module.would or module) for case, module in group]
         there = [(case, module) for case, module in group if not module.absent]
@@ -92,7 +96,7 @@ class Merge(Struct):
         shapes = {(m.kind, m.label, m.start if m.children else first.start) for _, m in there}
         if len(shapes) > 1:
             self.refuse(first, "is a loop in some uses of the block only")
-        # what stands in braces in the names of copies must be there to be seen
+        # parameters in the names of copies must be arguments
         words = {word for part in _BRACES.findall(first.label) for word in _WORD.findall(part)}
         self.chooser.used |= words & self.chooser.allowed
         condition = None
@@ -107,7 +111,7 @@ class Merge(Struct):
         return replace(first, children=self.children(lists, key), condition=condition)
 
     def copies(self, group: Modules) -> Module:
-        """A loop: its count, and what each of its copies comes to: one child, or several."""
+        """A loop merged over all uses: its count, and the children of each copy, one or several."""
         first = next((module for _, module in group if module.children), group[0][1])
         inner = [
             [
@@ -120,12 +124,12 @@ class Merge(Struct):
         count = self.value(first, "count", [(case, module.count) for case, module in group])
         self.lists |= {*_LENGTH.findall(literal(count))} & self.chooser.allowed
         found = [*filter(None, (self.module(copies) for copies in inner if copies))]
-        # of a `Group` of one layer it is this layer that has the name
+        # in a `Group` of one layer, the layer has the name
         label = first.label or (found[0].label if len(found) == 1 else "")
         return replace(first, count=count, children=tuple(found), label=label)
 
     def layer(self, group: Modules) -> Module:
-        """A layer or block with the arguments that serve all uses."""
+        """A layer or block merged over all uses, with arguments that are right in each."""
         first = group[0][1]
         callee = first.callee
         if callee is not None:
@@ -146,7 +150,7 @@ class Merge(Struct):
         return replace(first, row=row, args=args, callee=callee)
 
     def common_row(self, first: Module, modules: Sequence[Module]) -> Layer:
-        """The type of all modules, or what their types have in common."""
+        """The type of all modules, or one with the arguments that all their types have."""
         rows = list({module.row.name: module.row for module in modules if module.row}.values())
         if len(rows) == 1:
             return rows[0]
@@ -162,7 +166,7 @@ class Merge(Struct):
         return replace(rows[0], args=tuple(shared))
 
     def block(self, group: Modules, callee: Any) -> Module:
-        """A use of another block: the arguments of its class."""
+        """The use of another block, merged over all uses of this one: a call of its class."""
         first = group[0][1]
         assert first.use is not None
         row = self.rows[first.use.block]
@@ -182,7 +186,7 @@ class Merge(Struct):
         return replace(first, row=row, args=args, use=None, callee=callee)
 
     def type_value(self, value: Any) -> Any:
-        """A type of layer as an argument: a class, or a parameter that is one."""
+        """A type of layer as an argument: a class, or a parameter whose value is a class."""
         if symbols_in(value):
             self.types |= {symbol.name for symbol in symbols_in(value)}
             return value
@@ -191,7 +195,7 @@ class Merge(Struct):
         return type_code(plain(value), self.rows)
 
     def value(self, module: Module | Node, name: str, group: Group) -> Any:
-        """The value that is right in all uses, or one more argument that carries it."""
+        """A value that is right in all uses: an expression, or one more argument of the class."""
         try:
             return self.chooser.choose(group)
         except Inexpressible:
@@ -200,7 +204,7 @@ class Merge(Struct):
             return self.extra(module, name, group)
 
     def table(self, module: Module | Node, group: Group) -> Table:
-        """A buffer's value, in which each size that no argument gives becomes one."""
+        """A buffer's value, with one more argument for each size that no argument gives."""
         first, *others = [value.with_numbers(c.own, c.constant) for c, value in group]
         if any(other.code != first.code for other in others):
             self.refuse(module, "has a `value` that is not the same expression in all uses")
@@ -212,7 +216,10 @@ class Merge(Struct):
         return found
 
     def extra(self, module: Module | Node, name: str, group: Group) -> Any:
-        """One more argument of the class; the network's has those of the spec alone."""
+        """One more argument of the class, for a value that no expression gives.
+
+        Refused for the network, and where the value differs between copies of a loop.
+        """
         if self.closed:
             self.refuse(module, f"needs a `{name}` that is known only at run time")
         given: dict[int, Any] = {}
@@ -235,7 +242,7 @@ class Merge(Struct):
         return named(label, bare(group[0][1]))
 
     def cure(self, group: list[tuple[Case, Node]]) -> str:
-        """What helps where a call reads different tensors in ways that no choice has."""
+        """The help for a call that reads different tensors in a way that is no `Choice`."""
         there = [node for _, node in group if node.kind != "absent"]
         if len({node.named for node in there}) > 1:
             return "give the block an input for what varies, and choose where it is used"
@@ -244,7 +251,7 @@ class Merge(Struct):
         return 'write `from: $("left" if first else "right")`, with a parameter that says which'
 
     def refuse(self, module: Module | Node, reason: str, help: str | None = None) -> None:
-        """A layer that no one class can hold for all uses of the block."""
+        """Raise `NetgenError` for a layer that no one class can hold for all uses of the block."""
         words = [step for step in module.path if isinstance(step, str)]
         type_ = module.row.name if module.row is not None else words[-1]
         location = self.source.locate(module.path, key=True)
@@ -252,7 +259,7 @@ class Merge(Struct):
         raise NetgenError(Diagnostic("NG210", message, location, help=help))
 
     def with_types(self, modules: Sequence[Module]) -> tuple[Module, ...]:
-        """The modules, in whose values types are told from words."""
+        """The modules with `typed` applied to their values."""
         return tuple(
             replace(
                 module,
@@ -265,7 +272,7 @@ class Merge(Struct):
         )
 
     def typed(self, value: Any) -> Any:
-        """A value in which parameters that name a type are compared with types."""
+        """The value with parameters that name a type compared with types instead of words."""
         if isinstance(value, (tuple, list)):
             return type(value)(map(self.typed, value))
         if not isinstance(value, (Coded, Dim)) or not {s.name for s in value.symbols} & self.types:
@@ -277,10 +284,10 @@ class Merge(Struct):
             return value if code == value.code else Dim.opaque(code, int(value), value.symbols)
         return replace(value, code=code)
 
-    # what `forward` does
+    # the calls of `forward`
 
     def nodes(self, modules: Sequence[Module]) -> tuple[Node, ...]:
-        """The calls of ``forward``."""
+        """The calls of ``forward``, merged over all uses; `modules` are the merged attributes."""
         rows = [graph.nodes for graph in self.graphs]
         lengths = {len(row) for row in rows}
         if len(lengths) > 1:
@@ -294,7 +301,7 @@ class Merge(Struct):
         )
 
     def node(self, group: list[tuple[Case, Node]], modules: Sequence[Module]) -> Node:
-        """One call in all uses."""
+        """One call merged over all uses."""
         if all(node.kind == "absent" for _, node in group):
             group = [(case, node.would or node) for case, node in group]
         there = [(case, node) for case, node in group if node.kind != "absent"]
@@ -323,7 +330,7 @@ class Merge(Struct):
         )
 
     def choices(self, first: Node, group: list[tuple[Case, Node]]) -> tuple[Choice, ...]:
-        """What the call reads where that hangs on arguments; all else is the same in all uses."""
+        """The inputs of a call that depend on arguments; all others must be equal in all uses."""
         there = [node for _, node in group if node.kind != "absent"]
         chosen = {choice.place for node in there for choice in node.choices}
         fixed = {
@@ -338,7 +345,7 @@ class Merge(Struct):
         return tuple(self.choice(first, place, group) for place in sorted(chosen))
 
     def choice(self, first: Node, place: int, group: list[tuple[Case, Node]]) -> Choice:
-        """What is read in one place, for all uses."""
+        """The choice for one input of a call, merged over all uses."""
         found = [(c, choice) for c, node in group for choice in node.choices]
         found = [(case, choice) for case, choice in found if choice.place == place]
         refs = {word: ref for _, choice in found for word, ref in choice.refs.items()}
@@ -352,7 +359,7 @@ class Merge(Struct):
         return Choice(place, value, refs, picked(self.attributes.asked, value, refs))
 
     def makes(self, refs: Mapping[str, Ref], known: Sequence[Choice]) -> bool:
-        """Whether all uses compute what some of them choose: each knows of it, or reads it too."""
+        """Whether every use computes all tensors that some use may choose."""
         if all(choice.refs == refs for choice in known):
             return True
         inputs = len(self.graphs[0].inputs)
@@ -360,7 +367,7 @@ class Merge(Struct):
         return all(needed <= graph.live() for graph in self.graphs)
 
     def type(self, group: list[tuple[Case, TensorType]]) -> TensorType:
-        """What a call gives in all uses: a size that has a name has it in each of them."""
+        """The type that a call gives in all uses; a size without one common expression is `_`."""
         first = group[0][1]
         if len(group) == 1 and not group[0][0].constant:
             return first
@@ -372,7 +379,7 @@ class Merge(Struct):
         return replace(first, shape=tuple(shape))
 
     def forward_value(self, node: Node, name: str, group: Group) -> Any:
-        """An argument in ``forward``: constructor arguments are attributes there."""
+        """An argument of a call in ``forward``, where constructor arguments are attributes."""
         try:
             value = self.chooser.choose(group, forward=True)
         except Inexpressible:
@@ -387,7 +394,7 @@ def merge_of(
     rows: Mapping[str, Layer],
     source: Source,
 ) -> Merge:
-    """The graphs side by side, none of them looked at yet; `allowed` names may be arguments."""
+    """A new `Merge` of these graphs; names in `allowed` may be arguments."""
     layers = frozenset(module.name for graph in graphs for module in graph.modules)
     attributes = Attributes(cases[0].own, layers | MODULE_NAMES)
     return Merge(graphs, cases, Chooser(allowed), rows, source, attributes)

@@ -1,4 +1,4 @@
-"""How ``forward`` chooses the tensor that it reads, where that hangs on arguments."""
+"""How ``forward`` chooses the tensor that it reads, where that depends on arguments."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from ..symbolic.algebra import Symbols
 from ..symbolic.provenance import coded
 from ..symbolic.sizes import plain, symbols_in
 
-# the attribute that a condition becomes, by the name that it may have
+# gives the source that reads a condition in `forward`: an attribute, with the name if it is free
 Asked = Callable[[Any, str], str]
 
 
 def picked(asked: Asked, value: Any, refs: Mapping[str, Ref]) -> Pick | str:
-    """How ``forward`` chooses the tensor that a value names."""
+    """How ``forward`` chooses the tensor that a value of `from` names: tests, or the one name.
+
+    `refs` are the tensors by the names that the value may evaluate to.
+    """
     if not symbols_in(value):
         return str(plain(value))
     return _picked(asked, ast.parse(value.code, mode="eval").body, symbols_in(value), refs)
@@ -29,7 +32,7 @@ def _picked(asked: Asked, code: ast.expr, symbols: Symbols, refs: Mapping[str, R
         first = _picked(asked, code.body, symbols, refs)
         other = _picked(asked, code.orelse, symbols, refs)
         return _pick(asked, code.test, symbols, first, other)
-    *words, found = refs  # which word it is can be asked for
+    *words, found = refs  # the expression is compared with all words but the last
     pick: Pick | str = found
     for word in reversed(words):
         test = ast.Compare(code, [ast.Eq()], [ast.Constant(word)])

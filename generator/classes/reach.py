@@ -1,4 +1,4 @@
-"""What the parameters of a network reach, through the arguments of its blocks, too."""
+"""What depends on the parameters of a network, directly or through the arguments of its blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..symbolic.syntax import ExpressionError
 
 
 def deciding(classes: Sequence[Graph]) -> set[str]:
-    """The network's parameters that reach a condition, a repeat or what `forward` computes."""
+    """The network's parameters on which a condition, a repeat or a value in `forward` depends."""
     reached: dict[str, set[str]] = {}
     for graph in classes:
         found = {symbol.name for _, value in graph.keeps for symbol in symbols_in(value)}
@@ -27,10 +27,10 @@ def deciding(classes: Sequence[Graph]) -> set[str]:
 
 
 def least(classes: Sequence[Graph]) -> dict[str, int]:
-    """How large parameters of the network must be at the least, though torch takes less in silence.
+    """The least values that make sense for parameters of the network; torch may accept less.
 
-    On them hang numbers of features and channels: with 0 of them there is nothing to compute. The
-    number of copies may be 0, but not less.
+    Numbers of features and channels depend on them: with 0 there is nothing to compute. A number of
+    copies may be 0, but not less.
     """
     reached: dict[str, dict[str, int]] = {}
     for graph in classes:
@@ -50,17 +50,17 @@ def least(classes: Sequence[Graph]) -> dict[str, int]:
 
 
 def _given(module: Module, reached: dict[str, set[str]]) -> list[Any]:
-    """What a use of a block gives for the parameters that reach what is looked for."""
+    """The arguments of a module that its own class has in `reached`."""
     names = reached.get(module.row.name, set()) if module.row is not None else set()
     return [value for name, value in (module.args or {}).items() if name in names]
 
 
 def _least_of(value: Any, name: str, bound: int, graph: Graph) -> int:
-    """From where on a parameter makes a number that is `bound` or more; 0 if it does anyway."""
+    """The least value of a parameter with which a value is `bound` or more; 0 if it always is."""
     low, high = 0, graph.values.get(name, 0)
     if type(high) is not int or _reaches(value, name, low, bound, graph):
         return 0 if type(high) is int or _reaches(value, name, 0, bound, graph) else 1
-    while high - low > 1:  # it is less at `low`, and enough at `high`
+    while high - low > 1:  # bisect: too small at `low`, enough at `high`
         middle = (low + high) // 2
         enough = _reaches(value, name, middle, bound, graph)
         low, high = (low, middle) if enough else (middle, high)
@@ -68,7 +68,7 @@ def _least_of(value: Any, name: str, bound: int, graph: Graph) -> int:
 
 
 def _reaches(value: Any, name: str, number: int, bound: int, graph: Graph) -> bool:
-    """Whether a value is not below a bound where a parameter is a number."""
+    """Whether a value is `bound` or more, with the parameter `name` set to `number`."""
     with contextlib.suppress(ExpressionError, KeyError):
         found = plain(rebind(value, {INDEX: 0, **graph.values, name: number}))
         each = found if isinstance(found, (list, tuple)) else [found]

@@ -13,7 +13,7 @@ from ..symbolic.sizes import Coded
 
 
 def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
-    """A type of layer as source; nothing else can be one."""
+    """A type of layer as generated source: `nn.ReLU`; raises `NetgenError` for an unknown one."""
     if name not in rows and name not in CATALOGUE:
         message = f"`{printable(name)}` is no layer type, but stands for one"
         raise NetgenError(Diagnostic("NG202", message))
@@ -21,13 +21,13 @@ def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
 
 
 def with_types(code: str, names: set[str], rows: Mapping[str, Layer]) -> str:
-    """An expression in which the parameters of these names are compared with types, not words."""
+    """The expression with the parameters of these names compared with types instead of words."""
     tree = _Types(names, rows).visit(ast.parse(code, mode="eval"))
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
 class _Types(ast.NodeTransformer):
-    """``activation == "ReLU"`` as ``activation is nn.ReLU``."""
+    """Rewrites ``activation == "ReLU"`` to ``activation is nn.ReLU``."""
 
     def __init__(self, names: set[str], rows: Mapping[str, Layer]) -> None:
         self.names = names
@@ -48,7 +48,7 @@ class _Types(ast.NodeTransformer):
         return name in self.names
 
     def _with_type(self, node: ast.expr) -> ast.expr:
-        """A word, or a list of words, that a type is compared with."""
+        """The types that a word, or a list of words, names in a comparison with a type."""
         if isinstance(node, ast.List):
             return ast.List([*map(self._with_type, node.elts)])
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -1,1 +1,1 @@
-"""A spec to a graph."""
+"""Lowering: from a spec to a graph."""

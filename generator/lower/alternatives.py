@@ -1,4 +1,4 @@
-"""`from` that hangs on arguments: what it may name, and how ``forward`` chooses."""
+"""A `from` that depends on arguments: what it may name, and how ``forward`` chooses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .scope import neutral
 
 @contextmanager
 def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> Iterator[None]:
-    """Inside, the item is read; its call gets what it chooses from, or that is decided for all.
+    """Set the choices of the call for which an item is read inside, or fix the item's `from`.
 
-    The choice is left to ``forward`` where all that may be read is of one type.
+    The choice is left to ``forward`` if all tensors that may be read are of one type.
     """
     choices, free = _choices(reader, item, written, reads)
     if not free:
@@ -40,10 +40,10 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
 def _choices(
     reader: Reader, item: Item, written: Any, reads: Sequence[Ref]
 ) -> tuple[tuple[Choice, ...], bool]:
-    """What each place may read, and whether that can be left to ``forward``.
+    """What each place of `from` may read, and whether the choice can be left to ``forward``.
 
-    Of several tensors a call that may be absent passes one on, and copies share those after the
-    first: then the choice is no longer the call's alone.
+    With several tensors it can't be where the item has a `when` or a `repeat`: an absent call
+    passes one of them on, and copies share those after the first, so the choice concerns others.
     """
     if isinstance(written, Coded) and isinstance(written.value, list):
         each = _each(written, len(reads))
@@ -68,7 +68,7 @@ def _choices(
 
 
 def _each(written: Coded, count: int) -> list[Any] | None:
-    """A list that hangs on arguments as one expression for each place, if all of them are known."""
+    """A list that depends on arguments, as one expression per place; `None` if one is unknown."""
     code = ast.parse(written.code, mode="eval").body
     places = [_at(code, place, count) for place in range(count)]
     if any(place is None for place in places):
@@ -84,7 +84,7 @@ def _each(written: Coded, count: int) -> list[Any] | None:
 
 
 def _at(code: ast.expr, place: int, count: int) -> ast.expr | None:
-    """The item of a list in this place, where all lists that may be meant have so many."""
+    """One item of a list as an expression; `None` unless all possible lists have `count` items."""
     if isinstance(code, ast.IfExp):
         first, other = _at(code.body, place, count), _at(code.orelse, place, count)
         if first is None or other is None:
@@ -95,7 +95,7 @@ def _at(code: ast.expr, place: int, count: int) -> ast.expr | None:
 
 
 def _words(code: ast.expr) -> Iterator[str | None]:
-    """The words that an expression may come to; ``None`` for what is not plain from it."""
+    """The texts that an expression may evaluate to; ``None`` for a part that is no constant."""
     if isinstance(code, ast.IfExp):
         yield from _words(code.body)
         yield from _words(code.orelse)

@@ -1,4 +1,4 @@
-"""A layer applied to what it reads: its call, what its values fix, and how it will be written."""
+"""A layer applied to what it reads: its call, the parameters it fixes, and its attribute."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ from .scope import Draft, Scope
 def apply_layer(
     scope: Scope, item: Item, row: Layer, read: Arguments, name: str | None, *, chained: bool
 ) -> Draft:
-    """The call of a layer; `chained` ones stand in a `Sequential`."""
+    """The call of a layer, by its shape rule; `chained` layers stand in a `Sequential`.
+
+    Raises `NetgenError` if the rule refuses, unless the output is known all the same.
+    """
     args = dict(read.args)
     if row.wants_batch(arguments({"batch": True, **args}), *read.types):
         args["batch_size"] = scope.batch_size()
@@ -38,7 +41,7 @@ def apply_layer(
     )
     draft.written, draft.callee, draft.places = name is not None, item.callee, read.paths
     _fix(scope, item, row, read, applied)
-    if row.imported:  # how its output hangs on the sizes that it reads is not known
+    if row.imported:  # how its output depends on the sizes that it reads is unknown
         sizes = [size for x in read.types for size in x.shape]
         known = [size for size in sizes if not is_unknown(size)]
         scope.context.settle(known, Need(item.path, "says nothing of how its shapes come about"))
@@ -50,28 +53,28 @@ def apply_layer(
 def _annotated(
     scope: Scope, item: Item, row: Layer, args: dict[str, Any], read: Arguments
 ) -> tuple[Layer, dict[str, Any]]:
-    """The layer as torch's annotations have it, where torch takes more than they say."""
+    """The layer in a form that torch's annotations allow, where torch itself takes others, too."""
     if row.annotated is None:
         return row, args
     from ..layers import TYPES
 
     name, more = row.annotated(arguments(args), read.types[0])
     for changed, value in more.items():
-        if isinstance(args[changed], Coded):  # it says how many numbers there are
+        if isinstance(args[changed], Coded):  # its value says how many numbers there are
             scope.context.decide(args[changed], item.at(changed))
             more = {**more, changed: tuple(map(int, value))}
     return row if item.callee is not None else TYPES[name], {**args, **more}
 
 
 def stem_of(draft: Draft) -> str:
-    """What a call without a name is called by."""
+    """The stem of the name of a call without a written name."""
     if isinstance(draft.callee, Coded) and draft.callee.code.isidentifier():
         return draft.callee.code  # the type varies, so its stem would, too
     return draft.stem
 
 
 def is_stateless(row: Layer, args: Mapping[str, Any]) -> bool:
-    """Whether a layer has no weights, whatever the flags come to that are expressions."""
+    """Whether a layer has no weights, with all flags that are expressions set to true, too."""
     if row.weights(arguments(args)):
         return False
     flags = [name for name, value in args.items() if isinstance(plain(value), bool)]
@@ -82,9 +85,9 @@ def is_stateless(row: Layer, args: Mapping[str, Any]) -> bool:
 def _without(
     row: Layer, args: dict[str, Any], name: str | None, read: Arguments, wrong: Diagnostic
 ) -> Applied:
-    """The layer without an inferred argument that is wrong: what it gives is known all the same.
+    """The layer applied without a wrong value for an inferred argument, so that reading goes on.
 
-    Raises what is `wrong` where it is something else.
+    Raises `wrong` as a `NetgenError` if the rule refuses something else.
     """
     known = {arg.name for arg in row.args if arg.inferred}
     if name not in known or args.pop(name, None) is None:
@@ -96,7 +99,7 @@ def _without(
 
 
 def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied) -> None:
-    """Fix the parameters that decide on shapes in ways that arithmetic can't carry along."""
+    """Fix the parameters on which shapes depend in a way that arithmetic can't express."""
     for arg in (*row.args, *row.options):
         value = applied.args[arg.name]
         decides = arg.kind.index or (arg.kind.structural and isinstance(value, Coded))
@@ -113,7 +116,7 @@ def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied
 
 
 def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> None:
-    """Whether a dimension goes hangs on its size: one of an argument would not always be 1."""
+    """Fix sizes that decide whether a dimension is dropped: an argument would not always be 1."""
     for dim in dims if isinstance(dims, tuple) else (dims,):
         for x in read:
             if x.rank and not is_unknown(x.shape[dim]):
@@ -121,7 +124,7 @@ def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> Non
 
 
 def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
-    """An expression in `forward`, or an attribute with its name."""
+    """Decide whether a call is an expression in `forward` or has an attribute, and name that."""
     assert draft.row is not None
     functional = scope.context.document.style == "functional" and draft.callee is None
     by_style = functional and bool(draft.row.functional)

@@ -1,4 +1,4 @@
-"""What is written for one layer: its arguments evaluated and checked, its tensors found."""
+"""What a spec writes for one layer: its arguments, evaluated and checked, and its tensors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FACTORY = ("device", "dtype")
 
 
 class Arguments(Struct, frozen=True):
-    """A layer's written arguments and the tensors that it reads."""
+    """A layer's written arguments, and the tensors that it reads with their types."""
 
     args: Mapping[str, Any]
     inputs: tuple[Ref, ...]
@@ -46,7 +46,11 @@ def read_layer(
     through: tuple[TensorType, ...],
     index: Size | None,
 ) -> Arguments:
-    """The arguments of an item of this type; `through` is what a container's child reads."""
+    """The arguments and tensors of an item of the type `row`.
+
+    `through` are the types that a container's child reads; outside of containers it is empty.
+    Raises `NetgenError` for mistakes in them.
+    """
     written, paths = by_name(scope.context, item, row)
     named = [
         (name, _reference(scope, written.pop(name), paths[name]))
@@ -74,7 +78,7 @@ def read_layer(
 
 
 def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:
-    """The written arguments by name, and where each of them stands."""
+    """The written arguments by name, and the place of each; refuses too many by position."""
     if isinstance(item.written, dict):
         own = {arg.name for arg in row.args}
         for name in FACTORY:
@@ -119,7 +123,11 @@ def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
 def _tensors(
     scope: Scope, item: Item, row: Layer, reads: tuple[Ref, ...], through: tuple[TensorType, ...]
 ) -> tuple[tuple[Ref, ...], list[tuple[str, Ref]]]:
-    """What is read, in the order of torch's `forward`: the required tensors, then the others."""
+    """The required tensors in the order of torch's `forward`, and the optional ones by name.
+
+    Both are empty in a chain and for types that read nothing. Raises `NetgenError` if there are too
+    few or too many.
+    """
     needed = len(row.tensors)
     if row.source:
         if through:
@@ -159,7 +167,7 @@ def _tensors(
 def _evaluate(
     scope: Scope, row: Layer, name: str, value: Any, names: LayerNames, path: SpecPath
 ) -> Any:
-    """A written value: its expressions evaluated, or the layer that it describes."""
+    """The value of an argument, evaluated; for an argument that is a layer, the `Nested` layer."""
     if row.source == "buffer" and name == "value":
         return _table(scope, value, names, path)
     if row.source == "parameter" and name == "init":
@@ -179,7 +187,7 @@ def _evaluate(
 
 
 def _table(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Table:
-    """The value of a buffer."""
+    """The value of a buffer; raises `NetgenError` if it is no valid expression."""
     scope.context.shared.evaluating = path
     try:
         return table(value, names, scope.context.budget)
@@ -190,7 +198,7 @@ def _table(scope: Scope, value: Any, names: LayerNames, path: SpecPath) -> Table
 
 
 def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expected: str) -> Nested:
-    """A layer as an argument."""
+    """The layer that is written as an argument; `expected` says in words what it should be."""
     type_, written = value, None
     if isinstance(value, dict) and len(value) == 1:
         ((type_, written),) = value.items()
@@ -224,7 +232,7 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
 
 
 def listed(item: Item, row: Layer | None) -> Item:
-    """The item with a list of references as its `from`, for types that read several tensors."""
+    """The item with its list of references moved to `from`, for operations on several tensors."""
     if row is None or not row.operation or not isinstance(item.written, list):
         return item
     several = row.variadic is not None or len(row.tensors) > 1
@@ -235,7 +243,7 @@ def listed(item: Item, row: Layer | None) -> Item:
 
 
 def respelt(context: Context, item: Item) -> Item:
-    """The item with misspelt keys that all layers know put right; each is reported."""
+    """The item with misspelt common keys (`from`, `name`, ...) corrected; each is reported."""
     if not isinstance(item.written, dict) or len(item.written) > MOST_FINDINGS:
         return item
     row, block = context.row(item.type), context.shared.blocks.get(item.type)
@@ -260,7 +268,7 @@ def respelt(context: Context, item: Item) -> Item:
 
 
 def _as_yaml(value: Any) -> str:
-    """Plain values as a spec has them."""
+    """A plain value as YAML text."""
     if isinstance(value, list):
         return f"[{', '.join(map(_as_yaml, value))}]"
     if value is None or isinstance(value, bool):

@@ -1,7 +1,7 @@
 """A use of a block: what its body is read with, and the call that it becomes.
 
-A body is read in the block's own terms, its parameters and the sizes of its inputs, with the
-numbers of one use; what it gives is put back into the terms of the user.
+A body is read in the block's own terms (its parameters and the sizes of its inputs) with the
+numbers of one use. The types that it gives are put back into the terms of the scope that uses it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ _SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
 
 
 class Body(Struct):
-    """What a use of a block gives to its body, and what the body came to, once it is known."""
+    """What a use of a block gives to its body, and the body's graph once it is known.
+
+    `context`, `inputs`, `values` and `parameters` are the body's own, in the block's terms.
+    """
 
     name: str
     spec: BlockSpec
@@ -50,18 +53,18 @@ class Body(Struct):
     values: dict[str, Any]
     parameters: list[Parameter]
     given: dict[str, Any]  # the written arguments, in the user's terms
-    types: tuple[TensorType, ...]  # what the user gives to read
+    types: tuple[TensorType, ...]  # of the inputs, in the user's terms
     used_at: SpecPath
     graph: Graph | None = None
 
     @property
     def path(self) -> SpecPath:
-        """The place of its layers."""
+        """The place of the body's layers."""
         known = self.name in self.context.shared.blocks
         return ("blocks", self.name, "layers") if known else self.used_at
 
     def key(self) -> Any:
-        """Equal for uses whose bodies come to the same graph."""
+        """A key that is equal for uses whose bodies have the same graph."""
         types = [
             (tuple((int(s), is_unknown(s)) for s in x.shape), x.dtype, x.batch, x.lost, x.bound)
             for x in self.types
@@ -69,12 +72,12 @@ class Body(Struct):
         return (self.name, repr(self.key_values()), repr(types), self.path, repr(self.spec.layers))
 
     def key_values(self) -> list[tuple[str, Any]]:
-        """The parameters with their plain values, and whether they are written."""
+        """The parameters by name, each with its plain value and whether the use gives it."""
         outer = self.context.outer
         return [(p.name, (bare(outer[p.name]), p.name in self.given)) for p in self.parameters]
 
     def noted(self, found: Diagnostic) -> Diagnostic:
-        """A diagnostic of its body that says which use it is about."""
+        """A diagnostic of the body with notes on which use it is about, and with which values."""
         line = self.context.source.locate(self.used_at, key=True).line
         shapes = ", ".join(map(str, self.types))
         notes = [f"in the use of `{self.name}` on line {line}, which reads {shapes}"]
@@ -100,9 +103,10 @@ def enter(
     index: Size | None,
     given: dict[str, Any] | None = None,
 ) -> Body:
-    """Begin to read a block with what an item gives it; `given` arguments are not read again.
+    """Begin to read a block for an item; `given` arguments are not evaluated again.
 
-    A body that was read before with the same numbers has its graph already.
+    A body that was read before with the same numbers has its graph already. Raises `NetgenError` if
+    the block contains itself, or its inputs or arguments are wrong.
     """
     shared = scope.context.shared
     if item.type in shared.open:
@@ -116,7 +120,7 @@ def enter(
         message = f"`{item.type}` reads {len(spec.inputs)} ({wanted}), but {len(types)} given"
         scope.context.error("NG204", message, item.path, key=item.written is not None)
     if chain_of_copies(spec):
-        # as an `nn.Sequential` it has the same keys, and one class serves any number of copies
+        # an `nn.Sequential` has the same keys, and one class serves any number of copies
         spec = spec.model_copy(update={"sequential": True})
     if given is None:
         given = _given(scope, item, spec, LayerNames(scope, types[0], index))
@@ -136,7 +140,10 @@ def enter(
 
 
 def read_body(context: Context, body: Body, read: Callable[[Body], Graph]) -> Graph:
-    """The graph of a body that is not known yet; its mistakes say which use they are about."""
+    """The graph of a body that was not read before; notes on its mistakes name the use.
+
+    Raises `Unknowable` if the body has mistakes, which are reported once for equal bodies.
+    """
     shared, known = context.shared, len(context.shared.findings.found)
     key = body.key()
     try:
@@ -155,7 +162,7 @@ def read_body(context: Context, body: Body, read: Callable[[Body], Graph]) -> Gr
 
 
 def chain_of_copies(spec: BlockSpec) -> bool:
-    """Whether a block is nothing but copies of one layer with names of their own."""
+    """Whether a block has one input and holds nothing but copies of one layer, each with a name."""
     layers, plain = spec.layers, spec.outputs is None and spec.inputs == ["input"]
     if len(layers) != 1 or not plain or not isinstance(layers[0], dict) or len(layers[0]) != 1:
         return False
@@ -166,7 +173,7 @@ def chain_of_copies(spec: BlockSpec) -> bool:
 
 
 def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict[str, Any]:
-    """The written arguments, evaluated; positional ones follow `params`."""
+    """The written arguments of a use, evaluated; positional ones are in the order of `params`."""
     written, context = item.written, scope.context
     paths: dict[str, SpecPath]
     if written is None:
@@ -202,7 +209,7 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
 def _placeholder(
     spec: BlockSpec, place: int, type_: TensorType, outer: dict[str, Any]
 ) -> Placeholder:
-    """An input of the body: its sizes have names of the block's own."""
+    """An input of the body, its sizes named by the block; `outer` gets the user's sizes."""
     name = spec.inputs[place]
     names = iter(dim_names(spec, place, type_.rank - (type_.batch is not None)))
     shape: list[Size] = []
@@ -218,7 +225,11 @@ def _placeholder(
 
 
 def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
-    """Names for the sizes of an input: channels first, features last, the batch left out."""
+    """Names for the sizes of an input of `rank` dimensions, the batch not counted.
+
+    Channels are first and features last, unless the block's layers show that it reads images,
+    sequences or indices.
+    """
     prefix = "in" if place == 0 else spec.inputs[place]
     between = _SPATIAL.get(rank, tuple(f"S{number}" for number in range(1, rank - 1)))
     if place:
@@ -242,7 +253,10 @@ _LAST = frozenset({"Linear", "LayerNorm", "RMSNorm", "MultiheadAttention", "LSTM
 
 
 def kinds(layers: Any) -> Iterator[str]:
-    """Of what a block's layers are, in their order: of places (1d, 2d), features or numbers."""
+    """What the layers of a block read, in their order: `1d`, `2d`, `last` or `numbers`.
+
+    A `Conv2d` reads `2d`, a `Linear` the `last` dimension, an `Embedding` `numbers` (indices).
+    """
     if isinstance(layers, list):
         for item in layers:
             yield from kinds(item)
@@ -259,7 +273,7 @@ def kinds(layers: Any) -> Iterator[str]:
 
 
 def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
-    """What a body that has been read comes to."""
+    """The graph of a body whose layers have been read; it is kept for uses with an equal key."""
     path: SpecPath = ("blocks", body.name)
     with ending(scope, (*path, "inputs")):
         outputs = read_outputs(scope, body.spec.outputs, current, (*path, "outputs"))
@@ -287,7 +301,7 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
 
 
 def _calls(draft: Draft, inside: dict[int, int]) -> int:
-    """The calls that a call comes to, those in containers and blocks included."""
+    """The number of calls in a call, those in containers and blocks included."""
     own = 1 if draft.use is None else inside[id(draft.use.graph)]
     return own + sum(_calls(child, inside) for child in draft.children)
 
@@ -300,7 +314,7 @@ def holds_weights(body: Body) -> bool:
 
 
 def may_hold_weights(shared: Shared, written: Any, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether a type with weights, or a block with one in it, is named anywhere in layers."""
+    """Whether a type that may have weights, or a block with one in it, is named in layers."""
     if isinstance(written, (dict, list)):
         inner = [*written, *written.values()] if isinstance(written, dict) else written
         return any(may_hold_weights(shared, item, seen) for item in inner)
@@ -315,7 +329,7 @@ def may_hold_weights(shared: Shared, written: Any, seen: frozenset[str] = frozen
 def draft_of(
     scope: Scope, item: Item, body: Body, reads: tuple[Ref, ...], name: str | None
 ) -> Draft:
-    """The call of a block whose body is known."""
+    """The call of a block whose body's graph is known."""
     graph = body.graph
     assert graph is not None
     shared = scope.context.shared
@@ -341,7 +355,7 @@ def draft_of(
 
 
 def no_rule(*_: Any) -> TensorType:
-    """A block has a body in place of a rule."""
+    """Stands for the rule of a block, whose shapes are those of its body; never called."""
     raise AssertionError("the shapes of a block are those of its body")
 
 

@@ -1,4 +1,4 @@
-"""`branches`: a merge whose tensors are computed by branches, each from what the merge reads."""
+"""`branches`: a merge of tensors that branches compute, each branch from what the merge reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .scope import LayerNames
 
 
 def branches(reader: Reader, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
-    """A merge whose tensors are computed by branches, each from what the merge reads."""
+    """Read a merge with `branches`: first each branch, then the merge on what they give."""
     row = reader.context.row(item.type)
     if row is None or row.variadic is None or len(reads) != 1 or reader.chain is not None:
         message = f"`{item.type}` can't have branches here"
@@ -42,7 +42,11 @@ def branches(reader: Reader, item: Item, reads: tuple[Ref, ...], index: Size | N
 
 
 def branch(reader: Reader, key: str | int, layers: Any, path: SpecPath, index: Size | None) -> None:
-    """One branch: of a list its layers stand in the scope, of a mapping it has a name."""
+    """Read one branch.
+
+    In a list of branches, its layers are read into the scope. In a mapping, it is one layer or a
+    `Sequential`, with its key as its name.
+    """
     if isinstance(key, int):
         if not isinstance(layers, list):
             help = "write it in brackets: `- [{...}]`"
@@ -68,7 +72,7 @@ def branch(reader: Reader, key: str | int, layers: Any, path: SpecPath, index: S
 
 
 def identity(reader: Reader, key: str, path: SpecPath) -> None:
-    """A branch without layers: its name is another one for what the merge reads."""
+    """Read a named branch without layers: its name refers to what the merge reads."""
     item = Item("Sequential", None, {"name": key}, path)
     name = keys.name(reader.scope, item, LayerNames(reader.scope, None, None))
     assert name is not None

@@ -1,6 +1,6 @@
-"""`when`: layers that are there, absent ones that pass their input through, and conditions.
+"""`when`: layers that are present, absent ones that pass their input through, and conditions.
 
-A condition that hangs on a constructor argument stays one in the generated class.
+A condition that depends on a constructor argument stays a condition in the generated class.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .scope import Draft, LayerNames, neutral
 
 
 def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
-    """An absent layer: its name stands for what it would have read."""
+    """Read an absent layer: its name refers to what it would have read."""
     if item.type == "Group" or reader.chain is not None:
         return
     passed = last(reader, item, reads)
@@ -43,7 +43,7 @@ def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: Laye
 
 
 def ports_of(reader: Reader, item: Item) -> tuple[str, ...]:
-    """The ports that an absent item would have, if it has several; ``*`` for numbers."""
+    """The ports that an absent item would have, if several; `*` for any whole number."""
     row, block = reader.context.row(item.type), reader.context.shared.blocks.get(item.type)
     if row is not None:
         return row.ports
@@ -54,16 +54,16 @@ def ports_of(reader: Reader, item: Item) -> tuple[str, ...]:
 
 
 def _is_numbered(item: Item) -> bool:
-    """Whether each of its copies has a name of its own."""
+    """Whether each copy of the item has a name of its own."""
     return "repeat" in item.common and "$" in str(item.common.get("name"))
 
 
 def last(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:
-    """What an absent layer passes through: of all that it reads what is computed last."""
+    """What an absent layer passes through: of all that it reads, what is computed last."""
     if not reads:
         message = "an absent layer passes its input through, but this one reads nothing"
         reader.context.error("NG210", message, item.path)
-    inputs = len(reader.scope.inputs)  # they are there together
+    inputs = len(reader.scope.inputs)  # all inputs count as equally late: the first of them wins
     return max(reads, key=lambda ref: max(ref.node, inputs - 1))
 
 
@@ -75,11 +75,15 @@ def conditional(
     names: LayerNames,
     index: Size | None,
 ) -> None:
-    """An item whose condition hangs on arguments: it is there, or a place is kept for it."""
+    """Read an item whose condition depends on arguments.
+
+    It becomes a call under the condition, or an absent one that keeps its place. The condition is
+    fixed if it changes shapes or the names of other layers, or an absent call can't be foreseen.
+    """
     of_a_copy = reader.chain is not None and INDEX in {s.name for s in symbols_in(condition)}
     if plain(condition):
         why = under(reader, item, condition, reads, names, index)
-    elif of_a_copy:  # other copies of a loop show what it would be
+    elif of_a_copy:  # other copies of the loop show what the call would be
         absent(reader, item, condition, reads, names)
         return
     elif reader.context.is_open(condition):
@@ -91,7 +95,7 @@ def conditional(
     if plain(condition) or not why:
         return
     if reader.context.parent is None:
-        # nothing is known of it: the next round reads the condition as plain false
+        # the condition is fixed: the next reading finds it plainly false
         pass_through(reader, item, reads, names)
     else:
         absent(reader, item, condition, reads, names)
@@ -105,9 +109,9 @@ def under(
     names: LayerNames,
     index: Size | None,
 ) -> str:
-    """Read an item as one that is there, with its condition on all that it comes to.
+    """Read an item as present, and put its calls under the condition.
 
-    Gives why the condition must stay as it is, in words, if it must.
+    Gives the reason, in words, if the condition must be fixed; else an empty string.
     """
     scope = reader.scope
     known = len(reader.drafts)
@@ -124,7 +128,7 @@ def under(
     if reader.chain is None and reads:
         passing(reader, item, last(reader, item, reads), known)
     hang(reader, item, condition, drafts)
-    # the numbers of the layers below would hang on the condition, too
+    # the numbers in the names of later layers would depend on the condition, too
     if reader.context.parent is None and any(
         draft.name is not None and not draft.written for draft in drafts
     ):
@@ -135,7 +139,7 @@ def under(
 
 
 def hang(reader: Reader, item: Item, condition: Any, drafts: Sequence[Draft]) -> None:
-    """Let calls hang on a condition; where it does not hold, each passes on what it reads."""
+    """Put calls under a condition; where it does not hold, each passes on what it reads."""
     for draft in drafts:
         draft.condition = both(condition, draft.condition)
         if reader.chain is None and draft.otherwise is None and draft.inputs:
@@ -144,13 +148,13 @@ def hang(reader: Reader, item: Item, condition: Any, drafts: Sequence[Draft]) ->
 
 
 def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
-    """What stands for the calls from number `known` on where they are not made.
+    """Set what stands for an item's calls, those from number `known` on, where they are not made.
 
-    For each it is what it reads last, for the last of them what the item passes through.
+    For each call it is what it reads last, for the item's last call what the item passes through.
     """
     scope = reader.scope
     begin = len(scope.inputs) + known
-    ends: dict[int, Ref] = {}  # what stands for these calls comes to
+    ends: dict[int, Ref] = {}  # for each call, what stands for it in the end: not one of them
     for place, draft in enumerate(scope.drafts[known:], begin):
         if draft.otherwise is None and draft.inputs:
             made = [ref for ref in draft.inputs if ref.node < begin or ref.node in ends]
@@ -159,7 +163,7 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
         if draft.otherwise is not None:
             ends[place] = ends.get(draft.otherwise.node, draft.otherwise)
     end = reader.current[0].node
-    several = passed.port == "*" or scope.portless(passed)  # none of them is passed on
+    several = passed.port == "*" or scope.portless(passed)  # tensors none of which is passed on
     if end in ends and ends[end] != passed and not several:
         scope.drafts[end - len(scope.inputs)].otherwise = passed
 
@@ -172,9 +176,10 @@ def foreseen(
     names: LayerNames,
     index: Size | None,
 ) -> str:
-    """Keep the place of an absent item with what it is where its condition holds.
+    """Keep the place of an absent item, with the calls that it makes where its condition holds.
 
-    Gives why the condition must stay as it is, in words, if it must.
+    They are read as an attempt, which is undone if it fails or fixes a parameter. Gives the reason,
+    in words, if the condition must be fixed; else an empty string.
     """
     before, findings = reader.scope.as_it_is(), reader.context.shared.findings
     frame, current, mistakes = replace(reader.frame), reader.current, findings.count
@@ -185,7 +190,7 @@ def foreseen(
         except (NetgenError, ExpressionError, TooLong):
             why = FALSE
     drafts = reader.drafts
-    # places of copies are kept one by one, for as many as there are
+    # copies would only get as many places as there are now
     copied = any(d.kind == "copies" or (d.repeated and not d.children) for d in drafts[known:])
     reader.frame.through = frame.through
     if why or fixes or copied or findings.count > mistakes:
@@ -201,7 +206,7 @@ def foreseen(
 
 
 def unmade(reader: Reader, draft: Draft) -> Draft:
-    """The place of a call that is not made, with what it is where it is."""
+    """An absent call in place of one that is not made, which it would be for other arguments."""
     passed = draft.otherwise
     type_ = reader.through[0] if reader.chain is not None else draft.outputs[draft.default_port]
     type_ = type_ if passed is None else reader.scope.type_of(passed)
@@ -226,7 +231,7 @@ def unmade(reader: Reader, draft: Draft) -> Draft:
 
 
 def output(reader: Reader) -> TensorType | None:
-    """The type of what was computed last."""
+    """The type of the output of the layer before, if there is one."""
     return reader.scope.type_of(reader.current[0]) if reader.current else None
 
 
@@ -239,9 +244,9 @@ def absent(
     *,
     copied: bool = False,
 ) -> None:
-    """Keep the place of an absent item, so that all uses of a block have the same calls.
+    """Keep the places of an absent item's calls, so that all uses of a block have the same calls.
 
-    It may be one of the places of an item that is `copied`.
+    If the item is `copied`, this is the place of one of its copies.
     """
     written = item.written if isinstance(item.written, dict) else {}
     alone = "name" not in item.common and reader.chain is None
@@ -280,10 +285,10 @@ def absent(
 
 
 def reserve(reader: Reader, item: Item, draft: Draft) -> None:
-    """Keep the number of an absent layer: names are the same in each member of the class."""
+    """Keep the number of an absent layer, so that names do not depend on the arguments."""
     if draft.name is not None:
         return
-    numbered = reader.context.shared.reserved.get(draft.path)  # as it is in other uses
+    numbered = reader.context.shared.reserved.get(draft.path)  # as in other uses
     if numbered or (numbered is None and may_hold(reader, item)):
         draft.name = reader.scope.names.numbered(draft.stem)
     elif numbered is not None:
@@ -292,7 +297,7 @@ def reserve(reader: Reader, item: Item, draft: Draft) -> None:
 
 
 def may_hold(reader: Reader, item: Item) -> bool:
-    """Whether there may be weights in a layer that no use of the block has."""
+    """Whether a layer that is absent in all uses of the block may have weights."""
     block = reader.context.shared.blocks.get(item.type)
     if block is not None:
         return may_hold_weights(reader.context.shared, block.layers)
@@ -303,7 +308,7 @@ def may_hold(reader: Reader, item: Item) -> bool:
 def absent_branches(
     reader: Reader, item: Item, condition: Any, reads: tuple[Ref, ...], branches: Any
 ) -> None:
-    """The places of all that stands in the branches of an absent merge."""
+    """Keep the places of the calls in the branches of an absent merge."""
     pairs = branches.items() if isinstance(branches, dict) else enumerate(branches)
     for key, layers in pairs:
         reader.current = reader.begin = reads
@@ -323,13 +328,14 @@ def absent_branches(
 def harmless(
     reader: Reader, condition: Any, before: TensorType, after: TensorType, index: Size | None
 ) -> bool:
-    """Whether a layer may be there or not without a change of what flows on.
+    """Whether a layer that reads `before` and gives `after` may be absent without a change of type.
 
     Where a condition like ``stride != 1 or in_channels != out_channels`` does not hold, its sides
-    are equal: what differs by name may be the same then.
+    are equal: sizes that differ by name may be the same then.
     """
     terms = {**reader.scope.terms(), INDEX: index}
-    apart = equal_unless(condition) if plain(condition) else {}  # what flows on has its name
+    # if the condition does not hold now, `before` flows on, with its own names
+    apart = equal_unless(condition) if plain(condition) else {}
     equal = {name: rebind(value, terms) for name, value in apart.items()}
     now = {**terms, **equal}
     return neutral(rebind_type(before, now), rebind_type(after, now))

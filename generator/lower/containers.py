@@ -1,4 +1,4 @@
-"""The attributes of a network: every call's module in its place, containers included."""
+"""The attributes of a class: the module of each call in its place, containers included."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
 
 
 class _Container(Struct):
-    """A `ModuleList` or `ModuleDict` that grows as the calls are walked."""
+    """A `ModuleList` or `ModuleDict`, made by names with dots, that grows call by call."""
 
     path: SpecPath
     children: dict[str, _Container | Module] = field(default_factory=dict)
@@ -27,7 +27,10 @@ class _Container(Struct):
 
 
 def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
-    """The calls with their final names, and the attributes in the order of the spec."""
+    """The calls with their final names, and the attributes in the order of the spec.
+
+    Raises `NetgenError` where names with dots make no valid container.
+    """
     root = _Container(())
     nodes: list[Node] = []
     for draft in scope.drafts:
@@ -109,7 +112,7 @@ def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
 
 
 def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
-    """The attribute; an absent one that has no name has its place only."""
+    """The attribute for a child of the tree; a container becomes a `ModuleList` or `ModuleDict`."""
     if isinstance(child, Module):
         return child
     names = list(child.children)
@@ -130,7 +133,10 @@ def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
 
 
 def _keep_numbers(scope: Scope, children: Sequence[_Container | Module]) -> None:
-    """Fix what may leave a gap in the numbers: only the last ones may be absent, all at once."""
+    """Fix conditions that may leave a gap in the numbers of a `ModuleList`.
+
+    Only the last children may be absent, all under the same condition.
+    """
     conditions = [child.condition for child in children if isinstance(child, Module)]
     sometimes = [condition for condition in conditions if condition is not None]
     at_end = conditions[len(conditions) - len(sometimes) :] == sometimes

@@ -1,4 +1,4 @@
-"""What all stages of reading one spec share, and what an expression sees of it."""
+"""The state that one reading of a spec shares between scopes, and which parameters it fixes."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 MOST_ITEMS = 20_000  # of a spec, each copy and each use counted
 
 
-# who runs the code of a person's own classes, and answers what they are
+# answers questions about classes that a spec imports, by running their code in the worker
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class Imported(Struct, frozen=True):
-    """The types that a spec imports; of the `lost` ones nothing is known but the names."""
+    """The types that a spec imports; of the `lost` ones only the names are known."""
 
     rows: Mapping[str, Layer] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
@@ -60,22 +60,23 @@ class Imported(Struct, frozen=True):
 
 
 class Repeats(Struct):
-    """What is known of repeats, by their places in the spec.
+    """What is known about repeats, by their places in the spec.
 
-    Earlier readings have found out, and this one goes by it:
+    This reading uses what earlier ones have found out:
 
     - `rules`: how many copies at the head are unlike the others,
-    - `counts`: the least and the most copies that the uses of a block have,
-    - `unrolled`: what is no loop, because some use can't have one.
+    - `counts`: the least and the most copies in any use of a block,
+    - `unrolled`: the repeats that are no loop, because some use can't have one.
 
-    This reading sees, for the next:
+    For the next reading, this one records:
 
-    - `seen`: rules; `short`: too few copies to see one,
-    - `counted`: numbers of copies in uses of a block,
-    - `looped` and `unlooped`: in containers, which are loops in some use, or without a copy, and
-      which in some are none.
+    - `seen`: rules,
+    - `short`: repeats with too few copies to show a rule,
+    - `counted`: the least and the most copies in uses of a block,
+    - `looped` and `unlooped`: the repeats in containers that are loops (or have no copy) in some
+      use, and those that are no loop in some use.
 
-    `index_decides` says that the number of the copy that is read decides on more than values.
+    `index_decides` says that more than values depends on the number of the copy that is read.
     """
 
     rules: dict[SpecPath, int] = field(default_factory=dict)
@@ -90,21 +91,21 @@ class Repeats(Struct):
 
 
 class Shared(Struct):
-    """What the network and its blocks have in common in one reading of a spec.
+    """The state that the network and its blocks share in one reading of a spec.
 
-    `bodies` are what blocks have been read as, `open` the blocks that are being read. `reserved`
-    are the places of absent layers that keep their number, as earlier readings have found out, and
-    whether it is one of those with weights.
+    `bodies` holds the graphs of blocks for the uses read so far, `open` the blocks that are being
+    read. `reserved` are the places of absent layers that keep their number, as earlier readings
+    have found out; the value says whether it is a number among layers with weights.
     """
 
     blocks: Mapping[str, BlockSpec]
     reserved: dict[SpecPath, bool]
     findings: Findings = field(default_factory=Findings)
-    lost_blocks: set[str] = field(default_factory=set)  # something is wrong with their keys
-    # items of types that do not exist, with what was meant where it is plain
+    lost_blocks: set[str] = field(default_factory=set)  # blocks and imported types with mistakes
+    # items of types that do not exist, with the type that was surely meant, if any
     unknown: dict[SpecPath, str | None] = field(default_factory=dict)
-    nameless: bool = False  # the blocks can't be read at all, so any type may be one
-    undeclared: dict[str, list[str]] = field(default_factory=dict)  # given to blocks without them
+    nameless: bool = False  # `blocks` can't be read at all, so any unknown type may be a block
+    undeclared: dict[str, list[str]] = field(default_factory=dict)  # arguments that blocks lack
     broken: set[Any] = field(default_factory=set)  # uses whose bodies have mistakes
     budget: Budget = field(default_factory=Budget)
     bodies: dict[Any, Any] = field(default_factory=dict)
@@ -112,16 +113,16 @@ class Shared(Struct):
     repeats: Repeats = field(default_factory=Repeats)
     types: Mapping[str, Layer] = field(default_factory=lambda: TYPES)  # with those imported
     imports: tuple[Layer, ...] = ()
-    inside: dict[int, int] = field(default_factory=dict)  # the calls in a block's graph
-    read: int = 0  # items, those that give no layer included
-    unmatched: bool = False  # what `init` names is not there with the values of `--set`
+    inside: dict[int, int] = field(default_factory=dict)  # numbers of calls, by a graph's `id`
+    read: int = 0  # items so far, those that give no layer included
+    unmatched: bool = False  # no layer matches a key of `init` with the values of `--set`
     # sizes that meet, by their expressions in the network's terms
     meetings: dict[tuple[str, str, bool], tuple[Meeting, Need]] = field(default_factory=dict)
-    evaluating: SpecPath = ()  # the place of the expression that is evaluated
+    evaluating: SpecPath = ()  # the place of the expression that is being evaluated
 
 
 class Noted(Struct, frozen=True):
-    """How much is noted of what must not change: `decided` in a scope and in those around it."""
+    """How much has been noted as fixed so far; `decided` has a length per scope, outer first."""
 
     decided: tuple[int, ...]
     pinned: int
@@ -132,10 +133,10 @@ class Context(Struct):
     """What one scope, the network's or a block's, is read with.
 
     `pinned` collects the document's parameters on which something depends that no expression
-    can carry, each with the first that needs it; `fixed` are those of an earlier round, which are
-    plain numbers in this one.
-    `parent` and `outer` are the scope that uses a block, and what it gives for each name; for the
-    network's own, what each name stands for.
+    can carry, each with the first place that needs it. `fixed` are those of an earlier reading,
+    which are plain numbers in this one. In a block, `parent` is the context of the scope that uses
+    it, and `outer` holds the value of each of the block's names in terms of that scope. In the
+    network, `outer` holds what each name stands for.
     """
 
     source: Source
@@ -146,19 +147,19 @@ class Context(Struct):
     pinned: dict[str, Need] = field(default_factory=dict)
     parent: Context | None = None
     outer: dict[str, Any] = field(default_factory=dict)
-    # what a user must keep as it is, in own terms
+    # values of this block that each of its users must fix, in the block's own terms
     decided: list[tuple[Any, Need]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
 
     def declared(self) -> Sequence[str]:
-        """The parameters of the scope that is read: the document's, or a block's."""
+        """The names of the parameters of this scope: the document's, or a block's."""
         if self.parent is None:
             return list(self.document.params)
         block = self.shared.blocks.get(self.shared.open[-1]) if self.shared.open else None
         return list(block.params) if block is not None else []
 
     def row(self, type_: str) -> Layer | None:
-        """The built-in or imported type of this name; a block of the spec's own comes before it."""
+        """The row of a built-in or imported type; `None` if the spec has a block of this name."""
         return None if type_ in self.shared.blocks else self.shared.types.get(type_)
 
     @property
@@ -169,19 +170,23 @@ class Context(Struct):
     def error(
         self, code: str, message: str, path: SpecPath, *, key: bool = False, **more: Any
     ) -> NoReturn:
-        """Raise the diagnostic of one mistake at a place in the spec."""
+        """Raise `NetgenError` with one diagnostic, at a place in the spec."""
         location = self.source.locate(path, key=key)
         raise NetgenError(Diagnostic(code, message, location, **more))
 
     def count(self, items: int, path: SpecPath, *, key: bool = False) -> None:
-        """Take so many more items down as read; refuse a spec that unfolds to too many."""
+        """Count items as read; refuse a spec that unfolds to more than `MOST_ITEMS`."""
         self.shared.read += items
         if self.shared.read > MOST_ITEMS:
             message = f"the spec unfolds to more than {MOST_ITEMS} layers"
             self.error("NG210", message, path, key=key)
 
     def pin(self, symbols: Symbols, need: Need) -> None:
-        """Note that these must not change; refuse sizes known only at run time."""
+        """Fix these symbols' values; raises `ExpressionError` for sizes known only at run time.
+
+        In the network, its parameters are noted in `pinned`. In a block, the symbols are noted in
+        `decided`, and the values that the user gives for them are fixed in the user's scope.
+        """
         for symbol in symbols:
             if symbol.runtime and not symbol.known:
                 fail(f"this depends on `{symbol.name}`, which is known only at run time")
@@ -194,7 +199,11 @@ class Context(Struct):
                 self.parent.settle(self.outer[symbol.name], need)
 
     def settle(self, value: Any, need: Need) -> None:
-        """Something hangs on a value: pin what it comes to for those who use the scope."""
+        """Freeze a structural value and pin its parameters in the outer scopes.
+
+        `pin` fixes each symbol. Here the value is put into the terms of each outer scope as a
+        whole, where it may depend on fewer parameters or on none.
+        """
         if self.parent is None:
             for symbol in symbols_in(value):
                 why = need.why or needs(value, symbol.name)
@@ -207,14 +216,18 @@ class Context(Struct):
             self.parent.settle(rebind(value, self.outer), need)
 
     def is_open(self, value: Any) -> bool:
-        """Whether a value hangs on parameters of the network that may be arguments."""
+        """Whether a value depends on parameters of the network that may be arguments."""
         if self.parent is not None:
             return self.parent.is_open(rebind(value, self.outer))
         return any(not symbol.runtime and symbol.name != INDEX for symbol in symbols_in(value))
 
     @contextmanager
     def trying(self) -> Iterator[list[str]]:
-        """What is read inside is only tried: what it would fix is in the list then, and is not."""
+        """Inside the `with`, reading is an attempt; gives a list of the parameters that it fixes.
+
+        The list is filled at the end. If it is not empty, they are not fixed after all, and the
+        sizes that met inside are dropped.
+        """
         if self.parent is not None:
             with self.parent.trying() as fixes:
                 yield fixes
@@ -230,7 +243,7 @@ class Context(Struct):
             self.shared.meetings = {**meetings, **self.shared.meetings}
 
     def agree(self, meeting: Meeting, need: Need) -> None:
-        """Two sizes meet: what they hang on is fixed unless torch sees to it that they fit."""
+        """Note that two sizes meet and must be equal; `judge` decides whether to fix them."""
         if same(meeting.kept, meeting.other):
             return
         if self.parent is not None:
@@ -239,19 +252,19 @@ class Context(Struct):
             return
         symbols = symbols_in([meeting.kept, meeting.other])
         if any(symbol.name == INDEX for symbol in symbols):
-            self.shared.repeats.index_decides = True  # of a loop's copies each must fit
+            self.shared.repeats.index_decides = True  # the sizes must fit in each copy of a loop
         elif not all(symbol.runtime for symbol in symbols):
             texts = (code(meeting.kept), code(meeting.other), meeting.spreads)
             self.shared.meetings.setdefault(texts, (meeting, need))
 
     def noted(self) -> Noted:
-        """What is noted so far of what must not change."""
+        """How much has been noted as fixed so far, for `forget`."""
         above = () if self.parent is None else self.parent.noted().decided
         shared = self.shared
         return Noted((*above, len(self.decided)), len(self.pinned), len(shared.meetings))
 
     def forget(self, known: Noted) -> None:
-        """Take back what has been noted since then: it came of an attempt."""
+        """Undo what has been noted as fixed since `known`: it came from an attempt."""
         if self.parent is not None:
             self.parent.forget(replace(known, decided=known.decided[:-1]))
         del self.decided[known.decided[-1] :]
@@ -260,9 +273,9 @@ class Context(Struct):
                 del found[key]
 
     def judge(self) -> None:
-        """Fix what sizes that meet hang on, where it is not for torch to see that they fit.
+        """Fix the parameters of sizes that meet, unless the meeting is free (see `Judge.is_free`).
 
-        Names that are fixed for another reason are left to the next reading: then they are numbers.
+        If one of them is fixed for another reason, the next reading judges: then it is a number.
         """
         judging = judge(self.outer)
         for meeting, need in self.shared.meetings.values():
@@ -273,7 +286,7 @@ class Context(Struct):
                 self.pin(own, replace(need, why=needs_equal(meeting)))
 
     def decide_again(self, decided: Sequence[tuple[Any, Need]]) -> None:
-        """Pin for another user what reading the same block has decided before."""
+        """Fix for another use of a block what reading its body has `decided` before."""
         for value, need in decided:
             if isinstance(value, Symbols):
                 self.pin(value, need)
@@ -283,14 +296,21 @@ class Context(Struct):
                 self.settle(value, need)
 
     def decide(self, value: Any, path: SpecPath) -> None:
-        """A value decides on what no expression can carry: the parameters in it are fixed."""
+        """Fix the parameters in a value on which something depends that no expression can carry.
+
+        A size that is known only at run time is refused.
+        """
         try:
             self.pin(symbols_in(value), Need(path))
         except ExpressionError as error:
             self.error("NG206", error.message, path)
 
     def evaluate(self, value: Any, names: Any, path: SpecPath) -> Any:
-        """A value of the spec with its expressions evaluated, lists item by item."""
+        """A value of the spec with its expressions evaluated, lists item by item.
+
+        Raises `NetgenError` for a mistake in an expression, `Unknowable` if it names a lost
+        parameter.
+        """
         if isinstance(value, list):
             return [self.evaluate(item, names, (*path, i)) for i, item in enumerate(value)]
         if not isinstance(value, str) or not has_expression(value):
@@ -308,7 +328,7 @@ class Context(Struct):
             self.misnamed(error, names.words(), path)
 
     def misnamed(self, error: ExpressionError, words: Sequence[str], path: SpecPath) -> NoReturn:
-        """Raise the diagnostic of an expression; `words` are the names that it may use."""
+        """Raise `NetgenError` for a mistake in an expression; `words` are the names it may use."""
         help = error.help
         if error.word is not None and error.word not in KNOWN:
             constants = {"true": "True", "false": "False", "null": "None"}
@@ -324,7 +344,7 @@ class Context(Struct):
 
 
 class ParameterNames(PlainNames, frozen=True):
-    """An expression's view of the parameters alone, which it may fix."""
+    """The names of an expression that sees only parameters, which evaluation may fix."""
 
     context: Context
 

@@ -1,6 +1,7 @@
-"""What mends a layer that can't take what it reads, where the tensors say more than its rule knows.
+"""Help for a layer that can't take what it reads, where more is known than its shape rule knows.
 
-A rule sees sizes. Here it is also known which layers they come from, and what is written.
+A rule sees only types and arguments. Here it is also known which layers the tensors come from, and
+what is written in the spec.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _RANKED = re.compile(r"(\w*?)([123])d")
 
 
 def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
-    """How to mend what a rule refuses."""
+    """The help for a `Refusal`: how to change the spec so that the layer fits, if that is known."""
     if not read.types:
         return refusal.help
     if len(read.types) > 1 and row.name in MERGES:
@@ -45,13 +46,13 @@ def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments
 
 
 def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
-    """The same layer for as many dimensions as there are."""
+    """The help to use the same layer for the number of dimensions that the input has."""
     x, ranked = read.types[0], _RANKED.fullmatch(row.name)
     if ranked is None or x.rank == int(ranked[2]) + 2:
         return None
-    if x.rank == int(ranked[2]) + 1:  # read without a batch, which then is taken for channels
+    if x.rank == int(ranked[2]) + 1:  # torch reads it without a batch: the batch as channels
         other = f"{ranked[1]}{x.rank - 2}d"
-        image = x.rank > 2 and x.shape[1] == x.shape[2]  # whose only channel is left out
+        image = x.rank > 2 and x.shape[1] == x.shape[2]  # an image without its only channel
         if refusal.help is None or x.batch != 0 or image:
             return None
         return f"{refusal.help}; or `{other}` was meant"
@@ -66,7 +67,7 @@ def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> 
 
 
 def _positions(item: Item, row: Layer, read: Arguments) -> str | None:
-    """What torch's own order means, which begins with what is inferred here."""
+    """The help for arguments in torch's order, whose first one is inferred in a spec."""
     right = without_inferred(row, item.written, read.args, read.types)
     if right is None:
         return None
@@ -76,7 +77,10 @@ def _positions(item: Item, row: Layer, read: Arguments) -> str | None:
 def without_inferred(
     row: Layer, written: Any, args: Mapping[str, Any], types: Sequence[TensorType]
 ) -> str | None:
-    """The item without its first number, if this is what the layer would infer."""
+    """The item as text without its first number, if this is what the layer would infer.
+
+    `None` otherwise.
+    """
     if not isinstance(written, list) or not row.args or not row.args[0].inferred:
         return None
     needed = [arg for arg in row.written if arg.default is row.args[0].default]
@@ -94,7 +98,7 @@ def without_inferred(
 
 
 def _other_dimension(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
-    """Which dimension was meant, where the one that is read has another size."""
+    """The help to move another dimension to where the layer reads, if one has the given size."""
     name, x = refusal.argument, read.types[0]
     if name not in (*LAST, *SECOND) or x.rank < 2:
         return None
@@ -120,7 +124,7 @@ def _other_dimension(scope: Scope, row: Layer, refusal: Refusal, read: Arguments
 
 
 def swapped(rank: int, place: int, at: int) -> str:
-    """The operation that brings a dimension to another place, all others in their order."""
+    """The item that moves the dimension in `place` to `at` and keeps the order of all others."""
     if rank < 4:
         return f"Transpose: [{min(place, at)}, {max(place, at)}]"
     dims = [dim for dim in range(rank) if dim != place]
@@ -128,11 +132,11 @@ def swapped(rank: int, place: int, at: int) -> str:
     return f"Permute: [{', '.join(map(str, dims))}]"
 
 
-# several tensors that don't go together
+# several tensors that don't fit together
 
 
 def _merged(scope: Scope, row: Layer, read: Arguments) -> str | None:
-    """How to make two tensors alike that differ in some sizes."""
+    """The help to make the first two neighbouring tensors that differ fit each other."""
     for place, right in enumerate(read.types[1:], 1):
         left = read.types[place - 1]
         apart = _apart(row, left, right)
@@ -145,14 +149,17 @@ def _merged(scope: Scope, row: Layer, read: Arguments) -> str | None:
 
 
 def _apart(row: Layer, left: TensorType, right: TensorType) -> list[int]:
-    """The dimensions in which two tensors differ and may not."""
+    """The dimensions in which two tensors differ but must not."""
     pairs = enumerate(zip(left.shape, right.shape, strict=False))
     broadcasts = row.name not in ("Concat", "Stack")
     return [at for at, (a, b) in pairs if a != b and not (broadcasts and 1 in (a, b))]
 
 
 class _Ways(Struct, frozen=True):
-    """Two ways that meet: what each gives, and the calls that only it makes, the last first."""
+    """Two ways through the network that meet in a layer.
+
+    `refs` and `types` are what they give, `calls` the calls on one way only, the last first.
+    """
 
     scope: Scope
     refs: tuple[Ref, Ref]
@@ -166,7 +173,7 @@ class _Ways(Struct, frozen=True):
         return _Ways(scope, refs, types, own)
 
     def spatial(self) -> int:
-        """How many spatial dimensions there are: none among tokens and features."""
+        """The number of spatial dimensions of the tensors; 0 for tokens and features."""
         rank = self.types[0].rank
         names = [name for calls in self.calls for draft in calls for name in _names(draft)]
         tokens = rank == 3 and not any(_RANKED.fullmatch(name) for name in names)
@@ -198,7 +205,7 @@ def _misfit(row: Layer, ways: _Ways, apart: list[int]) -> str | None:
 
 
 def _smaller(ways: _Ways, dims: list[int]) -> int | None:
-    """Which of two tensors is the smaller one in all these dimensions."""
+    """The place of the tensor that is smaller in all these dimensions; `None` if neither is."""
     left, right = ([int(x.shape[at]) for at in dims] for x in ways.types)
     if all(a < b for a, b in zip(left, right, strict=True)):
         return 0
@@ -206,7 +213,7 @@ def _smaller(ways: _Ways, dims: list[int]) -> int | None:
 
 
 def _shortcut(dims: int) -> str:
-    """The usual cause among channels: a block that changes the shape beside its input."""
+    """The help for the usual case: a shortcut past layers that change the shape."""
     return (
         f"a shortcut of another shape needs a layer of its own, as a `Conv{dims}d` of "
         "`kernel_size: 1` with the other way's channels and stride (`netgen init resnet18` has one)"
@@ -222,7 +229,7 @@ def _scaled(ways: _Ways, small: int, dims: int, ratio: int) -> str:
 
 
 def _resized(ways: _Ways, small: int) -> str:
-    """`Interpolate` to the size of the larger one."""
+    """The item `Interpolate`, to the spatial size of the larger tensor."""
     sizes = ways.types[1 - small].shape[2:]
     text = f"[{', '.join(map(shown, sizes))}]"
     if any(is_unknown(size) for size in sizes):
@@ -231,7 +238,7 @@ def _resized(ways: _Ways, small: int) -> str:
 
 
 def _fitted(ways: _Ways, small: int) -> str:
-    """What adds the few places that one way has lost."""
+    """The help to restore the few places that one way has lost: by padding, or in its layers."""
     lesser, larger = ways.types[small], ways.types[1 - small]
     gaps = [int(b) - int(a) for a, b in zip(lesser.shape[2:], larger.shape[2:], strict=True)]
     pads = ", ".join(f"{gap // 2}, {gap - gap // 2}" for gap in reversed(gaps))
@@ -240,7 +247,7 @@ def _fitted(ways: _Ways, small: int) -> str:
     found = [cause for draft in ways.calls[small] for cause in _lost_places(draft, gaps)]
     if not found:
         return added
-    argument = found[0][0]  # of the layer nearest to where they meet
+    argument = found[0][0]  # of the layer nearest to where the ways meet
     layers = [
         f"`{argument}: {value}` for `{draft.name or draft.stem}` (line {_line(ways.scope, draft)})"
         for other, value, draft in found
@@ -254,7 +261,7 @@ def _line(scope: Scope, draft: Draft) -> int:
 
 
 def _lost_places(draft: Draft, gaps: list[int]) -> Iterator[tuple[str, Any, Draft]]:
-    """What a layer that takes places from its input should say instead."""
+    """The argument, with its value, with which a layer would keep the places that it now loses."""
     if draft.row is None or draft.use is not None or not _RANKED.fullmatch(draft.row.name):
         return
     a = arguments(draft.args)
@@ -267,14 +274,14 @@ def _lost_places(draft: Draft, gaps: list[int]) -> Iterator[tuple[str, Any, Draf
 
 
 def _output_padding(a: Args, gaps: list[int]) -> list[int] | None:
-    """What a transposed convolution can add, which is less than its stride."""
+    """The `output_padding` that closes the gaps; `None` unless it is less than the stride."""
     strides, extra = (per_dimension(value, len(gaps)) for value in (a.stride, a.output_padding))
     more = [int(size) + gap for size, gap in zip(extra, gaps, strict=True)]
     return more if all(m < stride for m, stride in zip(more, strides, strict=True)) else None
 
 
 def _padding(a: Args, n: int) -> list[int] | None:
-    """The padding with which a window of stride 1 keeps the size that it now takes from."""
+    """The padding with which a window of stride 1 keeps the size; `None` if there is none."""
     if not {"kernel_size", "padding", "stride"} <= {*vars(a)} or isinstance(a.padding, str):
         return None
     kernels, strides, paddings, dilations = (
@@ -288,7 +295,7 @@ def _padding(a: Args, n: int) -> list[int] | None:
 
 
 def _way(scope: Scope, ref: Ref) -> Iterator[Draft]:
-    """The calls on the way to a tensor, the last first, along the first that each reads."""
+    """The calls on the way to a tensor, the last first, along each call's first input."""
     while ref.node >= len(scope.inputs):
         draft = scope.drafts[ref.node - len(scope.inputs)]
         yield draft
@@ -299,7 +306,7 @@ def _way(scope: Scope, ref: Ref) -> Iterator[Draft]:
 
 
 def _names(draft: Draft) -> Iterator[str]:
-    """The types of the layers in a call."""
+    """The names of the types of the layers in a call."""
     if draft.use is not None:
         for node in draft.use.graph.nodes:
             yield from (leaf.row.name for leaf in node.leaves() if leaf.row is not None)

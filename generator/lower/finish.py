@@ -1,4 +1,4 @@
-"""The end of a scope: its outputs, what nothing reads, which parameters are arguments."""
+"""The end of a scope: its outputs, what nothing reads, and which parameters are fixed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ MOST_OUTPUTS = 1000
 
 
 def describe(context: Context, values: Mapping[str, Any]) -> str | None:
-    """The description, with the parameters as they are built."""
+    """The document's description, with expressions replaced by their plain values."""
     return plain_text(context, context.document.description, values, ("description",))
 
 
 def read_outputs(
     scope: Scope, written: Any, current: tuple[Ref, ...], path: SpecPath
 ) -> tuple[tuple[str | None, Ref], ...]:
-    """What comes out: the references under `outputs`, or the last layer's output."""
+    """The outputs with their names, if any: the references under `outputs`, or the last layer's.
+
+    Raises `NetgenError` if there is none, there are too many, or the last layer has several; a
+    mistake in a single reference is reported and the output left out.
+    """
     if written is None:
         scope.used.update(ref.node for ref in current)
         if not any(map(scope.portless, current)):
@@ -58,7 +62,7 @@ def read_outputs(
 
 
 def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
-    """Refuse what nothing reads: an input or a layer without use is a mistake."""
+    """Raise `NetgenError` if nothing reads an input or a layer: that is a mistake in a spec."""
     unused = []
     for place, placeholder in enumerate(scope.inputs):
         if place not in scope.used:
@@ -79,7 +83,10 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
 def _unused(
     scope: Scope, place: int, name: str | None, message: str, path: SpecPath, help: str | None
 ) -> Diagnostic:
-    """What is said of an input or a layer without use: where another one stands in its place."""
+    """The diagnostic of an unused input or layer.
+
+    Where a reference stands twice in one list, it says that this one may have been meant there.
+    """
     locate = scope.context.source.locate
     if name is None or not scope.again:
         return Diagnostic("NG207", message, locate(path, key=True), help=help)
@@ -100,7 +107,7 @@ def _unused(
 
 
 def _is_for(name: str, place: SpecPath) -> bool:
-    """Whether an output's key is like a name: `p4` is for `c4`."""
+    """Whether an output's key is like a name: `p4` goes with `c4`."""
     key = str(place[-1])
     return isinstance(place[-1], str) and (key == name or _digits(key) == _digits(name) != "")
 
@@ -111,7 +118,10 @@ def _digits(name: str) -> str:
 
 @contextmanager
 def ending(scope: Scope, path: SpecPath) -> Iterator[None]:
-    """Inside the outputs are read; then nothing may be without use, and nothing lost."""
+    """Read the outputs inside, then report what is unused.
+
+    Raises `Unknowable` if a layer was lost, or a mistake was reported.
+    """
     findings = scope.context.shared.findings
     before = findings.count
     with findings.collecting():
@@ -123,7 +133,7 @@ def ending(scope: Scope, path: SpecPath) -> Iterator[None]:
 
 
 def mark_fixed(context: Context, parameters: list[Parameter]) -> tuple[Parameter, ...]:
-    """The parameters, told apart: those that can be arguments, and those fixed for a reason."""
+    """The parameters; those that must be fixed are marked as fixed, with the reason."""
     needed = {**context.pinned, **context.fixed}
     return tuple(
         replace(p, fixed=True, reason=reason(needed[p.name], context.source.values))

@@ -1,6 +1,6 @@
-"""Custom layers: a person's own modules by import path, their shapes asked from the class itself.
+"""Custom layers: modules by import path (`imports`), whose shapes the class itself is asked for.
 
-To ask runs the class's code, in the worker and on torch's meta device, so it must be allowed.
+Asking runs the code of the class, in the worker and on torch's meta device, so it must be allowed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ..symbolic.names import is_identifier, snake_case, why_no_class
 from ..symbolic.sizes import Coded, Size, is_unknown
 from .context import Ask, Imported
 
-STEPS = (1, 2, 32)  # by which sizes are changed, to see what hangs on them
+STEPS = (1, 2, 32)  # by which run-time sizes are changed, to see what depends on them
 _UNKNOWN = object()
 _OWN = Coded(_UNKNOWN, "...", Symbols())  # a default that only the class itself knows
 
 
 def read_imports(reading: Reading, ask: Ask | None) -> Imported:
-    """The types under `imports`; none may be used unless there is someone to `ask`."""
+    """The types under `imports`; without an `ask`, all are lost and the mistake is reported."""
     imports = reading.document.imports
     if ask is None:
         where = reading.source.locate(("imports",), key=True)
@@ -44,7 +44,7 @@ def read_imports(reading: Reading, ask: Ask | None) -> Imported:
 
 
 def _check(reading: Reading, name: str, path: str) -> None:
-    """Refuse names that are taken, and paths that are none."""
+    """Refuse names that are taken, and paths that name no class in a module."""
     locate, reason = reading.source.locate, why_no_class(name)
     if name in TYPES or name in RESERVED:
         reason = "is a type of netgen's own"
@@ -63,7 +63,10 @@ def _check(reading: Reading, name: str, path: str) -> None:
 
 
 class _Class:
-    """One imported class, asked about once for each set of arguments and shapes."""
+    """One imported class; each set of arguments and shapes is asked about once.
+
+    Raises `NetgenError` if the class can't be used.
+    """
 
     def __init__(self, reading: Reading, name: str, path: str, ask: Ask) -> None:
         self.name, self.path, self.ask = name, path, ask
@@ -75,7 +78,10 @@ class _Class:
             raise NetgenError(Diagnostic("NG213", message, where))
 
     def called(self, a: Args, reads: Sequence[TensorType], names: Sequence[str]) -> dict[str, Any]:
-        """What the class makes of arguments, and gives for inputs; the last ones have names."""
+        """The weights and the output that the worker reports for arguments and inputs.
+
+        The last inputs are given by their names. Raises `Refusal` if the class refuses.
+        """
         args = {name: value for name, value in vars(a).items() if value is not _UNKNOWN}
         shapes = [([*map(int, x.shape)], x.dtype) for x in reads]
         first = len(shapes) - len(names)
@@ -95,7 +101,7 @@ class _Class:
         return found
 
     def weights(self, a: Args) -> Sequence[Weight]:
-        """Parameters and buffers, in the order of its ``state_dict``."""
+        """The parameters and buffers of the class, in the order of its ``state_dict``."""
         found = self.called(a, (), ())
         return [
             Weight(name, tuple(shape), trainable, dtype)
@@ -103,7 +109,10 @@ class _Class:
         ]
 
     def rule(self, a: Args, *inputs: TensorType, **named: TensorType) -> TensorType:
-        """The output's type; sizes known only at run time are those of an input or constant."""
+        """The output's type; each size is constant or, if it varies at run time, one of an input's.
+
+        Raises `Refusal` if the class does, or a size follows the inputs in another way.
+        """
         reads, names = [*inputs, *named.values()], list(named)
         shape, dtype = self.called(a, reads, names)["output"]
         if not any(is_unknown(x.shape) for x in reads):
@@ -126,7 +135,10 @@ class _Class:
     def tried(
         self, a: Args, reads: Sequence[TensorType], names: Sequence[str]
     ) -> list[tuple[list[Size], Sequence[int]]]:
-        """All sizes of inputs whose run-time sizes are others, and the shape that comes of them."""
+        """The sizes of all inputs with other run-time sizes, and the output's shape for them.
+
+        Sizes that the class refuses are left out; raises `Refusal` if it refuses all.
+        """
         found = []
         for step in STEPS:
             others = [
@@ -143,7 +155,7 @@ def _sizes(types: Sequence[TensorType]) -> list[Size]:
 
 
 def _placed(reads: Sequence[TensorType], shape: tuple[Size, ...], dtype: str) -> TensorType:
-    """The output's type, its batch where the first input has it if the size there is the same."""
+    """The output's type; it has the batch where the first input has it, if the sizes are equal."""
     x = reads[0] if reads else TensorType(())
     place = x.batch
     kept = place is not None and place < len(shape) and _same(shape[place], x.shape[place])
@@ -155,7 +167,7 @@ def _same(left: Size, right: Size) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it; lists are lists."""
+    """A value as plain types that JSON can express."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

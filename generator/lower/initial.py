@@ -1,4 +1,4 @@
-"""Initial weights: functions of `torch.nn.init`, by type, by name or by path."""
+"""Initial weights (`init`): functions of `torch.nn.init` for layers by type, name or path."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Init(Struct, frozen=True):
         return symbols_in([value for _, value in self.args])
 
     def source(self, tensor: str) -> str:
-        """The statement."""
+        """The call in generated source, on an expression for the tensor."""
         named = [f"{name}={literal(value)}" for name, value in self.args]
         if self.function == "constant_":
             named = [literal(self.args[0][1])]
@@ -64,7 +64,10 @@ class Init(Struct, frozen=True):
 
 
 def read_init(context: Context, raw: Any, names: Any, path: SpecPath) -> Init:
-    """A function's name, or one name with its arguments."""
+    """The function that is written, as its name or as its name with arguments.
+
+    Raises `NetgenError` if torch has no such function or would refuse the arguments.
+    """
     written: Any = {}
     if isinstance(raw, dict) and len(raw) == 1:
         ((raw, written),) = raw.items()
@@ -113,7 +116,7 @@ def _checked(context: Context, function: str, name: str, value: Any, path: SpecP
 
 
 def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> Graph:
-    """The graph with what the spec says of its initial weights."""
+    """The graph with the initial weights that the document writes; mistakes are reported."""
     names = ParameterNames(values, context)
     layers = list(graph.layers())
     found: list[Initial] = []
@@ -132,9 +135,9 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
 def _matched(
     context: Context, layers: list[tuple[str, Module]], key: str
 ) -> list[tuple[str, Module]]:
-    """The layers that a key means, with their paths.
+    """The layers that a key of `init` means, with their paths.
 
-    With the values of the spec there must be one; with others (`--set`) it may be absent.
+    Raises `NetgenError` if there is none; with other values (`--set`) notes that in `unmatched`.
     """
     matched = [(place, module) for place, module in layers if _matches(key, place, module)]
     hidden = _is_type(context, key) and bool(_hiding(layers))
@@ -164,7 +167,10 @@ def _initial(
     raw: Any,
     names: ParameterNames,
 ) -> Initial | None:
-    """What is said of one weight of the layers that a key means; nothing where none is there."""
+    """The call for one weight of the layers that a key means.
+
+    Raises `NetgenError` if none of them has the weight; with `--set` gives `None` instead.
+    """
     path: SpecPath = ("init", key, weight)
     there = [_has(module, weight) for _, module in matched]
     if matched and not any(there):
@@ -200,7 +206,7 @@ def _has(module: Module, weight: str) -> bool:
 
 
 def _foreseen(modules: Sequence[Module], path: str = "") -> Iterator[tuple[str, Module]]:
-    """The layers that other arguments make in places of absent ones."""
+    """The layers that other arguments make in place of absent ones, with their paths."""
     for module in modules:
         place = f"{path}{module.name}"
         if module.absent and module.would is not None:
@@ -210,7 +216,7 @@ def _foreseen(modules: Sequence[Module], path: str = "") -> Iterator[tuple[str, 
 
 
 def varying(module: Module, weight: str) -> Iterator[Any]:
-    """The arguments of a layer that decide whether it has the weight."""
+    """The arguments of a layer that depend on parameters and decide whether it has the weight."""
     if module.row is None or module.args is None:
         return
     there = {found.name for found in module.weights}
@@ -226,7 +232,7 @@ def varying(module: Module, weight: str) -> Iterator[Any]:
 
 
 def _may_lack_biases(args: Mapping[str, Any] | None) -> bool:
-    """Whether layers that torch builds in a layer of these arguments may have no biases."""
+    """Whether layers that torch builds inside a layer of these arguments may have no biases."""
     return any(
         (isinstance(value, Nested) and _may_lack_biases(value.args))
         or (name == "bias" and (not plain(value) or bool(symbols_in(value))))
@@ -245,7 +251,7 @@ def _check_fits(context: Context, init: Init, weight: Weight, path: SpecPath) ->
         context.error("NG211", message, path)
 
 
-# the numbers of dimensions that these functions take; all others take any
+# the least and the most dimensions that these functions take; all others take any number
 _RANKS = {
     **dict.fromkeys(("xavier_uniform_", "xavier_normal_", "orthogonal_"), (2, 99)),
     **dict.fromkeys(("kaiming_uniform_", "kaiming_normal_"), (2, 99)),
@@ -261,7 +267,7 @@ def _matches(key: str, place: str, module: Module) -> bool:
 
 
 def _hiding(layers: list[tuple[str, Module]]) -> list[Module]:
-    """The layers in which torch builds layers of its own."""
+    """The layers inside which torch builds others, which the graph does not hold."""
     names = ("Transformer", "MultiheadAttention")
     return [module for _, module in layers if module.row and module.row.name.startswith(names)]
 
@@ -287,7 +293,7 @@ def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
 
 
 def _branches(group: list[Initial], test: Callable[[Initial], str]) -> list[str]:
-    """An ``if`` for each key; types are told apart, names and paths may meet."""
+    """An ``if`` for each key; those of types exclude each other, those of names and paths don't."""
     lines = []
     for place, own in enumerate(_alike(group)):
         word = "if" if place == 0 or own[0].kind != "type" else "elif"
@@ -298,7 +304,7 @@ def _branches(group: list[Initial], test: Callable[[Initial], str]) -> list[str]
 
 
 def _alike(group: list[Initial]) -> list[list[Initial]]:
-    """The calls by key; types that follow each other and are treated alike are one group."""
+    """The calls by key; types that follow each other and have the same calls are one group."""
     found: list[list[Initial]] = []
     for key in dict.fromkeys(initial.key for initial in group):
         own = [initial for initial in group if initial.key == key]

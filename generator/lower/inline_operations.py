@@ -1,4 +1,4 @@
-"""Operations in a `Sequential`: each becomes a block of its own with the operation in it."""
+"""Operations in a `Sequential`: each becomes the use of a block that holds only the operation."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .scope import LayerNames
 
 
 def as_block(reader: Reader, item: Item, row: Layer, index: Size | None) -> tuple[BlockSpec, Item]:
-    """A block that holds the operation of a row, and the item that uses it.
+    """A block that holds only the operation, and the item that uses the block.
 
-    What is written becomes the block's arguments; expressions over run-time sizes stay in it,
-    where they mean what the operation reads.
+    Written values become arguments of the block. Expressions over run-time sizes stay inside it,
+    where `in_shape` and its like mean the same tensor.
     """
     written, paths = by_name(reader.context, item, row)
     inner = {arg.name: _variable(arg.name) for arg in row.args}
@@ -43,5 +43,5 @@ def as_block(reader: Reader, item: Item, row: Layer, index: Size | None) -> tupl
 
 
 def _variable(name: str) -> str:
-    """The argument's name, where it can be a variable's."""
+    """A name for the block's parameter: the argument's, with a `_` if a variable can't have it."""
     return f"{name}_" if why_no_variable(name) or name == INDEX else name

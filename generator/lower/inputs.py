@@ -1,4 +1,4 @@
-"""The document's inputs: their types, and what their sample values are drawn from."""
+"""The document's inputs: their types, and the range of their sample values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ LARGEST_SIZE = 10**9
 def read_inputs(
     context: Context, values: Mapping[str, Any], samples: Mapping[str, int]
 ) -> tuple[tuple[Placeholder, ...], dict[str, int]]:
-    """The inputs, and the sample value of each run-time size that they name."""
+    """The inputs, and the sample value of each run-time size that they name.
+
+    Raises `NetgenError` for mistakes, or `Unknowable` if those of single inputs have been reported.
+    """
     document = context.document
     if (document.input is None) == (document.inputs is None):
         both = "both" if document.input is not None else "neither"
@@ -112,7 +115,7 @@ def _placeholder(
 def _range(
     context: Context, spec: InputSpec, values: Mapping[str, Any], path: SpecPath
 ) -> tuple[float | None, float | None]:
-    """The bounds of sample values; they concern the run alone, so no parameter is fixed by them."""
+    """The bounds of sample values; they matter only for a run, so they fix no parameter."""
     if spec.range is None:
         return None, None
     names = ParameterNames({name: bare(value) for name, value in values.items()}, context)
@@ -126,7 +129,7 @@ def _range(
 
 
 def _at_run_time(context: Context, name: str, sample: int) -> Size:
-    """A size that is known when the network runs; till then it is a sample."""
+    """A size that is known only when the network runs; its number is that of the sample."""
     context.outer[name] = sample
     return Dim.named(name, sample, runtime=True)
 

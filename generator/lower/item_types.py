@@ -1,4 +1,4 @@
-"""The type of an item: written, worked out, or what was meant by one that there is not."""
+"""The type of an item: as written, evaluated from an expression, or guessed from a misspelt one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from .static_check import GROUPING, is_slip, unknown_type
 
 
 def typed(reader: Reader, item: Item, index: Size | None) -> Item:
-    """The item with its type evaluated and known."""
+    """The item with its type evaluated.
+
+    An unknown type is reported once; if it is a mere slip, the reading goes on with the meant one.
+    Otherwise, and for a lost block, raises `Unknowable`.
+    """
     if "$" in item.type:
         names = LayerNames(reader.scope, None, index)
         value = reader.context.evaluate(item.type, names, item.path)
@@ -24,12 +28,12 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
         item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
     blocks = reader.context.shared.blocks
     known = reader.context.shared.types
-    if item.type in reader.context.shared.lost_blocks:  # whatever else is called so
+    if item.type in reader.context.shared.lost_blocks:  # the block comes before other types
         raise Unknowable
     if item.type in GROUPING or item.type in blocks or item.type in known:
         return item
     unknown = reader.context.shared.unknown
-    if item.path not in unknown:  # else it was said before: this is another copy
+    if item.path not in unknown:  # else it was reported before: this is another copy
         diagnostic, meant = unknown_type(reader.context, item, spatial(reader, item, index))
         reader.context.shared.findings.add(diagnostic)
         slip = meant is not None and is_slip(item.type, meant)
@@ -37,11 +41,11 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
     meant = unknown[item.path]
     if meant is None:
         raise Unknowable
-    return replace(item, type=meant)  # a mere slip: go on with what was meant
+    return replace(item, type=meant)
 
 
 def spatial(reader: Reader, item: Item, index: Size | None) -> int | None:
-    """The number of spatial dimensions of what an item reads, where it can be known."""
+    """The number of spatial dimensions of what an item reads; `None` if it is unknown."""
     with contextlib.suppress(NetgenError):
         x = reader.first_type(reader.reads(item, index))
         return None if x is None else x.rank - 2

@@ -1,4 +1,4 @@
-"""The keys that all layers know: `from`, `when`, `repeat` and `name`, evaluated and checked."""
+"""The keys that all layers have: `from`, `when`, `repeat` and `name`, evaluated and checked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .context import Context
 from .scope import Draft, LayerNames, Scope
 
 MOST_COPIES = 10_000
-_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")  # of an f-string's inside: a brace, or an expression
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")  # inside an f-string: a brace, or an expression
 _QUOTED = re.compile(r"""["']([^"']+)["']""")  # a reference in an expression
 _COUNTS = re.compile(r"index( [-+*] [1-9]\d*)?|[1-9]\d* [+*] index")  # differs from copy to copy
 
 
 class Taken(Exception):
-    """A default name that is written further down: read the scope again without it."""
+    """A default name is written further down: the document must be read again without it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -31,7 +31,7 @@ class Taken(Exception):
 
 
 def _decided(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
-    """The plain value of a key on which the structure hangs."""
+    """The plain value of a key, whose parameters are fixed: the structure depends on it."""
     value = scope.context.evaluate(item.common[key], names, item.at(key))
     scope.context.decide(value, item.at(key))
     return plain(value)
@@ -47,9 +47,11 @@ def reads(
     chosen: bool,
     decides: bool = True,
 ) -> tuple[Ref, ...]:
-    """The references under `from`, or the layer before; of that one a port may be `chosen`.
+    """The references under `from`, or else `current`.
 
-    What they hang on is fixed if that `decides`.
+    The parameters in `from` are fixed if `decides` is true. `current` is refused if it has several
+    outputs of which none is `chosen`. Raises `NetgenError` for other mistakes, too; `Unknowable` if
+    those of the references have been reported.
     """
     if "from" not in item.common:
         for ref in current:
@@ -64,7 +66,7 @@ def reads(
     if decides:
         scope.context.decide(written, path)
     for word in _QUOTED.findall(str(item.common["from"])):
-        scope.mention(word, misspelt=False)  # for other arguments it is read
+        scope.mention(word, misspelt=False)  # other arguments may read it
     value = plain(written)
     texts = [plain(text) for text in value] if isinstance(value, list) else [value]
     if not texts or not all(isinstance(text, str) for text in texts):
@@ -83,7 +85,7 @@ def reads(
 
 
 def source(scope: Scope, item: Item, index: int | None) -> Any:
-    """The value of `from`, with the expressions that gave it."""
+    """The value of `from`, with the expression that gave it."""
     names = LayerNames(scope, None, index)
     return scope.context.evaluate(item.common["from"], names, item.at("from"))
 
@@ -98,7 +100,7 @@ def _choose_port(scope: Scope, item: Item, ref: Ref) -> NoReturn:
 
 
 def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
-    """Whether the layer is there: `when`, with the expression that says so."""
+    """The value of `when`, a boolean with the expression that gave it; true if there is none."""
     if "when" not in item.common:
         return True
     value = scope.context.evaluate(item.common["when"], names, item.at("when"))
@@ -110,7 +112,7 @@ def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
 
 
 def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
-    """The number of copies: `repeat`, with the expression that gave it."""
+    """The number of copies: `repeat`, with the expression that gave it; `None` without one."""
     if "repeat" not in item.common:
         return None
     path = item.at("repeat")
@@ -123,21 +125,27 @@ def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
 
 
 def note_count(context: Context, item: Item, count: Size) -> None:
-    """Take down how many copies a block's use has, for the other uses."""
+    """Record how many copies this use of a block has, for its other uses."""
     if context.parent is not None and symbols_in(count):
         least, most = context.shared.repeats.counted.get(item.path, (int(count), int(count)))
         context.shared.repeats.counted[item.path] = (min(least, int(count)), max(most, int(count)))
 
 
 def copies(context: Context, item: Item, count: Size) -> tuple[int, int]:
-    """The least and the most copies that the uses of a block have, where each is written."""
+    """The least and the most copies in any use of a block, where copies are written one by one.
+
+    Fixes the count: the generated source has as many copies.
+    """
     context.settle(count, Need(item.at("repeat"), "writes its copies one by one"))
     note_count(context, item, count)
     return context.shared.repeats.counts.get(item.path, (int(count), int(count)))
 
 
 def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
-    """The attribute's path: `name`."""
+    """The value of `name`, checked to be a path for an attribute; `None` without one.
+
+    Raises `Taken` if numbering has given the name to an earlier layer.
+    """
     if "name" not in item.common:
         return None
     path = item.at("name")
@@ -157,9 +165,9 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
 
 
 def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Item) -> None:
-    """Fix the counts of loops of which a copy may be called like this child of a container.
+    """Fix the counts of loops if a copy may have the same name as this child of a container.
 
-    `chain` are the children before it. The copies of a loop must have different names, too.
+    `chain` are the children before it. The copies of one loop must have different names, too.
     """
     need = Need(item.at("name"), "may be the name of two children")
     if "name" not in item.common:  # the layers of a `Group` have names
@@ -174,7 +182,7 @@ def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Ite
 
 
 def _labels(child: Draft) -> set[str]:
-    """What names the copies of a loop: its own label, or those of the layers in a `Group`."""
+    """The labels that name the copies of a loop: its own, or those of the layers in a `Group`."""
     if child.kind != "copies":
         return set()
     return {label for label in (child.label, *(copy.label for copy in child.children)) if label}
@@ -188,7 +196,7 @@ def _may_meet(loop: Draft, child: Draft) -> bool:
 
 
 def _filled(label: str, number: str, written: Callable[[str], str] = str) -> str:
-    """The inside of an f-string with a number for each expression, other text as `written`."""
+    """The inside of an f-string with `number` for each expression, and other text as `written`."""
     parts, end = [], 0
     for token in _TOKEN.finditer(label):
         parts += [written(label[end : token.start()]), number if token[1] else written(token[0][0])]
@@ -197,7 +205,7 @@ def _filled(label: str, number: str, written: Callable[[str], str] = str) -> str
 
 
 def check_common(context: Context, item: Item, *, chained: bool) -> None:
-    """Refuse literal values of `name`, `repeat` and `when` that no layer can have."""
+    """Refuse values of `name`, `repeat` and `when` without expressions that no layer can have."""
     common, findings = item.common, context.shared.findings
     with findings.collecting():
         name = common.get("name", "x")
@@ -213,7 +221,7 @@ def check_common(context: Context, item: Item, *, chained: bool) -> None:
 
 
 def check_count(context: Context, item: Item, value: Any) -> None:
-    """Refuse a number of copies that is none."""
+    """Refuse a number of copies that is no whole number from 0 to `MOST_COPIES`."""
     if isinstance(value, str) and "$" in value:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -246,7 +254,7 @@ def check_path(context: Context, item: Item, value: str) -> None:
 
 
 def _only_refers(context: Context, item: Item) -> bool:
-    """Whether a name is for references alone: what it names is no attribute."""
+    """Whether an item's name is only for references, because the item has no attribute."""
     row = context.row(item.type)
     return item.type == "Reuse" or (row is not None and (row.operation or row.source == "arange"))
 
@@ -254,7 +262,7 @@ def _only_refers(context: Context, item: Item) -> bool:
 def child_name(
     scope: Scope, item: Item, names: LayerNames, used: Iterable[str | None]
 ) -> str | None:
-    """The key of a child of a `Sequential`: anything printable without a dot."""
+    """The name of a child of a `Sequential`: any printable text without a dot."""
     if "name" not in item.common:
         return None
     path = item.at("name")

@@ -1,7 +1,8 @@
-"""Spec to graph: the document read as often as it takes, with shapes.
+"""Lower a spec to a graph: read the document, shapes included, until no reading finds more.
 
-A parameter on which something hangs that no expression can carry is fixed, and the document is
-read again with its number; so it is where a name, or the number of an absent layer, is taken.
+A parameter on which something depends that no expression can carry is fixed, and the document is
+read again with its value as a plain number. It is also read again where a default name is written
+further down, and where an absent layer must keep its number.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ if TYPE_CHECKING:
 
 
 class _Found(Struct):
-    """What earlier readings have found out."""
+    """What earlier readings of the document have found out.
+
+    `fixed` are the parameters that are plain numbers, `taken` the names that numbering must leave
+    out. For the others see `Shared` and `Repeats`.
+    """
 
     fixed: dict[str, Need] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
@@ -52,12 +57,12 @@ def lower(
     samples: Mapping[str, int],
     imported: Imported,
 ) -> Graph:
-    """The graph of a document; `samples` are values for run-time sizes without one.
+    """The graph of a document; `samples` are values for run-time sizes that have none in it.
 
-    The document is read again until a reading finds out nothing new. This replaces a look ahead at
-    what must be fixed: what a layer needs of a parameter is known when it is read. Each reading
-    fixes a parameter more, takes a name more or knows more of a repeat, and forgets nothing, so the
-    readings come to an end. Raises `NetgenError` with all mistakes that were found.
+    The document is read again until a reading finds out nothing new. Nothing looks ahead for what
+    must be fixed: what a layer needs of a parameter is known only when the layer is read. Each
+    reading fixes one more parameter, takes one more name or learns more about a repeat, so the
+    readings end. Raises `NetgenError` with all mistakes that were found.
     """
     found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
     blocks = _blocks(reading, first)
@@ -79,12 +84,12 @@ def lower(
         except Enough:
             pass
         context.judge()
-        # what is refused with a name may fit once the name is a number
+        # what is refused while a parameter is a symbol may fit once it is a number
         settled = context.pinned.keys() <= found.fixed.keys()
         if not findings.found:
             settled = _agrees(found, graph, shared) and settled
         if settled and not findings.found:
-            if shared.unmatched:  # then it must be there with the spec's own values
+            if shared.unmatched:  # the layers that `init` names must exist without `--set`
                 lower(reading, {}, samples, imported)
             return graph
         if settled:
@@ -93,13 +98,13 @@ def lower(
 
 
 def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
-    """Whether this reading has found out nothing new; what it has is kept for the next."""
+    """Whether this reading has found out nothing new; what is new is recorded for the next one."""
     reserved = _sometimes_absent(uses_in(graph), shared)
     repeats = shared.repeats
     rules = {path: repeats.seen[path] for path in repeats.short & repeats.seen.keys()}
     counts = {path: (a, b) for path, (a, b) in repeats.counted.items() if a < b}
     settled = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
-    if settled:  # what has shown no rule by now has none
+    if settled:  # a repeat that has shown no rule by now has none
         unrolled = found.unrolled | (repeats.looped & repeats.unlooped)
         settled, found.unrolled = unrolled == found.unrolled, unrolled
     settled = settled and counts == found.counts
@@ -112,7 +117,10 @@ def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
 def _read(
     context: Context, found: _Found, samples: Mapping[str, int], bad: frozenset[str]
 ) -> Graph:
-    """One reading of the document; what depends on its `bad` keys can't be known."""
+    """The graph of one reading of the document.
+
+    If the document has `bad` keys, raises `Unknowable` once the parameters are read.
+    """
     document, found.scope = context.document, None
     parameters, values = read_parameters(context)
     if bad:
@@ -141,7 +149,7 @@ def _read(
 
 
 def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
-    """The blocks by name, but those that something is wrong with."""
+    """The document's blocks by name, without those that have mistakes in their keys."""
     if not reading.document.blocks:
         return {}
     from ..spec.block_spec import read_blocks
@@ -150,7 +158,7 @@ def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
 
 
 def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> None:
-    """Look at what has not been read: blocks without a use, and after a mistake everything."""
+    """Check what was not read: blocks that nothing uses, and after a mistake layers and `init`."""
     shared, words = context.shared, [*context.document.params]
     read = {key[0] for key in shared.bodies}
     unread = {name: block for name, block in shared.blocks.items() if name not in read}
@@ -172,9 +180,9 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
 
 
 def _sometimes_absent(uses: Mapping[str, list[Use]], shared: Shared) -> dict[SpecPath, bool]:
-    """The places of layers that are there in one use and absent in another.
+    """The paths of layers that are present in one use of a block and absent in another.
 
-    With each whether it is numbered among those with weights.
+    The value says whether the layer's name is numbered among those of layers with weights.
     """
     nodes = [node for known in uses.values() for use in known for node in use.graph.nodes]
     absent = {node.path for node in nodes if node.kind == "absent"}

@@ -1,9 +1,9 @@
-"""Sizes that meet and are equal by their numbers: whether they must stay as they are.
+"""Sizes that meet in a layer and fit by their numbers: whether their parameters must be fixed.
 
-Sizes that are not the same by name are equal for some arguments and differ for others. Where they
-differ torch refuses them, so the class needs no care, unless they are equal for nothing else: then
-an argument would be one in name only. And where one is 1 and spreads over the other, torch refuses
-nothing: then the name that goes on must be that of the larger one.
+Sizes with different expressions are equal for some arguments and differ for others. Where they
+differ, torch refuses them, so the parameters may stay arguments, provided that some other arguments
+fit: else they would be arguments in name only. But where one size is 1 and is broadcast, torch
+refuses nothing: then the expression that is kept must be that of the larger size.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from ..symbolic.sizes import TooLong, symbols_in
 from ..symbolic.syntax import ExpressionError
 
 MOST_TRIALS = 300  # of arguments, for one meeting
-MOST_EXPRESSIONS = 20_000  # worked out for all of them
+MOST_EXPRESSIONS = 20_000  # evaluated for all meetings
 
 
 def rebound(meeting: Meeting, values: Mapping[str, Any]) -> Meeting:
-    """The meeting in other terms."""
+    """The meeting with its sizes in other terms: names replaced by their `values`."""
     kept, other = rebind(meeting.kept, values), rebind(meeting.other, values)
     return Meeting(kept, other, meeting.spreads)
 
 
 class Judge(Struct):
-    """Tries other arguments on sizes that meet; after the `most` expressions it tries no more.
+    """Tries other arguments on sizes that meet, until `most` expressions have been evaluated.
 
-    `values` are what all names stand for, each in terms of those before it.
+    `values` holds what each name stands for, in terms of the names before it, `places` its place.
     """
 
     values: Mapping[str, Any]
@@ -41,21 +41,21 @@ class Judge(Struct):
     most: int = MOST_EXPRESSIONS
 
     def is_free(self, meeting: Meeting) -> bool:
-        """Whether the class may take other arguments: torch refuses those that don't fit.
+        """Whether the parameters may stay arguments, because torch refuses values that don't fit.
 
-        Some others must fit, and none may give the wrong name to what goes on.
+        Some other values must fit, and none may let the expression of a broadcast 1 be kept.
         """
         symbols = symbols_in([meeting.kept, meeting.other])
         known = self._closed([symbol.name for symbol in symbols])
         runtime = {symbol.name for symbol in symbols if symbol.runtime}
-        fits = meeting.kept != meeting.other  # now one of them is 1
+        fits = meeting.kept != meeting.other  # then one of them is 1, and is broadcast
         if not fits:
             trials = (varied for varied in _trials(known, _far) if not runtime & {*varied})
             fits = any(0 < kept == other for kept, other in self._sizes(meeting, known, trials))
         return fits and not (meeting.spreads and self._misnamed(meeting, known))
 
     def _misnamed(self, meeting: Meeting, known: Mapping[str, Any]) -> bool:
-        """Whether the name that goes on can be that of a 1 which is spread over more."""
+        """Whether the kept expression may be that of a 1 that is broadcast over a larger size."""
         if not symbols_in(meeting.kept):
             return meeting.kept == 1
         found = self._sizes(meeting, known, _trials(known, _all))
@@ -64,7 +64,7 @@ class Judge(Struct):
     def _sizes(
         self, meeting: Meeting, known: Mapping[str, Any], trials: Iterator[dict[str, Any]]
     ) -> Iterator[list[int]]:
-        """The two sizes in each trial in which they can be worked out."""
+        """The two sizes in each trial in which they can be evaluated."""
         for varied in islice(trials, MOST_TRIALS):
             self.most -= len(known) + 2
             if self.most < 0:
@@ -74,7 +74,7 @@ class Judge(Struct):
                 yield [int(rebind(size, numbers)) for size in (meeting.kept, meeting.other)]
 
     def _closed(self, names: list[str]) -> dict[str, Any]:
-        """What the names stand for, with those that they hang on before them."""
+        """What the names, and all names that they depend on, stand for; in order."""
         found: set[str] = set()
         while names:
             name = names.pop()
@@ -85,14 +85,14 @@ class Judge(Struct):
 
 
 def judge(values: Mapping[str, Any]) -> Judge:
-    """Who judges what meets in a network."""
+    """A `Judge` for a network whose names stand for these values."""
     return Judge(values, {name: place for place, name in enumerate(values)})
 
 
 def _trials(
     known: Mapping[str, Any], others_of: Callable[[Any], list[Any]]
 ) -> Iterator[dict[str, Any]]:
-    """Other values for one name, and for two."""
+    """Trials of other arguments: other values for one name, then for two names at once."""
     others = {name: others_of(value) for name, value in _worked_out(known, {}).items()}
     for name, tried in others.items():
         yield from ({name: value} for value in tried)
@@ -102,7 +102,7 @@ def _trials(
 
 
 def _far(value: Any) -> list[Any]:
-    """Other values of the same kind, so far away that no rounding makes them the same."""
+    """Other values of the same kind, so far away that rounding does not make them equal."""
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, float):
@@ -116,7 +116,7 @@ def _far(value: Any) -> list[Any]:
 
 
 def _far_lists(values: list[Any]) -> list[Any]:
-    """Other lists of whole numbers: others in all places, in all but the last, one more or less."""
+    """Other lists of whole numbers: all doubled, all but the last doubled, an item more or less."""
     if not values or not all(type(value) is int for value in values):
         return []
     *head, last = values
@@ -125,14 +125,14 @@ def _far_lists(values: list[Any]) -> list[Any]:
 
 
 def _all(value: Any) -> list[Any]:
-    """The same with those that are near, and the smallest."""
+    """The values of `_far`, and for whole numbers also the neighbours and 1."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     near = (1, value + 1, value - 1) if whole else ()
     return [*_far(value), *(other for other in near if other > 0 and other != value)]
 
 
 def _worked_out(known: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:
-    """What the names come to: those that are varied as they are, others by what they hang on."""
+    """The values of the names: those in `varied` as given, the others evaluated from them."""
     found: dict[str, Any] = {}
     for name, value in known.items():
         found[name] = varied[name] if name in varied else rebind(value, found)

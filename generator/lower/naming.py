@@ -1,4 +1,4 @@
-"""Names of attributes: what is written, and what layers without a name are called."""
+"""Names of attributes: those that are written, and those that layers without a name get."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NUMBERED = re.compile(r"(.*?)([1-9][0-9]*)")
 
 
 def written_names(items: Any) -> set[str]:
-    """The names that stand literally in a scope's items: `Group`s belong to it."""
+    """The names that stand literally in a scope's items, those in its `Group`s included."""
     found: set[str] = set()
     for item in items if isinstance(items, list) else ():
         for type_, args in item.items() if isinstance(item, dict) else ():
@@ -28,7 +28,7 @@ def written_names(items: Any) -> set[str]:
 
 
 def key_of(row: str, args: Mapping[str, Any]) -> Hashable:
-    """Equal for layers that one attribute can serve."""
+    """A key that is equal for stateless layers that can share one attribute."""
     return (row, *((name, _frozen(value)) for name, value in args.items()))
 
 
@@ -41,21 +41,25 @@ def _frozen(value: Any) -> Hashable:
 
 
 class Names(Struct):
-    """The names of one scope as it is read from top to bottom."""
+    """The names of one scope while it is being read from top to bottom.
+
+    `taken` are names that numbering must leave out, `highest` the last number by stem, `stateless`
+    the keys of shared attributes by stem, each with its place.
+    """
 
     taken: set[str]
     highest: dict[str, int] = field(default_factory=dict)
     stateless: dict[str, dict[Hashable, int]] = field(default_factory=dict)
 
     def note(self, name: str) -> None:
-        """A written name: numbering goes on from it."""
+        """Let numbering go on from a written name: after `conv3` comes `conv4`."""
         match = _NUMBERED.fullmatch(name)
         if match:
             stem, number = match[1], int(match[2])
             self.highest[stem] = max(self.highest.get(stem, 0), number)
 
     def numbered(self, stem: str) -> str:
-        """The next name of a layer that holds parameters or buffers."""
+        """Take the next numbered name of a stem, for a layer with parameters or buffers."""
         number = self.highest.get(stem, 0) + 1
         while f"{stem}{number}" in self.taken:
             number += 1
@@ -64,18 +68,18 @@ class Names(Struct):
         return f"{stem}{number}"
 
     def shared(self, stem: str, key: Hashable) -> int:
-        """Which of a stem's attributes serves a layer without parameters, from 0."""
+        """The place, from 0, of the stem's attribute that serves stateless layers of this key."""
         known = self.stateless.setdefault(stem, {})
         return known.setdefault(key, len(known))
 
     def final(self, stem: str, place: int) -> str:
-        """The name of a stem's attribute, once all of the scope has been read."""
+        """The name of a stem's shared attribute, once all of the scope has been read."""
         if len(self.stateless[stem]) == 1 and stem not in self.taken:
             return stem
         return self.numbered_name(stem, place)
 
     def numbered_name(self, stem: str, place: int) -> str:
-        """The name of a stem's attribute if the stem's attributes are numbered."""
+        """The name of a stem's shared attribute if the stem has several, which are numbered."""
         names = (f"{stem}{number}" for number in itertools.count(1))
         return next(
             itertools.islice((name for name in names if name not in self.taken), place, None)

@@ -1,4 +1,4 @@
-"""Parameters: the document's with their defaults and overrides, a block's as one use gives them."""
+"""Parameters: the document's, with defaults and overrides, and a block's, as one use gives them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ MEANINGS = {
 
 
 def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
-    """The parameters, and their values as expressions see them."""
+    """The document's parameters, and their values as expressions see them.
+
+    Mistakes are reported; a parameter with one is lost.
+    """
     parameters: list[Parameter] = []
     values: dict[str, Any] = {}
     for name, raw in context.document.params.items():
@@ -50,7 +53,10 @@ def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
 
 @contextmanager
 def losing(context: Context, name: str) -> Iterator[None]:
-    """A parameter with a mistake in it is lost, and with it what uses it; the reading goes on."""
+    """Report mistakes raised inside and mark the parameter as lost; the reading goes on.
+
+    An expression that names a lost parameter raises `Unknowable`.
+    """
     try:
         yield
     except NetgenError as error:
@@ -59,7 +65,7 @@ def losing(context: Context, name: str) -> Iterator[None]:
 
 
 def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any]) -> Parameter:
-    """One parameter; its value is put beside those before it."""
+    """One parameter of the document; its value is added to `values`."""
     path: SpecPath = ("params", name)
     default, doc, path = _declared(context, name, raw, path)
     doc = plain_text(context, doc, values, (*path[:2], "doc"))
@@ -80,7 +86,7 @@ def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any
 def _declared(
     context: Context, name: str, raw: Any, path: SpecPath
 ) -> tuple[Any, str | None, SpecPath]:
-    """A parameter's default and doc as they are written, and the place of the default."""
+    """A parameter's default and doc as written, and the place of the default; checks the name."""
     reason = why_no_variable(name) or MEANINGS.get(name)
     if reason:
         context.error("NG205", f"`{printable(name)}` {reason}", path, key=True)
@@ -93,7 +99,7 @@ def _declared(
 def plain_text(
     context: Context, text: str | None, values: Mapping[str, Any], path: SpecPath
 ) -> str | None:
-    """Prose with the parameters in it as they are built."""
+    """A description or doc in which expressions are replaced by their plain values."""
     if text is None or not has_expression(text):
         return text
     numbers = {name: bare(value) for name, value in values.items()}
@@ -103,7 +109,7 @@ def plain_text(
 def _parameter(
     context: Context, name: str, value: Any, doc: str | None, path: SpecPath
 ) -> Parameter:
-    """A parameter; fixed where it has no type that an argument could have."""
+    """A parameter of the document, fixed if its value has no type that an argument could have."""
     number = bare(value)
     kinds = (bool, int, float, str)
     is_list = isinstance(number, list) and number and len({type(item) for item in number}) == 1
@@ -130,7 +136,7 @@ def check_known(context: Context, name: str, value: Any, path: SpecPath) -> None
 
 
 def check_value(context: Context, name: str, value: Any, path: SpecPath) -> None:
-    """Refuse what no argument could be."""
+    """Refuse a value that no argument could have, by its type or its length."""
     if not is_plain(value):
         context.error("NG201", f"`{name}` should be a number, a word, a boolean or a list", path)
     if _length(value) > LONGEST_VALUE:
@@ -141,7 +147,7 @@ def check_value(context: Context, name: str, value: Any, path: SpecPath) -> None
 
 
 def _length(value: Any) -> int:
-    """The characters of a text, the items of a list and what they hold."""
+    """The number of characters of a text, or of items of a list with all that they hold."""
     if isinstance(value, list):
         return len(value) + sum(map(_length, value))
     return len(value) if isinstance(value, str) else 0
@@ -167,7 +173,7 @@ def _override(context: Context, name: str, default: Any) -> Any:
 
 
 def bare(value: Any) -> Any:
-    """The value without where it came from, the items of lists too."""
+    """The value without the expression that it came from, and so for the items of lists."""
     value = plain(value)
     if isinstance(value, (list, tuple)):
         return type(value)(map(bare, value))
@@ -183,8 +189,8 @@ def read_block_parameters(
 ) -> tuple[list[Parameter], dict[str, Any]]:
     """The parameters of one use of a block, and their values as its expressions see them.
 
-    `written` holds what the user gives, in the user's terms; `names` is the view of a default's
-    expression on the block's first input, and gets to know each parameter before the next.
+    `written` holds the arguments of the use, in the terms of the scope around. `names` are the
+    names that a default's expression sees: the block's first input, and the parameters before it.
     """
     parameters: list[Parameter] = []
     values: dict[str, Any] = names.scope.params

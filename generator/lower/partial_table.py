@@ -1,4 +1,4 @@
-"""The table of a network as far as it was read, where something went wrong."""
+"""The table of a network that has a mistake, as far as it was read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .scope import Scope, to_module
 
 
 def table_so_far(scope: Scope | None) -> str:
-    """The table of a network's layers up to the first that has a mistake."""
+    """The text of the table of layers up to the first one with a mistake; empty without a scope."""
     if scope is None:
         return ""
     found = [Row(x.name, "input", x.type.text, 0) for x in scope.inputs]

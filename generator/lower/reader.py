@@ -1,4 +1,4 @@
-"""What is read of one scope so far: what the handlers of items are given, and add to."""
+"""The state of reading one scope, which the handlers of items are given and add calls to."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Frame(Struct):
-    """The container that is read: its children so far, and what flows through it.
+    """The container that is being read: its children so far, and the types that they read.
 
-    The frame of the scope itself has no `chain`. `through` begins with what the next child reads;
-    what stands beside it is read by all children. `called_one_by_one` says that the container is
-    an `nn.ModuleList`, `lost` that a child has a mistake.
+    The frame of the scope itself has no `chain`. The first type in `through` is what the next
+    child reads; all children read the others. `called_one_by_one` says that the container is an
+    `nn.ModuleList`, `lost` that a child has a mistake.
     """
 
     chain: list[Draft] | None = None
@@ -42,8 +42,9 @@ class Frame(Struct):
 class Reader(ABC):
     """One scope that is read from top to bottom.
 
-    `current` is the layer before: the only input, or none if there are several. `begin` is what
-    the branch that is read begins at.
+    `current` is what the next layer reads if it has no `from`: the output of the layer before. At
+    the top of the scope it is the only input, or nothing if there are several inputs. `begin` is
+    what `current` was at the start of the branch that is being read.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Reader(ABC):
         self.begin: tuple[Ref, ...] = ()
         self.frame = Frame()
 
-    # what reads on: a handler that finds items inside its own gives them back
+    # `Walk` implements these; handlers call them for the items inside their own
 
     @abstractmethod
     def items(self, items: Any, path: SpecPath, index: Size | None) -> None:
@@ -67,13 +68,13 @@ class Reader(ABC):
 
     @abstractmethod
     def item(self, item: Item, index: Size | None) -> None:
-        """Read one item: decide whether it is there, and how often."""
+        """Read one item: decide whether it is present, and how often."""
 
     @abstractmethod
     def present(
         self, item: Item, reads: tuple[Ref, ...], names: LayerNames, index: Size | None
     ) -> None:
-        """Read an item that is there, as often as it says."""
+        """Read an item that is present, as often as its `repeat` says."""
 
     @abstractmethod
     def layer(
@@ -98,56 +99,64 @@ class Reader(ABC):
         types: tuple[TensorType, ...] = (),
         given: dict[str, Any] | None = None,
     ) -> Draft:
-        """Read a use of a block: its body, with what is given and what flows in."""
+        """The call for a use of a block: its body is read with the arguments and input types.
+
+        `types` are those of the inputs if `reads` does not say them, `given` the arguments if they
+        are evaluated already.
+        """
 
     # what is known so far
 
     @property
     def chain(self) -> list[Draft] | None:
-        """The children of the container that is read, none in the scope itself."""
+        """The children of the container that is being read; `None` outside of containers."""
         return self.frame.chain
 
     @property
     def through(self) -> tuple[TensorType, ...]:
-        """What flows through the container that is read, and what stands beside it."""
+        """The types that the next child of the container reads; empty outside of containers."""
         return self.frame.through
 
     @property
     def repeats(self) -> Repeats:
-        """What is known of repeats."""
+        """What this reading and earlier ones know about repeats."""
         return self.context.shared.repeats
 
     @property
     def drafts(self) -> list[Draft]:
-        """The calls of the container that is read, or of the scope."""
+        """The calls of the container that is being read, or else of the scope."""
         return self.scope.drafts if self.frame.chain is None else self.frame.chain
 
     def flows(self, type_: TensorType) -> None:
-        """The next child of the container reads a tensor of this type."""
+        """Let the next child of the container read a tensor of this type."""
         self.frame.through = (type_, *self.frame.through[1:])
 
     def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:
-        """What an item reads."""
+        """The references to what an item reads: its `from`, or else `current`.
+
+        The parameters in `from` are fixed if `decides` is true.
+        """
         row = self.context.row(item.type)
         if row is not None and row.source:
             return ()
         chained = self.chain is not None
-        chosen = self.current == self.begin or item.type == "Group"  # whose layers choose
+        # the merge has chosen what its branches begin at; in a `Group` each layer chooses
+        chosen = self.current == self.begin or item.type == "Group"
         return keys.reads(
             self.scope, item, self.current, index, chained=chained, chosen=chosen, decides=decides
         )
 
     def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
-        """The type of what an item's expressions are about."""
+        """The type that `in_shape` and its like stand for in an item: that of its first input."""
         if self.chain is not None:
             return self.through[0]
         return self.scope.type_of(reads[0]) if reads else None
 
     def name(self, item: Item, names: LayerNames) -> str | None:
-        """The written name."""
+        """The name that the item gives its layer under `name`, if any."""
         if self.chain is None:
             return keys.name(self.scope, item, names)
-        if names.index is not None:  # a loop's copies have names that follow their numbers
+        if names.index is not None:  # the names of a loop's copies follow their numbers
             names = replace(names, index=int(names.index))
         return keys.child_name(self.scope, item, names, self.children_names())
 
@@ -160,7 +169,7 @@ class Reader(ABC):
     # what is added
 
     def take(self, draft: Draft, item: Item) -> None:
-        """The call becomes part of the scope, or of the container that is read."""
+        """Add a call to the container that is being read, or else to the scope."""
         if self.chain is None:
             ref = self.scope.add(draft)
             reads_nothing = draft.row is not None and bool(draft.row.source)
@@ -185,7 +194,10 @@ class Reader(ABC):
         *,
         several: bool = False,
     ) -> Draft:
-        """A container whose children form a chain; with `several` inputs an `nn.ModuleList`."""
+        """A container whose children form a chain; with `several` inputs an `nn.ModuleList`.
+
+        `fill` reads the children.
+        """
         through = self.through
         if self.chain is None:
             if not reads:
@@ -211,7 +223,7 @@ class Reader(ABC):
 
     @contextmanager
     def inside(self, frame: Frame) -> Iterator[None]:
-        """Inside, this container is read, and after it what was read before."""
+        """Read this container inside the `with`, and go on with the one around it afterwards."""
         outer, self.frame = self.frame, frame
         try:
             yield
@@ -219,7 +231,7 @@ class Reader(ABC):
             self.frame = outer
 
     def check_names(self, item: Item) -> None:
-        """Refuse children of loops that are called alike, or by the number that another one has."""
+        """Refuse two children of one name, and a name that is another child's number."""
         names = [name for name in self.children_names() if name]
         for name in names if len({*names}) < len(names) else ():
             if names.count(name) > 1:

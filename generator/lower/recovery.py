@@ -1,7 +1,7 @@
-"""After a mistake: what a lost layer would have given is not known, and the reading goes on.
+"""Recovery after a mistake: the item with it is lost, and the reading goes on.
 
-One mistake gets one message. What depends on a lost layer is not reported: asking for its type
-raises `Unknowable`, which loses the asker, too.
+The output type of a lost layer is unknown. One mistake gets one message: what depends on a lost
+layer is not reported. Asking for its type raises `Unknowable`, and the item that asks is lost, too.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _WORD = re.compile(r"[A-Za-z_][\w.]*")
 
 @contextmanager
 def recovering(reader: Reader, raw: Any, path: SpecPath) -> Iterator[None]:
-    """What goes wrong in an item (or in a list of them) is taken in; the item is lost."""
+    """Report mistakes raised while an item (or a list of items) is read; the item is lost."""
     before = replace(reader.frame)
     try:
         try:
             yield
-        except ExpressionError as error:  # of a value as someone else sees it
+        except ExpressionError as error:  # of a value put into the terms of another scope
             reader.context.error("NG206", printable(error.message), path)
         except TooLong:
             message = "a size here is an expression too long to be written"
@@ -47,10 +47,13 @@ def recovering(reader: Reader, raw: Any, path: SpecPath) -> Iterator[None]:
 
 
 def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
-    """Keep the names of a lost item, count what it mentions as used, and look at what it holds."""
+    """Add a lost item's names to the scope, count what it mentions as used, and check it.
+
+    If it is `blamed`, the mistake is its own: words in it may be misspelt names.
+    """
     scope = reader.scope
     StaticCheck(reader.context, list(scope.params), reader.chain is not None).anything(raw, path)
-    inputs = range(len(scope.inputs))  # one of which it should have named
+    inputs = range(len(scope.inputs))  # it should have named one of them
     scope.used.update([ref.node for ref in reader.current] or inputs)
     for word in dict.fromkeys(_words(raw)):
         scope.mention(word, misspelt=blamed)
@@ -65,7 +68,7 @@ def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
 
 
 def _unnamed(reader: Reader, raw: Any, path: SpecPath) -> Ref:
-    """The lost call under the name that it would have got."""
+    """Add the lost call under the name that it would have had; gives its reference."""
     type_, written = raw, None
     if isinstance(raw, dict) and len(raw) == 1:
         ((type_, written),) = raw.items()
@@ -95,7 +98,7 @@ def _draft(stem: str, path: SpecPath, name: str | None) -> Draft:
 
 
 def _names(raw: Any) -> Iterator[str]:
-    """The names that are written in an item, those of its own layers included."""
+    """The names that are written in an item and in the layers inside it."""
     if isinstance(raw, dict):
         for key, value in raw.items():
             if key == "name" and isinstance(value, str) and "$" not in value:

@@ -1,4 +1,4 @@
-"""What a shape rule refuses, as a diagnostic: the argument, and where the tensors come from."""
+"""The refusal of a shape rule as a diagnostic: the argument, and where the tensors come from."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .scope import Scope
 def refused(
     scope: Scope, item: Item, row: Layer | None, refusal: Refusal, read: Arguments, *, chained: bool
 ) -> Diagnostic:
-    """The diagnostic for what a rule refuses, with the shapes that came in.
+    """The diagnostic for a rule's refusal, with notes on the tensors that the layer reads.
 
-    With the `row` of the layer it is looked for what would mend it.
+    With the `row` of the layer, its help is looked for in `cures`, too.
     """
     path, key = item.path, item.written is not None
     if len(read.inputs) > 1 and "from" in item.common:
@@ -48,14 +48,14 @@ def refused(
 
 
 def _origin(scope: Scope, ref: Ref) -> str:
-    """Where a tensor comes from."""
+    """A note on where a tensor comes from, and its shape."""
     shape = _shape(scope.type_of(ref))
     if ref.node < len(scope.inputs):
         return f"the input `{scope.inputs[ref.node].word}` is {shape}"
     draft = scope.drafts[ref.node - len(scope.inputs)]
     line = scope.context.source.locate(draft.path, key=True).line
     source = ""
-    if "=" in shape and len(draft.inputs) == 1:  # a product says little without its factors' home
+    if "=" in shape and len(draft.inputs) == 1:  # for a product, say where its factors are from
         (before,) = draft.inputs
         source = f" from `{_name(scope, before)}`"
     return f"`{_name(scope, ref)}` (line {line}) gives {shape}{source}"
@@ -69,7 +69,7 @@ def _name(scope: Scope, ref: Ref) -> str:
 
 
 def _shape(type_: TensorType) -> str:
-    """A tensor's shape and type, with the products that its sizes came from."""
+    """A tensor's shape and element type as text, with the products that its sizes came from."""
     products = [size for size in type_.shape if isinstance(size, Dim) and len(size.factors) > 1]
     kind = "" if type_.dtype == "float32" else f" {type_.dtype}"
     if len(products) == 1:
@@ -79,7 +79,7 @@ def _shape(type_: TensorType) -> str:
 
 
 def refused_in_run(source: Source, graph: Graph, sizes: Mapping[str, int]) -> Diagnostic:
-    """The diagnostic for what a run with these sizes does not take, in names."""
+    """The diagnostic for a network that does not fit these run-time sizes, in names if possible."""
     named = {name: Dim.named(name, size, runtime=True) for name, size in sizes.items()}
     misfit = _misfit(graph, named) or _misfit(graph, sizes)
     assert misfit is not None

@@ -1,4 +1,8 @@
-"""`repeat`: copies one after the other, in the scope itself, in a container, or as a loop."""
+"""`repeat`: copies in the scope itself or in a container, one by one or as a loop.
+
+A loop is one expression for all copies, a comprehension in the generated class. For that the copies
+are read one by one, a `Rule` is looked for in what they read, and they are read again by the rule.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +33,10 @@ from .static_check import check_layers
 
 
 def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> None:
-    """Copies in the scope itself: the first input is chained, the others read unchanged.
+    """Read copies in the scope itself: the first input is chained, the others are read unchanged.
 
-    Where the uses of a block have different numbers of them, all uses have places for the most,
-    and a copy that some of them lack hangs on a condition.
+    Where the uses of a block have different numbers of copies, all uses have places for the largest
+    number, and a copy that some uses lack is under a condition.
     """
     least, most = keys.copies(reader.context, item, count)
     for copy in range(most):
@@ -54,9 +58,10 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
 def container(
     reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size, names: LayerNames
 ) -> None:
-    """A named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors.
+    """Read a named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors.
 
-    The numbers of those after it in a chain hang on whether it is there.
+    In a chain it is under a condition if it may have no copies: then the chain has no child for it,
+    and the numbers of the children after it are others.
     """
     hangs = reader.chain is not None and bool(symbols_in(count)) and may_be_none(count)
     if hangs and count == 0 and reader.context.parent is not None:
@@ -88,7 +93,7 @@ def several_tensors(reader: Reader, item: Item, reads: Sequence[Ref]) -> bool:
 
 
 def repeated(reader: Reader, item: Item, count: Size) -> None:
-    """Copies in a container: children one by one, or a loop where the count is an argument."""
+    """Read copies in a container: one by one, or as a loop where the count is an argument."""
     assert reader.chain is not None
     repeats = reader.repeats
     if symbols_in(count) and item.path not in repeats.unrolled:
@@ -107,10 +112,10 @@ def repeated(reader: Reader, item: Item, count: Size) -> None:
 
 
 def one_by_one(reader: Reader, item: Item, count: Size) -> None:
-    """Copies each of which is written.
+    """Read copies each of which is written out in the generated source.
 
-    Where the uses of a block have different numbers of them, all uses have places for the most,
-    and a copy that some of them lack hangs on a condition.
+    Where the uses of a block have different numbers of copies, all uses have places for the largest
+    number, and a copy that some uses lack is under a condition.
     """
     least, most = keys.copies(reader.context, item, count)
     for copy in range(most):
@@ -128,7 +133,7 @@ def one_by_one(reader: Reader, item: Item, count: Size) -> None:
 
 
 def no_copies(reader: Reader, item: Item, count: Size) -> None:
-    """The places of copies that other uses of the block have, as their rule is found out there."""
+    """Keep places for copies that other uses of the block have, by the rule that those show."""
     assert reader.chain is not None
     repeats = reader.repeats
     repeats.short.add(item.path)
@@ -152,10 +157,10 @@ def label_of(reader: Reader, item: Item) -> str:
 
 
 class Rule(Struct, frozen=True):
-    """What the copies of a loop read, and what comes out last, in terms of the copy's number.
+    """The types that the copies of a loop read, and the output's, in terms of the copy's number.
 
-    The `first` copies at the head, 0 or 1, are unlike the others. `gives` is what a copy gives
-    where that is no sum with its number, as an item of a list.
+    The `first` copies at the head, 0 or 1, are unlike the others. `gives` is the type that a copy
+    gives where its sizes are not linear in the copy's number (say, an item of a list).
     """
 
     first: int
@@ -163,13 +168,13 @@ class Rule(Struct, frozen=True):
     gives: TensorType | None = None
 
     def after(self, copy: int, index: Size, terms: Mapping[str, Any]) -> TensorType:
-        """What comes out of a copy by this rule, in terms of its number."""
+        """The type that a copy gives by this rule, in terms of its number."""
         if self.gives is not None:
             return rebind_type(self.gives, {**terms, INDEX: index})
         return rebind_type(self.types[copy], {**terms, INDEX: index + 1})
 
     def end(self, count: Size, terms: Mapping[str, Any]) -> TensorType:
-        """What comes out of all copies."""
+        """The type after all copies, in terms of the count."""
         last = self.types[-1]
         if self.gives is not None and not may_be_none(count):
             return rebind_type(self.gives, {**terms, INDEX: count - 1})
@@ -177,7 +182,7 @@ class Rule(Struct, frozen=True):
 
 
 def turn(reader: Reader, item: Item, index: Size) -> None:
-    """One copy in a container: a layer, or all that stands in a `Group`."""
+    """Read one copy in a container: a layer, or the layers of a `Group`."""
     if item.type == "Group":
         reader.items(check_layers(reader.context, item), item.at("layers"), index)
         return
@@ -190,14 +195,17 @@ def turn(reader: Reader, item: Item, index: Size) -> None:
 
 
 def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> list[TensorType]:
-    """Children one after the other; what each of a loop's copies reads says its `rule`."""
+    """Read copies one after the other; gives the type before the first and after each of them.
+
+    With a `rule`, each copy reads the type that the rule gives for its number.
+    """
     assert reader.chain is not None
     found, terms = [reader.through[0]], reader.scope.terms()
     for copy in copies:
         if rule is None:
             turn(reader, item, copy)
         else:
-            # the first copy stands apart where others differ from it: they know that they are not
+            # where the first copy is apart, the numbers of the others are known to be above 0
             index = Dim.named(INDEX, copy, known=rule.first > 0)
             reader.flows(rule.types[copy])
             turn(reader, item, index)
@@ -209,7 +217,10 @@ def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> lis
 
 
 def loop(reader: Reader, item: Item, count: Size) -> bool:
-    """Copies as a loop over their number; whether they can be written as one."""
+    """Whether copies can be written as a loop over their number; if so, read them as one.
+
+    If not, the reader is as it was before.
+    """
     assert reader.chain is not None
     outside, repeats = reader.frame, reader.repeats
     children, decided = reader.chain, repeats.index_decides
@@ -234,7 +245,7 @@ def loop(reader: Reader, item: Item, count: Size) -> bool:
 
 
 def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
-    """Whether the copies are a loop by a rule; if so, they stand in the container."""
+    """Whether the copies are a loop by this rule; if so, add the loop to the container."""
     assert reader.chain is not None
     before, start, first = [*reader.chain], reader.through[0], rule.first
     chained(reader, item, range(first), None)
@@ -245,7 +256,7 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
     if not alike_in_turn(copies, each):
         return False
     never = [draft for draft in copies[:each] if not any(_there(copies, draft.path))]
-    for draft in never:  # nothing is known of it
+    for draft in never:  # no copy shows what the call would be
         reader.context.settle(count, Need((*draft.path, "when"), "is false"))
     if reader.repeats.index_decides:
         return False
@@ -263,7 +274,7 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
 
 
 def alike_in_turn(copies: Sequence[Draft], each: int) -> bool:
-    """Whether all copies of a loop come to the same layers, so many each; no loop is in it."""
+    """Whether each copy of a loop consists of the same `each` layers, with no loop among them."""
     places = [draft.path for draft in copies[:each]]
     turns = [copies[at : at + each] for at in range(0, len(copies), each)]
     same_places = all([draft.path for draft in turn] == places for turn in turns)
@@ -275,7 +286,7 @@ def _there(copies: Sequence[Draft], path: SpecPath) -> Iterator[bool]:
 
 
 def may_be_none(count: Size) -> bool:
-    """Whether there may be no copy: not where one is added to what is never negative."""
+    """Whether a count may be 0: it can't if it is a positive number plus non-negative terms."""
     terms = poly_of(count).terms
     return not (all(factor > 0 for factor, _ in terms.values()) and () in terms)
 
@@ -288,9 +299,10 @@ def headless(
     after: TensorType,
     before: TensorType,
 ) -> TensorType:
-    """What comes out of copies of which the first stands apart: it, too, is there if any is.
+    """The type after copies of which the first is apart, which is absent if there is no copy.
 
-    Where what comes out is of another kind than what goes in, the count is fixed.
+    Its sizes are conditional expressions where they differ from those of the type before. Where
+    the types differ in more than sizes, the count is fixed.
     """
     alike = _alike(replace(after, shape=()), replace(before, shape=()))
     if not alike or after.rank != before.rank:
@@ -305,10 +317,10 @@ def headless(
 
 
 def progression(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule | None:
-    """The rule of copies each of whose sizes is a sum with the copy's number.
+    """The rule of copies whose sizes are all linear in the copy's number.
 
-    How many copies at the head are unlike the others is known where another repeat of the same
-    layer has shown it. No rule where there is none, or too few copies to see one.
+    How many copies at the head are unlike the others may be known from another use of the block.
+    `None` if there is no rule, or if there are too few copies to see one.
     """
     repeats = reader.repeats
     known = repeats.rules.get(item.path)
@@ -327,9 +339,10 @@ def progression(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Ru
 
 
 def by_number(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule | None:
-    """The rule of copies whose numbers say what they give: an item of a list for each.
+    """The rule of copies whose output sizes depend on the number in other ways: as items of a list.
 
-    Each reads what the one before it gives, the first what comes in.
+    Each copy reads what the one before it gives, the first what comes in. `None` if there is no
+    such rule.
     """
     turn(reader, item, Dim.named(INDEX, 0))
     gives = reader.through[0]
@@ -354,8 +367,11 @@ def by_number(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule
 
 
 def read_by_number(gives: Size, start: Size, terms: Mapping[str, Any]) -> Dim:
-    """What a copy reads: what the one before it gives, or what comes in, which may be the same."""
-    index = Dim.named(INDEX, 1)  # the first for which there is one before it
+    """The size that a copy reads: what the copy before it `gives`, or `start` for the first.
+
+    It is one expression where what a copy before the first would give is the same as `start`.
+    """
+    index = Dim.named(INDEX, 1)  # the first copy that has one before it
     before: Dim = rebind(gives, {**terms, INDEX: index - 1})
     with suppress(ExpressionError):
         if same(rebind(gives, {**terms, INDEX: -1}), start):
@@ -365,13 +381,13 @@ def read_by_number(gives: Size, start: Size, terms: Mapping[str, Any]) -> Dim:
 
 
 def _in_a_list(size: Size) -> bool:
-    """Whether a size follows the number of a copy, and is no sum with it."""
+    """Whether a size depends on the number of a copy in another way than as a sum with it."""
     atoms = [atom for _, factors in poly_of(size).terms.values() for atom in factors]
     return any(atom.text != INDEX and INDEX in {s.name for s in atom.symbols} for atom in atoms)
 
 
 def _linear(tail: Sequence[TensorType], first: int) -> list[TensorType] | None:
-    """The types with sizes that grow by one step from copy to copy, or none if they don't."""
+    """The types in terms of the copy's number, or `None` if sizes don't grow in equal steps."""
     start = replace(tail[0], shape=())
     same_kind = all(_alike(replace(other, shape=()), start) for other in tail)
     if not same_kind or len({other.rank for other in tail}) > 1:
@@ -384,7 +400,7 @@ def _linear(tail: Sequence[TensorType], first: int) -> list[TensorType] | None:
 
 
 def _line(sizes: Sequence[Size], first: int) -> list[Size] | None:
-    """Sizes that grow by one step from copy to copy, in terms of the copy's number."""
+    """Sizes in terms of the copy's number, or `None` if they don't grow in equal steps."""
     start, step = sizes[0], sizes[min(1, len(sizes) - 1)] - sizes[0]
     if not all(same(start + copy * step, size) for copy, size in enumerate(sizes)):
         return None

@@ -1,4 +1,4 @@
-"""`Reuse`: a layer that is there already, applied again with the same weights."""
+"""`Reuse`: an existing layer is applied again, with the same weights."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from .scope import Draft, LayerNames, Scope
 
 
 def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Draft:
-    """The call of an existing attribute on other tensors."""
+    """The call of an existing attribute on other tensors.
+
+    Raises `NetgenError` if its name, or the number or types of the tensors, don't fit.
+    """
     scope = reader.scope
     original = _named(scope, item, names)
     if original.kind == "lost":
         raise Unknowable
-    if original.condition is not None:  # it is not always there to be applied again
+    if original.condition is not None:  # an absent layer can't be applied again
         scope.context.settle(original.condition, Need(item.path))
     for child in original.children:
-        if child.kind == "copies":  # without a copy there is nothing to be applied again
+        if child.kind == "copies":  # nor can a loop without copies
             scope.context.settle(child.count, Need(item.path))
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
@@ -47,7 +50,7 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
 
 
 def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
-    """The call whose attribute is named, as ``Reuse: relu`` or ``Reuse: {layer: relu}``."""
+    """The call whose attribute is named, in ``Reuse: relu`` or ``Reuse: {layer: relu}``."""
     written, path = item.written, item.path
     if isinstance(written, dict):
         for key in written:
@@ -63,7 +66,7 @@ def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
 
 
 def _applied(reader: Reader, item: Item, original: Draft, types: tuple[TensorType, ...]) -> Draft:
-    """A call like another one on other tensors; a refusal where they don't fit."""
+    """A call like the original on tensors of other types; raises `Refusal` if they don't fit."""
     if original.use is not None:
         used = replace(item, type=original.use.block, written=None)
         spec = original.use.spec

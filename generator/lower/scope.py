@@ -1,4 +1,4 @@
-"""A scope while it is read: its calls so far, what names stand for, what has been used."""
+"""A scope while it is being read: its calls so far, what names refer to, what has been used."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from .naming import Names
 
 
 class Draft(Struct):
-    """A call before its scope's names are final.
+    """A call before its scope's names are final; most fields are those of `Node` and `Module`.
 
-    `shared` is its place among the attributes of its stem.
+    `stem` is what a name is made of where none is written. `shared` is the place of the call's
+    attribute among those of its stem, for calls without weights.
     """
 
     row: Layer | None
@@ -53,8 +54,8 @@ class Draft(Struct):
     callee: Any = None
     label: str = ""
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
-    choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments
-    would: Draft | None = None  # of an absent call what it is for other arguments
+    choices: tuple[Choice, ...] = ()  # for inputs that depend on arguments
+    would: Draft | None = None  # of an absent call: the call that other arguments make
 
     @property
     def default_port(self) -> str:
@@ -62,7 +63,7 @@ class Draft(Struct):
 
     @property
     def foreseen(self) -> Draft | None:
-        """What an absent call is for other arguments, on the same condition."""
+        """The call that other arguments make in place of an absent one, on the same condition."""
         if self.would is None:
             return None
         return replace(self.would, condition=self.condition, otherwise=self.otherwise)
@@ -74,14 +75,18 @@ class Draft(Struct):
 
 
 class Again(Struct, frozen=True):
-    """A reference that stands several times in one list, and where."""
+    """A reference that stands several times in one list, and the places where it stands."""
 
     text: str
     places: tuple[SpecPath, ...]
 
 
 class Scope(Struct):
-    """Calls in order, after the inputs; every reference counts as a use."""
+    """The inputs and calls of a scope, in order, and what names refer to.
+
+    `written` maps names to what they refer to, `stems` each stem to its nodes; `used` are the nodes
+    that something reads. Every reference counts as a use.
+    """
 
     context: Context
     params: Mapping[str, Any]
@@ -93,14 +98,14 @@ class Scope(Struct):
     used: set[int] = field(default_factory=set)
     # names of absent layers, with the ports that they would have
     passed: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    conditions: int = 0  # that what is read now hangs on
-    alone: dict[SpecPath, int] = field(default_factory=dict)  # how often these were met under one
-    lost: bool = False  # a call has a mistake, so what comes of it is not known
-    vague: bool = False  # nor are all names
+    conditions: int = 0  # the number of conditions around the item that is being read
+    alone: dict[SpecPath, int] = field(default_factory=dict)  # numbers of calls under conditions
+    lost: bool = False  # a call has a mistake, so the scope's outputs are unknown
+    vague: bool = False  # names may be missing: a lost item may have given any name
     again: list[Again] = field(default_factory=list)
 
     def as_it_is(self) -> Scope:
-        """The scope with what has been read so far, whatever is read after it."""
+        """A copy of the scope that further reading does not change."""
         names = replace(
             self.names,
             taken={*self.names.taken},
@@ -120,12 +125,12 @@ class Scope(Struct):
         )
 
     def go_back(self, before: Scope) -> None:
-        """Forget what has been read since it was `before`."""
+        """Restore the scope to `before`, a copy made by `as_it_is`."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(before, name))
 
     def type_of(self, ref: Ref) -> TensorType:
-        """The type of what a reference names."""
+        """The type of what a reference names; raises `Unknowable` if its layer is lost."""
         if ref.node < len(self.inputs):
             return self.inputs[ref.node].type
         draft = self.drafts[ref.node - len(self.inputs)]
@@ -134,14 +139,14 @@ class Scope(Struct):
         return draft.outputs.get(ref.port) or draft.outputs["*"]
 
     def terms(self) -> dict[str, Any]:
-        """What each name in the scope's own values stands for: itself."""
+        """The values of parameters and of named sizes of inputs, each in terms of its own name."""
         sizes = [size for x in self.inputs for size in x.type.shape]
         return {**self.params, **{s.name: size for size in sizes for s in symbols_in(size)}}
 
     def shared(self, draft: Draft, key: Hashable) -> int:
-        """Which of its stem's attributes serves a call without weights.
+        """The place, among its stem's attributes, of the one that serves a call without weights.
 
-        Those with an equal `key` share one; a call that hangs on a condition has its own.
+        Calls with an equal `key` share one. A call under a condition has its own.
         """
         if self.conditions or draft.kind == "absent":
             number = self.alone[draft.path] = self.alone.get(draft.path, 0) + 1
@@ -149,14 +154,14 @@ class Scope(Struct):
         return self.names.shared(draft.stem, key)
 
     def batch_size(self) -> Size | None:
-        """The size of the batch that the inputs have, if any has one."""
+        """The size of the batch: that of the first input with one, if any."""
         for x in self.inputs:
             if x.type.batch is not None:
                 return x.type.shape[x.type.batch]
         return None
 
     def add(self, draft: Draft) -> Ref:
-        """Take in a call; its default output."""
+        """Add a call, and give the reference to its default output."""
         self.drafts.append(draft)
         node = len(self.inputs) + len(self.drafts) - 1
         self.used.update([ref.node for ref in draft.inputs], [ref.node for _, ref in draft.named])
@@ -172,7 +177,11 @@ class Scope(Struct):
         return ref
 
     def find(self, text: str, path: SpecPath) -> Ref:
-        """What a reference names: an input, a layer above, or one of its ports."""
+        """What a reference names: an input, a layer above, or one of its ports.
+
+        Counts as a use. Raises `NetgenError` if it names nothing, or more than one layer, and
+        `Unknowable` if a lost layer may have had the name.
+        """
         ref = self._lookup(text)
         if ref is None and "." in text:
             name, _, port = text.rpartition(".")
@@ -190,14 +199,17 @@ class Scope(Struct):
         return ref
 
     def meant(self, text: str) -> Ref | None:
-        """What a reference names, if anything."""
+        """What a reference names, or `None` where `find` raises."""
         try:
             return self.find(text, ())
         except (NetgenError, Unknowable):
             return None
 
     def attribute(self, name: str, path: SpecPath) -> Draft:
-        """The call that has the attribute of this name."""
+        """The call that has the attribute of this name, to be applied again.
+
+        Raises `NetgenError` if there is none or it is unclear which one is meant.
+        """
         modules = [
             d for d in self.drafts if not d.functional and d.reuses is None and d.kind != "absent"
         ]
@@ -221,14 +233,14 @@ class Scope(Struct):
         return self.context.error("NG204", message, path, help=closest(name, known))
 
     def note(self, references: Sequence[tuple[str, SpecPath]]) -> None:
-        """Take down which references stand several times in one list."""
+        """Record which references stand several times in one list, for help with unused layers."""
         texts = [text for text, _ in references]
         for text in dict.fromkeys(text for text in texts if texts.count(text) > 1):
             places = tuple(place for other, place in references if other == text)
             self.again.append(Again(text, places))
 
     def portless(self, ref: Ref) -> bool:
-        """Whether a reference is to a call of which each output must be named."""
+        """Whether a reference is to a call whose outputs must each be named by a port."""
         place = ref.node - len(self.inputs)
         return place >= 0 and self.drafts[place].portless
 
@@ -241,7 +253,7 @@ class Scope(Struct):
         nodes = self._of_type(name)
         if not nodes:
             nodes = self._numbered(name)
-        if len(nodes) > 1:  # what is absent has no name here
+        if len(nodes) > 1:  # an absent layer is not meant
             nodes = [n for n in nodes if self.drafts[n - len(self.inputs)].would is None]
         if len(nodes) != 1:
             return None
@@ -250,12 +262,12 @@ class Scope(Struct):
         return Ref(nodes[0], draft.default_port)
 
     def _of_type(self, stem: str) -> list[int]:
-        """The calls that their type's name may mean: of several not those that have their own."""
+        """The nodes that a type's name may mean; those with written names only if no others are."""
         nodes = self.stems.get(stem, [])
         return [n for n in nodes if not self.drafts[n - len(self.inputs)].written] or nodes
 
     def _settle_names(self, stem: str) -> None:
-        """What is called by its type, and a number, is so only where these layers are there."""
+        """Fix the conditions of a stem's calls: a reference by type assumes that all exist."""
         for node in self.stems[stem]:
             draft = self.drafts[node - len(self.inputs)]
             if draft.condition is not None:
@@ -263,7 +275,10 @@ class Scope(Struct):
                 self.context.settle(draft.condition, Need(draft.path, why))
 
     def mention(self, word: str, *, misspelt: bool) -> None:
-        """Count a word in what can't be read as a use of what it names, or was meant to name."""
+        """Count a word in an unreadable value as a use of the layer that it names.
+
+        If it is `misspelt`, the layer with the closest name counts as used.
+        """
         ref = self._lookup(word) or self._lookup(word.rpartition(".")[0])
         if ref is None and misspelt:
             meant = closest_word(word, self._known())
@@ -275,7 +290,7 @@ class Scope(Struct):
         return [*self.written, *(x.word for x in self.inputs), *self.stems]
 
     def _numbered(self, name: str) -> list[int]:
-        """Calls of a shared attribute by the number that it will have."""
+        """The nodes of calls of a shared attribute that will be called this, with its number."""
         stem = name.rstrip("0123456789")
         if stem == name or stem not in self.stems:
             return []
@@ -302,7 +317,10 @@ class Scope(Struct):
         return found
 
     def _settle_port(self, draft: Draft, port: Ref) -> None:
-        """Where a layer is absent its input stands for each port: one of another shape decides."""
+        """Fix a layer's condition if this port's type differs from that of what it passes through.
+
+        Where the layer is absent, its input stands for each of its ports.
+        """
         if draft.condition is None or draft.otherwise is None or draft.kind == "absent":
             return
         if not neutral(self.type_of(draft.otherwise), self.type_of(port)):
@@ -329,7 +347,7 @@ class Scope(Struct):
 def check_port(
     context: Context, text: str, port: str, ports: Sequence[str], path: SpecPath
 ) -> None:
-    """Refuse a port that a layer does not have; ``*`` are numbers, as many as there may be."""
+    """Refuse a port that a layer does not have; a `*` in `ports` allows every whole number."""
     if port in ports or ("*" in ports and port.isdecimal()):
         return
     known = ", ".join(f"`{'0' if name == '*' else name}`" for name in ports)
@@ -339,7 +357,7 @@ def check_port(
 
 
 class LayerNames(Struct):
-    """An expression's view from a layer: parameters, what the layer reads, the copy's number."""
+    """The names of a layer's expressions: parameters, the type it reads, the copy's number."""
 
     scope: Scope
     reads: TensorType | None
@@ -375,7 +393,7 @@ class LayerNames(Struct):
         except Unknowable:
             raise
         except NetgenError as error:
-            # the expression's own place is the one to point at
+            # an expression error, so that it points at the expression's place
             fail(error.diagnostics[0].message)
         return sample_shape(self.scope.type_of(ref))
 
@@ -385,14 +403,14 @@ class LayerNames(Struct):
 
 
 def sample_shape(x: TensorType) -> list[Size]:
-    """The shape without the batch; an expression error where the batch's place is not known."""
+    """The shape without the batch; raises `ExpressionError` if the batch's place is unknown."""
     if x.lost:
         fail(f"the batch's place in {x} is not known, so its shape without the batch isn't either")
     return [size for place, size in enumerate(x.shape) if place != x.batch]
 
 
 def to_module(draft: Draft, name: str) -> Module:
-    """The attribute that a call needs, containers with their children."""
+    """The attribute for a call: a layer, or a container with its children."""
     args = None
     if draft.row is not None:
         args = {arg.name: draft.args[arg.name] for arg in draft.row.args}
@@ -416,7 +434,7 @@ def to_module(draft: Draft, name: str) -> Module:
 
 
 def neutral(before: TensorType, after: TensorType) -> bool:
-    """Whether a layer may be there or not without a change of what flows on."""
+    """Whether two types are the same, so that a layer between them may as well be absent."""
     return (before.dtype, before.batch, before.rank) == (
         after.dtype,
         after.batch,

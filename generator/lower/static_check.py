@@ -1,6 +1,6 @@
-"""What can be said of layers whatever they read: their types, the names and kinds of arguments.
+"""Checks of layers that need no shapes: their types, and the names and kinds of arguments.
 
-It looks at layers that can't be read because of a mistake before them, and at blocks that
+They are applied to layers that can't be read because of a mistake before them, and to blocks that
 nothing uses.
 """
 
@@ -31,7 +31,7 @@ GROUPING = ("Group", "Reuse", "Sequential")
 
 
 def known_types(context: Context) -> list[str]:
-    """All types that an item may have."""
+    """The names of all types that an item may have, blocks included."""
     return [
         *context.shared.blocks,
         *sorted(context.shared.lost_blocks),
@@ -57,7 +57,7 @@ def unknown_type(
 
 
 def _called(context: Context, text: str) -> str | None:
-    """The help for a layer that is written as torch's code: `nn.Linear(400, 120)`."""
+    """The help for a layer that is written as a call of torch: `nn.Linear(400, 120)`."""
     found = re.fullmatch(r"(?:\w+\.)+(\w+)\(([^()=]+)\)", text)
     row = context.row(found[1]) if found is not None else None
     if found is None or row is None:
@@ -68,12 +68,12 @@ def _called(context: Context, text: str) -> str | None:
 
 
 def is_slip(word: str, meant: str) -> bool:
-    """Whether a type that does not exist can mean one thing only."""
+    """Whether an unknown type is the meant one but for upper case, a prefix or brackets."""
     return bare_type(word).lower() == meant.lower()
 
 
 def check_layers(context: Context, item: Item) -> Any:
-    """What stands under `layers`, the only key of a `Sequential` or a `Group`."""
+    """What stands under `layers` in a `Sequential` or a `Group`; refuses any other key."""
     if isinstance(item.written, list):
         help = f"write `{item.type}: {{layers: [...]}}`"
         message = f"`{item.type}` has a mapping with `layers`"
@@ -88,37 +88,41 @@ def check_layers(context: Context, item: Item) -> Any:
 
 
 class StaticCheck(Struct):
-    """A look at items in which `words` are the parameters, where these are known."""
+    """Checks items without shapes, and reports mistakes.
+
+    `words` are the parameters that expressions may use; `None` if they are unknown, so that any
+    name may be right.
+    """
 
     context: Context
     words: Sequence[str] | None
     chained: bool = False  # in a `Sequential`, where names may be anything
 
     def block(self, name: str, spec: BlockSpec) -> None:
-        """The layers of a block."""
+        """Check the layers of a block."""
         self.words = [*spec.params, *self.context.shared.undeclared.get(name, ())]
         self.items(spec.layers, ("blocks", name, "layers"))
 
     def lost_block(self, name: str, raw: Any) -> None:
-        """The layers of a block that something is wrong with."""
+        """Check the layers of a block that has mistakes in its keys."""
         self.words = None
         if isinstance(raw, dict):
             self.items(raw.get("layers"), ("blocks", name, "layers"))
 
     def anything(self, raw: Any, path: SpecPath) -> None:
-        """An item, or a list of them."""
+        """Check an item, or a list of items."""
         if isinstance(raw, list):
             self.items(raw, path)
         elif raw is not None:
             self.item(raw, path)
 
     def items(self, raw: Any, path: SpecPath) -> None:
-        """Each item of a list."""
+        """Check each item of a list."""
         for place, item in enumerate(_listed(raw)):
             self.item(item, (*path, place))
 
     def item(self, raw: Any, path: SpecPath) -> None:
-        """One item: its type, what is written for it, and the layers in it."""
+        """Check one item: its type, its keys and arguments, and the layers inside it."""
         shared = self.context.shared
         with shared.findings.collecting():
             item = respelt(self.context, read_item(raw, self.context.source, path, shared.types))
@@ -129,7 +133,7 @@ class StaticCheck(Struct):
             self.written(item)
 
     def written(self, item: Item) -> None:
-        """What is written for an item."""
+        """Check an item's type and arguments, and the layers inside it."""
         shared = self.context.shared
         inner = item.written if isinstance(item.written, dict) else {}
         if "$" in item.type or item.type in shared.lost_blocks:
@@ -156,14 +160,14 @@ class StaticCheck(Struct):
                 self.arguments(item, shared.types[item.type])
 
     def branches(self, raw: Any, path: SpecPath) -> None:
-        """The layers of a merge's branches."""
+        """Check the layers of a merge's branches."""
         pairs = raw.items() if isinstance(raw, dict) else enumerate(_listed(raw))
         for key, layers in pairs:
             chained = self.chained or (isinstance(raw, dict) and isinstance(layers, list))
             StaticCheck(self.context, self.words, chained).anything(layers, (*path, key))
 
     def use(self, item: Item, spec: BlockSpec, written: Mapping[str, Any]) -> None:
-        """The arguments of a block's use."""
+        """Check the names of arguments in a use of a block."""
         for name in written:
             if name not in spec.params:
                 message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
@@ -177,7 +181,7 @@ class StaticCheck(Struct):
                 self.context.error("NG203", message, item.path, key=item.written is not None)
 
     def arguments(self, item: Item, row: Layer) -> None:
-        """The names of a layer's arguments, and the values that are no expressions."""
+        """Check the names of a layer's arguments, and the values without expressions."""
         item = listed(item, row)
         written, paths = by_name(self.context, item, row)
         for name in (*row.optional_tensors, "branches"):
@@ -186,7 +190,7 @@ class StaticCheck(Struct):
         modules = {arg.name for arg in row.args if arg.kind.module}
         open_ = {name for name, value in written.items() if _open(value)}
         open_ |= {name for name in written if name in read_later | modules}
-        open_.add(row.batch_in)  # the batch may stand in it
+        open_.add(row.batch_in)  # it may hold the batch, `N`
         plain = {name: value for name, value in written.items() if name not in open_}
         checked = read_arguments(row, plain)
         if isinstance(checked, list):
@@ -198,9 +202,9 @@ class StaticCheck(Struct):
                 self.context.shared.findings.add(diagnostic)
 
     def expressions(self, value: Any, path: SpecPath) -> bool:
-        """The names in a value's expressions; whether all are expressions.
+        """Check the names in a value's expressions; gives whether all expressions are well-formed.
 
-        One that does not close has been cut in two by YAML, and left keys that nobody wrote.
+        One without its closing bracket has been cut in two by YAML, which made keys of the rest.
         """
         whole = True
         for place, text in texts(value, path, ("branches", "layers")):
@@ -214,7 +218,7 @@ class StaticCheck(Struct):
         return whole
 
     def initial(self, raw: Any, names: Any) -> None:
-        """The functions of `init`, whatever they are applied to."""
+        """Check the functions under `init`, but not which layers they are for."""
         for key, weights in raw.items() if isinstance(raw, dict) else ():
             for weight, init in weights.items() if isinstance(weights, dict) else ():
                 with self.context.shared.findings.collecting():
@@ -226,7 +230,7 @@ def _listed(raw: Any) -> list[Any]:
 
 
 def _open(value: Any) -> bool:
-    """Whether there is an expression in a value."""
+    """Whether a value contains an expression."""
     if isinstance(value, list):
         return any(map(_open, value))
     if isinstance(value, dict):

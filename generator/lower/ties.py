@@ -1,4 +1,4 @@
-"""`tie`: one parameter under two names."""
+"""`tie`: one parameter (a weight) under two names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .initial import varying
 
 
 def read_ties(context: Context, graph: Graph) -> Graph:
-    """The graph with its ties, checked: both sides are parameters of one shape."""
+    """The graph with the ties of the document; mistakes are reported, wrong ties left out."""
     if not context.document.tie:
         return graph
     weights = {weight.name: weight for weight in graph.weights if weight.trainable}
@@ -52,7 +52,7 @@ def _check(context: Context, weights: Mapping[str, Weight], left: str, right: st
 
 
 def _check_no_circle(context: Context, left: str, right: str) -> None:
-    """Refuse a parameter that would be kept by itself."""
+    """Refuse ties in a circle: a parameter would be tied to itself."""
     ties = context.document.tie
     for _ in ties:
         if right == left:
@@ -62,7 +62,7 @@ def _check_no_circle(context: Context, left: str, right: str) -> None:
 
 
 def _settle(context: Context, graph: Graph, left: str, right: str) -> None:
-    """Fix what the two hang on where other arguments might give one only, or another shape."""
+    """Fix arguments on which it depends that both sides exist and have one shape."""
     own = [(module.name, module) for module in graph.modules]
     sides = [_of(own, path) for path in (left, right)]
     unequal = [pair for pair in zip(sides[0].shape, sides[1].shape, strict=True) if not same(*pair)]
@@ -72,14 +72,14 @@ def _settle(context: Context, graph: Graph, left: str, right: str) -> None:
 
 
 class _Tied(Struct, frozen=True):
-    """A parameter's shape, and what decides that it is there, in the terms of the scope around."""
+    """A parameter's shape, and the values that decide whether it exists, in the scope's terms."""
 
     shape: Sequence[Size]
     decide: Sequence[Any] = ()
 
 
 def _of(modules: Iterable[tuple[str, Module]], path: str) -> _Tied:
-    """The parameter of this path below one of some modules."""
+    """The parameter at a path that begins with the key of one of these modules."""
     for key, module in modules:
         if not module.absent and (not key or f"{path}.".startswith(f"{key}.")):
             return _below(module, path[len(key) :].lstrip("."))
@@ -87,7 +87,7 @@ def _of(modules: Iterable[tuple[str, Module]], path: str) -> _Tied:
 
 
 def _below(module: Module, path: str) -> _Tied:
-    """The parameter of this path below a module."""
+    """The parameter at this path inside a module."""
     if module.use is not None:
         inner = _of([(child.name, child) for child in module.use.graph.modules], path)
         outer = module.use.outer
@@ -103,7 +103,7 @@ def _below(module: Module, path: str) -> _Tied:
 
 
 def _outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
-    """Values of a block in its user's terms; a copy's number goes when its loop is fixed."""
+    """Values of a block in its user's terms; those with a copy's number become plain numbers."""
     numbered = [INDEX in {symbol.name for symbol in symbols_in(value)} for value in values]
     return [
         plain(value) if by_number else rebind(value, outer)

@@ -1,7 +1,7 @@
 """One scope read from top to bottom: the network's layers, or a block's for one use.
 
-What a layer is may hang on what it reads (``when: $(in_channels > 64)``), so shapes are worked
-out here as the graph grows, by the rules of the catalogue.
+What a layer is may depend on what it reads (``when: $(in_channels > 64)``), so shapes are computed
+here as the graph grows, by the rules of the catalogue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Walk(Reader):
-    """The reading of one scope's items: each goes to the handler of its kind."""
+    """Reads the items of one scope and passes each to the handler of its kind."""
 
     def items(self, items: Any, path: SpecPath, index: Size | None) -> None:
         """Read a list of layers."""
@@ -45,7 +45,7 @@ class Walk(Reader):
                 self.item(item, index)
 
     def item(self, item: Item, index: Size | None) -> None:
-        """Read one item: decide whether it is there, and how often."""
+        """Read one item: decide whether it is present, and how often."""
         self.context.count(1, item.path)
         item = typed(self, item, index)
         item = listed(respelt(self.context, item), self.context.row(item.type))
@@ -66,7 +66,7 @@ class Walk(Reader):
             self.present_or_absent(item, reads, index)
 
     def present_or_absent(self, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
-        """An item that is there, or whose place is passed or kept, as `when` says."""
+        """Read an item as its `when` says: present, absent, or under a condition."""
         names = LayerNames(self.scope, self.first_type(reads), index)
         condition = keys.condition(self.scope, item, names)
         if symbols_in(condition):
@@ -79,7 +79,7 @@ class Walk(Reader):
     def present(
         self, item: Item, reads: tuple[Ref, ...], names: LayerNames, index: Size | None
     ) -> None:
-        """An item that is there, as often as it says."""
+        """Read an item that is present, as often as its `repeat` says."""
         count = keys.count(self.scope, item, names)
         if item.type == "Group":
             self.group(item, count, index)
@@ -108,10 +108,10 @@ class Walk(Reader):
         else:
             copies(self, item, reads, count)
 
-    # what becomes of an item
+    # the kinds of items
 
     def group(self, item: Item, count: Size | None, index: Size | None) -> None:
-        """The layers of a `Group`, as if they stood where it stands."""
+        """Read the layers of a `Group` as if they stood in its place."""
         layers = check_layers(self.context, item)
         if count is None:
             self.items(layers, item.at("layers"), index)
@@ -129,7 +129,7 @@ class Walk(Reader):
         *,
         repeated: bool = False,
     ) -> None:
-        """One layer, block or `Sequential`."""
+        """Read one layer, block or `Sequential`."""
         if item.type == "Sequential":
             layers, path = check_layers(self.context, item), item.at("layers")
             draft = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
@@ -157,7 +157,7 @@ class Walk(Reader):
         types: tuple[TensorType, ...] = (),
         given: dict[str, Any] | None = None,
     ) -> Draft:
-        """A use of a block: its body, read with what is given and what flows in."""
+        """The call for a use of a block: its body is read with the arguments and input types."""
         types = types or self.through or tuple(self.scope.type_of(ref) for ref in reads)
         body = enter(self.scope, item, spec, types, index, given)
         if body.graph is None:
@@ -172,7 +172,7 @@ class Walk(Reader):
         return draft
 
     def body(self, body: Body) -> Any:
-        """The graph of a block for what it is given."""
+        """The graph of a block's body for one use."""
         names = Names(written_names(body.spec.layers))
         inner = Walk(body.context, body.inputs, body.values, names)
         if body.spec.sequential:
@@ -185,7 +185,7 @@ class Walk(Reader):
         return graph_of(body, inner.scope, inner.current)
 
     def reuse(self, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
-        """Apply a layer that is there already, with the same weights."""
+        """Apply an existing layer again, with the same weights."""
         if self.chain is not None or "repeat" in item.common:
             message = "`Reuse` applies one layer once, outside a `Sequential`"
             self.context.error("NG210", message, item.path, key=True)
@@ -197,5 +197,5 @@ class Walk(Reader):
 
 
 def counts(name: Any) -> bool:
-    """Whether a name has the number of the copy in it."""
+    """Whether a name contains the number of the copy."""
     return isinstance(name, str) and "$" in name and "index" in name

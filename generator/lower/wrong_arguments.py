@@ -25,10 +25,10 @@ from .context import Context
 def wrong_arguments(
     context: Context, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
 ) -> list[Diagnostic]:
-    """A diagnostic for each problem; what is misspelt is not missing as well."""
+    """A diagnostic for each problem; after a misspelt argument none is reported as missing."""
     misspelt = any(found.kind == "unknown" for found in problems)
     tuples = [value for value in _values(item.written) if bracketed(value) or _cut(value)]
-    if tuples:  # what seems to be missing, or unknown, is the rest of it
+    if tuples:  # YAML has cut a tuple at its commas: the rest seems to be missing or unknown
         problems = [found for found in problems if found.kind == "value"][:1] or problems
     return [
         _diagnostic(context, item, row, found, paths)
@@ -63,9 +63,10 @@ def as_meant(
     args: Mapping[str, Any],
     paths: dict[str, SpecPath],
 ) -> dict[str, Any]:
-    """The arguments with misspelt names put right, so that the reading can go on.
+    """The arguments with misspelt names corrected, so that the reading can go on.
 
-    Raises what is wrong where it is not plain what was meant.
+    The problems are reported. Raises them as a `NetgenError` if it is unclear what was meant, or if
+    the right name needs another way of reading.
     """
     problems = problems[:MOST_FINDINGS]
     wrong = NetgenError(*wrong_arguments(context, item, row, problems, paths))
@@ -99,7 +100,7 @@ def _cut(value: Any) -> bool:
 def _kind_help(
     context: Context, item: Item, row: Layer, found: Problem, paths: Mapping[str, SpecPath]
 ) -> str | None:
-    """What to write instead of a value of another kind."""
+    """The help for a value of the wrong kind: what to write instead."""
     for value in _values(item.written):
         if bracketed(value) or _cut(value):
             return bracketed(value) or "a list has square brackets: `[3, 3]`"
@@ -120,6 +121,6 @@ def _kind_help(
 
 
 def _takes(row: Layer) -> str | None:
-    """The help that lists a layer's arguments."""
+    """The help that lists the arguments of a type."""
     names = [f"`{arg.name}`" for arg in (*row.args, *row.options) if not arg.inferred]
     return f"`{row.name}` takes {', '.join(names)}" if names else f"`{row.name}` takes none"

@@ -1,1 +1,1 @@
-"""A spec's text, read to what a person may write."""
+"""Reading a spec: from its text to checked keys and values."""

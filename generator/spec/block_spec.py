@@ -32,7 +32,7 @@ class BlockSpec(Strict):
 
 
 def read_blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
-    """The blocks by name, but those that something is wrong with."""
+    """The blocks by name; those with mistakes are reported and left out."""
     blocks: dict[str, BlockSpec] = {}
     for name, raw in reading.document.blocks.items():
         with findings.collecting():
@@ -63,7 +63,7 @@ def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
 
 
 def _why_no_block(name: str, network: str) -> str | None:
-    """Why a block can't have this name, or ``None``; it may be that of an operation."""
+    """Why a block can't have this name, or ``None``; an operation's name is allowed."""
     if name in RESERVED:
         return "is part of the language"
     if name in NN_CLASSES:

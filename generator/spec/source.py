@@ -1,4 +1,4 @@
-"""A spec as it is given: its text, its values, and where each of them stands."""
+"""A spec as it is given: its text, its values, and the place of each value in the text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ LARGEST_TEXT = 1_000_000  # characters: each may be a value, which takes 200 byt
 
 
 class Source(Struct, frozen=True, eq=False):
-    """A spec's text, its values, and where each of them stands."""
+    """A spec's text, its values, and the YAML nodes that have the places of values.
+
+    `name` is the file's name for diagnostics.
+    """
 
     name: str
     text: str
@@ -42,12 +45,12 @@ class Source(Struct, frozen=True, eq=False):
 
     @property
     def folder(self) -> str:
-        """Where the code that the spec imports is looked for: beside it. Empty if it has none."""
+        """The spec's folder, where imported code is looked for; empty if nothing is imported."""
         imports = isinstance(self.values, dict) and self.values.get("imports")
         return str(Path(self.name).absolute().parent) if imports else ""
 
     def locate(self, path: SpecPath, *, key: bool = False) -> Location:
-        """The place of the value at a path (of its key, with `key`), or of what is nearest."""
+        """The place of the value at a path (with `key`, of its key), or of what is around it."""
         node = self.root
         for place, step in enumerate(path):
             step = self.meant.get(str(step), step) if place == 0 else step
@@ -66,7 +69,7 @@ class Source(Struct, frozen=True, eq=False):
             for step, name, value in steps(node):
                 if name is not None and holds(name, place):
                     return (*path, step), True
-                # that of an alias stands elsewhere, so the last that begins is the innermost
+                # the value of an alias stands elsewhere: the last one to begin is the innermost
                 if holds(value, place) and (found is None or begin(value) > begin(found[1])):
                     found = step, value
             if found is None:
@@ -74,7 +77,7 @@ class Source(Struct, frozen=True, eq=False):
             path, node = (*path, found[0]), found[1]
 
     def _child(self, node: yaml.Node | None, step: str | int, key: bool) -> yaml.Node | None:
-        """What stands in a mapping under a key (or the key itself), or in a place of a list."""
+        """The node under a mapping's key (with `key`, the key's own), or in a place of a list."""
         found: yaml.Node | None = None
         if isinstance(node, yaml.MappingNode):
             if id(node) not in self.children:
@@ -86,7 +89,7 @@ class Source(Struct, frozen=True, eq=False):
         return found
 
     def place_of(self, node: yaml.Node | None) -> Location:
-        """The place of a node; of the whole text, if there is none."""
+        """The place of a node, or the begin of the text if there is none."""
         if node is None:
             return Location(self.name, 1, 1)
         start, end = node.start_mark, node.end_mark
@@ -99,10 +102,10 @@ class Source(Struct, frozen=True, eq=False):
 
 
 def read(path: str | Path) -> Source:
-    """The spec in a file."""
+    """The spec in a file; raises `NetgenError` if it can't be read or is no YAML."""
     name = str(path)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # which might never end, or not even begin
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe may block, or never end
             _refuse_odd(Path(path))
         with open(path, "rb") as file:
             text = file.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
@@ -127,14 +130,14 @@ def _refuse_odd(path: Path) -> NoReturn:
 
 
 def given(spec: str | Path | Mapping[str, Any] | Source) -> Source:
-    """The spec as it is given to a function: its path, a mapping, or what has been read."""
+    """The source of a spec that a caller gives: as a path, a mapping, or the source itself."""
     if isinstance(spec, Source):
         return spec
     return from_mapping(spec) if isinstance(spec, Mapping) else read(spec)
 
 
 def stdin_text() -> str:
-    """The text of the spec on standard input."""
+    """The text on standard input; raises `NetgenError` if it can't be read."""
     try:
         return sys.stdin.buffer.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
     except (AttributeError, OSError, UnicodeDecodeError) as error:
@@ -143,7 +146,10 @@ def stdin_text() -> str:
 
 
 def parse(text: str, name: str) -> Source:
-    """The spec in a text; `name` stands for the file in diagnostics."""
+    """The spec in a text; `name` stands for the file in diagnostics.
+
+    Raises `NetgenError` if the text is too long or no YAML that a spec may have.
+    """
     if len(text) > LARGEST_TEXT:
         message = f"the spec has {len(text)} characters; {LARGEST_TEXT} are the most"
         raise NetgenError(Diagnostic("NG103", message, Location(name, 1, 1)))
@@ -159,7 +165,7 @@ def parse(text: str, name: str) -> Source:
 
 
 def from_mapping(spec: Mapping[str, Any]) -> Source:
-    """The spec in a mapping, written out as YAML so that diagnostics can point into it."""
+    """The spec in a mapping, written as YAML so that diagnostics can point into it."""
     from .yaml_writing import as_yaml
 
     return parse(as_yaml(spec), "<mapping>")

@@ -27,7 +27,7 @@ COMMON_KEYS = ("name", "from", "repeat", "when")
 
 
 class Strict(BaseModel):
-    """What has no other keys than it says, and no other types."""
+    """A model that refuses unknown keys, and values of other types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -100,26 +100,26 @@ class Document(Strict):
 
 
 class Item(Struct, frozen=True):
-    """An item of `layers`: a type, what is written for it, and the keys all layers know."""
+    """An item of `layers`: a type, what is written for it, and the keys that all layers have."""
 
     type: str
     written: Any  # a mapping, a list, a single value, or nothing
     common: Mapping[str, Any]
     path: SpecPath
     callee: Any = None  # the expression that gave the type, in a block
-    inline: str = ""  # the key whose value stands in the place of all arguments
+    inline: str = ""  # the key whose value is written in place of all arguments
 
     def at(self, *steps: str | int) -> SpecPath:
-        """The place of something written in the item."""
+        """The place in the spec of a key or value of the item."""
         if steps[0] == self.inline:
             steps = steps[1:]
         return (*self.path, *steps)
 
 
 class Reading(Struct, frozen=True):
-    """A spec as far as it could be read; misspelt keys are read as what was meant.
+    """A document as far as it could be read; misspelt keys are read as the ones that were meant.
 
-    `bad` are keys of the document whose values are not known.
+    `bad` are keys of the document whose values could not be read, `mistakes` what is reported.
     """
 
     source: Source
@@ -129,7 +129,7 @@ class Reading(Struct, frozen=True):
 
 
 def read_document(source: Source) -> Reading:
-    """The document, and all that is wrong with its keys."""
+    """The document, with all mistakes in its keys; raises `NetgenError` if it is no mapping."""
     if not isinstance(source.values, dict):
         kinds = {type(None): "nothing", list: "a list", str: "text"}
         found = kinds.get(type(source.values), "a number")
@@ -152,7 +152,7 @@ def read_document(source: Source) -> Reading:
 
 
 def _check_codes(document: Document, source: Source, findings: Findings) -> None:
-    """Tell of what `allow` names that is no warning."""
+    """Report the codes under `allow` that no warning has."""
     from ..diagnostics.codes import WARNINGS
 
     for place, code in enumerate(document.allow):
@@ -163,7 +163,10 @@ def _check_codes(document: Document, source: Source, findings: Findings) -> None
 
 
 def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Document, frozenset[str]]:
-    """The document with misspelt keys put right, and without what can't be read."""
+    """The document with misspelt keys corrected and wrong values left out, and the latter's keys.
+
+    The source gets to know the misspelt keys, so that it can locate them.
+    """
     known = Document.model_fields
     unknown = [key for key in values if key not in known][:MOST_FINDINGS]
     meant = {key: meant_key(key, known) or key for key in unknown}
@@ -181,7 +184,7 @@ def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Docume
 
 
 def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
-    """The values as a model, or one diagnostic for each key that is wrong."""
+    """The values as a model; raises `NetgenError` with one diagnostic for each wrong key."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -195,9 +198,10 @@ def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
 
 
 def read_item(raw: Any, source: Source, path: SpecPath, types: Container[str] = ()) -> Item:
-    """An item of `layers`; its keys that all layers know are set apart.
+    """An item of `layers`, with the keys that all layers have set apart.
 
-    The known `types` help to tell what was meant by an item with several keys.
+    Raises `NetgenError` for anything but a type, or one type with what is written for it. The known
+    `types` are for the help, where a mapping has several keys.
     """
     if isinstance(raw, str):
         return Item(raw, None, {}, path)

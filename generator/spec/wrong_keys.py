@@ -1,4 +1,4 @@
-"""What is wrong with the keys of a document, block, input or parameter."""
+"""Diagnostics for wrong keys and values in a document, block, input or parameter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .source import Source
 
 
 class Written(Struct, frozen=True):
-    """The values of one model, and where they stand."""
+    """The values for one model, and their place in the spec."""
 
     source: Source
     path: SpecPath
@@ -23,7 +23,7 @@ class Written(Struct, frozen=True):
 def wrong_keys(
     model: str, known: Sequence[str], problems: Sequence[Mapping[str, Any]], written: Written
 ) -> list[Diagnostic]:
-    """A diagnostic for each key with `problems`, as pydantic tells them of a `model`."""
+    """A diagnostic for each wrong key; `problems` are pydantic's errors for a `model`."""
     places: dict[SpecPath, Diagnostic] = {}
     # a misspelt key is one mistake: that the right one is missing follows from it
     unknown = [str(found["loc"][-1]) for found in problems if found["type"] == "extra_forbidden"]
@@ -44,7 +44,7 @@ def wrong_keys(
 
 
 def _real(loc: tuple[Any, ...], values: Any) -> SpecPath:
-    """The part of pydantic's place that is in the values: it adds the sides of unions."""
+    """The path in the values that pydantic's place means, without the sides of unions in it."""
     real: list[str | int] = []
     for step in loc:
         inside = isinstance(values, dict) and step in values

@@ -1,4 +1,4 @@
-"""What keeps a text from being YAML: the parser's complaint, told in a person's terms."""
+"""Diagnostics for a text that is no YAML, made from the parser's error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..diagnostics.diagnostics import Diagnostic, Location, printable
 
 
 class ParserError(Protocol):
-    """What a YAML parser says: what it was doing since where, and what stopped it where."""
+    """The error of a YAML parser: what it was reading, what stopped it, and the places of both."""
 
     context: str | None
     context_mark: Any
@@ -17,7 +17,10 @@ class ParserError(Protocol):
 
 
 def not_yaml(error: ParserError, text: str, name: str) -> Diagnostic:
-    """What keeps a text from being YAML, in the place where the parser gave up."""
+    """The diagnostic for a parser's error.
+
+    Its place is where the parser gave up, or where something was opened that nothing closes.
+    """
     mark = error.problem_mark or error.context_mark
     problem = printable((error.problem or "it does not parse").lower())
     if mark is None:
@@ -46,7 +49,7 @@ _OPENED = {
     "while scanning a quoted scalar": "a quote is opened",
     "while scanning a simple key": "a key without `: ` stands",
 }
-# what to write, by what stands in the parser's message or in the line
+# the help for a sign in the parser's message or in the line
 _CURES = (
     ("\t", "YAML is indented with spaces, not with tabs"),
     ("$(", "put an expression with a bracket, a brace or a comma in quotes here"),

@@ -1,6 +1,6 @@
-"""YAML text to nodes that know their place, and the ways between them.
+"""YAML text to nodes, which have places in the text, and the steps from node to node.
 
-Scalars follow YAML 1.2: no word but its own is anything else than text.
+The loader leaves all scalars as text: `yaml_values` reads them as YAML 1.2 does.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Loader(_Base):  # type: ignore[misc]
-    """The fast loader without YAML 1.1's ideas of what a scalar is."""
+    """The fast loader, without YAML 1.1's rules for scalars."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 def check_depth(text: str, name: str) -> None:
-    """Refuse what is nested so deeply that the parser's own stack would not hold it."""
-    deepest = sum(text.count(bracket) for bracket in "[{")  # at the most: some stand in texts
+    """Raise `NetgenError` for a text that is nested too deeply for the parser's own stack."""
+    deepest = sum(text.count(bracket) for bracket in "[{")  # at most: some are part of scalars
     if deepest > MOST_BRACKETS:
         deepest = _deepest(text)
     indents = (len(found) for found in _INDENT.findall(text))
@@ -39,9 +39,9 @@ def check_depth(text: str, name: str) -> None:
 
 
 def _deepest(text: str) -> int:
-    """How deep lists and mappings are nested, found without recursion."""
+    """How deeply lists and mappings are nested, found without recursion."""
     depth = deepest = 0
-    with contextlib.suppress(yaml.YAMLError):  # what is no YAML is told later
+    with contextlib.suppress(yaml.YAMLError):  # `compose` reports what is no YAML
         for event in yaml.parse(text, Loader=Loader):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
@@ -52,7 +52,7 @@ def _deepest(text: str) -> int:
 
 
 def compose(text: str, name: str) -> yaml.Node | None:
-    """The outermost node of a text, if there is one."""
+    """The outermost node of a text, if there is one; raises `NetgenError` for what is no YAML."""
     try:
         return yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
@@ -69,7 +69,7 @@ def compose(text: str, name: str) -> yaml.Node | None:
 
 
 def pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-    """The keys and values of a mapping: merged ones first, so that its own come last."""
+    """The nodes of a mapping's keys and values: merged ones first, so that its own replace them."""
     for name, value in node.value:
         if is_merge(name):
             merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -81,7 +81,7 @@ def pairs(node: yaml.MappingNode) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]
 
 
 def steps(node: yaml.Node | None) -> Iterator[tuple[str | int, yaml.Node | None, yaml.Node]]:
-    """What stands in a node itself: the step to each value, its key's node, and the value's."""
+    """The children of a node: for each its key or place, the node of its key, and its own node."""
     if isinstance(node, yaml.MappingNode):
         yield from ((n.value, n, value) for n, value in node.value if not is_merge(n))
     elif isinstance(node, yaml.SequenceNode):
@@ -89,12 +89,12 @@ def steps(node: yaml.Node | None) -> Iterator[tuple[str | int, yaml.Node | None,
 
 
 def begin(node: yaml.Node) -> tuple[int, int]:
-    """The line and the column in which a node begins, from 0 on."""
+    """The line and the column in which a node begins, both from 0."""
     return node.start_mark.line, node.start_mark.column
 
 
 def holds(node: yaml.Node, place: tuple[int, int]) -> bool:
-    """Whether a place lies in a node."""
+    """Whether a place (line and column from 0) lies in a node."""
     return begin(node) <= place <= (node.end_mark.line, node.end_mark.column)
 
 
@@ -104,5 +104,5 @@ def is_merge(node: yaml.Node) -> bool:
 
 
 def quoted(node: yaml.ScalarNode) -> bool:
-    """Whether a scalar is text whatever it looks like."""
+    """Whether a scalar is quoted, or a block scalar: then it is text, whatever it looks like."""
     return bool(node.style) and node.style in "'\"|>"

@@ -31,7 +31,10 @@ WORDS = {
 
 
 class Reader:
-    """The walk from nodes to values; `mistakes` leave those readable."""
+    """Reads nodes as values; raises `NetgenError` for what a spec must not have.
+
+    `mistakes` are those that leave the values readable.
+    """
 
     def __init__(self, locate: Callable[[yaml.Node], Location]) -> None:
         self.locate = locate

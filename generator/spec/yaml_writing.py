@@ -1,4 +1,4 @@
-"""A mapping written out as YAML that reads back as the same values."""
+"""Writing a mapping as YAML that is read as the same values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .yaml_values import FLOAT, INT, MOST_VALUES, WORDS
 
 
 def as_yaml(spec: Mapping[str, Any]) -> str:
-    """The text of a spec that is given as a mapping; raises `NetgenError` if there is none."""
+    """The YAML text of a spec that is given as a mapping.
+
+    Raises `NetgenError` if it holds what a spec can't hold, or too much.
+    """
     try:
         plain = _Plain().value(spec)
         text: str = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
@@ -24,7 +27,7 @@ def as_yaml(spec: Mapping[str, Any]) -> str:
 
 
 class _Plain:
-    """A mapping's values as plain mappings, lists and scalars, as many as a spec may hold."""
+    """Copies values to plain mappings, lists and scalars; refuses more than a spec may hold."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -51,7 +54,7 @@ class _Plain:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes strings in quotes wherever YAML 1.2 would read something else."""
+    """Writes a string in quotes where YAML 1.2 would read something else without them."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,1 +1,1 @@
-"""Sizes and values that know the expression that they come from."""
+"""Sizes and values that carry the expression that gave them."""

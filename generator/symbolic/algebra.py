@@ -1,7 +1,7 @@
-"""Sums of products of names: the algebra in which sizes remember where they come from.
+"""Sums of products of symbols: the expressions of sizes.
 
-Kept in normal form (like terms collected, exact divisions carried out, nested floor divisions
-drawn together), and printed as a person would write it.
+They are kept in a normal form (like terms added up, exact divisions carried out, nested floor
+divisions merged) and printed as a person would write them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ INDEX = "index"  # the number of a copy, in expressions and in generated loops
 class Symbol(Struct, frozen=True):
     """A name that a size may depend on.
 
-    `runtime` tells a size of an input (``N``, ``H``), which only `forward` sees, from a constructor
-    argument (``width``). A size of a block's input that is `known` when the source is generated
-    may become an argument.
+    A `runtime` symbol is a size of an input (``N``, ``H``), which only `forward` sees; others are
+    constructor arguments (``width``). A size of a block's input is `known` if its number is known
+    when the source is generated: it may become an argument.
     """
 
     name: str
@@ -30,13 +30,13 @@ class Symbol(Struct, frozen=True):
 
 
 class Symbols(tuple[Symbol, ...]):
-    """Names in the order in which they appear, each once: a set has another order in each run."""
+    """Symbols in order of appearance, each once. (A set has another order in each run.)"""
 
     __slots__ = ()
 
     @staticmethod
     def of(*groups: Iterable[Symbol]) -> Symbols:
-        """The names of all groups."""
+        """The symbols of all groups."""
         return Symbols(dict.fromkeys(chain(*groups)))
 
     def __or__(self, other: Iterable[Symbol]) -> Symbols:
@@ -44,9 +44,10 @@ class Symbols(tuple[Symbol, ...]):
 
 
 class Atom(Struct, frozen=True):
-    """An indivisible factor of a term: a symbol, or an operation that sums cannot express.
+    """An indivisible factor of a term: a symbol, or an operation that is no sum of products.
 
-    A quotient is `exact` where the network can't run if there is a remainder.
+    `quotient` has the two sides of a floor division. It is `exact` if the network can't run where
+    there is a remainder.
     """
 
     text: str
@@ -57,7 +58,10 @@ class Atom(Struct, frozen=True):
 
 
 class Poly(Struct, frozen=True):
-    """A sum of terms, each a whole number times atoms, in the order in which they appeared."""
+    """A sum of terms, each a whole number times atoms, in the order in which they appeared.
+
+    The keys of `terms` are the sorted texts of the atoms.
+    """
 
     terms: Mapping[tuple[str, ...], tuple[int, tuple[Atom, ...]]]
 
@@ -67,13 +71,13 @@ class Poly(Struct, frozen=True):
 
     @property
     def constant(self) -> int | None:
-        """The number that this is, if it has no atoms."""
+        """The value of a sum without atoms, or ``None``."""
         if not self.terms:
             return 0
         return self.terms[()][0] if set(self.terms) == {()} else None
 
     def only_atom(self) -> Atom | None:
-        """The atom that this is, if it is one and nothing else."""
+        """The atom of a sum that is one atom and nothing else, or ``None``."""
         if len(self.terms) != 1:
             return None
         ((factor, atoms),) = self.terms.values()
@@ -96,14 +100,14 @@ class Poly(Struct, frozen=True):
         return product
 
     def exactly(self) -> Poly:
-        """The same sum, all divisions in which are known to have no remainder."""
+        """The same sum with all divisions marked as exact."""
         return collect(
             (factor, tuple(replace(atom, exact=atom.quotient is not None) for atom in atoms))
             for factor, atoms in self.terms.values()
         )
 
     def text(self) -> str:
-        """Python source of the sum; constants last unless all else is negative."""
+        """Python source of the sum; a constant is last, unless that puts a negative term first."""
         only = self.only_atom()
         if only:
             return only.text
@@ -121,7 +125,7 @@ class Poly(Struct, frozen=True):
 
 
 def _undivided(factor: int, atoms: tuple[Atom, ...]) -> Poly | None:
-    """A term in which an exact quotient meets what it was divided by."""
+    """A term with an exact quotient and its divisor multiplied out, or ``None`` without one."""
     for atom in atoms:
         if not atom.exact or atom.quotient is None:
             continue
@@ -158,14 +162,14 @@ def of_atom(atom: Atom) -> Poly:
 
 
 def factor_text(poly: Poly) -> str:
-    """A factor of a visible product: in parentheses if it is a sum or ends in a division."""
+    """A factor of a product as text: in parentheses if it is a sum, a division or negative."""
     only = poly.only_atom()
     sum_or_negative = len(poly.terms) != 1 or next(iter(poly.terms.values()))[0] < 0
     return f"({poly.text()})" if sum_or_negative or (only and not only.tight) else poly.text()
 
 
 def quotient(over: Poly, under: Poly) -> Poly:
-    """The floor division: exact where terms divide, nested divisions drawn together."""
+    """The floor division: terms that divide exactly are taken out, nested divisions merged."""
     over, under = _reduced(over, under)
     divided, rest = [], []
     for factor, atoms in over.terms.values():
@@ -233,7 +237,7 @@ def remainder(over: Poly, under: Poly) -> Poly:
 
 
 def operand(poly: Poly) -> str:
-    """A side of a division: in parentheses unless it is one name or number."""
+    """A side of a division as text: in parentheses unless it is one name or number."""
     if poly.constant is not None:
         return str(poly.constant) if poly.constant >= 0 else f"({poly.constant})"
     only = poly.only_atom()

@@ -1,4 +1,4 @@
-"""What expressions may cost: steps, and the sizes of their values."""
+"""Limits on expressions: their steps, and the sizes of their values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Budget(Struct):
             fail("the spec's expressions take too long")
 
     def bounded(self, value: Any) -> Any:
-        """The value, if it is one that an expression may have."""
+        """The value; raises `ExpressionError` if it is too large, or no finite real number."""
         if isinstance(value, int) and abs(int(value)) >= 10**MOST_DIGITS:
             fail(f"a number of more than {MOST_DIGITS} digits is too long")
         if isinstance(value, complex):
@@ -43,7 +43,7 @@ class Budget(Struct):
 
 
 def weight(value: Any) -> int:
-    """The number of values in a list, those in its lists included; refuses too many."""
+    """The number of values in a list and the lists inside it; refuses too many."""
     count, waiting = 0, [plain(value)]
     while waiting:
         items = waiting.pop()
@@ -56,7 +56,7 @@ def weight(value: Any) -> int:
 
 
 def check_growth(op: ast.operator, left: Any, right: Any) -> None:
-    """Refuse a large result before it is made."""
+    """Refuse an operation with a result that is too large, before it is computed."""
     if isinstance(op, ast.Mult):
         for many, times in ((left, right), (right, left)):
             counts = isinstance(many, (str, list)) and isinstance(times, int)

@@ -1,7 +1,7 @@
 """Values of buffers: numbers, nested lists, and comprehensions that are kept as expressions.
 
-A comprehension may stand for millions of numbers: its shape and type are worked out from its
-ranges and its first and last element, and the numbers are left to the generated source.
+A comprehension may stand for millions of numbers. Its shape and type are computed from its ranges
+and its first and last elements; only the generated class computes all numbers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "sin", "cos"})
 
 
 class Table(Struct, frozen=True):
-    """A tensor's value as source, with its shape and element type."""
+    """The value of a buffer as generated source, with its shape and element type."""
 
     code: str
     shape: tuple[Size, ...]
@@ -37,7 +37,7 @@ class Table(Struct, frozen=True):
     symbols: Symbols = Symbols()
 
     def with_numbers(self, values: Mapping[str, Any], names: frozenset[str]) -> Table:
-        """The table with some names in its source as numbers."""
+        """The table with some names in its source replaced by plain numbers."""
         if not any(symbol.name in names for symbol in self.symbols):
             return self
         numbers: dict[str, ast.expr] = {name: ast.Constant(int(values[name])) for name in names}
@@ -46,7 +46,7 @@ class Table(Struct, frozen=True):
         return replace(self, code=ast.unparse(tree), symbols=left)
 
     def in_terms(self, terms: Mapping[str, Any]) -> Table:
-        """The table with values that have names of their own in the place of some names."""
+        """The table with names in its source replaced by the expressions of `terms`."""
         codes = {name: ast.parse(value.code, mode="eval").body for name, value in terms.items()}
         tree = _Put(codes).visit(ast.parse(self.code))
         left = Symbols(symbol for symbol in self.symbols if symbol.name not in terms)
@@ -73,7 +73,7 @@ def table(value: Any, names: Names, budget: Budget) -> Table:
 
 
 def _plain_table(value: Any, names: Names, budget: Budget) -> Table:
-    """Numbers and nested lists, with expressions in them."""
+    """The table for numbers and nested lists, which may hold expressions."""
     if isinstance(value, str):
         inner = only_expression(value)
         value = (
@@ -102,7 +102,7 @@ def _dtype(kinds: set[type]) -> str:
 
 
 class _Quiet(Struct, frozen=True):
-    """The same names, no value of which decides on anything."""
+    """The same names, but evaluation fixes no parameters."""
 
     names: Names
 
@@ -113,18 +113,25 @@ class _Quiet(Struct, frozen=True):
         return self.names.shape(reference)
 
     def pin(self, symbols: Symbols, why: str) -> None:
-        """Nothing hangs on these."""
+        """Do nothing: an expression carries what depends on these symbols."""
 
 
 class _Reader(Struct):
-    """One expression's reading."""
+    """Reads one expression of a buffer: its shape, its types and its source.
+
+    `symbols` collects the symbols in the source.
+    """
 
     names: Names
     budget: Budget
     symbols: Symbols = Symbols()
 
     def measure(self, node: ast.expr, local: dict[str, Any]) -> tuple[tuple[Size, ...], set[type]]:
-        """The shape, and the Python types of its numbers."""
+        """The shape of an expression's value, and the Python types of its numbers.
+
+        `local` holds the variables of comprehensions and, under an empty name, the number of times
+        that the expression is evaluated.
+        """
         if isinstance(node, ast.ListComp):
             return self._comprehension(node, local)
         if isinstance(node, ast.List):
@@ -152,7 +159,7 @@ class _Reader(Struct):
         return (length, *inner), set().union(*(kinds for _, kinds in parts))
 
     def _joined(self, node: ast.BinOp, local: dict[str, Any]) -> tuple[tuple[Size, ...], set[type]]:
-        """``[a] + [b]`` and ``[a] * n``."""
+        """The shape and types of ``[a] + [b]`` or ``[a] * n``."""
         if isinstance(node.op, ast.Add):
             return self._one_list([self.measure(node.left, local), self.measure(node.right, local)])
         items, times = node.left, node.right
@@ -167,7 +174,7 @@ class _Reader(Struct):
     def _one_list(
         self, parts: list[tuple[tuple[Size, ...], set[type]]]
     ) -> tuple[tuple[Size, ...], set[type]]:
-        """Lists one after the other; what is empty may hold anything."""
+        """The shape and types of lists joined into one; an empty list fits all others."""
         if not all(shape for shape, _ in parts):
             fail("a list is joined to a list")
         shapes = [shape for shape, _ in parts if shape[0]] or [(0,)]
@@ -181,11 +188,15 @@ class _Reader(Struct):
     def _comprehension(
         self, node: ast.ListComp, local: dict[str, Any]
     ) -> tuple[tuple[Size, ...], set[type]]:
-        """A comprehension over one range, without conditions."""
+        """The shape and types of a comprehension.
+
+        With a condition it is evaluated as a whole. Otherwise each range is represented by its
+        first and last number, or by all numbers if lengths of inner lists depend on them.
+        """
         loop = node.generators[0]
         if any(part.ifs for part in node.generators) or not isinstance(loop.target, ast.Name):
             return self._of(Evaluator(self.names, self.budget, dict(local)).value(node))
-        # the length of `range(n)` is n, whatever n is: nothing is decided by its number
+        # the length of `range(n)` is n, whatever n is: n need not be fixed
         counts = isinstance(loop.iter, ast.Call) and len(loop.iter.args) == 1
         rest = node.generators[1:]
         inner = ast.ListComp(node.elt, rest) if rest else node.elt
@@ -193,7 +204,7 @@ class _Reader(Struct):
         names: Names = _Quiet(self.names) if counts and not (rest and varies) else self.names
         evaluator = Evaluator(names, self.budget, dict(local))
         numbers = evaluator.range(loop.iter)
-        outside = local.get("", 1) * len(numbers)  # no name is empty: the values so far
+        outside = local.get("", 1) * len(numbers)  # the number of values; no variable has this key
         if outside > MOST_VALUES:
             fail(f"{outside} values are too many: {MOST_VALUES} at most")
         ends = numbers if varies else dict.fromkeys((*numbers[:1], *numbers[-1:]))
@@ -210,13 +221,13 @@ class _Reader(Struct):
         return shape, kinds | _static_kinds(node.elt)
 
     def code(self, node: ast.expr) -> str:
-        """The source of the expression, with what names stand for put in."""
+        """The source of an expression, with names replaced by the expressions of their values."""
         tree = _Bound(self, set()).visit(ast.parse(ast.unparse(node), mode="eval").body)
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def _check_cost(tree: ast.expr) -> None:
-    """Refuse what could take long, or much memory, for an element that was not evaluated."""
+    """Refuse operations that may take much time or memory for an element that was not evaluated."""
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp):
             _check_operation(node)
@@ -231,7 +242,7 @@ def _check_cost(tree: ast.expr) -> None:
 
 
 def _check_operation(node: ast.BinOp) -> None:
-    """Refuse a power of whole numbers without a bound, and texts and lists made longer."""
+    """Refuse a power of whole numbers without a bound, and operations on texts and lists."""
     if isinstance(node.op, ast.Pow):
         powers = any(isinstance(part, ast.Pow) for part in ast.walk(node.left))
         bounded = _small(node.right) or _fraction(node.left) or _fraction(node.right)
@@ -257,7 +268,7 @@ def _repeats(node: ast.expr) -> bool:
 
 
 def _decides_on_lengths(name: str, node: ast.expr) -> bool:
-    """Whether a loop's variable stands where the length of a list is said."""
+    """Whether the length of a list depends on this variable: in a range, or as a list's factor."""
     counts: list[ast.expr] = []
     for part in ast.walk(node):
         if isinstance(part, ast.ListComp):
@@ -276,13 +287,13 @@ def _small(node: ast.expr) -> bool:
 
 
 def _fraction(node: ast.expr) -> bool:
-    """Whether a value is sure to be a fraction, whose powers take no room."""
+    """Whether a value is surely a float, whose powers take no more memory."""
     divides = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
     return divides or (isinstance(node, ast.Constant) and isinstance(node.value, float))
 
 
 def _holds_items(node: ast.expr) -> bool:
-    """Whether a value may be a text or a list, chosen by a condition or not."""
+    """Whether an expression may evaluate to a text or a list that is written in it."""
     return any(
         isinstance(part, (ast.List, ast.ListComp))
         or (isinstance(part, ast.Constant) and isinstance(part.value, str))
@@ -291,7 +302,7 @@ def _holds_items(node: ast.expr) -> bool:
 
 
 def _results(node: ast.expr) -> list[ast.expr]:
-    """What an expression may come to, by its conditions."""
+    """The parts of an expression to one of which it evaluates, by its conditions."""
     if isinstance(node, ast.IfExp):
         return [*_results(node.body), *_results(node.orelse)]
     if isinstance(node, ast.BoolOp):
@@ -300,12 +311,12 @@ def _results(node: ast.expr) -> list[ast.expr]:
 
 
 def _static_kinds(node: ast.expr) -> set[type]:
-    """What an element is sure to be for some numbers, whatever it is at the ends."""
+    """The types that an element may have inside a range, whatever it is at the ends."""
     return {float} if any(map(_gives_fraction, _results(node))) else set()
 
 
 def _gives_fraction(node: ast.AST) -> bool:
-    """Whether a fraction goes into the value, and nothing on its way makes a whole number of it."""
+    """Whether a float goes into the value, and nothing on its way makes a whole number of it."""
     if isinstance(node, ast.Call):
         name = getattr(node.func, "id", "")
         whole = name in _WHOLE_FUNCTIONS or (name == "round" and len(node.args) == 1)
@@ -324,7 +335,7 @@ def _gives_fraction(node: ast.AST) -> bool:
 
 
 class _Put(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Replaces names by expressions."""
 
     def __init__(self, terms: Mapping[str, ast.expr]) -> None:
         self.terms = terms
@@ -334,7 +345,7 @@ class _Put(ast.NodeTransformer):
 
 
 class _Bound(ast.NodeTransformer):
-    """Puts in what names stand for; the variables of comprehensions stay."""
+    """Replaces names by the expressions of their values; variables of comprehensions stay."""
 
     def __init__(self, reader: _Reader, local: set[str]) -> None:
         self.reader = reader
@@ -364,7 +375,7 @@ class _Bound(ast.NodeTransformer):
         for side in (node.left, node.right):
             if isinstance(side, ast.Name) and side.id not in self.local:
                 value = self.reader.names.value(side.id) if side.id not in KNOWN else 0
-                if isinstance(plain(value), list):  # how long it is decides on the shape
+                if isinstance(plain(value), list):  # the shape depends on its length
                     self.reader.names.pin(symbols_in(value), "needs its length")
         return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
 

@@ -1,4 +1,4 @@
-"""Which sizes are equal, or the smaller one, whatever their names stand for."""
+"""Comparisons of sizes that hold whatever their symbols stand for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .sizes import Dim, Size, code, poly_of, symbols_in
 
 
 class Meeting(Struct, frozen=True):
-    """Two sizes that meet in a layer; where they are equal the name of the `kept` one goes on.
+    """Two sizes that meet in a layer and must fit; the output has the `kept` one's expression.
 
-    It `spreads` where a size of 1 is taken for as many as the other has.
+    It `spreads` if a size of 1 is broadcast over the other.
     """
 
     kept: Size
@@ -20,9 +20,9 @@ class Meeting(Struct, frozen=True):
 
 
 def surely_equal(left: Size, right: Size) -> bool | None:
-    """Whether two sizes are equal whatever their names stand for; ``None`` if it depends.
+    """Whether two sizes are equal whatever their symbols stand for; ``None`` if it depends.
 
-    Multiples of one product differ: sizes are not 0.
+    Different multiples of one product differ, because sizes are not 0.
     """
     if same(left, right):
         return True
@@ -37,7 +37,7 @@ def surely_equal(left: Size, right: Size) -> bool | None:
 
 
 def _never_zero(gap: Poly) -> bool:
-    """Whether a sum of a copy's number, known to be 1 or more, and a number can't be 0."""
+    """Whether ``a * index + b`` can't be 0, because the copy's number is known to be 1 or more."""
     if not {*gap.terms} <= {("index",), ()} or ("index",) not in gap.terms:
         return False
     factor, atoms = gap.terms["index",]
@@ -46,7 +46,7 @@ def _never_zero(gap: Poly) -> bool:
 
 
 def same(left: Size, right: Size) -> bool:
-    """Whether two sizes are equal whatever their names stand for."""
+    """Whether two sizes are equal whatever their symbols stand for, by their normal forms."""
     if int(left) != int(right):
         return False
     if not (symbols_in(left) or symbols_in(right)):

@@ -1,6 +1,7 @@
-"""The expression language's operations, on values that remember where they come from.
+"""Evaluation of the expression language, on values that carry the expression that gave them.
 
-A whitelist of Python's syntax nodes, each with a method; a budget on every result.
+Each of Python's syntax nodes on the whitelist has a method, and each result has to be within the
+budget.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .syntax import (
 
 
 class Names(Protocol):
-    """What an expression can see."""
+    """The names and references that an expression can use."""
 
     def value(self, name: str) -> Any:
         """The value of a name; raises `ExpressionError` if there is none."""
@@ -41,7 +42,7 @@ class Names(Protocol):
         """The shape, without the batch, of what a reference names."""
 
     def pin(self, symbols: Symbols, why: str) -> None:
-        """Called where a value decides on something that can't be written as an expression.
+        """Called where something that no expression can carry depends on these symbols.
 
         `why` are words like "needs it as an index".
         """
@@ -56,7 +57,7 @@ _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
-_EXACT = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)  # operations that sizes carry along
+_EXACT = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)  # `Dim` computes these itself
 _UNARY: dict[type, Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,
     ast.USub: operator.neg,
@@ -75,11 +76,14 @@ _COMPARE: dict[type, Callable[[Any, Any], bool]] = {
     ast.IsNot: lambda left, right: left is not right,
 }
 
-MIXED = "gives true or false, or a number, by it"  # why `a and b` fixes what it hangs on
+MIXED = "gives true or false, or a number, by it"  # why `a and b` fixes its parameters
 
 
 class Evaluator(Struct):
-    """One expression's evaluation; one that `rebinds` has been evaluated before, in other terms."""
+    """Evaluates one expression; if it `rebinds`, that of a value, which is put into other terms.
+
+    `local` holds the variables of comprehensions.
+    """
 
     names: Names
     budget: Budget
@@ -120,7 +124,7 @@ class Evaluator(Struct):
             if not right and isinstance(node.op, (ast.FloorDiv, ast.Mod)):
                 fail("division by zero")
             return apply(left, right)
-        if {type(left), type(right)} == {Coded, list}:  # a tuple, as arguments are, joins no list
+        if {type(left), type(right)} == {Coded, list}:  # an argument is a tuple: it joins no list
             self.names.pin(symbols_in([left, right]), "joins it with a list")
             return self._apply(apply, [uncoded(left), uncoded(right)], lambda codes: codes[0])
         return self._apply(
@@ -211,24 +215,24 @@ class Evaluator(Struct):
         place = int(written) if carried else self._index(written)
         if not -len(items) <= place < len(items):
             if self.rebinds and isinstance(value, Coded) and isinstance(items, list):
-                # with these values there is no such item, and nobody asks for it
+                # with these values there is no such item, and nothing reads it
                 code = ast.Subscript(code_of(value), code_of(written))
                 return wrap(0, code, symbols_in([value, written]))
             fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
         if carried:
             return self._item(value, place, code_of(written), symbols_in([value, written]))
         if place < 0 and isinstance(value, Coded) and isinstance(items, list):
-            # from the end it is another item where the list is of another length
+            # from the end, it is another item in a list of another length
             return self._item(value, place, ast.Constant(place), value.symbols)
         return items[place]
 
     def _carries(self, place: Any) -> bool:
-        """Whether the expression of an item's place is kept: where it is the number of a copy."""
+        """Whether an item keeps the expression of its place: if that has a copy's number in it."""
         names = {symbol.name for symbol in symbols_in(place)}
         return bool(names) and (self.rebinds or INDEX in names)
 
     def _item(self, values: Any, place: int, code: ast.expr, symbols: Symbols) -> Any:
-        """An item of a list with the code of its place: ``sizes[index - 1]``."""
+        """An item of a list, with a subscript as its expression: ``sizes[index - 1]``."""
         whole = code_of(values)
         if ast.unparse(code) == f"len({ast.unparse(whole)}) - 1":
             code = ast.Constant(-1)
@@ -251,7 +255,7 @@ class Evaluator(Struct):
         operands = [self.value(argument) for argument in node.args]
         self.budget.spend(sum(len(part) for part in operands if isinstance(part, (list, str))))
         if name == "len" and operands and isinstance(operands[0], list):
-            return len(operands[0])  # whatever its items hang on
+            return len(operands[0])  # whatever its items depend on
         if name == "int" and operands and isinstance(uncoded(operands[0]), str):
             fail("`int` takes a number")
         return self._apply(
@@ -290,12 +294,12 @@ class Evaluator(Struct):
         self.local = before
 
     def range_length(self, node: ast.expr, numbers: range) -> int:
-        """The length of a range; that of ``range(n)`` is `n`, wherever `n` comes from."""
+        """The length of a range; for ``range(n)`` it is `n` with its expression."""
         bounds = node.args if isinstance(node, ast.Call) else []
         return self.value(bounds[0]) if len(bounds) == 1 else len(numbers)
 
     def range(self, node: ast.expr) -> range:
-        """The numbers that a call of `range` gives."""
+        """The numbers that a call of `range` gives; refuses any other expression."""
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         if not called or node.func.id != "range" or node.keywords:  # type: ignore[attr-defined]
             fail("a comprehension runs over `range`")

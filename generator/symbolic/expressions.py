@@ -1,8 +1,8 @@
 """``$name`` and ``$(...)``: a small, safe part of Python over parameters and sizes.
 
-Values are plain Python values, sizes that remember where they come from (`Dim`), and other
-values that do (`Coded`); operations carry the expression along. Nothing else is reachable, and
-every result has a bound, so that text from a stranger can neither run code nor take memory.
+Values are plain Python values, or carry the expression that gave them: sizes (`Dim`) and other
+values (`Coded`). Operations combine the expressions, too. Nothing else is reachable, and every
+result has a bound, so that text from a stranger can neither run code nor take memory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def has_expression(text: str) -> bool:
 
 
 def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
-    """The value of a string: of its only expression, or its text with expressions put in."""
+    """The value of a string: that of its only expression, or the text with all expressions' values.
+
+    Symbols in a text are pinned. Raises `ExpressionError` or `TooLong`.
+    """
     pieces = list(_split(text))
     if len(pieces) == 1 and pieces[0].expression:
         return evaluate(pieces[0].text, names, budget)
@@ -66,7 +69,7 @@ def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
 
 
 def code_in_text(text: str, names: Names, budget: Budget) -> str:
-    """The inside of an f-string that gives the text with its expressions put in."""
+    """The inside of an f-string that gives the text with the values of its expressions."""
     parts = []
     for piece in _split(text):
         if piece.expression:
@@ -81,19 +84,19 @@ def code_in_text(text: str, names: Names, budget: Budget) -> str:
 
 
 def _in_quotes(text: str) -> str:
-    """Text as it stands between the quotes of an f-string."""
+    """Text escaped for the inside of an f-string."""
     return quoted(text)[1:-1].replace("{", "{{").replace("}", "}}")
 
 
 def _in_braces(code: str) -> str:
-    """An expression as it stands in the braces of an f-string: Python 3.11 allows not all."""
+    """An expression for the braces of an f-string; refuses what Python 3.11 refuses there."""
     if any(char in code for char in '"\\{}#!\n'):
         fail("an expression with quotes can't be part of a name")
     return code
 
 
 def only_expression(text: str) -> str | None:
-    """The text of the expression that a string is and nothing else; ``None`` for other strings."""
+    """The text of the expression if a string is one expression and nothing else, or ``None``."""
     pieces = list(_split(text)) if has_expression(text) else []
     if len(pieces) == 1 and pieces[0].expression:
         return _REFERENCE.sub(r'shape("\1")', pieces[0].text.strip().replace("\n", " "))
@@ -148,7 +151,10 @@ def _end(text: str, start: int) -> int:
 
 
 def evaluate(text: str, names: Names, budget: Budget, *, rebinds: bool = False) -> Any:
-    """The value of the text of an expression."""
+    """The value of an expression's text; raises `ExpressionError` or `TooLong`.
+
+    It `rebinds` if the expression is that of a value, which is put into other terms.
+    """
     if len(text) > LONGEST:
         fail(f"an expression of {len(text)} characters is too long")
     if _NAME.fullmatch(text) and text not in ("True", "False", "None", "pi"):
@@ -160,7 +166,7 @@ def evaluate(text: str, names: Names, budget: Budget, *, rebinds: bool = False) 
         fail("the expression is nested too deeply")
 
 
-# what people write out of habit, and what it is called here
+# signs of other languages that people write out of habit, each with the help for it
 _SLIPS = {
     "$": "inside `$(...)` names stand without `$`",
     "&&": "write `and`",
@@ -183,9 +189,9 @@ def _parsed(text: str) -> ast.Expression:
 
 
 def check_names(text: str, known: Container[str] | None) -> None:
-    """Refuse what is no expression in a string, and names that nothing stands for.
+    """Refuse invalid expressions in a string, and names in them that are not `known`.
 
-    Nothing is evaluated. Where the `known` names are not known, any may stand.
+    Nothing is evaluated. If `known` is ``None``, any name may be right.
     """
     for piece in _split(text):
         if not piece.expression:
@@ -214,7 +220,7 @@ def _reads_shape(node: ast.AST) -> bool:
 def texts(
     value: Any, path: SpecPath, skipped: Container[str] = ()
 ) -> Iterator[tuple[SpecPath, str]]:
-    """The texts with expressions in a value, with their places; not those under `skipped` keys."""
+    """The strings with expressions in a value, with their places; none under `skipped` keys."""
     if isinstance(value, str) and has_expression(value):
         yield path, value
     elif isinstance(value, list):
@@ -229,7 +235,7 @@ def texts(
 
 
 def words_in(text: str) -> set[str]:
-    """The names in a string's expressions; none of what is no expression."""
+    """The names in a string's expressions, up to the first that is malformed."""
     found: set[str] = set()
     with suppress(ExpressionError):
         for piece in _split(text):
@@ -239,9 +245,9 @@ def words_in(text: str) -> set[str]:
 
 
 def constant(text: str, budget: Budget) -> bool | int | str | None:
-    """The value of an expression that is always the same and could be written as it is.
+    """The value of a string that is an expression without names and could be written as it is.
 
-    Fractions (``$(1 / 3)``) and comprehensions say more than their values.
+    ``None`` for all others. Fractions (``$(1 / 3)``) and comprehensions say more than their values.
     """
     only = only_expression(text)
     if only is None:
@@ -256,7 +262,7 @@ def constant(text: str, budget: Budget) -> bool | int | str | None:
 
 
 class PlainNames(Struct, frozen=True):
-    """An expression's view of values by name, where no layer can be read."""
+    """The names of an expression that sees only these values: no layer can be read."""
 
     values: Mapping[str, Any]
 
@@ -273,4 +279,4 @@ class PlainNames(Struct, frozen=True):
         fail("`shape` has no meaning here: no layer can be read")
 
     def pin(self, symbols: Symbols, why: str) -> None:
-        """Nothing is decided here."""
+        """Do nothing: there is no parameter to fix."""

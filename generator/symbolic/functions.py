@@ -1,4 +1,4 @@
-"""The functions that expressions know."""
+"""The functions and names of the expression language."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def divisible(v: float, by: int) -> int:
 
 
 def rounded(number: float, digits: int | None = None) -> float:
-    """Python's ``round``, which computes 10 to the power of `digits`."""
+    """Python's ``round``; `digits` are limited, because it computes 10 to that power."""
     if digits is not None and abs(digits) > MOST_DIGITS:
         raise ValueError(f"`round` takes {MOST_DIGITS} digits at most")
     return round(number, digits)

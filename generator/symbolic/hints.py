@@ -1,4 +1,4 @@
-"""What was probably meant: misspelt words, and words that other libraries have for the same."""
+"""What was probably meant: by a misspelt word, or by the word of another library."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ _ARGUMENTS = {
     "upscale": ("upscale_factor",),
 }
 
-# the keys that all layers know
+# the keys that all layers have
 _COMMON = {
     "inputs": "from",
     "input": "from",
@@ -159,7 +159,7 @@ _COMMON = {
 }
 
 
-# words that look like an argument's name, and mean what torch has no argument for
+# words that look like the name of an argument, but mean something that is no argument in torch
 _OTHERS = frozenset({"activation", "kernel_initializer", "bias_initializer", "input_shape", "dim"})
 
 # keys of a document by other names
@@ -179,7 +179,7 @@ _DIVISION = re.compile(r"(?<!/)/(?!/)")
 
 
 def closest_word(word: str, words: Iterable[str]) -> str | None:
-    """The word that was probably meant."""
+    """The one of these words that was probably meant, or ``None``."""
     folded = {known.lower(): known for known in reversed(list(words))}
     plain = word.lower()
     if plain in folded:
@@ -226,7 +226,7 @@ def meant_type(word: str, types: Iterable[str], spatial: int | None) -> str | No
 
 
 def meant_argument(word: str, arguments: Iterable[str], common: Iterable[str]) -> str | None:
-    """The argument, or the key that all layers know, that was probably meant."""
+    """The argument, or the common key (`from`, `name`, ...), that was probably meant."""
     arguments, common = list(arguments), list(common)
     plain = word.lower().replace("-", "_")
     if plain in arguments:
@@ -244,7 +244,7 @@ def bare_type(word: str) -> str:
 
 
 def values_in(value: object) -> Iterator[object]:
-    """A value, or those of a list, whose own lists are looked into as well."""
+    """The value itself, or the items of a list and of all lists inside it."""
     if isinstance(value, list):
         for item in value:
             yield from values_in(item)
@@ -286,14 +286,14 @@ def run_together(text: str, known: Iterable[str]) -> str | None:
 
 
 def bracketed(value: object) -> str | None:
-    """The help for a list that is written as Python's tuples are."""
+    """The help for a list that is written as a Python tuple."""
     if not isinstance(value, str) or not re.fullmatch(r"\(?[\d.\s]+(,[\d.\s]*)+\)?", value):
         return None
     return f"a list has square brackets: `[{value.strip('() ')}]`"
 
 
 def structural_help(model: str, key: str, value: object) -> str | None:
-    """What to write instead of a value of the wrong kind, for the usual slips."""
+    """The help for a value of the wrong kind under a key of a model, for the usual slips."""
     if key in ("input", "shape"):
         if isinstance(value, str):
             return f"a list has square brackets: `[{value.strip('() ')}]`"

@@ -1,4 +1,4 @@
-"""Text that reaches the generated source: literals, docstrings and comments, in one place.
+"""Text that goes into generated source: literals, docstrings and comments, in one place.
 
 Nothing else turns a string of a spec into source: names are checked identifiers, values go
 through `literal`, prose through `prose`.
@@ -16,14 +16,17 @@ from .sizes import Coded, Dim
 
 WIDTH = 88
 
-_COMMAND = re.compile(r"^( *)::")  # to GitHub
+_COMMAND = re.compile(r"^( *)::")  # begins a command to GitHub in a workflow's log
 
-# expressions know these functions by their bare names
+# expressions call these functions without `math.`
 _OF_MATH = re.compile(rf"(?<![\w.])({'|'.join(OF_MATH)})\(")
 
 
 def literal(value: Any, *, brackets: bool = False) -> str:
-    """Python source for a value: its expression if it came from one."""
+    """Python source for a value: its expression if it has one; raises `TypeError` for other types.
+
+    With `brackets`, a tuple is written as a list.
+    """
     if isinstance(value, (Dim, Coded)):
         return pythonic(value.code)
     if isinstance(value, str):
@@ -41,7 +44,7 @@ def literal(value: Any, *, brackets: bool = False) -> str:
 
 
 def pythonic(code: str) -> str:
-    """An expression's code as it stands in the source: functions of `math` with their module."""
+    """An expression as generated source: functions of `math` get their module."""
     return _OF_MATH.sub(r"math.\1(", code)
 
 
@@ -52,10 +55,10 @@ def quoted(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Text as it may stand in a docstring or comment: one line, nothing in it closes or hides.
+    """Text that is safe in a docstring or comment: one line that can't end it or hide anything.
 
-    Backslashes come first; quotes can't add up to the end of the docstring; characters that
-    can't be seen, or change the direction of others, are written out.
+    Backslashes are escaped first, and double quotes in pairs, so that none ends the docstring.
+    Characters that can't be seen, or change the direction of others, are written as escapes.
     """
     text = " ".join(text.split())
     text = text.replace("\\", "\\\\").replace('""', '\\"\\"')
@@ -75,9 +78,10 @@ def paragraphs(text: str) -> list[str]:
 
 
 def wrapped(text: str, indent: int, hanging: int = 0) -> list[str]:
-    """The text in lines that fit beside the indentation of a docstring.
+    """The text in lines that fit a docstring with this indentation.
 
-    A source may be printed where services read logs: no line begins like a command to one.
+    Generated source may be printed in a log that a service reads: no line begins like one of its
+    commands.
     """
     width = max(WIDTH - indent, 20)
     later = " " * hanging

@@ -1,4 +1,4 @@
-"""Names that reach the generated source: checked once, when they are read."""
+"""Names that go into generated source: they are checked once, when they are read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOURCE_NAMES = frozenset(
     """DropPath F LayerNorm2d Literal OrderedDict Tensor divisible math nn self super
     torch""".split()
 )
-# small classes that the generated file may bring with it; a spec's own of the name comes first
+# small classes that the generated file may define; a block of the same name replaces them
 HELPERS = frozenset({"DropPath", "LayerNorm2d"})
 # the public modules of `torch.nn`; a test holds this against torch
 NN_CLASSES = frozenset(
@@ -109,9 +109,9 @@ def why_no_class(name: str) -> str | None:
 
 @cache
 def snake_case(name: str) -> str:
-    """A type's name as an attribute: ``PixelShuffle`` becomes ``pixel_shuffle``.
+    """The attribute's name for a type: ``PixelShuffle`` becomes ``pixel_shuffle``.
 
-    What no attribute may be called gets a word more: ``Half`` becomes ``half_layer``.
+    A name that no attribute may have gets a suffix: ``Half`` becomes ``half_layer``.
     """
     word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     return f"{word}_layer" if why_no_attribute(word) else word

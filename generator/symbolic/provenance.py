@@ -1,4 +1,4 @@
-"""Values that remember the Python expression that they came from, and how they are combined."""
+"""Values that carry the Python expression that gave them, and how they are combined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sizes import LONGEST_CODE, Coded, Dim, TooLong, symbols_in
 
 
 def named(name: str, value: Any) -> Any:
-    """A constructor argument's value, with the argument's name as where it comes from."""
+    """The value of a constructor argument, with the argument's name as its expression."""
     symbols = Symbols((Symbol(name),))
     if isinstance(value, int) and not isinstance(value, bool):
         return Dim.named(name, value)
@@ -19,7 +19,7 @@ def named(name: str, value: Any) -> Any:
 
 
 def coded(value: Any, code: str, symbols: Symbols) -> Any:
-    """The value with the Python expression that gives it; a list's items know theirs, too."""
+    """The value with the Python expression that gives it; a list's items get theirs, too."""
     return wrap(value, ast.parse(code, mode="eval").body, symbols)
 
 
@@ -28,7 +28,7 @@ _BRACKETED = (ast.List, ast.ListComp, ast.Constant)
 
 
 def wrap(value: Any, code: ast.expr, symbols: Symbols) -> Any:
-    """The value with the code that it came from; raises `TooLong` where nobody would read it."""
+    """The value with its expression; raises `TooLong` if that is too long to be read."""
     if not symbols:
         return value
     text = _bounded(ast.unparse(ast.fix_missing_locations(code)))
@@ -44,7 +44,7 @@ def _single(value: Any, text: str, symbols: Symbols, *, tight: bool) -> Any:
 
 
 def _items(values: list[Any], text: str, symbols: Symbols, *, closed: bool) -> Coded:
-    """A list whose items know their places in it."""
+    """A list whose items have subscripts as their expressions: ``sizes[0]``, ``sizes[1]``."""
     whole = text if closed else f"({text})"
     found: list[Any] = []
     for place, item in enumerate(map(uncoded, values)):
@@ -63,7 +63,7 @@ def _bounded(text: str) -> str:
 
 
 def uncoded(value: Any) -> Any:
-    """The value without any trace of where it came from."""
+    """The value without its expression, and so for the items of lists."""
     if isinstance(value, Coded):
         value = value.value
     if isinstance(value, list):
@@ -72,7 +72,7 @@ def uncoded(value: Any) -> Any:
 
 
 def code_of(value: Any) -> ast.expr:
-    """The code of a value; raises `TooLong` where nobody would read it."""
+    """The expression of a value as a syntax tree; raises `TooLong` if it is too long to be read."""
     return ast.parse(_text(value), mode="eval").body
 
 
@@ -85,7 +85,7 @@ def _text(value: Any) -> str:
 
 
 def both(first: Any, second: Any) -> Any:
-    """The condition that both hold; ``None`` is none."""
+    """The condition that two conditions hold; the second may be ``None`` for no condition."""
     if second is None:
         return first
     code = joined(ast.And(), [code_of(first), code_of(second)])
@@ -93,13 +93,16 @@ def both(first: Any, second: Any) -> Any:
 
 
 def joined(op: ast.boolop, codes: list[ast.expr]) -> ast.expr:
-    """Conditions joined; equal ones stand once."""
+    """Conditions joined by `and` or `or`, with equal ones written once."""
     distinct = list({ast.unparse(code): code for code in codes}.values())
     return distinct[0] if len(distinct) == 1 else ast.BoolOp(op, distinct)
 
 
 def equal_unless(condition: Any) -> dict[str, Any]:
-    """What names are equal to where a condition does not hold: for ``a != 1 or b != c`` 1 and c."""
+    """What names are equal to where a condition does not hold.
+
+    For ``a != 1 or b != c`` it is 1 for `a` and `c` for `b`; empty for other kinds of conditions.
+    """
     code = code_of(condition)
     parts = code.values if isinstance(code, ast.BoolOp) and isinstance(code.op, ast.Or) else [code]
     found: dict[str, Any] = {}
@@ -119,10 +122,10 @@ def equal_unless(condition: Any) -> dict[str, Any]:
 
 
 def chosen(condition: Any, first: Any, second: Any) -> Any:
-    """The first value where a condition holds, else the second."""
+    """The first value if a condition holds, else the second, with a conditional expression."""
     test, body, orelse = code_of(condition), code_of(first), code_of(second)
     if isinstance(orelse, ast.IfExp) and ast.unparse(orelse.test) == ast.unparse(test):
-        orelse = orelse.orelse  # what holds there is known not to hold here
+        orelse = orelse.orelse  # the same condition is known not to hold here
     code = ast.IfExp(test, body, orelse)
     value = uncoded(first if uncoded(condition) else second)
     return wrap(value, code, symbols_in([condition, first, second]))
@@ -143,7 +146,7 @@ _FOLDED: dict[type, Any] = {
 
 
 class _Usual(ast.NodeTransformer):
-    """Each size that hangs on there being copies as it is where there are some."""
+    """Replaces expressions that depend on whether a loop has copies by those with copies."""
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         test = node.test
@@ -160,8 +163,8 @@ class _Usual(ast.NodeTransformer):
 
 
 def usual(code: str) -> str:
-    """A shape's text as it is where no loop is without copies, for those who read it."""
+    """A shape's text, simplified for readers: as if every loop had copies."""
     try:
         return ast.unparse(_Usual().visit(ast.parse(code, mode="eval")))
-    except SyntaxError:  # a `*` stands for sizes that differ in number
+    except SyntaxError:  # a `*` stands for dimensions that vary in number
         return code

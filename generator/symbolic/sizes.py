@@ -1,4 +1,4 @@
-"""Sizes: whole numbers that remember where they come from.
+"""Sizes: whole numbers that carry the expression that gave them.
 
 A size of a tensor, and any whole-number argument of a layer, is an ``int`` or a `Dim`. A
 `Dim` *is* the number it has when the source is generated, so that shape rules read as plain
@@ -32,7 +32,7 @@ Size = Union[int, "Dim"]
 
 
 def poly_of(size: Size) -> Poly:
-    """The sum of products that a size is."""
+    """The expression of a size as one sum, with its factors multiplied out."""
     if not isinstance(size, Dim):
         return constant(size)
     result = size.factors[0]
@@ -42,7 +42,7 @@ def poly_of(size: Size) -> Poly:
 
 
 class Dim(int):
-    """A size with the product of sums that it came from."""
+    """A whole number with the product of sums (`factors`) that it came from."""
 
     factors: tuple[Poly, ...]
     symbols: Symbols
@@ -62,7 +62,7 @@ class Dim(int):
 
     @staticmethod
     def opaque(text: str, value: int, symbols: Symbols, *, tight: bool = False) -> Dim:
-        """The size that the Python expression `text` gives; arithmetic keeps it in one piece."""
+        """The size that the Python expression `text` gives; arithmetic treats it as one atom."""
         return Dim.make(value, (of_atom(Atom(text, symbols, tight)),))
 
     @cached_property
@@ -73,7 +73,7 @@ class Dim(int):
         return " * ".join(factor_text(factor) for factor in self.factors)
 
     def __format__(self, spec: str) -> str:
-        """As a message says it: by its name, where it is known only at run time."""
+        """The size in a message (see `shown`), unless a format is asked for."""
         return int.__format__(self, spec) if spec else shown(self)
 
     def __add__(self, other: int) -> int:
@@ -121,7 +121,7 @@ def _size(value: int, poly: Poly) -> Size:
 
 
 def _check_length(poly: Poly) -> None:
-    """Refuse an expression that nobody would read, before it grows beyond all bounds."""
+    """Raise `TooLong` for an expression that is too long to be read, before it grows further."""
     atoms = [atom for _, factors in poly.terms.values() for atom in factors]
     length = sum(len(atom.text) for atom in atoms)
     if len(poly.terms) > MOST_TERMS or length > LONGEST_CODE:
@@ -131,7 +131,7 @@ def _check_length(poly: Poly) -> None:
 
 
 def _is_too_deep(text: str) -> bool:
-    """Whether brackets are nested too deeply; seldom are there so many at all."""
+    """Whether brackets are nested too deeply; most texts have too few for that."""
     if text.count("(") <= DEEPEST_CODE:
         return False
     depth = deepest = 0
@@ -142,7 +142,7 @@ def _is_too_deep(text: str) -> bool:
 
 
 class TooLong(Exception):
-    """A size hangs on its names in a way that is too long to be written."""
+    """The expression of a size or another value is too long to be written."""
 
 
 def product(sizes: Iterable[Size]) -> Size:
@@ -159,7 +159,7 @@ def product(sizes: Iterable[Size]) -> Size:
 
 
 def exactly(size: Size) -> Size:
-    """The same size, all divisions in which are known to have no remainder."""
+    """The same size with all its divisions marked as exact: without a remainder."""
     if not isinstance(size, Dim):
         return size
     return Dim.make(int(size), tuple(factor.exactly() for factor in size.factors))
@@ -182,7 +182,7 @@ _NONE = Symbols()
 
 
 def symbols_in(value: object) -> Symbols:
-    """The names that a value depends on, as they appear in it: none for a plain one."""
+    """The symbols that a value depends on, in order of appearance; none for a plain value."""
     if type(value) in PLAIN:
         return _NONE
     if isinstance(value, Mapping):
@@ -194,7 +194,7 @@ def symbols_in(value: object) -> Symbols:
 
 
 def named_by(size: Size) -> Symbols:
-    """The name that a size is, if it is nothing else."""
+    """The symbol of a size that is one name and nothing else; otherwise none."""
     only = poly_of(size).only_atom() if isinstance(size, Dim) else None
     return only.symbols if only and only.text in {s.name for s in only.symbols} else _NONE
 
@@ -210,7 +210,7 @@ def is_runtime(value: object) -> bool:
 
 
 def nameless(value: Any) -> Any:
-    """A value without its names, but for those of run-time sizes."""
+    """A value with plain numbers for sizes, except those known only at run time."""
     if isinstance(value, Dim):
         return value if is_runtime(value) else int(value)
     return tuple(map(nameless, value)) if isinstance(value, tuple) else value
@@ -227,12 +227,12 @@ def code(size: Size) -> str:
 
 
 def shown(size: Size) -> str:
-    """A size in a message: its number, or its name where it is known only at run time."""
+    """A size in a message: its expression if it is known only at run time, else its number."""
     return code(size) if is_unknown(size) else str(int(size))
 
 
 def shape_text(shape: Iterable[Size]) -> str:
-    """A shape in brackets, with the names that its sizes have: ``(N, 16, H, out_channels)``."""
+    """A shape with the expressions of its sizes: ``(N, 16, H, out_channels)``."""
     return bracketed(
         [size.code if isinstance(size, Dim) and size.symbols else str(int(size)) for size in shape]
     )
@@ -258,7 +258,7 @@ class Coded(Struct, frozen=True):
 
 
 def exact(value: Any) -> Hashable:
-    """Equal for values that are the same number and came from the same expression."""
+    """A key that is equal for values with the same number and the same expression."""
     if isinstance(value, (Dim, Coded)):
         return (value.code, exact(int(value) if isinstance(value, Dim) else value.value))
     if isinstance(value, (tuple, list)):
@@ -269,5 +269,5 @@ def exact(value: Any) -> Hashable:
 
 
 def plain(value: Any) -> Any:
-    """The value alone, for shape rules; sizes keep their names."""
+    """The value of a `Coded` without its expression; all others, a `Dim` included, as they are."""
     return value.value if isinstance(value, Coded) else value

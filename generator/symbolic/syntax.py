@@ -1,4 +1,7 @@
-"""What may stand in an expression: a whitelist of Python's syntax, whatever the values are."""
+"""The syntax of expressions: a whitelist of Python's, checked without values.
+
+Checks raise `ExpressionError`.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +41,13 @@ def check_known(node: ast.expr) -> None:
 
 
 def no_part(node: ast.expr) -> NoReturn:
-    """Refuse what the language does not have, and say what it has instead."""
+    """Refuse what the language does not have; the help says what to write instead."""
     message = f"`{ast.unparse(node)}` is not part of the expression language"
     fail(message, help=_instead(node))
 
 
 def _instead(node: ast.expr) -> str | None:
-    """What to write for what Python has and the language has otherwise."""
+    """The help for Python that is written in another way in the language."""
     named = node.func if isinstance(node, ast.Call) else node
     if isinstance(node, ast.Tuple):
         return f"write `{ast.unparse(ast.List(node.elts))}`"
@@ -76,14 +79,14 @@ def check_function(name: str) -> None:
 
 
 def check_variable(target: ast.expr) -> None:
-    """Refuse what a comprehension can't count with."""
+    """Refuse what can't be the variable of a comprehension."""
     plain = isinstance(target, ast.Name) and (target.id == "_" or not why_no_variable(target.id))
     if not plain:
         fail(f"`{ast.unparse(target)}` can't be the variable of a comprehension")
 
 
 def check_syntax(tree: ast.expr) -> None:
-    """Refuse what no values could make an expression of the language."""
+    """Refuse a tree that is no expression of the language, whatever values its names have."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             if not isinstance(node.func, ast.Name) or node.keywords:
