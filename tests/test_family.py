@@ -27,6 +27,21 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"pre": False}],
     ),
+    "copies of which none has a layer": (
+        """
+        input: [4]
+        params: {n: 2}
+        blocks:
+          B:
+            params: {k: 1, e: "no"}
+            sequential: true
+            layers:
+            - Linear: 4
+            - Group: {repeat: $k, layers: [{Sequential: {when: $(e == "yes"), layers: [ReLU]}}]}
+        layers: [{B: {k: $n}}, {Linear: 2}]
+        """,
+        [],
+    ),
     "two conditions, one type": (
         """
         input: [4]

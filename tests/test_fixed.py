@@ -67,6 +67,16 @@ WHY = {
             "e": "`repeat` of `Linear` of `B` on line 10 writes its copies one by one",
         },
     ),
+    "a layer that is not there to be applied again": (
+        "input: [4]\nparams: {b: 2}\nlayers:\n- Linear: {name: fc, out_features: 4}\n"
+        "- Reuse: {layer: fc, when: $(b > 3)}\n- Tanh",
+        {"b": "`when` of `Reuse` on line 6 is false"},
+    ),
+    "a layer that is not there and that nothing would read": (
+        "input: [4]\nparams: {b: false}\nlayers:\n- Linear: {name: fc, out_features: 4}\n"
+        "- Tanh: {when: $b}\n- Linear: {name: head, from: fc, out_features: 2}",
+        {"b": "`when` of `Tanh` on line 6 is false"},
+    ),
     "a condition without a value": (
         "input: [4]\nparams: {a: 0}\nlayers:\n- Linear: $(8 if a == 0 else 8 // a)",
         {"a": "`Linear` on line 5 needs it for a condition"},

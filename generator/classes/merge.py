@@ -105,13 +105,17 @@ class Merge(Struct):
         if first.kind == "layer":
             return replace(self.layer(there), condition=condition)
         if first.kind == "copies":
-            return replace(self.copies(there), condition=condition) if first.children else None
+            loop = self.copies(there)
+            return None if loop is None else replace(loop, condition=condition)
         lists = [(case, module.children) for case, module in there]
         key = (lambda m: m.name) if first.kind == "ModuleDict" else None
         return replace(first, children=self.children(lists, key), condition=condition)
 
-    def copies(self, group: Modules) -> Module:
-        """A loop merged over all uses: its count, and the children of each copy, one or several."""
+    def copies(self, group: Modules) -> Module | None:
+        """A loop merged over all uses: its count, and the children of each copy, one or several.
+
+        Gives ``None`` where no copy ever has a child.
+        """
         first = next((module for _, module in group if module.children), group[0][1])
         inner = [
             [
@@ -121,9 +125,11 @@ class Merge(Struct):
             ]
             for place in range(first.each)
         ]
+        found = [*filter(None, (self.module(copies) for copies in inner if copies))]
+        if not found:
+            return None
         count = self.value(first, "count", [(case, module.count) for case, module in group])
         self.lists |= {*_LENGTH.findall(literal(count))} & self.chooser.allowed
-        found = [*filter(None, (self.module(copies) for copies in inner if copies))]
         # in a `Group` of one layer, the layer has the name
         label = first.label or (found[0].label if len(found) == 1 else "")
         return replace(first, count=count, children=tuple(found), label=label)

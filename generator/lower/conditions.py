@@ -190,10 +190,13 @@ def foreseen(
         except (NetgenError, ExpressionError, TooLong):
             why = FALSE
     drafts = reader.drafts
-    # copies would only get as many places as there are now
-    copied = any(d.kind == "copies" or (d.repeated and not d.children) for d in drafts[known:])
+    # copies would only get as many places as there are now; a layer that is applied again is none
+    placeless = any(
+        d.kind == "copies" or (d.repeated and not d.children) or d.reuses is not None
+        for d in drafts[known:]
+    )
     reader.frame.through = frame.through
-    if why or fixes or copied or findings.count > mistakes:
+    if why or fixes or placeless or findings.count > mistakes:
         reader.scope.go_back(before)
         reader.current, reader.frame = current, frame
         if frame.chain is not None:

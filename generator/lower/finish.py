@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
 from ..ir.graph import Parameter, Ref
-from ..ir.needs import reason
+from ..ir.needs import FALSE, Need, reason
 from ..symbolic.sizes import plain
 from .context import Context, ParameterNames
 from .parameters import plain_text
@@ -62,7 +62,10 @@ def read_outputs(
 
 
 def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
-    """Raise `NetgenError` if nothing reads an input or a layer: that is a mistake in a spec."""
+    """Raise `NetgenError` if nothing reads an input or a layer: that is a mistake in a spec.
+
+    An absent layer that nothing would read stays absent: its condition is frozen.
+    """
     unused = []
     for place, placeholder in enumerate(scope.inputs):
         if place not in scope.used:
@@ -70,7 +73,9 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
             message = f"nothing reads the input `{placeholder.word}`"
             unused.append(_unused(scope, place, placeholder.name, message, where, None))
     for place, draft in enumerate(scope.drafts, len(scope.inputs)):
-        if place not in scope.used and draft.kind not in ("absent", "lost"):
+        if place not in scope.used and draft.would is not None:
+            scope.context.settle(draft.condition, Need((*draft.path, "when"), FALSE))
+        elif place not in scope.used and draft.kind not in ("absent", "lost"):
             type_ = draft.row.name if draft.row else "Sequential"
             message = f"nothing reads what `{draft.name or type_}` gives"
             help = "name it in a `from` or in `outputs`, or take it out"
