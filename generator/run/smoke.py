@@ -239,7 +239,7 @@ class Worker:
         return self.device
 
     def greet(self, deadline: float, need: str = "") -> None:
-        """Start the process if needed, and read its first line, which it writes with torch loaded."""
+        """Start the process if needed, and read the line that it writes once torch is loaded."""
         self.start(self.folder)
         if not self.torch:
             greeting = self.receive(deadline, need)

@@ -168,7 +168,10 @@ Found = list[dict[str, Any]]
 
 
 def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
-    """What each level showed, and the failures; levels after a failed one are tried where useful."""
+    """What each level showed, and the failures.
+
+    After a failed level the others are still tried, unless a default one failed.
+    """
     shown: Found = []
     failures: Found = []
     for level in (level for level in levels if level in PROOFS):

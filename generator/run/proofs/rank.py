@@ -107,7 +107,10 @@ def shard(network: nn.Module, mesh: DeviceMesh) -> None:
 
 
 def _compare(network: nn.Module, expected: Mapping[str, Any]) -> float:
-    """The largest difference of gradients and weights from a single process's; raises `Disproof`."""
+    """The largest difference of gradients and weights from a single process's.
+
+    Raises `Disproof` if it is too large.
+    """
     found, worst = weights_after(network), 0.0
     for what in ("gradients", "weights"):
         wanted = expected[what]
