@@ -1,4 +1,4 @@
-"""The process around the command line: little before the work, and nothing after it."""
+"""The process of the command line: it sets up little before the work, and tears nothing down."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .version import __version__
 
 
 def run() -> None:
-    """Run netgen as a process of its own, and end it."""
+    """Run the command line, and end the process with its exit code."""
     _fill_descriptors()
-    if sys.stderr is None:  # closed by who has started us, as standard output may be
+    if sys.stderr is None:  # the parent may have closed it, as it may close standard output
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the end
     if sys.stdout is None:
         _end("standard output is closed")
@@ -24,8 +24,8 @@ def run() -> None:
         return
     import gc
 
-    gc.disable()  # what is made lives to the end: to look for garbage costs more than all else
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # we use none, and look for none
+    gc.disable()  # most objects live to the end, so collections would cost time for nothing
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins is slow
     _defer_metadata()
     try:
         from .cli.cli import main
@@ -33,7 +33,7 @@ def run() -> None:
 
         try:
             code = main()
-        except SystemExit as end:  # of what reads arguments, after help or wrong usage
+        except SystemExit as end:  # raised by the argument parser after help or wrong usage
             code = int(end.code or 0)
         finish()
     except Unheard as unheard:
@@ -44,16 +44,16 @@ def run() -> None:
 
 
 def _fill_descriptors() -> None:
-    """Have the standard streams' numbers taken: a file that is opened must get no such number."""
+    """Open descriptors 0 to 2 where they are closed, so that no other file gets their numbers."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
 
 
 def _end(why: str) -> NoReturn:
-    """End at once, whatever is still to be written."""
+    """Print why, and end the process with exit code 1, without flushing anything."""
     try:
         os.write(2, f"netgen: {why}\n".encode())
     finally:
@@ -61,11 +61,11 @@ def _end(why: str) -> NoReturn:
 
 
 def _defer_metadata() -> None:
-    """Have `importlib.metadata` read when somebody asks it something, not when it is imported.
+    """Load `importlib.metadata` on first use, not when it is imported.
 
-    This replaces its import by pydantic, which looks for plugins even where it is told not to, and
-    which brings readers of mail and of archives along: a tenth of the time that a check takes. The
-    tests import it in each way that Python knows, and get the module itself.
+    pydantic imports it even where plugins are turned off. With the modules for mail and archives
+    that it imports, that takes a tenth of the time of a check. The tests import it in each way
+    that Python has, and get the real module.
     """
     import importlib
 
@@ -73,7 +73,7 @@ def _defer_metadata() -> None:
     if name in sys.modules:
         return
     deferred = type(sys)(name)
-    deferred.__path__ = [f"{importlib.__path__[0]}/metadata"]  # what is in it can be imported, too
+    deferred.__path__ = [f"{importlib.__path__[0]}/metadata"]  # its submodules can be imported
 
     def ask(attribute: str) -> object:
         if attribute.startswith("__"):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Result(Struct, frozen=True):
-    """A built network: its source, its graph, and what the run showed on each device."""
+    """A built network: its generated source, its graph, and the run's proof for each device."""
 
     source: str
     graph: Graph
@@ -83,12 +83,12 @@ def build(
         overrides: Values of parameters, as ``--set`` gives them.
         device: Where to run it: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``all``, or
             ``meta``: without data.
-        smoke: Whether to run the source and hold every prediction against it.
+        smoke: Whether to run the generated source and check every prediction.
         prove: What the run is to show, names of `levels.LEVELS`.
         seed: For weights and sample values.
         timed: Whether to measure time and memory, too.
-        timeout: Seconds that it may take, the run included.
-        max_memory: Bytes that the run may take, where the system can hold it to that.
+        timeout: Seconds that the build may take, the run included.
+        max_memory: Bytes that the run may take, where the system can enforce that.
         allow_imports: Whether to run code that the spec imports, for a spec that is trusted.
         force: Whether to overwrite a file that netgen did not write.
 
@@ -117,11 +117,11 @@ def build_source(
     strict: bool = False,
     allow_imports: bool = False,
 ) -> Result:
-    """The network of a spec that has been read, stage by stage.
+    """Build the network of a spec that has been read, stage by stage; raises `NetgenError`.
 
-    A `worker` shows what is demanded, if anything; then the source is written to the target, if
-    there is one. If it is `strict`, warnings are errors. What a spec imports is run only if that
-    is allowed.
+    With a `worker` and a `demand` the generated source is run. Then it is written to the `target`,
+    if there is one. With `strict`, warnings are errors. Classes that the spec imports are only
+    used with `allow_imports`, and need the `worker`.
     """
     if worker is not None and demand is not None:  # torch loads while the spec is read
         worker.start(source.folder if allow_imports else "")
@@ -139,7 +139,7 @@ def build_source(
             plan, family = found.plan, family_of(found)
         try:
             proofs = worker.prove(text, plan, demand, locate, family)
-        except NetgenError as error:  # what was doubtful may be why
+        except NetgenError as error:  # the warnings may explain the failure
             raise NetgenError(*found.warnings, *error.diagnostics) from None
     doubts = _doubts(proofs, found.allowed)
     if strict and doubts:
@@ -152,9 +152,9 @@ def build_source(
 
 
 def rendered(found: Prediction) -> str:
-    """The source of a spec that can be built."""
+    """The generated source of a prediction, audited; raises `NetgenError`."""
     from .emit.audit import audit
-    from .emit.render import render  # black is for specs that can be built
+    from .emit.render import render  # black is only needed for specs that can be built
 
     if found.graph.sizes:
         from .analysis.bounds import for_all_arguments  # few specs name sizes
@@ -168,6 +168,6 @@ def rendered(found: Prediction) -> str:
 
 
 def _doubts(proofs: Sequence[Proof], allowed: Sequence[str]) -> tuple[Diagnostic, ...]:
-    """What the runs found, once for all devices."""
+    """The findings of the runs that the spec does not allow, each once for all devices."""
     found = dict.fromkeys(doubt for proof in proofs for doubt in proof.findings)
     return tuple(doubt for doubt in found if doubt.code not in allowed)

@@ -1,7 +1,8 @@
-"""What is said of sizes that fit, for all arguments of the class: bounds that follow them.
+"""The text on run-time sizes in a class's docstring, made valid for all arguments of the class.
 
-Each argument that may decide on it is given another value, and what fits is worked out again. A
-number that changes with it is written with its name, where a sum or a product explains it.
+Each argument gets other values, and `fit_of` is computed again. A number in the text that changes
+with an argument is written in terms of it, as a sum or a multiple, if that explains all trials.
+Else the text says that it holds for the default arguments.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ DEFAULTS = ", with the default arguments"
 
 
 def for_all_arguments(found: Prediction) -> Prediction:
-    """The same with words for the class's docstring that hold for all arguments."""
+    """The prediction with `fit.written`, the docstring's text that holds for all arguments."""
     network = found.classes[-1]
     texts = network.fit.texts
     if not texts:
         return _with_words(found, _of_all(found))
-    named: dict[tuple[int, int], list[str]] = {}  # what stands for the numbers of each text
+    named: dict[tuple[int, int], list[str]] = {}  # expressions by text and place of the number
     defaults = [False] * len(texts)
     for parameter in arguments_of(network):
         members = [*_members(found, parameter)]
@@ -58,7 +59,7 @@ def _with_words(found: Prediction, written: tuple[str, ...]) -> Prediction:
 
 
 def _of_all(found: Prediction) -> tuple[str, ...]:
-    """What is said where all sizes fit: nothing, unless other arguments ask for some."""
+    """The text where all sizes fit: empty, unless other arguments restrict the sizes."""
     members = (_members(found, parameter) for parameter in arguments_of(found.classes[-1]))
     if any(said for own in members for _, said in own):
         return (f"{', '.join(found.graph.sizes)}: any{DEFAULTS}",)
@@ -66,10 +67,10 @@ def _of_all(found: Prediction) -> tuple[str, ...]:
 
 
 def _members(found: Prediction, parameter: Parameter) -> Iterator[tuple[Any, Sequence[str]]]:
-    """Other values of an argument, with what is then said; those that the network takes."""
+    """Other values of an argument, each with the texts for it; values that fail are left out."""
     given = parameter.value
     if isinstance(given, float):
-        yield given, found.graph.fit.texts  # no size hangs on a fraction that is an argument
+        yield given, found.graph.fit.texts  # no size depends on an argument that is a fraction
         return
     values = other_values(parameter, bound=1)
     if type(given) is int:
@@ -84,12 +85,15 @@ def _members(found: Prediction, parameter: Parameter) -> Iterator[tuple[Any, Seq
         count += 1
         if count == MOST_MEMBERS or said is found.graph.fit.texts:
             return
-    if not values:  # words that decide on nothing but how numbers are computed
+    if not values:  # a word such as a padding mode, which decides on no size
         yield given, found.graph.fit.texts
 
 
 def _said(found: Prediction, values: Mapping[str, Any]) -> Sequence[str]:
-    """What is said of the sizes that a member takes: the same, if at all bounds it is so."""
+    """The texts for the sizes that a member takes.
+
+    They are the default's own texts (the same object) if those hold at all bounds.
+    """
     with suppress(NetgenError):
         graph = lower(found.reading, values, found.graph.sizes, found.imported)
         if agrees(found.graph.fit, graph):
@@ -101,7 +105,7 @@ Said = Sequence[tuple[Any, str]]
 
 
 def _changes(text: str, said: Said, parameter: Parameter) -> Iterator[tuple[int, str]]:
-    """The places of numbers that change with an argument, and what they are in its terms."""
+    """The places of numbers that change with an argument, each with its expression (or empty)."""
     numbers = [[*map(int, _NUMBER.findall(other))] for _, other in said]
     for place, old in enumerate(map(int, _NUMBER.findall(text))):
         pairs = [(value, own[place]) for (value, _), own in zip(said, numbers, strict=True)]
@@ -110,7 +114,7 @@ def _changes(text: str, said: Said, parameter: Parameter) -> Iterator[tuple[int,
 
 
 def _code(parameter: Parameter, old: int, pairs: Sequence[tuple[Any, int]]) -> str:
-    """A number as a sum or a multiple of an argument; nothing if it is neither."""
+    """A number as a sum or a multiple of an argument; empty if it is neither."""
     name, given = parameter.name, parameter.value
     if type(given) is not int:
         return ""
@@ -123,7 +127,7 @@ def _code(parameter: Parameter, old: int, pairs: Sequence[tuple[Any, int]]) -> s
 
 
 def _written(text: str, at: int, named: dict[tuple[int, int], list[str]], default: bool) -> str:
-    """A text with names in the place of numbers, or for default arguments alone."""
+    """A text with expressions in place of its numbers, or marked as for default arguments."""
     places = {place: codes for (one, place), codes in named.items() if one == at}
     if default or any(len(codes) > 1 or not codes[0] for codes in places.values()):
         return text + DEFAULTS

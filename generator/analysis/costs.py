@@ -1,7 +1,7 @@
-"""Computed figures of a run: multiply-adds, activations, and the memory that they take.
+"""Computed figures of a run: multiply-adds, activations, and memory in bytes.
 
-Sizes are in bytes. What a layer keeps for its gradient is its row's `saves`; a tensor that two
-layers keep counts once, with the first of them.
+What a layer keeps for its gradient is given by `saves` of its row. A tensor that two layers keep
+counts once, for the first of them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _WIDTHS = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, 
 
 
 class Memory(Struct, frozen=True):
-    """What a network takes: `weights` with buffers, their `gradients`, and activations.
+    """The memory that a network takes, in bytes, for a batch of 2.
 
-    `training` is what autograd keeps of a forward pass with the outputs, `inference` the most
-    that is alive at a time without it. What kernels take beside that for a while is not in it.
+    `weights` are parameters and buffers, `gradients` those of the parameters. `training` is what
+    autograd keeps of a forward pass, plus the outputs. `inference` is the peak of activations
+    without autograd. The temporary memory of kernels is not included.
     """
 
     weights: int
@@ -38,15 +39,15 @@ class Memory(Struct, frozen=True):
 
     @property
     def step(self) -> int:
-        """All that a forward pass takes that will be differentiated."""
+        """The bytes of a training step: weights, gradients, and what autograd keeps."""
         return self.weights + self.gradients + self.training
 
 
 class Cost(Struct, frozen=True):
-    """What one call takes, with all that stands in it.
+    """The cost of one call, all calls inside of it included.
 
-    Trainable elements (with the first call of a module), multiply-adds for one sample, and the
-    bytes that it is the first to keep for gradients.
+    `parameters` are trainable elements (0 for further calls of the same module), `macs` are
+    multiply-adds for one sample, `kept` are the bytes that it is the first to keep for gradients.
     """
 
     parameters: int
@@ -55,7 +56,10 @@ class Cost(Struct, frozen=True):
 
 
 class Overwritten(Struct, frozen=True):
-    """A call that overwrites in place what another one reads later, or keeps for its gradient."""
+    """A call (`writer`) that overwrites in place what another one still needs.
+
+    The `other` call reads it later or, if it is `kept`, needs it for its gradient.
+    """
 
     writer: Call
     other: Call
@@ -63,9 +67,9 @@ class Overwritten(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """What a run takes: a row for each layer, a cost for each call of the trace, and the totals.
+    """The figures of a run: a row for each layer, a cost for each call of the trace, and totals.
 
-    `overwritten` is what calls overwrite in place though others need it.
+    `overwritten` are in-place writes to values that other calls still need.
     """
 
     rows: tuple[Row, ...]
@@ -77,7 +81,7 @@ class Figures(Struct, frozen=True):
 
 
 def figures(graph: Graph, trace: Trace) -> Figures:
-    """What a run takes, worked out from its types."""
+    """The figures of a run, computed from the types in its trace."""
     lives = _Lives(trace)
     kept = lives.kept()
     own = macs(graph, trace)
@@ -105,7 +109,7 @@ def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) ->
 def _costs(
     trace: Trace, macs: Sequence[int], lives: _Lives, kept: Sequence[_Kept]
 ) -> Iterator[Cost]:
-    """The cost of each call, all that stands in it included."""
+    """The cost of each call, all calls inside of it included."""
     own = [
         (_new_parameters(trace, number), macs[number], lives.bytes(kept[number]))
         for number, call in enumerate(trace.calls)
@@ -116,7 +120,7 @@ def _costs(
 
 
 def _new_parameters(trace: Trace, number: int) -> int:
-    """The trainable elements of a layer's weights, if it is called for the first time."""
+    """The trainable elements of a layer on its first call; 0 for all other calls."""
     call = trace.calls[number]
     if call.layer is None or number != trace.first[call.path]:
         return 0
@@ -128,18 +132,21 @@ def _weight_bytes(weight: Weight) -> int:
 
 
 class _Kept(Struct, frozen=True):
-    """What a call is the first to keep: places of memory, and bytes of its own."""
+    """What a call is the first to keep: buffers of `_Lives`, and `more` bytes of its own."""
 
     places: tuple[int, ...] = ()
     more: int = 0
 
 
 class _Lives:
-    """The places of memory in a run, each with its size, and who needs them."""
+    """The memory buffers of a run: which value lies in which, its size, and its lifetime.
+
+    A view has the buffer of the tensor that it views.
+    """
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.places: dict[int, int] = {}  # of a value, by the object that stands for it
+        self.places: dict[int, int] = {}  # the buffer of each value, by its type object's `id`
         self.sizes: list[int] = []
         self.smooth: set[int] = set()  # values through which a gradient flows
         for type_ in trace.inputs:
@@ -152,7 +159,7 @@ class _Lives:
     def _made(self, call: Call, type_: TensorType) -> None:
         row = call.layer
         if row is not None and row.source:
-            self._new(type_, 0 if row.source != "arange" else None)  # a weight, counted as such
+            self._new(type_, 0 if row.source != "arange" else None)  # weights are counted apart
         elif row is not None and row.view(call.a):
             self.places[id(type_)] = self.place(call.inputs[0])
         else:
@@ -167,7 +174,7 @@ class _Lives:
         self.sizes.append(type_.numel * width(type_.dtype) if size is None else size)
 
     def place(self, type_: TensorType) -> int:
-        """Where a value lies."""
+        """The index of the buffer in which a value lies."""
         return self.places[id(type_)]
 
     def kept(self) -> list[_Kept]:
@@ -182,7 +189,7 @@ class _Lives:
         return found
 
     def saved(self, call: Call) -> Saved:
-        """What a call keeps for its gradient, if there is one."""
+        """What a call keeps for its gradient; empty where no gradient flows through it."""
         outputs = list(call.outputs.values())
         smooth = call.made and any(id(type_) in self.smooth for type_ in outputs)
         if call.layer is None or not smooth:
@@ -195,18 +202,18 @@ class _Lives:
         return Saved(tuple(kept), saved.more)
 
     def bytes(self, kept: _Kept) -> int:
-        """The size of what a call keeps."""
+        """The bytes that a call keeps."""
         return sum(self.sizes[place] for place in kept.places) + kept.more
 
     def peak(self, results: list[int]) -> int:
-        """The most bytes alive at a time where nothing is kept for a gradient."""
+        """The most bytes alive at a time without autograd; `results` are the outputs' buffers."""
         calls = self.trace.calls
         last: dict[int, int] = {}
         made = [(number, call) for number, call in enumerate(calls) if call.made]
         for number, call in made:
             for type_ in call.inputs:
                 last[self.place(type_)] = number
-        # who calls the network holds its inputs, and gets its outputs
+        # the caller holds the inputs to the end, and gets the outputs
         last |= {place: len(calls) for place in results}
         last |= {self.place(type_): len(calls) for type_ in self.trace.inputs}
         born = dict.fromkeys(map(self.place, self.trace.inputs), 0)
@@ -225,12 +232,12 @@ class _Lives:
 
 
 def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
-    """What is overwritten in place before it is read, or though it is kept."""
+    """In-place writes to values that are read later, or kept for a gradient."""
     if not any(map(_writes, trace.calls)):
         return
-    writers: dict[int, list[Call]] = {}  # of each place of memory
-    keepers: dict[int, Call] = {}  # of what lies in a place as it is
-    age: dict[int, int] = {}  # of a value: how often its place had been written over
+    writers: dict[int, list[Call]] = {}  # the calls that have written to each buffer
+    keepers: dict[int, Call] = {}  # the call that keeps the present content of a buffer
+    age: dict[int, int] = {}  # how often a value's buffer had been overwritten when it was made
     copies = _perhaps_copied(trace)
     for call in trace.calls:
         if call.layer is None or not call.made:
@@ -251,14 +258,14 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
 
 
 def _writes(call: Call) -> bool:
-    """Whether a call overwrites what it reads; a dropout of nothing does not."""
+    """Whether a call overwrites its input; a dropout with ``p=0`` does not."""
     row = call.layer
     told = row is not None and row.view(call.a) and getattr(call.a, "inplace", False)
     return bool(told) and getattr(call.a, "p", None) != 0
 
 
 def _perhaps_copied(trace: Trace) -> set[int]:
-    """Values that may have memory of their own: views of what lies in another order copy it."""
+    """Values that may be copies: a view of a tensor that is not contiguous may copy it."""
     turned: set[int] = set()
     found: set[int] = set()
     for call in trace.calls:
@@ -276,13 +283,13 @@ def _perhaps_copied(trace: Trace) -> set[int]:
 
 @cache
 def width(dtype: str) -> int:
-    """The bytes of an element."""
+    """The bytes of an element of this type."""
     digits = "".join(char for char in dtype if char.isdigit())
     return _WIDTHS.get(dtype) or _WIDTHS[digits]
 
 
 def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
-    """A row for each call, in order; blocks are one row."""
+    """The rows of the table: inputs, then each layer's call in order; a block is one row."""
     for x in graph.inputs:
         yield Row(x.name, "input", x.type.text, 0)
     numbers = {id(call.node): number for number, call in enumerate(trace.calls)}

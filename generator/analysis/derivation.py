@@ -1,7 +1,7 @@
-"""How a layer's sizes follow from what it reads.
+"""Formulas for a layer's sizes, over its arguments and the sizes that it reads.
 
-A rule is run with numbers that keep the arithmetic done with them, so what a rule computes and
-what is told of it can't differ.
+A layer's `rule` is run on numbers that record the arithmetic done with them, so that the formula
+is always what the rule computes.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ..layers.tensor import TensorType
 from ..symbolic.algebra import Atom, Symbol, Symbols, of_atom
 from ..symbolic.sizes import Dim, code, is_batch, symbols_in
 
-SUM, PRODUCT, WHOLE = range(3)  # how tight the last operation of a formula binds
+SUM, PRODUCT, WHOLE = range(3)  # precedence of the last operation of a formula
 _LEAF = re.compile(r"[A-Za-z_][\w.]*(?:\[\d+\])*(?!\w*\()")
 _SIGN = Symbols((Symbol("term"),))
 
 
 class Term(Dim):
-    """A number with the formula that gave it, just as it was worked out: nothing is simplified."""
+    """A number with the formula that gave it, which is never simplified."""
 
     level: int
 
@@ -100,7 +100,7 @@ def _product(left: int, sign: str, right: int) -> int:
 
 
 def _bracketed(size: int, level: int) -> str:
-    """A side of an operation, in brackets unless it binds as tight as that asks."""
+    """An operand's text, in brackets if its precedence is below `level`."""
     return _text(size) if _level(size) >= level else f"({_text(size)})"
 
 
@@ -117,10 +117,10 @@ def _level(size: int) -> int:
 
 
 class Derived(Struct, frozen=True):
-    """A number with the `formula` that gives it, over a layer's arguments and what it reads.
+    """A number with its `formula` over a layer's arguments and the sizes that it reads.
 
-    `reads` are the sizes of inputs in it: the place of the tensor, and the dimension. `names`
-    are the numbers of all that stands in the formula.
+    `reads` are the sizes of inputs in the formula: the index of the tensor, and the dimension.
+    `names` has the number of each name in the formula.
     """
 
     value: int
@@ -130,12 +130,12 @@ class Derived(Struct, frozen=True):
 
     @property
     def numbers(self) -> str:
-        """The formula with its numbers put in."""
+        """The formula with numbers in place of names."""
         return _LEAF.sub(self._number, self.formula)
 
     @property
     def kept(self) -> tuple[int, int] | None:
-        """The size of an input that this is, if it is one as it stands."""
+        """The input's size (tensor, dimension) that the formula consists of, if it is only that."""
         return self.reads[0] if self.formula in self.names and self.reads else None
 
     def _number(self, found: re.Match[str]) -> str:
@@ -149,7 +149,7 @@ Shape = tuple[Derived, ...]
 
 
 class Derivation(Struct, frozen=True):
-    """What a call infers, gives and holds, each number with its formula."""
+    """The inferred arguments, output shapes and weights of a call, each number with its formula."""
 
     inferred: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
@@ -157,7 +157,7 @@ class Derivation(Struct, frozen=True):
 
 
 def derive_call(call: Call) -> Derivation:
-    """How the numbers of a call of a layer follow from its arguments and what it reads."""
+    """The formulas for the numbers of a layer's call."""
     assert call.layer is not None
     names = [name for name, _ in call.node.named]
     count = len(call.inputs) - len(names)
@@ -172,9 +172,9 @@ def derive(
     named: Mapping[str, TensorType],
     written: Container[str],
 ) -> Derivation:
-    """How the numbers of a layer that takes all this follow from it.
+    """The formulas for the numbers of a layer with these arguments and inputs.
 
-    Arguments that are not `written` are inferred, where they can be.
+    Arguments that are not `written` are inferred, where the row can infer them.
     """
     leaves = _Leaves(row)
     inputs = [leaves.tensor(x) for x in required]
@@ -197,7 +197,7 @@ def _tuple(value: Any) -> tuple[int, ...]:
 
 
 class _Leaves:
-    """The numbers that a rule starts from, by the names that they have in formulas."""
+    """The numbers that a rule starts from, and their names in formulas."""
 
     def __init__(self, row: Layer) -> None:
         self.row = row
@@ -206,7 +206,7 @@ class _Leaves:
         self.reads: dict[str, tuple[int, int]] = {}
 
     def tensor(self, x: TensorType, name: str = "") -> TensorType:
-        """The next that is read, its sizes called `input[0]` and so on."""
+        """The next input, with sizes named ``input[0]``, ``input[1]`` and so on."""
         place, tensors = self.tensors, self.row.tensors
         self.tensors += 1
         name = name or (f"{tensors[0]}s[{place}]" if self.row.variadic else tensors[place])
@@ -218,7 +218,7 @@ class _Leaves:
         return replace(x, shape=tuple(shape))
 
     def argument(self, name: str, value: Any) -> Any:
-        """An argument, its numbers under its name; a layer's own under that and theirs."""
+        """An argument with named numbers; those of a nested layer are ``name.argument``."""
         if isinstance(value, Nested):
             inner = {key: self.argument(f"{name}.{key}", x) for key, x in value.args.items()}
             return replace(value, args=inner)
@@ -226,7 +226,7 @@ class _Leaves:
             return type(value)(self.argument(f"{name}[{i}]", x) for i, x in enumerate(value))
         if not isinstance(value, int) or isinstance(value, bool):
             return value
-        if is_batch(value):  # a rule knows it by its name
+        if is_batch(value):  # rules recognise the batch by its name
             self.names["N"] = int(value)
             return value
         return self.term(name, int(value))

@@ -1,6 +1,6 @@
-"""Warnings that come from shapes: what is legal, runs, and was likely meant otherwise.
+"""Warnings that need shapes: what is legal, runs, and was probably meant otherwise.
 
-They are read off the finished graph and a run worked out for it. Each is told once for its place.
+They look at the finished graph and its trace. Each is reported once for its place in the spec.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ..spec.source import Source
 from ..spec.spec import Reading
 from ..symbolic.sizes import shown, symbols_in
 
-# what stands along the last dimension
+# layers that work along the last dimension
 OF_FEATURES = frozenset({"Linear", "LayerNorm", "RMSNorm"})
 OF_SEQUENCES = frozenset(
     {"LSTM", "GRU", "RNN", "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder"}
 )
 _PLACES = re.compile(r"(?:Conv|ConvTranspose|\w*Pool|BatchNorm|InstanceNorm)([123])d")
 _MOVING = frozenset({"Permute", "Transpose", "Reshape", "Expand", "Unflatten", "Flatten", "MatMul"})
-_HABITS = ("from", "name", "when", "repeat", "branches")  # keys that say nothing of the numbers
+_HABITS = ("from", "name", "when", "repeat", "branches")  # keys that are no arguments of a layer
 
 
 def doubts(reading: Reading, graph: Graph, trace: Trace) -> Iterator[Diagnostic]:
-    """The warnings about a network, but those that are allowed."""
+    """The warnings about a network, without those that the spec allows."""
     found: dict[SpecPath, Diagnostic] = {}
     finders = (_along, _by_position, _other_batches)
     for finder in finders:
@@ -55,7 +55,7 @@ def _doubt(source: Source, code: str, node: Node, message: str, help: str) -> Di
 
 
 def _along(source: Source, graph: Graph, trace: Trace) -> Found:
-    """Layers of features that read images, and layers of channels that read tokens."""
+    """Layers that work on the last dimension but read channels-first tensors, and the reverse."""
     makers = {id(value): call for call in trace.calls for value in _made(call)}
     inputs = {id(value): place for place, value in enumerate(trace.inputs)}
     for call in trace.calls:
@@ -87,24 +87,24 @@ def _is_candidate(call: Call) -> bool:
 
 
 def _kernel(a: Args) -> Any:
-    """The kernel of a window; what has none looks at more than one place."""
+    """The `kernel_size`; 2 for layers without one, such as adaptive pools: more than one place."""
     return getattr(a, "kernel_size", 2)
 
 
 def _keeps_places(call: Call) -> bool:
-    """Whether a layer gives each place what it reads there."""
+    """Whether a layer keeps the meaning of dimensions, so that the search can go on before it."""
     assert call.layer is not None
     name, ranked = call.layer.name, _PLACES.fullmatch(call.layer.name)
     if not call.inputs:
         return False
-    if ranked is not None:  # what stands behind a convolution of sounds says nothing by itself
+    if ranked is not None:  # one-dimensional norms and pools work on channels-first tensors too
         return ranked[1] == "1" and not name.startswith("Conv") and call.inputs[0].rank == 3
     shapes = [[*map(int, x.shape)] for x in (call.output, call.inputs[0])]
     return name not in OF_FEATURES | OF_SEQUENCES | _MOVING and shapes[0] == shapes[1]
 
 
 def _of_input(source: Source, graph: Graph, call: Call, place: int) -> Found:
-    """A linear layer on an image of which nothing has been made yet."""
+    """A linear layer that reads an input which looks like an image."""
     x = graph.inputs[place]
     sizes = [int(size) for at, size in enumerate(x.type.shape) if at != x.type.batch]
     image = len(sizes) == 3 and sizes[0] in (1, 3) and sizes[1] == sizes[2] >= 8
@@ -114,7 +114,7 @@ def _of_input(source: Source, graph: Graph, call: Call, place: int) -> Found:
 
 
 def _of_layer(source: Source, call: Call, origin: Call, x: TensorType) -> Found:
-    """A layer that reads `x`, what was made of the origin's output."""
+    """A layer that reads `x`, which comes from the output of `origin`."""
     assert call.layer is not None
     assert origin.layer is not None
     name, ranked = call.layer.name, _PLACES.fullmatch(origin.layer.name)
@@ -160,11 +160,11 @@ def _for_images(call: Call) -> str:
     return f"put `Flatten` before it, or `{order}` if each place has features of its own"
 
 
-# numbers by position
+# arguments by position
 
 
 def _by_position(source: Source, graph: Graph, trace: Trace) -> Found:
-    """Items whose numbers make sense in torch's order, which begins with what is inferred here."""
+    """Items whose numbers only make sense in torch's order, with the arguments inferred here."""
     for call in trace.calls:
         if call.layer is None or call.layer.operation or not call.inputs:
             continue
@@ -187,16 +187,16 @@ def _by_position(source: Source, graph: Graph, trace: Trace) -> Found:
 
 
 def _is_odd(name: str, written: list[Any]) -> bool:
-    """Whether nobody would give these numbers in the order that they are read in."""
+    """Whether these numbers are implausible in the order in which they are read."""
     first, second, *others = written
     if name in ("LSTM", "GRU", "RNN"):
-        return bool(second >= 8)  # layers
+        return bool(second >= 8)  # the number of layers
     if name.startswith("Transformer"):
-        return bool(first > 16 and second <= 16)  # heads, and the width between
+        return bool(first > 16 and second <= 16)  # the number of heads, and `dim_feedforward`
     if not name.startswith("Conv") or not others or type(others[0]) is not int:
         return False
     third, transposed = others[0], name.startswith("ConvTranspose")
-    wide = second >= 12 and second > 2 * third  # a kernel, and its stride
+    wide = second >= 12 and second > 2 * third  # the second is read as a kernel, then a stride
     odd = first <= 4 and second > third >= 3 and third % 2 == 1
     if transposed and len(others) > 1 and third == others[1]:
         odd = odd or (third >= 2 and second >= 8 and second - 2 * third != third)
@@ -204,7 +204,7 @@ def _is_odd(name: str, written: list[Any]) -> bool:
 
 
 def _written(values: Any, path: SpecPath) -> Any:
-    """What stands at a path of the spec; ``None`` if it is but a type."""
+    """The value at a path of the spec; ``None`` if there is none, or only a layer's type."""
     for step in path:
         if isinstance(values, dict):
             values = values.get(step)
@@ -215,11 +215,11 @@ def _written(values: Any, path: SpecPath) -> Any:
     return None if isinstance(values, str) and path and isinstance(path[-1], int) else values
 
 
-# what makes another batch
+# operations that change the batch
 
 
 def _other_batches(source: Source, graph: Graph, trace: Trace) -> Found:
-    """The calls by which what comes out has no batch of its own, but sizes that hang on it."""
+    """The calls that make an output lose the batch although a size of it depends on the batch."""
     given = [trace.read(ref) for _, ref in graph.outputs]
     if all(x.type.batch is None for x in graph.inputs) or all(x.batch is not None for x in given):
         return
@@ -237,7 +237,7 @@ def _other_batches(source: Source, graph: Graph, trace: Trace) -> Found:
 
 
 def _cause(x: TensorType, makers: Mapping[int, Call]) -> Call | None:
-    """The first call that lost the batch, on the way to a tensor without one."""
+    """The earliest call found upstream of `x` that reads a batch and gives none."""
     waiting, seen, found = [x], {id(x)}, None
     while waiting:
         call = makers.get(id(waiting.pop()))
@@ -262,19 +262,19 @@ def _own_batch(cause: Call) -> str:
     return "dimension 0 is the batch: another was probably meant; if not, `allow: [NG315]`"
 
 
-# what changes nothing
+# layers that change nothing
 
 
 class _Reading(Struct, frozen=True):
-    """A layer as it stands in the spec, with the types of what it reads and gives."""
+    """A layer's call with the types of its inputs."""
 
     node: Node
     inputs: tuple[TensorType, ...]
-    contained: bool  # in a `Sequential`, where layers are numbered
+    contained: bool  # whether it is in a container, where layers are numbered
 
 
 def _idle(source: Source, graph: Graph) -> Iterator[Diagnostic]:
-    """Operations that change nothing wherever they stand in the network."""
+    """Warnings about items that change nothing in all of their calls."""
     found: dict[SpecPath, list[str | None]] = {}
     nodes: dict[SpecPath, Node] = {}
     for reading in _readings(graph, set()):
@@ -310,14 +310,14 @@ def _in(
 
 
 def _why_idle(source: Source, reading: _Reading) -> str | None:
-    """Why a layer changes nothing, if it is plain from what is written for it."""
+    """Why a layer changes nothing; ``None`` if it may, or if that depends on parameters."""
     node = reading.node
     assert node.row is not None
     rule = _RULES.get(node.row.name) or _RULES.get(re.sub(r"\dd$", "", node.row.name))
     if rule is None or not reading.inputs or "$" in str(node.path[-1]):
         return None
     if reading.contained and "Drop" in node.row.name:
-        return None  # there it may keep the numbers of those behind it
+        return None  # it may be there to keep the numbers of the layers after it
     x = reading.inputs[0]
     sizes = {symbol for size in x.shape for symbol in symbols_in(size)}
     if any(not symbol.runtime for symbol in sizes) and node.row.name in _SIZED:
@@ -361,7 +361,7 @@ def _transposed(a: Args, x: TensorType, y: TensorType) -> str | None:
 
 
 def _all(argument: str, number: float) -> Rule:
-    """Whether all numbers of an argument are this one."""
+    """A rule for layers that change nothing if all numbers of an argument are `number`."""
 
     def rule(a: Args, x: TensorType, y: TensorType) -> str | None:
         given = _numbers(getattr(a, argument, None))

@@ -1,4 +1,4 @@
-"""`expect`: what must come out, held against what was worked out."""
+"""`expect`: output shapes and figures that the spec states, compared with the computed ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 
 
 def check_expected(reading: Reading, graph: Graph, figures: Figures) -> None:
-    """Refuse a network that is not what its spec expects."""
+    """Raise `NetgenError` with all differences between a network and its spec's `expect`."""
     expected = reading.document.expect
     findings, check = Findings(), _Check(reading, graph, figures)
     for key, wanted in expected.items():
@@ -63,7 +63,7 @@ class _Check(Struct, frozen=True):
         raise NetgenError(Diagnostic(code, message, location, help=help))
 
     def value(self, written: Any, path: SpecPath) -> Any:
-        """A written value with its expressions worked out."""
+        """A written value with its expressions evaluated."""
         if not isinstance(written, str) or not has_expression(written):
             return written
         try:
@@ -72,7 +72,7 @@ class _Check(Struct, frozen=True):
             self.refuse("NG206", printable(error.message), path)
 
     def figure(self, key: str, written: Any) -> None:
-        """A number, or a bound."""
+        """Compare a figure with the written number or bound."""
         found = self.figures.parameters if key == "parameters" else self.figures.macs
         wanted = self.value(written, (key,))
         whole = isinstance(wanted, int) and not isinstance(wanted, bool)
@@ -90,7 +90,7 @@ class _Check(Struct, frozen=True):
             self.refuse("NG212", message, (key,))
 
     def outputs(self, written: Any) -> None:
-        """A shape, or a mapping from outputs to shapes."""
+        """Compare the outputs with a written shape, or with a mapping from outputs to shapes."""
         named = dict(self._named())
         if not isinstance(written, dict):
             if len(self.graph.outputs) > 1:
@@ -105,7 +105,7 @@ class _Check(Struct, frozen=True):
             self.shape(shape, named[name], ("output", name))
 
     def _named(self) -> Iterator[tuple[str, TensorType]]:
-        """The outputs by the names that a spec has for them."""
+        """The outputs' types by their names in the spec."""
         written = self.reading.document.outputs
         for place, (key, ref) in enumerate(self.graph.outputs):
             name = key if key is not None else str(place)
@@ -114,7 +114,7 @@ class _Check(Struct, frozen=True):
             yield name, self.graph.type_of(ref)
 
     def shape(self, written: Any, found: TensorType, path: SpecPath) -> None:
-        """One output's shape, without the batch unless that is written."""
+        """Compare one output's shape; the batch counts only if ``N`` is written."""
         if not isinstance(written, list):
             self.refuse("NG201", "`output` should be a shape: a list of numbers and names", path)
         wanted = [self.value(size, (*path, place)) for place, size in enumerate(written)]

@@ -1,8 +1,9 @@
-"""Which run-time sizes a network takes, found without a run.
+"""Which run-time sizes a network takes, found by shape propagation.
 
-The network is worked out for many sizes (`trace.propagate`), and the smallest description that
-agrees with all of them is what is said. A size fits where every layer takes what it reads, and
-every shape is the one that its names say: what is 1 and broadcast by accident does not fit.
+Shapes are propagated for many sizes (`trace.propagate`). The result is a simple description
+(`Fit`) that agrees with all of these trials. A size fits where every layer accepts its inputs, and
+every shape is what its expressions evaluate to: a size of 1 that is broadcast by accident does
+not fit.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from ..symbolic.algebra import Atom, Poly
 from ..symbolic.equality import same
 from ..symbolic.sizes import Dim, Size, TooLong, is_unknown, poly_of, symbols_in
 
-LARGEST = 2**17  # sizes beyond it are not tried
-MOST_WORK = 10_000  # calls of layers that are worked out
-LEAST_TRIES = 60  # sets of sizes that are tried at the least, however long the network is
+LARGEST = 2**17  # the largest size that is tried
+MOST_WORK = 10_000  # calls of layers in all trials together
+LEAST_TRIES = 60  # sets of sizes that are tried in any case, however long the network is
 MOST_EXAMPLES = 4
 _DIVISOR = re.compile(r"(?:%|//) (\d+)|\* (\d*\.\d+(?:e-?\d+)?)")
 
@@ -30,7 +31,7 @@ Fits = Callable[[int], bool]
 
 
 def fit_of(graph: Graph) -> Fit:
-    """Which sizes fit, of those that the graph's inputs name."""
+    """Which values of the run-time sizes in the graph's inputs fit."""
     tries = _Tries(graph)
     trace = _named(graph)
     names = [*graph.sizes]
@@ -46,7 +47,7 @@ def fit_of(graph: Graph) -> Fit:
 
 
 def agrees(fit: Fit, graph: Graph) -> bool:
-    """Whether what is said of sizes is so at all bounds in another network."""
+    """Whether a description holds for another graph, judged by sizes at and near its bounds."""
     if fit.some:
         return False
     for name, own in fit.ranges.items():
@@ -62,7 +63,7 @@ def agrees(fit: Fit, graph: Graph) -> bool:
 
 
 class _Tries:
-    """Sizes that were tried, with what came of them."""
+    """The sets of sizes that were tried for a graph, each with whether it fits."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -71,11 +72,11 @@ class _Tries:
         calls = sum(1 for x in (graph, *graphs.values()) for node in x.nodes for _ in node.walk())
         self.most = max(LEAST_TRIES, MOST_WORK // max(calls, 1))
         if graph.imports:
-            self.most = LEAST_TRIES  # each asks another process
+            self.most = LEAST_TRIES  # each trial asks the worker process
 
     @property
     def left(self) -> int:
-        """How many more may be tried."""
+        """How many more sets of sizes may be tried."""
         return self.most - len(self.known)
 
     def fits(self, sizes: Mapping[str, int]) -> bool:
@@ -94,7 +95,7 @@ class _Tries:
 
 
 class _Line:
-    """One size that changes while the others stay as they are, or follow it by equations."""
+    """Trials in which one size varies; others keep their samples or follow by equations."""
 
     def __init__(self, tries: _Tries, name: str, equations: Sequence[Equation]) -> None:
         self.tries = tries
@@ -110,7 +111,7 @@ class _Line:
 
 
 def _solved(sizes: dict[str, int], equations: Sequence[Equation]) -> dict[str, int]:
-    """The sizes, those on the left of an equation as it says."""
+    """The sizes, with each name on the left of an equation set to the value of its right side."""
     for equation in equations:
         name = poly_of(equation.left).text()
         if name in sizes:
@@ -119,7 +120,7 @@ def _solved(sizes: dict[str, int], equations: Sequence[Equation]) -> dict[str, i
 
 
 def _range(fits: _Line, period: int) -> Range:
-    """The sizes around the sample that fit, if they are at equal distances."""
+    """The range of sizes around the sample that fit, at equal steps that divide `period`."""
     start = fits.start
     steps = [step for step in range(1, period + 1) if period % step == 0]
     near = (step for step in steps if fits(start + step) or fits(start - step))
@@ -131,7 +132,10 @@ def _range(fits: _Line, period: int) -> Range:
 
 
 def _last(fits: Fits, start: int, step: int) -> int:
-    """The last size that fits in a direction, if all up to it do."""
+    """The last size that fits in a direction, by doubling and bisection.
+
+    It takes for granted that the sizes which fit in this direction have no gaps.
+    """
     count = 1
     while fits(start + count * step):
         count *= 2
@@ -143,7 +147,7 @@ def _last(fits: Fits, start: int, step: int) -> int:
 
 
 def _agreed(found: Fit, tries: _Tries, period: int) -> Fit:
-    """The description, if it agrees with what is tried; else what is known."""
+    """The description if it agrees with further trials; else one with examples."""
     more: dict[str, list[int]] = {}
     for sizes in _trials(found, tries, period):
         if tries.left <= 0:
@@ -167,7 +171,7 @@ def _agreed(found: Fit, tries: _Tries, period: int) -> Fit:
 
 
 def _some(found: Fit, tries: _Tries) -> Fit:
-    """Sizes that fit, as different as there are: all that can be said."""
+    """A description by examples alone: sizes that fit and differ as much as possible."""
     fitting = sorted((key for key, fits in tries.known.items() if fits), key=lambda x: (max(x), x))
     chosen: list[tuple[int, ...]] = []
     for shared in range(len(found.ranges)):
@@ -179,7 +183,7 @@ def _some(found: Fit, tries: _Tries) -> Fit:
 
 
 def _trials(found: Fit, tries: _Tries, period: int) -> Iterator[dict[str, int]]:
-    """Sizes to hold a description against: of each name alone, then of all together."""
+    """Sizes with which to test a description: each name alone, then all names together."""
     names = [*found.ranges]
     for name in names:
         line = _Line(tries, name, found.equations)
@@ -198,7 +202,7 @@ def _trials(found: Fit, tries: _Tries, period: int) -> Iterator[dict[str, int]]:
 
 
 def _points(own: Range, start: int, period: int) -> list[int]:
-    """Sizes at which a description may fail: at its bounds, and all over."""
+    """Sizes at which a range may be wrong: near its bounds, and spread over all sizes."""
     ends = [own.least, start, *([] if own.most is None else [own.most])]
     steps = {1, own.step, period, *(period // x for x in (2, 3, 5, 7) if period % x == 0)}
     close = [end + sign * step for end in ends for step in steps for sign in (-1, 1)]
@@ -214,7 +218,10 @@ def _points(own: Range, start: int, period: int) -> list[int]:
 
 
 def _drawn(own: Range, turn: int) -> int:
-    """A size that fits, or in one of four turns any; the same in each run."""
+    """A pseudo-random size that fits, or in about one of four turns any size.
+
+    It depends on `turn` alone, so each run of netgen draws the same ones.
+    """
     draw = turn * 2654435761 % 2**32 >> 8
     if draw % 4 == 0:
         return 1 + draw // 4 % 200
@@ -226,7 +233,7 @@ def _drawn(own: Range, turn: int) -> int:
 
 
 def _named(graph: Graph) -> Trace | None:
-    """The run at the sample sizes, all sizes in it with their names; none if they are too long."""
+    """The trace at the sample sizes with named sizes; ``None`` if expressions get too long."""
     sizes = {**graph.sizes, "N": 2}
     try:
         return traced(graph, {n: Dim.named(n, size, runtime=True) for n, size in sizes.items()})
@@ -235,7 +242,7 @@ def _named(graph: Graph) -> Trace | None:
 
 
 def _sizes(trace: Trace) -> list[Size]:
-    """All sizes of a run that have names."""
+    """All sizes in a run that depend on names."""
     found: dict[int, Size] = {}
     for call in trace.calls:
         for type_ in (*call.inputs, *call.outputs.values()):
@@ -244,7 +251,7 @@ def _sizes(trace: Trace) -> list[Size]:
 
 
 def _period(size: Size) -> int:
-    """A number of steps after which the remainders in a size's expression are the same again."""
+    """A number after which the remainders of the divisions in a size's expression repeat."""
     return _period_of(poly_of(size))
 
 
@@ -264,7 +271,7 @@ def _period_in(atom: Atom) -> int:
 
 
 def _equations(trace: Trace, tries: _Tries) -> tuple[Equation, ...]:
-    """What must be equal for layers that read several tensors, each solved for a name."""
+    """Equations that layers with several inputs require, each solved for a name if possible."""
     found: list[Equation] = []
     solved: set[str] = set()
     for left, right in _pairs(trace):
@@ -279,7 +286,7 @@ def _equations(trace: Trace, tries: _Tries) -> tuple[Equation, ...]:
 
 
 def _pairs(trace: Trace) -> Iterator[tuple[Size, Size]]:
-    """Sizes of two tensors that meet in a layer, equal at the sample sizes only."""
+    """Pairs of sizes of two inputs of a layer, equal at the sample sizes but not as expressions."""
     seen: set[tuple[str, str]] = set()
     for call in trace.calls:
         for place, x in enumerate(call.inputs):
@@ -294,7 +301,7 @@ def _pairs(trace: Trace) -> Iterator[tuple[Size, Size]]:
 
 
 def _solve(left: Size, right: Size) -> Equation | None:
-    """The equation with a name alone on its left, if it can be."""
+    """The equation of two sizes, with a single name on its left if one side is only a name."""
     for one, other in ((left, right), (right, left)):
         only = poly_of(one).only_atom()
         names = {symbol.name for symbol in symbols_in(one)}
@@ -304,7 +311,7 @@ def _solve(left: Size, right: Size) -> Equation | None:
 
 
 def _is_free(equation: Equation, tries: _Tries) -> bool:
-    """Whether the network takes sizes for which it does not hold."""
+    """Whether the network also takes sizes for which the equation does not hold."""
     for name in tries.graph.sizes:
         for step in (1, 2, 4, 8, 16, 32, 64):
             sizes = {**tries.graph.sizes, name: tries.graph.sizes[name] + step}
@@ -313,7 +320,7 @@ def _is_free(equation: Equation, tries: _Tries) -> bool:
     return False
 
 
-# what a run may show: sizes on each side of what is said
+# sizes for the smoke-run: some that fit, and some that do not
 
 
 def sizes_that_fit(graph: Graph) -> dict[str, int] | None:
@@ -344,7 +351,7 @@ def _is_taken(graph: Graph, sizes: Mapping[str, int]) -> bool:
 
 
 def sizes_that_do_not(graph: Graph) -> list[dict[str, int]]:
-    """For each thing that is said of sizes some for which it is not so, and a layer refuses."""
+    """For each bound, step and equation, sizes that violate it and that a layer refuses."""
     if graph.fit.some:
         return []
     found = []
@@ -361,7 +368,7 @@ def sizes_that_do_not(graph: Graph) -> list[dict[str, int]]:
 
 
 def _is_refused(graph: Graph, sizes: Mapping[str, int]) -> bool:
-    """Whether a layer refuses these sizes, so that torch must, too."""
+    """Whether a layer's rule refuses these sizes, so that torch must refuse them too."""
     if graph.fit.holds(sizes) or min(sizes.values()) < 1:
         return False
     try:

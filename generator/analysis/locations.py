@@ -1,4 +1,4 @@
-"""Where in the spec stands what a run speaks of: layers by their paths, inputs, parameters."""
+"""Places in the spec for a run's findings: of layers by their paths, of inputs and parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PARAM = "param:"  # before the name of a parameter
 
 
 class Locations:
-    """The places of a network's layers, looked for when they are first asked for."""
+    """The places of a network's layers in the spec, collected on the first request."""
 
     def __init__(self, source: Source, graph: Graph) -> None:
         self.source = source
@@ -19,7 +19,10 @@ class Locations:
         self.paths: dict[str, SpecPath] = {}
 
     def locate(self, where: str) -> Location:
-        """The place of a layer, or of the one that it is part of; else of the network's name."""
+        """The place of a layer, input (`INPUT`) or parameter (`PARAM`).
+
+        For an unknown path it is that of the nearest layer around it, else of the network's name.
+        """
         if where.startswith(INPUT):
             return self.source.locate(self._input(where.removeprefix(INPUT)), key=True)
         if where.startswith(PARAM):

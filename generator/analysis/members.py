@@ -1,8 +1,8 @@
 """Other members of a generated class: which arguments are tried, and what the spec gives for them.
 
-A class is a family of networks. For each of its arguments other values are tried, and pairs of
-them; what `--set` gives for the same values is worked out here, and held against the class by
-`proofs/members.py`.
+A class is a family of networks. Other values of each argument are tried, alone and in pairs. This
+module predicts what `--set` gives for the same values; `proofs/members.py` compares the class
+with it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from .prediction import Prediction, predict
 class Member(Struct, frozen=True):
     """A member of a class: the `values` of some arguments, and what the spec gives for them.
 
-    `source` is run beside the class, `plan` holds its predictions. Where the spec can't be built
-    with these values both are empty, and `refused` says why.
+    `source` is the Python source for these values, which is run beside the class; `plan` has its
+    predictions. Where the spec can't be built with these values both are empty, and `refused` is
+    the message.
     """
 
     values: Mapping[str, Any]
@@ -42,14 +43,14 @@ class Member(Struct, frozen=True):
 
 
 class Family(Struct):
-    """The members of a class that are tried, `total` of them; those that are `ready` so far."""
+    """The members of a class to try: their number, those still to predict, those `ready`."""
 
     total: int
     coming: Iterator[Member]
     ready: list[Member] = field(default_factory=list)
 
     def prepare(self, enough: Callable[[], bool]) -> None:
-        """Work out one member after the other until that is enough."""
+        """Predict one member after the other until `enough()` is true or all are ready."""
         while not enough():
             member = next(self.coming, None)
             if member is None:
@@ -58,14 +59,14 @@ class Family(Struct):
 
 
 def family_of(found: Prediction) -> Family:
-    """The members of a network's class, what is most likely to differ first."""
+    """The members to try of a network's class, those that are most likely to differ first."""
     chosen = other_arguments(found.classes)
     made = (_member(found, values) for values in chosen)
     return Family(len(chosen), (member for member in made if member is not None))
 
 
 def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
-    """What the spec gives with other values; nothing where that is too large to be tried."""
+    """What the spec gives with other values; ``None`` where that is too large to be tried."""
     from ..emit.render import unformatted
 
     try:
@@ -82,9 +83,9 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
 
 
 def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
-    """The arguments of each member to try: one changed, then pairs of them by a seeded choice.
+    """The changed arguments of each member to try: single ones, then some random pairs (seeded).
 
-    Those that reach conditions, repeats and operations come first.
+    Arguments that reach conditions, repeats and operations come first.
     """
     deep, bounds = deciding(classes), least(classes)
     arguments = arguments_of(classes[-1])
@@ -98,7 +99,7 @@ def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
 
 
 def _in_bounds(values: Mapping[str, Any], graph: Graph, bounds: Mapping[str, int]) -> bool:
-    """Whether the arguments that follow from others keep their bounds, too."""
+    """Whether arguments whose defaults depend on others keep their lower bounds."""
     known, following = {**graph.values, **values}, []
     for parameter in graph.params:
         if parameter.code is not None and parameter.name not in values:
@@ -109,13 +110,13 @@ def _in_bounds(values: Mapping[str, Any], graph: Graph, bounds: Mapping[str, int
 
 
 def _in_turn(lists: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
-    """The first value of each, then the second of each."""
+    """The first items of all lists, then the second ones, and so on."""
     for row in zip_longest(*lists):
         yield from (values for values in row if values is not None)
 
 
 def _pairs(singles: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
-    """Some pairs of changed arguments: as many as there are arguments, at the most."""
+    """Some pairs of changed arguments, at most as many as there are arguments."""
     seeded = random.Random(0)
     both = [*combinations(filter(None, singles), 2)]
     chosen = sorted(seeded.sample(range(len(both)), min(len(both), len(singles))))
@@ -123,7 +124,7 @@ def _pairs(singles: Sequence[Sequence[Mapping[str, Any]]]) -> list[Mapping[str, 
 
 
 def other_values(parameter: Parameter, bound: int) -> list[Any]:
-    """Other values of an argument, five at the most; none below its bound."""
+    """Other values of an argument, at most five, none of them below a `bound` other than 0."""
     value = parameter.value
     found: Iterable[Any] = ()
     if isinstance(value, bool):
@@ -144,6 +145,6 @@ def other_values(parameter: Parameter, bound: int) -> list[Any]:
 
 
 def _words(hint: str) -> Sequence[str]:
-    """The words of a ``Literal``."""
+    """The words of a ``Literal`` annotation; empty for other annotations."""
     inner = hint.removeprefix("Literal[").removesuffix("]")
     return () if inner == hint else ast.literal_eval(f"({inner},)")

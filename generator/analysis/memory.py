@@ -1,4 +1,4 @@
-"""What the machine has of memory, and how sizes are told."""
+"""The memory that the machine has left, and sizes in bytes as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ GIB = 2**30
 
 
 def available() -> int | None:
-    """The bytes that a process may still take, where the system or a container's limit tells."""
+    """The bytes that a process may still take; ``None`` where neither system nor container says."""
     found = [_free(), _left_in_group()]
     known = [size for size in found if size is not None]
     return min(known) if known else None
@@ -28,7 +28,7 @@ def _free() -> int | None:
 
 
 def _left_in_group() -> int | None:
-    """What the control group leaves, in which containers run."""
+    """The bytes that the control group (of a container) has left; ``None`` without a limit."""
     folder = Path("/sys/fs/cgroup")
     for most, now in (
         ("memory.max", "memory.current"),
@@ -43,7 +43,7 @@ def _left_in_group() -> int | None:
 
 
 def shown(size: int) -> str:
-    """A number of bytes for people."""
+    """A number of bytes as text: ``1.5 GiB``."""
     for unit, name in ((GIB, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         if size >= unit:
             return f"{size / unit:,.1f} {name}"

@@ -1,4 +1,4 @@
-"""What the smoke-run is to show: every prediction about a graph, as plain data."""
+"""The plan of a smoke-run: every prediction about a graph, as plain data."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from ..layers.base import BOOLEAN, INEXACT
 from ..layers.tensor import TensorType
 from .costs import Figures
 
-LARGEST_TOKEN = 10  # whole numbers that nothing bounds are drawn below this
-# what moves values about and leaves them as they are
+LARGEST_TOKEN = 10  # whole numbers without an upper bound are drawn below this
 
 
 class Sample(Struct, frozen=True):
-    """How to make an input: values from `low` to `high`, or a `kind` of values.
+    """How to make an input: random values from `low` to `high` (exclusive), or a `kind`.
 
-    Whole numbers always have a `high`.
-
-    `batch` is the dimension of the batch, if it has one.
+    `kind` is ``values``, ``zeros`` or ``ones``. Whole numbers always have a `high`. `batch` is
+    the dimension of the batch, if the input has one.
     """
 
     name: str
@@ -46,32 +44,32 @@ class Run(Struct, frozen=True):
 
 
 class Outside(Struct, frozen=True):
-    """Inputs of sizes that do not fit, and which these are."""
+    """Inputs of sizes that do not fit, and a text with these sizes."""
 
     samples: tuple[Sample, ...]
     sizes: str
 
 
 class Plan(Struct, frozen=True):
-    """All that is held against reality.
+    """All predictions that a smoke-run checks.
 
-    Two runs are of other batches; a third one, if there is one, is of other `sizes`.
+    The first two runs differ in the batch size; the third, if there is one, has other `sizes`.
     """
 
     class_name: str
     runs: tuple[Run, ...]
     weights: tuple[tuple[str, list[int], str, bool], ...]
     parameters: int
-    names: tuple[str, ...]  # of the call that each statement makes
+    names: tuple[str, ...]  # the node's name for each statement, empty where there is none
     figures: Figures
-    idle: tuple[str, ...] = ()  # layers that get no gradient
-    custom: tuple[str, ...] = ()  # layers of which nothing else is known
-    sizes: str = ""  # of the third run
+    idle: tuple[str, ...] = ()  # paths of layers that get no gradient
+    custom: tuple[str, ...] = ()  # paths of layers of imported classes
+    sizes: str = ""  # the run-time sizes of the third run, as text
     outside: tuple[Outside, ...] = ()
-    fit: str = ""  # what is said of sizes that fit
+    fit: str = ""  # which sizes fit, as text
 
     def request(self) -> dict[str, Any]:
-        """All but the figures, as plain data."""
+        """All fields but the figures, as plain data for the worker process."""
         names = [name for name in self.__struct_fields__ if name != "figures"]
         return {name: _plain(getattr(self, name)) for name in names}
 
@@ -79,7 +77,7 @@ class Plan(Struct, frozen=True):
 def make_plan(
     graph: Graph, statements: Sequence[Statement], traces: Sequence[Trace], figures: Figures
 ) -> Plan:
-    """The predictions for the runs that were worked out; the `figures` are those of the first.
+    """The plan with a run for each of the `traces`; the `figures` are those of the first.
 
     The `statements` are those of the network's ``forward``.
     """
@@ -97,7 +95,7 @@ def make_plan(
 
 
 def with_sizes(plan: Plan, graph: Graph, sizes: Mapping[str, int] | None) -> Plan:
-    """The plan of a network whose last run is of other `sizes`, with those that it must refuse."""
+    """The plan with the text for the last run's `sizes`, and with sizes that torch must refuse."""
     from .fitting import sizes_that_do_not
 
     outside = []
@@ -163,14 +161,17 @@ def _shape(type_: TensorType) -> tuple[list[int], str]:
 
 
 def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) -> Sample:
-    """Sample values; those read as positions are bounded by what reads them."""
+    """How to make an input; its range follows from the layers that read it.
+
+    Indices are below the number of rows of the table, or of places, that they select from.
+    """
     type_ = trace.inputs[place]
     low, high, kind = placeholder.low, placeholder.high, "values"
     for node, role in _readers(graph, Ref(place)):
         if node.row is not None and node.row.reads_true:
-            kind = "ones" if "mask" in role else kind  # here what is true is read
+            kind = "ones" if "mask" in role else kind  # this mask says what is read
         elif role == "offsets" or "mask" in role:
-            kind = "zeros"  # one bag begins everywhere; nothing is hidden
+            kind = "zeros"  # all bags begin at 0; the mask hides nothing
         bound = _bound(graph, node, role, trace)
         if placeholder.high is None and bound is not None:
             high = bound if high is None else min(high, bound)
@@ -181,7 +182,10 @@ def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) ->
 
 
 def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
-    """The calls that read a value, and as what; through blocks, and what only moves it."""
+    """The layers' calls that read a value, each with the name of its argument for it.
+
+    Calls inside of blocks count, and so do readers of the outputs of layers that only move values.
+    """
     for place, node in enumerate(graph.nodes):
         for position, read in enumerate(node.inputs):
             if read != ref:

@@ -1,4 +1,4 @@
-"""All that is known of a network without running it: the spec's graph, classes and plan.
+"""Checks a spec without running it, and gives the prediction: graph, classes, figures and plan.
 
 Neither torch nor black is needed for it.
 """
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from ..emit.flow import Statement
     from .plan import Plan
 
-# sample values for sizes like `H` that `sizes` leaves out: the first that the network takes;
-# sizes of other names are other numbers, or they would agree by accident
+# sample values for run-time sizes like `H` that `sizes` leaves out: the first ones that the
+# network takes are used; different names get different numbers, lest they agree by accident
 SAMPLES = (
     (64, 96, 128),
     (224, 256, 192),
@@ -50,17 +50,17 @@ SAMPLES = (
     (2, 3, 1),
     (1, 2, 3),
 )
-MORE_BATCHES = (3, 7, 1000)  # that must be possible, too
-MOST_NUMBERS = 6  # of a refusal that are tried as sizes
+MORE_BATCHES = (3, 7, 1000)  # batch sizes that a network must take beside 2
+MOST_NUMBERS = 6  # numbers in a refusal's message that are tried as sizes
 LARGEST_NUMBER = 4096
 
 
 class Prediction(Struct, frozen=True, dict=True):
-    """A spec that has been checked: its graph, what it comes to, and what is doubtful.
+    """A spec that has been checked: its graph, what is predicted of it, and warnings.
 
-    The `reading` is what it was made from, with the types that are `imported`. The `trace` is a
-    run with a batch of 2, the `figures` are those of this run. The last of the `classes` is the
-    network's. Of the codes that are `allowed` there are no warnings.
+    The `reading` is the spec it was made from, `imported` the types that the spec imports. The
+    `trace` is a run with a batch of 2, and the `figures` are those of this run. The last of the
+    `classes` is the network's. `allowed` are the codes whose warnings the spec silences.
     """
 
     reading: Reading
@@ -77,13 +77,13 @@ class Prediction(Struct, frozen=True, dict=True):
     @cached_property
     def statements(self) -> Sequence[Statement]:
         """The statements of the network's ``forward``."""
-        from ..emit.flow import forward_statements  # source is for those that build
+        from ..emit.flow import forward_statements  # only those that build need source
 
         return forward_statements(self.classes[-1])
 
     @cached_property
     def plan(self) -> Plan:
-        """All that a run must show."""
+        """The predictions that a smoke-run is checked against."""
         from .plan import make_plan, with_sizes
 
         others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
@@ -106,9 +106,10 @@ def check_source(
     strict: bool = False,
     ask: Ask | None = None,
 ) -> Prediction:
-    """What a spec comes to; if it is `strict`, warnings are errors.
+    """The prediction for a spec, with its warnings; raises `NetgenError` for mistakes in it.
 
-    Code that the spec imports is run by who can be asked; else none may be imported.
+    With `strict`, warnings are errors. `ask` answers questions about classes that the spec
+    imports; without it, a spec that imports any is refused.
     """
     reading = read_document(source)
     try:
@@ -137,7 +138,7 @@ def check_source(
 
 
 def _fitted(found: Prediction) -> Prediction:
-    """The same, and which sizes fit of those that are known only at run time."""
+    """The prediction with the `fit` of its run-time sizes, if it has any."""
     if not found.graph.sizes:
         return found
     from .fitting import fit_of  # few specs name sizes
@@ -149,7 +150,7 @@ def _fitted(found: Prediction) -> Prediction:
 
 
 def _overwritten(reading: Reading, figures: Figures) -> Iterable[Diagnostic]:
-    """Warnings about what another layer overwrites in place though it is needed."""
+    """Warnings about values that a layer overwrites in place although another needs them."""
     found: dict[str, Diagnostic] = {}
     for case in figures.overwritten if "NG310" not in reading.document.allow else ():
         writer, other = case.writer.node, case.other.node
@@ -173,9 +174,10 @@ def _imported(reading: Reading, ask: Ask | None) -> Imported:
 def predict(
     reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
 ) -> Prediction:
-    """What a spec comes to, without warnings.
+    """The prediction for a spec, without warnings; raises `NetgenError`.
 
-    Sizes that are known only at run time get the first sample values that the network takes.
+    Run-time sizes get the first sample values that the network takes. If it takes none of them,
+    the error for the first is raised.
     """
     source, names = reading.source, _runtime_names(reading.document)
     imported = imported or Imported()
@@ -198,9 +200,10 @@ def predict(
 
 
 def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[dict[str, int]]:
-    """Sizes to try, as long as they are refused: usual ones, then equal ones, then others.
+    """Run-time sizes to try in turn: usual ones, then equal ones, then numbers from a message.
 
-    The last are numbers that the first refusal speaks of, as that of 50 places for positions.
+    The last are numbers in the first refusal's message: it may name a size that would fit, such
+    as the length of a table of positions.
     """
     if not names:
         yield {}
@@ -215,14 +218,14 @@ def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[d
 
 
 def _numbers(error: NetgenError) -> list[int]:
-    """The numbers in a refusal, and those before them; the last ones first."""
+    """The numbers in an error's message, each with the number below it; the last ones first."""
     texts = re.findall(r"\b\d{1,4}\b", error.diagnostics[0].message)
     found = [number for text in reversed(texts) for number in (int(text), int(text) - 1)]
     return [x for x in dict.fromkeys(found) if 1 < x <= LARGEST_NUMBER][:MOST_NUMBERS]
 
 
 def _runtime_names(document: Document) -> list[str]:
-    """The names that shapes use for run-time sizes and that `sizes` gives no value."""
+    """The names of run-time sizes in input shapes for which `sizes` has no value."""
     shapes = [document.input or []]
     for raw in (document.inputs or {}).values():
         shape = raw.get("shape") if isinstance(raw, Mapping) else raw
@@ -234,7 +237,7 @@ def _runtime_names(document: Document) -> list[str]:
 
 
 def _trace(source: Source, graph: Graph) -> Trace:
-    """The run with the first batch; others must be possible, too."""
+    """The run with a batch of 2; raises `NetgenError` if other batch sizes do not fit."""
     batched = any(x.type.batch is not None for x in graph.inputs)
     others = MORE_BATCHES if batched else ()
     for batch in others[:1] if graph.imports else others:

@@ -1,6 +1,7 @@
-"""Warnings: what is legal and likely wrong. Few of them; each is silenced by its code.
+"""Warnings that need only the spec's text: what is legal and probably wrong.
 
-They are read off what is written, so that a block is looked at once however often it is used.
+They look at what is written, so a block is looked at once however often it is used. `allow`
+silences each by its code.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from ..symbolic.syntax import ExpressionError
 
 MATRICES = ("Conv", "Linear", "Bilinear")
 SOFTMAX = ("LogSoftmax", "Softmax", "Softmax2d")
-_ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts are no use of a block
+_ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts hold no expressions
 
 
 def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
-    """The warnings about a spec that builds, in the order of the file."""
+    """The warnings about a spec that builds, in the order of the file, `MOST_FINDINGS` at most."""
     found = [
         *_unused_blocks(reading),
         *_unused_imports(reading),
@@ -74,7 +75,7 @@ def _unused_imports(reading: Reading) -> Iterator[Diagnostic]:
 
 
 def _words(value: Any) -> set[str]:
-    """All keys and texts in a value."""
+    """All keys and texts in a value, and the names in its expressions."""
     if isinstance(value, dict):
         return {*value, *(word for key in value for word in _words(value[key]))}
     if isinstance(value, list):
@@ -107,7 +108,7 @@ def _unused(
 
 
 def _biases(reading: Reading) -> Iterator[Diagnostic]:
-    """A norm takes the mean away, and a bias with it."""
+    """A bias right before a batch norm, which subtracts the mean and the bias with it."""
     found = []
     for path, items in chains(reading):
         for place, (item, after) in enumerate(pairwise(items)):
@@ -126,7 +127,7 @@ def _biases(reading: Reading) -> Iterator[Diagnostic]:
 
 
 def _references(reading: Reading, key: str) -> set[str]:
-    """All texts that may be references, but names where they are given."""
+    """All texts under a key that may be references; names that items are given do not count."""
     found: set[str] = set()
     waiting = [reading.source.values.get(key)]
     while waiting:
@@ -149,7 +150,7 @@ def _read_elsewhere(layer: _Written, read: set[str]) -> bool:
 
 
 class _Written(Struct, frozen=True):
-    """An item's type, and its arguments where they are written by name."""
+    """An item of a list of layers: its type, and its arguments if they are written by name."""
 
     type: str
     args: Mapping[str, Any]
@@ -165,7 +166,7 @@ class _Written(Struct, frozen=True):
 
 
 def chains(reading: Reading) -> Iterator[tuple[SpecPath, list[Any]]]:
-    """All lists of layers in a spec with their places."""
+    """All lists of layers in a spec with their paths."""
     document = reading.document
     yield from _lists(document.layers, ("layers",))
     for name, raw in document.blocks.items():
@@ -189,7 +190,7 @@ def _lists(items: Any, path: SpecPath) -> Iterator[tuple[SpecPath, list[Any]]]:
 
 
 def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
-    """Losses over logits have their own softmax."""
+    """An output called logits that ends in a softmax: losses over logits have their own."""
     for key, ref in graph.outputs:
         place = ref.node - len(graph.inputs)
         node = graph.nodes[place] if place >= 0 else None
@@ -204,7 +205,7 @@ def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
-    """`BatchNorm2d: 64` reads as in torch, where 64 would be `num_features`."""
+    """An `eps` of 1 or more: in `BatchNorm2d: 64` torch's order would make 64 `num_features`."""
     own = {*reading.document.blocks, *reading.document.imports}
     for path, items in chains(reading):
         for place, item in enumerate(items):
@@ -223,7 +224,7 @@ def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
 
 
 def _given(row: Layer, written: Any, name: str) -> tuple[SpecPath, Any]:
-    """Where in an item an argument is written, and its value: by name or by position."""
+    """The path in an item to an argument given by name or by position, and its written value."""
     if isinstance(written, dict):
         return (name,), written.get(name)
     names = [arg.name for arg in row.written]

@@ -1,4 +1,4 @@
-"""Every code that a diagnostic can have: what it means, and how the mistake is mended.
+"""Every code that a diagnostic can have: what it means, and how to fix the mistake.
 
 The page `docs/diagnostics.md` is made from this table.
 """
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Code(Struct, frozen=True):
-    """A kind of diagnostic: its title, its cure, and a spec that shows it, where a spec can."""
+    """A kind of diagnostic: its title, its cure, and a spec that causes it, if one can."""
 
     title: str
     cure: str

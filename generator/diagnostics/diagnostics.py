@@ -1,4 +1,4 @@
-"""What netgen tells people: one clear diagnostic per mistake, at the place of the mistake."""
+"""Diagnostics: one for each mistake, with the place of the mistake in the spec."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 SpecPath = tuple[str | int, ...]
-"""The way to a value of a spec: keys of mappings, places in lists."""
+"""The path to a value of a spec: keys of mappings, indices of lists."""
 
 
 class Location(Struct, frozen=True):
-    """A place in a file: lines and columns count from 1; `length` characters are meant."""
+    """A place in a file: `length` characters at a line and column, both counted from 1.
+
+    `text` is the line's text.
+    """
 
     file: str
     line: int
@@ -26,7 +29,7 @@ class Location(Struct, frozen=True):
 
 
 class Diagnostic(Struct, frozen=True):
-    """One mistake: what is wrong, where, what else is known about it, and how to mend it.
+    """One mistake: what is wrong, where, notes on it, and how to fix it.
 
     Its `severity` is ``error`` or ``warning``; the `code` is one of `codes.CODES`.
     """
@@ -64,7 +67,7 @@ LONGEST_MESSAGE = 1000
 
 
 def told(text: str) -> str:
-    """A text of a diagnostic as it is told: printable, and no longer than anyone would read."""
+    """A text made printable and cut to `LONGEST_MESSAGE` characters."""
     text = printable(text)
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 
@@ -83,12 +86,12 @@ def _excerpt(
     if not location.text:
         return []
     start, text = location.column - 1, location.text
-    if len(text) > LONGEST_LINE:  # a window on it
+    if len(text) > LONGEST_LINE:  # show the part around the place
         first = max(0, start - LONGEST_LINE // 2)
         start, text = start - first, text[first : first + LONGEST_LINE]
     length = max(1, min(location.length, len(text) - start))
     before, meant = text[:start], text[start : start + length]
-    # what is invisible is shown as more characters than it is
+    # an invisible character is shown as several characters
     indent, carets = len(printable(before)), max(1, len(printable(meant)))
     bar, number = paint(f"{gutter} |", "frame"), paint(f"{location.line} |", "frame")
     return [
@@ -99,9 +102,9 @@ def _excerpt(
 
 
 class NetgenError(Exception):
-    """Something is wrong with what was asked; `diagnostics` say what.
+    """A request failed; `diagnostics` say why.
 
-    `table` shows the layers up to the first one that failed, where shapes did.
+    `table` shows the layers up to the first one that failed, if shapes were wrong.
     """
 
     def __init__(self, *diagnostics: Diagnostic, table: str = "") -> None:
@@ -111,7 +114,7 @@ class NetgenError(Exception):
 
 
 def as_errors(warnings: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Warnings for who takes them seriously."""
+    """Warnings as errors (`--strict`)."""
     return [replace(warning, severity="error") for warning in warnings]
 
 
@@ -119,28 +122,28 @@ MOST_FINDINGS = 100  # mistakes that are shown in one run
 
 
 class Enough(Exception):
-    """There are more mistakes than anyone would read in one go."""
+    """There are more than `MOST_FINDINGS` mistakes."""
 
 
 class Unknowable(NetgenError):
-    """What follows from a mistake that has been found: there is nothing to say about it."""
+    """Raised for what follows from a mistake that is reported already; it has no diagnostics."""
 
 
 class Findings:
-    """All that is wrong with a spec: one diagnostic for one place.
+    """Collects the diagnostics of a spec, one for each place.
 
-    There is a limit to what anyone would read; an `eager` collection raises `Enough` beyond it.
+    There is a limit of about `MOST_FINDINGS`; an `eager` collection raises `Enough` beyond it.
     """
 
     def __init__(self, found: Iterable[Diagnostic] = (), *, eager: bool = False) -> None:
         self.eager = eager
         self.found: dict[object, Diagnostic] = {}
-        self.count = 0  # those that were known already included
+        self.count = 0  # of all that were added, also of those for known places
         for diagnostic in found:
             self.add(diagnostic)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Take in a diagnostic, unless one of its place is known."""
+        """Add a diagnostic, unless there is one for its place; may raise `Enough`."""
         place = diagnostic.location
         key = (place.line, place.column) if place is not None else diagnostic.message
         self.count += 1
@@ -150,13 +153,13 @@ class Findings:
             raise Enough
 
     def caught(self, error: NetgenError) -> None:
-        """Take in what an error says."""
+        """Add the diagnostics of an error."""
         self.count += not error.diagnostics
         for diagnostic in error.diagnostics:
             self.add(diagnostic)
 
     def sorted(self) -> list[Diagnostic]:
-        """The diagnostics in the order of the file, not more than anyone would read."""
+        """The diagnostics in the order of the file, `MOST_FINDINGS` at most."""
         found = in_file_order(self.found.values())
         if len(found) > MOST_FINDINGS:
             last = found[MOST_FINDINGS - 1]
@@ -166,7 +169,7 @@ class Findings:
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """What goes wrong inside is taken in, and the work goes on after it."""
+        """Collect a `NetgenError` that is raised inside of the ``with``, and go on after it."""
         try:
             yield
         except NetgenError as error:
@@ -184,7 +187,7 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def printable(text: str) -> str:
-    """The text in one line with invisible characters made visible."""
+    """The text in one line, with invisible characters escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -194,7 +197,7 @@ def printable(text: str) -> str:
 
 
 def spelt(name: str) -> str:
-    """A file's name as UTF-8 has it, whatever the locale that it was read in has."""
+    """A file's name decoded as UTF-8, whatever the locale with which Python decoded it."""
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # no file has such a name

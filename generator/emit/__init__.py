@@ -1,1 +1,1 @@
-"""A graph to source."""
+"""Generated source: from a graph to the text of a Python file."""

@@ -1,7 +1,7 @@
-"""The generated source, read back before anything runs it: only what netgen writes may be in it.
+"""Audits the generated source before anything runs it: it may hold only what netgen writes.
 
-Text of a spec never becomes code, so there is nothing to find here. The audit does not trust
-that: it knows nothing of specs, and refuses whatever is no plain definition of a network.
+Text of a spec should never become code. The audit does not rely on that: it knows nothing of
+specs, and refuses whatever is no plain definition of a network.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TORCH = frozenset(
     reshape roll rsqrt sigmoid sin split sqrt stack sum swapaxes tanh tensor tril triu uint16 uint32
     uint64 uint8 unflatten vector_norm where zeros""".split()
 )
-# what no name in the file may be: whoever reads it must know what is called
+# names that the file may not bind: they must keep their usual meaning
 _TAKEN = frozenset({*dir(builtins), "torch", "Tensor", "nn", "F", "math", "OrderedDict"})
 _EXPRESSIONS = (
     *(ast.Attribute, ast.BinOp, ast.BoolOp, ast.Call, ast.Compare, ast.Constant, ast.Dict),
@@ -61,17 +61,18 @@ _TOP = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign, ast.ClassDef, ast.Func
 
 
 def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
-    """Refuse source that is more than classes of modules with their calls.
+    """Raise `NetgenError` for source that is more than definitions of modules and their calls.
 
-    Beside the usual imports it may have these, names with the paths of classes. Lines that are
-    plainly allowed are left out of the tree (`_without_plain`). This replaces `audit_whole`,
-    which has the last word on what is refused; the tests hold the two against each other.
+    `imports` are the names of imported classes, each with the path that it may be imported from.
+    Lines that are plainly allowed are left out of the tree (`_without_plain`) to save memory. The
+    verdict is that of `audit_whole`: what is refused here is audited again as a whole, and tests
+    compare the two.
     """
     if not source.replace("\n", "").isprintable():
         _refuse("a character that can't be seen", 1)
     lines = source.split("\n")
     try:
-        # behind a backslash a line goes on, and is not what its form tells
+        # after a backslash a line is the rest of another one, whatever it looks like
         quick = not any(line.endswith("\\") for line in lines)
         audit_whole("\n".join(_without_plain(lines)) if quick else source, imports or {})
     except NetgenError:
@@ -79,7 +80,7 @@ def audit(source: str, imports: Mapping[str, str] | None = None) -> None:
 
 
 _NAME, _VALUE = "[a-z][a-z0-9_]*", "(?:0|[1-9][0-9]{0,17}|False|None|True)"
-# a layer that is made, and one that is called: names and whole numbers, nothing that is quoted
+# lines that make a layer or call one: names and whole numbers only, nothing in quotes
 _PLAIN = re.compile(
     rf" {{8}}(?:self\.({_NAME}) = nn\.([A-Z][A-Za-z0-9]*)\((?:{_VALUE}(?:, {_VALUE})*)?"
     rf"((?:(?:(?<=\()|, ){_NAME}={_VALUE})*)\)"
@@ -90,12 +91,13 @@ _KEYWORDS = frozenset(keyword.kwlist)
 
 
 def _without_plain(lines: Sequence[str]) -> Iterator[str]:
-    """The lines with one for each run of those that are plainly allowed.
+    """The lines, with each run of plainly allowed lines replaced by one placeholder line.
 
-    A tree takes a hundred times the memory of its text, and long networks are such lines. They hold
-    nothing that begins or ends a string or a bracket, so a run of them stands in one as a whole, or
-    in none: in a bracket ``return`` is no valid Python, in a string it is text as they are. What
-    stands for them reads the names that they read.
+    A syntax tree takes a hundred times the memory of its text, and most lines of long networks are
+    plain. Plain lines neither begin nor end a string or a bracket, so a run of them is either
+    inside of one as a whole or outside of all. Inside of a bracket the placeholder's ``return`` is
+    a syntax error; inside of a string the placeholder is text, as the lines are. The placeholder
+    reads the same variables as the lines.
     """
     before = ""
     for line in lines:
@@ -107,13 +109,13 @@ def _without_plain(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _has_right_words(made: str, type_: str, arguments: str, called: str) -> bool:
-    """Whether no word is a keyword, and no argument is given twice."""
+    """Whether no name is a Python keyword, and no argument is given twice."""
     names = re.findall(r"(\w+)=", arguments) if arguments else []
     return _KEYWORDS.isdisjoint((made, type_, called, *names)) and len({*names}) == len(names)
 
 
 def audit_whole(source: str, imports: Mapping[str, str]) -> None:
-    """The same, with a look at each line."""
+    """Raise `NetgenError` for forbidden source, from a syntax tree of all its lines."""
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
@@ -152,7 +154,7 @@ def _by_type(tree: ast.AST) -> dict[type[ast.AST], list[Any]]:
 
 
 def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[str, str]) -> None:
-    """No imports but those that are known, and no other meaning for a known name."""
+    """Refuse unknown imports, and names that are bound to another meaning than the usual one."""
     custom = [node for node in nodes.get(ast.ImportFrom, ()) if _is_custom(node, imports)]
     for node in (*nodes.get(ast.Import, ()), *nodes.get(ast.ImportFrom, ())):
         if node not in custom and ast.unparse(node) not in IMPORTS:
@@ -167,7 +169,7 @@ def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[
 
 
 def _check_scopes(tree: ast.Module) -> None:
-    """No name but where it has a meaning: bound above, in the scope that reads it or around it."""
+    """Refuse names that are read before they are bound in their scope or a scope around it."""
     try:
         names = {*BUILTINS}
         _check_statements(tree.body, names, names)
@@ -178,7 +180,10 @@ def _check_scopes(tree: ast.Module) -> None:
 def _check_statements(
     statements: Sequence[ast.stmt], names: set[str], around: Collection[str]
 ) -> None:
-    """The statements of a scope, whose `names` grow; functions in it see those `around`."""
+    """Check the statements of a scope; `names` grows with what they bind.
+
+    Functions in the scope see the names in `around`.
+    """
     for statement in statements:
         parts = {name: getattr(statement, name) for name in statement._fields}
         blocks = [parts.pop(name, []) for name in ("body", "orelse")]
@@ -203,7 +208,7 @@ def _check_statements(
 
 
 def _check_reads(part: Any, names: Collection[str]) -> None:
-    """Refuse a name that is read in a part of a tree and is none of these."""
+    """Refuse a name that a part of a tree reads and that is not among `names`."""
     waiting = [(part, names)]
     while waiting:
         node, known = waiting.pop()
@@ -213,7 +218,7 @@ def _check_reads(part: Any, names: Collection[str]) -> None:
             if isinstance(node.ctx, ast.Load) and node.id not in known:
                 _refuse(f"`{node.id}`", node.lineno)
         elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
-            for loop in node.generators:  # each sees the names of those before it
+            for loop in node.generators:  # each sees the targets of the loops before it
                 waiting.append((loop.iter, known))
                 known = {*known, *(name.id for name in _inside(loop.target, ast.Name))}
                 waiting.append((loop.ifs, known))
@@ -229,7 +234,7 @@ def _inside(part: Any, kind: type[_Node]) -> list[_Node]:
 
 
 def _is_custom(node: ast.AST, imports: Mapping[str, str]) -> TypeGuard[ast.ImportFrom]:
-    """Whether an import brings in what may be imported, under the names that it has."""
+    """Whether an import statement only imports allowed classes, under their allowed names."""
     if not isinstance(node, ast.ImportFrom) or node.level:
         return False
     paths = ((alias.asname or alias.name, f"{node.module}.{alias.name}") for alias in node.names)
@@ -254,7 +259,7 @@ def _check_call(node: ast.Call) -> None:
 
 
 def _check_attribute(node: ast.Attribute) -> None:
-    """Nothing with two underscores but constructors, and of libraries only what computes."""
+    """Refuse dunder attributes except constructors, and library names that do not compute."""
     owner = node.value
     if isinstance(owner, ast.Name) and owner.id == "self" and not node.attr.startswith("__"):
         return
@@ -271,7 +276,7 @@ def _check_attribute(node: ast.Attribute) -> None:
 
 
 def _dotted(node: ast.expr) -> str:
-    """An expression's source; found at once where it is but names with dots between them."""
+    """An expression's source; dotted names take a short cut past `ast.unparse`."""
     path: list[str] = []
     inner = node
     while isinstance(inner, ast.Attribute):
@@ -282,7 +287,7 @@ def _dotted(node: ast.expr) -> str:
     return ".".join([inner.id, *reversed(path)])
 
 
-# what may stand after the names of libraries: one name, and never a module in a module
+# what may follow the names of libraries: one name, never a submodule (other than `nn.init`)
 _LIBRARIES = {
     "nn": re.compile(r"init(\.[a-z]+(_[a-z]+)*_)?|[A-Z][A-Za-z0-9]*"),
     "F": re.compile(r"(?!torch|math|importlib|warnings|utils|handle_)[a-z][a-z0-9_]*"),

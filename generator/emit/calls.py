@@ -1,4 +1,4 @@
-"""A call in ``forward``: what stands on the right of an assignment."""
+"""The source of calls in ``forward``: the right side of assignments."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .operations import operation_source, with_sizes
 def call_source(
     graph: Graph, node: Node, names: Mapping[Ref, str], size: Callable[[str], str]
 ) -> str:
-    """A call as it stands in ``forward``, where values have these names.
+    """The source of a call in ``forward``, with its condition; `names` are the variables.
 
-    `size` names the variable for a run-time size.
+    `size` gives the variable that holds a run-time size.
     """
     tensors = [names[ref] for ref in node.inputs]
     named = [(name, names[ref]) for name, ref in node.named]
@@ -30,7 +30,7 @@ def call_source(
 
 
 def _passed(node: Node, other: str) -> str:
-    """What stands for the outputs of a call that is not made: one value for all of them."""
+    """The source for the outputs of a call that is not made: the value `other` for each of them."""
     count, row = len(node.outputs), node.row
     if row is not None and row.result:
         return f"({row.result.format(*[other] * len(row.ports))})"
@@ -44,7 +44,7 @@ def _plain_call(
     named: list[tuple[str, str]],
     size: Callable[[str], str],
 ) -> str:
-    """The call itself, whatever it hangs on."""
+    """The source of a call without its condition."""
     if node.row is not None and (node.row.operation or node.row.source):
         return operation_source(graph, node, tensors, [name for _, name in named], size)
     given: list[str] = []
@@ -65,7 +65,7 @@ def _plain_call(
 
 
 def _option(arg: Arg, node: Node) -> str:
-    """An argument in ``forward``: the first of a function is positional if it must be given."""
+    """An argument in ``forward``; a function's first one is positional if it is required."""
     row = node.row
     first = row is not None and bool(row.args) and arg.name == row.args[0].name
     by_position = first and (arg.default is REQUIRED or arg.positional)
@@ -73,7 +73,7 @@ def _option(arg: Arg, node: Node) -> str:
 
 
 def _options(row: Layer, functional: bool) -> list[Arg]:
-    """What a call may hold beside tensors: of a function also the layer's own arguments."""
+    """The arguments of a call beside tensors; for a function also the layer's own arguments."""
     if not functional:
         return list(row.options)
     defaults = dict(row.functional_defaults)
@@ -82,9 +82,10 @@ def _options(row: Layer, functional: bool) -> list[Arg]:
 
 
 def access(graph: Graph, target: str) -> str:
-    """``self.convs[0]``: how ``forward`` reaches a module.
+    """The expression with which ``forward`` accesses a module: ``self.convs[0]``.
 
-    What a container of containers holds has no type that can be indexed: it is named whole.
+    In a container of containers that is ``self.get_submodule("a.b.c")``: type checkers can't
+    index the inner container.
     """
     if target.count(".") > 1:
         return f"self.get_submodule({literal(target)})"
@@ -106,5 +107,5 @@ def access(graph: Graph, target: str) -> str:
 
 
 def iterated(graph: Graph, target: str) -> str:
-    """What a loop runs over: what a container holds has no type, its children do."""
+    """The expression that a loop iterates over; type checkers need ``.children()`` if nested."""
     return access(graph, target) if "." not in target else f"{access(graph, target)}.children()"

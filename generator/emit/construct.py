@@ -18,12 +18,15 @@ from ..lower.ties import tie_lines
 from ..symbolic.literals import literal
 from .parameters_and_buffers import source_lines
 
-SHORTEST_RUN = 3  # so many equal children in a row become a comprehension
+SHORTEST_RUN = 3  # at least so many equal children in a row become a comprehension
 STEP = "    "
 
 
 def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
-    """The statements after ``super().__init__()``; `own` are the classes of the file itself."""
+    """The statements of ``__init__`` after ``super().__init__()``.
+
+    `own` are the names of the file's own and imported classes.
+    """
     lines = defaults(graph)
     lines += [f"self.{name} = {literal(value)}" for name, value in graph.keeps]
     identities = {node.target for node in graph.nodes if node.is_replaceable}
@@ -42,7 +45,7 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
 
 
 def defaults(graph: Graph) -> list[str]:
-    """The statements that work out arguments that are left out."""
+    """The statements that compute arguments left at ``None`` from other arguments."""
     lines = []
     for parameter in arguments_of(graph):
         if parameter.code is not None:
@@ -63,11 +66,13 @@ def _condition(module: Module) -> str:
 def _placeholders(
     modules: Sequence[Module], identity: Sequence[bool]
 ) -> tuple[list[str], list[str]]:
-    """What conditional attributes are where the condition does not hold: before it, and in `else`.
+    """The statements for conditional attributes where the condition is false.
 
-    ``None`` takes no place among the modules of a class: it is made where the condition holds. What
-    follows it is not made before. Of parameters and buffers nothing is: only what hangs on the
-    same condition reads them.
+    The first list goes before the ``if``, the second into its ``else``. `identity` says for which
+    modules an ``nn.Identity()`` or an empty list stands in; the others are ``None``. ``None`` is
+    not registered as a submodule, so a module after it is made in the ``else``, to keep the order
+    of submodules. Parameters and buffers need no placeholder: only calls under the same condition
+    read them.
     """
     before, absent = [], []
     late = False
@@ -102,18 +107,18 @@ def arguments_of(graph: Graph) -> list[Parameter]:
 
 
 def _taken(graph: Graph) -> frozenset[str]:
-    """The names of the arguments."""
+    """The names of all parameters, which no local variable may have."""
     return frozenset(parameter.name for parameter in graph.params)
 
 
 class _Maker(Struct):
     """Writes the expression that makes a module, and the statements that it needs before."""
 
-    taken: frozenset[str]  # names of arguments
+    taken: frozenset[str]  # the names of parameters
     lists: int = 0
 
     def made(self, module: Module) -> tuple[list[str], str]:
-        """The statements before, and the expression."""
+        """The statements that come before, and the expression that makes the module."""
         if module.row is not None and module.args is not None:
             return [], layer_source(module.row, module.args, module.callee)
         if module.kind == "ModuleDict":
@@ -134,7 +139,7 @@ class _Maker(Struct):
         return before, f"nn.ModuleDict({{{' '.join(parts)}}})"
 
     def inner(self, module: Module) -> tuple[list[str], str]:
-        """What stands between the brackets of a container."""
+        """The statements that come before, and the arguments of a container's constructor."""
         children = module.children
         loops = [child for child in children if child.kind == "copies"]
         if any(not _is_one(loop) for loop in loops):
@@ -161,9 +166,12 @@ class _Maker(Struct):
         return child.children[0] if child.kind == "copies" else child
 
     def _built(self, module: Module) -> tuple[list[str], str]:
-        """A container of children that may be absent: built one by one."""
+        """The same where children are first collected in a list or dict, statement by statement.
+
+        That is needed where children may be absent, or make statements of their own.
+        """
         name = self._list_name()
-        in_list = module.kind == "ModuleList"  # whose children are called by their numbers alone
+        in_list = module.kind == "ModuleList"  # its children have numbers as keys, never names
         named = not in_list and any(_has_name(child) for child in module.children)
         kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
         lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
@@ -177,13 +185,13 @@ class _Maker(Struct):
         return lines, name if named or in_list else f"*{name}"
 
     def _list_name(self) -> str:
-        """The next variable for a list of modules."""
+        """The next free variable for a list of modules."""
         self.lists += 1
         name = "layers" if self.lists == 1 else f"layers_{self.lists}"
         return self._list_name() if name in self.taken else name
 
     def _each(self, name: str, children: Sequence[Module], named: bool) -> list[str]:
-        """The statements that put children into a list, those with a condition under it."""
+        """The statements that add children to a list, with an ``if`` for each condition."""
         lines = []
         for condition, run in groupby(children, key=_condition):
             added = self._joined(name, [self._added(name, child, named) for child in run])
@@ -191,7 +199,7 @@ class _Maker(Struct):
         return lines
 
     def _joined(self, name: str, added: list[list[str]]) -> list[str]:
-        """The statements of several children: those of one call each as one list."""
+        """The statements of several children; plain ``append`` calls become one ``+=``."""
         start = f"{name}.append("
         if len(added) > 1 and all(len(own) == 1 and own[0].startswith(start) for own in added):
             sources = ", ".join(own[0][len(start) : -1] for own in added)
@@ -212,25 +220,25 @@ class _Maker(Struct):
 
 
 def _is_one(loop: Module) -> bool:
-    """Whether each copy of a loop is one layer, and always there."""
+    """Whether each copy of a loop is a single module without a condition."""
     return len(loop.children) == 1 and loop.children[0].condition is None
 
 
 def _has_name(child: Module) -> bool:
-    """Whether a child, or one that a loop makes, is called by a name."""
+    """Whether a child, or a copy that a loop makes, has a name rather than a number."""
     return bool(child.name or child.label) or any(
         _has_name(copy) for copy in child.children if child.kind == "copies"
     )
 
 
 def _numbered_late(children: Sequence[Module]) -> bool:
-    """Whether a child's number hangs on how many copies there are before it."""
+    """Whether a child's number depends on how many copies there are before it."""
     later = dropwhile(lambda child: child.kind != "copies", children)
     return any(not (child.name or child.label) for child in (*later,)[1:])
 
 
 def _listed(kind: str, children: Sequence[Module], parts: Sequence[str]) -> str:
-    """Children one a line, runs of equal ones as a comprehension."""
+    """The arguments for children, with runs of equal ones as a comprehension."""
     runs = list(_runs(parts))
     if kind == "Sequential":
         texts = [f"*[{text} for _ in range({count})]" if count else text for text, count in runs]
@@ -249,7 +257,7 @@ def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
         if child.kind == "copies" and child.label:
             pairs.append(f'*((f"{child.label}", {source}) for {INDEX} in {_range(child)})')
         elif child.kind == "copies":
-            before = place - child.start  # the first of its copies may stand among them
+            before = place - child.start  # copies before `start` are children of their own
             index = INDEX if before == 0 else f"{INDEX} + {before}"
             pairs.append(f"*((str({index}), {source}) for {INDEX} in {_range(child)})")
         else:
@@ -275,7 +283,7 @@ def _mentions_index(source: str) -> bool:
 
 
 def _runs(sources: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Equal sources in a row with their number, 0 for each of a short row."""
+    """Runs of equal sources with their length; sources of short runs one by one, with 0."""
     for source, group in groupby(sources):
         count = len(list(group))
         if count >= SHORTEST_RUN and not source.startswith("*"):
@@ -285,7 +293,11 @@ def _runs(sources: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 
 def layer_source(row: Layer, args: Mapping[str, Any], callee: Any = None) -> str:
-    """``nn.Conv2d(1, 6, kernel_size=5)``: defaults left out, channels and features by position."""
+    """The expression that makes a layer: ``nn.Conv2d(1, 6, kernel_size=5)``.
+
+    Defaults are left out. Channels and features are given by position. `callee` is the expression
+    of the type, where that is no fixed one.
+    """
     parts, positional = [], True
     for arg in row.args:
         if is_default(arg, args[arg.name]):
@@ -298,7 +310,7 @@ def layer_source(row: Layer, args: Mapping[str, Any], callee: Any = None) -> str
 
 
 def argument_source(arg: Arg, value: Any, *, named: bool) -> str:
-    """An argument of a call."""
+    """The source of an argument in a call."""
     if isinstance(value, Nested):
         source = layer_source(value.row, value.args)
     else:
@@ -322,7 +334,7 @@ def _parameter_source(parameter: Parameter) -> str:
 
 
 def annotation(value: Any) -> str:
-    """The type of an argument with this default."""
+    """The annotation of an argument with this default."""
     if isinstance(value, list):
         return f"tuple[{', '.join(annotation(item) for item in value) or '()'}]"
     return type(value).__name__

@@ -1,4 +1,4 @@
-"""Docstrings: what a class is, its arguments and shapes, as `torch.nn` writes them."""
+"""The docstrings of generated classes: description, arguments and shapes, as in `torch.nn`."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ _OF_CONVOLUTIONS = frozenset({"kernel_size", "stride", "padding", "dilation", "g
 
 
 def description(graph: Graph) -> str:
-    """What the spec says of the class, or else its name."""
+    """The spec's description of the class, or else a sentence with its name."""
     kind = "block" if graph.is_block else "network"
     return graph.description or f"The {graph.name} {kind}."
 
 
 def class_docstring(graph: Graph, least: Mapping[str, int] | None = None) -> list[str]:
-    """The description, ``Args:`` and ``Shape:`` as `torch.nn` writes them.
+    """The lines of the class's docstring: description, ``Args:``, ``Shape:``, fixed parameters.
 
-    It says how large arguments are at the `least`, where torch would take less in silence.
+    `least` has lower bounds of arguments; they are written because torch accepts smaller values
+    without an error.
     """
     first, *others = paragraphs(description(graph)) or [graph.name]
     lines = wrapped(summary(first), 4)
@@ -71,12 +72,12 @@ def class_docstring(graph: Graph, least: Mapping[str, int] | None = None) -> lis
 
 
 def why_fixed(parameter: Parameter) -> str:
-    """Why a parameter is no argument of the class, in words that stay true when lines move."""
+    """Why a parameter is no argument of the class, in words without line numbers."""
     return parameter.reason.text if parameter.reason else UNUSED
 
 
 def _parameter_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
-    """What the spec says of a parameter, or else which arguments it decides."""
+    """The spec's `doc` of a parameter, or else a derived text; then its computed default."""
     doc = (
         summary(prose(parameter.doc)) if parameter.doc else _derived_doc(graph, parameter, decided)
     )
@@ -91,7 +92,10 @@ def _at_least(doc: str, bound: int) -> str:
 
 
 class _Decided(Struct):
-    """For each parameter what it decides: arguments, and modules that there may be."""
+    """For each parameter the arguments that it decides, and the modules whose condition it is in.
+
+    All are texts for a docstring.
+    """
 
     places: dict[str, list[str]]
     modules: dict[str, list[str]]
@@ -113,9 +117,9 @@ def _decided(graph: Graph) -> _Decided:
 
 
 def _conditions(graph: Graph) -> Iterator[tuple[str, Any]]:
-    """What there may be, in words, and on which condition: modules, and operations."""
+    """Conditional modules and operations, in words, each with its condition."""
     waiting = [("", module) for module in graph.modules]
-    for owner, module in waiting:  # which grows
+    for owner, module in waiting:  # the list grows while it is iterated
         path = f"{owner}.{module.name}".strip(".")
         if module.condition is not None and (module.name or module.row is not None):
             yield _called(owner, module), module.condition
@@ -126,7 +130,7 @@ def _conditions(graph: Graph) -> Iterator[tuple[str, Any]]:
 
 
 def _called(owner: str, module: Module) -> str:
-    """A module by its path, or where it has a number only by its type."""
+    """The words for a module: its path or, where it only has a number, its type."""
     if module.name:
         return f"``{prose(f'{owner}.{module.name}'.strip('.'))}``"
     type_ = module.row.name if module.row is not None else module.kind
@@ -134,7 +138,7 @@ def _called(owner: str, module: Module) -> str:
 
 
 def _derived_doc(graph: Graph, parameter: Parameter, decided: _Decided) -> str:
-    """What an argument without a line of its own is: by torch's words, or by what it decides."""
+    """The text for an argument without `doc`: torch's words for its name, or what it decides."""
     places = decided.places.get(parameter.name, [])
     convolves = any(place.startswith(f"``{parameter.name}``") for place in places)
     if parameter.name in _MEANINGS and (convolves or parameter.name not in _OF_CONVOLUTIONS):
@@ -165,7 +169,7 @@ def _names(value: object) -> Iterable[str]:
 
 
 def _arguments(graph: Graph) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The arguments of all that the class makes and calls, by name."""
+    """The arguments of all modules and functional calls of a class, each with a path or name."""
     for module in graph.modules:
         yield from _module_arguments(module.name, module)
     for node in graph.nodes:
@@ -183,7 +187,7 @@ def _module_arguments(path: str, module: Module) -> Iterator[tuple[str, Mapping[
 
 
 def _shape_lines(graph: Graph) -> list[str]:
-    """A line for each input and output, and for what is known of the sizes that fit."""
+    """The lines of ``Shape:``: inputs, outputs, and which run-time sizes fit."""
     inputs = [placeholder.type for placeholder in graph.inputs]
     outputs = [graph.type_of(ref) for _, ref in graph.outputs]
     if graph.shapes is not None:
@@ -200,7 +204,7 @@ def _shape_lines(graph: Graph) -> list[str]:
 
 
 def _fit_text(text: str) -> str:
-    """What is said of some sizes, what is code in it marked as such."""
+    """A text on sizes with its names or its condition in double backticks."""
     what, colon, words = text.partition(": ")
     return f"``{what}``{colon}{words}"
 

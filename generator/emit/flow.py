@@ -1,4 +1,4 @@
-"""The `forward` of a network: one call a line, locals that follow the values' lives."""
+"""The ``forward`` of a class: one call a line, with variables that are reused when free."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _NEVER_FRESH = frozenset({"x", "identity"}) | SOURCE_NAMES
 
 
 class Statement(Struct, frozen=True):
-    """A statement of ``forward``; `node` is the call that it makes (counted without the inputs).
+    """A statement of ``forward``; `node` is the index of its call (counted without the inputs).
 
-    `targets` are the variables by port, for those who watch the generated source run.
+    `targets` are the variables with the ports they hold; the smoke-run checks them.
     """
 
     text: str
@@ -35,7 +35,7 @@ class Statement(Struct, frozen=True):
     targets: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> list[str]:
-        """The lines; a comment that does not fit stands above."""
+        """The lines; a comment that does not fit goes above the statement."""
         first = [""] if self.blank_before else []
         if not self.comment:
             return [*first, self.text]
@@ -49,27 +49,27 @@ class Statement(Struct, frozen=True):
 
 
 class _Locals(Struct):
-    """Which variable holds which value."""
+    """Which variable of ``forward`` holds which value."""
 
     graph: Graph
-    last_use: dict[Ref, int]
-    places: tuple[int, ...]  # of the calls that are made
+    last_use: dict[Ref, int]  # the index of the last call that reads each value
+    places: tuple[int, ...]  # the indices of the calls that are made
     names: dict[Ref, str] = field(default_factory=dict)
     holders: dict[str, Ref] = field(default_factory=dict)
     sizes: dict[str, str] = field(default_factory=dict)  # read off the inputs at the start
 
     def after(self, place: int) -> int:
-        """The call that is made next."""
+        """The index of the next call that is made; `NEVER` if there is none."""
         following = bisect.bisect_right(self.places, place)
         return self.places[following] if following < len(self.places) else NEVER
 
     def hold(self, name: str, ref: Ref) -> None:
-        """The variable holds this value from now on."""
+        """Record that the variable holds this value from now on."""
         self.names[ref] = name
         self.holders[name] = ref
 
     def live(self, name: str, after: int) -> bool:
-        """Whether a variable still holds a value that is read after a statement."""
+        """Whether a variable holds a value that is read after the call with index `after`."""
         holder = self.holders.get(name)
         return holder is not None and self.last_use.get(holder, -1) > after
 
@@ -79,7 +79,7 @@ class _Locals(Struct):
         return self.sizes.setdefault(name, f"{name}_size" if name in taken else name)
 
     def fresh(self, name: str, place: int, busy: frozenset[str] = frozenset()) -> str:
-        """The name, with a number if a value that is still needed has it."""
+        """A variable with this name, numbered if the name is taken or still needed."""
         taken = {x.name for x in self.graph.inputs} | _NEVER_FRESH | {*self.sizes.values(), *busy}
         name = f"{name}_" if hasattr(builtins, name) else name
         candidate, number = name, 2
@@ -93,7 +93,7 @@ def forward_statements(graph: Graph) -> list[Statement]:
     variables = _variables(graph)
     statements: list[Statement] = []
     stages = stages_of(graph)
-    # modules give `Any`: a lone result needs its type said once, where no argument says it
+    # modules return `Any`: a single result needs one annotation unless an argument `x` has it
     alone = len(graph.outputs) == 1 and graph.outputs[0][0] is None
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
     for place in variables.places:
@@ -127,7 +127,7 @@ def forward_statements(graph: Graph) -> list[Statement]:
 
 
 def _variables(graph: Graph) -> _Locals:
-    """The variables at the start: inputs, and what the module itself holds."""
+    """The variables at the start of ``forward``: inputs, and the class's parameters and buffers."""
     live = graph.live()
     held = {place for place in live if _is_held(graph.nodes[place])}
     variables = _Locals(graph, _last_uses(graph, live), tuple(sorted(live - held)))
@@ -140,7 +140,7 @@ def _variables(graph: Graph) -> _Locals:
 
 
 def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
-    """The run-time sizes that operations need of what is long gone by then."""
+    """The statements that read run-time sizes off the inputs, for operations further down."""
     found = []
     for name, variable in variables.sizes.items():
         for placeholder in graph.inputs:
@@ -162,7 +162,10 @@ def _loop(
     reads: list[str],
     variables: _Locals,
 ) -> tuple[list[str], str]:
-    """The loop over an ``nn.ModuleList``, and what comes before it: all read the last output."""
+    """The lines before a loop over an ``nn.ModuleList``, and the loop.
+
+    Each child reads the output of the one before it; `reads` are the variables of all inputs.
+    """
     name = left.partition(":")[0]
     before = [] if name == reads[0] else [f"{left} = {reads[0]}"]
     taken = {x.name for x in graph.inputs} | {*variables.holders} | {name}
@@ -180,7 +183,7 @@ def _loop(
 
 
 def _of_choices(node: Node) -> Node:
-    """The call, in which what it chooses is told from the tensors that it chooses from."""
+    """The call with its chosen inputs marked by `Ref.choice`, so that they get own variables."""
     if not node.choices:
         return node
     inputs = list(node.inputs)
@@ -192,7 +195,7 @@ def _of_choices(node: Node) -> Node:
 
 
 def _chosen(node: Node, place: int, variables: _Locals) -> list[str]:
-    """The lines that choose what a call reads; each choice gets its variable."""
+    """The lines that choose inputs of a call; each choice gets a variable if it needs one."""
     if not node.choices:
         return []
     lines: list[str] = []
@@ -211,7 +214,7 @@ def _chosen(node: Node, place: int, variables: _Locals) -> list[str]:
 
 
 def _is_held(node: Node) -> bool:
-    """Whether a value is an attribute, and no call makes it."""
+    """Whether a value is a parameter or buffer of the class, so that no call makes it."""
     return node.row is not None and node.row.source in ("parameter", "buffer")
 
 
@@ -243,7 +246,7 @@ def _rename_input(variables: _Locals) -> None:
 
 
 def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> bool:
-    """Whether the node's default output is read by the next statement and nothing after it."""
+    """Whether the node's first output is read by the next statement, and by nothing after it."""
     port = next(iter(node.outputs))
     last = variables.last_use.get(Ref(len(graph.inputs) + place, port), -1)
     following = variables.after(place)
@@ -253,7 +256,10 @@ def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> boo
 
 
 def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
-    """Whether a call takes the kept input, for the last time, to what is merged next."""
+    """Whether a call is the shortcut of a residual sum: its value can be `identity` again.
+
+    It is the last to read `identity`, reads nothing else, and the next call adds its result.
+    """
     node, kept = graph.nodes[place], variables.holders.get("identity")
     alone = node.inputs == (kept,) and not (node.named or node.choices) and len(node.outputs) == 1
     own = Ref(len(graph.inputs) + place, next(iter(node.outputs)))
@@ -266,7 +272,7 @@ def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
 
 
 def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
-    """A variable for each port that is read, ``_`` for the others."""
+    """A variable for each port that is read, ``_`` for the others; they are recorded as held."""
     targets: dict[str, str] = {}
     busy = _beside(node, variables)
     if variables.live("x", place) and _renews_identity(graph, place, variables):
@@ -297,7 +303,7 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
 
 
 def _beside(node: Node, variables: _Locals) -> frozenset[str]:
-    """The variables that all turns of a loop read, beside the one that goes through it."""
+    """The variables that every iteration of a loop reads, beside the one that it updates."""
     if node.kind != "ModuleList":
         return frozenset()
     masks = [ref for child in node.calls() for _, ref in child.named]
@@ -318,7 +324,7 @@ def _left(node: Node, targets: dict[str, str]) -> str:
 
 
 def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:
-    """``(N, 1, 28, 28) -> (N, 32, 26, 26)`` where the shape changes."""
+    """``(N, 1, 28, 28) -> (N, 32, 26, 26)``; empty where the shape stays the same."""
     before = [graph.type_of(ref).usual for ref in node.inputs]
     read = next((port for port, name in targets.items() if name != "_"), next(iter(targets)))
     after = node.outputs[read].usual
@@ -338,7 +344,7 @@ def _returned(graph: Graph, variables: _Locals) -> str:
 
 
 def _picked_source(pick: Pick | str, names: Mapping[str, str]) -> str:
-    """The expression that chooses among variables."""
+    """The conditional expression that chooses among variables."""
     if isinstance(pick, str):
         return names[pick]
     first, other = _picked_source(pick.first, names), _picked_source(pick.other, names)

@@ -1,10 +1,10 @@
-"""black's format, found once for statements that differ by names and numbers only.
+"""black's format, computed once for all statements that differ only in names and numbers.
 
-black takes a third of a millisecond a line, and a long network is the same few lines again and
-again. Where names, whole numbers and comments are replaced by others of the same width, black
-breaks a line in the same places; where a line is short enough not to be broken, of any width. So
-each such skeleton is formatted once, in a class of its own at the end of the module; what it stood
-for is put in afterwards.
+black takes a third of a millisecond a line, and a long network repeats the same few lines. Where
+names, whole numbers and comments are replaced by others of the same width, black breaks a line in
+the same places; in a line that is short enough not to be broken, the width does not matter. So
+statements become skeletons, with fillers in place of these tokens. Each skeleton is formatted
+once, in a class of its own at the end of the module. Then the tokens are put back.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MASK = str.maketrans({**dict.fromkeys(ascii_letters + "_", "x"), **dict.fromkey
 _WIDE_NAME, _WIDE_WHOLE = re.compile("x[x01]+"), re.compile("1[01]+")
 _ODD = re.compile(r"[\"'\\]|[01][x01.]|\.[01]")  # strings, and numbers that are not whole
 _EXPLODED = re.compile(r",\s*[)\]}]")  # black gives each item a line of its own
-_LAST = "class _:"  # before the skeletons
+_LAST = "class _:"  # the line before the skeletons
 _DEEPEST = 24
 _MODE = black.Mode()
 
@@ -45,7 +45,7 @@ _Skeleton = tuple[str, tuple[str, ...], tuple[str, ...], int]
 
 
 class _Statement(Struct, frozen=True):
-    """A line with a statement: its skeleton, and what the skeleton's fillers stand for."""
+    """A line with a statement: its skeleton, and the tokens that the fillers replace."""
 
     indent: int
     skeleton: str
@@ -75,19 +75,19 @@ class _Form(Struct, frozen=True):
         return _Form((*pieces, text[end:]), tuple(kinds))
 
     def filled(self, statement: _Statement) -> str:
-        """The lines of a statement, everything put in its place: a comment comes last."""
+        """The formatted lines of a statement with its words and its comment put back."""
         put = (*statement.words, *statement.comments, "")
         return "".join(chain.from_iterable(zip(self.pieces, put, strict=True)))
 
 
 def formatted(text: str) -> str:
-    """A module just as `black.format_str` gives it, in a small part of the time.
+    """A module exactly as `black.format_str` gives it, in a small part of the time.
 
-    This replaces `black.format_str(text)`, which is also what is done where a skeleton comes back
-    with other fillers; the tests hold the two against each other on random modules. The module's
-    docstrings begin a line of their own, and its indents are of four spaces.
+    Where a skeleton comes back with other fillers, this calls `black.format_str(text)`. Tests
+    compare the two on random modules. Docstrings in the module must begin on lines of their own,
+    and indents must be of four spaces.
     """
-    # what is printed as black has it takes black one pass, else two
+    # black needs one pass for what is formatted already, else two: so strip trailing spaces
     rest, runs = _reduced([line.rstrip(" ") for line in text.rstrip().split("\n")])
     known = list(dict.fromkeys(statement.key for run in runs for statement in run))
     if not known:
@@ -104,10 +104,10 @@ def formatted(text: str) -> str:
 
 
 def _reduced(lines: Sequence[str]) -> tuple[list[str], list[list[_Statement]]]:
-    """The module with a name in place of each run of statements, and these runs."""
+    """The module with a placeholder name for each run of statements, and these runs."""
     rest: list[str] = []
     runs: list[list[_Statement]] = []
-    indent: int | None = None  # of the statement on the line before, if there is one
+    indent: int | None = None  # the indent of the line before, if that is a statement
     for line in _lines(lines):
         if isinstance(line, str):
             rest.append(line)
@@ -122,7 +122,7 @@ def _reduced(lines: Sequence[str]) -> tuple[list[str], list[list[_Statement]]]:
 
 
 def _lines(lines: Sequence[str]) -> Iterator[_Statement | str]:
-    """The lines, as statements where they are ones that can stand alone."""
+    """The lines; those that are complete statements as `_Statement`."""
     depth, quoted = 0, False
     for line in lines:
         if quoted or line.lstrip().startswith('"""'):
@@ -137,7 +137,10 @@ def _lines(lines: Sequence[str]) -> Iterator[_Statement | str]:
 
 
 def _statement(line: str) -> _Statement | None:
-    """A line of a function's body that is an assignment or a call, and complete."""
+    """The statement of a line that is a complete assignment or call in a function's body.
+
+    ``None`` for all other lines.
+    """
     bare = line.lstrip(" ")
     indent = len(line) - len(bare)
     first = _NAME.match(bare)
@@ -171,9 +174,9 @@ def _skeleton(line: str) -> _Skeleton:
 
 
 def _simple(line: str, indent: int) -> _Skeleton | None:
-    """The same in half the time for most lines: those of names, whole numbers and signs.
+    """`_skeleton` in half the time, for lines of names, whole numbers and signs; else ``None``.
 
-    What fits into a line, even with a space on both sides of each sign, keeps no widths.
+    In a line that fits even with a space on both sides of each sign, fillers have no widths.
     """
     code, sign, text = line.partition("#")
     words = _WORD.findall(code)
@@ -194,12 +197,12 @@ def _filler(comment: str) -> str:
 
 
 def _is_replaced(found: re.Match[str]) -> bool:
-    """Whether a token is one that any other of its width can stand for."""
+    """Whether a token is replaced by a filler: a whole number, or a name that is no keyword."""
     return found.lastgroup == "whole" or (found.lastgroup == "name" and found[0] not in _WORDS)
 
 
 def _class_of(known: Sequence[tuple[int, str]]) -> Iterator[str]:
-    """A class whose one function holds the skeletons, each as deep as it stands."""
+    """The lines of a class whose one method holds the skeletons, each at its own indent."""
     yield from ("", "", _LAST)
     yield "    def _(_):"
     for indent, skeleton in known:
@@ -209,7 +212,7 @@ def _class_of(known: Sequence[tuple[int, str]]) -> Iterator[str]:
 
 
 def _pieces(lines: Sequence[str]) -> Iterator[str]:
-    """The formatted lines of each skeleton: a new one begins where no line goes on."""
+    """The formatted text of each skeleton, split where a line does not continue the one before."""
     piece: list[str] = []
     indent = 0
     for line in lines:
@@ -230,7 +233,7 @@ def _put_back(
     runs: Sequence[Sequence[_Statement]],
     found: Mapping[tuple[int, str], _Form],
 ) -> Iterator[str]:
-    """The module's lines, with the formatted statements where their names stand."""
+    """The module's lines, with the formatted statements in place of their placeholder names."""
     for line in lines:
         name = re.fullmatch(r" +_(\d+)_", line)
         if name is None:

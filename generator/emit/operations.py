@@ -1,4 +1,4 @@
-"""Operations in ``forward``: the expression that stands for each."""
+"""The expressions for operations in ``forward``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def operation_source(
     named: Sequence[str],
     size: Callable[[str], str],
 ) -> str:
-    """The expression of an operation on these variables; `size` names what none of them has."""
+    """The expression of an operation on these variables.
+
+    `size` gives the variable for a run-time size that can't be read off any of the `tensors`.
+    """
     row = node.row
     assert row is not None
     sizes = _runtime_sizes(graph, node, tensors, size)
@@ -50,7 +53,7 @@ def operation_source(
 
 
 def _operand(value: Any) -> str:
-    """A number beside an operator: in brackets unless it is one name, number or call."""
+    """An operand's source, in brackets unless it is a single name, number or call."""
     code = literal(value)
     tree = ast.parse(code, mode="eval").body
     whole = isinstance(tree, (ast.Attribute, ast.Call, ast.Constant, ast.Name, ast.Subscript))
@@ -81,7 +84,7 @@ def _arguments(node: Node) -> list[str]:
 
 
 def _in_training(arg: Arg, value: Any) -> str:
-    """What `nn.Module.eval` silences: ``dropout_p=0.5 if self.training else 0.0``."""
+    """An argument for training only: ``dropout_p=0.5 if self.training else 0.0``."""
     code = literal(value)
     value_code = f"({code})" if isinstance(ast.parse(code, mode="eval").body, ast.IfExp) else code
     return f"{arg.name}={value_code} if self.training else {literal(arg.default)}"
@@ -94,14 +97,14 @@ def with_sizes(
     size: Callable[[str], str],
     code: str,
 ) -> str:
-    """The arguments of a call, with what each run-time size is read off."""
+    """The source `code` with each run-time size replaced by the expression that reads it."""
     return _sized(code, _runtime_sizes(graph, node, tensors, size))
 
 
 def _runtime_sizes(
     graph: Graph, node: Node, tensors: Sequence[str], size_of: Callable[[str], str]
 ) -> dict[str, str]:
-    """How each run-time size in the arguments is read off the tensors: ``x.shape[1]``."""
+    """The expression for each run-time size in the arguments: ``x.shape[1]``, or a variable."""
     wanted = {symbol.name for symbol in symbols_in(node.args) if symbol.runtime}
     found: dict[str, str] = {}
     for ref, variable in zip(node.inputs, tensors, strict=True):
@@ -139,14 +142,14 @@ def _reshape(node: Node, x: str) -> str:
 
 
 def _expand(node: Node, x: str) -> str:
-    """``x.expand(-1, 3, 4)``: the batch is kept, or put in front."""
+    """``x.expand(-1, 3, 4)``: the batch is kept, or added in front."""
     batch = node.args["batch_size"]
     first = [] if node.output.batch is None else ["-1" if batch is None else literal(batch)]
     return f"{x}.expand({', '.join([*first, *map(literal, plain(node.args['shape']))])})"
 
 
 def _cast(node: Node, x: str) -> str:
-    """``x.to(torch.float32)``: the type is one of a closed table."""
+    """``x.to(torch.float32)``: the `dtype` comes from a closed table, so it is safe as code."""
     return f"{x}.to(torch.{node.args['dtype']})"
 
 

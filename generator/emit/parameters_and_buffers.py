@@ -1,4 +1,4 @@
-"""`Parameter` and `Buffer` in ``__init__``, `Arange` in ``forward``."""
+"""The source of `Parameter` and `Buffer` in ``__init__``, and of `Arange` in ``forward``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def source_lines(module: Module) -> list[str]:
 
 
 def _number(value: Any) -> str:
-    """A number that is no whole one: of those torch would make whole parameters."""
+    """A fill value as a float: `torch.full` with a whole number makes an integer tensor."""
     if not symbols_in(value):
         return literal(float(value))
     is_fraction = isinstance(plain(value), float) and literal(value).isidentifier()
@@ -37,7 +37,7 @@ def _number(value: Any) -> str:
 
 
 def _sizes(shape: Any) -> str:
-    """A shape as `torch.zeros` takes it: sizes one by one, or an argument that holds them all."""
+    """A shape as `torch.zeros` takes it: its sizes, or an argument of the class that has them."""
     if isinstance(shape, Coded):
         return literal(shape)
     return ", ".join(map(literal, shape)) or "()"
@@ -63,12 +63,12 @@ def _buffer(name: str, args: Mapping[str, Any]) -> str:
 
 
 def buffer_hints(graph: Graph) -> tuple[str, ...]:
-    """The annotations of buffers, which ``register_buffer`` does not give."""
+    """The annotations of buffers in the class body; ``register_buffer`` gives none."""
     buffers = [m.name for m in graph.modules if m.row is not None and m.row.source == "buffer"]
     return tuple(f"{name}: Tensor" for name in buffers)
 
 
 def arange_source(graph: Graph, node: Node) -> str:
-    """``torch.arange(n, device=x.device)``: beside the network's inputs."""
+    """``torch.arange(n, device=x.device)``: on the device of the first input."""
     device = graph.inputs[0].name
     return f"torch.arange({literal(node.args['size'])}, device={device}.device)"

@@ -1,4 +1,4 @@
-"""Lines to text: the template prints, black formats, a digest signs."""
+"""The text of a generated file: printed by the template, formatted by black, signed by a digest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _template() -> jinja2.Template:
     folder = Path(next(iter(templates.__path__)))
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
-        optimized=False,  # it is printed once: to look for constants takes longer
+        optimized=False,  # it is rendered once: optimising it takes longer
         autoescape=False,  # Python, not HTML: `literals` is where text becomes source
         loader=jinja2.FileSystemLoader(folder),
     )
@@ -31,20 +31,21 @@ def _template() -> jinja2.Template:
 def render(
     graphs: Sequence[Graph], statements: Sequence[Statement], source_name: str, inputs: str
 ) -> str:
-    """The file for classes, the network last; `inputs`, all that it was made from, is signed.
+    """The text of the file for classes, the network last.
 
-    The `statements` are those of the network's ``forward``.
+    The `statements` are those of the network's ``forward``. The digest covers `inputs`, which is
+    all that the file is made from.
     """
     text = format_source(emit(graphs, statements, source_name, UNSIGNED))
     return sign(text.encode(), SOURCE, inputs).decode()
 
 
 def unformatted(graphs: Sequence[Graph], statements: Sequence[Statement]) -> str:
-    """The same file for who only runs it: neither formatted nor signed."""
+    """The same file, neither formatted nor signed: enough to run it."""
     return _template().render(file=emit(graphs, statements, "", UNSIGNED))
 
 
 def format_source(view: FileView) -> str:
-    """The printed view in black's format."""
+    """The text of a file in black's format."""
     printed = _template().render(file=view)
     return formatted(printed)

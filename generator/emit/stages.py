@@ -1,4 +1,4 @@
-"""Stages of ``forward``: where a person would leave a line blank."""
+"""The stages of ``forward``, which blank lines separate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ POOLS = ("maxpool", "avgpool", "lppool")
 
 
 def stages_of(graph: Graph) -> set[int]:
-    """The calls that begin a stage: after a pool, a run of repeats, the head."""
+    """The indices of calls that begin a stage.
+
+    Stages begin after a pool, with a run of repeats, at a merge of branches, and at the head.
+    """
     stages = set()
     head = _head(graph)
     for place, node in enumerate(graph.nodes):
@@ -28,7 +31,7 @@ def stages_of(graph: Graph) -> set[int]:
 
 
 def _is_beside(graph: Graph, place: int) -> bool:
-    """Whether a call reads something else than what was computed just before."""
+    """Whether a module's call does not read the value computed just before, as in a shortcut."""
     node, ahead = graph.nodes[place], len(graph.inputs) + place - 1
     return bool(place and node.target) and all(ref.node != ahead for ref in node.inputs)
 
@@ -52,7 +55,7 @@ def _is_pool(node: Node) -> bool:
 
 
 def _head(graph: Graph) -> int | None:
-    """Where the head begins: at the last flatten, or the global pool before it."""
+    """The index of the call that begins the head: the last flatten, or global pools before it."""
     rows = [node.row for node in graph.nodes]
     ends = [place for place, row in enumerate(rows) if row is not None and row.ends_features]
     if not ends:
@@ -64,5 +67,5 @@ def _head(graph: Graph) -> int | None:
 
 
 def _is_global(row: Layer | None) -> bool:
-    """Whether a layer pools all places, whatever their number."""
+    """Whether a layer is a global pool."""
     return row is not None and row.ends_features and row.stem in POOLS

@@ -1,1 +1,1 @@
-"""The graph: nodes, modules and uses."""
+"""The graph that lowering gives, and what is worked out from it alone."""

@@ -1,4 +1,4 @@
-"""The graph: what a spec says, with every name, argument, shape and type worked out."""
+"""The graph that lowering gives: every name, argument, shape and type of a spec, worked out."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .ranges import Fit
 
 
 class Ref(Struct, frozen=True):
-    """One output of a node: `node` is its place in the graph, inputs first.
+    """A reference to one output of a node: `node` is its index in the graph, inputs first.
 
-    `choice` tells what a call chooses from several tensors from the tensors themselves.
+    `choice` is 0 for the output itself. For the tensor that a call's `Choice` selects it is
+    the place of that `Choice` plus 1.
     """
 
     node: int
@@ -29,7 +30,10 @@ class Ref(Struct, frozen=True):
 
 
 class Pick(Struct, frozen=True):
-    """How ``forward`` finds which of several tensors is read: the names that `from` gives them."""
+    """The conditional expression with which ``forward`` selects one of several tensors.
+
+    It is `first` where `test` is true, else `other`: names that `from` gives, or further picks.
+    """
 
     test: str
     first: Pick | str
@@ -37,9 +41,10 @@ class Pick(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """What a call reads in one place, where `from` hangs on arguments: `value` names one of `refs`.
+    """One input of a call, where `from` depends on arguments.
 
-    `pick` is how ``forward`` finds it, once the class is known.
+    `place` is its index among the inputs; `value` evaluates to one of the names in `refs`.
+    `pick` is the expression that ``forward`` uses. It is set once the class is known.
     """
 
     place: int
@@ -49,13 +54,13 @@ class Choice(Struct, frozen=True):
 
 
 class Node(Struct, frozen=True, dict=True):
-    """A call: of a layer, of a block, or of a container with its own calls in `body`.
+    """A call of a layer, of a block, or of a container with its own calls in `body`.
 
-    `kind` is ``layer``, ``Sequential``, ``ModuleList`` (its children chain the first input and
-    all read the others), ``copies`` in a body, or ``absent``: then the call is not made and the
-    value is that of `otherwise`. `target` is the path of the module that is called; `functional`
-    calls have no module. `name` is what diagnostics and tables call the node. `repeated` marks a
-    copy of a repeat.
+    `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``copies`` (in a body) or ``absent``.
+    The children of a ``ModuleList`` pass the first input on from one to the next; all of them
+    read the other inputs. An ``absent`` call is not made: its value is that of `otherwise`.
+    `target` is the path of the module that is called; `functional` calls have no module. `name`
+    is the node's name in diagnostics and tables. `repeated` marks a copy of a `repeat`.
     """
 
     name: str
@@ -75,25 +80,25 @@ class Node(Struct, frozen=True, dict=True):
     otherwise: Ref | None = None
     callee: Any = None
     start: int = 0  # the number of the first of `copies`
-    each: int = 1  # the calls that one of `copies` comes to
-    test: str = ""  # what `forward` asks before a conditional call
+    each: int = 1  # how many calls make one of the `copies`
+    test: str = ""  # the condition that `forward` tests before the call
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
-    choices: tuple[Choice, ...] = ()  # of what it reads, those that hang on arguments
-    would: Node | None = None  # of an absent one the call that other arguments make
+    choices: tuple[Choice, ...] = ()  # the inputs that depend on arguments
+    would: Node | None = None  # the call that other arguments would make of an absent one
 
     @cached_property
     def a(self) -> Args:
-        """The arguments as rules read them."""
+        """The arguments in the form that a layer's `rule` reads."""
         return arguments(self.args)
 
     @cached_property
     def is_layer(self) -> bool:
-        """Whether it is the call of a layer: not of a block or container, and not absent."""
+        """Whether it calls a layer: no block, no container, and not absent."""
         return self.row is not None and self.use is None and self.kind != "absent"
 
     @cached_property
     def settled(self) -> tuple[Args, dict[str, Any]]:
-        """The arguments that are the same in all runs, as plain numbers, and all others."""
+        """The arguments that are the same in all runs, as plain numbers; then the other ones."""
         same, others = {}, {}
         for name, value in self.args.items():
             if type(value) in PLAIN:
@@ -106,26 +111,26 @@ class Node(Struct, frozen=True, dict=True):
 
     @property
     def is_replaceable(self) -> bool:
-        """Whether ``nn.Identity()``, or an empty list, can stand for it where it is absent."""
+        """Whether ``nn.Identity()`` or an empty ``nn.ModuleList`` can replace it where absent."""
         alone = self.kind == "ModuleList" or (len(self.inputs) == 1 and not self.named)
         passes = self.otherwise is None or self.inputs[:1] == (self.otherwise,)
         return alone and len(self.outputs) == 1 and passes
 
     @property
     def output(self) -> TensorType:
-        """The type of the default output."""
+        """The type of the first output."""
         return next(iter(self.outputs.values()))
 
     @property
     def reads(self) -> tuple[Ref, ...]:
-        """All that it may read."""
+        """All references that it may read, for these and for other arguments."""
         other = () if self.otherwise is None else (self.otherwise,)
         others = (ref for choice in self.choices for ref in choice.refs.values())
         would = () if self.would is None else self.would.reads
         return (*self.inputs, *(ref for _, ref in self.named), *other, *others, *would)
 
     def calls(self) -> Iterator[Node]:
-        """The calls in a container, copies one by one; of anything else itself."""
+        """The calls in a container, each copy by itself; for any other node the node itself."""
         if self.kind in ("Sequential", "ModuleList", "copies"):
             for node in self.body:
                 yield from node.body if node.kind == "copies" else (node,)
@@ -133,25 +138,26 @@ class Node(Struct, frozen=True, dict=True):
             yield self
 
     def walk(self) -> Iterator[Node]:
-        """The call and all that are written in it; what is in a block is not."""
+        """The call and all calls nested in its `body`, but not those inside a block's graph."""
         yield self
         for node in self.body:
             yield from node.walk()
 
     def leaves(self) -> Iterator[Node]:
-        """The calls of layers and blocks in it, itself included."""
+        """The calls of layers and blocks in it, the node itself included."""
         return (node for node in self.walk() if node.row is not None)
 
 
 class Module(Struct, frozen=True, dict=True):
     """An attribute of a class: a layer, or a container with children in order.
 
-    `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``ModuleDict``, or ``copies``: children
-    of the container around it, `each` of them `count` times, from number `start` on. `name` is the
-    last part of the attribute's path, empty where a `Sequential` numbers its children. A layer that
-    is a block has a `use`. With a `condition` a module is there only where it holds; it may be
-    `absent`, and is what it `would` be for other arguments. `callee` is the expression that gave
-    the type, `label` the one that names copies.
+    `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``ModuleDict`` or ``copies``. ``copies``
+    are children of the container around them: groups of `each` modules, `count` groups, numbered
+    from `start`. `name` is the last part of the attribute's path; it is empty where a
+    `Sequential` numbers its children. A module that is a block has a `use`. A module with a
+    `condition` exists only where that is true. Where it is `absent`, `would` is the module that
+    other arguments make. `callee` is the expression that gives the type, `label` the expression
+    that names copies.
     """
 
     name: str
@@ -171,7 +177,7 @@ class Module(Struct, frozen=True, dict=True):
     would: Module | None = None
 
     def entries(self) -> Iterator[tuple[str, Module]]:
-        """The children that are there, by their keys."""
+        """The children that are not absent, with their keys in the `state_dict`."""
         place = 0
         for child in self.children:
             group = child.children if child.kind == "copies" else (child,)
@@ -193,7 +199,7 @@ class Module(Struct, frozen=True, dict=True):
 
     @property
     def is_stateless(self) -> bool:
-        """Whether there are no weights in it."""
+        """Whether it has neither parameters nor buffers."""
         if self.absent:
             return True
         if self.use is not None:
@@ -203,7 +209,10 @@ class Module(Struct, frozen=True, dict=True):
         return all(module.is_stateless for _, module in self.entries())
 
     def layers(self, path: str) -> Iterator[tuple[str, Module]]:
-        """The layers and blocks in it by their paths, itself included, blocks before their own."""
+        """The layers and blocks in it, itself included, with their paths.
+
+        A block comes before the layers inside of it.
+        """
         if self.absent:
             return
         if self.kind == "layer":
@@ -217,7 +226,8 @@ class Module(Struct, frozen=True, dict=True):
 class Placeholder(Struct, frozen=True):
     """An input of a scope; sample values are drawn from `low` to `high` (exclusive).
 
-    `name` is what ``forward`` calls it, `words` what references call it where that is not the name.
+    `name` is the argument's name in ``forward``. `words` are the names that references in the
+    spec may use instead, if there are any.
     """
 
     name: str
@@ -227,21 +237,21 @@ class Placeholder(Struct, frozen=True):
     words: tuple[str, ...] = ()
 
     def is_called(self, word: str) -> bool:
-        """Whether a reference to this word means the input."""
+        """Whether `word` in a reference means this input."""
         return word in (self.words or (self.name,))
 
     @property
     def word(self) -> str:
-        """What messages call it."""
+        """The input's name in messages."""
         return (self.words or (self.name,))[0]
 
 
 class Parameter(Struct, frozen=True):
-    """A parameter of a class: its value, and how it stands in the signature.
+    """A parameter of a class: its value, and how the signature shows it.
 
     `code` is the expression of a default that `depends` on parameters before it. A `fixed`
-    parameter is no argument: its value was decided when the source was generated, for a `reason`.
-    `hint` is its annotation, where the default does not say it all.
+    parameter is no argument: generation decided its value, for a `reason`. `hint` is its
+    annotation where the default's type does not suffice.
     """
 
     name: str
@@ -253,17 +263,17 @@ class Parameter(Struct, frozen=True):
     reason: Reason | None = None
     used: bool = True
     required: bool = False
-    default: Any = None  # in the terms of the parameters before it
+    default: Any = None  # over the names of the parameters before it
     hint: str = ""
     is_type: bool = False
 
 
 class Initial(Struct, frozen=True):
-    """What the spec says of some layers' initial weights: a call for one weight of each.
+    """An entry of `initial`: the call of ``nn.init`` for one weight of some layers.
 
     `kind` says whether `key` is a ``type``, a ``name`` or a ``path``; `types` are the types of
-    the layers that are meant. `guarded`: some of them lack the weight; `top`: an attribute of
-    the network is meant and nothing else.
+    the layers that it selects. `guarded`: some of these layers lack the weight. `top`: it selects
+    one attribute of the network and nothing else.
     """
 
     kind: str
@@ -276,10 +286,10 @@ class Initial(Struct, frozen=True):
 
 
 class Graph(Struct, frozen=True, dict=True):
-    """A network, or what a use of a block comes to.
+    """A network, or one use of a block.
 
     Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call. `values` are the plain
-    values of all names but run-time sizes; `fit` is which of these sizes the network takes.
+    values of all names except run-time sizes; `fit` says which run-time sizes the network takes.
     """
 
     name: str
@@ -295,15 +305,15 @@ class Graph(Struct, frozen=True, dict=True):
     sequential: bool = False
     ties: tuple[tuple[str, str], ...] = ()
     initial: tuple[Initial, ...] = ()
-    keeps: tuple[tuple[str, Any], ...] = ()  # values that `forward` needs, by attribute
+    keeps: tuple[tuple[str, Any], ...] = ()  # attributes that hold values for `forward`
     is_block: bool = False
-    imports: tuple[Layer, ...] = ()  # the types that are a person's own classes
-    # what goes in and what comes out in all uses of a block
+    imports: tuple[Layer, ...] = ()  # the classes that the spec imports
+    # the types of inputs and outputs that hold in all uses of a block
     shapes: tuple[tuple[TensorType, ...], tuple[TensorType, ...]] | None = None
     fit: Fit = Fit()
 
     def terms(self) -> dict[str, Any]:
-        """What each name in the graph's own values stands for: itself."""
+        """The value of each name in the graph's own terms: the name itself, with its number."""
         sizes = [size for x in self.inputs for size in x.type.shape]
         runtime = {s.name: size for size in sizes for s in symbols_in(size)}
         known = {name: named(name, value) for name, value in self.values.items()}
@@ -311,7 +321,7 @@ class Graph(Struct, frozen=True, dict=True):
 
     @cached_property
     def size_names(self) -> tuple[tuple[str, int, int], ...]:
-        """The names of sizes of inputs, each with the input and the dimension that has it."""
+        """The names of sizes of inputs, each with the index of its input and of its dimension."""
         return tuple(
             (symbol.name, place, dim)
             for place, placeholder in enumerate(self.inputs)
@@ -320,7 +330,7 @@ class Graph(Struct, frozen=True, dict=True):
         )
 
     def type_of(self, ref: Ref) -> TensorType:
-        """The type of what a reference names."""
+        """The type of the tensor that a reference names."""
         if ref.node < len(self.inputs):
             return self.inputs[ref.node].type
         outputs = self.nodes[ref.node - len(self.inputs)].outputs
@@ -328,7 +338,10 @@ class Graph(Struct, frozen=True, dict=True):
 
     @cached_property
     def weights(self) -> Sequence[Weight]:
-        """Parameters and buffers in the order of the `state_dict`: its own before others'."""
+        """Parameters and buffers in the order of the `state_dict`.
+
+        The class's own come first: parameters, then buffers; after them those of its modules.
+        """
         own = {
             source: [m for m in self.modules if m.row and m.row.source == source]
             for source in ("parameter", "buffer", "")
@@ -338,32 +351,32 @@ class Graph(Struct, frozen=True, dict=True):
         return [w for module in modules for w in prefixed(module.name, module.weights)]
 
     def layers(self) -> Iterator[tuple[str, Module]]:
-        """The layers and blocks by their paths, blocks before their own."""
+        """All layers and blocks with their paths; a block comes before the layers inside of it."""
         for module in self.modules:
             for path, layer in module.layers(module.name):
                 yield path.lstrip("."), layer
 
     def live(self) -> set[int]:
-        """The places of the calls that an output depends on; others are not made."""
+        """The indices of the calls that an output depends on; ``forward`` makes no others."""
         return _live([self])
 
     @property
     def is_stateless(self) -> bool:
-        """Whether there are no weights in it."""
+        """Whether it has neither parameters nor buffers."""
         return all(module.is_stateless for module in self.modules)
 
     @cached_property
     def parameter_count(self) -> int:
-        """The number of trainable elements; a tied one counts once."""
+        """The number of trainable elements; those of tied parameters count once."""
         again = {name for name, _ in self.ties}
         return parameter_count([w for w in self.weights if w.name not in again])
 
 
 class Use(Struct, eq=False):
-    """A use of a block: its body read with one user's arguments and inputs.
+    """A use of a block: the block's body lowered with the arguments and inputs of this use.
 
-    The body is in the block's own terms; `outer` says what the user gives for each of its
-    names. `call` holds the arguments of the class, once it is known which there are.
+    The `graph` is in the block's own names; `outer` has the value of each of these names in the
+    scope that uses the block. `call` holds the arguments of the class, once they are known.
     """
 
     block: str
@@ -376,7 +389,7 @@ class Use(Struct, eq=False):
 
 
 def _live(graphs: Sequence[Graph]) -> set[int]:
-    """The places of the calls that an output of one class depends on, in some use of it."""
+    """The indices of the calls that an output depends on in at least one of a class's graphs."""
     inputs = len(graphs[0].inputs)
     found: set[int] = set()
     waiting = [ref.node - inputs for graph in graphs for _, ref in graph.outputs]
@@ -390,9 +403,9 @@ def _live(graphs: Sequence[Graph]) -> set[int]:
 
 
 def made_in(graph: Graph) -> dict[int, set[int]]:
-    """The places of the calls that each `forward` makes, by the `id` of the graph.
+    """The indices of the calls that each ``forward`` makes, by the `id` of the graph.
 
-    The uses of a block share one: what some of them need, all compute.
+    All uses of a block share one ``forward``: it makes every call that any use needs.
     """
     found = {id(graph): graph.live()}
     for uses in uses_in(graph).values():
@@ -402,7 +415,7 @@ def made_in(graph: Graph) -> dict[int, set[int]]:
 
 
 def uses_in(graph: Graph) -> dict[str, list[Use]]:
-    """The uses of each block in a graph, blocks that others use before those others."""
+    """The uses of each block in a graph; a block comes before the blocks that use it."""
     found: dict[str, list[Use]] = {}
     seen: set[int] = set()
 
@@ -434,7 +447,7 @@ def _own_uses(graph: Graph) -> Iterator[Use]:
 
 
 def _uses_of(node: Node) -> Iterator[Use]:
-    """The uses of blocks in a call, in what it would be for other arguments, too."""
+    """The uses of blocks in a call, and in the call that other arguments would make."""
     if node.use is not None:
         yield node.use
     for inner in (*node.body, *(() if node.would is None else (node.would,))):
@@ -442,7 +455,7 @@ def _uses_of(node: Node) -> Iterator[Use]:
 
 
 def lint(graph: Graph) -> None:
-    """Assert what every later stage relies on: order, existing references, unique names."""
+    """Assert what later stages rely on: references that exist and point back, unique names."""
     known = len(graph.inputs)
     for place, node in enumerate(graph.nodes):
         for ref in node.reads:

@@ -1,4 +1,4 @@
-"""What can be asked of a run, and what it shows: plain data, known without torch."""
+"""The levels of a smoke-run that a user can ask for, and its results, as plain data."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ LEVELS = tuple(
     "forward backward eval arguments learn dtype export compile onnx script ddp fsdp".split()
 )
 DEFAULT_LEVELS = ("forward", "backward", "eval")
-# what other members of the class may take, unless all of them are asked for: a share of the time
+# the time for other members of the class, unless all of them are asked for: a share of the time
 # of the other proofs, and the least number of seconds
 SHARE, LEAST = 0.2, 0.1
 TIMEOUT = 600.0  # seconds for one spec, the loading of torch included
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """Levels in the order in which they are shown; raises `ValueError` for an unknown one.
+    """The levels to run, in the order of `LEVELS`; raises `ValueError` for an unknown one.
 
-    Others come on top of the default ones, unless some of these are named; `forward`, which
-    holds the shapes against the predicted ones, is always among them.
+    Where no default level is named, the default levels are added. `forward`, which compares
+    shapes with the predicted ones, is always among them.
     """
     wanted = {"forward", *names}
     if not {*names} & {*DEFAULT_LEVELS}:
@@ -35,7 +35,7 @@ def in_order(names: Sequence[str]) -> tuple[str, ...]:
 
 
 class Demand(Struct, frozen=True):
-    """What is to be shown, and where.
+    """What a smoke-run is asked to show, and on which device.
 
     `device` is one of torch's (``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``meta``), ``auto`` for
     the best that is there, or ``all`` for each. `seed` is for weights and sample inputs. If it
@@ -48,7 +48,7 @@ class Demand(Struct, frozen=True):
     timed: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no device can show."""
+        """Raise `ValueError` for levels and timing that ``meta`` can't show."""
         more = [level for level in self.levels if level not in DEFAULT_LEVELS]
         more += ["time"] if self.timed else []
         if self.device == "meta" and more:
@@ -56,7 +56,7 @@ class Demand(Struct, frozen=True):
 
     @property
     def shows_members(self) -> bool:
-        """Whether other members of the class are looked at: by default, or because asked for."""
+        """Whether other members of the class are tried: by default, or because asked for."""
         asked = "arguments" in self.levels or {*DEFAULT_LEVELS} <= {*self.levels}
         return asked and self.device != "meta"
 
@@ -72,7 +72,7 @@ class Shown(Struct, frozen=True):
 class Proof(Struct, frozen=True):
     """What the run showed on one device, and how long it took in seconds.
 
-    `speed` holds what was measured, if that was asked for, `findings` are doubts.
+    `speed` holds the measurements, if they were asked for; `findings` are warnings.
     """
 
     device: str

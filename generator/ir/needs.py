@@ -1,4 +1,4 @@
-"""Why a parameter is fixed: what needs its value when the source is generated."""
+"""Why a parameter is fixed: what needs its value when the Python source is generated."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..symbolic.literals import literal
 
 LONGEST = 60  # characters of an expression in a sentence
 UNUSED = "no layer uses it"
-FALSE = "is false"  # a condition, where nothing is known of what is absent
+FALSE = "is false"  # said of a condition where the absent layer is unknown
 
 
 class Need(Struct, frozen=True):
-    """A place in the spec that needs a value, and `why`, as words that follow its name.
+    """A place in the spec that needs a parameter's value, and `why`: the rest of a sentence.
 
-    Without words it is the value itself that is needed.
+    An empty `why` reads "needs it".
     """
 
     path: SpecPath
@@ -27,7 +27,7 @@ class Need(Struct, frozen=True):
 
 
 class Reason(Struct, frozen=True):
-    """Why a parameter is fixed: a sentence about the `subject` that stands at `path`."""
+    """Why a parameter is fixed: a sentence about the `subject`, which is written at `path`."""
 
     subject: str
     why: str
@@ -35,27 +35,27 @@ class Reason(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The sentence without the line, which moves with every comment above it."""
+        """The sentence without a line number, which would change with every edit above it."""
         return f"{self.subject} {self.why}"
 
     def on_line(self, line: int) -> str:
-        """The sentence with the line of its subject."""
+        """The sentence with the line number of its subject."""
         return f"{self.subject} on line {line} {self.why}"
 
 
 def reason(need: Need, values: Any) -> Reason:
-    """The need as a sentence, in the names that stand in the `values` of the spec."""
+    """A `Need` as a sentence; the subject's name is looked up in the spec's `values`."""
     return Reason(_subject(need.path, values), need.why or "needs it", need.path)
 
 
 def needs(value: Any, name: str) -> str:
-    """What needs a value that hangs on a parameter, in words."""
+    """Why `value`, which depends on the parameter `name`, is needed, in words."""
     text = literal(value)
     return "needs it" if text == name else f"needs `{_short(text)}`"
 
 
 def needs_equal(meeting: Meeting) -> str:
-    """What needs sizes that meet to be as they are, in words."""
+    """Why the two sizes of a `Meeting` must keep their values, in words."""
     kept, other = (_short(literal(size)) for size in (meeting.kept, meeting.other))
     if meeting.kept != meeting.other:
         return f"spreads `{other}`, which is 1, over `{kept}`"
@@ -68,7 +68,7 @@ def _short(text: str) -> str:
 
 
 def _subject(path: SpecPath, values: Any) -> str:
-    """What stands at a path: an argument of a layer, a layer, or a key of the document."""
+    """The words for a path: an argument of a layer, a layer, or a key of the document."""
     if path[0] == "input":
         return "the input's shape"
     if path[0] in ("inputs", "params"):
@@ -88,14 +88,14 @@ def _subject(path: SpecPath, values: Any) -> str:
 
 
 def _inside(values: Any, step: str | int) -> Any:
-    """What stands under a key or in a place, if anything does."""
+    """The value under a key or an index; ``None`` if there is none."""
     if isinstance(step, int) and isinstance(values, list) and step < len(values):
         return values[step]
     return values.get(step) if isinstance(values, Mapping) else None
 
 
 def _called(item: Any) -> str:
-    """The name of a layer as it is written, or else its type; none for what is no layer."""
+    """The written name of an item, or else its type; empty where the item is no layer."""
     if isinstance(item, str):
         return item
     if not isinstance(item, Mapping) or len(item) != 1:

@@ -1,4 +1,4 @@
-"""What the sizes that fit have in common: bounds, multiples, an equation, or examples."""
+"""Which run-time sizes a network takes: bounds, multiples, equations, or examples."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .substitute import number_of
 
 
 class Range(Struct, frozen=True):
-    """From `least` to `most` in steps; a `most` of ``None`` is no bound.
+    """The sizes from `least` to `most` in steps; a `most` of ``None`` means no upper bound.
 
-    `others` are examples of sizes that fit, too.
+    `others` are examples of further sizes that fit.
     """
 
     least: int = 1
@@ -29,12 +29,12 @@ class Range(Struct, frozen=True):
         return self.least == self.step == 1 and self.most is None
 
     def holds(self, size: int) -> bool:
-        """Whether a size is in it."""
+        """Whether a size is in the range; `others` do not count."""
         below = self.most is None or size <= self.most
         return size >= self.least and below and (size - self.least) % self.step == 0
 
     def text(self, names: Sequence[str]) -> str:
-        """What it says of some sizes: ``H, W: multiples of 16``, ``T <= 512``."""
+        """The range as text for some names: ``H, W: multiples of 16``, ``T <= 512``."""
         listed = ", ".join(names)
         others = ", ".join(map(str, self.others))
         if others:
@@ -63,7 +63,7 @@ class Range(Struct, frozen=True):
 
 
 class Equation(Struct, frozen=True):
-    """Two sizes that must be equal: what the left one is, which is a name if that can be."""
+    """Two sizes that must be equal; the left one is a single name where it can be solved for."""
 
     left: Size
     right: Size
@@ -78,10 +78,11 @@ class Equation(Struct, frozen=True):
 
 
 class Fit(Struct, frozen=True, dict=True):
-    """Which sizes a network takes: what holds for each name, and between names.
+    """Which sizes a network takes: a range for each name, and equations between names.
 
-    Where nothing simple holds, `some` are sizes that fit, in the order of the names, and all
-    that is known. `written` is what the class's docstring says, for all of its arguments.
+    Where no such description holds, `some` has examples that fit, each in the order of the
+    names, and nothing else is known. `written` is the text for the class's docstring, valid for
+    all of its arguments.
     """
 
     ranges: Mapping[str, Range] = {}
@@ -90,14 +91,14 @@ class Fit(Struct, frozen=True, dict=True):
     written: tuple[str, ...] = ()
 
     def holds(self, sizes: Mapping[str, int]) -> bool:
-        """Whether these sizes fit by what is said of them."""
+        """Whether these sizes fit, according to this description."""
         if self.some:
             return tuple(sizes[name] for name in self.ranges) in self.some
         own = all(range.holds(sizes[name]) for name, range in self.ranges.items())
         return own and all(equation.holds(sizes) for equation in self.equations)
 
     def facts(self, samples: Mapping[str, int]) -> tuple[dict[str, Any], ...]:
-        """The same for programs: the bounds of each name; ``None`` where there are none."""
+        """The bounds of each name as data for ``--json``; ``None`` where there are none."""
         return tuple(
             {
                 "name": name,
@@ -111,7 +112,7 @@ class Fit(Struct, frozen=True, dict=True):
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """What is said of the sizes, if not all fit; names of which the same is said together."""
+        """The description as texts, empty if all sizes fit; names with equal ranges share one."""
         return tuple(self._texts())
 
     def _texts(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Values in other terms: the names in an expression replaced by what they stand for."""
+"""Substitution: the names in an expression replaced by given values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..symbolic.sizes import Coded, Dim, Size, product, symbols_in
 
 
 class _Values(Struct, frozen=True):
-    """An expression's view of values by name."""
+    """The names that `evaluate` may read: a mapping of values."""
 
     values: Mapping[str, Any]
 
@@ -30,13 +30,13 @@ class _Values(Struct, frozen=True):
         raise AssertionError("the code of a value holds no references")
 
     def pin(self, symbols: Symbols, why: str) -> None:
-        """Nothing is decided here that was not when the value was worked out."""
+        """Do nothing: what had to be pinned was pinned when the value was first evaluated."""
 
 
 def rebind(value: Any, values: Mapping[str, Any]) -> Any:
-    """The value with each of its names replaced by what `values` gives for it.
+    """The value with each of its names replaced by its value in `values`.
 
-    The products of a size stay visible.
+    A size that is a product stays a product of factors.
     """
     if not symbols_in(value):
         return value
@@ -59,14 +59,14 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
 
 
 def rebind_type(type_: TensorType, values: Mapping[str, Any]) -> TensorType:
-    """The type with the names in its sizes replaced."""
+    """The type with the names in its sizes and its bound replaced."""
     shape = tuple(rebind(size, values) for size in type_.shape)
     bound = rebind(type_.bound, values)
     return TensorType(shape, type_.dtype, type_.batch, type_.lost, bound)
 
 
 def number_of(size: Size, values: Mapping[str, Any]) -> int:
-    """What a size comes to with these values of its names, as a plain number."""
+    """The plain number that a size evaluates to with these values of its names."""
     if not isinstance(size, Dim):
         return size
     return math.prod(_sum(factor, values) for factor in size.factors)

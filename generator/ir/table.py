@@ -8,11 +8,11 @@ from msgspec import Struct
 
 
 class Row(Struct, frozen=True):
-    """A layer: its name, type, output shape as text, and number of trainable elements.
+    """A row of the table: a layer's name, type, output shape and number of trainable elements.
 
-    A layer that is applied again shares its parameters: they count once. `macs` are multiply-adds
-    for one sample, `activations` the elements of its outputs and `kept` the bytes that it is the
-    first to keep for gradients, both for a batch of 2.
+    A layer that is applied again has its parameters in the first of its rows only. `macs` are
+    multiply-adds for one sample. `activations` are the elements of its outputs, and `kept` the
+    bytes that autograd keeps for it and for no layer before it, both for a batch of 2.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Row(Struct, frozen=True):
 
 
 def table_text(table: Sequence[Row], total: int) -> str:
-    """The table in columns, the total last."""
+    """The table as text in columns, with the total in the last line."""
     cells = [("layer", "type", "output shape", "parameters")]
     cells += [(row.name, row.type, row.output, f"{row.parameters:,}") for row in table]
     cells.append(("total", "", "", f"{total:,}"))

@@ -1,4 +1,4 @@
-"""A run, worked out: every call in it with its types, for given run-time sizes."""
+"""Shape propagation: every call of a run with its types, for given run-time sizes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .graph import Graph, Node, Ref, made_in
 from .substitute import number_of, rebind
 
 Types = Mapping[str, TensorType]  # by port
-BATCHES = (2, 3)  # the sizes of the batch for which runs are worked out
+BATCHES = (2, 3)  # the batch sizes for which runs are worked out
 
 
 class Call(Struct, frozen=True, dict=True):
     """A call in a run: of a layer with its arguments `a`, of a block, or of a container.
 
-    `path` is that of the module. The calls from number `begins` on are inside of it. What no
-    output depends on is not `made`: its weights are there, and nothing is computed.
+    `path` is the module's. The calls from number `begins` up to this one are inside of it. A
+    call that no output depends on is not `made`: the module has its weights, but is not called.
     """
 
     path: str
     node: Node
-    layer: Layer | None  # what is called, if it is one
+    layer: Layer | None  # the catalogue's row, if a layer is called
     a: Args
     inputs: tuple[TensorType, ...]
     outputs: Mapping[str, TensorType]
@@ -45,25 +45,25 @@ class Call(Struct, frozen=True, dict=True):
 
     @cached_property
     def weights(self) -> Sequence[Weight]:
-        """The parameters and buffers of a layer; none of blocks and containers."""
+        """The parameters and buffers of a layer; empty for blocks and containers."""
         return () if self.layer is None else self.layer.weights(self.a)
 
     @property
     def is_nameless(self) -> bool:
-        """Whether it is the container that the block around it is, and so has no name."""
+        """Whether it is a container without a name: the body of a class that is a container."""
         return self.node.row is None and not (self.node.name or self.node.target.strip("."))
 
     @property
     def is_module(self) -> bool:
-        """Whether it calls a layer or a block that is an attribute."""
+        """Whether it calls a module (a layer or a block) that is an attribute of the class."""
         row = self.node.row
         return row is not None and not row.source and bool(self.node.target.strip("."))
 
 
 class Trace(Struct, frozen=True):
-    """One run: the types of each call of the graph by port, and all calls in the order of ends.
+    """One run: the output types of each call of the graph, and all calls in order of completion.
 
-    A value is told from others of its type by the object that stands for it.
+    Each value has a `TensorType` object of its own, so `id` tells values of equal types apart.
     """
 
     inputs: tuple[TensorType, ...]
@@ -72,13 +72,16 @@ class Trace(Struct, frozen=True):
     first: Mapping[str, int]  # the number of the first call of each layer, by its path
 
     def read(self, ref: Ref) -> TensorType:
-        """The type of what a reference of the graph names."""
+        """The type of the tensor that a reference of the graph names."""
         place = ref.node - len(self.inputs)
         return self.inputs[ref.node] if place < 0 else _pick(self.outputs, Ref(place, ref.port))
 
 
 class Misfit(Refusal):
-    """What a layer refuses in a run: its call, and whether it would run and give another shape."""
+    """A layer's refusal in a run, with its call.
+
+    `runs` says that torch would accept the sizes, but with another shape than is written.
+    """
 
     def __init__(self, refusal: Refusal, call: Call, *, runs: bool = False) -> None:
         super().__init__(refusal.message, refusal.argument, refusal.help, refusal.note)
@@ -89,11 +92,11 @@ class Misfit(Refusal):
 def propagate(
     graph: Graph, sizes: Mapping[str, int], *, exact: bool = False
 ) -> tuple[TensorType, ...]:
-    """The types that come out of a run with these run-time sizes (``N`` among them).
+    """The output types of a run with these run-time sizes (``N`` among them).
 
-    Raises `Misfit` where the network can't take the sizes, so that what holds at the sample
-    sizes by accident does not pass; if it is to be `exact`, also where a shape is another than
-    its names say, as that of what is broadcast. Equal runs of a block are worked out once.
+    Raises `Misfit` where a layer can't take the sizes. With `exact` also where a shape differs
+    from what its expressions evaluate to, as after an accidental broadcast. Equal runs of a block
+    are worked out once.
     """
     inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
     known = _Run(None, exact).graph(graph, inputs, sizes, "")
@@ -101,7 +104,7 @@ def propagate(
 
 
 def traced(graph: Graph, sizes: Mapping[str, int]) -> Trace:
-    """The same run with a record of its calls, for those who look at one."""
+    """The run with these run-time sizes, with a record of its calls; raises `Misfit`."""
     inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
     calls: list[Call] = []
     known = _Run(calls, made=made_in(graph)).graph(graph, inputs, sizes, "")
@@ -113,9 +116,10 @@ def traced(graph: Graph, sizes: Mapping[str, int]) -> Trace:
 
 
 def call_names(trace: Trace) -> tuple[str, ...]:
-    """What each call is called: the path of its module, or of the class and its own name.
+    """The name of each call: the path of its module, or the class's path and the node's name.
 
-    Later calls of one name have numbers. The container that a block itself is has no name.
+    Further calls of the same name have numbers. The body of a block that is a container has
+    an empty name.
     """
     times: dict[str, int] = {}
     found = []
@@ -131,7 +135,7 @@ def call_names(trace: Trace) -> tuple[str, ...]:
 
 
 def blocks_around(trace: Trace) -> tuple[int | None, ...]:
-    """The number of the call of the block that each call stands in; ``None`` in the network."""
+    """For each call the number of the block's call around it; ``None`` in the network itself."""
     found: list[int | None] = [None] * len(trace.calls)
     for number, call in enumerate(trace.calls):
         if call.node.use is not None:
@@ -142,7 +146,7 @@ def blocks_around(trace: Trace) -> tuple[int | None, ...]:
 
 
 class _Run:
-    """A walk through a graph and the graphs in it; with a list of `calls` it notes each there."""
+    """A walk through a graph and the graphs of its blocks; it records calls if given a list."""
 
     def __init__(
         self,
@@ -152,15 +156,15 @@ class _Run:
     ) -> None:
         self.calls = calls
         self.exact = exact
-        self.made = made  # the places of the calls that each graph makes; of all if it is none
-        self.idle = 0  # how many of the calls around are not made
+        self.made = made  # the indices of the calls that each graph makes; ``None`` means all
+        self.idle = 0  # how many of the enclosing calls are not made
         self.known: dict[tuple[int, tuple[TensorType, ...]], Types] = {}  # runs of blocks
         self.batches: dict[int, Dim] = {}  # the size of the batch, which keeps its name
 
     def graph(
         self, graph: Graph, inputs: Sequence[TensorType], sizes: Mapping[str, int], prefix: str
     ) -> list[Types]:
-        """The outputs of inputs and calls; `prefix` is the path of the module that is run."""
+        """The output types of all nodes, inputs first; `prefix` is the path of the module."""
         values = {**graph.values, **sizes}
         if "N" in sizes:
             values["N"] = self.batch(sizes["N"])
@@ -194,8 +198,8 @@ class _Run:
         values: Mapping[str, Any],
         prefix: str,
     ) -> Types:
-        """The outputs of a call; `known` is what it may read by name."""
-        if node.kind == "absent":  # a source reads nothing, so nothing stands for it
+        """The output types of a call; `known` are those of all nodes before it."""
+        if node.kind == "absent":  # a source reads nothing, so it has no input to pass on
             return dict.fromkeys(node.outputs, inputs[0] if inputs else node.output)
         named = {name: _pick(known, ref) for name, ref in node.named} if node.named else {}
         if node.is_layer:
@@ -225,7 +229,7 @@ class _Run:
         values: Mapping[str, Any],
         prefix: str,
     ) -> Types:
-        """The outputs of a layer."""
+        """The output types of a layer's call; raises `Misfit` where the layer refuses."""
         assert node.row is not None
         a, others = node.settled
         if others:
@@ -245,7 +249,7 @@ class _Run:
         return outputs
 
     def block(self, graph: Graph, inputs: tuple[TensorType, ...], path: str) -> Types:
-        """The outputs of a block; where no one looks at its calls, an equal run will do."""
+        """The output types of a block; without a record of calls, equal runs are cached."""
         key = (id(graph), inputs)
         if self.calls is None and key in self.known:
             return self.known[key]
@@ -259,7 +263,10 @@ class _Run:
 
 
 def _pick(known: Sequence[Types], ref: Ref) -> TensorType:
-    """What a reference names; an absent layer may have had more ports than what is in its place."""
+    """The type that a reference names.
+
+    What replaces an absent layer may have fewer ports: then it is the type of the first one.
+    """
     outputs = known[ref.node]
     return outputs.get(ref.port) or next(iter(outputs.values()))
 
@@ -267,7 +274,7 @@ def _pick(known: Sequence[Types], ref: Ref) -> TensorType:
 def _compare(
     node: Node, reads: Sequence[TensorType], found: Types, values: Mapping[str, Any]
 ) -> None:
-    """Refuse outputs of other shapes than those that the sizes' expressions come to."""
+    """Raise `Misfit` where an output's shape is not what its expressions evaluate to."""
     for port, type_ in node.outputs.items():
         real = found.get(port) or next(iter(found.values()))
         shape = tuple(number_of(s, values) if is_runtime(s) else int(s) for s in type_.shape)
@@ -277,7 +284,7 @@ def _compare(
 
 
 def _compare_met(graph: Graph, node: Node, reads: Sequence[TensorType]) -> None:
-    """Refuse sizes that meet as equals by what is written, and don't."""
+    """Raise `Misfit` where two sizes that meet have equal expressions, but differ in this run."""
     if node.row is None or not node.is_layer or len(reads) < 2:
         return
     written = facing(node.row, node.a, [graph.type_of(ref) for ref in node.inputs])
@@ -293,7 +300,7 @@ def _stub(node: Node, reads: Sequence[TensorType]) -> Call:
 
 
 def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mapping[str, Any]]]:
-    """The calls in a container, with what names stand for there: copies have numbers."""
+    """The calls in a container, each with the values of names: copies get their index."""
     for child in node.body:
         if child.kind != "copies":
             yield child, values
@@ -307,14 +314,17 @@ def _join(prefix: str, target: str) -> str:
 
 
 def _settled(value: Any, values: Mapping[str, Any]) -> Any:
-    """An argument as the number that it has in the run: only the batch keeps its name."""
-    if isinstance(value, Dim) and value.code in values:  # it is but a name
+    """An argument's number in the run; of all names only the batch's is kept."""
+    if isinstance(value, Dim) and value.code in values:  # it is a single name
         return nameless(values[value.code])
     return nameless(plain(rebind(value, values)))
 
 
 def concrete(type_: TensorType, sizes: Mapping[str, int]) -> TensorType:
-    """An input's type with its run-time sizes put in; sizes that have names keep them."""
+    """An input's type with its run-time sizes replaced by the given ones.
+
+    Sizes that are given with names keep these names.
+    """
     shape = []
     for size in type_.shape:
         names = [symbol.name for symbol in symbols_in(size) if symbol.runtime]

@@ -1,1 +1,1 @@
-"""One spec, from reading to writing."""
+"""Jobs: one spec of a command, from reading to writing."""

@@ -1,4 +1,4 @@
-"""One spec built: proven and written, or held against the file that stands there."""
+"""Builds the spec of a job: proves and writes it, or compares it with the existing file."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from .job import Job
 
 
 class _Differs(NetgenError):
-    """The target is not what the spec gives: the `diff` tells how."""
+    """The target is not what the spec gives; `diff` is the difference as text."""
 
     diff = ""
 
 
 def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
-    """What there is to say of a spec whose output stands where it should."""
+    """The outcome's facts for a spec whose target is what it gives.
+
+    Raises `NetgenError` if the target is missing or different.
+    """
     from ..pipeline import build_source
 
     assert job.target is not None
@@ -60,7 +63,10 @@ def _lines(text: str) -> list[str]:
 
 
 def _check_name(job: Job, target: Path) -> None:
-    """Refuse a name that nobody has chosen for a module, and that can't be one's."""
+    """Raise `NetgenError` for a target that can't be imported, if its name is the spec's.
+
+    A name that was given in the command is accepted as it is.
+    """
     if job.named:
         return
     from ..output.module_names import instead, why_no_module
@@ -74,7 +80,7 @@ def _check_name(job: Job, target: Path) -> None:
 
 
 def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
-    """What there is to say of a spec that builds; its output is written."""
+    """Build a spec, write its output, and return the outcome's facts; raises `NetgenError`."""
     target = None
     if job.target is not None:
         _check_name(job, job.target)
@@ -105,13 +111,13 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
 
 
 def _as_record(proof: Proof) -> dict[str, Any]:
-    """A proof as plain data; its doubts are told as warnings."""
+    """A proof as plain data without its findings, which are among the diagnostics."""
     return {name: value for name, value in to_builtins(proof).items() if name != "findings"}
 
 
 def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
-    """The record of the run that proved what stands in the target, if nothing has changed."""
-    again = job.demand is None or job.demand.timed or source.folder  # that may change
+    """The record of the run that proved the file in the target, if nothing has changed since."""
+    again = job.demand is None or job.demand.timed or source.folder  # imported code may change
     if job.target is None or again:
         return None
     output = read_output(job.target)

@@ -1,4 +1,4 @@
-"""What there is to say of a spec that can be built, as plain data."""
+"""The facts of an outcome for a spec that can be built, as plain data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]:
-    """The figures of a network, why which parameters are fixed, and which sizes fit, as data."""
+    """The figures of a network, its fixed parameters with reasons, and which sizes fit."""
     layers = tuple(asdict(row) for row in figures.rows)
     totals = {"parameters": figures.parameters, "macs": figures.macs}
     return {
@@ -30,7 +30,7 @@ def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]
 
 
 def told(parameters: Iterable[Parameter], source: Source) -> Iterator[dict[str, Any]]:
-    """Why parameters of the network are no arguments of its class, as plain data."""
+    """The parameters of the network that are no arguments of its class, with reason and line."""
     for parameter in parameters:
         reason, name = parameter.reason, parameter.name
         if reason is not None:

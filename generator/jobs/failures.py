@@ -1,4 +1,4 @@
-"""What a diagnostic says of a failure that is no mistake in a spec."""
+"""Diagnostics for failures that are no mistakes in a spec."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..output.files import reason
 
 
 def refused(error: OSError) -> Diagnostic:
-    """What the system does not let netgen do."""
+    """The diagnostic for an error of the operating system."""
     named = f": `{error.filename}`" if isinstance(error.filename, str) else ""
     message = f"the system refuses what netgen needs: {reason(error)}{named}"
     help = "see whether the folder is still there, and what is left of disk and memory"
@@ -18,7 +18,7 @@ def refused(error: OSError) -> Diagnostic:
 
 
 def own_mistake(error: Exception) -> Diagnostic:
-    """What should never happen, told without a traceback."""
+    """The diagnostic for an unexpected exception, without a traceback."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     message = f"this is a mistake of netgen's own: {type(error).__name__}: {error}"
     note = f"in {Path(last.filename).name}, line {last.lineno}"

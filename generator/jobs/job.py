@@ -1,4 +1,4 @@
-"""One spec of a run: what is asked for it, and what it comes to."""
+"""One spec of a command: the `Job` that is asked for, and its `Outcome`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class Job(Struct, frozen=True):
     """What is asked for one spec; `target` is the file to write, ``None`` for standard output.
 
-    Its name is the spec's, unless it was `named` in the command. `demand` is what a run is to
-    show, ``None`` if there is to be no run.
+    The target's name is derived from the spec's, unless it was `named` in the command. `demand`
+    is what a smoke-run is to show, ``None`` for no run.
 
-    The `verb` is ``build``, ``compare`` (hold what stands in the target against what the spec
-    gives), ``check`` (the spec alone, without source) or ``view`` (what the `view` makes of it).
+    The `verb` is ``build``, ``compare`` (compare the target with what the spec gives), ``check``
+    (the spec alone, without generated source) or ``view`` (the text that `view` returns).
     """
 
     config: str
@@ -38,13 +38,13 @@ class Job(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What a job came to, errors and warnings in the order of the file.
+    """The result of a job, with errors and warnings in the order of the file.
 
-    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `sizes` those
-    known only at run time, and `fit` says which of them the network takes; `proofs` are what the
-    run showed on each device. `fresh` tells that the output stood there already, proven. After an
-    error `table` shows the layers up to the failing one, `diff` how the target differs from what
-    the spec gives.
+    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `sizes` the
+    run-time sizes, and `fit` says which of them the network takes. `proofs` are the results of the
+    run on each device. `fresh` means that the target had this content already. After an error
+    `table` shows the layers up to the failing one, and `diff` how the target differs from what the
+    spec gives.
     """
 
     config: str

@@ -1,4 +1,4 @@
-"""The jobs of a run: one after the other with one worker, or several at a time."""
+"""Runs the jobs of a command: one after the other with one worker, or several at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def work_all(
     timeout: float = TIMEOUT,
     most_memory: int | None = None,
 ) -> Generator[Outcome, None, None]:
-    """What the jobs come to, in their order; `number` of them are done at a time.
+    """The outcomes of jobs, in their order; `number` of them are done at a time.
 
     `timeout` is in seconds for one spec, `most_memory` in bytes for each process that runs one.
     """
@@ -30,7 +30,10 @@ def work_all(
 
 
 def _side_by_side(jobs: Sequence[Job], workers: Sequence[Worker]) -> Generator[Outcome, None, None]:
-    """Threads wait for workers, which are processes; reading specs takes turns."""
+    """The outcomes of jobs done in one thread for each worker.
+
+    The worker processes run in parallel; the threads' own work takes turns.
+    """
     from concurrent.futures import ThreadPoolExecutor
     from queue import SimpleQueue
 

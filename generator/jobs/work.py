@@ -1,4 +1,4 @@
-"""One spec done: what was asked of it, with its mistakes as diagnostics."""
+"""Does a job: one spec, with errors turned into diagnostics."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def work(job: Job, worker: Worker) -> Outcome:
-    """Do a job; mistakes become diagnostics."""
+    """The outcome of a job; any exception in it becomes a diagnostic of the outcome."""
     start = time.perf_counter()
     target = None if job.target is None else str(job.target)
     try:
-        text = stdin_text() if job.config == "-" else None  # which comes when it comes
+        text = stdin_text() if job.config == "-" else None  # waiting for it counts for no limit
         with worker.one_spec():
             with worker.in_time():
                 source = read(job.config) if text is None else parse(text, "<stdin>")
@@ -45,7 +45,7 @@ def work(job: Job, worker: Worker) -> Outcome:
 
 
 def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
-    """All that is known of a spec without running it."""
+    """The prediction for a job's spec, within its time limit."""
     from ..analysis.prediction import check_source
 
     ask = worker.asker(source.folder, allowed=job.allow_imports)
@@ -54,21 +54,21 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
 
 
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
-    """What there is to say of a spec that can be built."""
+    """The facts of a spec that is only checked."""
     found = _predicted(job, source, worker)
     facts = facts_of(found.figures, found.classes[-1], source)
     return {**facts, "diagnostics": found.warnings}
 
 
 def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
-    """A view of a spec that can be built."""
+    """The text of the job's view."""
     assert job.view is not None
     return {"view": job.view(_predicted(job, source, worker))}
 
 
 def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
-    """What there is to say of a spec that is built, or held against what was built."""
-    from .building import build, compare  # nothing else needs what writes files
+    """The facts of a spec that is built, or compared with its target."""
+    from .building import build, compare  # only these verbs need the code that writes files
 
     return (compare if job.verb == "compare" else build)(job, source, worker)
 

@@ -1,1 +1,1 @@
-"""What leaves netgen: files, and what is said."""
+"""Output: files, and all printing."""

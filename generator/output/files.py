@@ -1,7 +1,7 @@
-"""The output: written whole or not at all, and never over what netgen did not write.
+"""Output files: written whole or not at all, and never over a file that netgen did not write.
 
-Whatever netgen writes carries a digest, each kind of file in its own place. What stands in the way
-of an output is netgen's own if its digest fits: all else is kept.
+Every file that netgen writes carries a digest, each kind of file in its own place. An existing
+file is netgen's own if its digest fits; any other is kept.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ UNSIGNED = "0" * 12  # as long as a digest, so that signing changes no line brea
 
 
 class Kind(Struct, frozen=True):
-    """A kind of file: where its digest stands.
+    """A kind of file, by the place of its digest.
 
-    The groups of the `pattern` are what signing fills in: the digest, and for an image the sum
-    of the chunk that it stands in. Unsigned they are zeros.
+    The groups of the `pattern` are what signing fills in: the digest, and for an image the CRC of
+    the chunk that holds it. In unsigned data they are zeros.
     """
 
     pattern: re.Pattern[bytes]
@@ -49,7 +49,7 @@ KINDS = (SOURCE, DRAWING, IMAGE, REPORT)
 
 
 def sign(data: bytes, kind: Kind, inputs: str) -> bytes:
-    """The unsigned data with its digest: half of it tells the inputs, half the body."""
+    """The data with its digest filled in: half is a hash of the inputs, half of the body."""
     found = kind.pattern.search(data)
     assert found is not None
     assert found[1] == UNSIGNED.encode()
@@ -57,7 +57,7 @@ def sign(data: bytes, kind: Kind, inputs: str) -> bytes:
 
 
 def untouched(data: bytes, kind: Kind) -> bool:
-    """Whether a file is as netgen wrote it: its digest fits its body."""
+    """Whether a file is unchanged since netgen wrote it: its digest fits its body."""
     found = kind.pattern.search(data)
     if found is None:
         return False
@@ -69,7 +69,7 @@ def untouched(data: bytes, kind: Kind) -> bool:
 
 
 def _filled(bare: bytes, found: re.Match[bytes], made_from: bytes) -> bytes:
-    """The data with all that signing fills in."""
+    """The data with the groups of the pattern filled in."""
     body = hashlib.sha256(made_from + b"\0" + bare).hexdigest()[:6].encode()
     data = bare[: found.start(1)] + made_from + body + bare[found.end(1) :]
     if found.re.groups == 1:
@@ -79,13 +79,13 @@ def _filled(bare: bytes, found: re.Match[bytes], made_from: bytes) -> bytes:
 
 
 State = tuple[int, ...]
-"""What tells a file from what it was before: it changes with each save."""
+"""A file's state, which changes with each save: device, inode, size and times."""
 
 
 class Target(Struct, frozen=True):
-    """A file to be written, and the state of what stood there when it was looked at.
+    """A file to be written, and the state of the existing file when it was claimed.
 
-    What is `told` on standard output is written only while somebody hears it.
+    If the result is also `told` on standard output, the file is only written while that works.
     """
 
     path: Path
@@ -95,15 +95,15 @@ class Target(Struct, frozen=True):
     told: bool
 
     def write(self, data: bytes) -> None:
-        """Put data in place of what stands there, whole or not at all.
+        """Write the file, whole or not at all; raises `NetgenError` if it can't.
 
-        It has no name until it is complete, where the system knows nameless files: a kill at any
-        moment leaves nothing behind. What somebody else has put there meanwhile is kept.
+        Where the system has nameless files, the file has no name until it is complete, so a kill
+        at any moment leaves nothing behind. What somebody else has saved there meanwhile is kept.
         """
         if self.told:
-            _check_heard()  # once more: what is written may have taken its time
+            _check_heard()  # again: much time may have passed since the claim
         try:
-            real = Path(os.path.realpath(self.path))  # of a link, what it points to
+            real = Path(os.path.realpath(self.path))  # follow a link
             try:
                 self._write_nameless(real, data)
             except _NoSuchFiles:
@@ -137,15 +137,15 @@ class Target(Struct, frozen=True):
         _rename(Path(name), real)
 
     def _is_replaced(self) -> bool:
-        """Whether something is there to be replaced; refuses what was saved there meanwhile.
+        """Whether a file exists that is replaced; refuses one that was saved there meanwhile.
 
-        Another netgen may have written there: no person loses anything by that.
+        What another netgen has written meanwhile may be replaced: nobody's work is lost.
         """
         now = _state(self.path)
         if now is not None and now != self.seen:
             data = self.path.read_bytes()
             kinds = KINDS if self.force else (self.kind,)
-            if not any(untouched(data, kind) for kind in kinds):  # one that is empty is being saved
+            if not any(untouched(data, kind) for kind in kinds):  # an empty one is being saved
                 what = "has been saved by somebody else while netgen ran"
                 _keep(self.path, what, "look at it, then run netgen again")
         return now is not None
@@ -154,16 +154,16 @@ class Target(Struct, frozen=True):
 def claim(
     path: Path, kind: Kind, *, force: bool, specs: Iterable[str] = (), told: bool = False
 ) -> Target:
-    """A path to write to; refuses one that can't be written, or that holds what would be lost.
+    """The target for a path; raises `NetgenError` if it may not or can't be written.
 
-    That is what netgen did not write, unless that is to be forced, and a spec that is read. What is
-    `told` is not written either where standard output is closed or full.
+    So it is for a file that netgen did not write, unless `force` is given, and for one of the
+    `specs`. If the result is also `told`, also where standard output is closed or full.
     """
     _check_no_spec(path, specs)
     if told:
         _check_heard()
     try:
-        folder = os.path.dirname(os.path.realpath(path))  # of a link, where it points to
+        folder = os.path.dirname(os.path.realpath(path))  # follow a link
         if not os.path.isdir(folder):
             place = path.parent if not path.is_symlink() else folder
             help = f"make it first: `mkdir -p {printable(str(place))}`"
@@ -180,7 +180,7 @@ def claim(
 
 
 def _check_heard() -> None:
-    """Refuse to write a file when nobody would learn of it: standard output is closed or full."""
+    """Raise `NetgenError` if standard output is closed or full: nobody would know of the file."""
     why = deaf()
     if why:
         help = "give netgen a standard output, even if it is `/dev/null`"
@@ -188,7 +188,7 @@ def _check_heard() -> None:
 
 
 def _check_no_spec(path: Path, specs: Iterable[str]) -> None:
-    """Refuse to write over a spec that is read, whatever is insisted on."""
+    """Raise `NetgenError` if the path is one of the specs, even with `--force`."""
     for spec in specs:
         same = False
         with contextlib.suppress(OSError, ValueError):
@@ -199,7 +199,7 @@ def _check_no_spec(path: Path, specs: Iterable[str]) -> None:
 
 
 def read_output(path: Path) -> bytes | None:
-    """What stands at a path, if anything does; refuses what can't be read."""
+    """The content of a file, ``None`` if there is none; raises `NetgenError` if unreadable."""
     try:
         return path.read_bytes() if _state(path) is not None else None
     except (OSError, ValueError) as error:
@@ -209,7 +209,7 @@ def read_output(path: Path) -> bytes | None:
 
 
 def _state(path: Path) -> State | None:
-    """The state of the file that stands there, if there is one; `OSError` for what is no file."""
+    """The state of a file, ``None`` if there is none; raises `OSError` for a folder or device."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -226,7 +226,7 @@ def _keep(path: Path, why: str, help: str) -> NoReturn:
 
 
 def _name(descriptor: int, path: Path) -> None:
-    """Give a nameless file a name that nothing has."""
+    """Give a nameless file a name; raises `FileExistsError` if the name is taken."""
     # with a `src_dir_fd` (which an absolute path does not need) links are followed
     os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor)
 
@@ -243,7 +243,7 @@ def reason(error: OSError | ValueError) -> str:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Signals wait until a file that has two names has one again."""
+    """Block signals inside of the ``with``, so that no temporary name is left behind."""
     waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
     try:
@@ -253,7 +253,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 class _NoSuchFiles(Exception):
-    """The system, or this folder's file system, knows no nameless files."""
+    """The system, or this folder's file system, does not support nameless files."""
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Names of files that Python can't import, or would take for a module that torch needs."""
+"""File names that Python can't import, or that would hide a module that torch needs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 
 from ..diagnostics.diagnostics import spelt
 
-# what torch looks for as it is imported, runs, exports or compiles, whether it is there or not;
-# a test holds this against torch
+# modules that torch tries to import when it is imported, runs, exports or compiles, whether they
+# are installed or not; a test compares this with torch
 TORCHS = frozenset(
     """backports ck4inductor colorama cuda deeplearning dill filelock flint fsspec functorch
     fx2trt_oss gmpy gmpy2 hypothesis jaraco jinja2 markupsafe monkeytype more_itertools mpmath
@@ -21,7 +21,7 @@ _PYTHONS = sys.stdlib_module_names | {"__main__", "sitecustomize", "usercustomiz
 
 
 def why_no_module(stem: str) -> str | None:
-    """Why a file of this name, without its `.py`, is no module of its own, or ``None``."""
+    """Why a file name (without `.py`) can't be a module's, in words; ``None`` if it can."""
     stem = spelt(stem)
     if not stem.isidentifier():
         return "can't be imported: it is no Python identifier"
@@ -33,6 +33,6 @@ def why_no_module(stem: str) -> str | None:
 
 
 def instead(stem: str) -> str:
-    """A name that a module may have, made of one that it may not have."""
+    """A usable module name, made from one that is not usable."""
     name = re.sub(r"\W+", "_", spelt(stem)).strip("_")
     return name if name.isidentifier() and not why_no_module(name) else f"net_{name}".rstrip("_")

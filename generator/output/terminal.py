@@ -1,8 +1,9 @@
-"""All that netgen says goes through here: what people read line by line, data as it is.
+"""All printing of netgen: lines for people, and data as it is.
 
-A test holds that nothing else prints. Names of files, labels and what torch says come from
-outside: in a line none of it moves the cursor, hides, or begins another line, and none of it is
-a command to a service that reads logs.
+A test checks that nothing else prints.
+Lines may hold text from outside: file names, labels, torch's messages. It is escaped, so that it
+can neither move the cursor, nor be invisible, nor begin another line, nor be a command to a
+service that reads logs.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from typing import TextIO
 
 from ..diagnostics.diagnostics import printable
 
-_PAINT = re.compile(r"(\x1b\[(?:0|1|1;3[134])m)")  # as diagnostics are painted
+_PAINT = re.compile(r"(\x1b\[(?:0|1|1;3[134])m)")  # the colours of diagnostics
 # GitHub takes a line that begins with `::` for a command, white space before it or not; it and
 # others take `##[...]` and `##word[...]` for one wherever it stands
 _COMMAND = re.compile(r"^( *):(?=:)|##(?=\w*\[)")
 
 
 class Unheard(Exception):
-    """Nobody can read what is said: standard output is closed, or full."""
+    """Standard output is closed or full, so nobody can read what is printed."""
 
 
 def say(*lines: str) -> None:
@@ -33,16 +34,13 @@ def say(*lines: str) -> None:
 
 
 def complain(*lines: str) -> None:
-    """Print lines for people on standard error, if it is there."""
+    """Print lines for people on standard error; do nothing if it is closed."""
     with contextlib.suppress(Unheard):
         _put(sys.stderr, _lines(sys.stderr, lines))
 
 
 def give(text: str, *, aside: bool = False) -> None:
-    """Print data just as it is, in UTF-8 like all files that netgen writes.
-
-    It goes `aside` to standard error where standard output has other data.
-    """
+    """Print data unchanged, in UTF-8, on standard output or (`aside`) on standard error."""
     to = sys.stderr if aside else sys.stdout
     if to is None or not hasattr(to, "buffer"):
         _put(to, text)
@@ -53,12 +51,12 @@ def give(text: str, *, aside: bool = False) -> None:
 
 
 def annotate(command: str) -> None:
-    """Print a workflow command of our own: its text has been escaped."""
+    """Print a GitHub workflow command of netgen's own, whose text is escaped already."""
     _put(sys.stdout, f"::{_safe(command.removeprefix('::'))}\n")
 
 
 def progress(text: str) -> None:
-    """Show a line on a terminal that the next one replaces; elsewhere nothing."""
+    """Show a line that the next one replaces, if standard error is a terminal."""
     if sys.stderr is not None and sys.stderr.isatty():
         with contextlib.suppress(Unheard):
             _put(sys.stderr, f"\r\x1b[K{_safe(text)}")
@@ -66,7 +64,7 @@ def progress(text: str) -> None:
 
 
 def finish() -> None:
-    """Have all that was said arrive; raises `Unheard` if it can't."""
+    """Flush both streams; raises `Unheard` if standard output fails."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
     with _heard():
@@ -74,12 +72,12 @@ def finish() -> None:
 
 
 def coloured() -> bool:
-    """Whether what we complain of is painted."""
+    """Whether diagnostics on standard error are coloured."""
     return _wants_colour(sys.stderr)
 
 
 def width() -> int | None:
-    """The columns of the terminal that standard output is, if it is one."""
+    """The columns of the terminal; ``None`` if standard output is no terminal."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     import shutil
@@ -89,7 +87,7 @@ def width() -> int | None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without what a library in C says on standard error."""
+    """Discard what C libraries write to standard error inside of the ``with``."""
     if sys.stderr is not None:
         sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -103,7 +101,7 @@ def quiet() -> Iterator[None]:
 
 
 def deaf() -> str:
-    """Why nobody will read what is said on standard output; empty as far as it is not known."""
+    """Why nobody can read standard output; empty if no reason is known."""
     try:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):
@@ -115,19 +113,19 @@ def deaf() -> str:
         if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
             return "standard output can only be read"
         poll = select.poll()
-        poll.register(descriptor, 0)  # what is asked for nothing still tells of ends
+        poll.register(descriptor, 0)  # even with no events asked for, a closed end is reported
         if poll.poll(0):
             return "nobody reads standard output any more"
     try:
         if stat.S_ISCHR(os.fstat(descriptor).st_mode):
-            os.write(descriptor, b"")  # a device that takes nothing refuses that, too
+            os.write(descriptor, b"")  # a full device refuses even an empty write
     except OSError as error:
         return _unwritable(error)
     return ""
 
 
 def _wants_colour(to: TextIO | None) -> bool:
-    """Whether colours are welcome: on a terminal, unless ``NO_COLOR`` says otherwise."""
+    """Whether a stream gets colours: a terminal that is not dumb, without ``NO_COLOR``."""
     dumb = os.environ.get("TERM") == "dumb"
     return to is not None and to.isatty() and not os.environ.get("NO_COLOR") and not dumb
 
@@ -138,13 +136,13 @@ def _lines(to: TextIO | None, lines: tuple[str, ...]) -> str:
 
 
 def _painted(line: str) -> str:
-    """A line that keeps the colours of diagnostics."""
+    """A line made safe, except for the colour codes of diagnostics."""
     parts = _PAINT.split(line)
     return "".join(part if place % 2 else _safe(part) for place, part in enumerate(parts))
 
 
 def _safe(line: str) -> str:
-    """A line in which nothing is invisible, and nothing a command."""
+    """A line with invisible characters and workflow commands escaped."""
     return _COMMAND.sub(_written_out, printable(line))
 
 
@@ -153,11 +151,11 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 def _put(to: TextIO | None, text: str) -> None:
-    """Write text; what the encoding of a stream does not have is written out."""
+    """Write text; characters that the stream's encoding lacks are escaped. Raises `Unheard`."""
     if to is None:
         raise Unheard("standard output is closed")
     if not text:
-        return  # Python writes even nothing to what takes nothing
+        return  # even an empty write would fail on a full device
     with _heard():
         encoding = getattr(to, "encoding", None) or "utf-8"
         to.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -169,7 +167,7 @@ def _heard() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise Unheard("nobody reads standard output any more") from None
-    except (OSError, ValueError) as error:  # a stream that was closed is a wrong value
+    except (OSError, ValueError) as error:  # writing to a closed stream is a `ValueError`
         raise Unheard(_unwritable(error)) from None
 
 

@@ -1,1 +1,1 @@
-"""The worker and its proofs."""
+"""The smoke-run: the worker process and its proofs."""

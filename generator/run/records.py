@@ -1,7 +1,7 @@
-"""What has been proven before, in the user's cache: an unchanged spec need not be run again.
+"""Records of earlier proofs, in the user's cache: an unchanged spec need not be run again.
 
-A record belongs to a spec's text and values, a generated file's text, what was demanded, a
-version of torch and of netgen itself: where any of them differs there is none.
+The key of a record covers the spec's text and values, the generated file, the demand, the devices,
+and the versions of torch and netgen. If any of them differs, no record is found.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from typing import Any
 
 from ..version import __version__
 
-MOST_BYTES = 20_000_000  # of a record
+MOST_BYTES = 20_000_000  # the largest record that is read
 
 
 def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
-    """All that a file is made from, as one text."""
+    """All that a file is made from, as one text: netgen's version, the spec, the values."""
     values = {name: overrides[name] for name in sorted(overrides)}
     return json.dumps([__version__, spec, values])
 
 
 def record_key(inputs: str, name: str, output: bytes, demand: str) -> str:
-    """The name of the record of what was shown on one `demand`, with the devices of now."""
+    """The key of the record for a generated file and a `demand`, on the present devices."""
     parts = [inputs, name, demand, _torch(), _devices(), _own()]
     text = "\0".join(parts).encode(errors="surrogateescape")
     return hashlib.sha256(text + b"\0" + output).hexdigest()
 
 
 def recall(key: str) -> dict[str, Any] | None:
-    """The record of this name, if there is one."""
+    """The record with this key; ``None`` if there is none, or none that is sound."""
     place = _place(key)
     try:
         if place is None or not place.is_file() or place.stat().st_size > MOST_BYTES:
@@ -49,7 +49,7 @@ _KEYS = {"layers", "parameters", "macs", "memory", "fixed", "sizes", "fit", "pro
 
 
 def _sound(found: Any) -> bool:
-    """Whether a record is one that was written here, as far as can be told."""
+    """Whether a record has the fields and types that `remember` writes."""
     if not isinstance(found, dict) or found.keys() != _KEYS:
         return False
     proofs, layers = found["proofs"], found["layers"]
@@ -96,7 +96,7 @@ def _of_kinds(value: Any, kinds: Mapping[str, type]) -> bool:
 
 
 def remember(key: str, record: Mapping[str, Any]) -> None:
-    """Keep a record; a cache that can't be written is no cache."""
+    """Write a record; a cache that can't be written is ignored."""
     place = _place(key)
     if place is None:
         return
@@ -108,9 +108,9 @@ def remember(key: str, record: Mapping[str, Any]) -> None:
 
 
 def _place(key: str) -> Path | None:
-    """Where a record stands; nowhere for who has no home."""
+    """The path of a record; ``None`` for a user without a home."""
     home = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(home):  # as the standard for these folders has it
+    if not os.path.isabs(home):  # the XDG standard says to ignore relative paths
         try:
             home = str(Path.home() / ".cache")
         except RuntimeError:
@@ -128,13 +128,13 @@ def _torch() -> str:
 
 
 def _devices() -> str:
-    """The GPUs that can be seen without torch: a home may be shared by machines."""
+    """The visible GPUs, found without torch; a home may be shared by several machines."""
     there = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
     return repr([there, Path("/dev/dxg").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")])
 
 
 def _own() -> str:
-    """A fingerprint of netgen's own files, so that a changed netgen proves anew."""
+    """A fingerprint of netgen's own files, so that a changed netgen finds no old records."""
     package = Path(__file__).parents[1]
     from .. import templates
 

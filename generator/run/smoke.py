@@ -1,4 +1,4 @@
-"""The smoke-run, seen from the parent: a worker process that loads torch while others work."""
+"""The parent's side of the smoke-run: it starts the worker process, and asks it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 Locate = Callable[[str], Location | None]
 
-_GRACE = 0.1  # seconds: the process's own time is over first
+_GRACE = 0.1  # seconds, so that the limit on the process's answer is over first
 _MORE_TIME = "`--timeout` gives it more time"
 
 
 class Worker:
-    """A process that has torch; it serves all specs of a run, one after the other."""
+    """The worker process, which has torch; it serves all specs of a run one after the other."""
 
     def __init__(self, timeout: float = TIMEOUT, most_memory: int | None = None) -> None:
         """`timeout` is in seconds for one spec, `most_memory` in bytes for the process."""
@@ -42,15 +42,15 @@ class Worker:
         self.most_memory = most_memory
         self.process: subprocess.Popen[bytes] | None = None
         self.torch = ""
-        self.device = ""  # the best that torch has here
+        self.device = ""  # the best device that torch has here
         self.pending = b""
         self.folder = ""
-        self.deadline: float | None = None  # of all requests for one spec together
+        self.deadline: float | None = None  # the end of the time for one spec
         self.closed = False
 
     @contextmanager
     def one_spec(self) -> Iterator[None]:
-        """All requests in it are for one spec, and share the time that it may take."""
+        """Make all requests inside of the ``with`` share the time limit of one spec."""
         self.deadline = time.monotonic() + self.timeout
         try:
             yield
@@ -59,24 +59,24 @@ class Worker:
 
     @contextmanager
     def in_time(self, what: str = "the spec was not read") -> Iterator[None]:
-        """What is done in it without the process has the same time; it must be safe to break off.
+        """Apply the spec's time limit to the parent's own work, which must be safe to interrupt.
 
-        The process's own answers are waited for until then, and not a moment longer. `what` says
-        what is not there when the time is over.
+        Raises `NetgenError` with a message that begins with `what` when the time is over.
         """
         deadline = self.deadline or time.monotonic() + self.timeout
         try:
             with ending_by(deadline + _GRACE):
                 yield
         except TimeUp:
-            self.stop()  # it may have been asked something
+            self.stop()  # it may be busy with a request
             message = f"{what} within {self.timeout:g} seconds"
             raise NetgenError(Diagnostic("NG402", message, help=_MORE_TIME)) from None
 
     def start(self, folder: str = "") -> None:
-        """Begin to load torch, unless that is under way.
+        """Start the process, which loads torch, unless it runs already.
 
-        Only code that may be imported has a `folder`; what another one gave is forgotten.
+        `folder` is where imported classes are found; empty if importing is not allowed. A process
+        that was started for another folder is replaced. Raises `NetgenError` after `close`.
         """
         if folder != self.folder:
             self.stop()
@@ -93,7 +93,7 @@ class Worker:
         path = json.dumps(_trusted_path())
         code = f"{ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
         arguments = f"{self.most_memory}, {json.dumps(self.folder)}"
-        # garbage is not looked for while torch is made
+        # no garbage collection while torch is imported
         code += f"import gc; gc.disable(); from {__package__}.worker import main; main({arguments})"
         command = [sys.executable, "-I", "-c", code]
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -103,7 +103,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **threads},
-            cwd=None if _current_folder() else "/",  # Python starts nowhere else
+            cwd=None if _current_folder() else "/",  # Python needs a folder that exists
         )
 
     def __enter__(self) -> Worker:
@@ -118,7 +118,7 @@ class Worker:
         self.close()
 
     def close(self) -> None:
-        """End the process for good."""
+        """End the process; it can't be started again."""
         self.closed = True
         self.stop()
 
@@ -139,10 +139,10 @@ class Worker:
         locate: Locate = lambda where: None,
         family: Family | None = None,
     ) -> tuple[Proof, ...]:
-        """Hold the plan against the source, run for real; raises `NetgenError` if it fails.
+        """Run the source and compare it with the plan; raises `NetgenError` if that fails.
 
-        `locate` tells where in the spec a layer's path stands. The other members of the class,
-        its `family`, are worked out while the process runs the first.
+        There is a `Proof` for each device. `locate` gives the place in the spec of a layer's path.
+        The other members of the class, its `family`, are predicted while the process is busy.
         """
         if demand.device != "meta":
             self.check_memory(plan, demand.device)
@@ -166,7 +166,7 @@ class Worker:
     def _check(
         self, answer: Mapping[str, Any], device: str | None, plan: Plan, locate: Locate
     ) -> None:
-        """Raise what an answer says of failures."""
+        """Raise `NetgenError` with the failures in an answer, if there are any."""
         if answer["ok"]:
             return
         if device not in (None, "cpu", "meta"):
@@ -185,7 +185,7 @@ class Worker:
         proof: Mapping[str, Any],
         locate: Locate,
     ) -> dict[str, Any]:
-        """What a device shows of the other members of the class."""
+        """The level `arguments` of a device's proof: the other members of the class, compared."""
         seconds = None if "arguments" in demand.levels else max(LEAST, SHARE * proof["seconds"])
         end = math.inf if seconds is None else time.monotonic() + seconds
         self.prepare(family, lambda: time.monotonic() > end)
@@ -204,16 +204,19 @@ class Worker:
         return {"level": "arguments", "seconds": answer["seconds"], "found": found}
 
     def asker(self, folder: str, *, allowed: bool) -> Ask | None:
-        """What asks the code that a spec imports, if it imports any and that is allowed."""
+        """The function that answers questions about imported classes.
+
+        ``None`` if the spec has no `folder`, or importing is not allowed.
+        """
         if not (folder and allowed):
             return None
         self.start(folder)
         return self.ask
 
     def check_memory(self, plan: Plan, device: str) -> None:
-        """Refuse a network that takes more memory than there is, before it is taken.
+        """Raise `NetgenError` for a network that needs more memory than there is.
 
-        Weights are made in the machine's own memory, for whatever device.
+        Weights are made in the machine's own memory, for any device.
         """
         known = [size for size in (available(), self.most_memory) if size is not None]
         memory = plan.figures.memory
@@ -236,7 +239,7 @@ class Worker:
         return self.device
 
     def greet(self, deadline: float, need: str = "") -> None:
-        """Take what the process says first, once torch is there."""
+        """Start the process if needed, and read the line that it writes once torch is loaded."""
         self.start(self.folder)
         if not self.torch:
             greeting = self.receive(deadline, need)
@@ -245,9 +248,10 @@ class Worker:
     def ask(
         self, request: dict[str, Any], need: str = "", family: Family | None = None
     ) -> dict[str, Any]:
-        """The answer to one request; `need` says what memory it takes.
+        """The answer to one request; raises `NetgenError` if the process crashes or is too slow.
 
-        The members of a `family` are worked out while there is nothing to do but wait.
+        `need` is a text on the memory it takes. The members of a `family` are predicted while
+        waiting.
         """
         deadline = self.deadline or time.monotonic() + self.timeout
         self.start(self.folder)
@@ -260,12 +264,12 @@ class Worker:
         return self.receive(deadline, need)
 
     def prepare(self, family: Family, enough: Callable[[], bool]) -> None:
-        """Work out members of a class in the time that the spec has."""
+        """Predict members of a class until `enough()`, within the spec's time limit."""
         with self.in_time("the other members of the class were not worked out"):
             family.prepare(enough)
 
     def has_spoken(self) -> bool:
-        """Whether the process has said something, or has had all of its time."""
+        """Whether the process has written something, or the time is over."""
         assert self.process is not None
         assert self.process.stdout is not None
         import select
@@ -285,7 +289,7 @@ class Worker:
             self.crashed(need)
 
     def receive(self, deadline: float, need: str) -> dict[str, Any]:
-        """The next line of the worker; refuses to wait for ever."""
+        """The next line of the process; raises `NetgenError` at the deadline, or after a crash."""
         assert self.process is not None
         assert self.process.stdout is not None
         import json
@@ -308,7 +312,7 @@ class Worker:
         return answer
 
     def crashed(self, need: str) -> None:
-        """The worker is gone: say how it ended."""
+        """Raise `NetgenError` that says how the process ended."""
         assert self.process is not None
         code = self.process.wait()
         self.stop()
@@ -317,7 +321,7 @@ class Worker:
         notes: tuple[str, ...] = ()
         if code == 1:
             help = "is torch installed? `--no-smoke` builds without it"
-        if code == -9:  # what systems do with the largest process when no memory is left
+        if code == -9:  # systems kill the largest process when no memory is left
             help = "it may have taken more memory than there is"
             notes = (need,) if need else ()
         message = f"the smoke-run's process {how}"
@@ -337,7 +341,7 @@ def _proof(found: Mapping[str, Any], torch: str, locate: Locate) -> Proof:
 def _refuted(
     failure: Mapping[str, Any], device: str | None, plan: Plan, most: int | None, locate: Locate
 ) -> Diagnostic:
-    """What a run came to that did not show what it should have shown."""
+    """The diagnostic for a failure of the run."""
     text, code, level = failure["finding"], failure["code"], failure["level"]
     where = locate(failure["where"])
     if code == "NG403":
@@ -354,16 +358,16 @@ def _refuted(
 
 
 def _trusted_path() -> list[str]:
-    """Where the worker finds modules: where we do, but not in the current folder."""
+    """The worker's `sys.path`: that of this process without the current folder."""
     here, home = _current_folder(), Path(__file__).parents[2]
-    if here is None:  # and so is what stood in it
+    if here is None:  # relative entries are gone with the folder
         return [entry for entry in sys.path if os.path.isabs(entry)]
     folders = [Path(entry).absolute() for entry in sys.path]
     return [str(folder) for folder in folders if folder != here or folder == home]
 
 
 def _current_folder() -> Path | None:
-    """The current folder, if it is not gone."""
+    """The current folder; ``None`` if it has been deleted."""
     try:
         return Path.cwd()
     except OSError:
@@ -379,6 +383,6 @@ def _parts(plan: Plan) -> tuple[str, ...]:
 
 
 def _need_text(plan: Plan) -> str:
-    """What a run takes at the least, in words."""
+    """The least memory that a run needs, in words."""
     total = plan.figures.memory.step
     return f"needs {shown(total)} or more: {', '.join(_parts(plan))}"

@@ -1,4 +1,4 @@
-"""Work that ends in time: an exception for a thread that goes on for too long."""
+"""A time limit for a thread's work: an exception is raised in it at a deadline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from contextlib import contextmanager, suppress
 
 
 class TimeUp(BaseException):
-    """The time is over; no handler of mistakes takes this for one."""
+    """The time is over; a `BaseException`, so that no handler of `Exception` catches it."""
 
 
 @contextmanager
 def ending_by(deadline: float) -> Iterator[None]:
-    """What is done in it, in whatever thread, raises `TimeUp` where it goes on after a deadline."""
+    """Raise `TimeUp` in the calling thread if the ``with`` block runs past the deadline.
+
+    The deadline is in seconds of `time.monotonic`.
+    """
     limit = _Limit(threading.get_ident())
     timer = threading.Timer(max(deadline - time.monotonic(), 0), limit.end)
     timer.daemon = True
@@ -30,7 +33,7 @@ def ending_by(deadline: float) -> Iterator[None]:
 
 
 class _Limit:
-    """Between the timer and the thread that it ends: nothing is raised after the work is done."""
+    """The state shared by timer and thread, so that nothing is raised after the work is done."""
 
     def __init__(self, thread: int) -> None:
         self.thread = thread
@@ -47,14 +50,14 @@ class _Limit:
         with self.lock:
             self.lifted = True
         if self.raised and not self.arrived:
-            # it is on its way, and is let come: CPython 3.11, told to take it back, looks for it
-            # for good, and a function that is traced never goes on
+            # the exception is pending, so wait for it here: cancelling it makes CPython 3.11 check
+            # for it forever, and a traced function never goes on
             with suppress(TimeUp):
                 for _ in range(1000):
                     time.sleep(0.001)
 
 
 def _raise_in(thread: int, error: type[BaseException]) -> None:
-    import ctypes  # only what is late waits for it
+    import ctypes  # slow to import, so only when it is needed
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

@@ -1,4 +1,4 @@
-"""The worker process of the smoke-run: it loads torch and holds predictions against reality.
+"""The worker process of the smoke-run: it loads torch, runs networks and checks predictions.
 
 It reads one JSON request a line from standard input and answers with one JSON line each. It is
 started isolated, so it imports nothing from the current folder.
@@ -64,10 +64,10 @@ Task = Callable[[Mapping[str, Any]], dict[str, Any]]
 def main(most_memory: int | None = None, folder: str = "") -> None:
     """Answer requests until standard input ends.
 
-    `most_memory` is in bytes. In the `folder`, if there is one, modules may be found that are
-    found nowhere else: nothing in it can stand before what is installed.
+    `most_memory` is in bytes. `folder`, if there is one, goes to the end of `sys.path`: modules in
+    it can't replace installed ones.
     """
-    gc.freeze()  # nothing of torch is garbage
+    gc.freeze()  # the objects of torch's modules need not be looked at again
     gc.enable()
     if folder:
         sys.path.append(folder)
@@ -90,7 +90,7 @@ def main(most_memory: int | None = None, folder: str = "") -> None:
 
 
 def ask(question: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Task:
-    """A task that asks a person's own class; what it raises is the answer."""
+    """A task that runs code of an imported class; an error in it becomes the answer."""
 
     def asked(request: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -105,7 +105,7 @@ def ask(question: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Task:
 
 
 def limit_memory(most: int) -> None:
-    """Let allocations fail beyond so many bytes, where the system can do that."""
+    """Make allocations beyond so many bytes fail, where the system supports that."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -113,7 +113,7 @@ def limit_memory(most: int) -> None:
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What one request comes to: ``ok`` with what was shown, or what was disproved."""
+    """The answer to a request to prove: ``ok`` with a proof for each device, or the failures."""
     proofs: list[dict[str, Any]] = []
     try:
         devices = find_devices(request["device"])
@@ -131,7 +131,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _on_cpu(request: Mapping[str, Any], failed: dict[str, Any]) -> dict[str, Any]:
-    """What the CPU shows of a network that the best device can't run; of others what failed."""
+    """The CPU's proof of a network that the best device lacks operations for; else the failure."""
     lacking = failed["failures"][0]
     left = available()
     if lacking["code"] != "NG403" or (left is not None and request.get("need", 0) > left):
@@ -143,7 +143,7 @@ def _on_cpu(request: Mapping[str, Any], failed: dict[str, Any]) -> dict[str, Any
 
 
 def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """Instantiate on a device, show level after level, and measure if that is asked for."""
+    """The proof of a network on one device: its levels, and measurements if asked for."""
     begun = time.perf_counter()
     try:
         check_usable(device)
@@ -155,7 +155,7 @@ def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
     if request["timed"] and not failures:
         try:
             speed = measure(subject)
-        except Exception as error:  # memory that was enough for a run may not be for this
+        except Exception as error:  # such as too little memory, though a run had enough
             failures.append(_failure(error, None, device))
     if failures:
         return {"ok": False, "device": device, "failures": failures}
@@ -168,7 +168,10 @@ Found = list[dict[str, Any]]
 
 
 def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
-    """What each level showed, those after a failure, too, and what failed."""
+    """What each level showed, and the failures.
+
+    After a failed level the others are still tried, unless a default one failed.
+    """
     shown: Found = []
     failures: Found = []
     for level in (level for level in levels if level in PROOFS):
@@ -178,14 +181,14 @@ def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
         except Exception as error:
             failures.append(_failure(error, level, subject.device))
             if level in DEFAULT_LEVELS or is_lost(subject.device):
-                break  # there is nothing to show more of, or nowhere to show it
+                break  # the network does not run, or the device is lost
             continue
         shown.append({"level": level, "seconds": time.perf_counter() - start, "found": found})
     return shown, failures
 
 
 def _failure(error: Exception, level: str | None, device: str) -> dict[str, Any]:
-    """What went wrong in a level, or before the first one."""
+    """The failure for an error in a level, or (`level` is ``None``) outside of levels."""
     asked = level is not None and level not in DEFAULT_LEVELS
     if isinstance(error, Disproof):
         code = "NG407" if asked and error.code == "NG401" else error.code
@@ -208,7 +211,7 @@ def _finding(text: str, code: str, where: str = "", notes: Sequence[str] = ()) -
 
 
 def _raised(error: Exception, code: str, who: str) -> dict[str, Any]:
-    """What an error of torch's says, the line of the source that it came from, and its cause."""
+    """The failure for an unexpected error: its text, its line of generated source, its cause."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.line for frame in frames if frame.filename == FILE and frame.line]
     place = f", in `{lines[-1]}`" if lines else ""
@@ -223,13 +226,13 @@ def _raised(error: Exception, code: str, who: str) -> dict[str, Any]:
 
 
 def _lines(error: BaseException) -> list[str]:
-    """The lines of an error's text that say something, without colours."""
+    """The non-empty lines of an error's text without colours; its type if there are none."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     return [line.strip() for line in text.split("\n") if line.strip()] or [type(error).__name__]
 
 
 def members(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What other members of a class come to: how many were ``held``, or what was disproved."""
+    """The answer to a request about members of a class: how many were ``held``, or the failure."""
     begun, device = time.perf_counter(), request["device"]
     try:
         subject = reread(request, device)

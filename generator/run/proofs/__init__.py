@@ -1,1 +1,1 @@
-"""Proofs: what a worker process, which has torch, holds against reality. One room for each kind."""
+"""Proofs: the checks that the worker process runs with torch, a module for each kind."""

@@ -1,4 +1,4 @@
-"""How a GPU computes: exactly where values are compared, as usual where it is timed."""
+"""The arithmetic settings of a GPU: exact where values are compared, torch's own where timed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _USUAL = (
 
 
 def compute_exactly() -> None:
-    """No short cuts in float32 (TF32), and the same each time, from now on."""
+    """Turn TF32 off and deterministic convolutions on, for the rest of the process."""
     _set(False, False, True)
 
 
 @contextmanager
 def as_usual() -> Iterator[None]:
-    """With the short cuts that this process would take if nobody had said anything."""
+    """Use torch's own settings inside of the ``with``, and exact ones again after it."""
     _set(*_USUAL)
     try:
         yield

@@ -1,8 +1,8 @@
-"""The calls of torch's functions that a network makes, told so that two networks can be compared.
+"""Records the calls of torch's functions that a network makes, to compare two networks.
 
-A recorder sees each function of torch that is called, with what it is given and what it gives.
-Values are told apart by where they come from: an input, a weight by its name, or the number of
-the call that gave it. Two networks that make the same calls in the same order compute the same.
+A recorder sees each call of a torch function with its arguments and results. Each tensor is named
+by its origin: an input, a weight's name, or the number of the call that returned it. Two networks
+that make the same calls in the same order compute the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-LARGE = 4096  # elements: what gives fewer is always computed
+LARGE = 4096  # elements: calls with smaller results are always computed
 _RANDOM = frozenset(
     """uniform_ normal_ trunc_normal_ xavier_uniform_ xavier_normal_ kaiming_uniform_
     kaiming_normal_ orthogonal_ sparse_""".split()
@@ -25,7 +25,7 @@ _RANDOM = frozenset(
 
 
 class Step(Struct, frozen=True):
-    """A call of a function: what it is given, as text, and the shapes and types that it gives."""
+    """A call of a function: its arguments as text, and the shapes and types of its results."""
 
     function: str
     given: str
@@ -33,26 +33,29 @@ class Step(Struct, frozen=True):
 
 
 class Known(Struct):
-    """What torch's functions have given in this process, by what they were given.
+    """A cache of the results of torch's functions in this process, by shapes and options.
 
-    This stands in for computing: a convolution of the same shapes and options gives a tensor of
-    the same shape again, so its second call costs nothing. Only shapes and types are kept, and
-    only of large tensors that are new, or that were given and are changed in place; views and
-    what is small are always computed. `tests/test_members.py` holds it against runs that compute
+    It replaces computing: a convolution with the same shapes and options returns a tensor of the
+    same shape, so a second call costs nothing. Only shapes and types are kept, and only of large
+    results that are new tensors, or arguments that the call changes in place. Views and small
+    results are always computed. `tests/test_members.py` compares it with runs that compute
     everything.
     """
 
     new: dict[Any, tuple[torch.Size, torch.dtype]] = field(default_factory=dict)
-    given: dict[Any, int] = field(default_factory=dict)  # which of the given tensors it gives
+    given: dict[Any, int] = field(default_factory=dict)  # the index of the argument returned
 
     def recall(self, key: Any, given: Any) -> torch.Tensor | None:
-        """A tensor like the one that such a call gave: zeros, or the one that it changes."""
+        """The cached result: zeros of its shape, or the argument that the call changes in place.
+
+        ``None`` if no such call is known.
+        """
         if key in self.given:
             return [*tensors(given)][self.given[key]]
         return _zeros(*self.new[key]) if key in self.new else None
 
     def note(self, key: Any, given: Any, result: Any) -> None:
-        """Keep what a call gave, if that can stand for what another one gives."""
+        """Cache a call's result, if later calls can use it."""
         if not isinstance(result, torch.Tensor) or result.numel() < LARGE:
             return
         for place, value in enumerate(tensors(given)):
@@ -70,17 +73,17 @@ KNOWN = Known()
 
 
 def _zeros(shape: torch.Size, dtype: torch.dtype) -> torch.Tensor:
-    """Zeros in pages that take no memory until they are written."""
+    """Zeros in mapped pages, which take no memory until they are written."""
     pages = mmap.mmap(-1, shape.numel() * dtype.itemsize)
     return torch.frombuffer(pages, dtype=dtype).view(shape)
 
 
 class Recorder(TorchFunctionMode):
-    """Notes each call of a function of torch that gives a tensor.
+    """Records each call of a torch function that returns a tensor.
 
     Args:
-        names: What values are called that were there before, by `id`.
-        known: What need not be computed again; ``None`` to compute everything.
+        names: The names of tensors that exist before, by `id`.
+        known: The cache of results; ``None`` to compute everything.
     """
 
     def __init__(self, names: Mapping[int, str], known: Known | None = None) -> None:
@@ -89,7 +92,7 @@ class Recorder(TorchFunctionMode):
         self.known = known
         self.steps: list[Step] = []
         self.has_empty = False  # whether a call gave a tensor without elements
-        self.kept: list[Any] = []  # an `id` means one value as long as that lives
+        self.kept: list[Any] = []  # keeps tensors alive, so that no `id` is used again
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -107,7 +110,7 @@ class Recorder(TorchFunctionMode):
         return result
 
     def computed(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """What a call gives: computed, unless one like it has been computed before."""
+        """A call's result: from the cache, or computed and cached."""
         assert self.known is not None
         key = _key(func, args, kwargs)
         result = self.known.recall(key, (args, kwargs))
@@ -122,7 +125,7 @@ class Recorder(TorchFunctionMode):
             self.kept.append(value)
 
     def told(self, value: Any) -> str:
-        """A value as text, tensors by what they are called."""
+        """A value as text, with tensors by their recorded names."""
         return told(value, lambda tensor: self.names.get(id(tensor), "?"))
 
 
@@ -138,12 +141,12 @@ def told(value: Any, name: Callable[[torch.Tensor], str]) -> str:
 
 
 def _key(func: Any, args: Any, kwargs: Any) -> Any:
-    """Equal for calls of one function that give tensors of one shape."""
+    """The cache's key of a call: equal for calls of one function with results of equal shapes."""
     return (func, _like(args), _like(kwargs))
 
 
 def _like(value: Any) -> Any:
-    """Equal for what a function makes tensors of one shape of."""
+    """The part of the key for an argument: shape, type and device of tensors, else its `repr`."""
     if isinstance(value, torch.Tensor):
         return (value.shape, value.dtype, value.device.type)
     if isinstance(value, (list, tuple)):
@@ -170,7 +173,7 @@ def _facts(value: torch.Tensor) -> str:
 
 
 class Learner(TorchFunctionMode):
-    """Keeps what each call gives, for those that need not be computed again."""
+    """Caches the results of all calls in `KNOWN`."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -180,16 +183,16 @@ class Learner(TorchFunctionMode):
 
 
 class Weights(TorchFunctionMode):
-    """Notes what is done to each tensor while a network is made.
+    """Records what is done to each tensor while a network is constructed.
 
-    Functions of `torch.nn.init` are noted as a whole; large tensors are left as they are by those
-    that draw random numbers, which take most of the time.
+    A call of a function of `torch.nn.init` is one entry. Functions that draw random numbers take
+    most of the time, so they are recorded but not run on large tensors.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.done: dict[int, list[str]] = {}
-        self.kept: list[Any] = []  # what is freed gives its address to others
+        self.kept: list[Any] = []  # keeps tensors alive, so that no address is used again
         self.functions: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
@@ -208,7 +211,7 @@ class Weights(TorchFunctionMode):
     def filled(
         self, name: str, function: Any, tensor: torch.Tensor, *args: Any, **more: Any
     ) -> Any:
-        """Call a function of `torch.nn.init`, or only note that it is called."""
+        """Record a call of a function of `torch.nn.init`, and run it unless it may be skipped."""
         if name not in _RANDOM or tensor.numel() < LARGE:
             with torch._C.DisableTorchFunction():
                 function(tensor, *args, **more)
@@ -229,7 +232,7 @@ class Weights(TorchFunctionMode):
         self.done.setdefault(_address(value), []).append(what)
 
     def history(self, value: torch.Tensor) -> list[str]:
-        """What has been done to a weight."""
+        """The recorded calls on a weight, in order; empty for a weight without elements."""
         return self.done.get(_address(value), []) if value.numel() else []
 
 
@@ -238,7 +241,7 @@ def _address(value: torch.Tensor) -> int:
 
 
 def names_of(network: nn.Module, inputs: Iterable[torch.Tensor]) -> dict[int, str]:
-    """What inputs and weights are called in recorded calls."""
+    """The names of inputs and weights for a `Recorder`, by `id`."""
     found = {id(value): f"input {place}" for place, value in enumerate(inputs)}
     for name, value in (*network.named_parameters(), *network.named_buffers()):
         found.setdefault(id(value), name)

@@ -1,4 +1,4 @@
-"""What a person's own module is: its arguments, and what it gives on the meta device."""
+"""Answers questions about imported classes: their arguments, and their weights and outputs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PLAIN = (bool, int, float, str, type(None))
 
 
 class Unusable(Exception):
-    """A class that can't be a layer."""
+    """The imported class can't be used as a layer; the text says why."""
 
 
 def describe(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a class's constructor, and the tensors that its `forward` reads."""
+    """The arguments of a class's constructor and of its `forward`; raises `Unusable`."""
     class_ = _load(request["path"])
     for found in inspect.signature(class_.__init__).parameters.values():
         if found.kind is found.POSITIONAL_ONLY and found.name != "self":
@@ -54,9 +54,10 @@ def _parameter(found: inspect.Parameter) -> dict[str, Any]:
 
 
 def call(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights of a module with these arguments, and what it gives for these inputs.
+    """The weights of a module with these arguments, and its output's type for these inputs.
 
-    Nothing is computed, on the meta device, unless the module can't do without.
+    It runs on the meta device, where nothing is computed. A module that needs values runs on the
+    CPU with zeros. Raises `Unusable`.
     """
     try:
         return _called(request, "meta")
@@ -91,7 +92,7 @@ def _called(request: Mapping[str, Any], device: str) -> dict[str, Any]:
 
 
 def _check(module: nn.Module) -> None:
-    """Refuse weights whose shapes or names are not what they seem."""
+    """Raise `Unusable` for lazy weights without shapes, and for tied weights."""
     weights = list(module.named_parameters(remove_duplicate=False))
     if any(isinstance(weight, nn.parameter.UninitializedParameter) for _, weight in weights):
         raise Unusable("its weights have no shapes before it is first called")

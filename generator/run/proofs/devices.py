@@ -1,4 +1,4 @@
-"""The devices that are there, what they can't do, and how they are left behind."""
+"""Devices: which exist, which errors mean that one can't run a network, and freeing memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 
 import torch
 
-OF_THE_MACHINE = ("cpu", "meta")  # each operation that there is is there
+OF_THE_MACHINE = ("cpu", "meta")  # devices that have every operation
 _LACKING = (
     "not implemented for",
     "expected scalar type",
@@ -24,12 +24,15 @@ _FULL = (
 
 
 class MissingDevice(Exception):
-    """The wanted device is not there, or can't be used."""
+    """The wanted device does not exist, or can't be used."""
 
 
 def find_devices(wanted: str) -> list[str]:
-    """The devices to run on; ``auto`` is the best that is there, ``all`` is each."""
-    # a driver that is too old for torch counts its devices all the same
+    """The devices to run on; ``auto`` is the best one, ``all`` is each.
+
+    Raises `MissingDevice` for a device that does not exist.
+    """
+    # torch counts the devices of a driver that is too old, but can't use them
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     cuda = [f"cuda:{index}" for index in range(count)]
     mps = ["mps"] if torch.backends.mps.is_available() else []
@@ -45,7 +48,7 @@ def find_devices(wanted: str) -> list[str]:
 
 
 def check_usable(device: str) -> None:
-    """Refuse a device on which nothing can be computed: torch may not be built for its kind."""
+    """Raise `MissingDevice` for a device that can't compute, as when torch is not built for it."""
     if device in OF_THE_MACHINE:
         return
     try:
@@ -56,19 +59,19 @@ def check_usable(device: str) -> None:
 
 
 def is_lacking(error: Exception, device: str) -> bool:
-    """Whether an error says that a device has no such operation, or not for such elements."""
+    """Whether an error means that the device lacks an operation, or lacks it for a `dtype`."""
     known = isinstance(error, NotImplementedError) or any(x in str(error) for x in _LACKING)
     return device not in OF_THE_MACHINE and known
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error is one of memory; some devices, and the system, tell only in words."""
+    """Whether an error means that memory ran out; some can only be told by their text."""
     known = (MemoryError, torch.OutOfMemoryError)
     return isinstance(error, known) or any(text in str(error) for text in _FULL)
 
 
 def is_lost(device: str) -> bool:
-    """Whether an error has left a device unusable to this process."""
+    """Whether an earlier error has left a GPU unusable to this process."""
     try:
         if device.startswith("cuda"):
             torch.cuda.synchronize(device)
@@ -78,7 +81,7 @@ def is_lost(device: str) -> bool:
 
 
 def leave(device: str) -> None:
-    """Give back the memory that was taken of a device: other processes may need it."""
+    """Free the cached memory of a device, which other processes may need."""
     if device in OF_THE_MACHINE:
         return
     gc.collect()

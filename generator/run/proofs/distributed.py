@@ -29,26 +29,30 @@ main(*sys.argv[1:])
 
 
 def ddp(subject: Subject) -> str:
-    """Hold two processes of `DistributedDataParallel` against one."""
+    """Compare two processes of `DistributedDataParallel` with one; raises `Disproof`."""
     return _launch(subject, "ddp")
 
 
 def fsdp(subject: Subject) -> str:
-    """Hold two processes of `fully_shard` against one."""
+    """Compare two processes of `fully_shard` with one; raises `Disproof`."""
     return _launch(subject, "fsdp")
 
 
 def reference(subject: Subject) -> dict[str, Any]:
-    """One step of one process: its loss, gradients, and the weights after it."""
+    """A step of a single process: its loss, its gradients, and the weights after it."""
     network = subject.twin()
     loss = step(network, subject.inputs(0))
     return {"loss": loss, **weights_after(network)}
 
 
-# cuDNN differentiates recurrence in training only, and its convolutions take short cuts
+# cuDNN differentiates recurrent layers in training mode only, and rounds convolutions otherwise
 @torch.backends.cudnn.flags(enabled=False)
 def step(network: nn.Module, inputs: list[torch.Tensor]) -> float:
-    """One step of gradient descent; the loss is a mean, so that of equal shards is theirs."""
+    """Make one step of SGD and return the loss.
+
+    The loss is a mean over the batch, so the mean of equal shards' losses is the whole batch's.
+    Raises `Disproof` where there is nothing to train.
+    """
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise Disproof("there are no parameters, so there is no step to take", code="NG407")
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
@@ -62,7 +66,7 @@ def step(network: nn.Module, inputs: list[torch.Tensor]) -> float:
 
 
 def weights_after(network: nn.Module) -> dict[str, dict[str, torch.Tensor]]:
-    """Gradients and weights by name, whole where they are sharded."""
+    """Gradients and weights by name; sharded ones are gathered."""
     gradients = {n: _whole(p.grad) for n, p in network.named_parameters() if p.grad is not None}
     weights = {name: _whole(parameter) for name, parameter in network.named_parameters()}
     return {"gradients": gradients, "weights": weights}
@@ -75,7 +79,7 @@ def _whole(value: torch.Tensor) -> torch.Tensor:
 
 
 def _launch(subject: Subject, kind: str) -> str:
-    """Start the processes, wait for them, and read what each has found."""
+    """Start the processes, wait for them, and read their results; raises `Disproof`."""
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -115,7 +119,7 @@ def _launch(subject: Subject, kind: str) -> str:
 
 
 def _refuse_reduced(subject: Subject) -> None:
-    """Refuse a network with an output in which samples are mixed: halves can't give the whole."""
+    """Raise `Disproof` for an output without a batch: two halves of a batch can't give it."""
     first, second = (run["outputs"] for run in subject.plan["runs"][:2])
     batched = any(dim is not None for dim in subject.batch_dims)
     if batched and any(one[1] == other[1] for one, other in zip(first, second, strict=True)):

@@ -1,4 +1,4 @@
-"""`forward` and `eval`: the network runs, in training and in evaluation, as it was predicted."""
+"""`forward` and `eval`: shapes and types in training and in evaluation are the predicted ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .watch import check_outputs, observe
 
 
 def forward(subject: Subject) -> str:
-    """Run in training with batches of 2 and 3; the first is kept to be differentiated."""
+    """Run in training with batches of 2 and 3; `backward` differentiates the first's outputs."""
     if subject.device == "meta":
         return _on_meta(subject)
     subject.network.train()
@@ -28,7 +28,7 @@ def forward(subject: Subject) -> str:
 
 
 def _on_meta(subject: Subject) -> str:
-    """Shapes on the device that holds no data."""
+    """Check the shapes on the meta device, which holds no data."""
     with torch.device("meta"), torch.no_grad():
         for run in range(len(subject.plan["runs"])):
             observe(subject, run)
@@ -37,13 +37,13 @@ def _on_meta(subject: Subject) -> str:
 
 
 def evaluate(subject: Subject) -> str:
-    """Run in evaluation, watched and unwatched; see whether the inputs make a difference."""
+    """Run in evaluation, observed and unobserved; look for inputs without effect and mixing."""
     subject.network.eval()
     with torch.no_grad():
         with Learner():
             outputs = observe(subject, 0)
         doubt_infinite(subject, outputs)
-        # once more unobserved: torch takes other paths where nobody looks
+        # once more without hooks and tracer: torch has faster paths without them
         second = subject.plan["runs"][1]
         check_outputs(subject.network(*samples(second, subject.device)), second)
     doubt_idle_inputs(subject)

@@ -1,4 +1,4 @@
-"""`export`, `compile`, `onnx`, `script`: what torch makes of the network computes the same."""
+"""`export`, `compile`, `onnx`, `script`: the converted network gives the same outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOTH = (0, 1)  # the runs of both batch sizes
 
 
 def export(subject: Subject) -> str:
-    """`torch.export` with a dynamic batch; the program runs with another batch size, too."""
+    """Check `torch.export` with a dynamic batch, for both batch sizes."""
     network = subject.twin()
     program = torch.export.export(
         network, tuple(subject.inputs(0)), dynamic_shapes=_dynamic(subject)
@@ -26,13 +26,13 @@ def export(subject: Subject) -> str:
 
 
 def _dynamic(subject: Subject) -> tuple[dict[int, Any], ...]:
-    """The batch as a free dimension of each input that has one."""
+    """`dynamic_shapes`: the batch as a dynamic dimension of each input that has one."""
     batch = torch.export.Dim("batch")
     return tuple({} if dim is None else {dim: batch} for dim in subject.batch_dims)
 
 
 def _compare(subject: Subject, what: str, made: Any, runs: Sequence[int] = BOTH) -> str:
-    """Hold what was made of the network against the network."""
+    """Compare a converted network with the network itself; raises `Disproof`."""
     network, largest = subject.twin(), 0.0
     for run in runs:
         real = seeded(subject, made, subject.inputs(run))
@@ -44,10 +44,10 @@ def _compare(subject: Subject, what: str, made: Any, runs: Sequence[int] = BOTH)
 
 
 def compiled(subject: Subject) -> str:
-    """`torch.compile` with torch's default backend, for one batch size: each takes its time."""
+    """Check `torch.compile` with the default backend, for one batch size as each takes long."""
     import torch._inductor.config as inductor
 
-    inductor.compile_threads = 1  # no processes beside this one, which may be ended at any time
+    inductor.compile_threads = 1  # no further processes: this one may be killed at any time
     inductor.fallback_random = True  # random numbers as the network itself draws them
     try:
         return _compare(subject, "the compiled network", torch.compile(subject.twin()), (0,))
@@ -56,12 +56,12 @@ def compiled(subject: Subject) -> str:
 
 
 def script(subject: Subject) -> str:
-    """`torch.jit.script`: the source without Python."""
+    """Check `torch.jit.script`."""
     return _compare(subject, "the script", torch.jit.script(subject.twin()))
 
 
 def onnx(subject: Subject) -> str:
-    """An ONNX file with a dynamic batch, run by onnxruntime on the CPU."""
+    """Check an ONNX file with a dynamic batch, run by onnxruntime on the CPU."""
     onnxruntime = _installed("onnxruntime")
     _installed("onnxscript")  # torch's exporter needs it
     refuse_random(subject, "the ONNX model")
@@ -89,7 +89,7 @@ def _installed(name: str) -> Any:
 
 
 class _Session:
-    """A session of onnxruntime, called as the network is."""
+    """A session of onnxruntime that can be called like the network."""
 
     def __init__(self, session: Any) -> None:
         self.session = session

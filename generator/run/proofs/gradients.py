@@ -1,4 +1,4 @@
-"""`backward`: every parameter gets a finite gradient, and one that is not always zero."""
+"""`backward`: every parameter gets a finite gradient; one that is always zero is reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .values import first_infinite, is_finite, other_weights
 
 
 def backward(subject: Subject) -> str:
-    """Differentiate a random combination of the outputs by every parameter."""
+    """Differentiate a random combination of the outputs, and check all gradients.
+
+    Raises `Disproof` for a gradient that is missing or not finite.
+    """
     outputs, subject.outputs = subject.outputs, None
     idle = subject.plan["idle"]
     parameters = [
@@ -48,7 +51,7 @@ def _check_finite(subject: Subject, parameters: Parameters) -> None:
 
 
 def _check_there(subject: Subject, parameters: Parameters) -> None:
-    """Every parameter gets a gradient, but in custom layers: those know best."""
+    """Raise `Disproof` for a parameter without a gradient; in imported classes only report it."""
     custom = subject.plan["custom"]
     for name in (name for name, parameter in parameters if parameter.grad is None):
         if not _within(name, custom):
@@ -57,12 +60,12 @@ def _check_there(subject: Subject, parameters: Parameters) -> None:
 
 
 def _within(name: str, paths: Sequence[str]) -> bool:
-    """Whether a parameter is one of those layers' or of a layer in them."""
+    """Whether a parameter belongs to a layer at one of the paths, or to a layer inside of it."""
     return any(f"{name}.".startswith(f"{path}.") for path in paths)
 
 
 def layer_of(name: str) -> str:
-    """The path of the layer that a parameter belongs to; of the network's own its name."""
+    """The path of the layer that a parameter belongs to; the name of the network's own ones."""
     return name.rpartition(".")[0] or name
 
 
@@ -72,7 +75,7 @@ def _not_shown(subject: Subject, why: str) -> str:
 
 
 def differentiate(outputs: object) -> None:
-    """Gradients of a random combination of the outputs."""
+    """Compute the gradients of a random linear combination of the outputs."""
     parts = differentiable(outputs)
     loss = sum((part * torch.randn_like(part)).sum() for part in parts)
     assert isinstance(loss, torch.Tensor)
@@ -84,12 +87,11 @@ def _values(gradient: torch.Tensor) -> torch.Tensor:
 
 
 def _doubt(subject: Subject, zero: set[str]) -> None:
-    """Findings for layers all of whose gradients are zero whatever the weights are.
+    """Add a finding for each layer whose gradients are all zero, with other weights too.
 
-    One parameter may well have none: a bias that is subtracted from itself.
-
-    At the first weights a gradient may well be zero: behind a scale that begins at zero, or
-    where no unit of a small layer happens to be active.
+    A single parameter may well have a gradient of zero: a bias before a norm, for one. With the
+    initial weights so may a layer: behind a scale that begins at zero, or where no unit of a small
+    layer happens to be active.
     """
     network = subject.network
     with torch.random.fork_rng(devices=[]):

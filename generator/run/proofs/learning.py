@@ -1,4 +1,4 @@
-"""`learn`: a few steps on one small batch bring the loss down."""
+"""`learn`: a few steps on one small batch reduce the loss."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from .values import is_finite, seeded
 
 RATES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-2)  # learning rates, tried in turn
 FEW, MOST = 5, 30  # steps
-ENOUGH = 0.9  # of the first loss: after a few steps no more are needed
-LEAST = 0.99  # of the first loss: what must be reached
+ENOUGH = 0.9  # share of the first loss at which training stops early
+LEAST = 0.99  # share of the first loss that counts as learning
 
 
 def learn(subject: Subject) -> str:
-    """Train fresh networks on one batch with fixed targets; one seed gives the same weights."""
+    """Train fresh networks on one batch with fixed targets, with one learning rate after another.
+
+    Raises `Disproof` if one seed gives different weights, or if no gradient is usable.
+    """
     _check_same(subject, subject.fresh())
     best, begun = math.inf, math.inf
     for rate in RATES:
@@ -29,7 +32,7 @@ def learn(subject: Subject) -> str:
         if best <= LEAST * begun:
             path = f"from {begun:.3g} to {best:.3g} in {len(losses) - 1} steps of Adam"
             return f"the loss on one batch fell {path}; the same seed gave the same weights"
-    # targets that are random can't be met by every network, nor by small first weights at once
+    # not every network can fit random targets, nor can small initial weights at once
     return (
         f"the loss on one batch went from {begun:.4g} to {best:.4g} in {MOST} steps of Adam, too "
         "little to tell whether it learns; gradients are finite and not zero, and the same seed "
@@ -38,7 +41,11 @@ def learn(subject: Subject) -> str:
 
 
 def train(subject: Subject, rate: float) -> list[float]:
-    """The loss before and after each step, as long as it is a number."""
+    """The losses before each step and after the last, as long as they are finite.
+
+    Empty if no output can be differentiated. Raises `Disproof` if the outputs are not finite, or
+    if no gradient was ever finite and other than zero.
+    """
     network = subject.fresh().train()
     first = [value.detach() for value in differentiable(_run(subject, network))]
     if not first:
@@ -63,7 +70,7 @@ def train(subject: Subject, rate: float) -> list[float]:
             break
         alive = alive or any(bool(value.any()) for value in gradients)
         optimizer.step()
-    if not alive:  # later steps may go too far, the first one does not
+    if not alive:  # later steps may diverge, but the first gradients should be usable
         what = f"fall: from {losses[0]:.3g} to {min(losses):.3g}" if losses else "begin"
         why = "no gradient is a finite number other than zero"
         raise Disproof(f"the loss on one batch did not {what}, as {why}", code="NG407")
@@ -71,18 +78,18 @@ def train(subject: Subject, rate: float) -> list[float]:
 
 
 def _gradients(network: nn.Module) -> list[torch.Tensor]:
-    """The gradients of all parameters that have one, of sparse ones what is in them."""
+    """The gradients of all parameters that have one; for sparse gradients their values."""
     given = [p.grad for p in network.parameters() if p.grad is not None]
     return [value.coalesce().values() if value.is_sparse else value for value in given]
 
 
 def _run(subject: Subject, network: nn.Module) -> Any:
-    """One pass; what falls to chance, dropout for one, falls the same way in every step."""
+    """The outputs of one pass; random draws, as of dropout, are the same in every step."""
     return seeded(subject, network, subject.inputs(0))
 
 
 def _check_same(subject: Subject, network: nn.Module) -> None:
-    """The weights of two networks of one seed are equal to the last bit."""
+    """Raise `Disproof` unless the weights of two networks of one seed are exactly equal."""
     pairs = zip(subject.network.named_parameters(), network.parameters(), strict=True)
     for (name, first), second in pairs:
         if not torch.equal(first, second):
@@ -95,14 +102,17 @@ Goal = tuple[torch.Tensor, float]
 
 
 def _goal(value: torch.Tensor) -> Goal:
-    """What is to be learned, the first outputs disturbed by as much as they vary; how far it is."""
+    """The target for an output, and the mean squared error at the start.
+
+    The target is the first output plus noise of the output's own standard deviation.
+    """
     spread = float(value.float().std()) if value.numel() > 1 else 0.0
     target = value + torch.randn_like(value) * (spread or 1.0)
     return target, float((target - value).float().square().mean()) or 1.0
 
 
 def _loss(outputs: list[torch.Tensor], goals: list[Goal]) -> torch.Tensor:
-    """The mean squared error, each output's in units of what there was to learn of it."""
+    """The mean over outputs of the squared error relative to that at the start."""
     parts = [
         (value - target).float().square().mean() / way
         for value, (target, way) in zip(outputs, goals, strict=True)

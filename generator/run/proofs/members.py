@@ -1,10 +1,10 @@
-"""`arguments`: other members of the class, held against what the spec gives with these values.
+"""`arguments`: compares other members of the class with what the spec gives for the same values.
 
-The class is a family: ``Net(width=32)`` is another network than ``Net()``. Beside each member
-stands the source that netgen writes for the same values (``--set width=32``), whose shapes are
-predicted like all others. Both are made and run. They are the same network if their weights have
-the same names, shapes and initial values, and if they make the same calls in the same order. Where
-the calls differ in form only, both must give the same outputs with the same weights.
+The class is a family: ``Net(width=32)`` is another network than ``Net()``. Each member is compared
+with the network of the source that netgen writes for the same values (``--set width=32``), whose
+shapes are predicted like all others. Both are made and run. They are the same network if their
+weights have the same names, shapes and initial values, and if they make the same calls in the same
+order. Where the calls differ, both must give the same outputs with the same weights.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from .watch import observe
 def hold_members(
     subject: Subject, members: Sequence[Mapping[str, Any]], seconds: float | None
 ) -> int:
-    """Hold members against their predictions; how many were held.
+    """Compare members with their predictions, and return how many were compared.
 
-    So many are tried as take this time (of the processor, in seconds), and one at the least.
-    Raises `Disproof` for the first that differs.
+    It stops when the next one would exceed this processor time (in seconds; ``None`` for no
+    limit), but compares at least one. Raises `Disproof` for the first member that differs.
     """
     begun = before = time.process_time()
     longest = 0.0
@@ -47,7 +47,7 @@ def hold_members(
 
 
 def _hold(subject: Subject, member: Mapping[str, Any]) -> None:
-    """Hold one member against what the spec gives with its values."""
+    """Compare one member with what the spec gives for its values; raises `Disproof`."""
     call, setting = _call(subject, member["values"]), _setting(member["values"])
     if member["refused"]:
         if _runs(subject, member):
@@ -81,7 +81,7 @@ def _written(value: Any) -> str:
 
 
 def _arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the class takes them: lists are tuples there."""
+    """The values as arguments of the class, with tuples in place of lists."""
     return {name: _as_tuple(value) for name, value in values.items()}
 
 
@@ -95,14 +95,14 @@ def _raised(error: Exception) -> str:
 
 
 def _made(subject: Subject, module: Any, values: Mapping[str, Any]) -> tuple[nn.Module, Weights]:
-    """A network, and what was done to its weights."""
+    """A network made on the CPU, and the record of how its weights were initialised."""
     with Weights() as done, torch.device("cpu"):
         network: nn.Module = getattr(module, subject.plan["class_name"])(**_arguments(values))
     return network, done
 
 
 def _expected(subject: Subject, member: Mapping[str, Any]) -> tuple[Subject, Weights]:
-    """The network that the spec gives with these values, its weights as they were predicted."""
+    """The network that the spec gives for a member's values, with its weights checked."""
     plan = {**subject.plan, **member["plan"]}
     module, forward = load(member["source"], plan["class_name"])
     network, done = _made(subject, module, {})
@@ -113,9 +113,9 @@ def _expected(subject: Subject, member: Mapping[str, Any]) -> tuple[Subject, Wei
 
 
 def _runs(subject: Subject, member: Mapping[str, Any]) -> bool:
-    """Whether a member that should not be there runs, in training and in evaluation.
+    """Whether a member that the spec refuses runs all the same, in training and in evaluation.
 
-    What computes with tensors of nothing, as torch does without a word, is none that runs.
+    A member that computes with tensors without elements does not count as running.
     """
     try:
         network, _ = _made(subject, subject.module, member["values"])
@@ -132,7 +132,7 @@ def _runs(subject: Subject, member: Mapping[str, Any]) -> bool:
 
 
 def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, done: Weights) -> None:
-    """Hold a member against the network that it should be; raises what differs."""
+    """Compare a member with the network that it should be; raises `Disproof` if they differ."""
     network, own = _made(subject, subject.module, member["values"])
     _compare_weights(network, own, expected.network, done)
     network.to(subject.device)
@@ -146,7 +146,7 @@ def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, don
                 outputs = observe(expected, 0, inputs)
         except Disproof:
             raise
-        except Exception as error:  # of values, as of an index that is too large
+        except Exception as error:  # caused by values, such as an index that is too large
             _must_raise(network, expected.inputs(0), error)
             return
         inputs = expected.inputs(0)
@@ -159,7 +159,7 @@ def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, don
 
 
 def _must_raise(network: nn.Module, inputs: Sequence[torch.Tensor], error: Exception) -> None:
-    """Hold a member against a network that can't run: neither may it, for the same reason."""
+    """Raise `Disproof` unless the member raises the same type of error as the other network."""
     try:
         with torch.no_grad():
             network(*inputs)
@@ -169,7 +169,7 @@ def _must_raise(network: nn.Module, inputs: Sequence[torch.Tensor], error: Excep
 
 
 def _compare_weights(found: nn.Module, own: Weights, wanted: nn.Module, done: Weights) -> None:
-    """Hold names, shapes, types and initial values against those of the other network."""
+    """Compare names, shapes, types and initialisation of the weights; raises `Disproof`."""
     left, right = (network.state_dict(keep_vars=True) for network in (found, wanted))
     for name in (*right, *left):
         if name not in left:
@@ -192,11 +192,14 @@ def _facts(value: torch.Tensor) -> tuple[tuple[int, ...], str, bool]:
 
 
 def _compare_outputs(subject: Subject, member: Mapping[str, Any], expected: Subject) -> None:
-    """Hold what the member gives against the other network's, with the same weights."""
+    """Compare the member's outputs with the other network's for the same weights.
+
+    Raises `Disproof` if they differ.
+    """
     torch.manual_seed(subject.seed)
     class_name = subject.plan["class_name"]
     other = getattr(expected.module, class_name)().to(subject.device)
-    next(other_weights(other))  # what begins at zero would hide what it scales
+    next(other_weights(other))  # a scale that begins at zero would hide what it scales
     made = getattr(subject.module, class_name)(**_arguments(member["values"]))
     network = made.to(subject.device)
     network.load_state_dict(other.state_dict())
@@ -210,7 +213,7 @@ def _compare_outputs(subject: Subject, member: Mapping[str, Any], expected: Subj
 
 
 class _AlikeDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Each call that draws random numbers begins anew: what is drawn in vain is no matter."""
+    """Seeds each call that draws random numbers, so that a needless draw changes no later one."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags:

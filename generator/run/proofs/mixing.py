@@ -1,4 +1,4 @@
-"""Whether what one sample gives hangs on the others of its batch."""
+"""Whether a sample's output depends on the other samples of its batch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .subject import Subject, samples, tensors_in
 from .values import as_numbers, seeded
 from .watch import gather
 
-RELATIVE, ABSOLUTE = 1e-4, 1e-5  # rounding may hang on the others, too
+RELATIVE, ABSOLUTE = 1e-4, 1e-5  # rounding may depend on the other samples
 
 
 def doubt_mixed_samples(subject: Subject) -> None:
-    """A finding if, in evaluation, another first sample changes what the second one gives."""
+    """Add a finding if, in evaluation, another first sample changes the second one's output."""
     if all(dim is None for dim in subject.batch_dims):
         return
     first, second = (run["outputs"] for run in subject.plan["runs"][:2])
@@ -26,7 +26,7 @@ def doubt_mixed_samples(subject: Subject) -> None:
         return
     again = _given(subject, subject.inputs(0))
     if any(_is_mixed(*x) for x in zip(shapes, before, again, strict=True)):
-        return  # a person's own layer that never gives the same: nothing can be said
+        return  # an imported class gives other values each time: nothing can be said
     where = _first_mixed(subject)
     what = f"`{where}` mixes samples" if where else "the network mixes samples"
     message = f"{what}: what one of them gives changes with the others of its batch"
@@ -43,7 +43,7 @@ def _given(subject: Subject, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _others(subject: Subject) -> list[torch.Tensor]:
-    """The inputs of the first run with another first sample."""
+    """The inputs of the first run with other values for the first sample."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(subject.seed + 3)
         others = samples(subject.plan["runs"][0], subject.device)
@@ -56,7 +56,11 @@ def _others(subject: Subject) -> list[torch.Tensor]:
 
 
 def _is_mixed(shapes: tuple[Sequence[int], Sequence[int]], before: Any, after: Any) -> bool:
-    """Whether a tensor differs in its second sample; the batch is the size that goes 2, 3."""
+    """Whether the second sample of a tensor differs before and after.
+
+    The batch is the dimension whose size is 2 in the first of the `shapes` and 3 in the second;
+    without such a dimension the answer is no.
+    """
     sizes = list(zip(*shapes, strict=True))
     changing = [dim for dim, (two, three) in enumerate(sizes) if two != three]
     if len(changing) != 1 or sizes[changing[0]] != (2, 3):
@@ -68,12 +72,12 @@ def _is_mixed(shapes: tuple[Sequence[int], Sequence[int]], before: Any, after: A
 
 
 def _first_mixed(subject: Subject) -> str:
-    """The first call whose result is mixed, its path or name."""
+    """The path or name of the first call that mixes samples; empty if none is found."""
     runs = ((0, subject.inputs(0)), (0, _others(subject)), (1, subject.inputs(1)))
     try:
         notes = list(zip(*(_noted(subject, *run) for run in runs), strict=False))
     except Exception as error:
-        if is_out_of_memory(error):  # all values of three runs may be too many
+        if is_out_of_memory(error):  # the values of three runs may not fit
             return ""
         raise
     for (name, before), (_, after), (_, larger) in notes:
@@ -85,7 +89,7 @@ def _first_mixed(subject: Subject) -> str:
 
 
 def _noted(subject: Subject, run: int, inputs: list[torch.Tensor]) -> list[tuple[str, Any]]:
-    """All values of a run, with the names of the calls that they are from."""
+    """All values of a run, each with the name of the call that gave it."""
     found: list[tuple[str, Any]] = []
 
     def watched(*inputs: torch.Tensor) -> None:

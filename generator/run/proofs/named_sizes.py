@@ -1,4 +1,4 @@
-"""Sizes that inputs name: others that fit are run, and those that do not are refused by torch."""
+"""Run-time sizes: torch takes other sizes that fit, and refuses sizes that do not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from .watch import observe
 
 
 def hold_sizes(subject: Subject) -> None:
-    """Hold sizes on each side of what is said of them against torch, if inputs name any."""
+    """Run the plan's sizes that fit, and check that torch refuses its `outside` sizes.
+
+    Raises `Disproof` where torch does otherwise. Without run-time sizes it does nothing.
+    """
     plan = subject.plan
     if not plan["fit"] and not plan["sizes"]:
         return
@@ -28,13 +31,16 @@ def hold_sizes(subject: Subject) -> None:
 
 
 def _hold_refused(subject: Subject, outside: Mapping[str, Any]) -> None:
-    """Torch must raise; on the CPU, as a GPU is lost that looks up what is not there."""
+    """Raise `Disproof` unless torch raises an error for these inputs.
+
+    It runs on the CPU: an index out of range would leave a GPU unusable.
+    """
     network = subject.network
     if subject.device != "cpu":
         network = copy.deepcopy(network).to("cpu")
     try:
         network(*samples(outside, "cpu"))
-    except Exception:  # torch has no type for it
+    except Exception:  # torch has no error type for wrong sizes
         return
     fit = subject.plan["fit"]
     raise Disproof(f"torch takes {outside['sizes']}, but was to take no others than {fit}")

@@ -1,11 +1,11 @@
-"""A process that ends with the one that has started it, whatever either is doing."""
+"""Makes a process end with its parent, whatever either is doing."""
 
 from __future__ import annotations
 
 import os
 import time
 
-# the first lines of such a process: Linux then kills it with its parent
+# the first lines of the process's code: on Linux the kernel then kills it with its parent
 ENDS_WITH_PARENT = """\
 try:
     import ctypes
@@ -16,8 +16,8 @@ except (AttributeError, ImportError, OSError):
 
 
 def end_with_parent() -> None:
-    """Stop at once when nobody waits for an answer any more, on other systems, too."""
-    import threading  # who starts such a process needs none
+    """Start a thread that ends the process when its parent is gone, on any system."""
+    import threading  # the parent imports this module, too, and needs no threads
 
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
 

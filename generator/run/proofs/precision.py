@@ -1,4 +1,4 @@
-"""`dtype`: the forward pass in the element types of half the width."""
+"""`dtype`: the forward pass in bfloat16 and float16."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .values import draws, is_finite
 
 
 def dtype(subject: Subject) -> str:
-    """Run a copy of the network in bfloat16 and in float16, and see how far its outputs move."""
+    """Run copies of the network in bfloat16 and float16, and measure how far outputs differ.
+
+    Raises `Disproof` for other shapes, or for values that are no longer finite.
+    """
     found, comparable = [], not draws(subject)
     expected = tensors_in(subject.twin()(*subject.inputs(0)))
     for half in (torch.bfloat16, torch.float16):

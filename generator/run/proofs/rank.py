@@ -1,4 +1,4 @@
-"""One of the processes of `ddp` and `fsdp`: its share of a step, held against a single process."""
+"""One process of `ddp` and `fsdp`: its part of a step, compared with a single process's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .values import hold_equal
 
 
 def main(folder: str) -> None:
-    """Do this rank's part and write down what was found."""
+    """Do this rank's part, write the result to its file in `folder`, and end the process."""
     end_with_parent()
     warnings.simplefilter("ignore")
     rank = int(os.environ["RANK"])
@@ -36,11 +36,14 @@ def main(folder: str) -> None:
         finding = f"{type(error).__name__}: {lines[0][:500]}"
     facts = {"finding": finding, "where": where, "difference": difference}
     Path(folder, f"rank{rank}.json").write_text(json.dumps(facts), encoding="utf-8")
-    os._exit(1 if finding else 0)  # the other process may wait for this one for ever
+    os._exit(1 if finding else 0)  # an orderly exit may wait for the other process forever
 
 
 def take_part(folder: Path, rank: int) -> float:
-    """The step of this rank with its shard of the batch; the largest difference found."""
+    """Make a step with this rank's shard of the batch, and return the largest difference.
+
+    Raises `Disproof` if loss, gradients or weights are not those of a single process.
+    """
     torch.set_num_threads(1)
     compute_exactly()
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
@@ -86,9 +89,10 @@ def _shard(plan: Mapping[str, Any], seed: int, rank: int) -> list[torch.Tensor]:
 
 
 def shard(network: nn.Module, mesh: DeviceMesh) -> None:
-    """Shard each child that is called as a whole, then what is left, over the mesh.
+    """Apply `fully_shard` to each child that is called as a module, then to the network.
 
-    Without a mesh torch takes the accelerator, if there is one, wherever the network is.
+    With tied weights it is applied to the network only. The mesh is given because torch would
+    else take the accelerator, if there is one, even for a network on the CPU.
     """
     from torch.distributed.fsdp import fully_shard
 
@@ -103,7 +107,10 @@ def shard(network: nn.Module, mesh: DeviceMesh) -> None:
 
 
 def _compare(network: nn.Module, expected: Mapping[str, Any]) -> float:
-    """Hold gradients and weights against those of one process."""
+    """The largest difference of gradients and weights from a single process's.
+
+    Raises `Disproof` if it is too large.
+    """
     found, worst = weights_after(network), 0.0
     for what in ("gradients", "weights"):
         wanted = expected[what]

@@ -1,4 +1,4 @@
-"""How long a forward pass and a training step take on a device, and what memory they need."""
+"""Measures the time and peak memory of a forward pass and of a training step on a device."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .arithmetic import as_usual
 from .gradients import differentiate
 from .subject import Subject, differentiable
 
-WARM, LEAST, MOST = 2, 5, 50  # runs before, and the fewest and the most that are timed
-SECONDS = 1.0  # after so long no more are timed than the fewest
+WARM, LEAST, MOST = 2, 5, 50  # runs before timing; the fewest and the most timed runs
+SECONDS = 1.0  # no more runs after this time, beyond the fewest
 
 
 def measure(subject: Subject) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _measured(action: Callable[[], None], network: nn.Module, device: str) -> di
 
 
 def _wait(device: str) -> None:
-    """Until the device has done what it was given."""
+    """Wait until the device has done all its work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
     elif device == "mps":
@@ -77,12 +77,12 @@ def _wait(device: str) -> None:
 
 
 def _peak(action: Callable[[], None], network: nn.Module, device: str) -> int | None:
-    """The most bytes of tensors at a time in one run, those of the weights included."""
+    """The peak bytes of tensors in one run, weights included; ``None`` where unknown."""
     weights = {w.untyped_storage() for w in (*network.parameters(), *network.buffers())}
     held = sum(storage.nbytes() for storage in weights)
     if device.startswith("cuda"):
-        gc.collect()  # what goes in the midst of it would be missing in the end
-        before = torch.cuda.memory_allocated(device)  # of what is on trial, too, and its inputs
+        gc.collect()  # tensors freed during the run would make the difference too small
+        before = torch.cuda.memory_allocated(device)  # the subject and its inputs are among it
         torch.cuda.reset_peak_memory_stats(device)
         action()
         return held + int(torch.cuda.max_memory_allocated(device)) - before
@@ -95,7 +95,7 @@ def _peak(action: Callable[[], None], network: nn.Module, device: str) -> int | 
 
 
 class _Allocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """The most bytes of new tensors that are alive at a time while it is in force."""
+    """Measures in `most` the peak bytes of tensors that are allocated while it is active."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -120,7 +120,7 @@ class _Allocated(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _is_held(value: Any) -> bool:
-    """Whether a tensor has memory of its own to be found."""
+    """Whether a value is a tensor with a storage (sparse ones have none)."""
     return isinstance(value, torch.Tensor) and value.layout == torch.strided
 
 
@@ -129,7 +129,7 @@ def _storage(value: torch.Tensor) -> torch.UntypedStorage:
 
 
 def device_name(device: str) -> str:
-    """What the device calls itself."""
+    """The device's product name, or else its torch name."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     if device != "cpu":

@@ -1,4 +1,4 @@
-"""What is on trial: the generated source as a module, its network, and sample inputs for it."""
+"""The subject of proofs: the generated source as a module, its network, and sample inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = "<generated>"
 
 
 class Disproof(Exception):
-    """Reality differs from a prediction; `where` is the layer's path, if one is to blame."""
+    """A prediction is wrong or a proof failed; `where` is the path of the layer, if it is known."""
 
     def __init__(self, message: str, where: str = "", code: str = "NG401") -> None:
         super().__init__(message)
@@ -27,10 +27,11 @@ class Disproof(Exception):
 
 
 class Subject(Struct):
-    """A network with the plan that it is held against.
+    """A network with the plan of its predictions.
 
-    `outputs` are those of a forward pass that has not been differentiated yet. `findings` are
-    doubts as ``code``, ``message``, ``where`` and ``help``, `notes` what could not be shown.
+    `outputs` are those of a forward pass that `backward` has not differentiated yet. `findings`
+    are warnings with ``code``, ``message``, ``where`` and ``help``. `notes` are remarks, mostly on
+    what could not be shown.
     """
 
     source: str
@@ -38,7 +39,7 @@ class Subject(Struct):
     device: str
     seed: int
     module: types.ModuleType
-    forward: ast.FunctionDef  # the one that is watched
+    forward: ast.FunctionDef  # the network's `forward`, which `watch` traces
     network: nn.Module
     levels: Sequence[str] = ()
     outputs: Any = None
@@ -46,14 +47,14 @@ class Subject(Struct):
     notes: list[str] = field(default_factory=list)
 
     def fresh(self) -> nn.Module:
-        """Another network of the same seed."""
+        """A new network with initial weights of the same seed."""
         torch.manual_seed(self.seed)
         network: nn.Module = getattr(self.module, self.plan["class_name"])()
         return network.to(self.device)
 
     def twin(self) -> nn.Module:
         """A copy of the network in evaluation mode."""
-        # moved, a copy has its recurrent weights side by side again, as a GPU wants them
+        # `to` makes the copied recurrent weights contiguous again, as cuDNN needs them
         return copy.deepcopy(self.network).to(self.device).eval()
 
     def inputs(self, run: int) -> list[torch.Tensor]:
@@ -69,12 +70,12 @@ class Subject(Struct):
 
 
 def load(source: str, class_name: str) -> tuple[types.ModuleType, ast.FunctionDef]:
-    """Import the source as a module, and find the `forward` that will be watched."""
+    """The source imported as a module, and the syntax tree of the class's `forward`."""
     linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
     tree = ast.parse(source, FILE)
     module = types.ModuleType("netgen_generated")
     sys.modules[module.__name__] = module
-    # on its own terms: without what this file imports from the future
+    # without this file's own `from __future__` imports
     exec(compile(tree, FILE, "exec", dont_inherit=True), module.__dict__)
     network = next(
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name
@@ -88,7 +89,7 @@ def load(source: str, class_name: str) -> tuple[types.ModuleType, ast.FunctionDe
 
 
 def subject_of(request: Mapping[str, Any], device: str) -> Subject:
-    """Import and instantiate what a request is about, its weights held against the plan."""
+    """The subject of a request, instantiated on a device; raises `Disproof` for wrong weights."""
     plan = request["plan"]
     module, forward = load(request["source"], plan["class_name"])
     torch.manual_seed(request["seed"])
@@ -103,14 +104,14 @@ def subject_of(request: Mapping[str, Any], device: str) -> Subject:
 
 
 def reread(request: Mapping[str, Any], device: str) -> Subject:
-    """Import once more what a request is about; there is no network of it."""
+    """The subject of a request with its source imported again, but no network of it."""
     plan = request["plan"]
     module, forward = load(request["source"], plan["class_name"])
     return Subject(request["source"], plan, device, request["seed"], module, forward, nn.Identity())
 
 
 def check_weights(network: nn.Module, plan: Mapping[str, Any]) -> None:
-    """Hold names, shapes, types and order of parameters and buffers against the plan."""
+    """Compare names, shapes, types and order of weights with the plan; raises `Disproof`."""
     parameters = network.named_parameters(remove_duplicate=False)
     trainable = {name for name, weight in parameters if weight.requires_grad}
     real = [
@@ -160,8 +161,8 @@ def sample(request: Mapping[str, Any]) -> torch.Tensor:
 
 
 def _choices(shape: list[int], low: float | None, high: float | None) -> torch.Tensor:
-    """Mostly true, and somewhere in each row, so that it may say what counts in a mean."""
-    if low == 1 or high == 1:  # a range of one value: all true, or all false
+    """Random booleans, mostly true and at least one in each row, for masks of what counts."""
+    if low == 1 or high == 1:  # the range has one value: all true, or all false
         return torch.full(shape, low == 1)
     chosen = torch.rand(shape) < 0.75
     if shape and shape[-1]:
@@ -175,12 +176,12 @@ def type_name(value: torch.Tensor) -> str:
 
 
 def tensors_in(outputs: Any) -> list[torch.Tensor]:
-    """The tensors that a network gives, one after the other."""
+    """The tensors in a network's outputs, in order."""
     return [value for _, value in named_outputs(outputs)]
 
 
 def named_outputs(outputs: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The outputs with what they are called."""
+    """The outputs with their names."""
     if isinstance(outputs, Mapping):
         yield from outputs.items()
     elif isinstance(outputs, (tuple, list)):
@@ -191,6 +192,6 @@ def named_outputs(outputs: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def differentiable(outputs: Any) -> list[torch.Tensor]:
-    """The outputs that a gradient can start from, as real numbers."""
+    """The outputs that require a gradient, complex ones as absolute values."""
     smooth = [value for value in tensors_in(outputs) if value.requires_grad]
     return [value.abs() if value.is_complex() else value for value in smooth]

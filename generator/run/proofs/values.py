@@ -1,4 +1,4 @@
-"""Of numbers: where they stop being finite, whether inputs make a difference, what is equal."""
+"""Checks of values: whether they are finite, whether inputs have an effect, what is equal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .subject import Disproof, Subject, named_outputs, sample, tensors_in
 from .watch import gather
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-4
-TRIES = 8  # networks of other weights, before something is said to be always so
+TRIES = 8  # sets of other weights that are tried before something counts as always so
 
 
 def is_finite(value: Any) -> bool:
-    """Whether a tensor holds numbers only; what is no tensor does."""
+    """Whether all elements of a tensor are finite; true for values that are no tensors."""
     if not isinstance(value, torch.Tensor):
         return True
     if value.is_sparse:
@@ -25,7 +25,7 @@ def is_finite(value: Any) -> bool:
 
 
 def doubt_infinite(subject: Subject, outputs: Any) -> None:
-    """A finding where an output is not finite, with the first layer that gives such a value."""
+    """Add a finding if an output is not finite, with the first call that gives such a value."""
     if all(map(is_finite, tensors_in(outputs))):
         return
     where = first_infinite(subject)
@@ -38,7 +38,7 @@ def doubt_infinite(subject: Subject, outputs: Any) -> None:
 
 
 def first_infinite(subject: Subject) -> str:
-    """The first call in a run whose result is not finite, its path or name."""
+    """The path or name of the first call whose result is not finite; empty if there is none."""
     found: list[str] = []
 
     def note(name: str, value: Any) -> None:
@@ -51,9 +51,9 @@ def first_infinite(subject: Subject) -> str:
 
 
 def doubt_idle_inputs(subject: Subject) -> None:
-    """A finding for each input that can change without any effect, in evaluation.
+    """Add a finding for each input that has no effect on the outputs, in evaluation.
 
-    One change may have none by chance: so others are tried, with other weights.
+    A change may have no effect by chance, so others are tried, with other weights.
     """
     requests = subject.plan["runs"][0]["samples"]
     silent = {place for place in range(len(requests)) if not _matters(subject, place)}
@@ -70,7 +70,10 @@ def doubt_idle_inputs(subject: Subject) -> None:
 
 
 def _matters(subject: Subject, place: int) -> bool:
-    """Whether the outputs change with an input; so does a mask, or one of very few values."""
+    """Whether the outputs change with an input.
+
+    It is also true if the other sample is equal, as for inputs of constant or very few values.
+    """
     changed = sample(subject.plan["runs"][0]["samples"][place]).to(subject.device)
     inputs = subject.inputs(0)
     if torch.equal(changed, inputs[place]):
@@ -84,7 +87,7 @@ def _matters(subject: Subject, place: int) -> bool:
 
 
 def other_weights(network: nn.Module) -> Iterator[None]:
-    """Other weights again and again, each near the ones before; at the end, what they were."""
+    """Change the weights `TRIES` times by adding noise; at the end restore them."""
     kept = {name: value.clone() for name, value in network.state_dict().items()}
     for _ in range(TRIES):
         with torch.no_grad():
@@ -102,14 +105,14 @@ def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
 
 
 def seeded(subject: Subject, network: Callable[..., Any], inputs: list[torch.Tensor]) -> Any:
-    """What a network gives whose random draws, if it has any, are those of the seed."""
+    """The outputs of a network with random draws, if any, from the subject's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(subject.seed)
         return network(*inputs)
 
 
 def refuse_random(subject: Subject, what: str) -> None:
-    """Refuse to compare runs of a network that draws random numbers in evaluation."""
+    """Raise `Disproof` for a network that draws random numbers in evaluation."""
     if draws(subject):
         message = f"the network draws random numbers in evaluation, and {what} draws others"
         raise Disproof(message, code="NG407")
@@ -118,7 +121,7 @@ def refuse_random(subject: Subject, what: str) -> None:
 def draws(subject: Subject) -> bool:
     """Whether a network draws random numbers in evaluation.
 
-    Two runs of any other are as near to each other as what is compared has to be.
+    It does if two runs, of which one is seeded, differ by more than `hold_equal` allows.
     """
     network = subject.twin()
     with torch.no_grad():
@@ -132,10 +135,10 @@ def draws(subject: Subject) -> bool:
 
 
 def hold_equal(what: str, real: Any, expected: Any) -> float:
-    """Hold tensors against those of the network itself; the largest difference.
+    """Compare tensors with the expected ones, and return the largest difference.
 
-    A number may differ by `RELATIVE` of its own size and by `ABSOLUTE` of the largest one of all,
-    as the order of additions differs.
+    A number may differ by `RELATIVE` of its own size plus `ABSOLUTE` of the largest number of all,
+    as the order of additions may differ. Raises `Disproof` for other shapes or values.
     """
     names = [name for name, _ in named_outputs(expected)]
     found, wanted = (list(map(as_numbers, tensors_in(x))) for x in (real, expected))
@@ -157,12 +160,12 @@ def hold_equal(what: str, real: Any, expected: Any) -> float:
 
 
 def _any(value: torch.Tensor) -> bool:
-    """Whether there is a number in a tensor."""
+    """Whether a tensor has a finite element."""
     return bool(torch.isfinite(value).any())
 
 
 def as_numbers(value: torch.Tensor) -> torch.Tensor:
-    """A tensor's elements as float64 on the CPU, complex ones as two."""
+    """A tensor as dense float64 on the CPU, complex elements as pairs."""
     value = value.detach().cpu()
     if value.is_sparse:
         value = value.to_dense()

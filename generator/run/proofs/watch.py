@@ -1,4 +1,4 @@
-"""A forward pass that is watched: every variable, every child and every output."""
+"""An observed forward pass: each variable, each module's call and each output is checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Note = Callable[[str, Any], Any]
 
 
 def observe(subject: Subject, run: int, inputs: Sequence[torch.Tensor] | None = None) -> Any:
-    """Run `forward` and hold everything in it against the plan; what it gives."""
+    """Run `forward`, compare all values in it with the plan, and return its outputs.
+
+    Raises `Disproof` for a wrong number of calls, shape or type.
+    """
     plan = subject.plan
     planned = plan["runs"][run]
     outputs, variables, calls = gather(subject, run, lambda name, value: facts(value), inputs)
@@ -41,10 +44,11 @@ def observe(subject: Subject, run: int, inputs: Sequence[torch.Tensor] | None = 
 def gather(
     subject: Subject, run: int, note: Note, inputs: Sequence[torch.Tensor] | None = None
 ) -> tuple[Any, dict[int, dict[str, Any]], dict[str, list[Any]]]:
-    """What `forward` gives, and what is noted of its variables by statement, and of children.
+    """Run `forward`: its outputs, and what `note` returns for variables and for modules.
 
-    A note is made of each value in the order of the run, with the name of the call it is from.
-    Without `inputs` they are random.
+    `note` is called for each value in the order of the run, with the name of the call that gave
+    it. Its results are returned for variables by statement and name, and for modules by path.
+    Without `inputs` random ones are used.
     """
     planned, network = subject.plan["runs"][run], subject.network
     variables: dict[int, dict[str, Any]] = {}
@@ -78,7 +82,7 @@ def _keep(calls: dict[str, list[Any]], path: str, note: Note) -> Any:
 def _watch(
     forward: ast.FunctionDef, seen: dict[int, dict[str, Any]], note: Callable[[int, Any], Any]
 ) -> Watch:
-    """A tracer that notes each statement's variables once the next one begins."""
+    """A function for `sys.settrace` that notes each statement's variables when the next begins."""
     place_of: dict[int, int] = {}
     targets = []
     for place, statement in enumerate(forward.body):
@@ -99,7 +103,7 @@ def _watch(
         if before is not None and (event == "return" or current != before):
             look(frame, before)
         if event == "return":
-            state.pop(frame, None)  # it leads back to us, and would keep all that it holds
+            state.pop(frame, None)  # a reference cycle would keep all values of the frame alive
         elif current is not None:
             state[frame] = current
         return lines
@@ -115,14 +119,14 @@ def _watch(
 
 
 def facts(value: Any) -> tuple[list[int], str] | str:
-    """The shape and type of a tensor, or what stands in its place."""
+    """The shape and type of a tensor; for any other value the name of its class."""
     if isinstance(value, torch.Tensor):
         return list(value.shape), type_name(value)
     return type(value).__name__
 
 
 def check(what: str, found: Any, shape: list[int], dtype: str, where: str = "") -> None:
-    """Hold one tensor against its prediction."""
+    """Compare the `facts` of one tensor with its prediction; raises `Disproof`."""
     if found is None:
         raise Disproof(f"{what} was never computed", where)
     if found != (list(shape), dtype):
@@ -131,7 +135,7 @@ def check(what: str, found: Any, shape: list[int], dtype: str, where: str = "") 
 
 
 def check_outputs(outputs: Any, run: Mapping[str, Any]) -> None:
-    """Hold what comes out against the plan."""
+    """Compare the outputs with the plan; raises `Disproof`."""
     predicted = run["outputs"]
     found = list(named_outputs(outputs))
     if predicted[0][0] is not None:
