@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*')
 
-.PHONY: baselines configs test oracle fuzz fuzz-family levels figures pictures golden bench bench-rivals docs lint types clean
+.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures pictures golden bench bench-rivals docs lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -17,7 +17,10 @@ configs: $(INSTALLED)  ## generate and run every spec that comes with netgen
 	mkdir -p build
 	$(BIN)/netgen build configs/*.yaml --output-dir build
 
-test: $(INSTALLED)  ## the tests, two at a time
+test: $(INSTALLED)  ## the tests, but for the slow ones, two at a time
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(INSTALLED)  ## all tests, two at a time: in a quarter of an hour
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 oracle: $(INSTALLED)  ## the rules against torch on over 20,000 random argument sets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,20 @@ SPECS = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
 BAD = sorted((ROOT / "tests" / "bad").glob("*.yaml"))
 
 CPU = Demand("cpu")
+
+# their runs, or the comparison of all their members, take seconds each
+LARGE = frozenset(
+    """alexnet convnext_tiny densenet121 efficientnet_b0 googlenet gpt2 inception_v3 mobilenet_v2
+    mobilenet_v3_large qvga resnet18 resnet50 unet vgg16 vgg16_bn vit_b_16""".split()
+)
+
+
+def by_size(paths: Iterable[Path], more: Iterable[str] = ()) -> list[Any]:
+    """Specs as a test's parameters; the large ones, and some `more`, are for `make test-all`."""
+    slow = {*LARGE, *more}
+    marks = {True: [pytest.mark.slow], False: []}
+    return [pytest.param(path, marks=marks[path.stem in slow], id=path.stem) for path in paths]
+
 
 Builder = Callable[..., Result]
 

@@ -234,6 +234,7 @@ def test_a_line_behind_a_backslash_is_looked_at(before: str) -> None:
         audit(f"from torch import nn\nclass A(nn.Module):\n    y = 0\n{before}\n{plain}")
 
 
+@pytest.mark.slow
 def test_lines_that_are_passed_over_hide_nothing() -> None:
     """What the audit takes without a look at each line, it takes with one."""
     draws, seen = random.Random("audit"), Counter[bool]()

@@ -174,6 +174,7 @@ def test_what_stands_at_the_target_is_replaced_whole(tmp_path: Path) -> None:
 CANARIES = ("torch", "json", "yaml", "black", "sitecustomize", "numpy", "netgen_generated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"PYTHONPATH": ":"}, {"PYTHONPATH": "."}], ids=str)
 @pytest.mark.parametrize("flags", [["-P"], []], ids=str)
 def test_the_run_imports_nothing_from_the_current_folder(

@@ -102,6 +102,7 @@ def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     assert costs.validators == 5  # Conv2d, ReLU, MaxPool2d, Flatten, Linear
 
 
+@pytest.mark.slow
 def test_a_check_takes_few_instructions_beside_its_libraries() -> None:
     found = instructions()
     if not found:

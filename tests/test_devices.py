@@ -13,6 +13,8 @@ import pytest
 
 from .conftest import CONFIGS, ROOT, SPECS, STARTERS
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("lenet", "lstm_tagger", "transformer_classifier", "vae")
 PATHS = [*SPECS, *STARTERS, *(path for path in CONFIGS if path.stem in SMALL)]
 LENET = ROOT / "configs" / "lenet.yaml"

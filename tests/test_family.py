@@ -581,6 +581,7 @@ def test_a_sample_of_the_fuzz() -> None:
     assert tally.refused < tally.specs / 10
 
 
+@pytest.mark.slow
 def test_the_same_bytes_under_other_hash_seeds() -> None:
     first, second = (family.digest_under(hash_seed, 25, seed=0) for hash_seed in (1, 2))
     assert first == second

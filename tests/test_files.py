@@ -111,6 +111,7 @@ def test_a_full_target_leaves_the_former_file(tmp_path: Path) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"net.py": "old\n"}
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_the_former_file_and_nothing_else(tmp_path: Path) -> None:
     chance = random.Random(0)
     folder = tmp_path / "out"
@@ -218,6 +219,7 @@ def test_what_is_up_to_date_is_known_without_the_generator(tmp_path: Path) -> No
     assert "up to date" in run.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "record",
     [
@@ -311,6 +313,7 @@ def kept(data: bytes, target: Path, *words: object) -> None:
     assert target.read_bytes() == edited
 
 
+@pytest.mark.slow
 def test_a_report_takes_no_other_files_place(tmp_path: Path) -> None:
     spec = tmp_path / "lenet.yaml"
     spec.write_text(LENET.read_text())

@@ -117,6 +117,7 @@ def blacks(text: str) -> str | None:
         return None
 
 
+@pytest.mark.slow
 def test_any_module_gets_blacks_own_format() -> None:
     taken = 0
     for seed in range(300):

@@ -362,6 +362,7 @@ def test_odd_mappings_are_refused(spec: Any) -> None:
         torch_netgen.build(spec, smoke=False)
 
 
+@pytest.mark.slow
 def test_whatever_comes_in_is_built_or_refused(request: pytest.FixtureRequest) -> None:
     """A small part of what ``make fuzz`` tries; what is built is run, one in ten."""
     count = request.config.getoption("--mutations")

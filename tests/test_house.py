@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 import venv
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 from .conftest import ROOT
 
@@ -37,6 +40,7 @@ HOMES = {
 EVERYWHERE = {"msgspec"}  # all folders have records
 
 
+@cache
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -52,6 +56,7 @@ def folder_of(path: Path) -> str:
     return path.relative_to(ROOT / "generator").parts[0].removesuffix(".py")
 
 
+@cache
 def own_imports(path: Path) -> set[tuple[str, ...]]:
     """The modules that a module imports, for its types and inside functions, too."""
     package = path.relative_to(ROOT / "generator").parts[:-1]
@@ -120,6 +125,7 @@ def test_every_library_is_declared() -> None:
         assert imports(path) <= known, path
 
 
+@pytest.mark.slow
 def test_the_wheel_builds_lenet_in_an_empty_environment(tmp_path: Path) -> None:
     """Outside the checkout, without torch: only what the smoke-run needs is missing."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]

@@ -14,6 +14,8 @@ from torch_netgen import NetgenError, build
 
 from .test_cli import netgen
 
+pytestmark = pytest.mark.slow
+
 LAYERS = '''\
 """Layers of a person's own."""
 

@@ -62,6 +62,7 @@ def proven(prediction: Prediction, source: str, worker: Worker, demand: Demand =
     return shown.found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TRIED, ids=lambda path: path.stem)
 def test_every_member_is_what_set_gives(path: Path, worker: Worker) -> None:
     prediction = predict(read_document(read(path)), {})

@@ -194,6 +194,7 @@ def run_of(path: Path) -> tuple[Any, nn.Module, list[torch.Tensor]]:
     return plan.figures.memory, network, samples(plan.request()["runs"][0], "cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_training_keeps_what_was_computed(path: Path) -> None:
     memory, network, inputs = run_of(path)
@@ -204,6 +205,7 @@ def test_training_keeps_what_was_computed(path: Path) -> None:
     assert memory.training == pytest.approx(saving.bytes, rel=TOLERANCE.get(path.stem, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_forward_pass_holds_what_was_computed(path: Path) -> None:
     memory, network, inputs = run_of(path)

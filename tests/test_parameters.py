@@ -13,7 +13,7 @@ from torch_netgen.ir.graph import Parameter
 from torch_netgen.pipeline import Result, build_source
 from torch_netgen.spec.source import Source, parse, read
 
-from .conftest import CONFIGS, SPECS
+from .conftest import CONFIGS, SPECS, by_size
 
 HARD = {
     "scale factor": "input: [3, 20, 20]\nparams: {k: 3}\n"
@@ -106,7 +106,13 @@ def hold(source: Source) -> int:
     return compared
 
 
-@pytest.mark.parametrize("path", [*CONFIGS, *SPECS], ids=lambda path: path.stem)
+# specs with many arguments, each with several values
+LONG = (
+    "blocks buckets conformer film ft_transformer gpt llama relative_positions unet_skips".split()
+)
+
+
+@pytest.mark.parametrize("path", by_size([*CONFIGS, *SPECS], LONG))
 def test_on_every_spec(path: Path) -> None:
     arguments = [p for p in build_source(read(path), {}, None).graph.params if p.used]
     assert hold(read(path)) >= bool(arguments and path.stem != "groups")

@@ -74,6 +74,7 @@ MORE = tuple(level for level in LEVELS if level not in (*DEFAULT_LEVELS, "argume
 CASES = [(level, number) for level in MORE for number in range(len(SABOTAGE[level]))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "number"), CASES)
 def test_a_proof_fails_where_the_network_does_not_do_it(
     level: str, number: int, worker: Worker
@@ -91,6 +92,7 @@ def test_a_proof_fails_where_the_network_does_not_do_it(
     assert f"`{level}`" in found.message
 
 
+@pytest.mark.slow
 def test_lenet_passes_every_proof(worker: Worker) -> None:
     result = build_source(
         parse(LENET.read_text(), "lenet.yaml"), {}, worker, Demand("cpu", levels=tuple(LEVELS))
@@ -347,6 +349,7 @@ def test_outputs_without_a_number_can_be_compared(worker: Worker) -> None:
     build_source(source, {}, worker, Demand("cpu", levels=("forward", "export")))
 
 
+@pytest.mark.slow
 def test_the_processes_of_a_proof_end_with_it(tmp_path: Path) -> None:
     """Nothing is left behind: no process, and no folder of the launcher."""
     before = {path.name for path in Path(tempfile.gettempdir()).glob("torchelastic_*")}

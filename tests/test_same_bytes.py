@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from .conftest import BAD, CONFIGS, ROOT, SPECS, STARTERS
+
+pytestmark = pytest.mark.slow
 
 SEEDS = ("0", "1", "2")
 

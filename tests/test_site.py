@@ -26,6 +26,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_pages_load_nothing_from_elsewhere(site: Path, browser: Browser) -> None:
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")}
     context = browser.new_context(offline=True)

@@ -124,6 +124,7 @@ def test_wrong_source_is_disproved(name: str) -> None:
         worker.prove(source.replace(before, after), plan, CPU)
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_end_is_ended() -> None:
     source, plan = planned()
     endless = source.replace("x = self.fc(x)", "x = [0 for _ in iter(int, 1)]")
@@ -145,6 +146,7 @@ def test_a_worker_that_dies_is_one_diagnostic_and_the_next_one_works() -> None:
         assert worker.prove(source, plan, CPU)[0].device == "cpu"
 
 
+@pytest.mark.slow
 def test_time_is_a_specs_own_and_a_worker_may_grow_old() -> None:
     """What a worker did before takes nothing of the time of what it does now."""
     source, plan = planned()

@@ -68,6 +68,7 @@ def first(value: Any) -> torch.Tensor:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_torch_scripts_and_exports_it(path: Path) -> None:
     """`torch.jit.script` and `torch.export` take the network, and compute the same."""
