@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ValueError as error:
             top.error(str(error))
         return _watch(jobs, options) if options.verb == "watch" else _run(jobs, options)
-    except NetgenError as error:  # of a report; those of specs are told with them
+    except NetgenError as error:  # such as of a report; the errors of specs are in outcomes
         complain(*str(error).split("\n"))
         return NOT_DONE
     except KeyboardInterrupt:
@@ -119,7 +119,7 @@ def _serve(options: argparse.Namespace) -> int:
         return _not_there("lsp", "pygls")
     import gc
 
-    gc.enable()  # this may last for days
+    gc.enable()  # the server may run for days
     if serve():
         return DONE
     complain("netgen: the editor has gone without asking for the end")
@@ -127,7 +127,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _not_there(extra: str, library: str) -> int:
-    """Tell what to install for a verb that has an extra of its name."""
+    """Print what to install for a verb that has an extra of its name; the exit code."""
     help = f"pip install 'torch-netgen[{extra}]'"
     complain(f"netgen: `{extra}` needs {library}, which is not there: {help}")
     return NOT_DONE
@@ -179,7 +179,7 @@ def _watch(jobs: Sequence[Job], options: argparse.Namespace) -> int:
     from .reports import tell
     from .requests import limits, telling
 
-    gc.enable()  # this may last for days
+    gc.enable()  # watching may last for days
     _, timeout, most_memory = limits(options)
     work = build_again(jobs, timeout, most_memory)
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(work):

@@ -1,6 +1,6 @@
-"""`netgen completion`: what a shell completes, as a script made from the parser.
+"""`netgen completion`: a shell's completion script, made from the argument parser.
 
-The script holds all that can be completed, so that no Python is started at a TAB.
+The script has all completions in it, so that a TAB starts no Python.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..layers import TYPES
 from .init import templates
 
 _SPECS = shtab.glob("*.yaml", "*.yml")
-# what arguments take, by their names in the parser
+# the kinds of files that arguments take, by the arguments' names in the parser
 _FILES: Mapping[str, shtab.CompleteType] = {
     "configs": _SPECS,
     "output": shtab.FILE,
@@ -31,16 +31,16 @@ _WORDS: Mapping[str, Sequence[str]] = {
 
 
 def script(top: argparse.ArgumentParser, shell: str) -> str:
-    """The script of a shell, for a parser that is used for nothing else."""
+    """The completion script for a shell; it changes the parser, which has no other use then."""
     for action in _actions(top):
         if action.dest in _FILES:
             action.complete = _FILES[action.dest]  # type: ignore[attr-defined]
         elif action.dest in _WORDS:
             action.choices = _WORDS[action.dest]
         if action.nargs == 2:
-            action.nargs = "+"  # shtab knows one and several
+            action.nargs = "+"  # shtab does not know counts
     found = shtab.complete(top, shell)
-    # of several specs shtab has zsh complete the first alone: `*` says that each is one
+    # shtab makes zsh complete only the first of several specs; `*` makes it complete each
     return found.replace('"(*):', '"*:') if shell == "zsh" else found
 
 

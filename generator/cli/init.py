@@ -1,4 +1,4 @@
-"""`netgen init`: a spec to begin with, out of those that come with netgen."""
+"""`netgen init`: copies one of the specs that come with netgen, to begin with."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..symbolic.expressions import has_expression
 
 
 def templates() -> dict[str, Path]:
-    """What there is to begin with, by name: the commented starter, then the networks."""
+    """The templates by name: the commented starters, then the networks."""
     folders = [Path(next(iter(package.__path__))) for package in (starters, configs)]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
 def chosen(name: str) -> Path | None:
-    """The template of this name, or the only one whose name begins like that."""
+    """The template with this name, or the only one whose name begins with it; else ``None``."""
     known = templates()
     longer = [path for stem, path in known.items() if name and stem.startswith(name)]
     return known.get(name) or (longer[0] if len(longer) == 1 else None)
@@ -44,7 +44,7 @@ def _about(path: Path) -> str:
 
 
 def begin(template: Path, output: str | None) -> Path:
-    """Write a template to where there is nothing yet; gives the file."""
+    """Write a template to a new file, and return its path; raises `NetgenError` if it exists."""
     target = Path(output or template.name)
     if os.path.lexists(target):
         message = f"`{printable(str(target))}` is there already: it is left as it is"
@@ -54,6 +54,6 @@ def begin(template: Path, output: str | None) -> Path:
 
 
 def text_of(template: Path) -> str:
-    """A template as it is written, without its line about a schema beside it."""
+    """The text of a template without its line for language servers."""
     lines = template.read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("# yaml-language-server:"))

@@ -1,4 +1,4 @@
-"""What options of the command line may be: each takes its text, or says what is wrong with it."""
+"""Types of options: each function converts a text, or raises `ArgumentTypeError`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def jobs(text: str) -> int:
 
 
 def picture_file(text: str) -> Path:
-    """A file whose suffix tells what to draw."""
+    """A file whose suffix is a format that `netgen graph` writes."""
     path, known = Path(text), (".svg", ".png", ".html", ".dot", ".mmd")
     if path.suffix not in known:
         raise argparse.ArgumentTypeError(f"{text!r} ends with none of {', '.join(known)}")
@@ -49,7 +49,7 @@ def picture_file(text: str) -> Path:
 
 
 def size(text: str) -> int:
-    """A size of memory; units are powers of 1024."""
+    """A size of memory in bytes; units are powers of 1024."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([KMGT]?)(iB|B)?", text, re.IGNORECASE)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: write 4G or 500M")

@@ -1,4 +1,4 @@
-"""What a run tells: text for people, JSON for programs, annotations for GitHub."""
+"""The reports of a command: text for people, JSON for programs, annotations for GitHub."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ..version import __version__
 if TYPE_CHECKING:
     from ..output.files import Target
 
-MOST_TOLD = 50_000  # characters of the diagnostics of one spec
+MOST_TOLD = 50_000  # characters of one spec's diagnostics that are printed
 
 
 def tell(outcome: Outcome, form: str, verbose: bool) -> None:
-    """Tell what one job came to; JSON is told of all jobs at the end."""
+    """Print the outcome of one job; with ``json`` only the source, as facts come at the end."""
     if form == "json":
         if outcome.target is None:
             give(outcome.source)
@@ -63,14 +63,14 @@ def _tell_problems(outcome: Outcome, *, verbose: bool) -> None:
 
 
 def _read_by_people(texts: Iterable[str]) -> list[str]:
-    """The first of the texts, not more than anyone would read."""
+    """The first of the texts, up to about `MOST_TOLD` characters."""
     told = [*texts]
     before = accumulate(map(len, told), initial=0)
     return [text for text, length in zip(told, before, strict=False) if length < MOST_TOLD]
 
 
 def _counted(diagnostics: Sequence[Diagnostic]) -> str:
-    """How many errors and warnings there are."""
+    """The numbers of errors and warnings, in words."""
     parts = []
     for severity in ("error", "warning"):
         number = sum(diagnostic.severity == severity for diagnostic in diagnostics)
@@ -80,7 +80,7 @@ def _counted(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _success(outcome: Outcome) -> Iterator[str]:
-    """The table of shapes, the verdict of the smoke-run, and what was written."""
+    """The lines on a successful build: table, figures, results of the run, file."""
     rows = [Row(**row) for row in outcome.layers]
     yield from table_text(rows, outcome.parameters).split("\n")
     yield _figures(outcome)
@@ -94,20 +94,20 @@ def _success(outcome: Outcome) -> Iterator[str]:
 
 
 def _fixed(outcome: Outcome) -> Iterator[str]:
-    """Why which parameters are no arguments of the class, a line for each."""
+    """A line for each fixed parameter, with the reason."""
     for fixed in outcome.fixed:
         yield f"`{fixed['name']}` is fixed: {fixed['why']}"
 
 
 def _figures(outcome: Outcome) -> str:
-    """Computed figures; memory is that of the smoke-run's batch."""
+    """The line with computed figures; memory is for the smoke-run's batch of 2."""
     training, inference = (shown(outcome.memory[key]) for key in ("training", "inference"))
     memory = f"activations of a batch of 2: {inference} at most, {training} kept in training"
     return f"{outcome.macs:,} multiply-adds for a sample; {memory}"
 
 
 def _verdicts(outcome: Outcome) -> Iterator[str]:
-    """What the run showed on each device, a line more for each level that was asked for."""
+    """A line for each device of the run, and one for each level beyond the default ones."""
     if not outcome.proofs:
         yield "not run: --no-smoke"
     before = "before, " if outcome.fresh else ""

@@ -1,4 +1,4 @@
-"""What the arguments of the command line ask for: jobs, and how to do and tell them.
+"""Arguments of the command line as jobs, limits and the form of reports.
 
 Raises `ValueError` for arguments that make no sense together.
 """
@@ -34,12 +34,12 @@ def jobs_of(options: Namespace) -> list[Job]:
 
 
 def telling(options: Namespace) -> tuple[str, bool]:
-    """How to tell what was found, and whether to show more; a view tells mistakes as text."""
+    """The form of reports, and whether they are verbose; views report mistakes as text."""
     return ("text", False) if options.verb in VIEWS else (options.format, options.verbose)
 
 
 def limits(options: Namespace) -> tuple[int, float, int | None]:
-    """How many jobs at a time, and what each may take in seconds and bytes."""
+    """The number of jobs at a time, and the limits of each in seconds and bytes."""
     return getattr(options, "jobs", 1), options.timeout, options.max_memory
 
 

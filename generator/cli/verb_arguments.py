@@ -104,7 +104,7 @@ def once_arguments(build: argparse.ArgumentParser) -> None:
 
 
 def again_arguments(watch: argparse.ArgumentParser) -> None:
-    """What `build` takes for one run alone is as it is without it."""
+    """Set the options of `build` that `watch` does not have to their defaults."""
     watch.set_defaults(check=False, report=None, format="text")
 
 

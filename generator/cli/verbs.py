@@ -49,7 +49,7 @@ examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose words go the way of all that netgen says."""
+    """A parser that prints through `output.terminal`."""
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
@@ -60,9 +60,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The arguments that netgen knows; the parser knows `only` one verb, if there is such a one.
+    """The argument parser; with the name of a verb in `only` it knows no other verbs.
 
-    All verbs together take longer than to check a small spec.
+    Making the arguments of all verbs takes longer than checking a small spec.
     """
     top = Parser(
         prog="netgen",
@@ -86,7 +86,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def _unshown(prog: str) -> argparse.HelpFormatter:
-    """What argparse makes for each argument to try it: this one does not look for a terminal."""
+    """The formatter that argparse makes to test each argument: it needs no terminal width."""
     return argparse.HelpFormatter(prog, width=80)
 
 

@@ -14,11 +14,11 @@ from ..jobs.job import Job, Outcome
 from ..jobs.work import work
 from ..run.smoke import Worker
 
-_BEAT = 100  # milliseconds until it is known that the system tells of changes
+_BEAT = 100  # milliseconds after which watching is known to have begun
 
 
 class _Round(Struct, frozen=True):
-    """The jobs to be done now, and whether `code` has changed that specs import."""
+    """The jobs to be done now, and whether `code` that specs may import has changed."""
 
     jobs: Sequence[Job]
     code: bool = False
@@ -27,7 +27,7 @@ class _Round(Struct, frozen=True):
 def build_again(
     jobs: Sequence[Job], timeout: float, most_memory: int | None
 ) -> Generator[Iterable[Outcome], None, None]:
-    """For each round what its jobs come to, while they are done one after the other.
+    """For each round the outcomes of its jobs, which are done while they are iterated.
 
     `timeout` is in seconds for one spec, `most_memory` in bytes for the process that runs them.
     """
@@ -35,18 +35,18 @@ def build_again(
     with Worker(timeout, most_memory) as worker:
         for now in _rounds(jobs):
             if now.code:
-                worker.stop()  # it has the code as it was
+                worker.stop()  # it has imported the old code
             yield (work(job, worker) for job in now.jobs)
             if run:
                 worker.start(worker.folder)  # torch loads while a person writes
 
 
 def _rounds(jobs: Sequence[Job]) -> Iterator[_Round]:
-    """All jobs, and then for ever those that a change concerns.
+    """A round of all jobs, and then, endlessly, one for each change of a spec or of imported code.
 
-    Folders are watched, not files: editors put new files in the place of old ones, and a spec
-    may go and come back. What changes while jobs are done is the next round. Code is looked for
-    in a spec's folder and below, if specs may import it.
+    Folders are watched, not files: editors replace files, and a spec may vanish and come back.
+    Changes while jobs are done make the next round. If specs may import code, Python files in the
+    specs' folders and below are watched too. Raises `NetgenError` if a folder is gone.
     """
     code = any(job.allow_imports for job in jobs)
     outputs = {realpath(job.target) for job in jobs if job.target is not None}
@@ -78,13 +78,13 @@ def _rounds(jobs: Sequence[Job]) -> Iterator[_Round]:
 
 
 def _identity(folder: str) -> tuple[int, int]:
-    """What tells a folder from another one of its name."""
+    """The device and inode of a folder, which differ if it is replaced."""
     found = os.stat(folder)
     return found.st_dev, found.st_ino
 
 
 def _check_there(folders: Mapping[str, tuple[int, int]]) -> None:
-    """Refuse to wait for what can't come: the system tells nothing of a folder that is gone."""
+    """Raise `NetgenError` if a folder is gone: the system reports no changes in it any more."""
     for folder, identity in folders.items():
         try:
             same = _identity(folder) == identity
@@ -97,6 +97,6 @@ def _check_there(folders: Mapping[str, tuple[int, int]]) -> None:
 
 
 def _folders(jobs: Sequence[Job]) -> set[str]:
-    """Where the specs stand; of a link, where it points to as well."""
+    """The folders of the specs; for a link also the folder that it points to."""
     places = [place(job.config) for job in jobs for place in (abspath, realpath)]
     return {os.path.dirname(place) for place in places}

@@ -1,4 +1,4 @@
-"""Shapes: what a layer infers from its inputs, and what it gives."""
+"""Applies a layer's row to inputs: the inferred arguments and the output types."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from .base import (
 from .broadcasting import met
 from .tensor import TensorType
 
-# tensors of positions and conditions have types of their own
 LARGEST = 2**62  # elements of a tensor: torch counts them in 64 bits
+# inputs that the row's `dtypes` say nothing of: positions and conditions have their own types
 OTHER_TYPES = frozenset({"condition", "index", "indices", "mask"})
 
 
 class Applied(Struct, frozen=True):
     """A layer applied to inputs: all its arguments, also as rules read them, and its outputs.
 
-    Of the `meetings` it is not known whether the sizes fit whatever their names stand for.
+    The `meetings` are pairs of sizes that are equal now, but perhaps not for other arguments.
     """
 
     args: Mapping[str, Any]
@@ -106,9 +106,10 @@ def complete(
     written: Mapping[str, Any],
     inputs: Sequence[TensorType],
 ) -> tuple[dict[str, Any], list[Meeting]]:
-    """The written arguments, the inferred ones and the defaults, in torch's order.
+    """All arguments in torch's order (written, inferred, defaults), and meetings of numbers.
 
-    Beside them the written and inferred numbers that agree, though not by name.
+    A meeting is a written and an inferred number that are equal, but not as expressions. Raises
+    `Refusal`.
     """
     args: dict[str, Any] = {}
     meetings: list[Meeting] = []
@@ -141,7 +142,7 @@ def _complete_nested(module: Nested, inputs: Sequence[TensorType]) -> tuple[Nest
 
 
 def _check_agrees(name: str, written: Any, found: Any, x: TensorType) -> list[Meeting]:
-    """Refuse two numbers that differ; what is equal, though not by name."""
+    """Raise `Refusal` if two numbers differ; else the pairs that are not equal as expressions."""
     if written == found:
         sides = (_as_tuple(written), _as_tuple(found))
         loose = [pair for pair in zip(*sides, strict=True) if None not in pair and not same(*pair)]
@@ -173,9 +174,10 @@ def _with_channels(x: TensorType) -> str:
 
 
 def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorType]) -> None:
-    """A module is built before the network runs: its arguments can't depend on run-time sizes.
+    """Raise `Refusal` for a module's argument that depends on run-time sizes.
 
-    An operation's can: they are worked out in `forward`.
+    A module is made before the network runs. An operation's arguments may depend on such sizes:
+    they are evaluated in ``forward``.
     """
     for arg in () if row.operation or row.source == "arange" else row.args:
         value = args[arg.name]
@@ -197,7 +199,7 @@ def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorT
 
 
 def _check_divisors(row: Layer, args: Mapping[str, Any]) -> None:
-    """Refuse to divide by 0: torch gives what is not finite, and no message."""
+    """Raise `Refusal` for a divisor of 0: torch would give infinite values without a message."""
     for arg in row.args:
         if arg.divides and args[arg.name] == 0 and not symbols_in(args[arg.name]):
             refuse(f"`{arg.name}` divides, so it must not be 0", arg.name)

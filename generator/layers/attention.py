@@ -15,7 +15,7 @@ from .tensor import TensorType
 
 
 def check_heads(embed_dim: Size, num_heads: Size, argument: str) -> None:
-    """Refuse heads that can't share the embedding evenly, and nothing to share."""
+    """Raise `Refusal` if the heads don't divide the embedding evenly, or either is below 1."""
     if embed_dim < 1:
         refuse(f"{embed_dim} features are none to attend to", argument)
     if num_heads < 1 or embed_dim % num_heads:
@@ -37,7 +37,7 @@ def lengths(batch_first: bool, x: TensorType) -> tuple[tuple[Size, ...], Size]:
 
 
 def check_sequences(name: str, batch_first: bool, query: TensorType, *others: TensorType) -> None:
-    """Refuse sequences of different ranks or batch sizes."""
+    """Raise `Refusal` for sequences of different ranks or batch sizes."""
     check_rank(name, query, 3, 2)
     for other in others:
         if other.rank != query.rank:

@@ -1,4 +1,4 @@
-"""What a layer of the catalogue is: one row with all that netgen knows about its type."""
+"""The rows of the catalogue: class `Layer` has all that netgen knows of a type of layer."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ MOST_LAYERS = 1000  # in one stack that torch builds
 INDICES = frozenset({"int32", "int64"})
 
 
-THIS = "this layer"  # in messages: put in place of it is its name, where it has one
+THIS = "this layer"  # a placeholder in messages, replaced by the layer's name if it has one
 
 
 class Refusal(Exception):
     """A layer can't take these arguments or inputs.
 
-    `argument` names the argument to point at, where one is to blame; `note` is the arithmetic,
+    `argument` is the name of the wrong argument, if there is one. `note` shows the arithmetic,
     `help` says what to write.
     """
 
@@ -77,10 +77,10 @@ def adds_nothing(value: Any) -> bool:
 class Arg(Struct, frozen=True):
     """An argument of a layer: torch's name, order and default.
 
-    `inferred` arguments are worked out from the input. `positional` ones are printed without
-    their name. `free` ones never change a shape, so they may be any expression of a
-    constructor argument. An argument that is a layer `reads` these of its owner's inputs. One that
-    `trains` counts in training alone: in evaluation the function gets its default.
+    `inferred` arguments follow from the input. `positional` ones are printed without their name.
+    `free` ones never change a shape, so they may be any expression over constructor arguments. An
+    argument that is itself a layer `reads` the inputs of its owner with these indices. One that
+    `trains` only has an effect in training: in evaluation the function gets its default.
     """
 
     name: str
@@ -90,18 +90,18 @@ class Arg(Struct, frozen=True):
     positional: bool = False
     free: bool = False
     keyword_only: bool = False
-    positive: bool = False  # torch takes 0 in silence, netgen does not
-    divides: bool = False  # nor does it where this is 0 for all arguments of the class
+    positive: bool = False  # netgen refuses 0, which torch accepts without a word
+    divides: bool = False  # the same for a divisor that is 0 for all arguments of the class
     names_type: bool = False  # its value is a type of layer
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
-    adds: Callable[[Any], bool] = adds_nothing  # whether such a value is added, and decides nothing
+    adds: Callable[[Any], bool] = adds_nothing  # whether a value is only added and decides nothing
     reads: tuple[int, ...] = (0,)
     trains: bool = False
     hint: str = ""  # its annotation, for a block's argument
 
 
 class Weight(Struct, frozen=True):
-    """A parameter or a buffer of a layer, or the layer itself if it has no name."""
+    """A parameter or a buffer of a layer; without a name the layer is itself a tensor."""
 
     name: str
     shape: tuple[int, ...]
@@ -120,7 +120,7 @@ class Nested(Struct, frozen=True):
 
     @property
     def a(self) -> Args:
-        """The arguments as rules read them."""
+        """The arguments in the form that a `rule` reads."""
         return arguments(self.args)
 
     @property
@@ -129,12 +129,12 @@ class Nested(Struct, frozen=True):
         return symbols_in(self.args)
 
     def weights(self, prefix: str) -> list[Weight]:
-        """Its weights under the name that its owner gives it."""
+        """Its weights, with `prefix`, the argument's name in the owner, before their names."""
         return prefixed(prefix, self.row.weights(self.a))
 
 
 def arguments(args: Mapping[str, Any]) -> Args:
-    """The arguments as rules read them: values without the expressions they came from."""
+    """The arguments in the form that a `rule` reads: `Coded` values without their expressions."""
     own = {n: value.value if isinstance(value, Coded) else value for n, value in args.items()}
     return SimpleNamespace(**own)
 
@@ -178,9 +178,9 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
 
     `rule(a, *inputs)` gives the output's type (a mapping from port to type where there are
     several) or raises `Refusal`; `a` holds every argument by name. `infer` gives the arguments
-    that the input determines, `weights` the parameters and buffers in the order of the
-    `state_dict`, `macs` the multiply-adds for all that is read, `saves` what training keeps for the
-    gradient. `tensors` and `optional_tensors` are the inputs in the order of the module's
+    that the input determines. `weights` gives the parameters and buffers in the order of the
+    `state_dict`, `macs` the multiply-adds for the whole batch, and `saves` what autograd keeps for
+    the gradient. `tensors` and `optional_tensors` are the inputs in the order of the module's
     ``forward``, `options` its other arguments.
     """
 
@@ -193,17 +193,17 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     weights: Callable[[Args], Sequence[Weight]] = no_weights
     macs: Callable[[Args, Sequence[TensorType], Sequence[TensorType]], int] = no_macs
     saves: Saves = saves_inputs
-    view: Callable[[Args], bool] = never  # whether the output lies where the input lay
+    view: Callable[[Args], bool] = never  # whether the output shares the input's memory
     tensors: tuple[str, ...] = ("input",)
     optional_tensors: tuple[str, ...] = ()
     options: tuple[Arg, ...] = ()
     ports: tuple[str, ...] = ()
-    call: str = ""  # how the inputs stand in the call, where not one after the other
-    result: str = ""  # how the outputs stand on the left, where not one after the other
+    call: str = ""  # the pattern for inputs in the call, where they don't just follow each other
+    result: str = ""  # the pattern for outputs on the left side, likewise
     functional: str = ""  # the function that does the same, for layers without parameters
     functional_defaults: tuple[tuple[str, Any], ...] = ()  # where they differ from the layer's
-    functional_args: Callable[[Args], Mapping[str, Any]] | None = None  # where others than its own
-    # the same layer as torch's annotations have it: its type, and the arguments that change
+    functional_args: Callable[[Args], Mapping[str, Any]] | None = None  # where they differ
+    # an equivalent layer that fits torch's annotations: its type, and the arguments that change
     annotated: Callable[[Args, TensorType], tuple[str, Mapping[str, Any]]] | None = None
     operation: bool = False  # no module of torch.nn: always an expression in ``forward``
     operator: str = ""  # the sign between the operands of an operation
@@ -211,19 +211,19 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     variadic: tuple[int, int] | None = None  # least and most tensors, where there may be several
     list_argument: str = ""  # the argument that a list of numbers gives
     source: str = ""  # ``parameter``, ``buffer`` or ``arange``: it reads nothing
-    fills: bool = False  # of fewer tensors the last stands for those that are left out
+    fills: bool = False  # if fewer tensors are given, the last one is repeated
     batch_in: str = ""  # the argument in whose list ``N`` is the batch's size
     wants_batch: Callable[..., bool] = wants_nothing  # whether it needs `batch_size`
-    drops: Callable[[Args], Dims] = keeps_all  # the dimensions that go if their size is 1
-    inline: bool = False  # where it has no name it is a call of its function
+    drops: Callable[[Args], Dims] = keeps_all  # the dimensions that are removed if of size 1
+    inline: bool = False  # without a name it becomes a call of its function, not a module
     moves: bool = False  # it gives the values that it reads, in other places or shapes
     in_order: bool = False  # and if it is a view, in the order of the memory
     attends: bool = False  # it weighs the places of a sequence against each other
     ends_features: bool = False  # a classifier's head begins with it
-    rows: str = ""  # the argument that bounds the whole numbers of the first tensor
-    reads_true: bool = False  # what is true in its mask is read, not hidden
+    rows: str = ""  # the argument that is an upper bound of the indices in the first tensor
+    reads_true: bool = False  # true elements of its mask are read, not hidden
     local: bool = False  # a class of the generated file, or of one that it imports
-    imported: str = ""  # the import path of a person's own class
+    imported: str = ""  # the import path of a class that the spec imports
 
     @cached_property
     def takes_layers(self) -> bool:
@@ -256,7 +256,7 @@ def is_default(arg: Arg, value: Any) -> bool:
 
 
 def check_dtype(layer: Layer, tensor: TensorType) -> None:
-    """Refuse an element type that torch's kernels don't take."""
+    """Raise `Refusal` for an element type that torch's kernels don't take."""
     if tensor.dtype not in layer.dtypes:
         accepted = ", ".join(f"`{dtype}`" for dtype in sorted(layer.dtypes))
         refuse(
@@ -266,14 +266,17 @@ def check_dtype(layer: Layer, tensor: TensorType) -> None:
 
 
 def check_rank(name: str, x: TensorType, *ranks: int) -> None:
-    """Refuse an input that has none of these numbers of dimensions."""
+    """Raise `Refusal` for an input whose rank is none of `ranks`."""
     if x.rank not in ranks:
         expected = " or ".join(str(rank) for rank in ranks)
         refuse(f"`{name}` reads {expected} dimensions, batch included, but {x} has {x.rank}")
 
 
 def dimension(x: TensorType, dim: int, argument: str = "dim") -> int:
-    """The place of a dimension that may be counted from the end; refuse one that is not there."""
+    """The index of a dimension, which may be counted from the end.
+
+    Raises `Refusal` if it is out of range.
+    """
     rank = max(x.rank, 1)
     if not -rank <= dim < rank:
         refuse(
@@ -283,7 +286,7 @@ def dimension(x: TensorType, dim: int, argument: str = "dim") -> int:
 
 
 def agree(what: str, written: Size, found: Size, source: str) -> None:
-    """Refuse two numbers that should be equal."""
+    """Raise `Refusal` unless two numbers are equal."""
     if int(written) != int(found):
         refuse(f"{what} is {shown(written)}, but {source} is {shown(found)}")
 

@@ -1,4 +1,4 @@
-"""How two tensors become one: torch's rules of broadcasting and promotion."""
+"""torch's rules of broadcasting and type promotion for two tensors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .tensor import TensorType
 
 
 def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
-    """The common shape of two tensors by torch's rules of broadcasting."""
+    """The common shape of two tensors by torch's rules of broadcasting; raises `Refusal`."""
     more = left.rank - right.rank
     shape: list[Size] = []
     for a, b in zip((1,) * -more + left.shape, (1,) * more + right.shape, strict=True):
@@ -22,7 +22,10 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
 
 
 def merged(a: Size, b: Size) -> Size:
-    """What two sizes come to together: the larger one, of equal ones that with the shorter name."""
+    """The size that two broadcast sizes give: the one that is not 1.
+
+    Of two equal sizes it is the one with the shorter expression.
+    """
     if type(b) is int and b == 1:  # what is 1 by its name alone keeps the name
         return a
     if _is_one(a) or _is_one(b):
@@ -33,12 +36,15 @@ def merged(a: Size, b: Size) -> Size:
 
 
 def _is_one(size: Size) -> bool:
-    """Whether a size is 1, and not only in one run of many."""
+    """Whether a size is 1 in every run, not only in this one."""
     return size == 1 and (type(size) is int or not is_unknown(size))
 
 
 def joined_batch(left: TensorType, right: TensorType, rank: int) -> tuple[int | None, bool]:
-    """Where the batch is after broadcasting: counted from the end it stays in place."""
+    """The batch's dimension after broadcasting to a rank, and whether it is lost.
+
+    Counted from the end, the dimension stays the same.
+    """
     if left.batch == right.batch and left.rank == right.rank and not (left.lost or right.lost):
         return left.batch, False
     places = {x.batch + rank - x.rank for x in (left, right) if x.batch is not None and not x.lost}
@@ -47,7 +53,7 @@ def joined_batch(left: TensorType, right: TensorType, rank: int) -> tuple[int | 
 
 
 def promoted(left: str, right: str) -> str:
-    """The common type of two tensors by torch's rules of promotion."""
+    """The common element type by torch's rules of promotion; raises `Refusal` if there is none."""
     if left == right or right == "bool":
         return left
     if left == "bool":
@@ -66,12 +72,15 @@ def promoted(left: str, right: str) -> str:
 
 
 def _bits(dtype: str) -> int:
-    """How wide a type is; of two equally wide ones the signed one is wider."""
+    """The key that orders types by width; of two equally wide ones the signed one is wider."""
     return 2 * int("".join(filter(str.isdigit, dtype))) + (dtype[0] == "i")
 
 
 def common_type(x: TensorType, y: TensorType) -> str:
-    """The type of two tensors together: one without dimensions counts only by its category."""
+    """The element type that two tensors give together.
+
+    A tensor without dimensions only counts if its category (bool, whole, real, complex) is higher.
+    """
     if x.dtype == y.dtype:
         return x.dtype
     if bool(x.rank) == bool(y.rank):
@@ -89,7 +98,7 @@ _SPREADING = ("MaskedFill", "Maximum", "Minimum")
 
 
 def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
-    """The sizes that meet in a layer, of which it hangs on arguments whether they fit."""
+    """The pairs of sizes that must fit in a layer, and may not do so for other arguments."""
     first, *others = inputs or [TensorType(())]
     if row.name in ("Concat", "Stack"):
         joined = int(a.dim) % first.rank if row.name == "Concat" else None
@@ -115,7 +124,7 @@ def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
 
 
 def facing(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size, Size]]:
-    """All pairs of sizes of tensors that are put together: equal, or one of them is 1."""
+    """All pairs of sizes of two inputs that a layer puts together: they are equal, or one is 1."""
     several = row.variadic is not None or row.name in ("MaskedFill", "MatMul", "Where")
     several = several or row.name in ("Maximum", "Minimum")
     if not several or row.name == "Einsum":
@@ -138,7 +147,7 @@ def facing(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size
 
 
 def _spread(left: Sequence[Size], right: Sequence[Size]) -> list[Meeting]:
-    """The sizes that meet where those of 1 are spread over others."""
+    """The meetings of two shapes that are broadcast together."""
     found = []
     for one, two in zip(reversed(left), reversed(right), strict=False):
         if not same(one, two) and not any(size == 1 and type(size) is int for size in (one, two)):

@@ -32,10 +32,10 @@ class Kind(Struct, frozen=True):
     structural: bool = False
     module: bool = False
     index: bool = False  # structural even as a whole number
-    zero: bool = False  # structural where it is 0, which says that there is none
+    zero: bool = False  # structural where it is 0, which means that there is none
 
     def read(self, value: Any) -> Any:
-        """The value in its normal form; the expression that it came from stays with it."""
+        """The value in its normal form, with its expression if it has one; raises `ValueError`."""
         if isinstance(value, Coded):
             return replace(value, value=self.check(value.value))
         return self.check(value)
@@ -177,7 +177,7 @@ def each(item: Kind, length: int) -> Kind:
 
 
 def loosely(item: Kind, length: int) -> Kind:
-    """As `each`; a list of one, which torch's pools take for all dimensions, is that one."""
+    """As `each`, but a list of one value stands for all dimensions, as in torch's pools."""
     strict = each(item, length)
 
     def check(value: Any) -> Any:
@@ -189,7 +189,10 @@ def loosely(item: Kind, length: int) -> Kind:
 
 
 def sides(dimensions: int) -> Kind:
-    """One padding for all sides, or two for each dimension, the last first; the first may lack."""
+    """One padding for all sides, or two for each dimension, the last dimension first.
+
+    The list may be shorter: then the first dimensions are not padded.
+    """
     lengths = range(2, 2 * dimensions + 1, 2)
     counted = [items(INT, length) for length in lengths]
 
@@ -226,7 +229,7 @@ def choice(*words: str) -> Kind:
 
 
 def _module(value: Any) -> Any:
-    # the spec's room has turned what was written into a layer before this check
+    # `lower` has turned what is written into a layer before this check
     if not hasattr(value, "row"):
         raise ValueError
     return value

@@ -24,12 +24,12 @@ class Problem(Struct, frozen=True):
     kind: str
     argument: str
     message: str
-    value: Any = None  # what was given for it
+    value: Any = None  # the value that was given
 
 
 @cache
 def validator(row: Layer) -> SchemaValidator:
-    """What checks the arguments of a type."""
+    """The validator for the arguments of a type."""
     fields = {}
     for arg in (*row.args, *row.options):
         required = arg.default is REQUIRED and not arg.inferred
@@ -63,7 +63,7 @@ def _problem(row: Layer, written: Mapping[str, Any], found: Any) -> Problem:
 
 
 def _bare(value: Any) -> Any:
-    """A value without where it came from, the items of lists too."""
+    """A value without the expression that it comes from, and so the items of lists."""
     value = value.value if isinstance(value, Coded) else value
     if isinstance(value, list):
         return [_bare(item) for item in value]

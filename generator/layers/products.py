@@ -94,7 +94,7 @@ def _is_term(term: str) -> bool:
 
 
 def _labels(term: str, rank: int, x: TensorType | None = None) -> list[str]:
-    """The labels of a term's dimensions; `x` is the tensor that it stands for."""
+    """The labels of a term's dimensions; `x` is the tensor of this term."""
     before, dots, after = term.partition(ELLIPSIS)
     rest = rank - len(before) - len(after)
     if x is not None and (rest < 0 or (rest and not dots)):

@@ -1,6 +1,6 @@
-"""What a layer keeps in training so that its gradient can be computed, beside its weights.
+"""What autograd keeps of a layer's call for its gradient, beside the weights.
 
-Measured with torch's hooks for saved tensors on a CPU, and held against them by the tests. For
+Measured with torch's hooks for saved tensors on a CPU; the tests compare the rules with them. For
 recurrent layers, attention and transformers, whose kernels keep buffers of their own, the rules
 are fitted to what was measured.
 """
@@ -19,9 +19,9 @@ FLOAT, LONG = 4, 8  # bytes of an element
 
 
 class Saved(Struct, frozen=True):
-    """Tensors among inputs and outputs that are kept alive, and bytes that are made for it.
+    """Inputs and outputs that are kept alive, and `more` bytes that are allocated for the gradient.
 
-    Of `crossed` inputs each is kept for the gradients of the others: only if one of them has any.
+    With `crossed`, an input is only kept if another input needs a gradient.
     """
 
     tensors: tuple[TensorType, ...] = ()
@@ -35,12 +35,12 @@ def never(a: Any) -> bool:
 
 
 def always(a: Any) -> bool:
-    """The output is the input's memory, seen in another way."""
+    """The output is a view of the input."""
     return True
 
 
 def in_place(a: Any) -> bool:
-    """The output is written over the input if the layer is told to."""
+    """The output overwrites the input if `inplace` is true."""
     return bool(a.inplace)
 
 
@@ -53,56 +53,56 @@ def saves_nothing(a: Any, inputs: Sequence[TensorType], outputs: Sequence[Tensor
 
 
 def saves_inputs(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """What came in: matrix products, convolutions, most activations."""
+    """The inputs are kept: matrix products, convolutions, most activations."""
     return Saved(tuple(inputs))
 
 
 def saves_factors(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """The factors of a product."""
+    """The factors of a product are kept, each for the gradients of the others."""
     return Saved(tuple(inputs), crossed=True)
 
 
 def saves_original(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """What came in, of which torch makes a copy before it is overwritten in place."""
+    """The inputs are kept; with `inplace` torch keeps a copy instead."""
     return saves_copy(a, inputs, outputs) if a.inplace else saves_inputs(a, inputs, outputs)
 
 
 def saves_output(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """What came out: ReLU, sigmoid, tanh, softmax."""
+    """The output is kept: ReLU, sigmoid, tanh, softmax."""
     return Saved((outputs[0],))
 
 
 def saves_both(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """What came in and what came out."""
+    """The inputs and the output are kept."""
     return Saved((*inputs, outputs[0]))
 
 
 def saves_second(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """Positions or a condition, and not the values."""
+    """The second input is kept: indices or a condition, not the values."""
     return Saved((inputs[1],))
 
 
 def saves_copy(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """Something of the output's size that is neither input nor output: a mask, a part result."""
+    """A new tensor of the output's size is kept: a mask, or an intermediate result."""
     return Saved((), FLOAT * outputs[0].numel)
 
 
 def saves_input_and_copy(
     a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]
 ) -> Saved:
-    """The input, and a part result of the output's size."""
+    """The input is kept, and an intermediate result of the output's size."""
     return Saved((inputs[0],), FLOAT * outputs[0].numel)
 
 
 def saves_positions(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
-    """The input, and the place of each maximum (which is an output itself if asked for)."""
+    """The input is kept, and the index of each maximum (which may itself be an output)."""
     if len(outputs) > 1:
         return Saved((inputs[0], outputs[1]))
     return Saved((inputs[0],), LONG * outputs[0].numel)
 
 
 def saves_averages(n: int) -> Saves:
-    """Averages to a size of `n` dimensions: the input, but for a mean, which needs no values."""
+    """Averages over `n` dimensions: the input is kept, but nothing for a mean of all places."""
 
     def saves(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
         whole = all(int(size) == 1 for size in outputs[0].shape[-n:])
@@ -112,7 +112,7 @@ def saves_averages(n: int) -> Saves:
 
 
 def saves_statistics(groups: Callable[[Any, TensorType], int]) -> Saves:
-    """The input, and two numbers (mean and deviation) for each group that is normalised."""
+    """The input is kept, and two numbers (mean and deviation) for each normalised group."""
 
     def saves(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
         return Saved((inputs[0],), 2 * FLOAT * groups(a, inputs[0]))
@@ -121,7 +121,7 @@ def saves_statistics(groups: Callable[[Any, TensorType], int]) -> Saves:
 
 
 def saves_mask(leading: Callable[[TensorType], int]) -> Saves:
-    """Dropout: a mask of so many leading dimensions; a single zero where all is dropped."""
+    """Dropout: a mask over the `leading` dimensions is kept; a single zero for ``p=1``."""
 
     def saves(a: Any, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Saved:
         x = inputs[0]
@@ -134,16 +134,17 @@ def saves_mask(leading: Callable[[TensorType], int]) -> Saves:
 def attention_saves(
     rows: int, reads: int, width: int, weights: int, *, dropout: float, shown: bool = False
 ) -> int:
-    """About the bytes of one attention.
+    """The approximate bytes kept for one attention.
 
-    `rows` are the positions of all queries, `reads` those of keys, `weights` the numbers of
-    pairs in all heads: they are kept where dropout falls on them or where they are `shown`.
+    `rows` is the number of positions of all queries, `reads` that of all keys, `weights` that of
+    attention weights in all heads. The weights are kept if dropout is applied to them, or if they
+    are `shown` (returned).
     """
     kept = 3 if dropout else int(shown)
     return FLOAT * (width * ((4 if dropout or shown else 3) * rows + 2 * reads) + kept * weights)
 
 
 def feed_forward_saves(rows: int, width: int, hidden: int, dropout: float) -> int:
-    """About the bytes of two linear layers with an activation, and of the norms around them."""
+    """The approximate bytes kept for two linear layers, their activation and the norms around."""
     kept = (6 if dropout else 3) * width + (3 if dropout else 1) * hidden
     return FLOAT * rows * kept

@@ -122,12 +122,12 @@ _DIM = Arg("dim", INDEX)
 
 
 def is_tuple(sizes: Any) -> bool:
-    """How many parts there are is written."""
+    """Whether the sizes are a list: then the number of parts is written."""
     return isinstance(sizes, tuple)
 
 
 def is_negative(place: Any) -> bool:
-    """Counted from the end, a bound is a sum."""
+    """Whether a bound is counted from the end: then it is added to the size."""
     return isinstance(place, int) and place < 0
 
 

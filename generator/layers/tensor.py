@@ -1,4 +1,4 @@
-"""What a rule knows of a tensor: its shape, its element type, and where the batch is."""
+"""The type of a tensor, as rules see it: its shape, element type and batch dimension."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class TensorType(Struct, frozen=True, dict=True):
 
     @cached_property
     def text(self) -> str:
-        """The shape in brackets, with the names that its sizes have."""
+        """The shape in brackets, with the expressions of its sizes."""
         return shape_text(self.shape)
 
     @cached_property
     def usual(self) -> str:
-        """The same for a table or a comment: as it is where no loop is without copies."""
+        """The shape's text for tables and comments, for the case that every loop has copies."""
         if " if " not in self.text:
             return self.text
-        from ..symbolic.provenance import usual  # few sizes hang on conditions
+        from ..symbolic.provenance import usual  # few sizes depend on conditions
 
         return usual(self.text)
 

@@ -42,7 +42,7 @@ def reshape(a: Args, x: TensorType) -> TensorType:
 
 
 def _left_over(sizes: Sequence[Size], rest: Size) -> Size:
-    """The size that -1 stands for beside the `rest`.
+    """The size that -1 becomes beside the `rest`.
 
     Where this is some of the sizes but for a remainder, as ``heads * (dim // heads)`` is `dim`, the
     others are left.

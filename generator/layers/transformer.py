@@ -39,7 +39,7 @@ def check_model(name: str, a: Args, *inputs: TensorType) -> None:
 
 
 def _check_same(argument: str, module: Nested, x: TensorType) -> None:
-    """Refuse a layer that changes the shape or type of what it reads."""
+    """Raise `Refusal` for a layer that changes the shape or type of its input."""
     if len(module.row.tensors) != 1:
         refuse(f"`{argument}` must read one tensor", argument)
     y = module.row.rule(module.a, x)

@@ -39,7 +39,7 @@ def windows(
 
 
 class Axis(Struct, frozen=True):
-    """A window along one dimension, to tell why it does not fit."""
+    """A window along one dimension, for messages on why it does not fit."""
 
     size: Size
     kernel: Size
@@ -67,9 +67,9 @@ Limit = Callable[[int], int]
 def window_sizes(
     axes: Sequence[Sizes], limit: Limit | None = None, *, ceil: bool = False
 ) -> list[Size]:
-    """How often the windows fit along each dimension; refuses windows that don't.
+    """How often windows fit along each dimension; raises `Refusal` if one does not fit at all.
 
-    `limit` gives the most that a side may be padded with, for a kernel; there may be none.
+    `limit` gives the largest padding of a side for a kernel, if there is a limit.
     """
     found = [windows(*axis, ceil) for axis in axes]
     if min(found) < 1:
@@ -126,7 +126,7 @@ def what_fits(axes: Sequence[Axis], wrong: Axis, limit: Callable[[int], int] | N
 
 
 def _last(holds: Callable[[int], bool], first: int, last: int) -> int | None:
-    """The last number for which something holds that holds up to some number."""
+    """The largest number for which `holds` is true, by bisection; ``None`` if it never is."""
     if first > last or not holds(first):
         return None
     while first < last:
@@ -141,7 +141,7 @@ def transposed_size(size: Size, kernel: Size, stride: Size, padding: Size, dilat
 
 
 def check_output(spatial: Sequence[Size], x: TensorType) -> None:
-    """Refuse an output with nothing in it."""
+    """Raise `Refusal` for an output without elements."""
     if min(spatial) < 1:
         sizes = " x ".join(shown(size) for size in spatial)
         refuse(f"the output would be of size {sizes}: nothing is left of {x}")
@@ -151,7 +151,7 @@ def check_output(spatial: Sequence[Size], x: TensorType) -> None:
 
 
 def check_pool(n: int, a: Args, padding: Any, dilation: Any) -> None:
-    """Refuse windows that torch refuses; padding may be half a window at most."""
+    """Raise `Refusal` for windows that torch refuses; padding may be half a window at most."""
     kernels, strides = per_dimension(a.kernel_size, n), per_dimension(stride_of(a), n)
     for name, sizes in (("kernel_size", kernels), ("stride", strides), ("dilation", dilation)):
         if min(sizes) < 1:
@@ -163,7 +163,7 @@ def check_pool(n: int, a: Args, padding: Any, dilation: Any) -> None:
 
 
 def check_kernel(n: int, a: Args, x: TensorType) -> None:
-    """Refuse a 3-d kernel larger than the bare input: there torch's averages want it whole."""
+    """Raise `Refusal` for a 3-d kernel larger than the unpadded input, as torch's averages do."""
     for kernel, size in zip(per_dimension(a.kernel_size, n), x.shape[-n:], strict=True):
         if n == 3 and kernel > size:
             message = f"a kernel of {kernel} is larger than the input of {size}"
@@ -172,7 +172,7 @@ def check_kernel(n: int, a: Args, x: TensorType) -> None:
 
 
 def stride_of(a: Args) -> Any:
-    """The stride that is written; without one windows stand side by side."""
+    """The stride; without one it is the kernel's size, so windows lie side by side."""
     return a.kernel_size if a.stride is None else a.stride
 
 

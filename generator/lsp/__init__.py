@@ -1,1 +1,1 @@
-"""`netgen lsp`: what an editor asks of a spec while it is written, answered from its text."""
+"""`netgen lsp`: answers an editor's requests about a spec, from its text."""

@@ -1,7 +1,7 @@
-"""What may be written at the cursor.
+"""Completion: what may be written at the cursor.
 
-The text need not be YAML there. A mark is put in place of the word at the cursor, and what follows
-is mended, or left out, until it is: then the mark's place tells what may stand there.
+The text may be invalid YAML there. A mark replaces the word at the cursor, and the text after it
+is mended or left out until the whole is valid YAML. Then the mark's path says what may be written.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _IN_SHAPE = re.compile(rf"shape\(\s*{MARK}")
 
 
 class Suggestion(Struct, frozen=True):
-    """A text that may stand at the cursor: of what sort it is, and what is known of it."""
+    """A text that may be written at the cursor, with its sort and a description."""
 
     text: str
     sort: str  # key, argument, type, block, reference, name, function or value
@@ -55,14 +55,14 @@ class Suggestion(Struct, frozen=True):
 
 
 class Completion(Struct, frozen=True):
-    """What may stand from a column on, up to the cursor."""
+    """The suggestions to replace the text from a column up to the cursor."""
 
     column: int
     suggestions: tuple[Suggestion, ...]
 
 
 def complete(text: str, line: int, column: int, right: Snapshot | None = None) -> Completion:
-    """What may stand at the cursor; of what was `right` last the names that nobody wrote."""
+    """The completion at the cursor; `right`, the last valid snapshot, gives inferred names."""
     lines = f"{text}\n".splitlines()
     before = lines[line - 1][: column - 1] if line <= len(lines) else ""
     word = _WORD.search(before)
@@ -82,21 +82,21 @@ def complete(text: str, line: int, column: int, right: Snapshot | None = None) -
 
 
 def _mended(lines: list[str], line: int, begin: int) -> Iterator[str]:
-    """The text with the mark: as it is, with the rest of the line or all below it left out."""
+    """Variants of the text with the mark, to try: with and without what follows, and a colon."""
     here = lines[line - 1] if line <= len(lines) else ""
     above, below = lines[: line - 1], lines[line:]
     head, rest = here[: begin - 1], _REST.sub("", here[begin - 1 :])
     ends = endings("\n".join([*above, head]))
     for tail in (rest, ends):
         for after in (below, []):
-            for colon in ("", ":"):  # a key alone is one with a colon
+            for colon in ("", ":"):  # a key needs its colon
                 yield "\n".join([*above, f"{head}{MARK}{colon}{tail}", *after])
 
 
 def _suggestions(
     source: Source, cursor: Cursor, there: str, right: Snapshot | None, *, fresh: bool
 ) -> Iterator[Suggestion]:
-    """What may stand at a cursor; a `fresh` one has nothing before it on its line."""
+    """The suggestions for a cursor; a `fresh` one has nothing before it on its line."""
     asked = None if cursor.key else _IN_EXPRESSION.search(there)
     if _IN_SHAPE.search(there):
         yield from _references(source, cursor, right)
@@ -129,7 +129,7 @@ def _keys(source: Source, path: tuple[str | int, ...]) -> Iterator[Suggestion]:
 
 
 def _types(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
-    """The types that a layer may have; one that is an argument is one of torch's own."""
+    """The types that a layer may have; for a layer as an argument only those of torch.nn."""
     blocks = {} if cursor.module else mapping_at(source.values, "blocks")
     for name in blocks:
         if name not in cursor.scope:
@@ -162,7 +162,7 @@ def _arguments(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
 
 
 def _of_row(row: Layer) -> Iterator[tuple[str, str]]:
-    """The arguments of a type, each with its kind and default: inferred ones come last."""
+    """The arguments of a type, each with its kind and default, inferred ones last."""
     for arg in sorted((*row.args, *row.options), key=lambda arg: arg.inferred):
         end = "inferred: written only to be checked" if arg.inferred else default(arg)
         yield arg.name, f"{kind(arg)}; {end}"
@@ -195,7 +195,7 @@ def _words(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _names(source: Source, cursor: Cursor, *, whole: bool) -> Iterator[Suggestion]:
-    """What an expression may name; one that is a name as a `whole` calls no function."""
+    """The names for an expression; functions only if it is not a name as a `whole` (`$name`)."""
     for name, raw in parameters(source.values, cursor.scope).items():
         yield Suggestion(name, "name", "; ".join(filter(None, declared(raw))))
     for name, about in OF_INPUT.items():
@@ -206,7 +206,7 @@ def _names(source: Source, cursor: Cursor, *, whole: bool) -> Iterator[Suggestio
 
 
 def _references(source: Source, cursor: Cursor, right: Snapshot | None) -> Iterator[Suggestion]:
-    """The inputs, and the layers above; of those without a name the one that they had last."""
+    """The inputs and the layers above; layers without a written name as the last valid spec had."""
     now = Snapshot(source)
     known = {name: (now, path) for name, path in references(now, cursor.scope).items()}
     if right is not None:
@@ -222,7 +222,7 @@ def _references(source: Source, cursor: Cursor, right: Snapshot | None) -> Itera
 
 
 def _above(path: tuple[str | int, ...], item: tuple[str | int, ...]) -> bool:
-    """Whether a layer stands before another one."""
+    """Whether a layer is written before another one."""
     for step, other in zip(path, item, strict=False):
         if isinstance(step, int) and isinstance(other, int) and step != other:
             return step < other

@@ -1,4 +1,4 @@
-"""What stands at a place of a spec: a key, a layer's type, an argument, a reference."""
+"""What is written at a place of a spec: a key, a layer's type, an argument, a reference."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ..spec.spec import Document, InputSpec, ParamSpec
 class Cursor(Struct, frozen=True):
     """A place of a spec by its `path`: at the value or, with `key`, at its key.
 
-    `scope` is the path of the block that it stands in, empty for the network. `item` is the path
-    of the innermost layer around it, as diagnostics have it, `inner` what follows in it. A `bare`
-    type stands alone; a `module` is an argument of another layer.
+    `scope` is the path of the block around it, empty for the network. `item` is the path of the
+    innermost layer around it, as in diagnostics, and `inner` the rest of the path. A `bare` type
+    is written alone; a `module` is an argument of another layer.
     """
 
     path: SpecPath
@@ -36,12 +36,12 @@ class Cursor(Struct, frozen=True):
 
     @property
     def names_type(self) -> bool:
-        """Whether the type of a layer stands here."""
+        """Whether the type of a layer is written here."""
         return bool(self.item) and not self.inner and (self.key or self.bare)
 
 
 def spot_at(source: Source, line: int, column: int) -> Cursor:
-    """What stands at a place: lines and columns count from 1."""
+    """The cursor for a place; lines and columns count from 1."""
     path, key = source.at(line, column)
     scope = path[:2] if path[:1] == ("blocks",) and len(path) > 2 else ()
     cursor, place = Cursor(path, key, scope), len(scope)
@@ -51,12 +51,12 @@ def spot_at(source: Source, line: int, column: int) -> Cursor:
 
 
 def _in_list(values: Any, cursor: Cursor, length: int) -> Cursor:
-    """The cursor, if so many steps lead to a list of layers."""
+    """The cursor completed, where the first `length` steps of its path lead to a list of layers."""
     return _in_item(values, cursor, length + 1) if len(cursor.path) > length else cursor
 
 
 def _in_item(values: Any, cursor: Cursor, length: int, *, module: bool = False) -> Cursor:
-    """The cursor, if so many steps lead to a layer."""
+    """The cursor completed, where the first `length` steps of its path lead to a layer's place."""
     path = cursor.path
     if len(path) == length:
         found = value_at(values, path)
@@ -105,12 +105,12 @@ def mapping_at(values: Any, *path: str | int) -> dict[str, Any]:
 
 
 def row_of(values: Any, type_: str) -> Layer | None:
-    """The type of this name, unless it is a block's."""
+    """The catalogue's row for a type; ``None`` for a block or an unknown name."""
     return None if type_ in mapping_at(values, "blocks") else TYPES.get(type_)
 
 
 def argument(source: Source, cursor: Cursor) -> str:
-    """The name of the argument that stands at a cursor in a layer, by name or by position."""
+    """The name of the argument at a cursor in a layer, given by name or by position; or empty."""
     if cursor.inner and isinstance(cursor.inner[0], str):
         return cursor.inner[0]
     if cursor.names_type or not cursor.item:
@@ -147,7 +147,7 @@ def refers(source: Source, cursor: Cursor) -> bool:
 
 
 def known_keys(path: SpecPath) -> Mapping[str, str]:
-    """The keys that may stand where the path to a key ends, each with what it is for."""
+    """The keys that are allowed at the end of a path, each with its description."""
     match path:
         case (_,):
             model: Any = Document

@@ -1,4 +1,4 @@
-"""Where what a spec names is written: layers, inputs, blocks and parameters."""
+"""Go to definition: where layers, inputs, blocks and parameters are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .snapshot import Snapshot
 
 
 def definition(snapshot: Snapshot, line: int, column: int) -> Location | None:
-    """The place of what is named at a place."""
+    """The place where the name at a place is defined; ``None`` if there is none."""
     source = snapshot.source
     cursor = spot_at(source, line, column)
     place = source.locate(cursor.path, key=cursor.key)

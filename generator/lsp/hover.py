@@ -1,4 +1,4 @@
-"""What there is to say of a place in a spec, in Markdown."""
+"""Hover: the description of a place in a spec, in Markdown."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ OF_INPUT: Mapping[str, str] = {
 }
 
 
-# what Markdown takes for more than text: anywhere, and where a paragraph begins
+# characters with a meaning in Markdown: anywhere, and at the beginning of a paragraph
 _MARKS = re.compile(r"[\\`*_\[\]<>&#|~!$]|^(?:[-+=]|\d+[.)])")
 
 
 class Hover(Struct, frozen=True):
-    """What to say, in Markdown, and the place that it is about."""
+    """A text in Markdown, and the place that it describes."""
 
     text: str
     place: Location
 
 
 def hover(snapshot: Snapshot, line: int, column: int) -> Hover | None:
-    """What there is to say of a place, if anything is known of it."""
+    """The description of a place; ``None`` if nothing is known of it."""
     cursor = spot_at(snapshot.source, line, column)
     place = snapshot.source.locate(cursor.path, key=cursor.key)
     word = word_at(place.text, column) if place.line == line else ""
@@ -76,7 +76,7 @@ def hover(snapshot: Snapshot, line: int, column: int) -> Hover | None:
 
 
 def _escaped(text: str) -> str:
-    """Text of a spec that is no Markdown, whatever it has in it."""
+    """Text of a spec with Markdown's characters escaped."""
     return _MARKS.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", printable(text).strip())
 
 
@@ -98,7 +98,7 @@ def _of_expression(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[st
 
 
 def _part(word: str, shape: list[int]) -> str:
-    """What a name for the shape that is read stands for."""
+    """The value of `in_shape`, `in_channels` or `in_features` for a shape that is read."""
     sizes = {"in_shape": shape, "in_channels": shape[:1], "in_features": shape[-1:]}[word]
     return bracketed(map(str, sizes)) if word == "in_shape" else ", ".join(map(str, sizes))
 
@@ -130,12 +130,12 @@ def _of_reference(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str
 
 
 def _in_shape(word: str, value: Any) -> bool:
-    """Whether a word is asked for its shape in an expression."""
+    """Whether a word is the argument of ``shape(...)`` in an expression."""
     return isinstance(value, str) and bool(re.search(rf"shape\(\s*{re.escape(word)}\s*\)", value))
 
 
 def _of_layer(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
-    """A layer: what flows through each of its calls, and how the numbers of the first follow."""
+    """A layer: the shapes of each of its calls, and the formulas for the numbers of the first."""
     if not cursor.names_type and cursor.inner != ("name",):
         return
     row = row_of(snapshot.source.values, cursor.type)
@@ -159,7 +159,7 @@ def _of_layer(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
 
 
 def _about(snapshot: Snapshot, name: str) -> str | None:
-    """What a type is that netgen has no row for; ``None`` if there is none of this name."""
+    """The description of a type without a row in the catalogue; ``None`` if it is unknown."""
     if name in mapping_at(snapshot.source.values, "blocks"):
         about = mapping_at(snapshot.source.values, "blocks", name).get("description")
         return str(about or "a block of this spec")

@@ -1,21 +1,21 @@
-"""Texts that are no YAML yet, because somebody is in the middle of a line."""
+"""Mends texts that are not valid YAML yet because somebody is in the middle of a line."""
 
 from __future__ import annotations
 
 import re
 
-# what is quoted, a comment, or a bracket
+# a quoted text, a comment, or a bracket
 _TOKEN = re.compile(r"""(?:(?<=[\s\[{,:])|^)(?:"(?:\\.|[^"\\])*"?|'[^']*'?|\#.*)|[\[\]{}]""", re.M)
 
 
 def closed(text: str, line: int) -> str:
-    """The text down to a line, with what is open there closed."""
+    """The text down to a line, with open brackets and quotes closed."""
     above = "\n".join(text.splitlines()[:line])
     return above + endings(above)
 
 
 def endings(text: str) -> str:
-    """What closes the brackets, and the quotation, that are open at the end of a text."""
+    """The characters that close the brackets and the quote open at the end of a text."""
     opened, quote = "", ""
     for found in _TOKEN.finditer(text):
         token, last = found[0], found.end() == len(text)

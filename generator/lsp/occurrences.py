@@ -1,4 +1,4 @@
-"""What a network has for a line of its spec: the calls that come from it, with their values."""
+"""The calls of a network that come from a place in its spec, with their values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..symbolic.sizes import bracketed, plain
 from ..views.outline import shown_type, shown_value
 from .snapshot import Snapshot
 
-MOST_USES = 4  # of a line that anyone would read
+MOST_USES = 4  # the uses that are listed at most
 Valued = tuple[str, str]
 """The name of a call, empty for the network itself, and a value that it has there."""
 
@@ -59,7 +59,7 @@ def shapes_read(snapshot: Snapshot, item: SpecPath) -> Iterator[tuple[str, list[
 
 
 def shapes_given(snapshot: Snapshot, item: SpecPath, port: str) -> Iterator[Valued]:
-    """What a layer gives, once in each use of its scope: of copies it is what the last gives."""
+    """The output shape of a layer in each use of its scope; of copies, that of the last one."""
     last: dict[int | None, Valued] = {}
     for number in calls_of(snapshot, item):
         assert snapshot.network is not None
@@ -96,7 +96,7 @@ def listed(values: Iterable[Valued]) -> str:
 
 
 def flows(snapshot: Snapshot, numbers: list[int]) -> str:
-    """What flows in and out through calls, and what they take."""
+    """The input and output shapes of calls with their costs, as a list."""
     return bullets(_flow(snapshot, number) for number in numbers)
 
 
@@ -113,7 +113,7 @@ def _flow(snapshot: Snapshot, number: int) -> str:
 
 
 def numbers_of(snapshot: Snapshot, number: int) -> Iterator[str]:
-    """The arguments of a call of a block, or what a layer infers and works out."""
+    """The arguments of a block's call; of a layer's the inferred arguments, sizes and weights."""
     network = snapshot.network
     assert network is not None
     call = network.trace.calls[number]
@@ -137,7 +137,7 @@ def numbers_of(snapshot: Snapshot, number: int) -> Iterator[str]:
 
 
 def bullets(lines: Iterable[str], most: int = MOST_USES) -> str:
-    """Lines as a list, as many as anyone would read."""
+    """Lines as a Markdown list, at most `most` and the number of the others."""
     every = [f"- {line}" for line in lines]
     more = [f"- and {len(every) - most} more"] if len(every) > most else []
     return "\n".join([*every[:most], *more])

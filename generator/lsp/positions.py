@@ -1,7 +1,7 @@
-"""Places of a text as netgen counts them, and as an editor does.
+"""Conversion between netgen's places in a text and an editor's.
 
-netgen counts lines and characters from 1, and lines end where YAML says. An editor counts from 0,
-in units of some encoding, and knows fewer ends of lines.
+netgen counts lines and characters from 1, with YAML's line breaks. An editor counts from 0, in
+units of some encoding, and has fewer kinds of line breaks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BREAK = re.compile("\r\n|[\n\r]")
 
 
 class Positions:
-    """The places of one text; `units` tells how long a text is for the editor."""
+    """Converts places of one text; `units` gives a text's length in the editor's units."""
 
     def __init__(self, text: str, units: Callable[[str], int]) -> None:
         self.text, self.units = text, units

@@ -26,7 +26,7 @@ def parameters(values: Any, scope: SpecPath) -> dict[str, Any]:
 
 
 def inputs(values: Any, scope: SpecPath) -> dict[str, SpecPath]:
-    """The inputs of a scope by the names that references have for them."""
+    """The paths of a scope's inputs by the names that references use."""
     found = value_at(values, (*scope, "inputs"))
     if isinstance(found, dict):
         return {name: ("inputs", name) for name in found}
@@ -36,9 +36,9 @@ def inputs(values: Any, scope: SpecPath) -> dict[str, SpecPath]:
 
 
 def references(snapshot: Snapshot, scope: SpecPath) -> dict[str, SpecPath]:
-    """What layers of a scope may read: inputs and layers, by name, each with its path.
+    """The inputs and layers that a reference in a scope may name, each with its path.
 
-    Names that are not written are known of a network that is right.
+    Layers without a written name are only known if the snapshot has a network.
     """
     values = snapshot.source.values
     found = dict(_written(values, (*scope, "layers")))
@@ -57,7 +57,7 @@ def named(snapshot: Snapshot, scope: SpecPath, word: str) -> tuple[str, SpecPath
 
 
 def graph_of(snapshot: Snapshot, scope: SpecPath) -> Graph | None:
-    """The network, or what the first use of a block comes to."""
+    """The graph of the network, or of the first use of a block; ``None`` if there is none."""
     if snapshot.found is None or not scope:
         return None if snapshot.found is None else snapshot.found.graph
     uses = uses_in(snapshot.found.graph).get(str(scope[1]))
@@ -65,7 +65,7 @@ def graph_of(snapshot: Snapshot, scope: SpecPath) -> Graph | None:
 
 
 def _written(values: Any, path: SpecPath) -> Iterator[tuple[str, SpecPath]]:
-    """The written names of a list of layers, and of those in it that have no scope of their own."""
+    """The written names in a list of layers, with those inside of a `Group` and of branches."""
     layers = value_at(values, path)
     for place, item in enumerate(layers if isinstance(layers, list) else ()):
         for type_, written in item.items() if isinstance(item, dict) else ():
@@ -82,7 +82,7 @@ def _written(values: Any, path: SpecPath) -> Iterator[tuple[str, SpecPath]]:
 
 
 def declared(raw: Any) -> tuple[str, str]:
-    """A parameter's default as it is written, and what it is for."""
+    """A parameter's written default, and its `doc`."""
     if isinstance(raw, Mapping):
         return _default(raw.get("default")), str(raw.get("doc") or "")
     return _default(raw), ""

@@ -1,4 +1,4 @@
-"""The language server: the editor's questions in, answers out.
+"""The language server: answers an editor's requests.
 
 All is done in one thread. A check waits until nobody has typed for a moment, and a newer text takes
 the place of one that waits, so there is never more than one to be done.
@@ -42,7 +42,7 @@ _KINDS = {
 
 
 class Opened(Struct):
-    """A text in the editor: whether it is a spec, what was right last, and the check to come."""
+    """A text in the editor: whether it is a spec, its last valid snapshot, and the next check."""
 
     spec: bool = False
     right: Snapshot | None = None
@@ -86,7 +86,7 @@ class Server(LanguageServer):
         return document.source, document.path, Positions(document.source, units)
 
     def changed(self, uri: str) -> None:
-        """A text is new: it is checked after a moment, unless a newer one comes."""
+        """Schedule a check of a new text after a moment, unless a newer one comes."""
         opened = self.opened[uri]
         if opened.waiting is not None:
             opened.waiting.cancel()
@@ -94,7 +94,7 @@ class Server(LanguageServer):
         opened.waiting = later(QUIET, partial(self.check, uri))
 
     def check(self, uri: str) -> None:
-        """Check the latest text, if it is a spec's, and tell what was found."""
+        """Check the latest text, if it is a spec's, and publish the diagnostics."""
         opened = self.opened[uri]
         text, name, positions = self.text(uri)
         opened.spec = opened.spec or is_spec(text)  # a key may go for a while
@@ -108,7 +108,7 @@ class Server(LanguageServer):
 
 
 def serve() -> bool:
-    """Answer on standard input and output until the editor ends it; whether it did so in order."""
+    """Serve on standard input and output; whether the editor has shut the server down properly."""
     server = Server()
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(_open)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(_change)
@@ -119,7 +119,7 @@ def serve() -> bool:
     triggers = types.CompletionOptions([*"$ ([{."])
     server.feature(types.TEXT_DOCUMENT_COMPLETION, triggers)(_complete)
     server.feature(types.SHUTDOWN)(_end)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what waits for the editor can't be interrupted
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # waiting for input can't be interrupted else
     # a copy, because it is closed at the end
     server.start_io(stdout=os.fdopen(os.dup(1), "wb"))
     return server.asked_to_end

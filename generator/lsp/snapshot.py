@@ -1,4 +1,4 @@
-"""What is known of the text in an editor: what is wrong with it, or the network that it gives."""
+"""Snapshots of the text in an editor: its diagnostics, or the network that it describes."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ _SCHEMA = re.compile(r"^# yaml-language-server:.*\$schema=\S*netgen", re.MULTILI
 
 
 class Snapshot(Struct, frozen=True, dict=True):
-    """A spec as it can be looked at: its values and, if it is right, its network."""
+    """A spec that can be parsed: its source and, if it is valid, its prediction."""
 
     source: Source
     found: Prediction | None = None
 
     @cached_property
     def network(self) -> Explained | None:
-        """The network with where each of its values comes from."""
+        """The network with the origin of each value; ``None`` if the spec is not valid."""
         return None if self.found is None else Explained(self.found)
 
     @cached_property
     def costs(self) -> tuple[Cost, ...]:
-        """What each call of the network takes."""
+        """The cost of each call of the network."""
         if self.network is None:
             return ()
         return figures(self.network.graph, self.network.trace).calls
 
 
 class Checked(Struct, frozen=True):
-    """What a check came to; `right` is a snapshot of what was checked, if all of it is right."""
+    """The result of a check; `right` is the snapshot of the text if it has no errors."""
 
     diagnostics: tuple[Diagnostic, ...]
     right: Snapshot | None = None
@@ -52,7 +52,7 @@ def is_spec(text: str) -> bool:
 
 
 def check(text: str, name: str) -> Checked:
-    """What `netgen check` finds in a text; no code that it imports is run."""
+    """The result of `netgen check` for a text; imported code is not run."""
     try:
         found = check_source(parse(text, name), {})
     except NetgenError as error:
@@ -65,9 +65,9 @@ def check(text: str, name: str) -> Checked:
 def snapshots(
     text: str, name: str, line: int, right: Snapshot | None
 ) -> list[tuple[Snapshot, int]]:
-    """The snapshots of a line, the one that knows most first, with the line's number there.
+    """The snapshots for a line, the one that knows most first, with the line's number there.
 
-    `right` is what was right last: it is of use for lines that have not changed since.
+    `right` is the last snapshot without errors; it is used for lines that have not changed since.
     """
     found: list[tuple[Snapshot, int]] = []
     there = None if right is None else line_in(text, right.source.text, line)
@@ -80,7 +80,7 @@ def snapshots(
 
 
 def _readable(text: str, name: str, line: int) -> Source | None:
-    """The text or, where it is no YAML at the moment, what stands above the end of a line."""
+    """The parsed text or, if it is invalid, its part down to a line; ``None`` if both fail."""
     for part in (text, closed(text, line)):
         with suppress(NetgenError):
             return parse(part, name)
@@ -88,7 +88,7 @@ def _readable(text: str, name: str, line: int) -> Source | None:
 
 
 def line_in(text: str, other: str, line: int) -> int | None:
-    """The number that a line has in another text, if it stands above or below all that differs."""
+    """The number of a line in another text, if it is above or below all differences."""
     if text == other:
         return line
     lines, others = text.splitlines(), other.splitlines()

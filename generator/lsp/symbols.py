@@ -12,7 +12,7 @@ from .cursor import mapping_at, value_at
 
 
 class Symbol(Struct, frozen=True):
-    """A block, or a layer by its name or else its type, and what stands in it."""
+    """A block, or a layer by its name or else its type, with the layers inside of it."""
 
     name: str
     detail: str
@@ -37,7 +37,7 @@ def symbols(source: Source) -> tuple[Symbol, ...]:
 
 
 def _layers(source: Source, path: SpecPath) -> Iterator[Symbol]:
-    """The layers of a list, with those that stand in them."""
+    """The layers of a list, with those inside of them."""
     layers = value_at(source.values, path)
     for place, item in enumerate(layers if isinstance(layers, list) else ()):
         if isinstance(item, str):

@@ -1,1 +1,1 @@
-"""Views: what a person wants to see of a finished network. They read it and change nothing."""
+"""Views of a finished network for people: they read it and change nothing."""

@@ -9,12 +9,12 @@ from ..ir.trace import Call
 from ..layers.base import parameter_count
 from ..symbolic.sizes import bracketed
 
-MOST_PARTS = 6  # of a sum that anyone would read
+MOST_PARTS = 6  # terms of a sum that is shown
 Rows = list[tuple[str, ...]]
 
 
 def sizes(call: Call, found: Derivation) -> Rows:
-    """The sizes of what a call gives."""
+    """The sizes of a call's outputs, each with its formula."""
     rows: Rows = []
     for port, shape in found.outputs.items():
         several = len(found.outputs) > 1
@@ -26,7 +26,7 @@ def sizes(call: Call, found: Derivation) -> Rows:
 
 
 def weights(found: Derivation) -> Rows:
-    """The shapes of what a layer holds, and how many parameters that makes."""
+    """The shapes of a layer's weights with their formulas, and the number of parameters."""
     rows: Rows = []
     for weight, shape in found.weights:
         formulas = bracketed(size.formula for size in shape)
@@ -46,7 +46,7 @@ def weights(found: Derivation) -> Rows:
 
 
 def _told(name: str, size: Derived, value: str) -> Rows:
-    """A size with its formula and, if that is more than a name, with the numbers in it."""
+    """A size with its formula and, if that is more than a name, the formula in numbers."""
     rows: Rows = [(name, value, f"= {size.formula}")]
     if size.formula not in size.names and size.formula != size.numbers:
         rows.append(("", "", f"= {size.numbers}"))
@@ -62,7 +62,7 @@ def titled(title: str, rows: Rows) -> Iterator[str]:
 
 
 def columns(rows: Rows) -> Iterator[str]:
-    """Rows with their cells below each other."""
+    """Rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

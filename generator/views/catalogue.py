@@ -1,4 +1,4 @@
-"""`netgen layers`: the types of layers that there are, and what one of them takes."""
+"""`netgen layers`: the list of layer types, and the description of one of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _names(rows: Iterable[Layer]) -> list[str]:
 
 
 def described(name: str) -> str:
-    """What one type takes, infers and gives; raises `KeyError` if there is none."""
+    """The description of one type; raises `KeyError` for an unknown name."""
     row = TYPES[name]
     lines = [f"{name}: {origin(row)}"]
     for title, text in facts(row):
@@ -58,7 +58,7 @@ def facts(row: Layer) -> Iterator[tuple[str, str]]:
 
 
 def plain(text: str) -> str:
-    """A text as terminals and editors show it."""
+    """A text without backticks, for terminals and editors."""
     return text.replace("`", "")
 
 
@@ -67,13 +67,13 @@ def _named(names: Iterable[str]) -> str:
 
 
 def written(row: Layer) -> str:
-    """How a layer is written, with its arguments by position."""
+    """How a layer is written in a spec, with its arguments by position."""
     order = ", ".join(arg.name for arg in row.written)
     return f"- {row.name}: [{order}], or by name" if order else f"- {row.name}"
 
 
 def _wrapped(title: str, text: str) -> list[str]:
-    """A text beside its title, in lines that are no longer than others."""
+    """A text beside its title, in lines of at most `WIDTH` characters."""
     return textwrap.wrap(
         plain(text), WIDTH, initial_indent=f"  {title:<10}", subsequent_indent=" " * 12
     )
@@ -85,7 +85,7 @@ def keyword_only(row: Layer) -> tuple[Arg, ...]:
 
 
 def origin(row: Layer) -> str:
-    """What torch has for a type."""
+    """What a type is in torch or in the generated file."""
     if row.name in CATALOGUE:
         return f"torch.nn.{row.name}"
     if row.operation:
@@ -104,7 +104,7 @@ def _reads(row: Layer) -> str:
 
 
 def _rule(row: Layer) -> str:
-    """What the rule says of the output's shape, in its own words."""
+    """The docstring of the type's `rule`, which says what the output's shape is."""
     function = getattr(row.rule, "func", row.rule)
     return " ".join((inspect.getdoc(function) or "").split())
 
@@ -117,12 +117,12 @@ def _table(title: str, args: Iterable[Arg]) -> list[str]:
 
 
 def kind(arg: Arg) -> str:
-    """What values an argument takes."""
+    """The kind of values that an argument takes."""
     return plain(arg.kind.label)
 
 
 def default(arg: Arg) -> str:
-    """What stands for an argument that is not written."""
+    """The default of an argument as text, or ``required``."""
     if arg.default is REQUIRED:
         return "required"
     value = arg.default

@@ -17,7 +17,7 @@ Facts = Mapping[str, str]
 
 
 class Comparison:
-    """Takes the two networks one after the other; the second one's turn tells how they differ."""
+    """A view that is called with two networks in turn: the second call returns the comparison."""
 
     def __init__(self, names: tuple[str, str]) -> None:
         self.names = names
@@ -31,7 +31,7 @@ class Comparison:
 
 
 def compare(old: Graph, new: Graph, names: tuple[str, str]) -> str:
-    """How two networks differ, in lines: `-` stands in the first only, `+` in the second."""
+    """How two networks differ, in lines: `-` is in the first only, `+` in the second only."""
     calls, weights = (_layers(old), _layers(new)), (_weights(old), _weights(new))
     first, second = map(printable, names)
     lines = [f"--- {first}", f"+++ {second}", *_totals(old, new)]
@@ -54,7 +54,7 @@ def _totals(old: Graph, new: Graph) -> Iterator[str]:
 
 
 def _layers(graph: Graph) -> dict[str, Facts]:
-    """The calls of layers by path, those that are made again numbered, in order."""
+    """The facts of each layer's call by its name, in order; repeated calls have numbers."""
     found: dict[str, Facts] = {}
     trace = traced(graph, {**graph.sizes, "N": BATCHES[0]})
     names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
@@ -71,7 +71,7 @@ def _layers(graph: Graph) -> dict[str, Facts]:
 
 
 def _others(graph: Graph) -> dict[str, Facts]:
-    """What comes out, how weights begin, and which are one."""
+    """The facts of outputs, of initial weights and of ties."""
     names = _names(graph)
     found: dict[str, Facts] = {
         f"output {place if key is None else key}": {"": names[ref.node][ref.port]}
@@ -85,7 +85,7 @@ def _others(graph: Graph) -> dict[str, Facts]:
 
 
 def _names(graph: Graph) -> list[Mapping[str, str]]:
-    """What each output of each call is called, inputs first."""
+    """The name of each output of each node, inputs first."""
     found: list[Mapping[str, str]] = [{"output": x.name} for x in graph.inputs]
     for node in graph.nodes:
         several = len(node.outputs) > 1
@@ -94,7 +94,7 @@ def _names(graph: Graph) -> list[Mapping[str, str]]:
 
 
 def _arguments(layer: Layer, a: Args) -> Facts:
-    """The arguments that are no defaults, by their values."""
+    """The arguments that differ from their defaults, with their values."""
     found = {}
     for arg in layer.args:
         value = shown_value(getattr(a, arg.name))
@@ -108,7 +108,7 @@ def _weights(graph: Graph) -> dict[str, str]:
 
 
 def _differences(old: Mapping[str, Facts], new: Mapping[str, Facts]) -> list[str]:
-    """A line for each thing that is in one only, or differs, in the order of both."""
+    """A line for each entry that is in only one of the two, or that differs."""
     lines = [f"  - {name}: {_told(facts)}" for name, facts in old.items() if name not in new]
     for name, facts in new.items():
         if name not in old:

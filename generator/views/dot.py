@@ -1,4 +1,4 @@
-"""A picture in Graphviz's language, in Mermaid's, and drawn."""
+"""A picture in Graphviz's language, in Mermaid's, and as an image."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def dot(picture: Picture) -> str:
 
 
 def header(sizes: str) -> str:
-    """How all boxes and arrows look, unless they say otherwise; for which sizes it is."""
+    """The default attributes of graph, boxes and arrows, with a note on the run-time sizes."""
     note = f" label={_quoted(f'for {sizes}')} labelloc=b fontsize=9" if sizes else ""
     return f"graph [{GRAPH}{note}]; node [{NODE}]; edge [{EDGE}];".replace("{font}", FONT)
 
@@ -67,7 +67,7 @@ def _nested(picture: Picture, parent: str, level: int) -> Iterator[str]:
 
 
 def node(box: Box) -> str:
-    """The attributes of a box that shows nothing in it."""
+    """The attributes of a box that is drawn without boxes inside of it."""
     fill, border = COLOURS[box.group]
     title, second = (box.name, box.output) if box.group == "end" else (box.type, box.label)
     notes = [second, *([f"{box.parameters:,} parameters"] if box.inner and box.parameters else [])]
@@ -135,7 +135,10 @@ def _entities(text: str) -> str:
 
 
 def drawn(picture: Picture, form: str) -> bytes:
-    """The picture as ``svg`` or ``png``, laid out by Graphviz."""
+    """The picture as ``svg`` or ``png``, laid out by Graphviz.
+
+    Raises `NetgenError` if Graphviz is not installed, or if a ``png`` would be too large.
+    """
     try:
         import pygraphviz  # type: ignore[import-untyped]
     except ImportError:
@@ -143,7 +146,7 @@ def drawn(picture: Picture, form: str) -> bytes:
         help = "`pip install 'torch-netgen[graph]'` brings it; `.dot` and `.mmd` need nothing"
         raise NetgenError(Diagnostic("NG504", message, help=help)) from None
     found = pygraphviz.AGraph(string=dot(picture))
-    with quiet():  # the font library tells of its own files
+    with quiet():  # the font library prints warnings on its own files
         found.layout(prog="dot")
         dpi = 144
         if form == "png":
@@ -153,7 +156,7 @@ def drawn(picture: Picture, form: str) -> bytes:
 
 
 def _check_size(bounds: str, dpi: int) -> None:
-    """Refuse an image that would have more pixels on a side than Graphviz draws."""
+    """Raise `NetgenError` for an image with more than `MOST_PIXELS` on a side."""
     longest = max(float(side) for side in bounds.split(",")) * dpi / 72
     if longest > MOST_PIXELS:
         message = f"the image would be {longest:,.0f} pixels long; {MOST_PIXELS:,} are the most"
@@ -162,7 +165,7 @@ def _check_size(bounds: str, dpi: int) -> None:
 
 
 def _centred(svg: bytes) -> bytes:
-    """The picture with the text of each box in its middle, whatever font its reader has."""
+    """The SVG with the text of each box centred, so that other fonts fit as well."""
     ElementTree.register_namespace("", _SVG)
     tree = ElementTree.fromstring(svg)
     for group in tree.iter(f"{{{_SVG}}}g"):

@@ -20,7 +20,7 @@ from .outline import shown_type, shown_value
 
 
 def explain(found: Prediction, layer: str) -> str:
-    """What a layer, block or container of the network infers and gives, and why.
+    """The arguments, sizes and weights of a layer, block or container, and where they come from.
 
     Raises `NetgenError` if there is none of this name.
     """
@@ -29,7 +29,7 @@ def explain(found: Prediction, layer: str) -> str:
 
 
 class Explained:
-    """A network with where each of its values comes from."""
+    """A network's trace, with the origin of each of its values."""
 
     def __init__(self, found: Prediction) -> None:
         self.source, self.graph = found.source, found.graph
@@ -39,7 +39,7 @@ class Explained:
         self.blocks = blocks_around(self.trace)
         self.derivations: dict[int, Derivation] = {}
         self.inputs = {id(x): p for x, p in zip(self.trace.inputs, self.graph.inputs, strict=True)}
-        self.used: dict[tuple[int | None, str], None] = {}  # names that were told of, by scope
+        self.used: dict[tuple[int | None, str], None] = {}  # names in expressions shown, by scope
         self.makers: dict[int, tuple[int, str]] = {}
         for number, call in enumerate(self.trace.calls):
             for port, x in call.outputs.items():
@@ -47,7 +47,7 @@ class Explained:
                     self.makers.setdefault(id(x), (number, port))
 
     def lines(self, number: int) -> Iterator[str]:
-        """What there is to say of a call."""
+        """The explanation of a call, in lines."""
         self.used.clear()
         call = self.trace.calls[number]
         kind = call.node.row.name if call.node.row is not None else call.node.kind
@@ -76,7 +76,7 @@ class Explained:
         yield from self.footnote()
 
     def number(self, name: str) -> int:
-        """The number of the call that is meant."""
+        """The number of the call with this name; raises `NetgenError` if there is none."""
         if name in self.names:
             return self.names.index(name)
         given = next((x.type.text for x in self.graph.inputs if x.name == name), None)
@@ -95,7 +95,7 @@ class Explained:
         raise NetgenError(Diagnostic("NG204", message, where, help=help))
 
     def name_of(self, x: TensorType) -> str:
-        """What gives a value."""
+        """The name of the input or call that gives a value."""
         if id(x) in self.inputs:
             return f"the input {self.inputs[id(x)].name}"
         number, port = self.makers[id(x)]
@@ -110,10 +110,10 @@ class Explained:
     def line(self, path: SpecPath) -> str:
         return f"line {self.source.locate(path, key=True).line}"
 
-    # what is told of one call
+    # the explanation of one call
 
     def arguments(self, number: int, found: Derivation) -> Rows:
-        """Each argument with its value, and who says so."""
+        """Each argument with its value, and where that comes from: a line, inference, a default."""
         rows: Rows = []
         node = self.trace.calls[number].node
         for name, value in node.args.items():
@@ -138,7 +138,10 @@ class Explained:
     # names
 
     def expression(self, value: object, number: int) -> str:
-        """The expression of a value over names of the scope that a call stands in, if it is one."""
+        """The expression of a value in the scope of a call, as `` = text``; empty if it has none.
+
+        Its names are noted in `used`.
+        """
         names = {symbol.name for symbol in symbols_in(value)}
         text = _code(value)
         if not (names and text):
@@ -148,10 +151,10 @@ class Explained:
         return f" = {text}"
 
     def meanings(self) -> Rows:
-        """What the names are that were told of, and those that these are made of."""
+        """The values of all names in expressions shown, and of the names in their expressions."""
         rows: Rows = []
         told = 0
-        while told < len(self.used):  # what is told of a name may name others
+        while told < len(self.used):  # the expression of a name may hold further names
             scope, name = list(self.used)[told]
             told += 1
             label = name if scope is None else f"{name} of {self.names[scope]}"
@@ -159,7 +162,7 @@ class Explained:
         return rows
 
     def meaning(self, name: str, scope: int | None) -> tuple[str, str]:
-        """The value of a name, and who gives it."""
+        """The value of a name in a scope, and where it comes from."""
         if scope is None:
             value = self.graph.values.get(name, self.sizes.get(name))
             place = next(
@@ -177,10 +180,10 @@ class Explained:
             f"{self.line(('blocks', use.block, 'params', name))}" if declared else "inferred",
         )
 
-    # the way back
+    # back to the inputs
 
     def origins(self, wanted: Sequence[tuple[TensorType, int]]) -> Rows:
-        """Where sizes come from: a row for each layer that works one out, inputs at the end."""
+        """The origins of sizes: a row for each layer that computes one, inputs at the end."""
         waiting, seen = deque(wanted), set()
         rows: dict[tuple[str, ...], bool] = {}  # whether the size is the one before
         last: dict[tuple[str, ...], bool] = {}
@@ -209,7 +212,7 @@ class Explained:
         return [*_shortened(rows), *last]
 
     def worked_out(self, number: int, size: Derived) -> tuple[str, ...]:
-        """A size that a layer gives, with its arithmetic in numbers."""
+        """The row for a size that a layer gives, with its arithmetic in numbers."""
         node = self.trace.calls[number].node
         where = f"{self.names[number]}, {self.line(node.path)}"
         if size.numbers != str(size.value):
@@ -222,7 +225,7 @@ class Explained:
         return (str(size.value), f"{told}{expression}".strip(), where)
 
     def written(self, x: Placeholder, dim: int) -> tuple[str, ...]:
-        """A size of an input, as the spec has it."""
+        """The row for a size of an input, as the spec writes it."""
         values = self.source.values
         path: SpecPath = ("inputs", x.name) if "inputs" in values else ("input",)
         shape = values["inputs"][x.name] if "inputs" in values else values["input"]
@@ -239,7 +242,7 @@ class Explained:
 
 
 def _shortened(rows: Mapping[tuple[str, ...], bool]) -> Iterator[tuple[str, ...]]:
-    """The rows, but few of those in a line that give the size that they read."""
+    """The rows, with runs of four or more that keep the size they read shortened to three."""
     for same, group in groupby(rows, key=lambda row: (rows[row], row[0])):
         members = list(group)
         if not same[0] or len(members) < 4:
@@ -251,7 +254,7 @@ def _shortened(rows: Mapping[tuple[str, ...], bool]) -> Iterator[tuple[str, ...]
 
 
 def _code(value: object) -> str:
-    """The expression that a value came from; of several, as a list."""
+    """The expression of a value, empty if it has none; of a list, a list of expressions."""
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(_code(item) or shown_value(item) for item in value)}]"
     return str(getattr(value, "code", ""))

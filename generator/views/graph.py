@@ -1,4 +1,4 @@
-"""`netgen graph`: the network as a picture, a text that others draw, or a page."""
+"""`netgen graph`: the network as an image, as text for Graphviz or Mermaid, or as a page."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .dot import dot, drawn, mermaid
 from .picture import picture
 
 _MARK = f"Drawn by netgen (digest {UNSIGNED})".encode()
-# a last line that says so, and nothing more
+# the last line with the mark, by suffix
 _REMARKS = {".svg": b"<!-- %b -->", ".html": b"<!-- %b -->", ".dot": b"// %b", ".mmd": b"%%%% %b"}
 
 
 def graph(found: Prediction, output: Path, depth: int, force: bool) -> str:
-    """Draw a network into a file, in the form that its suffix tells; what to say of it.
+    """Draw a network into a file in the format of its suffix, and return a message for the user.
 
-    Blocks below a `depth` are folded; 1 folds all. What netgen did not draw, or somebody has
-    edited since, is overwritten by `force` alone.
+    Blocks below a `depth` are folded; 1 folds all. A file that netgen did not draw, or that has
+    been edited since, is only overwritten with `force`; else `NetgenError` is raised.
     """
     kind = DRAWING if output.suffix in _REMARKS else IMAGE
     target = claim(output, kind, force=force, specs=[found.source.name], told=True)
@@ -43,11 +43,11 @@ def _content(found: Prediction, suffix: str, depth: int) -> str | bytes:
 
 
 def _marked(content: str | bytes, suffix: str) -> bytes:
-    """A picture that can be told from a person's own, still unsigned."""
+    """The content with the place for netgen's digest, still unsigned."""
     data = content.encode() if isinstance(content, str) else content
     if suffix in _REMARKS:
         return data.rstrip() + b"\n" + _REMARKS[suffix] % _MARK + b"\n"
-    # a chunk before the last one: its length, its type with the text, and its sum once signed
+    # a PNG chunk before the last one: its length, its type with the text, and room for its CRC
     text = b"Comment\0" + _MARK
     chunk = struct.pack(">I", len(text)) + b"tEXt" + text + b"0000"
     return data[:-12] + chunk + data[-12:]

@@ -1,4 +1,4 @@
-"""Where each call of a network stands: in the spec, and in the generated source."""
+"""The lines of each call of a network, in the spec and in the generated source."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class _Class:
                 self.called.setdefault(statement.node, set()).update(_span(line))
 
     def lines(self, graph: Graph, node: Node, path: str) -> set[int]:
-        """The lines for a call of the class: `path` is that of its module, from here on."""
+        """The lines for a call in the class; `path` is the module's path relative to the class."""
         attribute, *parts = path.split(".")
         if attribute in self.made:
             found = set(_span(_child(self.made[attribute], parts)))
-        else:  # perhaps a child of the class, which is a container itself
+        else:  # perhaps a child of a class that is an `nn.Sequential` itself
             found = set(_span(_child(self.made[""], path.split(".")))) if "" in self.made else set()
         for place, outer in enumerate(graph.nodes):
             if any(inner is node for inner in outer.walk()):
@@ -63,7 +63,7 @@ class _Class:
 
 
 def _assignments(method: ast.FunctionDef | None) -> Iterator[tuple[str, ast.expr]]:
-    """What is assigned to each attribute of ``self``."""
+    """The attributes assigned in a method, with their values; a ``super().__init__`` call is ""."""
     for item in ast.walk(method) if method is not None else ():
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Attribute):
             yield item.targets[0].attr, item.value
@@ -76,7 +76,7 @@ def _is_super_init(call: ast.Call) -> bool:
 
 
 def _child(value: ast.expr, parts: list[str]) -> ast.expr:
-    """What stands in a container at a path, as far as that can be told from the source."""
+    """The expression of a container's child at a path, or the innermost that can be found."""
     for part in parts:
         if not isinstance(value, ast.Call) or not part.isdecimal():
             break

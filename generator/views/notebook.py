@@ -1,4 +1,4 @@
-"""`load`: a spec as a notebook shows it, with its table and its picture."""
+"""`load`: a checked spec that a notebook shows with its table and its picture."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .explain import explain
 from .picture import picture
 from .show import show
 
-DEPTH = 3  # as `netgen show` looks into blocks
+DEPTH = 3  # the depth of blocks that the table shows, as in `netgen show`
 
 
 class Text(str):
-    """A text that a notebook shows as it is."""
+    """A text whose `repr` is the text itself, so that a notebook shows it without quotes."""
 
     __slots__ = ()
 
@@ -83,7 +83,7 @@ def load(
     with Worker() as worker, worker.one_spec():
         ask = worker.asker(source.folder, allowed=allow_imports)
         found = check_source(source, overrides or {}, ask=ask)
-        # at once: shapes of a person's own classes are known only while there is the worker
+        # now, as shapes of imported classes are only known while the worker runs
         forms = ("table", "markdown", "html")
         table, markdown, cells = (show(found, form, None, DEPTH, None) for form in forms)
         title = html.escape(found.graph.name)
@@ -92,9 +92,9 @@ def load(
 
 
 def _image(found: Prediction) -> str:
-    """The picture, or what it takes to have one.
+    """The picture as HTML, or a message if Graphviz is not installed.
 
-    It is an image, as which it runs nothing and its names meet no others of the page.
+    It is an ``img`` element: so it runs no code, and its ids can't clash with others of the page.
     """
     whole = picture(found.graph)
     try:

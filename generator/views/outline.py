@@ -19,9 +19,9 @@ from ..symbolic.literals import literal
 
 
 class Entry(Struct, frozen=True):
-    """A call: its name, and where its module is; what stands in it are its `children`.
+    """A call: its name, the `path` of its module, and the calls inside of it as `children`.
 
-    `reads` are the names of what it reads, empty where that is just what stands before it.
+    `reads` are the names of its inputs, empty where it only reads the output of the entry before.
     `weights` are names with shapes, `macs` for one sample, `activations` the elements and
     `kept` the bytes for the batch. Numbers include those of the children.
     """
@@ -39,7 +39,7 @@ class Entry(Struct, frozen=True):
     children: tuple[Entry, ...] = ()
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Entry]]:
-        """The entry and those in it, with how deep each stands."""
+        """The entry and all entries inside of it, each with its depth."""
         yield depth, self
         for child in self.children:
             yield from child.walk(depth + 1)
@@ -48,8 +48,8 @@ class Entry(Struct, frozen=True):
 class Outline(Struct, frozen=True):
     """A network's inputs and calls, for a batch of this size; `batch` is ``None`` without one.
 
-    `sizes` are the sample values of what else is known only at run time, `fit` says which of
-    them the network takes.
+    `sizes` are the sample values of other run-time sizes; `fit` says which of them the network
+    takes.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Outline(Struct, frozen=True):
 
 
 def outline(graph: Graph, batch: int) -> Outline:
-    """The tree of a network; raises `Refusal` where it can't take the batch."""
+    """The outline of a network; raises `Refusal` if it can't take the batch."""
     trace = traced(graph, {**graph.sizes, "N": batch})
     found = figures(graph, trace)
     batched = any(x.type.batch is not None for x in graph.inputs)
@@ -122,7 +122,7 @@ def shown_value(value: Any) -> str:
 
 
 class _Tree:
-    """The calls of a run, which stand in the order of their ends, put into one another."""
+    """Makes a tree of entries from a trace, whose calls are in the order of completion."""
 
     def __init__(self, graph: Graph, trace: Trace, found: Sequence[Cost]) -> None:
         self.calls, self.costs = trace.calls, found
@@ -131,7 +131,7 @@ class _Tree:
         self.times: dict[str, int] = {}
 
     def entries(self, start: int, end: int) -> tuple[Entry, ...]:
-        """The outermost of the calls from `start` to `end`, with what stands in them."""
+        """The entries of the outermost calls from `start` to `end`, with their children."""
         places, place = [], end
         while place > start:
             places.append(place - 1)
@@ -173,7 +173,7 @@ class _Tree:
         return entry
 
     def called(self, call: Call) -> str:
-        """The name of a call, with its number where a module that has weights is called again."""
+        """The name of a call; further calls of a module with weights or calls have a number."""
         node, name = call.node, call.node.name or call.path.rpartition(".")[2]
         if not node.target.strip("."):
             return name  # an operation
@@ -183,7 +183,7 @@ class _Tree:
         return f"{name} (call {number})" if number > 1 and held else name
 
     def weights(self, call: Call) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """The shapes of a layer's own parameters, where they are not another call's as well."""
+        """The shapes of a layer's parameters, on the first call of the module only."""
         if call.layer is None or call.path in self.seen:
             return ()
         self.seen.add(call.path)

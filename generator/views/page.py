@@ -1,4 +1,4 @@
-"""One self-contained page: picture, numbers, spec and source, each leading to the others."""
+"""A self-contained HTML page with picture, numbers, spec and generated source, linked together."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _graphviz() -> str:
 
 
 def _script(value: Any) -> str:
-    """A value as JSON that may stand in a script of a page, whatever is in it."""
+    """A value as JSON that is safe inside a ``script`` element."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""A network as boxes that nest and arrows between them, whatever it is drawn with."""
+"""A network as nested boxes and arrows between them, independent of how it is drawn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GROUPS = (*_GROUPS, "merge", "operation", "block", "end")
 
 
 class Box(Struct, frozen=True):
-    """A call, an input or an output: what it is called, its type, what it gives.
+    """A call, an input or an output: its name, type and output shape.
 
     `call` is its number in the trace, ``None`` at the ends of the network. `parent` is the `key`
     of the box around it, empty if there is none; `inner` tells that there are boxes in it.
@@ -50,9 +50,9 @@ class Box(Struct, frozen=True):
 
 
 class Arrow(Struct, frozen=True):
-    """A value on its way: the keys of who gives and who reads it, and its shape.
+    """A value: the keys of the boxes that give it and read it, and its shape.
 
-    A `skip` is what a merge reads that others have read on the way to it.
+    It is a `skip` if another input of its reader depends on the same box.
     """
 
     source: str
@@ -67,18 +67,18 @@ class Picture(Struct, frozen=True):
     name: str
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
-    sizes: str = ""  # the sample values of sizes that only a run knows
+    sizes: str = ""  # the sample values of run-time sizes, as text
 
     def at_depth(self, depth: int) -> frozenset[str]:
-        """The boxes that are closed where one looks into `depth` - 1 boxes, one in the other."""
+        """The keys of the boxes to close so that `depth` levels of boxes are visible."""
         depths = {"": 0}
         for box in self.boxes:
             depths[box.key] = depths[box.parent] + 1
         return frozenset(box.key for box in self.boxes if box.inner and depths[box.key] >= depth)
 
     def folded(self, closed: Collection[str]) -> Picture:
-        """The picture without what stands in closed boxes; arrows end at these."""
-        shown: dict[str, str] = {"": ""}  # by whom each box is stood for
+        """The picture without the boxes inside of closed ones; arrows end at the closed boxes."""
+        shown: dict[str, str] = {"": ""}  # the visible box that replaces each box
         boxes = []
         for box in self.boxes:
             around = shown[box.parent]
@@ -123,7 +123,7 @@ def _outer_first(trace: Trace) -> Iterator[int]:
 
 
 def _parents(trace: Trace) -> list[int | None]:
-    """The number of the call that each call stands in; blocks that are containers are one box."""
+    """The number of the call around each call; nameless bodies of blocks are passed over."""
     parents: list[int | None] = [None] * len(trace.calls)
     waiting: list[int] = []
     for number, call in enumerate(trace.calls):
@@ -143,13 +143,13 @@ def _named(trace: Trace, number: int | None, parents: Sequence[int | None]) -> i
 
 
 def _live(trace: Trace) -> set[int]:
-    """The calls that are made, and those around them; what is empty is left out."""
+    """The calls that are drawn: made, not nameless, and layers or with layers inside."""
     found = {number for number, call in enumerate(trace.calls) if call.made}
     return {n for n in found if _has_layers(trace, n, found) and not trace.calls[n].is_nameless}
 
 
 def _has_layers(trace: Trace, number: int, live: Collection[int]) -> bool:
-    """Whether a call is of a layer, or has one in it."""
+    """Whether a call is a layer's, or has a layer's call inside of it."""
     inside = range(trace.calls[number].begins, number + 1)
     return any(n in live and trace.calls[n].layer is not None for n in inside)
 
@@ -176,7 +176,7 @@ def _box(trace: Trace, number: int, name: str, parent: int | None, inner: bool) 
 
 
 def group_of(row: Layer) -> str:
-    """Which layers it looks like."""
+    """The group that decides how a layer is drawn."""
     if row.variadic:
         return "merge"
     if row.operation or row.local:
@@ -187,7 +187,7 @@ def group_of(row: Layer) -> str:
 
 
 def shape_of(type_: TensorType) -> str:
-    """The shape of one sample: ``64x56x56``; the batch has a name where it does not come first."""
+    """The shape of one sample: ``64x56x56``; a batch that is not the first dimension is ``N``."""
     sizes = [str(int(size)) for size in type_.shape]
     if type_.batch is not None:
         sizes[type_.batch : type_.batch + 1] = ["N"] if type_.batch else []
@@ -202,7 +202,7 @@ def _arrows(graph: Graph, trace: Trace, live: set[int]) -> Iterator[Arrow]:
             makers.setdefault(id(x), f"n{number}")
     calls = [(n, call) for n, call in calls if n in live]
     bits = {key: 1 << place for place, key in enumerate(dict.fromkeys(makers.values()))}
-    before = dict.fromkeys(bits, 0)  # all that each box hangs on
+    before = dict.fromkeys(bits, 0)  # the boxes that each box depends on, as bits
     for number, call in calls:
         sources = [makers[id(x)] for x in call.inputs]
         for source in sources:

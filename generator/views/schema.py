@@ -89,7 +89,7 @@ def _document() -> Schema:
 
 
 def _layers_by_type() -> Schema:
-    """What layers take; not said where a block has the name of a type and stands for it."""
+    """The schemas of layers by type, applied only if no block has the name of a known type."""
     blocks = {"additionalProperties": ref("block")}
     return {
         "if": {"properties": {"blocks": {"propertyNames": {"not": ref("known")}}}},
@@ -98,7 +98,7 @@ def _layers_by_type() -> Schema:
 
 
 def _model(made: Schema, sides: Mapping[str, Mapping[str, Schema]]) -> Schema:
-    """A model's schema; `sides` says more of what a key takes, by the JSON type of the value."""
+    """A model's schema; `sides` adds to the schema of a key, by the JSON type of the value."""
     found = made["properties"].items()
     properties = {name: _narrowed(schema, sides.get(name, {})) for name, schema in found}
     return {
@@ -108,7 +108,7 @@ def _model(made: Schema, sides: Mapping[str, Mapping[str, Schema]]) -> Schema:
 
 
 def _narrowed(found: Schema, sides: Mapping[str, Schema]) -> Schema:
-    """A key's schema without what helps nobody, and with more of what it takes."""
+    """A key's schema without pydantic's title and empty defaults, and with the additions."""
     found = {key: value for key, value in found.items() if key != "title"}
     if not found.get("default"):
         found.pop("default", None)
@@ -119,7 +119,7 @@ def _narrowed(found: Schema, sides: Mapping[str, Schema]) -> Schema:
 
 
 def _named(value: Schema, taken: Schema | None = None) -> Schema:
-    """A mapping from names, but those that are taken, to values of one kind."""
+    """A mapping from names, except those that are `taken`, to values of one kind."""
     names = {"pattern": NAME} | ({} if taken is None else {"not": taken})
     return {"propertyNames": names, "additionalProperties": value}
 
@@ -131,7 +131,7 @@ def _parameters(more: Schema) -> Schema:
 
 
 def _expected() -> Mapping[str, Schema]:
-    """What may stand under `expect`."""
+    """The schemas of the keys under `expect`."""
     shape = {"type": "array", "items": {"type": ["integer", "string"]}}
     bound = {"type": "string", "pattern": f"^({BOUND.pattern})$|{EXPRESSION}"}
     figure = any_of({"type": "integer", "minimum": 0}, bound)
@@ -169,7 +169,7 @@ def _initial() -> Schema:
 
 
 def _function(names: tuple[str, ...], needed: int) -> Schema:
-    """Its arguments by name, by position, or the first alone."""
+    """A function's arguments by name, by position, or the first one alone."""
     args = {
         name: any_of({"enum": [*WORDS[name]]}, ref("text")) if name in WORDS else ref("number")
         for name in names

@@ -31,7 +31,7 @@ NULL = {"type": "null"}
 
 
 def layers() -> Mapping[str, Schema]:
-    """The definitions of all that concerns layers."""
+    """The definitions for layers."""
     return {
         **_shared(),
         "known": {"pattern": one_word_of(KNOWN)},
@@ -47,7 +47,7 @@ def layers() -> Mapping[str, Schema]:
 
 
 def _shared() -> Mapping[str, Schema]:
-    """What many arguments take, by the names that stand for it."""
+    """The schemas that arguments share, by their names in the definitions."""
     args = [(row, arg) for row in TYPES.values() for arg in (*row.args, *row.options)]
     values = [_value(row, arg) for row, arg in args]
     found = {label(value): value for value in values if "$ref" not in value}
@@ -55,7 +55,7 @@ def _shared() -> Mapping[str, Schema]:
 
 
 def _short(schema: Schema) -> Schema:
-    """A schema by its name, if it has one."""
+    """A reference to a schema that has a name; else the schema itself."""
     name = label(schema)
     return ref(name) if name else schema
 
@@ -70,7 +70,7 @@ def _item() -> Schema:
 
 
 def _bare(rows: Mapping[str, Layer], *others: str) -> Schema:
-    """A type alone: one of these, if it can do without arguments, or what fits other patterns."""
+    """A type alone: one of `rows` that needs no arguments, or a text that fits other patterns."""
     names = one_word_of(name for name, row in rows.items() if not _needed(row))
     message = "there is no such type, or it needs arguments"
     pattern = "|".join((names, *others, TEXT_WITH_EXPRESSION))
@@ -92,7 +92,7 @@ def _branches() -> Schema:
 
 
 def _module() -> Schema:
-    """A layer as an argument of another one: of torch's own, without the keys of items."""
+    """A layer as an argument of another one: a type of torch.nn, without the keys of items."""
     types = {name: {"allOf": [ref(name), {"not": ref("keyed")}]} for name in CATALOGUE}
     return any_of(_bare(CATALOGUE), one_of_keys(types))
 
@@ -117,7 +117,7 @@ def _grouping() -> Mapping[str, Schema]:
 
 
 def _common(*left_out: str) -> Mapping[str, Schema]:
-    """The keys that all layers know, but those that this one has no use for."""
+    """The keys that all layers have, without those that are left out for this one."""
     return {key: ref(key) for key in COMMON_KEYS if key not in left_out}
 
 
@@ -147,7 +147,7 @@ def _by_name(row: Layer) -> Schema:
 
 
 def _told(row: Layer, arg: Arg) -> Schema:
-    """An argument's schema with what it is and its default."""
+    """An argument's schema with its kind and its default."""
     end = f"inferred: {CHECKED}" if arg.inferred else default(arg)
     schema = {**_short(_value(row, arg)), "description": f"{kind(arg)}; {end}"}
     if _is_json(arg.default) and not arg.inferred:
@@ -162,13 +162,13 @@ def _is_json(value: Any) -> bool:
 
 
 def _value(row: Layer, arg: Arg) -> Schema:
-    """What may stand for an argument; three are read in a way of their own."""
+    """The schema of an argument's value; three arguments are special cases."""
     match row.source, row.name, arg.name:
         case "parameter", _, "init":
             return any_of(ref("initial"), NULL)
         case "buffer", _, "value":
             return ref("numbers")
-        case _, "Reshape", "shape":  # the batch may stand in it
+        case _, "Reshape", "shape":  # the batch may be one of its sizes
             size = any_of({"const": "N"}, ref("integer"))
             return any_of({**LIST, "items": size}, ref("expression"))
     return admitting(arg.kind.schema)

@@ -1,4 +1,4 @@
-"""What may stand for a value in a spec, as JSON Schema: an expression in the place of each."""
+"""JSON Schemas of the values in a spec, each of which may also be an expression."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/definitions/{name}"}
 
 
-# what takes an expression as it is
+# definitions that admit an expression already
 _OPEN = [ref(name) for name in "integer number boolean text word numbers module".split()]
 
 
@@ -70,7 +70,7 @@ def one_word_of(words: Iterable[str]) -> str:
 
 
 def admitting(schema: Schema) -> Schema:
-    """The schema of a kind of value, with an expression wherever a value may stand."""
+    """The schema of a kind of value, with an expression allowed for each value in it."""
     if "anyOf" in schema:
         return any_of(*map(admitting, schema["anyOf"]))
     if "enum" in schema:
@@ -90,7 +90,7 @@ def admitting(schema: Schema) -> Schema:
 
 
 def label(schema: Schema) -> str:
-    """A name that says all that a schema says; none for a choice of words."""
+    """A name that identifies a schema; empty if it has none, as a choice of words."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if schema.get("type") == "null":
