@@ -513,6 +513,19 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"r": 0.5}, {"f": False}],
     ),
+    "initial weights that only other arguments make, of a layer that only they make": (
+        """
+        input: [4]
+        params: {r: 0}
+        layers:
+        - LayerNorm: {name: one, elementwise_affine: $(r > 1), when: $(r > 0)}
+        - Linear: {name: two, out_features: 4}
+        init:
+          one: {bias: ones_}
+          two: {bias: ones_}
+        """,
+        [{"r": 1}, {"r": 2}],
+    ),
     "a layer that is read for other arguments only": (
         """
         input: [4]

@@ -123,15 +123,21 @@ def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> Non
                 scope.context.settle(x.shape[dim], Need(item.path))
 
 
+def is_functional(scope: Scope, draft: Draft, row: Layer, *, stateless: bool) -> bool:
+    """Whether a call of this type is an expression in `forward`, without an attribute."""
+    functional = scope.context.document.style == "functional" and draft.callee is None
+    by_style = functional and bool(row.functional)
+    inline = row.inline and draft.name is None
+    return row.operation or row.source == "arange" or (stateless and (by_style or inline))
+
+
 def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
     """Decide whether a call is an expression in `forward` or has an attribute, and name that."""
     assert draft.row is not None
-    functional = scope.context.document.style == "functional" and draft.callee is None
-    by_style = functional and bool(draft.row.functional)
-    inline = draft.row.inline and draft.name is None
-    if draft.row.operation or draft.row.source == "arange" or (stateless and (by_style or inline)):
-        draft.functional = True
-    elif draft.name is None and stateless and not draft.row.source:
+    draft.functional = is_functional(scope, draft, draft.row, stateless=stateless)
+    if draft.functional:
+        return
+    if draft.name is None and stateless and not draft.row.source:
         draft.stem = stem_of(draft)
         draft.shared = scope.shared(draft, key_of(draft.row.name, draft.args))
     elif draft.name is None:

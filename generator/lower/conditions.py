@@ -22,7 +22,7 @@ from ..symbolic.provenance import both, equal_unless
 from ..symbolic.sizes import Size, TooLong, plain, symbols_in
 from ..symbolic.syntax import ExpressionError
 from . import keys
-from .application import stem_of
+from .application import is_functional, stem_of
 from .blocks import may_hold_weights
 from .context import INDEX
 from .item_types import typed
@@ -274,7 +274,9 @@ def absent(
     draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
     draft.condition, draft.callee = condition, item.callee
     draft.name = reader.name(item, names)
-    draft.functional = row is not None and row.operation
+    if row is not None:
+        stateless = row.weights is no_weights and reader.chain is None
+        draft.functional = is_functional(reader.scope, draft, row, stateless=stateless)
     draft.written = draft.name is not None
     if reader.chain is not None:
         draft.outputs = {"output": reader.through[0]}

@@ -37,7 +37,7 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
         target = _target(scope, draft)
         nameless = draft.name is None and draft.shared is None
         if draft.kind == "absent" and (nameless or draft.functional):
-            root.children[f"?{len(nodes)}"] = to_module(draft, "")
+            root.children[f"?{len(nodes)}"] = replace(to_module(draft, ""), would=None)
         elif not draft.functional:
             _place(scope, root, target, draft)
         nodes.append(_node(draft, target, target))

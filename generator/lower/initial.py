@@ -122,25 +122,28 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
     found: list[Initial] = []
     for key, weights in context.document.init.items():
         with context.shared.findings.collecting():
-            matched = _matched(context, layers, key)
-            if not matched and not _is_type(context, key):
+            others = [m for place, m in _foreseen(graph.modules) if _matches(key, place, m)]
+            matched = _matched(context, layers, key, others)
+            if not matched and not others and not _is_type(context, key):
                 continue
             for weight, raw in weights.items():
                 with context.shared.findings.collecting():
-                    initial = _initial(context, graph, matched, key, str(weight), raw, names)
+                    initial = _initial(
+                        context, graph, matched, others, key, str(weight), raw, names
+                    )
                     found += [] if initial is None else [initial]
     return replace(graph, initial=tuple(found))
 
 
 def _matched(
-    context: Context, layers: list[tuple[str, Module]], key: str
+    context: Context, layers: list[tuple[str, Module]], key: str, others: list[Module]
 ) -> list[tuple[str, Module]]:
-    """The layers that a key of `init` means, with their paths.
+    """The layers that a key of `init` means, with their paths; `others` are those not there now.
 
     Raises `NetgenError` if there is none; with other values (`--set`) notes that in `unmatched`.
     """
     matched = [(place, module) for place, module in layers if _matches(key, place, module)]
-    hidden = _is_type(context, key) and bool(_hiding(layers))
+    hidden = bool(others) or (_is_type(context, key) and bool(_hiding(layers)))
     if not (matched or hidden) and context.overrides:
         context.shared.unmatched = True
     elif not (matched or hidden):
@@ -162,6 +165,7 @@ def _initial(
     context: Context,
     graph: Graph,
     matched: list[tuple[str, Module]],
+    others: list[Module],
     key: str,
     weight: str,
     raw: Any,
@@ -173,7 +177,7 @@ def _initial(
     """
     path: SpecPath = ("init", key, weight)
     there = [_has(module, weight) for _, module in matched]
-    if matched and not any(there):
+    if matched and not any(there) and not any(_may_have(other, weight) for other in others):
         if context.overrides:
             context.shared.unmatched = True
             return None
@@ -188,8 +192,7 @@ def _initial(
     kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
     varies = [next(varying(module, weight), None) is not None for _, module in matched]
     meant = [m for (_, m), *has in zip(matched, there, varies, strict=True) if any(has)]
-    others = [m for place, m in _foreseen(graph.modules) if _matches(key, place, m)]
-    meant += [module for module in others if _has(module, weight)]
+    meant += [m for m in others if _may_have(m, weight)]
     types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
     always = all(module.condition is None for _, module in matched)
     top = "." not in key and tuple(place for place, _ in matched) == (key,) and always
@@ -203,6 +206,11 @@ def _initial(
 
 def _has(module: Module, weight: str) -> bool:
     return any(found.name == weight for found in module.weights)
+
+
+def _may_have(module: Module, weight: str) -> bool:
+    """Whether a layer has a weight for some arguments of the class."""
+    return _has(module, weight) or next(varying(module, weight), None) is not None
 
 
 def _foreseen(modules: Sequence[Module], path: str = "") -> Iterator[tuple[str, Module]]:
