@@ -526,6 +526,17 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"r": 1}, {"r": 2}],
     ),
+    "a layer that a list reads for other arguments only": (
+        """
+        input: [4]
+        params: {c: true}
+        layers:
+        - Tanh: {name: one}
+        - Linear: {name: two, out_features: 4}
+        - Add: [one, '$("two" if c else "one")']
+        """,
+        [{"c": False}],
+    ),
     "a layer that is read for other arguments only": (
         """
         input: [4]

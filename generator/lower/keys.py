@@ -65,7 +65,8 @@ def reads(
     written = source(scope, item, index)
     if decides:
         scope.context.decide(written, path)
-    for word in _QUOTED.findall(str(item.common["from"])):
+    each = item.common["from"] if isinstance(item.common["from"], list) else [item.common["from"]]
+    for word in (word for text in each for word in _QUOTED.findall(str(text))):
         scope.mention(word, misspelt=False)  # other arguments may read it
     value = plain(written)
     texts = [plain(text) for text in value] if isinstance(value, list) else [value]
