@@ -26,8 +26,8 @@ from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, is_unknown
 from .containers import module_tree
 from .context import Context, Shared
-from .finish import ending, read_outputs
 from .naming import Names, written_names
+from .outputs import ending, read_outputs
 from .parameters import bare, check_known, check_value, read_block_parameters
 from .scope import Draft, LayerNames, Scope
 

@@ -21,10 +21,10 @@ from .application import is_stateless
 from .blocks import may_hold_weights
 from .containers import module_tree
 from .context import Context, Imported, ParameterNames, Repeats, Shared
-from .finish import describe, ending, mark_fixed, read_outputs
 from .initial import read_initial
 from .inputs import read_inputs
 from .naming import Names, written_names
+from .outputs import describe, ending, mark_fixed, read_outputs
 from .parameters import bare, read_parameters
 from .partial_table import table_so_far
 from .scope import Scope
