@@ -21,7 +21,7 @@ test: $(INSTALLED)  ## the tests, but for the slow ones, two at a time
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: $(INSTALLED)  ## all tests, two at a time: in a quarter of an hour
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 oracle: $(INSTALLED)  ## the rules against torch on over 20,000 random argument sets
 	$(BIN)/python -m pytest tests/test_catalogue.py -k agrees --oracle 175

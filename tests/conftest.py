@@ -30,11 +30,18 @@ LARGE = frozenset(
 )
 
 
+HUGE = frozenset("gpt2 inception_v3 unet vgg16 vgg16_bn vit_b_16".split())
+
+
 def by_size(paths: Iterable[Path], more: Iterable[str] = ()) -> list[Any]:
     """Specs as a test's parameters; the large ones, and some `more`, are for `make test-all`."""
     slow = {*LARGE, *more}
-    marks = {True: [pytest.mark.slow], False: []}
-    return [pytest.param(path, marks=marks[path.stem in slow], id=path.stem) for path in paths]
+
+    def marks(name: str) -> list[pytest.MarkDecorator]:
+        found = [pytest.mark.slow] if name in slow else []
+        return [*found, pytest.mark.huge] if name in HUGE else found
+
+    return [pytest.param(path, marks=marks(path.stem), id=path.stem) for path in paths]
 
 
 Builder = Callable[..., Result]
