@@ -475,7 +475,7 @@ def started(r: Draws, scope: Scope, rank: int) -> Any:
     known = [
         "zeros_", "ones_", "normal_", {"normal_": {"std": rate}}, {"normal_": [0.0, rate]},
         {"uniform_": {"a": 0.0, "b": number}}, {"constant_": number}, {"constant_": {"val": rate}},
-        {"trunc_normal_": {"std": rate}},
+        {"trunc_normal_": {"mean": rate, "std": 0.02}},  # `Seeded` draws no second time
     ]  # fmt: skip
     if rank > 1:
         known += [
