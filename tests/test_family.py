@@ -42,6 +42,24 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [],
     ),
+    "element types that all uses of a block share": (
+        """
+        input: [4]
+        params: {w: 4}
+        blocks:
+          B:
+            params: {d: float32, by: 1}
+            layers:
+            - Buffer: {name: offset, value: $by, dtype: $d}
+            - Cast: {name: cast, dtype: $d}
+            - Add: [cast, offset]
+        layers:
+        - Sequential: {name: part, layers: [{Linear: $w}, {Cast: float32}, {Cast: float32}]}
+        - B
+        - B: {by: 1.5}
+        """,
+        [{"w": 3}],
+    ),
     "two conditions, one type": (
         """
         input: [4]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..ir.graph import Choice, Graph, Module, Node, Ref
 from ..ir.substitute import rebind
-from ..layers.base import Layer, is_default
+from ..layers.base import Layer, arguments, is_default
 from ..layers.kinds import LIST
 from ..layers.tensor import TensorType
 from ..lower.parameters import bare
@@ -150,9 +150,13 @@ class Merge(Struct):
         args = {}
         for place, arg in enumerate(row.args):
             values = [(case, argument_of(module, arg, place)) for case, module in group]
-            value = args[arg.name] = self.value(first, arg.name, values)
+            merge = self.same if arg.code else self.value
+            value = args[arg.name] = merge(first, arg.name, values)
             if arg.kind.annotation.startswith("Literal") and isinstance(value, Coded):
                 self.hints |= {s.name: arg.kind.annotation for s in value.symbols}
+        if row.source and len({row.rule(arguments(m.args or {})).dtype for _, m in group}) > 1:
+            help = "write its `dtype`"
+            self.refuse(first, "has another element type in other uses of the block", help)
         return replace(first, row=row, args=args, callee=callee)
 
     def common_row(self, first: Module, modules: Sequence[Module]) -> Layer:
@@ -208,6 +212,14 @@ class Merge(Struct):
             if isinstance(group[0][1], Table):
                 return self.table(module, group)
             return self.extra(module, name, group)
+
+    def same(self, module: Module | Node, name: str, group: Group) -> Any:
+        """A value that no argument can give: it must be the same in all uses."""
+        found = {plain(value) for _, value in group}
+        if len(found) > 1:
+            help = "write a block for each value"
+            self.refuse(module, f"has another `{name}` in other uses of the block", help)
+        return found.pop()
 
     def table(self, module: Module | Node, group: Group) -> Table:
         """A buffer's value, with one more argument for each size that no argument gives."""
@@ -320,7 +332,8 @@ class Merge(Struct):
         options = first.row.options if first.row is not None else ()
         for arg in (*known, *options):
             values = [(case, node.args[arg.name]) for case, node in there]
-            args[arg.name] = self.forward_value(first, arg.name, values)
+            merge = self.same if arg.code else self.forward_value
+            args[arg.name] = merge(first, arg.name, values)
         conditions = [(case, node.condition) for case, node in group]
         test, condition = "", None
         if any(value is not None for _, value in conditions):

@@ -95,6 +95,7 @@ class Arg(Struct, frozen=True):
     names_type: bool = False  # its value is a type of layer
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
     adds: Callable[[Any], bool] = adds_nothing  # whether a value is only added and decides nothing
+    code: bool = False  # its value is printed as code, so it is one for all uses of a block
     reads: tuple[int, ...] = (0,)
     trains: bool = False
     hint: str = ""  # its annotation, for a block's argument

@@ -251,7 +251,7 @@ LAYERS: tuple[Layer, ...] = (
     _operation(
         "Cast",
         cast,
-        Arg("dtype", TEXT),
+        Arg("dtype", TEXT, code=True),
         dtypes=ALL,
         functional=".to",
         call="cast",

@@ -104,7 +104,7 @@ LAYERS: Sequence[Layer] = (
         args=(
             Arg("value", ANY, positional=True),
             Arg("shape", optional(sizes()), None),
-            Arg("dtype", optional(TEXT), None),
+            Arg("dtype", optional(TEXT), None, code=True),
             Arg("persistent", BOOL, True),
         ),
         weights=_buffer_weights,
