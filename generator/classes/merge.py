@@ -154,7 +154,7 @@ class Merge(Struct):
             value = args[arg.name] = merge(first, arg.name, values)
             if arg.kind.annotation.startswith("Literal") and isinstance(value, Coded):
                 self.hints |= {s.name: arg.kind.annotation for s in value.symbols}
-        if row.source and len({row.rule(arguments(m.args or {})).dtype for _, m in group}) > 1:
+        if row.source and len({_element_type(module) for _, module in group}) > 1:
             help = "write its `dtype`"
             self.refuse(first, "has another element type in other uses of the block", help)
         return replace(first, row=row, args=args, callee=callee)
@@ -417,3 +417,11 @@ def merge_of(
     layers = frozenset(module.name for graph in graphs for module in graph.modules)
     attributes = Attributes(cases[0].own, layers | MODULE_NAMES)
     return Merge(graphs, cases, Chooser(allowed), rows, source, attributes)
+
+
+def _element_type(module: Module) -> str:
+    """The element type of a `Parameter` or `Buffer`."""
+    assert module.row is not None
+    found = module.row.rule(arguments(module.args or {}))
+    assert isinstance(found, TensorType)
+    return found.dtype
