@@ -102,6 +102,8 @@ def build(
         target = claim(Path(output), SOURCE, force=force, specs=[source.name])
     demand = Demand(device, seed, in_order(prove), timed) if smoke else None
     with Worker(timeout, max_memory) as worker, worker.one_spec():
+        if demand is not None:  # torch loads while the spec is read
+            worker.start(source.folder if allow_imports else "")
         return build_source(
             source, overrides or {}, worker, demand, target, allow_imports=allow_imports
         )
@@ -123,8 +125,6 @@ def build_source(
     if there is one. With `strict`, warnings are errors. Classes that the spec imports are only
     used with `allow_imports`, and need the `worker`.
     """
-    if worker is not None and demand is not None:  # torch loads while the spec is read
-        worker.start(source.folder if allow_imports else "")
     ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
     with nullcontext() if worker is None else worker.in_time():
         found = check_source(source, overrides, strict=strict, ask=ask)

@@ -90,6 +90,8 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         keys = ("layers", "fixed", "sizes", "fit", "proofs")
         lists = {key: tuple(record[key]) for key in keys}
         return {**record, **lists, "fresh": True}
+    if job.demand is not None:  # torch loads while the pipeline is imported, and the spec read
+        worker.start(source.folder if job.allow_imports else "")
     from ..pipeline import build_source
 
     result = build_source(
