@@ -30,11 +30,15 @@ LARGE = frozenset(
 )
 
 
+# their runs alone take a minute and a half of CI's quarter of an hour
 HUGE = frozenset("gpt2 inception_v3 unet vgg16 vgg16_bn vit_b_16".split())
 
 
 def by_size(paths: Iterable[Path], more: Iterable[str] = ()) -> list[Any]:
-    """Specs as a test's parameters; the large ones, and some `more`, are for `make test-all`."""
+    """Specs as a test's parameters; the large ones, and some `more`, are for `make test-all`.
+
+    The huge ones are left out by CI, too.
+    """
     slow = {*LARGE, *more}
 
     def marks(name: str) -> list[pytest.MarkDecorator]:

@@ -255,7 +255,7 @@ def absent(
     alone = "name" not in item.common and reader.chain is None
     if "repeat" in item.common and not copied and (alone or _is_numbered(item)):
         count = keys.count(reader.scope, item, names) or 0
-        for copy in range(keys.copies(reader.context, item, count)[1]):
+        for copy in range(keys.copy_bounds(reader.context, item, count)[1]):
             own = LayerNames(reader.scope, None, copy)
             absent(reader, item, condition, reads, own, copied=True)
             reads = (*reader.current, *reads[1:])

@@ -132,7 +132,7 @@ def note_count(context: Context, item: Item, count: Size) -> None:
         context.shared.repeats.counted[item.path] = (min(least, int(count)), max(most, int(count)))
 
 
-def copies(context: Context, item: Item, count: Size) -> tuple[int, int]:
+def copy_bounds(context: Context, item: Item, count: Size) -> tuple[int, int]:
     """The least and the most copies in any use of a block, where copies are written one by one.
 
     Fixes the count: the generated source has as many copies.

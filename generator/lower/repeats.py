@@ -38,7 +38,7 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
     Where the uses of a block have different numbers of copies, all uses have places for the largest
     number, and a copy that some uses lack is under a condition.
     """
-    least, most = keys.copies(reader.context, item, count)
+    least, most = keys.copy_bounds(reader.context, item, count)
     for copy in range(most):
         names = LayerNames(reader.scope, reader.first_type(reads), copy)
         condition = more_than(count, copy) if copy >= least else None
@@ -117,7 +117,7 @@ def one_by_one(reader: Reader, item: Item, count: Size) -> None:
     Where the uses of a block have different numbers of copies, all uses have places for the largest
     number, and a copy that some uses lack is under a condition.
     """
-    least, most = keys.copies(reader.context, item, count)
+    least, most = keys.copy_bounds(reader.context, item, count)
     for copy in range(most):
         condition = more_than(count, copy) if copy >= least else None
         drafts, known = reader.drafts, len(reader.drafts)
