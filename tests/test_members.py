@@ -81,6 +81,38 @@ def test_a_divisor_that_is_an_argument_may_be_0(worker: Worker) -> None:
     assert said == "4 of 4 members of the class are what `--set` gives"
 
 
+def test_where_numbers_in_tensors_decide_members_are_not_compared(worker: Worker) -> None:
+    """`--set rows=1` and the like are refused, but an index that is too large may never come."""
+    text = """
+name: Net
+inputs: {x: {shape: [1], dtype: int64, range: [0, 9]}, y: [2, 6, 6]}
+params: {rows: 9, kernel: 4}
+layers:
+- Embedding: {name: e, from: x, num_embeddings: $rows, embedding_dim: 2}
+- Conv2d: {from: y, out_channels: 3, kernel_size: $kernel, stride: 2}
+- MaxPool2d: {name: pool, kernel_size: 2, return_indices: true}
+- MaxUnpool2d: {name: u, from: [pool.output, pool.indices], kernel_size: 2}
+outputs: [e, u]
+"""
+    prediction = found(text)
+    assert [*other_arguments(prediction.classes)][:3] == [{"rows": 10}, {"kernel": 5}, {"rows": 8}]
+    said = proven(prediction, rendered(prediction), worker)
+    assert said == "6 of 10 members of the class are what `--set` gives"
+
+
+def test_a_divisor_that_another_argument_fixes_may_be_0(worker: Worker) -> None:
+    """With `d: 0` the loop has no copies, which fixes `d`; the class still divides by 0."""
+    text = """
+name: Net
+input: [4]
+params: {d: 3}
+layers: [Div: $d, ReLU: {name: r, repeat: $d}, Linear: 2]
+"""
+    prediction = found(text)
+    assert {"d": 0} in other_arguments(prediction.classes)
+    assert proven(prediction, rendered(prediction), worker).endswith("are what `--set` gives")
+
+
 def test_a_member_has_the_time_that_the_spec_has() -> None:
     """One that is long to work out is broken off, as the reading of a spec is."""
 

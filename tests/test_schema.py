@@ -37,7 +37,7 @@ REFUSED = {
     "NG202": False,  # any name may be a block's
     **dict.fromkeys(("NG204", "NG205", "NG207", "NG208"), False),  # names, and who bears them
     "NG206": False,  # what an expression comes to
-    **dict.fromkeys(("NG209", "NG210", "NG211", "NG212"), False),  # the network as a whole
+    **dict.fromkeys(("NG209", "NG210", "NG211", "NG212", "NG214"), False),  # the network as a whole
 }
 # where it can't know what the code says
 NOT_SEEN = {

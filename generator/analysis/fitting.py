@@ -373,6 +373,6 @@ def _is_refused(graph: Graph, sizes: Mapping[str, int]) -> bool:
         return False
     try:
         propagate(graph, {**sizes, "N": 2})
-    except Refusal:
-        return True
+    except Refusal as refusal:
+        return not refusal.by_values
     return False

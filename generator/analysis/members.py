@@ -66,12 +66,14 @@ def family_of(found: Prediction) -> Family:
 
 
 def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
-    """What the spec gives with other values; ``None`` where that is too large to be tried."""
+    """What the spec gives with other values; ``None`` where no run can be held against it."""
     from ..emit.render import unformatted
 
     try:
         other = predict(found.reading, {**found.overrides, **values}, found.imported)
     except NetgenError as error:
+        if error.diagnostics[0].code == "NG214":
+            return None  # numbers in tensors decide whether torch refuses it, too
         return Member(values, refused=error.diagnostics[0].message)
     except (TooLong, RecursionError):
         return Member(values, refused="its sizes are expressions too long to be written")

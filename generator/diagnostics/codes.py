@@ -112,6 +112,13 @@ CODES = {
         "An import is the path of a subclass of `nn.Module` that can be imported from the spec's "
         "folder or from what is installed.",
     ),
+    "NG214": Code(
+        "an index may be beyond what it reads",
+        "Torch raises an error only where such an index comes. Make what is read larger, or the "
+        "largest index smaller: `range` says what an input holds.",
+        "name: Net\ninputs: {tokens: {shape: [4], dtype: int64, range: [0, 11]}}\n"
+        "layers: [{Embedding: [10, 4]}]\n",
+    ),
     "NG301": Code(
         "a block or an import that nothing uses",
         "Use it, or take it out.",

@@ -85,6 +85,7 @@ class Misfit(Refusal):
 
     def __init__(self, refusal: Refusal, call: Call, *, runs: bool = False) -> None:
         super().__init__(refusal.message, refusal.argument, refusal.help, refusal.note)
+        self.by_values = refusal.by_values
         self.call = call
         self.runs = runs
 

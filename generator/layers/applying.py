@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..symbolic.buffers import Table
 from ..symbolic.equality import Meeting, same
 from ..symbolic.literals import literal
-from ..symbolic.sizes import PLAIN, is_unknown, plain, shape_text, shown, shown_shape, symbols_in
+from ..symbolic.sizes import PLAIN, is_unknown, plain, shape_text, shown, shown_shape
 from .base import (
     REQUIRED,
     THIS,
@@ -129,7 +129,6 @@ def complete(
         if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
             refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
     _check_runtime(row, args, inputs)
-    _check_divisors(row, args)
     return args, meetings
 
 
@@ -196,13 +195,6 @@ def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorT
                 arg.name,
                 "give the input's shape in numbers, or pool to a fixed size first",
             )
-
-
-def _check_divisors(row: Layer, args: Mapping[str, Any]) -> None:
-    """Raise `Refusal` for a divisor of 0: torch would give infinite values without a message."""
-    for arg in row.args:
-        if arg.divides and args[arg.name] == 0 and not symbols_in(args[arg.name]):
-            refuse(f"`{arg.name}` divides, so it must not be 0", arg.name)
 
 
 def _text(value: Any) -> str:

@@ -39,8 +39,11 @@ class Refusal(Exception):
     """A layer can't take these arguments or inputs.
 
     `argument` is the name of the wrong argument, if there is one. `note` shows the arithmetic,
-    `help` says what to write.
+    `help` says what to write. A refusal `by_values` is about numbers in tensors: torch raises only
+    where such a number comes.
     """
+
+    by_values = False
 
     def __init__(
         self,
@@ -61,6 +64,13 @@ def refuse(
 ) -> NoReturn:
     """Raise a `Refusal`."""
     raise Refusal(message, argument, help, note)
+
+
+def refuse_values(message: str, help: str | None = None) -> NoReturn:
+    """Raise a `Refusal` that is about numbers in tensors."""
+    refusal = Refusal(message, help=help)
+    refusal.by_values = True
+    raise refusal
 
 
 class _Required(Enum):
@@ -91,7 +101,7 @@ class Arg(Struct, frozen=True):
     free: bool = False
     keyword_only: bool = False
     positive: bool = False  # netgen refuses 0, which torch accepts without a word
-    divides: bool = False  # the same for a divisor that is 0 for all arguments of the class
+    divides: bool = False  # the same for a divisor that is written as 0
     names_type: bool = False  # its value is a type of layer
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
     adds: Callable[[Any], bool] = adds_nothing  # whether a value is only added and decides nothing

@@ -9,7 +9,19 @@ from functools import partial
 from msgspec.structs import replace
 
 from ..symbolic.sizes import Size, product, scaled, shown
-from .base import BOOLEAN, FLOATS, INTS, WIDE, Arg, Args, Layer, Outputs, check_rank, refuse
+from .base import (
+    BOOLEAN,
+    FLOATS,
+    INTS,
+    WIDE,
+    Arg,
+    Args,
+    Layer,
+    Outputs,
+    check_rank,
+    refuse,
+    refuse_values,
+)
 from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optional
 from .saved import Saved, saves_averages, saves_positions, saves_second
 from .tensor import TensorType
@@ -118,7 +130,7 @@ def max_unpool(n: int, a: Args, x: TensorType, indices: TensorType) -> TensorTyp
     check_output(spatial, x)
     room = math.prod(int(size) for size in spatial)
     if indices.bound is not None and indices.bound > room:
-        refuse(
+        refuse_values(
             f"the pool read {shown(indices.bound)} positions, but the output has only {room}",
             help="give `output_size`, the size that the pool read",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .base import INDICES, Arg, Args, Layer, Weight, refuse
+from .base import INDICES, Arg, Args, Layer, Weight, refuse, refuse_values
 from .kinds import BOOL, FLOAT, INT, NUMBER, choice, optional
 from .tensor import TensorType
 
@@ -20,7 +20,9 @@ def _check_table(a: Args) -> None:
 
 def _check_bound(a: Args, x: TensorType) -> None:
     if x.bound is not None and x.bound > a.num_embeddings:
-        refuse(f"the input goes up to {x.bound - 1}, but the table has {a.num_embeddings} rows")
+        refuse_values(
+            f"the input goes up to {x.bound - 1}, but the table has {a.num_embeddings} rows"
+        )
 
 
 def embedding(a: Args, x: TensorType) -> TensorType:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..symbolic.sizes import Size, shape_text
-from .base import ALL, INDICES, Arg, Args, Layer, Outputs, dimension, refuse
+from .base import ALL, INDICES, Arg, Args, Layer, Outputs, dimension, refuse, refuse_values
 from .kinds import INDEX, either, items, optional
 from .saved import always, saves_nothing, saves_second
 from .tensor import TensorType
@@ -98,7 +98,7 @@ def index_select(a: Args, x: TensorType, index: TensorType) -> TensorType:
     if index.rank > 1 or index.dtype not in INDICES:
         refuse(f"the index must be int32 or int64 of 1 dimension, but is {index.dtype} of {index}")
     if index.bound is not None and index.bound > x.shape[dim]:
-        refuse(f"the index goes up to {index.bound - 1}, but the size is {x.shape[dim]}")
+        refuse_values(f"the index goes up to {index.bound - 1}, but the size is {x.shape[dim]}")
     size = index.shape[0] if index.rank else 1
     return (
         _with_size(x, dim, size)

@@ -17,6 +17,7 @@ from ..layers.models import read_arguments
 from ..layers.tensor import TensorType
 from ..spec.spec import COMMON_KEYS, Item
 from ..symbolic.buffers import Table, table
+from ..symbolic.expressions import words_in
 from ..symbolic.hints import closest, meant_argument
 from ..symbolic.sizes import Coded, Size, plain
 from ..symbolic.syntax import ExpressionError
@@ -68,6 +69,7 @@ def read_layer(
         name: _evaluate(scope, row, name, value, names, paths[name])
         for name, value in written.items()
     }
+    _check_divisors(scope, row, written, args, paths)
     checked = read_arguments(row, args)
     if isinstance(checked, list):
         from .wrong_arguments import as_meant
@@ -75,6 +77,25 @@ def read_layer(
         checked = as_meant(scope.context, item, row, checked, args, paths)
     named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
     return Arguments(checked, inputs, tuple(named), types, named_types, paths)
+
+
+def _check_divisors(
+    scope: Scope,
+    row: Layer,
+    written: Mapping[str, Any],
+    args: Mapping[str, Any],
+    paths: Mapping[str, SpecPath],
+) -> None:
+    """Refuse a divisor that is 0 without any name in it, which torch would not.
+
+    It would give infinite numbers. A parameter may be 0: the class takes it, too.
+    """
+    for arg in row.args:
+        text = written.get(arg.name)
+        named = isinstance(text, str) and words_in(text)
+        if arg.divides and not named and plain(args.get(arg.name)) == 0:
+            message = f"`{arg.name}` divides, so it must not be 0"
+            scope.context.error("NG211", message, paths[arg.name])
 
 
 def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], dict[str, SpecPath]]:

@@ -44,7 +44,11 @@ def refused(
     if isinstance(name, str) and "$" not in name:
         message = message.replace(THIS, f"`{printable(name)}`")
         help = help and help.replace(THIS, f"`{printable(name)}`")
-    return Diagnostic("NG211", message, location, notes, help)
+    return Diagnostic(_code(refusal), message, location, notes, help)
+
+
+def _code(refusal: Refusal) -> str:
+    return "NG214" if refusal.by_values else "NG211"
 
 
 def _origin(scope: Scope, ref: Ref) -> str:
@@ -92,7 +96,7 @@ def refused_in_run(source: Source, graph: Graph, sizes: Mapping[str, int]) -> Di
         notes.insert(0, misfit.note)
     help = misfit.help and misfit.help.replace(THIS, name)
     message = misfit.message.replace(THIS, name)
-    return Diagnostic("NG211", message, location, tuple(notes), help)
+    return Diagnostic(_code(misfit), message, location, tuple(notes), help)
 
 
 def _misfit(graph: Graph, sizes: Mapping[str, int]) -> Misfit | None:
