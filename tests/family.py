@@ -28,7 +28,7 @@ import yaml
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_netgen import NetgenError
-from torch_netgen.analysis.prediction import Prediction, check_source
+from torch_netgen.analysis.prediction import Prediction, check_source, predict
 from torch_netgen.emit.audit import audit
 from torch_netgen.emit.construct import arguments_of
 from torch_netgen.emit.emit import emit
@@ -36,7 +36,7 @@ from torch_netgen.emit.render import _template
 from torch_netgen.ir.graph import Parameter
 from torch_netgen.layers.tensor import TensorType
 from torch_netgen.spec.source import from_mapping
-from torch_netgen.symbolic.sizes import symbols_in
+from torch_netgen.symbolic.sizes import TooLong, symbols_in
 
 from . import wider
 
@@ -841,7 +841,7 @@ def tensor(type_: TensorType, run: int) -> Tensor:
 def run(network: nn.Module, given: list[Tensor], *, training: bool) -> Any:
     """What a network gives, or that it refuses."""
     network.train(training)
-    torch.manual_seed(0)
+    reseed()
     try:
         found = network(*given)
     except Exception as error:
@@ -852,16 +852,21 @@ def run(network: nn.Module, given: list[Tensor], *, training: bool) -> Any:
     return {name: value.detach() for name, value in named.items()}
 
 
-def difference(spec: Spec, made: type[nn.Module], overrides: dict[str, Any]) -> str:
-    """How the class with arguments differs from what ``--set`` gives, or nothing."""
+def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, Any]) -> str:
+    """How the class with arguments differs from what ``--set`` gives, or nothing.
+
+    `default` is the prediction for the spec as it is written, `made` its class.
+    """
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
     try:
-        found = predicted(spec, overrides)
+        found = predict(default.reading, overrides)
+    except (TooLong, RecursionError):
+        return silent(default, made, arguments, "its sizes are too long to be written")
     except NetgenError as error:
         wrong = error.diagnostics[0]
         if wrong.code == "NG214":  # whether torch raises an error depends on numbers in tensors
             return ""
-        return silent(spec, made, arguments, wrong.message)
+        return silent(default, made, arguments, wrong.message)
     with Seeded():  # type: ignore[no-untyped-call]
         try:
             network = made(**arguments)
@@ -920,12 +925,17 @@ def told(value: Any) -> str:
     return str({k: (tuple(v.shape), v.flatten()[:3].tolist()) for k, v in value.items()})
 
 
+def reseed() -> None:
+    """Begin the CPU's random numbers anew; `torch.manual_seed` sees to all devices, slowly."""
+    torch.default_generator.manual_seed(0)
+
+
 class Seeded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Draws the same numbers for tensors of one shape, in whatever order they are made."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags:
-            torch.manual_seed(0)
+            reseed()
         return func(*args, **(kwargs or {}))
 
 
@@ -941,11 +951,11 @@ class Elements(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
 
-def silent(spec: Spec, made: type[nn.Module], arguments: dict[str, Any], why: str) -> str:
+def silent(default: Prediction, made: type[nn.Module], arguments: dict[str, Any], why: str) -> str:
     """That the class runs where ``--set`` is refused."""
     with Elements() as seen:  # type: ignore[no-untyped-call]
         try:
-            made(**arguments).eval()(*inputs(predicted(spec, {}))[0])
+            made(**arguments).eval()(*inputs(default)[0])
         except Exception:
             return ""
     if seen.has_empty:  # torch takes sizes of 0 where netgen does not
@@ -1015,7 +1025,7 @@ def hold(spec: Spec, draws: random.Random, tally: Tally, where: str, quiet: bool
     tally.arguments += len(parameters)
     for overrides in [{}, *members(parameters, draws)]:
         tally.members += 1
-        differs = difference(spec, made, overrides)
+        differs = difference(found, made, overrides)
         if differs:
             smaller = shrunken(spec, overrides, differs)
             text = yaml.safe_dump(smaller, sort_keys=False, default_flow_style=None, width=110)
@@ -1048,7 +1058,7 @@ def still(spec: Spec, overrides: dict[str, Any], kind: str) -> bool:
         found = predicted(spec, {})
         if not {*overrides} <= {p.name for p in arguments_of(found.classes[-1])}:
             return False
-        return difference(spec, class_of(printed(found)), overrides).startswith(kind)
+        return difference(found, class_of(printed(found)), overrides).startswith(kind)
     except Exception:
         return False
 

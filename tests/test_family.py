@@ -27,6 +27,26 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"pre": False}],
     ),
+    "initial weights of a child whose number depends on which children are there": (
+        """
+        input: [4]
+        params: {p: false, n: 1}
+        layers:
+        - Sequential:
+            name: a
+            layers:
+            - PReLU: {when: $p}
+            - LayerNorm
+            - ELU: {repeat: $n}
+            - Sequential: {layers: [{Linear: 4}, ReLU]}
+        - Linear: 4
+        init:
+          "0": {weight: {normal_: {mean: 0.25, std: 0.02}}}
+          a.1: {weight: {normal_: {mean: 0.5, std: 0.01}}}
+          a.2.0: {bias: ones_}
+        """,
+        [{"p": True}, {"n": 2}, {"p": True, "n": 2}],
+    ),
     "copies of which none has a layer": (
         """
         input: [4]
@@ -592,7 +612,7 @@ def difference(spec: family.Spec, overrides: dict[str, Any]) -> str:
     found = check_source(from_mapping(spec), {})
     arguments = {parameter.name for parameter in arguments_of(found.classes[-1])}
     given = {name: value for name, value in overrides.items() if name in arguments}
-    return family.difference(spec, family.class_of(family.printed(found)), given)
+    return family.difference(found, family.class_of(family.printed(found)), given)
 
 
 @pytest.mark.parametrize("kind", FOLLOWS)

@@ -123,6 +123,7 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
     for key, weights in context.document.init.items():
         with context.shared.findings.collecting():
             others = [m for place, m in _foreseen(graph.modules) if _matches(key, place, m)]
+            others += _renumbered(graph.modules, key.split("."), anywhere="." not in key)
             matched = _matched(context, layers, key, others)
             if not matched and not others and not _is_type(context, key):
                 continue
@@ -221,6 +222,30 @@ def _foreseen(modules: Sequence[Module], path: str = "") -> Iterator[tuple[str, 
             yield from module.would.layers(place)
         inner = module.children if module.use is None else module.use.graph.modules
         yield from _foreseen(inner, f"{place}.")
+
+
+def _renumbered(
+    modules: Sequence[Module], key: Sequence[str], *, anywhere: bool
+) -> Iterator[Module]:
+    """The children that may have the number in `key` for some arguments of the class.
+
+    A child's number depends on how many children are there before it. With `anywhere` a container
+    of any depth may hold the child; otherwise `key` is the path.
+    """
+    if not any(map(str.isdecimal, key)):
+        return
+    children = [each for m in modules for each in (m.children if m.kind == "copies" else (m,))]
+    shifts = any(m.condition is not None or symbols_in(m.count) for m in modules)
+    for place, child in enumerate(children):
+        there = child.would or child
+        inner = there.children if there.use is None else there.use.graph.modules
+        numbered = shifts and not child.name and not child.label and key[0].isdecimal()
+        if numbered and len(key) == 1 and there.kind == "layer":
+            yield there
+        if anywhere:
+            yield from _renumbered(inner, key, anywhere=True)
+        elif numbered or key[0] == (child.name or str(place)):
+            yield from _renumbered(inner, key[1:], anywhere=False)
 
 
 def varying(module: Module, weight: str) -> Iterator[Any]:
