@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.graph import Graph
-from torch_netgen.ir.trace import propagate, traced
+from torch_netgen.ir.trace import Maker, propagate, traced
 from torch_netgen.layers.base import Refusal
+from torch_netgen.layers.tensor import TensorType
 from torch_netgen.spec.source import read
 
 from .conftest import CONFIGS, SPECS, STARTERS
@@ -20,7 +21,8 @@ REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
 
 def recorded(graph: Graph, sizes: dict[str, int]) -> object:
     trace = traced(graph, sizes)
-    return tuple(trace.read(ref) for _, ref in graph.outputs)
+    values = (trace.read(ref) for _, ref in graph.outputs)
+    return tuple(TensorType(x.shape, x.dtype, x.batch, x.lost, x.bound) for x in values)
 
 
 def outcome(how: object, graph: Graph, sizes: dict[str, int]) -> object:
@@ -57,3 +59,21 @@ def test_some_are_refused() -> None:
             seen[isinstance(found[0], str)] += 1
     assert seen[True] > 0
     assert seen[False] > 50
+
+
+@pytest.mark.parametrize("path", REVIEWED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_value_is_the_same_wherever_it_is_read(path: Path) -> None:
+    """Each number is an input's or a layer's output's, also behind blocks and containers."""
+    graph = check_source(read(path), {}).graph
+    trace = traced(graph, {**graph.sizes, "N": 2})
+    known = [*trace.inputs]
+    for number, call in enumerate(trace.calls):
+        assert all(x == known[x.number] for x in call.inputs)
+        for port, x in call.outputs.items():
+            if call.layer is not None:
+                assert trace.makers[x.number] == Maker(number, port)
+                known.append(x)
+            assert x == known[x.number]
+    assert [x.number for x in known] == [*range(len(trace.makers))]
+    assert [trace.maker(x) for x in trace.inputs] == [None] * len(graph.inputs)
+    assert all(trace.read(ref) == known[trace.read(ref).number] for _, ref in graph.outputs)

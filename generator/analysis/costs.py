@@ -15,10 +15,8 @@ from msgspec import Struct
 
 from ..ir.graph import Graph
 from ..ir.table import Row
-from ..ir.trace import Call, Trace
+from ..ir.trace import Call, Trace, Value, blocks_around
 from ..layers.base import INEXACT, Weight, parameter_count
-from ..layers.saved import Saved
-from ..layers.tensor import TensorType
 from .macs import macs
 
 _WIDTHS = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
@@ -132,7 +130,7 @@ def _weight_bytes(weight: Weight) -> int:
 
 
 class _Kept(Struct, frozen=True):
-    """What a call is the first to keep: buffers of `_Lives`, and `more` bytes of its own."""
+    """What a call keeps: buffers of `_Lives`, and `more` bytes of its own."""
 
     places: tuple[int, ...] = ()
     more: int = 0
@@ -146,36 +144,39 @@ class _Lives:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.places: dict[int, int] = {}  # the buffer of each value, by its type object's `id`
+        self.places: dict[int, int] = {}  # the buffer of each value, by the value's number
         self.sizes: list[int] = []
-        self.smooth: set[int] = set()  # values through which a gradient flows
-        for type_ in trace.inputs:
-            self._new(type_)
+        self.smooth: set[int] = set()  # numbers of values through which a gradient flows
+        for x in trace.inputs:
+            self._new(x)
         for call in trace.calls:
-            for type_ in call.outputs.values():
-                if id(type_) not in self.places:
-                    self._made(call, type_)
+            for x in call.outputs.values():
+                if x.number not in self.places:
+                    self._made(call, x)
 
-    def _made(self, call: Call, type_: TensorType) -> None:
+    def _made(self, call: Call, x: Value) -> None:
         row = call.layer
         if row is not None and row.source:
-            self._new(type_, 0 if row.source != "arange" else None)  # weights are counted apart
+            self._new(x, 0 if row.source != "arange" else None)  # weights are counted apart
         elif row is not None and row.view(call.a):
-            self.places[id(type_)] = self.place(call.inputs[0])
+            self.places[x.number] = self.place(call.inputs[0])
         else:
-            self._new(type_)
+            self._new(x)
         trainable = any(weight.trainable for weight in call.weights)
-        flows = any(id(x) in self.smooth for x in call.inputs)
-        if type_.dtype in INEXACT and (trainable or flows):
-            self.smooth.add(id(type_))
+        if x.dtype in INEXACT and (trainable or any(map(self.is_smooth, call.inputs))):
+            self.smooth.add(x.number)
 
-    def _new(self, type_: TensorType, size: int | None = None) -> None:
-        self.places[id(type_)] = len(self.sizes)
-        self.sizes.append(type_.numel * width(type_.dtype) if size is None else size)
+    def _new(self, x: Value, size: int | None = None) -> None:
+        self.places[x.number] = len(self.sizes)
+        self.sizes.append(x.numel * width(x.dtype) if size is None else size)
 
-    def place(self, type_: TensorType) -> int:
+    def place(self, x: Value) -> int:
         """The index of the buffer in which a value lies."""
-        return self.places[id(type_)]
+        return self.places[x.number]
+
+    def is_smooth(self, x: Value) -> bool:
+        """Whether a gradient flows through a value."""
+        return x.number in self.smooth
 
     def kept(self) -> list[_Kept]:
         """What each call is the first to keep for its gradient."""
@@ -183,23 +184,23 @@ class _Lives:
         found = []
         for call in self.trace.calls:
             saved = self.saved(call)
-            places = {self.place(x) for x in saved.tensors} - seen
+            places = {*saved.places} - seen
             seen |= places
             found.append(_Kept(tuple(places), saved.more))
         return found
 
-    def saved(self, call: Call) -> Saved:
+    def saved(self, call: Call) -> _Kept:
         """What a call keeps for its gradient; empty where no gradient flows through it."""
         outputs = list(call.outputs.values())
-        smooth = call.made and any(id(type_) in self.smooth for type_ in outputs)
-        if call.layer is None or not smooth:
-            return Saved()
+        if call.layer is None or not call.made or not any(map(self.is_smooth, outputs)):
+            return _Kept()
         saved = call.layer.saves(call.a, call.inputs, outputs)
-        if not saved.crossed:
-            return saved
-        flows = [id(x) in self.smooth for x in call.inputs]
-        kept = (x for at, x in enumerate(call.inputs) if any(flows[:at] + flows[at + 1 :]))
-        return Saved(tuple(kept), saved.more)
+        kept = [x for x in saved.tensors if isinstance(x, Value)]
+        assert len(kept) == len(saved.tensors), "only inputs and outputs are kept"
+        if saved.crossed:
+            flows = [*map(self.is_smooth, call.inputs)]
+            kept = [x for at, x in enumerate(call.inputs) if any(flows[:at] + flows[at + 1 :])]
+        return _Kept(tuple(map(self.place, kept)), saved.more)
 
     def bytes(self, kept: _Kept) -> int:
         """The bytes that a call keeps."""
@@ -211,15 +212,15 @@ class _Lives:
         last: dict[int, int] = {}
         made = [(number, call) for number, call in enumerate(calls) if call.made]
         for number, call in made:
-            for type_ in call.inputs:
-                last[self.place(type_)] = number
+            for x in call.inputs:
+                last[self.place(x)] = number
         # the caller holds the inputs to the end, and gets the outputs
         last |= {place: len(calls) for place in results}
-        last |= {self.place(type_): len(calls) for type_ in self.trace.inputs}
+        last |= {self.place(x): len(calls) for x in self.trace.inputs}
         born = dict.fromkeys(map(self.place, self.trace.inputs), 0)
         for number, call in made:
-            for type_ in call.outputs.values():
-                born.setdefault(self.place(type_), number)
+            for x in call.outputs.values():
+                born.setdefault(self.place(x), number)
         changes = [0] * (len(calls) + 2)
         for place, number in born.items():
             changes[number] += self.sizes[place]
@@ -242,19 +243,19 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
     for call in trace.calls:
         if call.layer is None or not call.made:
             continue
-        for type_ in call.inputs:
-            known = writers.get(lives.place(type_), [])
-            if age.get(id(type_), 0) < len(known):
+        for x in call.inputs:
+            known = writers.get(lives.place(x), [])
+            if age.get(x.number, 0) < len(known):
                 yield Overwritten(known[-1], call)
-        if _writes(call) and id(call.inputs[0]) not in copies:
+        if _writes(call) and call.inputs[0].number not in copies:
             place = lives.place(call.inputs[0])
             writers.setdefault(place, []).append(call)
             if place in keepers:
                 yield Overwritten(call, keepers.pop(place), kept=True)
-        for type_ in call.outputs.values():
-            age[id(type_)] = len(writers.get(lives.place(type_), []))
-        for type_ in lives.saved(call).tensors:
-            keepers.setdefault(lives.place(type_), call)
+        for x in call.outputs.values():
+            age[x.number] = len(writers.get(lives.place(x), []))
+        for place in lives.saved(call).places:
+            keepers.setdefault(place, call)
 
 
 def _writes(call: Call) -> bool:
@@ -265,14 +266,14 @@ def _writes(call: Call) -> bool:
 
 
 def _perhaps_copied(trace: Trace) -> set[int]:
-    """Values that may be copies: a view of a tensor that is not contiguous may copy it."""
+    """Numbers of values that may be copies: a view of a non-contiguous tensor may copy it."""
     turned: set[int] = set()
     found: set[int] = set()
     for call in trace.calls:
         row = call.layer
         if row is None or not call.inputs or not row.view(call.a):
             continue
-        known, outputs = id(call.inputs[0]), {id(x) for x in call.outputs.values()}
+        known, outputs = call.inputs[0].number, {x.number for x in call.outputs.values()}
         in_order = row.in_order or getattr(call.a, "inplace", False)
         if known in found or (known in turned and in_order):
             found |= outputs
@@ -292,12 +293,9 @@ def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:
     """The rows of the table: inputs, then each layer's call in order; a block is one row."""
     for x in graph.inputs:
         yield Row(x.name, "input", x.type.text, 0)
-    numbers = {id(call.node): number for number, call in enumerate(trace.calls)}
-    for node in graph.nodes:
-        for leaf in node.leaves():
-            number = numbers.get(id(leaf))
-            if number is not None and leaf.row is not None:
-                cost, outputs = calls[number], trace.calls[number].outputs.values()
-                activations = sum(type_.numel for type_ in outputs)
-                head = (leaf.name, leaf.row.name, leaf.output.usual)
-                yield Row(*head, cost.parameters, cost.macs, activations, cost.kept)
+    for call, cost, block in zip(trace.calls, calls, blocks_around(trace), strict=True):
+        node = call.node
+        if block is None and node.row is not None:
+            activations = sum(x.numel for x in call.outputs.values())
+            head = (node.name, node.row.name, node.output.usual)
+            yield Row(*head, cost.parameters, cost.macs, activations, cost.kept)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..diagnostics.diagnostics import Diagnostic, SpecPath
 from ..ir.graph import Graph, Node
-from ..ir.trace import BATCHES, Call, Trace, propagate
+from ..ir.trace import BATCHES, Call, Trace, Value, propagate
 from ..layers.base import Args
 from ..layers.tensor import TensorType
 from ..layers.windows import per_dimension
@@ -56,25 +56,18 @@ def _doubt(source: Source, code: str, node: Node, message: str, help: str) -> Di
 
 def _along(source: Source, graph: Graph, trace: Trace) -> Found:
     """Layers that work on the last dimension but read channels-first tensors, and the reverse."""
-    makers = {id(value): call for call in trace.calls for value in _made(call)}
-    inputs = {id(value): place for place, value in enumerate(trace.inputs)}
     for call in trace.calls:
         if call.layer is None or not call.inputs or not _is_candidate(call):
             continue
         x = call.inputs[0]
-        first = origin = makers.get(id(x))
+        first = origin = trace.maker(x)
         while origin is not None and _keeps_places(origin):
             x = origin.inputs[0]
-            origin = makers.get(id(x))
-        if origin is None and id(x) in inputs:
-            yield from _of_input(source, graph, call, inputs[id(x)])
+            origin = trace.maker(x)
+        if origin is None:
+            yield from _of_input(source, graph, call, x.number)
         elif origin is not None and first is not None:
             yield from _of_layer(source, call, origin, first.node.output)
-
-
-def _made(call: Call) -> Iterator[TensorType]:
-    if call.layer is not None:
-        yield from call.outputs.values()
 
 
 def _is_candidate(call: Call) -> bool:
@@ -224,31 +217,30 @@ def _other_batches(source: Source, graph: Graph, trace: Trace) -> Found:
     if all(x.type.batch is None for x in graph.inputs) or all(x.batch is not None for x in given):
         return
     first, second = (propagate(graph, {**graph.sizes, "N": batch}) for batch in BATCHES)
-    makers = {id(value): call for call in trace.calls for value in _made(call)}
     for place, (left, right) in enumerate(zip(first, second, strict=True)):
         pairs = [*zip(map(int, left.shape), map(int, right.shape), strict=True)]
         if BATCHES in pairs or all(a == b for a, b in pairs):
             continue
-        cause = _cause(given[place], makers)
+        cause = _cause(trace, given[place])
         if cause is None:
             continue
         message = f"`{cause.node.name}` makes another batch: it gives {cause.node.output}"
         yield cause.node.path, _doubt(source, "NG315", cause.node, message, _own_batch(cause))
 
 
-def _cause(x: TensorType, makers: Mapping[int, Call]) -> Call | None:
+def _cause(trace: Trace, x: Value) -> Call | None:
     """The earliest call found upstream of `x` that reads a batch and gives none."""
-    waiting, seen, found = [x], {id(x)}, None
+    waiting, seen, found = [x], {x.number}, None
     while waiting:
-        call = makers.get(id(waiting.pop()))
+        call = trace.maker(waiting.pop())
         if call is None:
             continue
         if any(y.batch is not None for y in call.inputs):
             found = call
             continue
         for y in call.inputs:
-            if id(y) not in seen:
-                seen.add(id(y))
+            if y.number not in seen:
+                seen.add(y.number)
                 waiting.append(y)
     return found
 
@@ -290,17 +282,17 @@ def _idle(source: Source, graph: Graph) -> Iterator[Diagnostic]:
             yield _doubt(source, "NG314", nodes[path], message, help)
 
 
-def _readings(graph: Graph, seen: set[int]) -> Iterator[_Reading]:
-    seen.add(id(graph))
+def _readings(graph: Graph, seen: set[Graph]) -> Iterator[_Reading]:
+    seen.add(graph)
     for node in graph.nodes:
         types = tuple(graph.type_of(ref) for ref in node.inputs)
         yield from _in(node, types, seen, contained=False)
 
 
 def _in(
-    node: Node, types: tuple[TensorType, ...], seen: set[int], *, contained: bool
+    node: Node, types: tuple[TensorType, ...], seen: set[Graph], *, contained: bool
 ) -> Iterator[_Reading]:
-    if node.use is not None and id(node.use.graph) not in seen:
+    if node.use is not None and node.use.graph not in seen:
         yield from _readings(node.use.graph, seen)
     elif node.is_layer:
         yield _Reading(node, types, contained)

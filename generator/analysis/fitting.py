@@ -19,7 +19,7 @@ from ..ir.trace import Trace, propagate, traced
 from ..layers.base import Refusal
 from ..symbolic.algebra import Atom, Poly
 from ..symbolic.equality import same
-from ..symbolic.sizes import Dim, Size, TooLong, is_unknown, poly_of, symbols_in
+from ..symbolic.sizes import Dim, Size, TooLong, code, is_unknown, poly_of, symbols_in
 
 LARGEST = 2**17  # the largest size that is tried
 MOST_WORK = 10_000  # calls of layers in all trials together
@@ -68,8 +68,8 @@ class _Tries:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.known: dict[tuple[int, ...], bool] = {}
-        graphs = {id(use.graph): use.graph for uses in uses_in(graph).values() for use in uses}
-        calls = sum(1 for x in (graph, *graphs.values()) for node in x.nodes for _ in node.walk())
+        graphs = {graph, *(use.graph for uses in uses_in(graph).values() for use in uses)}
+        calls = sum(1 for x in graphs for node in x.nodes for _ in node.walk())
         self.most = max(LEAST_TRIES, MOST_WORK // max(calls, 1))
         if graph.imports:
             self.most = LEAST_TRIES  # each trial asks the worker process
@@ -242,12 +242,10 @@ def _named(graph: Graph) -> Trace | None:
 
 
 def _sizes(trace: Trace) -> list[Size]:
-    """All sizes in a run that depend on names."""
-    found: dict[int, Size] = {}
-    for call in trace.calls:
-        for type_ in (*call.inputs, *call.outputs.values()):
-            found.update((id(size), size) for size in type_.shape if is_unknown(size))
-    return [*found.values()]
+    """All sizes in a run that depend on names, each expression once."""
+    made = [x for call in trace.calls if call.layer is not None for x in call.outputs.values()]
+    sizes = (size for x in (*trace.inputs, *made) for size in x.shape if is_unknown(size))
+    return [*{code(size): size for size in sizes}.values()]
 
 
 def _period(size: Size) -> int:

@@ -123,13 +123,13 @@ def _idle(graph: Graph, trace: Trace) -> Iterable[str]:
     """The paths of layers with parameters that no gradient can reach from an output."""
     reached: set[str] = set()
     found: dict[str, None] = {}
-    needed = {id(trace.read(ref)) for _, ref in graph.outputs}
+    needed = {trace.read(ref).number for _, ref in graph.outputs}
     for call in reversed(trace.calls):
         if call.layer is None:
             continue  # what is inside of it has calls of its own
-        if any(id(x) in needed and x.dtype in INEXACT for x in call.outputs.values()):
+        if any(x.number in needed and x.dtype in INEXACT for x in call.outputs.values()):
             reached.add(call.path)
-            needed.update(id(x) for x in call.inputs if x.dtype in INEXACT)
+            needed.update(x.number for x in call.inputs if x.dtype in INEXACT)
         if any(weight.trainable for weight in call.weights):
             found[call.path] = None
     return (path for path in reversed(found) if path not in reached)

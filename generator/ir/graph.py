@@ -285,8 +285,8 @@ class Initial(Struct, frozen=True):
     top: bool = False
 
 
-class Graph(Struct, frozen=True, dict=True):
-    """A network, or one use of a block.
+class Graph(Struct, frozen=True, dict=True, eq=False):
+    """A network, or one use of a block; no other graph is equal to it.
 
     Node ``i`` of `Ref` is an input for ``i < len(inputs)``, else a call. `values` are the plain
     values of all names except run-time sizes; `fit` says which run-time sizes the network takes.
@@ -402,30 +402,30 @@ def _live(graphs: Sequence[Graph]) -> set[int]:
     return found
 
 
-def made_in(graph: Graph) -> dict[int, set[int]]:
-    """The indices of the calls that each ``forward`` makes, by the `id` of the graph.
+def made_in(graph: Graph) -> dict[Graph, set[int]]:
+    """The indices of the calls that the ``forward`` of each graph makes.
 
     All uses of a block share one ``forward``: it makes every call that any use needs.
     """
-    found = {id(graph): graph.live()}
+    found = {graph: graph.live()}
     for uses in uses_in(graph).values():
         graphs = [use.graph for use in uses]
-        found |= dict.fromkeys(map(id, graphs), _live(graphs))
+        found |= dict.fromkeys(graphs, _live(graphs))
     return found
 
 
 def uses_in(graph: Graph) -> dict[str, list[Use]]:
     """The uses of each block in a graph; a block comes before the blocks that use it."""
     found: dict[str, list[Use]] = {}
-    seen: set[int] = set()
+    seen: set[Use | Graph] = set()
 
     def visit(inner: Graph) -> None:
         for use in _own_uses(inner):
-            if id(use) in seen:
+            if use in seen:
                 continue
-            seen.add(id(use))
-            if id(use.graph) not in seen:
-                seen.add(id(use.graph))
+            seen.add(use)
+            if use.graph not in seen:
+                seen.add(use.graph)
                 visit(use.graph)
             found.setdefault(use.block, []).append(use)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,8 +18,19 @@ from ..symbolic.sizes import Dim, is_runtime, nameless, plain, shown, symbols_in
 from .graph import Graph, Node, Ref, made_in
 from .substitute import number_of, rebind
 
+T = TypeVar("T", bound=TensorType)
 Types = Mapping[str, TensorType]  # by port
 BATCHES = (2, 3)  # the batch sizes for which runs are worked out
+
+
+class Value(TensorType, frozen=True, kw_only=True):
+    """A tensor of a run: its type, and its `number` among the values of the run.
+
+    The inputs have the first numbers; each output of a layer's call has the next one. Blocks and
+    containers make no values: they give what a layer inside of them made.
+    """
+
+    number: int
 
 
 class Call(Struct, frozen=True, dict=True):
@@ -33,14 +44,14 @@ class Call(Struct, frozen=True, dict=True):
     node: Node
     layer: Layer | None  # the catalogue's row, if a layer is called
     a: Args
-    inputs: tuple[TensorType, ...]
-    outputs: Mapping[str, TensorType]
+    inputs: tuple[Value, ...]
+    outputs: Mapping[str, Value]
     begins: int
     made: bool = True
 
     @property
-    def output(self) -> TensorType:
-        """The type of the first output."""
+    def output(self) -> Value:
+        """The first output."""
         return next(iter(self.outputs.values()))
 
     @cached_property
@@ -60,33 +71,49 @@ class Call(Struct, frozen=True, dict=True):
         return row is not None and not row.source and bool(self.node.target.strip("."))
 
 
-class Trace(Struct, frozen=True):
-    """One run: the output types of each call of the graph, and all calls in order of completion.
+class Maker(Struct, frozen=True):
+    """The call that makes a value, by its number, and the `port` that gives it."""
 
-    Each value has a `TensorType` object of its own, so `id` tells values of equal types apart.
+    call: int
+    port: str
+
+
+class Trace(Struct, frozen=True):
+    """One run: the outputs of each call of the graph, and all calls in order of completion.
+
+    `makers` has the maker of each value by the value's number, ``None`` where no call makes it.
     """
 
-    inputs: tuple[TensorType, ...]
-    outputs: tuple[Mapping[str, TensorType], ...]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Mapping[str, Value], ...]
     calls: tuple[Call, ...]
     first: Mapping[str, int]  # the number of the first call of each layer, by its path
+    makers: tuple[Maker | None, ...]
 
-    def read(self, ref: Ref) -> TensorType:
-        """The type of the tensor that a reference of the graph names."""
+    def read(self, ref: Ref) -> Value:
+        """The value that a reference of the graph names."""
         place = ref.node - len(self.inputs)
         return self.inputs[ref.node] if place < 0 else _pick(self.outputs, Ref(place, ref.port))
 
+    def maker(self, value: Value) -> Call | None:
+        """The layer's call that makes a value; ``None`` for inputs."""
+        found = self.makers[value.number]
+        return None if found is None else self.calls[found.call]
+
 
 class Misfit(Refusal):
-    """A layer's refusal in a run, with its call.
+    """A layer's refusal in a run, with its node and the types that it reads.
 
     `runs` says that torch would accept the sizes, but with another shape than is written.
     """
 
-    def __init__(self, refusal: Refusal, call: Call, *, runs: bool = False) -> None:
+    def __init__(
+        self, refusal: Refusal, node: Node, inputs: Sequence[TensorType], *, runs: bool = False
+    ) -> None:
         super().__init__(refusal.message, refusal.argument, refusal.help, refusal.note)
         self.by_values = refusal.by_values
-        self.call = call
+        self.node = node
+        self.inputs = inputs
         self.runs = runs
 
 
@@ -99,21 +126,21 @@ def propagate(
     from what its expressions evaluate to, as after an accidental broadcast. Equal runs of a block
     are worked out once.
     """
-    inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
-    known = _Run(None, exact).graph(graph, inputs, sizes, "")
+    known = _Types(exact).run(graph, sizes)
     return tuple(_pick(known, ref) for _, ref in graph.outputs)
 
 
 def traced(graph: Graph, sizes: Mapping[str, int]) -> Trace:
     """The run with these run-time sizes, with a record of its calls; raises `Misfit`."""
-    inputs = [concrete(placeholder.type, sizes) for placeholder in graph.inputs]
-    calls: list[Call] = []
-    known = _Run(calls, made=made_in(graph)).graph(graph, inputs, sizes, "")
+    record = _Record(made_in(graph))
+    known = record.run(graph, sizes)
     first: dict[str, int] = {}
-    for number, call in enumerate(calls):
+    for number, call in enumerate(record.calls):
         if call.layer is not None:
             first.setdefault(call.path, number)
-    return Trace(tuple(inputs), tuple(known[len(inputs) :]), tuple(calls), first)
+    inputs = tuple(x["output"] for x in known[: len(graph.inputs)])
+    outputs = tuple(known[len(inputs) :])
+    return Trace(inputs, outputs, tuple(record.calls), first, tuple(record.makers))
 
 
 def call_names(trace: Trace) -> tuple[str, ...]:
@@ -135,6 +162,21 @@ def call_names(trace: Trace) -> tuple[str, ...]:
     return tuple(found)
 
 
+def value_names(graph: Graph, trace: Trace, calls: Sequence[str]) -> tuple[str, ...]:
+    """The name of each value by its number: an input's, or its call's with the port, if several.
+
+    `calls` are the names of the calls, as `call_names` gives them.
+    """
+    found = [x.name for x in graph.inputs]
+    for maker in trace.makers[len(found) :]:
+        if maker is None:  # of a source that is absent, which nothing reads
+            found.append("")
+            continue
+        several = len(trace.calls[maker.call].outputs) > 1
+        found.append(f"{calls[maker.call]}.{maker.port}" if several else calls[maker.call])
+    return tuple(found)
+
+
 def blocks_around(trace: Trace) -> tuple[int | None, ...]:
     """For each call the number of the block's call around it; ``None`` in the network itself."""
     found: list[int | None] = [None] * len(trace.calls)
@@ -146,127 +188,205 @@ def blocks_around(trace: Trace) -> tuple[int | None, ...]:
     return tuple(found)
 
 
-class _Run:
-    """A walk through a graph and the graphs of its blocks; it records calls if given a list."""
+class _Frame(Struct, Generic[T]):
+    """A graph in a run: the outputs of its nodes so far, inputs first.
 
-    def __init__(
-        self,
-        calls: list[Call] | None,
-        exact: bool = False,
-        made: Mapping[int, Container[int]] | None = None,
-    ) -> None:
-        self.calls = calls
-        self.exact = exact
-        self.made = made  # the indices of the calls that each graph makes; ``None`` means all
-        self.idle = 0  # how many of the enclosing calls are not made
-        self.known: dict[tuple[int, tuple[TensorType, ...]], Types] = {}  # runs of blocks
+    `values` are the numbers of its names, `prefix` is the path of the module.
+    """
+
+    graph: Graph
+    known: list[Mapping[str, T]]
+    values: Mapping[str, Any]
+    prefix: str
+
+    def reads(self, node: Node) -> list[T]:
+        """The inputs of a call; of an absent one the value that replaces it."""
+        if node.kind == "absent" and node.otherwise is not None:
+            return [_pick(self.known, node.otherwise)]
+        known = self.known
+        return [known[ref.node].get(ref.port) or _pick(known, ref) for ref in node.inputs]
+
+    def named(self, node: Node) -> Mapping[str, T]:
+        """The optional tensors that a call reads, by the names of its arguments."""
+        return {name: _pick(self.known, ref) for name, ref in node.named}
+
+
+class _Run(Generic[T]):
+    """A walk through a graph and the graphs of its blocks, over types or numbered values."""
+
+    def __init__(self) -> None:
         self.batches: dict[int, Dim] = {}  # the size of the batch, which keeps its name
 
+    def new(self, type_: TensorType, maker: Maker | None = None) -> T:
+        """A tensor that the run has not had before."""
+        raise NotImplementedError
+
+    def run(self, graph: Graph, sizes: Mapping[str, int]) -> list[Mapping[str, T]]:
+        """The outputs of all nodes of a network, inputs first."""
+        inputs = [self.new(concrete(placeholder.type, sizes)) for placeholder in graph.inputs]
+        return self.graph(graph, inputs, sizes, "")
+
     def graph(
-        self, graph: Graph, inputs: Sequence[TensorType], sizes: Mapping[str, int], prefix: str
-    ) -> list[Types]:
-        """The output types of all nodes, inputs first; `prefix` is the path of the module."""
+        self, graph: Graph, inputs: Sequence[T], sizes: Mapping[str, int], prefix: str
+    ) -> list[Mapping[str, T]]:
+        """The outputs of all nodes, inputs first; `prefix` is the path of the module."""
         values = {**graph.values, **sizes}
         if "N" in sizes:
             values["N"] = self.batch(sizes["N"])
-        known: list[Types] = [{"output": type_} for type_ in inputs]
+        frame = _Frame(graph, [{"output": x} for x in inputs], values, prefix)
         for place, node in enumerate(graph.nodes):
-            idle = self.made is not None and place not in self.made[id(graph)]
-            self.idle += idle
-            reads = [_pick(known, ref) for ref in node.inputs]
-            if node.is_layer and not node.named:
-                known.append(self.layer(node, reads, {}, values, prefix))
-            else:
-                if node.kind == "absent" and node.otherwise is not None:
-                    reads = [_pick(known, node.otherwise)]
-                known.append(self.node(node, reads, known, values, prefix))
-            if self.exact:
-                _compare(node, reads, known[-1], values)
-                _compare_met(graph, node, reads)
-            self.idle -= idle
-        return known
+            frame.known.append(self.place(frame, place, frame.reads(node)))
+        return frame.known
 
     def batch(self, size: int) -> Dim:
         if size not in self.batches:
             self.batches[size] = Dim.named("N", size, runtime=True)
         return self.batches[size]
 
-    def node(
-        self,
-        node: Node,
-        inputs: Sequence[TensorType],
-        known: Sequence[Types],
-        values: Mapping[str, Any],
-        prefix: str,
-    ) -> Types:
-        """The output types of a call; `known` are those of all nodes before it."""
-        if node.kind == "absent":  # a source reads nothing, so it has no input to pass on
-            return dict.fromkeys(node.outputs, inputs[0] if inputs else node.output)
-        named = {name: _pick(known, ref) for name, ref in node.named} if node.named else {}
-        if node.is_layer:
-            return self.layer(node, inputs, named, values, prefix)
-        reads = tuple(inputs)
-        path, begins = "", 0
-        if self.calls is not None:
-            path, begins = _join(prefix, node.target), len(self.calls)
-        if node.use is not None:
-            outputs = self.block(node.use.graph, reads, path)
-        else:
-            for child, numbered in _turns(node, values):
-                inner = self.node(child, inputs, known, numbered, prefix)
-                inputs = (next(iter(inner.values())), *inputs[1:])
-            outputs = {"output": inputs[0]}
-        if self.calls is not None:
-            reads = (*reads, *named.values())
-            made = not self.idle
-            self.calls.append(Call(path, node, None, Args(), reads, outputs, begins, made))
-        return outputs
+    def place(self, frame: _Frame[T], place: int, reads: Sequence[T]) -> Mapping[str, T]:
+        """The outputs of the graph's node in this place."""
+        return self.node(frame, frame.graph.nodes[place], reads)
 
-    def layer(
-        self,
-        node: Node,
-        inputs: Sequence[TensorType],
-        named: Types,
-        values: Mapping[str, Any],
-        prefix: str,
-    ) -> Types:
-        """The output types of a layer's call; raises `Misfit` where the layer refuses."""
+    def node(self, frame: _Frame[T], node: Node, inputs: Sequence[T]) -> Mapping[str, T]:
+        """The outputs of a call that reads these inputs."""
+        if node.is_layer:
+            return self.layer(frame, node, inputs)
+        if node.kind == "absent":  # a source reads nothing, so it has no input to pass on
+            return dict.fromkeys(node.outputs, inputs[0] if inputs else self.new(node.output))
+        if node.use is not None:
+            return self.block(node.use.graph, tuple(inputs), _join(frame.prefix, node.target))
+        for child, values in _turns(node, frame.values):
+            inner = self.node(replace(frame, values=values), child, inputs)
+            inputs = (next(iter(inner.values())), *inputs[1:])
+        return {"output": inputs[0]}
+
+    def layer(self, frame: _Frame[T], node: Node, inputs: Sequence[T]) -> Mapping[str, T]:
+        """The outputs of a layer's call; raises `Misfit` where the layer refuses."""
         assert node.row is not None
         a, others = node.settled
         if others:
-            own = {name: _settled(value, values) for name, value in others.items()}
+            own = {name: _settled(value, frame.values) for name, value in others.items()}
             a = Args(**vars(a), **own)
+        named = frame.named(node) if node.named else {}
+        reads = (*inputs, *named.values())
         try:
             outputs = outputs_of(node.row, a, inputs, named)
         except Refusal as refusal:
-            reads = (*inputs, *named.values())
-            raise Misfit(refusal, Call(prefix, node, node.row, a, reads, {}, 0)) from None
-        if self.calls is None:
-            return outputs
-        outputs = {port: replace(type_) for port, type_ in outputs.items()}  # values of their own
-        path, reads = _join(prefix, node.target), (*inputs, *named.values())
-        begins, made = len(self.calls), not self.idle
-        self.calls.append(Call(path, node, node.row, a, reads, outputs, begins, made))
-        return outputs
+            raise Misfit(refusal, node, reads) from None
+        return self.called(frame, node, a, reads, outputs)
 
-    def block(self, graph: Graph, inputs: tuple[TensorType, ...], path: str) -> Types:
-        """The output types of a block; without a record of calls, equal runs are cached."""
-        key = (id(graph), inputs)
-        if self.calls is None and key in self.known:
-            return self.known[key]
+    def called(
+        self, frame: _Frame[T], node: Node, a: Args, reads: tuple[T, ...], outputs: Types
+    ) -> Mapping[str, T]:
+        """The outputs of a layer's call, whose types are known."""
+        raise NotImplementedError
+
+    def block(self, graph: Graph, inputs: tuple[T, ...], path: str) -> Mapping[str, T]:
+        """The outputs of a block, whose module has this path."""
         sizes = {name: inputs[at].shape[dim] for name, at, dim in graph.size_names}
         known = self.graph(graph, inputs, sizes, path)
-        self.known[key] = found = {
+        return {
             name if name is not None else str(place): _pick(known, ref)
             for place, (name, ref) in enumerate(graph.outputs)
         }
+
+
+class _Types(_Run[TensorType]):
+    """A run of types alone; equal runs of a block are worked out once.
+
+    If `exact`, shapes are compared with what their expressions evaluate to.
+    """
+
+    def __init__(self, exact: bool) -> None:
+        super().__init__()
+        self.exact = exact
+        self.known: dict[tuple[Graph, tuple[TensorType, ...]], Types] = {}  # runs of blocks
+
+    def new(self, type_: TensorType, maker: Maker | None = None) -> TensorType:
+        return type_
+
+    def place(self, frame: _Frame[TensorType], place: int, reads: Sequence[TensorType]) -> Types:
+        node = frame.graph.nodes[place]
+        found = self.node(frame, node, reads)
+        if self.exact:
+            _compare(node, reads, found, frame.values)
+            _compare_met(frame.graph, node, reads)
+        return found
+
+    def called(
+        self,
+        frame: _Frame[TensorType],
+        node: Node,
+        a: Args,
+        reads: tuple[TensorType, ...],
+        outputs: Types,
+    ) -> Types:
+        return outputs
+
+    def block(self, graph: Graph, inputs: tuple[TensorType, ...], path: str) -> Types:
+        key = (graph, inputs)
+        if key not in self.known:
+            self.known[key] = super().block(graph, inputs, path)
+        return self.known[key]
+
+
+class _Record(_Run[Value]):
+    """A run with a record of its `calls`, and of the maker of each value.
+
+    `made` has the indices of the calls that each graph makes.
+    """
+
+    def __init__(self, made: Mapping[Graph, Container[int]]) -> None:
+        super().__init__()
+        self.made = made
+        self.idle = 0  # how many of the enclosing calls are not made
+        self.calls: list[Call] = []
+        self.makers: list[Maker | None] = []
+
+    def new(self, type_: TensorType, maker: Maker | None = None) -> Value:
+        number = len(self.makers)
+        self.makers.append(maker)
+        x = type_
+        return Value(x.shape, x.dtype, x.batch, x.lost, x.bound, number=number)
+
+    def place(
+        self, frame: _Frame[Value], place: int, reads: Sequence[Value]
+    ) -> Mapping[str, Value]:
+        idle = place not in self.made[frame.graph]
+        self.idle += idle
+        found = super().place(frame, place, reads)
+        self.idle -= idle
+        return found
+
+    def node(
+        self, frame: _Frame[Value], node: Node, inputs: Sequence[Value]
+    ) -> Mapping[str, Value]:
+        begins = len(self.calls)
+        outputs = super().node(frame, node, inputs)
+        if not node.is_layer and node.kind != "absent":
+            path, made = _join(frame.prefix, node.target), not self.idle
+            reads = (*inputs, *frame.named(node).values())
+            self.calls.append(Call(path, node, None, Args(), reads, outputs, begins, made))
+        return outputs
+
+    def called(
+        self,
+        frame: _Frame[Value],
+        node: Node,
+        a: Args,
+        reads: tuple[Value, ...],
+        outputs: Types,
+    ) -> Mapping[str, Value]:
+        number, path, made = len(self.calls), _join(frame.prefix, node.target), not self.idle
+        found = {port: self.new(type_, Maker(number, port)) for port, type_ in outputs.items()}
+        self.calls.append(Call(path, node, node.row, a, reads, found, number, made))
         return found
 
 
-def _pick(known: Sequence[Types], ref: Ref) -> TensorType:
-    """The type that a reference names.
+def _pick(known: Sequence[Mapping[str, T]], ref: Ref) -> T:
+    """The tensor that a reference names.
 
-    What replaces an absent layer may have fewer ports: then it is the type of the first one.
+    What replaces an absent layer may have fewer ports: then it is the first one.
     """
     outputs = known[ref.node]
     return outputs.get(ref.port) or next(iter(outputs.values()))
@@ -281,7 +401,7 @@ def _compare(
         shape = tuple(number_of(s, values) if is_runtime(s) else int(s) for s in type_.shape)
         if shape != real.shape:
             message = f"`{node.name}` gives {real} where {type_} is written"
-            raise Misfit(Refusal(message), _stub(node, reads), runs=True)
+            raise Misfit(Refusal(message), node, reads, runs=True)
 
 
 def _compare_met(graph: Graph, node: Node, reads: Sequence[TensorType]) -> None:
@@ -293,11 +413,7 @@ def _compare_met(graph: Graph, node: Node, reads: Sequence[TensorType]) -> None:
         if wanted[0] == wanted[1] and sizes[0] != sizes[1]:
             left, right = map(shown, wanted)
             message = f"{left} is not {right}: one of them is 1, and repeated"
-            raise Misfit(Refusal(message), _stub(node, reads), runs=True)
-
-
-def _stub(node: Node, reads: Sequence[TensorType]) -> Call:
-    return Call("", node, node.row, Args(), tuple(reads), {}, 0)
+            raise Misfit(Refusal(message), node, reads, runs=True)
 
 
 def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mapping[str, Any]]]:

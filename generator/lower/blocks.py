@@ -295,14 +295,14 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
         body.spec.sequential,
     )
     shared = body.context.shared
-    shared.inside[id(graph)] = sum(_calls(draft, shared.inside) for draft in scope.drafts)
+    shared.inside[graph] = sum(_calls(draft, shared.inside) for draft in scope.drafts)
     shared.bodies[body.key()] = (graph, body.context.decided)
     return graph
 
 
-def _calls(draft: Draft, inside: dict[int, int]) -> int:
+def _calls(draft: Draft, inside: dict[Graph, int]) -> int:
     """The number of calls in a call, those in containers and blocks included."""
-    own = 1 if draft.use is None else inside[id(draft.use.graph)]
+    own = 1 if draft.use is None else inside[draft.use.graph]
     return own + sum(_calls(child, inside) for child in draft.children)
 
 
@@ -333,7 +333,7 @@ def draft_of(
     graph = body.graph
     assert graph is not None
     shared = scope.context.shared
-    calls = shared.inside.get(id(graph), 0)
+    calls = shared.inside.get(graph, 0)
     scope.context.count(calls, item.path, key=item.written is not None)
     use = Use(body.name, graph, dict(body.context.outer), body.given, body.spec, item.path)
     outputs = {

@@ -17,6 +17,7 @@ from ..diagnostics.diagnostics import (
     Unknowable,
     printable,
 )
+from ..ir.graph import Graph
 from ..ir.needs import Need, needs, needs_equal
 from ..ir.substitute import rebind
 from ..layers import TYPES
@@ -113,7 +114,7 @@ class Shared(Struct):
     repeats: Repeats = field(default_factory=Repeats)
     types: Mapping[str, Layer] = field(default_factory=lambda: TYPES)  # with those imported
     imports: tuple[Layer, ...] = ()
-    inside: dict[int, int] = field(default_factory=dict)  # numbers of calls, by a graph's `id`
+    inside: dict[Graph, int] = field(default_factory=dict)  # how many calls a block's graph holds
     read: int = 0  # items so far, those that give no layer included
     unmatched: bool = False  # no layer matches a key of `init` with the values of `--set`
     # sizes that meet, by their expressions in the network's terms

@@ -37,7 +37,7 @@ def _frozen(value: Any) -> Hashable:
         return value.code
     if isinstance(value, (tuple, list)):
         return tuple(map(_frozen, value))
-    return (type(value).__name__, value) if isinstance(value, Hashable) else id(value)
+    return (type(value).__name__, value)  # `True` is no 1, and 1.0 neither
 
 
 class Names(Struct):

@@ -87,11 +87,11 @@ def refused_in_run(source: Source, graph: Graph, sizes: Mapping[str, int]) -> Di
     named = {name: Dim.named(name, size, runtime=True) for name, size in sizes.items()}
     misfit = _misfit(graph, named) or _misfit(graph, sizes)
     assert misfit is not None
-    node = misfit.call.node
+    node = misfit.node
     where = node.places.get(misfit.argument or "")
     location = source.locate(node.path if where is None else where, key=where is None)
     name = f"`{node.name}`"
-    notes = [f"{name} reads {' and '.join(map(_shape, misfit.call.inputs))}"]
+    notes = [f"{name} reads {' and '.join(map(_shape, misfit.inputs))}"]
     if misfit.note:
         notes.insert(0, misfit.note)
     help = misfit.help and misfit.help.replace(THIS, name)

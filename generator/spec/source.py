@@ -41,7 +41,7 @@ class Source(Struct, frozen=True, eq=False):
     mistakes: tuple[Diagnostic, ...] = ()  # that leave the values readable
     # the lines of the text, and the children of mappings by their keys, once they are asked for
     lines: list[str] = field(default_factory=list)
-    children: dict[int, Any] = field(default_factory=dict)
+    children: dict[yaml.Node, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -80,9 +80,9 @@ class Source(Struct, frozen=True, eq=False):
         """The node under a mapping's key (with `key`, the key's own), or in a place of a list."""
         found: yaml.Node | None = None
         if isinstance(node, yaml.MappingNode):
-            if id(node) not in self.children:
-                self.children[id(node)] = {name.value: (name, value) for name, value in pairs(node)}
-            pair = self.children[id(node)].get(step)
+            if node not in self.children:
+                self.children[node] = {name.value: (name, value) for name, value in pairs(node)}
+            pair = self.children[node].get(step)
             found = None if pair is None else pair[0 if key else 1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
             found = node.value[step] if step < len(node.value) else None

@@ -39,7 +39,7 @@ class Reader:
     def __init__(self, locate: Callable[[yaml.Node], Location]) -> None:
         self.locate = locate
         self.count = 0
-        self.open: set[int] = set()
+        self.open: set[yaml.Node] = set()  # the lists and mappings that are being read
         self.mistakes: list[Diagnostic] = []
 
     def value(self, node: yaml.Node, depth: int) -> Any:
@@ -50,16 +50,16 @@ class Reader:
             self.refuse(node, f"the values are nested more than {DEEPEST} deep")
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
-        if id(node) in self.open:
+        if node in self.open:
             self.refuse(node, "an alias stands inside what it names")
-        self.open.add(id(node))
+        self.open.add(node)
         if isinstance(node, yaml.MappingNode):
             self.plain(node, "tag:yaml.org,2002:map")
             result: Any = self.mapping(node, depth)
         else:
             self.plain(node, "tag:yaml.org,2002:seq")
             result = [self.value(item, depth + 1) for item in node.value]
-        self.open.discard(id(node))
+        self.open.discard(node)
         return result
 
     def mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
@@ -81,16 +81,16 @@ class Reader:
         for mapping in mappings:
             if not isinstance(mapping, yaml.MappingNode):
                 self.refuse(node, "`<<` merges a mapping or a list of mappings")
-            if id(mapping) in self.open:
+            if mapping in self.open:
                 self.refuse(node, "an alias stands inside what it names")
             self.count += len(mapping.value)
             if self.count > MOST_VALUES:
                 self.refuse(node, f"the spec holds more than {MOST_VALUES} values")
-            self.open.add(id(mapping))
+            self.open.add(mapping)
             for name, value in mapping.value:
                 if is_merge(name):
                     self.merge(value)
-            self.open.discard(id(mapping))
+            self.open.discard(mapping)
 
     def key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):

@@ -8,7 +8,7 @@ from ..analysis.macs import network_macs
 from ..analysis.prediction import Prediction
 from ..diagnostics.diagnostics import printable
 from ..ir.graph import Graph
-from ..ir.trace import BATCHES, call_names, traced
+from ..ir.trace import BATCHES, call_names, traced, value_names
 from ..layers.base import REQUIRED, Args, Layer
 from ..symbolic.sizes import plain, shape_text
 from .outline import shown_type, shown_value
@@ -57,16 +57,15 @@ def _layers(graph: Graph) -> dict[str, Facts]:
     """The facts of each layer's call by its name, in order; repeated calls have numbers."""
     found: dict[str, Facts] = {}
     trace = traced(graph, {**graph.sizes, "N": BATCHES[0]})
-    names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
-    for key, call in zip(call_names(trace), trace.calls, strict=True):
+    calls = call_names(trace)
+    names = value_names(graph, trace, calls)
+    for key, call in zip(calls, trace.calls, strict=True):
         if call.layer is None:
             continue
-        reads = ", ".join(names.get(id(x), "?") for x in call.inputs)
+        reads = ", ".join(names[x.number] for x in call.inputs)
         facts = {"reads": reads} if reads else {}
         facts |= _arguments(call.layer, call.a)
         found[key] = {"": call.layer.name, **facts, "output": shown_type(call.output)}
-        names |= {id(x): f"{key}.{port}" if len(call.outputs) > 1 else key
-                  for port, x in call.outputs.items()}  # fmt: skip
     return found
 
 

@@ -10,9 +10,8 @@ from ..analysis.derivation import Derivation, Derived, derive_call
 from ..analysis.prediction import Prediction
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath, printable
 from ..ir.graph import Placeholder
-from ..ir.trace import BATCHES, blocks_around, call_names, traced
+from ..ir.trace import BATCHES, Value, blocks_around, call_names, traced, value_names
 from ..layers.base import Nested
-from ..layers.tensor import TensorType
 from ..symbolic.hints import closest
 from ..symbolic.sizes import plain, symbols_in
 from .arithmetic import Rows, columns, sizes, titled, weights
@@ -38,13 +37,8 @@ class Explained:
         self.names = call_names(self.trace)
         self.blocks = blocks_around(self.trace)
         self.derivations: dict[int, Derivation] = {}
-        self.inputs = {id(x): p for x, p in zip(self.trace.inputs, self.graph.inputs, strict=True)}
+        self.values = value_names(self.graph, self.trace, self.names)
         self.used: dict[tuple[int | None, str], None] = {}  # names in expressions shown, by scope
-        self.makers: dict[int, tuple[int, str]] = {}
-        for number, call in enumerate(self.trace.calls):
-            for port, x in call.outputs.items():
-                if id(x) not in self.inputs:
-                    self.makers.setdefault(id(x), (number, port))
 
     def lines(self, number: int) -> Iterator[str]:
         """The explanation of a call, in lines."""
@@ -94,13 +88,10 @@ class Explained:
         where = self.source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG204", message, where, help=help))
 
-    def name_of(self, x: TensorType) -> str:
+    def name_of(self, x: Value) -> str:
         """The name of the input or call that gives a value."""
-        if id(x) in self.inputs:
-            return f"the input {self.inputs[id(x)].name}"
-        number, port = self.makers[id(x)]
-        several = len(self.trace.calls[number].outputs) > 1
-        return f"{self.names[number]}.{port}" if several else self.names[number]
+        name = self.values[x.number]
+        return f"the input {name}" if self.trace.makers[x.number] is None else name
 
     def derivation(self, number: int) -> Derivation:
         if number not in self.derivations:
@@ -182,26 +173,26 @@ class Explained:
 
     # back to the inputs
 
-    def origins(self, wanted: Sequence[tuple[TensorType, int]]) -> Rows:
+    def origins(self, wanted: Sequence[tuple[Value, int]]) -> Rows:
         """The origins of sizes: a row for each layer that computes one, inputs at the end."""
         waiting, seen = deque(wanted), set()
         rows: dict[tuple[str, ...], bool] = {}  # whether the size is the one before
         last: dict[tuple[str, ...], bool] = {}
         while waiting:
             x, dim = waiting.popleft()
-            if (id(x), dim) in seen or dim == x.batch:
+            if (x.number, dim) in seen or dim == x.batch:
                 continue
-            seen.add((id(x), dim))
-            if id(x) in self.inputs:
-                last[self.written(self.inputs[id(x)], dim)] = False
+            seen.add((x.number, dim))
+            maker = self.trace.makers[x.number]
+            if maker is None:
+                last[self.written(self.graph.inputs[x.number], dim)] = False
                 continue
-            number, port = self.makers[id(x)]
-            call = self.trace.calls[number]
+            number, call = maker.call, self.trace.calls[maker.call]
             if call.layer is None or call.layer.imported:
                 own = (str(int(x.shape[dim])), "as its class gives it", self.name_of(x))
                 rows[own] = False
                 continue
-            size = self.derivation(number).outputs[port][dim]
+            size = self.derivation(number).outputs[maker.port][dim]
             before = [(call.inputs[place], d) for place, d in size.reads]
             if size.kept:
                 waiting.extendleft(before)

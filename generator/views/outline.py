@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..analysis.costs import Cost, Memory, figures
 from ..ir.graph import Graph
-from ..ir.trace import Call, Trace, traced
+from ..ir.trace import Call, Trace, Value, traced
 from ..layers.base import Nested
 from ..layers.tensor import TensorType
 from ..lower.initial import Init
@@ -126,7 +126,8 @@ class _Tree:
 
     def __init__(self, graph: Graph, trace: Trace, found: Sequence[Cost]) -> None:
         self.calls, self.costs = trace.calls, found
-        self.names = {id(x): p.name for x, p in zip(trace.inputs, graph.inputs, strict=True)}
+        # the name of each value by its number; what a block gives has the block's name after it
+        self.names = {number: x.name for number, x in enumerate(graph.inputs)}
         self.seen: set[str] = set()
         self.times: dict[str, int] = {}
 
@@ -136,7 +137,7 @@ class _Tree:
         while place > start:
             places.append(place - 1)
             place = self.calls[place - 1].begins
-        before: TensorType | None = None
+        before: Value | None = None
         found = []
         for number in reversed(places):
             call = self.calls[number]
@@ -144,11 +145,11 @@ class _Tree:
             before = call.output
         return tuple(found)
 
-    def entry(self, number: int, before: TensorType | None) -> Entry:
+    def entry(self, number: int, before: Value | None) -> Entry:
         call, cost = self.calls[number], self.costs[number]
         node = call.node
-        reads = tuple(self.names.get(id(x), "?") for x in call.inputs)
-        chained = len(call.inputs) == 1 and (before is None or call.inputs[0] is before)
+        reads = tuple(self.names.get(x.number, "?") for x in call.inputs)
+        chained = len(call.inputs) == 1 and before in (None, call.inputs[0])
         children = self.entries(call.begins, number)
         if node.use is not None and len(children) == 1 and self.calls[number - 1].is_nameless:
             children = children[0].children  # a block that is a container is one entry
@@ -165,9 +166,9 @@ class _Tree:
             cost.kept,
             children,
         )
-        for port, type_ in call.outputs.items():
+        for port, x in call.outputs.items():
             several = len(call.outputs) > 1
-            self.names[id(type_)] = f"{entry.name}.{port}" if several else entry.name
+            self.names[x.number] = f"{entry.name}.{port}" if several else entry.name
         if children:
             return replace(entry, activations=sum(child.activations for child in children))
         return entry

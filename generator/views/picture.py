@@ -195,16 +195,15 @@ def shape_of(type_: TensorType) -> str:
 
 
 def _arrows(graph: Graph, trace: Trace, live: set[int]) -> Iterator[Arrow]:
-    makers: dict[int, str] = {id(x): f"i{place}" for place, x in enumerate(trace.inputs)}
-    calls = [(n, call) for n, call in enumerate(trace.calls) if call.layer is not None]
-    for number, call in calls:
-        for x in call.outputs.values():
-            makers.setdefault(id(x), f"n{number}")
-    calls = [(n, call) for n, call in calls if n in live]
-    bits = {key: 1 << place for place, key in enumerate(dict.fromkeys(makers.values()))}
+    makers = [
+        f"i{number}" if maker is None else f"n{maker.call}"
+        for number, maker in enumerate(trace.makers)
+    ]
+    calls = [(n, trace.calls[n]) for n in sorted(live) if trace.calls[n].layer is not None]
+    bits = {key: 1 << place for place, key in enumerate(dict.fromkeys(makers))}
     before = dict.fromkeys(bits, 0)  # the boxes that each box depends on, as bits
     for number, call in calls:
-        sources = [makers[id(x)] for x in call.inputs]
+        sources = [makers[x.number] for x in call.inputs]
         for source in sources:
             before[f"n{number}"] |= bits[source] | before[source]
         for x, source in zip(call.inputs, sources, strict=True):
@@ -212,4 +211,4 @@ def _arrows(graph: Graph, trace: Trace, live: set[int]) -> Iterator[Arrow]:
             yield Arrow(source, f"n{number}", shape_of(x), skip)
     for place, (_, ref) in enumerate(graph.outputs):
         x = trace.read(ref)
-        yield Arrow(makers[id(x)], f"o{place}", shape_of(x), False)
+        yield Arrow(makers[x.number], f"o{place}", shape_of(x), False)

@@ -82,17 +82,16 @@ class Recorder(TorchFunctionMode):
     """Records each call of a torch function that returns a tensor.
 
     Args:
-        names: The names of tensors that exist before, by `id`.
+        names: The names of tensors that exist before. (A tensor is a key by identity.)
         known: The cache of results; ``None`` to compute everything.
     """
 
-    def __init__(self, names: Mapping[int, str], known: Known | None = None) -> None:
+    def __init__(self, names: Mapping[torch.Tensor, str], known: Known | None = None) -> None:
         super().__init__()
-        self.names = dict(names)
+        self.names = dict(names)  # keeps the tensors alive
         self.known = known
         self.steps: list[Step] = []
         self.has_empty = False  # whether a call gave a tensor without elements
-        self.kept: list[Any] = []  # keeps tensors alive, so that no `id` is used again
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -103,7 +102,7 @@ class Recorder(TorchFunctionMode):
         if found:
             given = self.told([*args, kwargs] if kwargs else args)
             for place, value in enumerate(found):
-                self.name(value, f"{len(self.steps)}.{place}")
+                self.names.setdefault(value, f"{len(self.steps)}.{place}")
                 self.has_empty |= not value.numel()
             name = getattr(func, "__name__", repr(func))
             self.steps.append(Step(name, given, tuple(map(_facts, found))))
@@ -119,14 +118,9 @@ class Recorder(TorchFunctionMode):
             self.known.note(key, (args, kwargs), result)
         return result
 
-    def name(self, value: torch.Tensor, name: str) -> None:
-        if id(value) not in self.names:
-            self.names[id(value)] = name
-            self.kept.append(value)
-
     def told(self, value: Any) -> str:
         """A value as text, with tensors by their recorded names."""
-        return told(value, lambda tensor: self.names.get(id(tensor), "?"))
+        return told(value, lambda tensor: self.names.get(tensor, "?"))
 
 
 def told(value: Any, name: Callable[[torch.Tensor], str]) -> str:
@@ -237,12 +231,13 @@ class Weights(TorchFunctionMode):
 
 
 def _address(value: torch.Tensor) -> int:
+    """Where a tensor's elements lie, or the tensor itself if it is sparse."""
     return value.untyped_storage().data_ptr() if value.layout is torch.strided else id(value)
 
 
-def names_of(network: nn.Module, inputs: Iterable[torch.Tensor]) -> dict[int, str]:
-    """The names of inputs and weights for a `Recorder`, by `id`."""
-    found = {id(value): f"input {place}" for place, value in enumerate(inputs)}
+def names_of(network: nn.Module, inputs: Iterable[torch.Tensor]) -> dict[torch.Tensor, str]:
+    """The names of inputs and weights for a `Recorder`."""
+    found = {value: f"input {place}" for place, value in enumerate(inputs)}
     for name, value in (*network.named_parameters(), *network.named_buffers()):
-        found.setdefault(id(value), name)
+        found.setdefault(value, name)
     return found
