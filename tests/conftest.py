@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch_netgen.ir.levels import Demand
+from torch_netgen.ir.levels import TIMEOUT, Demand
 from torch_netgen.pipeline import Result, build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
@@ -81,11 +81,29 @@ def _seeded() -> None:
     random.seed(0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def worker() -> Iterator[Worker]:
-    with Worker() as started:
-        started.start()
-        yield started
+    """A worker that is started when it is asked for the first time.
+
+    The doors of netgen in this process share it: a process that loads torch takes a second.
+    """
+
+    class Shared(Worker):
+        """It leads to the one worker where nothing is said of time and memory."""
+
+        def __enter__(self) -> Worker:
+            usual = (self.timeout, self.most_memory) == (TIMEOUT, None)
+            return one if usual else super().__enter__()
+
+        def __exit__(self, *error: Any) -> None:
+            if one.folder:
+                one.stop()  # it has imported code that the next test may write anew
+            super().__exit__(*error)
+
+    with Worker() as one, pytest.MonkeyPatch.context() as patched:
+        for door in ("jobs.run", "pipeline", "views.notebook"):
+            patched.setattr(f"torch_netgen.{door}.Worker", Shared)
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ import torch_netgen
 import yaml
 from torch_netgen import NetgenError
 
+from .command import netgen
 from .conftest import CONFIGS, ROOT
-from .test_cli import netgen
 
 LENET = ROOT / "configs" / "lenet.yaml"
 WRONG = "name: Net\ninput: [4]\nlayers:\n  - Linear: {in_features: 5, out_features: 2}\n"

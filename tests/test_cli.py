@@ -1,4 +1,4 @@
-"""The command line, as a process of its own: files, tables, verdicts and exit codes."""
+"""The command line: files, tables, verdicts, streams and exit codes."""
 
 from __future__ import annotations
 
@@ -12,29 +12,15 @@ import pytest
 import torch
 from torch_netgen import __version__
 
+from .command import netgen, process
 from .conftest import CONFIGS, ROOT
 
 LENET = ROOT / "configs" / "lenet.yaml"
 WRONG = "name: Net\ninput: [4]\nlayers:\n  - Linear: {in_features: 5, out_features: 2}\n"
 
 
-def netgen(
-    *args: object, cwd: Path, stdin: str = "", **env: str
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "torch_netgen", *map(str, args)]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **env},
-    )
-
-
 def test_build_writes_beside_the_caller_and_says_what_it_showed(tmp_path: Path) -> None:
-    run = netgen("build", LENET, "--device", "cpu", cwd=tmp_path)
+    run = process("build", LENET, "--device", "cpu", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["lenet.py"]
     golden = ROOT / "tests" / "golden" / "configs" / "lenet.py"
@@ -62,7 +48,7 @@ def test_several_specs_go_to_a_folder(tmp_path: Path) -> None:
 
 def test_standard_input_to_standard_output(tmp_path: Path) -> None:
     spec = "name: Net\ninput: [4]\nlayers: [{Linear: 2}]\n"
-    run = netgen("build", "-", "-o", "-", "--no-smoke", cwd=tmp_path, stdin=spec)
+    run = process("build", "-", "-o", "-", "--no-smoke", cwd=tmp_path, stdin=spec)
     assert run.returncode == 0, run.stderr
     compile(run.stdout, "stdout", "exec")
     assert "total" in run.stderr
@@ -102,7 +88,7 @@ def test_version_and_help_load_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert run.stdout.splitlines() == [f"netgen {__version__}", "[]"]
-    help = netgen("build", "--help", cwd=tmp_path)
+    help = process("build", "--help", cwd=tmp_path)
     assert help.returncode == 0
     assert "examples:" in help.stdout
 
@@ -130,6 +116,26 @@ def test_wrong_usage_is_exit_code_2(args: list[str], tmp_path: Path) -> None:
     run = netgen(*args, cwd=tmp_path)
     assert run.returncode == 2
     assert run.stderr.startswith("usage: netgen")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["check", str(LENET)],
+        ["check", str(LENET), "gone.yaml"],
+        ["check"],
+        ["check", "--help"],
+        ["init", "nothing"],
+    ],
+)
+def test_a_process_tells_what_the_function_does(args: list[str], tmp_path: Path) -> None:
+    """Most tests call the function."""
+    run, called = process(*args, cwd=tmp_path), netgen(*args, cwd=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (
+        called.returncode,
+        called.stdout,
+        called.stderr,
+    )
 
 
 @pytest.mark.parametrize(
@@ -299,17 +305,17 @@ def test_a_locale_without_the_letters_hides_nothing(tmp_path: Path) -> None:
     spec = tmp_path / "größe.yaml"
     spec.write_text(UMLAUTS, encoding="utf-8")
     (tmp_path / "bad.yaml").write_text(UMLAUTS.replace("3}", "drü}"), encoding="utf-8")
-    source = netgen("build", spec, "-o", "-", "--no-smoke", cwd=tmp_path).stdout
-    run = netgen("build", "größe.yaml", "--no-smoke", cwd=tmp_path, **ASCII)
+    source = process("build", spec, "-o", "-", "--no-smoke", cwd=tmp_path).stdout
+    run = process("build", "größe.yaml", "--no-smoke", cwd=tmp_path, **ASCII)
     assert run.returncode == 0, run.stderr
     assert "wrote gr\\xf6\\xdfe.py in" in run.stdout
     assert (tmp_path / "größe.py").read_text(encoding="utf-8") == source
-    run = netgen("build", "größe.yaml", "-o", "-", "--no-smoke", cwd=tmp_path, **ASCII)
+    run = process("build", "größe.yaml", "-o", "-", "--no-smoke", cwd=tmp_path, **ASCII)
     assert run.stdout == source
-    run = netgen("check", "bad.yaml", cwd=tmp_path, **ASCII)
+    run = process("check", "bad.yaml", cwd=tmp_path, **ASCII)
     assert run.returncode == 1
     assert "expected a whole number, found `'dr\\xfc'`" in run.stderr
     for verb in (["show"], ["explain", "sequential1.größe"], ["graph", "-o", "größe.dot"]):
-        run = netgen(verb[0], "größe.yaml", *verb[1:], cwd=tmp_path, **ASCII)
+        run = process(verb[0], "größe.yaml", *verb[1:], cwd=tmp_path, **ASCII)
         assert run.returncode == 0, run.stderr
         assert "gr\\xf6\\xdfe" in run.stdout

@@ -12,8 +12,8 @@ import pytest
 from torch_netgen.ir.levels import LEVELS
 from torch_netgen.layers import TYPES
 
+from .command import netgen
 from .conftest import CONFIGS
-from .test_cli import netgen
 
 BASH = """\
 source "$1"

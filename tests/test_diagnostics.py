@@ -18,9 +18,9 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
 
+from .command import netgen
 from .conftest import CONFIGS, ROOT
 from .pages import diagnostics_page, shown
-from .test_cli import netgen
 
 DOUBTFUL = sorted((ROOT / "tests" / "doubtful").glob("*.yaml"))
 TWO = """\

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch_netgen import build
 
+from .command import netgen
 from .conftest import CONFIGS, ROOT
-from .test_cli import netgen
 
 LENET = (ROOT / "configs" / "lenet.yaml").read_text()
 

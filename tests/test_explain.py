@@ -19,9 +19,9 @@ from torch_netgen.spec.source import read
 from torch_netgen.views.explain import explain
 
 from .cases import Case, Draw, draw
+from .command import netgen
 from .conftest import CONFIGS, ROOT
 from .oracle import nested
-from .test_cli import netgen
 
 NAME = re.compile(r"\$|[A-Za-z_]\w*+(?!\()")  # of anything but a function
 EXPLAINED = ROOT / "tests" / "golden" / "explained"

@@ -22,8 +22,8 @@ from torch_netgen.output import files as files
 from torch_netgen.output.files import KINDS, SOURCE, claim
 from torch_netgen.output.module_names import TORCHS, why_no_module
 
+from .command import netgen
 from .conftest import ROOT
-from .test_cli import netgen
 
 LENET = ROOT / "configs" / "lenet.yaml"
 BUILD = [sys.executable, "-P", "-m", "torch_netgen", "build"]

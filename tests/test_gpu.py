@@ -14,8 +14,8 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse, read
 
+from .command import process as netgen
 from .conftest import CONFIGS, ROOT
-from .test_cli import netgen
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of a driver that is too old for torch

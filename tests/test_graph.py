@@ -17,8 +17,8 @@ from torch_netgen.views.dot import mermaid
 from torch_netgen.views.lines import source_lines, spec_line
 from torch_netgen.views.picture import Picture, picture
 
+from .command import netgen
 from .conftest import CONFIGS, ROOT
-from .test_cli import netgen
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -23,8 +23,8 @@ from torch_netgen.symbolic.provenance import named
 
 from benchmarks.costs import counted
 
+from .command import netgen
 from .fuzz import fuzz
-from .test_cli import netgen
 
 HEAD = "name: A\ninput: [4]\n"
 SECONDS = 15  # far more than any of these takes

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch_netgen import NetgenError, build
 
-from .test_cli import netgen
+from .command import netgen
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from torch_netgen.cli.init import listed
 
+from .command import netgen
 from .conftest import CONFIGS, ROOT, STARTERS
-from .test_cli import netgen
 
 NAMES = ["lenet", "mnist", "resnet18", "transformer", "unet", "lstm", "vae", "gpt2"]
 

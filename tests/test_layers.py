@@ -9,7 +9,7 @@ from torch_netgen.layers import TYPES
 from torch_netgen.layers.base import REQUIRED
 from torch_netgen.views.catalogue import catalogue, described
 
-from .test_cli import netgen
+from .command import netgen
 
 
 def test_every_type_is_listed_once() -> None:

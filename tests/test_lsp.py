@@ -24,10 +24,10 @@ from torch_netgen.lsp.symbols import Symbol, symbols
 from torch_netgen.spec.source import parse, read
 from torch_netgen.views.show import show
 
+from .command import netgen, process
 from .conftest import CONFIGS, ROOT, SPECS
 from .editor import Editor
 from .fuzz import changed_text
-from .test_cli import netgen
 
 BAD = sorted((ROOT / "tests" / "bad").glob("*.yaml"))
 DOUBTFUL = sorted((ROOT / "tests" / "doubtful").glob("*.yaml"))
@@ -470,7 +470,7 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_an_editor_that_is_gone_ends_it(tmp_path: Path) -> None:
-    run = netgen("lsp", cwd=tmp_path)
+    run = process("lsp", cwd=tmp_path)
     assert (run.returncode, run.stdout) == (1, "")
 
 

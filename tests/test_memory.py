@@ -28,9 +28,9 @@ from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import from_mapping, parse, read
 
 from .cases import Case, Draw, draw
+from .command import netgen as run_netgen
 from .conftest import CONFIGS
 from .oracle import _module, _sample, nested, netgen
-from .test_cli import netgen as run_netgen
 
 HUGE = """\
 name: Huge

@@ -14,8 +14,8 @@ import torch_netgen
 from torch_netgen import NetgenError
 from torch_netgen.views.notebook import Network
 
+from .command import netgen
 from .conftest import ROOT
-from .test_cli import netgen
 
 RESNET = ROOT / "configs" / "resnet18.yaml"
 LENET = ROOT / "configs" / "lenet.yaml"

@@ -17,8 +17,8 @@ from torch_netgen.run.proofs.devices import find_devices
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
 
+from .command import netgen
 from .conftest import CPU, ROOT
-from .test_cli import netgen
 
 LENET = ROOT / "configs" / "lenet.yaml"
 SPEC = """\

@@ -20,8 +20,8 @@ from torch_netgen.spec.block_spec import BlockSpec
 from torch_netgen.spec.source import from_mapping, parse
 from torch_netgen.spec.spec import Document
 
+from .command import netgen
 from .conftest import BAD, CONFIGS, ROOT, SPECS
-from .test_cli import netgen
 from .test_diagnostics import DOUBTFUL
 from .test_docs import SNIPPETS
 from .walkthrough import Block

@@ -15,8 +15,8 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.spec.source import parse, read
 from torch_netgen.views.show import HEADS, show
 
+from .command import netgen
 from .conftest import CONFIGS, ROOT
-from .test_cli import netgen
 
 RESNET = ROOT / "configs" / "resnet18.yaml"
 SHOWN = ROOT / "tests" / "golden" / "shown"

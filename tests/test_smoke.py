@@ -116,11 +116,11 @@ SABOTAGE = {
 
 
 @pytest.mark.parametrize("name", SABOTAGE)
-def test_wrong_source_is_disproved(name: str) -> None:
+def test_wrong_source_is_disproved(name: str, worker: Worker) -> None:
     before, after, words = SABOTAGE[name]
     source, plan = planned()
     assert before in source
-    with Worker() as worker, pytest.raises(NetgenError, match=words):
+    with pytest.raises(NetgenError, match=words):
         worker.prove(source.replace(before, after), plan, CPU)
 
 

@@ -15,7 +15,7 @@ import pytest
 from torch_netgen.pipeline import build_source
 from torch_netgen.spec.source import parse
 
-from .test_cli import netgen
+from .command import netgen
 
 DEADLINE = 60.0  # seconds for a line: far more than any takes
 READY = " waiting for changes; Ctrl-C ends it"
