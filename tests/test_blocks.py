@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch_netgen import NetgenError
+from torch_netgen.layers.base import Layer, Nested
 from torch_netgen.pipeline import build_source
 from torch_netgen.spec.source import parse, read
+from torch_netgen.symbolic.sizes import plain
 
 from .conftest import ROOT, Builder
 from .test_parameters import hold
@@ -28,6 +31,26 @@ def test_tricky_specs_run_and_their_arguments_do_what_set_does(
 ) -> None:
     build_text(TRICKY[name])
     hold(parse(TRICKY[name], name))
+
+
+def torch_makes(row: Layer, args: Mapping[str, Any]) -> torch.nn.Module:
+    """The layer of torch with these arguments."""
+    values = {arg.name: plain(args[arg.name]) for arg in row.args}
+    for name, value in values.items():
+        if isinstance(value, Nested):
+            values[name] = torch_makes(value.row, value.args)
+    made: torch.nn.Module = getattr(torch.nn, row.name)(**values)
+    return made
+
+
+@pytest.mark.parametrize("name", TRICKY)
+def test_each_layer_of_a_block_is_what_its_use_says(name: str) -> None:
+    found = build_source(parse(TRICKY[name], name), {}, None)
+    network = found.module_class()
+    for path, layer in found.graph.layers():
+        row, args = layer.row, layer.args or {}
+        if row is not None and not row.source and hasattr(torch.nn, row.name):
+            assert repr(network.get_submodule(path)) == repr(torch_makes(row, args)), path
 
 
 def test_operands_keep_their_brackets(build_text: Builder) -> None:

@@ -6,7 +6,7 @@ size of an input, or a number that no expression gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -23,8 +23,9 @@ from ..spec.source import Source
 from ..symbolic.literals import literal
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, plain, symbols_in
-from .common_value import Case, Chooser, Inexpressible
-from .merge import Merge, merge_of
+from .common_value import Case, Expressions, Inexpressible
+from .merge import Merge
+from .values import Values
 
 _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
 
@@ -66,21 +67,20 @@ def _bypassed(graph: Graph) -> Graph:
 def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> Graph:
     terms = graph.terms()
     allowed = frozenset({*graph.values, "index"})
-    merged = merge_of([graph], [Case(0, terms, terms)], allowed, rows, source)
-    merged.closed = True
+    merged = Merge([graph], [Case(0, terms, terms)], allowed, rows, source, closed=True)
     modules = merged.modules()
     nodes = merged.nodes(modules)
-    used = merged.chooser.used
+    used = merged.values.expressions.used
     used |= {symbol.name for found in graph.initial for symbol in symbols_in(found.init)}
     params = []
     for parameter in reversed(graph.params):
         reached = parameter.name in used
         if reached and parameter.code:
             used |= parameter.depends
-        if reached and not parameter.fixed and parameter.name in merged.lists:
+        if reached and not parameter.fixed and parameter.name in merged.values.lists:
             parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
         params.append(replace(parameter, used=reached))
-    keeps = tuple(merged.attributes.kept.items())
+    keeps = tuple(merged.values.attributes.kept.items())
     params.reverse()
     network = replace(graph, params=tuple(params), modules=modules, nodes=nodes, keeps=keeps)
     return _bypassed(network)
@@ -98,35 +98,36 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
     ]
     names = {parameter.name for parameter in first.params}
     allowed = frozenset({*names, *(d for d in dims if d not in constant), "index"})
-    merged = merge_of(graphs, cases, allowed, rows, source)
+    merged = Merge(graphs, cases, allowed, rows, source)
     modules = merged.modules()
     nodes = merged.nodes(modules)
     modules = merged.with_types(modules)
-    kept = {name: merged.typed(value) for name, value in merged.attributes.kept.items()}
-    params = _parameters(uses, merged, cases)
-    given = [name for name in dims if name in merged.chooser.used]
+    values = merged.values
+    kept = {name: values.typed(value) for name, value in values.attributes.kept.items()}
+    params = _parameters(uses, values, cases)
+    given = [name for name in dims if name in values.expressions.used]
     inferred = [
         *(_inferred(uses, name, [use.outer[name] for use in uses]) for name in given),
-        *(_inferred(uses, name, list(values.values())) for name, values in merged.extras.items()),
+        *(_inferred(uses, name, list(own.values())) for name, own in values.extras.items()),
     ]
     for number, use in enumerate(uses):
         use.call.update({name: use.outer[name] for name in given})
-        for name, values in merged.extras.items():
+        for name, own in values.extras.items():
             # where the layer is absent, nothing reads the argument: another use's number will do
-            use.call[name] = values.get(number, bare(next(iter(values.values()))))
+            use.call[name] = own.get(number, bare(next(iter(own.values()))))
         for parameter in params:
             if parameter.name in use.given or parameter.required:
                 use.call[parameter.name] = use.outer[parameter.name]
-    union_graph = replace(
+    united = replace(
         first,
         params=(*inferred, *params),
         modules=modules,
         nodes=nodes,
         keeps=tuple(kept.items()),
         is_block=True,
-        shapes=_shapes(uses, cases, merged, {*given}),
+        shapes=_shapes(uses, cases, allowed, {*given}),
     )
-    return _bypassed(union_graph)
+    return _bypassed(united)
 
 
 def _arguable(use: Use) -> list[str]:
@@ -149,13 +150,13 @@ def _constants(uses: Sequence[Use]) -> dict[str, Any]:
     return found
 
 
-def _parameters(uses: Sequence[Use], merged: Merge, cases: Sequence[Case]) -> list[Parameter]:
+def _parameters(uses: Sequence[Use], values: Values, cases: Sequence[Case]) -> list[Parameter]:
     """The block's parameters that its class needs, with defaults that are right in all uses.
 
     A parameter whose default no expression can give is required. Required ones come first.
     """
     found = []
-    used = merged.chooser.used
+    used = values.expressions.used
     for parameter in reversed(uses[0].graph.params):
         if parameter.name not in used:
             continue
@@ -166,19 +167,19 @@ def _parameters(uses: Sequence[Use], merged: Merge, cases: Sequence[Case]) -> li
                 for case, use in zip(cases, uses, strict=True)
             ]
             try:
-                default = merged.chooser.choose(defaults)
+                default = values.expressions.common(defaults)
             except Inexpressible:
                 required = True
-        values = [bare(use.outer[parameter.name]) for use in uses]
-        is_type = parameter.name in merged.types
+        given = [bare(use.outer[parameter.name]) for use in uses]
+        is_type = parameter.name in values.types
         code = literal(default) if symbols_in(default) and not is_type else None
         if is_type and not required:
             from .type_names import type_code
 
-            default = type_code(plain(default), merged.rows)
-        hints = [*values, *([] if required else [bare(default)])]
-        hint = merged.hints.get(parameter.name) or hint_for(
-            hints, any_length=parameter.name in merged.lists
+            default = type_code(plain(default), values.rows)
+        hints = [*given, *([] if required else [bare(default)])]
+        hint = values.hints.get(parameter.name) or hint_for(
+            hints, any_length=parameter.name in values.lists
         )
         hint = "type[nn.Module]" if is_type else hint
         value = default if is_type else bare(default)
@@ -248,46 +249,44 @@ def _row(graph: Graph) -> Layer:
 
 
 def _shapes(
-    uses: Sequence[Use], cases: Sequence[Case], merged: Merge, given: set[str]
+    uses: Sequence[Use], cases: Sequence[Case], allowed: frozenset[str], given: set[str]
 ) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
     """The types of inputs and outputs in all uses, with names for the sizes that vary."""
     first = uses[0].graph
     letters = {**first.terms(), **_letters(uses, given)}
-    inputs = [
-        [graph.inputs[place].type for graph in merged.graphs] for place in range(len(first.inputs))
-    ]
-    outputs = [
-        [graph.type_of(graph.outputs[place][1]) for graph in merged.graphs]
-        for place in range(len(first.outputs))
-    ]
-    chooser = Chooser(merged.chooser.allowed)
-    return (
-        tuple(_type(types, cases, chooser, letters) for types in inputs),
-        tuple(_type(types, cases, chooser, letters) for types in outputs),
-    )
+    expressions = Expressions(allowed)
+
+    def merged(types: Iterable[Sequence[TensorType]]) -> tuple[TensorType, ...]:
+        groups = ([*zip(cases, own, strict=True)] for own in zip(*types, strict=True))
+        return tuple(_type(group, expressions, letters) for group in groups)
+
+    inputs = merged([x.type for x in use.graph.inputs] for use in uses)
+    outputs = merged([use.graph.type_of(ref) for _, ref in use.graph.outputs] for use in uses)
+    return inputs, outputs
 
 
 def _type(
-    types: Sequence[TensorType], cases: Sequence[Case], chooser: Chooser, letters: dict[str, Any]
+    group: Sequence[tuple[Case, TensorType]], expressions: Expressions, letters: Mapping[str, Any]
 ) -> TensorType:
     """The type of one input or output in all uses; ``*`` stands for dimensions that vary in number.
 
     Sizes that are no expression of arguments get the names in `letters`.
     """
+    first = group[0][1]
 
     def size(place: int) -> Size:
-        sizes = [type_.shape[place] for type_ in types]
+        sizes = [(case, type_.shape[place]) for case, type_ in group]
         try:
-            found = chooser.choose([*zip(cases, sizes, strict=True)], forward=True)
+            found = expressions.common(sizes, forward=True)
         except Inexpressible:
-            return Dim.named(f"D{place % types[0].rank}", int(sizes[0]))
+            return Dim.named(f"D{place % first.rank}", int(first.shape[place]))
         return rebind(found, letters)  # type: ignore[no-any-return]
 
-    if not all(type_.rank for type_ in types) and any(type_.rank for type_ in types):
-        return replace(types[0], shape=(Dim.named("*", 0),))
-    if len({type_.rank for type_ in types}) > 1:
-        return replace(types[0], shape=(size(0), Dim.named("*", 0), size(-1)))
-    return replace(types[0], shape=tuple(map(size, range(types[0].rank))))
+    ranks = {type_.rank for _, type_ in group}
+    if len(ranks) == 1:
+        return replace(first, shape=tuple(map(size, range(first.rank))))
+    varying = Dim.named("*", 0)
+    return replace(first, shape=(size(0), varying, size(-1)) if all(ranks) else (varying,))
 
 
 def _letters(uses: Sequence[Use], given: set[str]) -> dict[str, Dim]:

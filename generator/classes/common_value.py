@@ -8,10 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from ..ir.substitute import rebind
-from ..layers.base import Nested
 from ..lower.context import INDEX
-from ..lower.initial import Init
-from ..symbolic.buffers import Table
 from ..symbolic.equality import same
 from ..symbolic.literals import literal
 from ..symbolic.sizes import PLAIN, Dim, plain, symbols_in
@@ -50,20 +47,16 @@ class Case(Struct, frozen=True):
 Group = Sequence[tuple[Case, Any]]
 
 
-def _is_same(value: Any, other: Any) -> bool:
-    return type(value) is type(other) and repr(value) == repr(other)
+class Expressions(Struct):
+    """The expressions in one class; `allowed` are the names that its `__init__` may use.
 
-
-class Chooser(Struct):
-    """Chooses the values in one class; `allowed` are the names that its `__init__` may use.
-
-    `used` collects the names that the chosen expressions need.
+    `used` collects the names that the expressions need.
     """
 
     allowed: frozenset[str]
     used: set[str] = field(default_factory=set)
 
-    def choose(self, group: Group, *, forward: bool = False) -> Any:
+    def common(self, group: Group, *, forward: bool = False) -> Any:
         """The value that is right in every case: an expression, or a number that never varies.
 
         In ``forward``, expressions may use sizes of tensors, too. Raises `Inexpressible` if there
@@ -72,27 +65,20 @@ class Chooser(Struct):
         first = group[0][1]
         if type(first) in PLAIN and all(_is_same(value, first) for _, value in group):
             return first
-        if isinstance(first, Nested):
-            return self._nested(group, forward)
-        if isinstance(first, Init):
-            return self._init(group)
-        if isinstance(first, Table):
-            return self._table(group)
         values = [case.normal(value) for case, value in group]
         texts = {literal(value): value for value in values}
-        right = [
-            value
-            for value in texts.values()
-            if self._visible(value, forward)
-            and (len(texts) == 1 or all(self._right(value, case, own) for case, own in group))
-        ]
-        if not right:
-            right = self._number(group)
-        self.note(right[0], forward=forward)
-        return right[0]
+        for value in texts.values():
+            if self._visible(value, forward) and (
+                len(texts) == 1 or all(_is_right(value, case, own) for case, own in group)
+            ):
+                break
+        else:
+            value = _number(group)
+        self.note(value, forward=forward)
+        return value
 
     def note(self, value: Any, *, forward: bool = False) -> None:
-        """Record which names a chosen value needs."""
+        """Record which names a value needs."""
         for symbol in symbols_in(value):
             if not (forward and symbol.runtime):
                 self.used.add(symbol.name)
@@ -103,49 +89,27 @@ class Chooser(Struct):
             for symbol in symbols_in(value)
         )
 
-    def _right(self, value: Any, case: Case, own: Any) -> bool:
-        """Whether an expression evaluates to a case's own value, both in the terms of the user."""
-        try:
-            found, wanted = rebind(value, case.outer), rebind(own, case.outer)
-        except (ExpressionError, KeyError):  # it can't be evaluated with what this use gives
-            return False
-        if literal(found) == literal(wanted):
-            return True
-        if isinstance(found, int) and isinstance(wanted, int) and not isinstance(found, bool):
-            return same(found, wanted)
-        return not symbols_in([found, wanted]) and bool(plain(found) == plain(wanted))
 
-    def _number(self, group: Group) -> list[Any]:
-        """A list of the one number that is the value in all cases; or raises `Inexpressible`."""
-        found = [rebind(value, case.outer) for case, value in group]
-        if symbols_in(found) or len({literal(value) for value in found}) > 1:
-            raise Inexpressible
-        return found[:1]
+def _is_same(value: Any, other: Any) -> bool:
+    return type(value) is type(other) and repr(value) == repr(other)
 
-    def _init(self, group: Group) -> Init:
-        first: Init = group[0][1]
-        if len({(value.function, tuple(dict(value.args))) for _, value in group}) > 1:
-            raise Inexpressible
-        args = [
-            (name, self.choose([(case, dict(value.args)[name]) for case, value in group]))
-            for name, _ in first.args
-        ]
-        return Init(first.function, tuple(args))
 
-    def _table(self, group: Group) -> Table:
-        """A buffer's value, whose expression must be the same in all uses."""
-        tables = [value.with_numbers(case.own, case.constant) for case, value in group]
-        first: Table = tables[0]
-        if len({table.code for table in tables}) > 1 or not self._visible(first, False):
-            raise Inexpressible
-        self.note(first)
-        return first
+def _is_right(value: Any, case: Case, own: Any) -> bool:
+    """Whether an expression evaluates to a case's own value, both in the terms of the user."""
+    try:
+        found, wanted = rebind(value, case.outer), rebind(own, case.outer)
+    except (ExpressionError, KeyError):  # it can't be evaluated with what this use gives
+        return False
+    if literal(found) == literal(wanted):
+        return True
+    if isinstance(found, int) and isinstance(wanted, int) and not isinstance(found, bool):
+        return same(found, wanted)
+    return not symbols_in([found, wanted]) and bool(plain(found) == plain(wanted))
 
-    def _nested(self, group: Group, forward: bool) -> Nested:
-        first = group[0][1]
-        names = first.args
-        args = {
-            name: self.choose([(case, value.args[name]) for case, value in group], forward=forward)
-            for name in names
-        }
-        return Nested(first.row, args)
+
+def _number(group: Group) -> Any:
+    """The one number that is the value in all cases; or raises `Inexpressible`."""
+    found = [rebind(value, case.outer) for case, value in group]
+    if symbols_in(found) or len({literal(value) for value in found}) > 1:
+        raise Inexpressible
+    return found[0]

@@ -110,6 +110,11 @@ class Node(Struct, frozen=True, dict=True):
         return Args(**same), others
 
     @property
+    def absent(self) -> bool:
+        """Whether the call is not made."""
+        return self.kind == "absent"
+
+    @property
     def is_replaceable(self) -> bool:
         """Whether ``nn.Identity()`` or an empty ``nn.ModuleList`` can replace it where absent."""
         alone = self.kind == "ModuleList" or (len(self.inputs) == 1 and not self.named)
