@@ -57,7 +57,7 @@ def agrees(fit: Fit, graph: Graph) -> bool:
             sizes = _solved({**graph.sizes, name: size}, fit.equations)
             alone = {**graph.sizes, name: size}
             for one in (sizes, alone):
-                if min(one.values()) > 0 and fit.holds(one) != _is_taken(graph, one):
+                if min(one.values()) > 0 and fit.holds(one) != _fits(graph, one):
                     return False
     return True
 
@@ -83,15 +83,19 @@ class _Tries:
         """Whether the network takes these sizes."""
         key = tuple(sizes[name] for name in self.graph.sizes)
         if key not in self.known:
-            self.known[key] = min(key) > 0 and self._try(sizes)
+            self.known[key] = _fits(self.graph, sizes)
         return self.known[key]
 
-    def _try(self, sizes: Mapping[str, int]) -> bool:
-        try:
-            propagate(self.graph, {**sizes, "N": 2}, exact=True)
-        except Refusal:
-            return False
-        return True
+
+def _fits(graph: Graph, sizes: Mapping[str, int]) -> bool:
+    """Whether a network takes these sizes, with the shapes that it says."""
+    if min(sizes.values()) < 1:
+        return False
+    try:
+        propagate(graph, {**sizes, "N": 2}, exact=True)
+    except Refusal:
+        return False
+    return True
 
 
 class _Line:
@@ -329,7 +333,7 @@ def sizes_that_fit(graph: Graph) -> dict[str, int] | None:
         own = ((name, range_, turn + at) for at, (name, range_) in enumerate(fit.ranges.items()))
         sizes = {name: _step(range_, count, graph.sizes[name]) for name, range_, count in own}
         found.append(_solved(sizes, fit.equations))
-    fits = (sizes for sizes in found if sizes != graph.sizes and _is_taken(graph, sizes))
+    fits = (sizes for sizes in found if sizes != graph.sizes and _fits(graph, sizes))
     return next(fits, None)
 
 
@@ -338,14 +342,6 @@ def _step(own: Range, count: int, sample: int) -> int:
     sizes = (own.least + place * own.step for place in range(count + 2))
     fits = [size for size in sizes if own.holds(size) and size != sample]
     return ([size for size in fits if size > 1] or fits or [sample])[: count + 1][-1]
-
-
-def _is_taken(graph: Graph, sizes: Mapping[str, int]) -> bool:
-    try:
-        propagate(graph, {**sizes, "N": 2}, exact=True)
-    except Refusal:
-        return False
-    return True
 
 
 def sizes_that_do_not(graph: Graph) -> list[dict[str, int]]:

@@ -165,7 +165,7 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
     end = reader.current[0].node
     several = passed.port == "*" or scope.portless(passed)  # tensors none of which is passed on
     if end in ends and ends[end] != passed and not several:
-        scope.drafts[end - len(scope.inputs)].otherwise = passed
+        scope.draft(end).otherwise = passed
 
 
 def foreseen(

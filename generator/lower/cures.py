@@ -60,7 +60,7 @@ def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> 
     other = f"{ranked[1]}{beside}d"
     if other in TYPES and other != row.name:
         return f"write `{other}`, which reads {x.rank} dimensions"
-    before = _producer(scope, read.inputs[0]) if read.inputs else None
+    before = scope.maker(read.inputs[0]) if read.inputs else None
     if before is not None and before.row is not None and before.row.name == "Flatten":
         return f"put the `Flatten` behind `{row.name}`: it leaves one dimension beside the batch"
     return None
@@ -102,7 +102,7 @@ def _other_dimension(scope: Scope, row: Layer, refusal: Refusal, read: Arguments
     name, x = refusal.argument, read.types[0]
     if name not in (*LAST, *SECOND) or x.rank < 2:
         return None
-    before = _producer(scope, read.inputs[0]) if read.inputs else None
+    before = scope.maker(read.inputs[0]) if read.inputs else None
     if x.lost and before is not None and before.row is not None and before.row.name == "Concat":
         return "`Concat` in dimension 0 puts samples together: `dim: 1` was probably meant"
     at = x.rank - 1 if name in LAST else 1
@@ -221,7 +221,7 @@ def _shortcut(dims: int) -> str:
 
 
 def _scaled(ways: _Ways, small: int, dims: int, ratio: int) -> str:
-    name = _name(ways.scope, ways.refs[1 - small])
+    name = ways.scope.word(ways.refs[1 - small])
     return (
         f"`{name}` needs the other way's stride, too (a pool, or a `Conv{dims}d` of "
         f"`kernel_size: 1` and `stride: {ratio}`); or {_resized(ways, small)} on the other way"
@@ -233,7 +233,7 @@ def _resized(ways: _Ways, small: int) -> str:
     sizes = ways.types[1 - small].shape[2:]
     text = f"[{', '.join(map(shown, sizes))}]"
     if any(is_unknown(size) for size in sizes):
-        text = f'"$(shape({_name(ways.scope, ways.refs[1 - small])})[1:])"'
+        text = f'"$(shape({ways.scope.word(ways.refs[1 - small])})[1:])"'
     return f"`Interpolate: {{size: {text}}}`"
 
 
@@ -242,14 +242,14 @@ def _fitted(ways: _Ways, small: int) -> str:
     lesser, larger = ways.types[small], ways.types[1 - small]
     gaps = [int(b) - int(a) for a, b in zip(lesser.shape[2:], larger.shape[2:], strict=True)]
     pads = ", ".join(f"{gap // 2}, {gap - gap // 2}" for gap in reversed(gaps))
-    name = _name(ways.scope, ways.refs[small])
+    name = ways.scope.word(ways.refs[small])
     added = f"put `Pad: [{pads}]` or {_resized(ways, small)} behind `{name}`"
     found = [cause for draft in ways.calls[small] for cause in _lost_places(draft, gaps)]
     if not found:
         return added
     argument = found[0][0]  # of the layer nearest to where the ways meet
     layers = [
-        f"`{argument}: {value}` for `{draft.name or draft.stem}` (line {_line(ways.scope, draft)})"
+        f"`{argument}: {value}` for `{draft.word}` (line {_line(ways.scope, draft)})"
         for other, value, draft in found
         if other == argument
     ]
@@ -297,7 +297,7 @@ def _padding(a: Args, n: int) -> list[int] | None:
 def _way(scope: Scope, ref: Ref) -> Iterator[Draft]:
     """The calls on the way to a tensor, the last first, along each call's first input."""
     while ref.node >= len(scope.inputs):
-        draft = scope.drafts[ref.node - len(scope.inputs)]
+        draft = scope.draft(ref.node)
         yield draft
         yield from reversed(draft.children)
         if not draft.inputs:
@@ -312,13 +312,3 @@ def _names(draft: Draft) -> Iterator[str]:
             yield from (leaf.row.name for leaf in node.leaves() if leaf.row is not None)
     elif draft.row is not None:
         yield draft.row.name
-
-
-def _producer(scope: Scope, ref: Ref) -> Draft | None:
-    place = ref.node - len(scope.inputs)
-    return scope.drafts[place] if place >= 0 else None
-
-
-def _name(scope: Scope, ref: Ref) -> str:
-    draft = _producer(scope, ref)
-    return scope.inputs[ref.node].word if draft is None else draft.name or draft.stem

@@ -92,8 +92,8 @@ def source(scope: Scope, item: Item, index: int | None) -> Any:
 
 
 def _choose_port(scope: Scope, item: Item, ref: Ref) -> NoReturn:
-    draft = scope.drafts[ref.node - len(scope.inputs)]
-    name, known = draft.name or draft.stem, item.written is not None
+    draft = scope.draft(ref.node)
+    name, known = draft.word, item.written is not None
     scope.used.add(ref.node)
     message = f"`{name}` gives several tensors, and `{item.type}` does not say which it reads"
     help = f"write `from: {name}.0`"

@@ -20,5 +20,5 @@ def table_so_far(scope: Scope | None) -> str:
             type_ = draft.row.name if draft.row else draft.kind
             shape = draft.outputs[draft.default_port].usual
             count = 0 if draft.reuses else parameter_count(module.weights)
-            found.append(Row(draft.name or draft.stem, type_, shape, count))
+            found.append(Row(draft.word, type_, shape, count))
     return table_text(found, sum(row.parameters for row in found))

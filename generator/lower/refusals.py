@@ -54,22 +54,14 @@ def _code(refusal: Refusal) -> str:
 def _origin(scope: Scope, ref: Ref) -> str:
     """A note on where a tensor comes from, and its shape."""
     shape = _shape(scope.type_of(ref))
-    if ref.node < len(scope.inputs):
-        return f"the input `{scope.inputs[ref.node].word}` is {shape}"
-    draft = scope.drafts[ref.node - len(scope.inputs)]
+    draft = scope.maker(ref)
+    if draft is None:
+        return f"the input `{scope.word(ref)}` is {shape}"
     line = scope.context.source.locate(draft.path, key=True).line
     source = ""
     if "=" in shape and len(draft.inputs) == 1:  # for a product, say where its factors are from
-        (before,) = draft.inputs
-        source = f" from `{_name(scope, before)}`"
-    return f"`{_name(scope, ref)}` (line {line}) gives {shape}{source}"
-
-
-def _name(scope: Scope, ref: Ref) -> str:
-    if ref.node < len(scope.inputs):
-        return scope.inputs[ref.node].word
-    draft = scope.drafts[ref.node - len(scope.inputs)]
-    return draft.name or draft.stem
+        source = f" from `{scope.word(draft.inputs[0])}`"
+    return f"`{scope.word(ref)}` (line {line}) gives {shape}{source}"
 
 
 def _shape(type_: TensorType) -> str:

@@ -41,7 +41,7 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
         draft = _applied(reader, item, original, types)
     except Refusal as refusal:
         if refusal.help and refusal.help.startswith("leave"):
-            refusal.help = f"`{original.name or original.stem}` was made for other inputs"
+            refusal.help = f"`{original.word}` was made for other inputs"
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, None, refusal, read, chained=False)) from None
     draft.inputs, draft.path = reads, item.path

@@ -69,9 +69,9 @@ class Draft(Struct):
         return replace(self.would, condition=self.condition, otherwise=self.otherwise)
 
     @property
-    def portless(self) -> bool:
-        """Whether each of its outputs must be named: none is the default."""
-        return self.row is not None and self.row.ports == ("*",)
+    def word(self) -> str:
+        """Its name in messages: the written one, or the stem."""
+        return self.name or self.stem
 
 
 class Again(Struct, frozen=True):
@@ -129,11 +129,24 @@ class Scope(Struct):
         for name in self.__struct_fields__:
             setattr(self, name, getattr(before, name))
 
+    def draft(self, node: int) -> Draft:
+        """The call with this number among the nodes, which inputs begin."""
+        return self.drafts[node - len(self.inputs)]
+
+    def maker(self, ref: Ref) -> Draft | None:
+        """The call whose output a reference names; ``None`` for an input."""
+        return None if ref.node < len(self.inputs) else self.draft(ref.node)
+
+    def word(self, ref: Ref) -> str:
+        """The name in messages of the input or call that a reference names."""
+        draft = self.maker(ref)
+        return self.inputs[ref.node].word if draft is None else draft.word
+
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names; raises `Unknowable` if its layer is lost."""
-        if ref.node < len(self.inputs):
+        draft = self.maker(ref)
+        if draft is None:
             return self.inputs[ref.node].type
-        draft = self.drafts[ref.node - len(self.inputs)]
         if draft.kind == "lost":
             raise Unknowable
         return draft.outputs.get(ref.port) or draft.outputs["*"]
@@ -228,7 +241,7 @@ class Scope(Struct):
             self.context.error("NG204", message, path, help=help)
         if self.vague:
             raise Unknowable
-        known = [draft.name or draft.stem for draft in modules]
+        known = [draft.word for draft in modules]
         message = f"there is no layer `{printable(name)}` above that could be applied again"
         return self.context.error("NG204", message, path, help=closest(name, known))
 
@@ -241,8 +254,8 @@ class Scope(Struct):
 
     def portless(self, ref: Ref) -> bool:
         """Whether a reference is to a call whose outputs must each be named by a port."""
-        place = ref.node - len(self.inputs)
-        return place >= 0 and self.drafts[place].portless
+        draft = self.maker(ref)
+        return draft is not None and draft.row is not None and draft.row.ports == ("*",)
 
     def _lookup(self, name: str) -> Ref | None:
         if name in self.written:
@@ -254,22 +267,22 @@ class Scope(Struct):
         if not nodes:
             nodes = self._numbered(name)
         if len(nodes) > 1:  # an absent layer is not meant
-            nodes = [n for n in nodes if self.drafts[n - len(self.inputs)].would is None]
+            nodes = [n for n in nodes if self.draft(n).would is None]
         if len(nodes) != 1:
             return None
-        draft = self.drafts[nodes[0] - len(self.inputs)]
+        draft = self.draft(nodes[0])
         self._settle_names(draft.stem)
         return Ref(nodes[0], draft.default_port)
 
     def _of_type(self, stem: str) -> list[int]:
         """The nodes that a type's name may mean; those with written names only if no others are."""
         nodes = self.stems.get(stem, [])
-        return [n for n in nodes if not self.drafts[n - len(self.inputs)].written] or nodes
+        return [n for n in nodes if not self.draft(n).written] or nodes
 
     def _settle_names(self, stem: str) -> None:
         """Fix the conditions of a stem's calls: a reference by type assumes that all exist."""
         for node in self.stems[stem]:
-            draft = self.drafts[node - len(self.inputs)]
+            draft = self.draft(node)
             if draft.condition is not None:
                 why = "is called by its type, but is not always there"
                 self.context.settle(draft.condition, Need(draft.path, why))
@@ -298,7 +311,7 @@ class Scope(Struct):
         return [
             node
             for node in self.stems[stem]
-            for draft in (self.drafts[node - len(self.inputs)],)
+            for draft in (self.draft(node),)
             if draft.shared is not None
             and draft.shared < len(known)
             and self.names.numbered_name(stem, draft.shared) == name
@@ -306,13 +319,13 @@ class Scope(Struct):
 
     def _port(self, ref: Ref, port: str, text: str, path: SpecPath) -> Ref:
         ports: Sequence[str] = ["output"]
-        if ref.node >= len(self.inputs):
-            draft = self.drafts[ref.node - len(self.inputs)]
+        draft = self.maker(ref)
+        if draft is not None:
             ports = [port] if draft.kind == "lost" else list(draft.outputs)
             ports = ["*"] if "*" in draft.outputs else ports
         check_port(self.context, text, port, ports, path)
         found = Ref(ref.node, port)
-        if ref.node >= len(self.inputs):
+        if draft is not None:
             self._settle_port(draft, found)
         return found
 
