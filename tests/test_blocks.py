@@ -53,6 +53,13 @@ def test_each_layer_of_a_block_is_what_its_use_says(name: str) -> None:
             assert repr(network.get_submodule(path)) == repr(torch_makes(row, args)), path
 
 
+def test_each_use_draws_its_own_initial_values() -> None:
+    source = parse(TRICKY["HiddenSizes"], "sizes")
+    network: Any = build_source(source, {}, None).module_class()
+    assert network.first.shift.tolist() == [7.5] * 8
+    assert network.mix1.shift.tolist() == [6.0] * 8
+
+
 def test_operands_keep_their_brackets(build_text: Builder) -> None:
     network: Any = build_text(TRICKY["C1"]).module_class()
     a, b = 3, 4

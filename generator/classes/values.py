@@ -12,9 +12,8 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..ir.graph import Module, Node
 from ..ir.substitute import rebind
-from ..layers.base import Arg, Layer, Nested
+from ..layers.base import Arg, Init, Layer, Nested
 from ..layers.kinds import LIST
-from ..lower.initial import Init
 from ..lower.parameters import bare
 from ..spec.source import Source
 from ..symbolic.buffers import Table

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..layers.base import Nested
+from ..layers.base import Init, Nested
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import Atom, Poly, Symbols
 from ..symbolic.budget import Budget
@@ -42,6 +42,8 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
         return value
     if isinstance(value, Nested):
         return Nested(value.row, {name: rebind(arg, values) for name, arg in value.args.items()})
+    if isinstance(value, Init):
+        return Init(value.function, tuple((name, rebind(arg, values)) for name, arg in value.args))
     if isinstance(value, Table):
         shape = tuple(rebind(size, values) for size in value.shape)
         return replace(value, shape=shape, symbols=Symbols())

@@ -16,6 +16,7 @@ from .base import (
     REQUIRED,
     THIS,
     Args,
+    Init,
     Layer,
     Nested,
     Refusal,
@@ -198,4 +199,6 @@ def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorT
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Init):
+        return value.source("tensor")
     return value.code if isinstance(value, Table) else literal(value)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..symbolic.algebra import Symbols
+from ..symbolic.literals import literal
 from ..symbolic.sizes import Coded, Dim, Size, shown, symbols_in
 from .kinds import Kind
 from .saved import Saves, never, saves_inputs
@@ -142,6 +143,25 @@ class Nested(Struct, frozen=True):
     def weights(self, prefix: str) -> list[Weight]:
         """Its weights, with `prefix`, the argument's name in the owner, before their names."""
         return prefixed(prefix, self.row.weights(self.a))
+
+
+class Init(Struct, frozen=True):
+    """A call of a function of `torch.nn.init` on a tensor."""
+
+    function: str
+    args: tuple[tuple[str, Any], ...]
+
+    @property
+    def symbols(self) -> Symbols:
+        """The names that its arguments depend on."""
+        return symbols_in([value for _, value in self.args])
+
+    def source(self, tensor: str) -> str:
+        """The call in generated source, on an expression for the tensor."""
+        named = [f"{name}={literal(value)}" for name, value in self.args]
+        if self.function == "constant_":
+            named = [literal(self.args[0][1])]
+        return f"nn.init.{self.function}({', '.join([tensor, *named])})"
 
 
 def arguments(args: Mapping[str, Any]) -> Args:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath, printable
 from ..ir.graph import Graph, Initial, Module
 from ..layers import CATALOGUE, LOCAL
-from ..layers.base import Nested, Weight, arguments
+from ..layers.base import Init, Nested, Weight, arguments
 from ..layers.models import show_value
 from ..symbolic.hints import closest
 from ..symbolic.literals import literal
@@ -43,24 +42,6 @@ WORDS = {
         *("conv_transpose3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"),
     ),
 }
-
-
-class Init(Struct, frozen=True):
-    """A call of a function of `torch.nn.init` on a tensor."""
-
-    function: str
-    args: tuple[tuple[str, Any], ...]
-
-    @property
-    def symbols(self) -> Any:
-        return symbols_in([value for _, value in self.args])
-
-    def source(self, tensor: str) -> str:
-        """The call in generated source, on an expression for the tensor."""
-        named = [f"{name}={literal(value)}" for name, value in self.args]
-        if self.function == "constant_":
-            named = [literal(self.args[0][1])]
-        return f"nn.init.{self.function}({', '.join([tensor, *named])})"
 
 
 def read_init(context: Context, raw: Any, names: Any, path: SpecPath) -> Init:

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from ..analysis.costs import Cost, Memory, figures
 from ..ir.graph import Graph
 from ..ir.trace import Call, Trace, Value, traced
-from ..layers.base import Nested
+from ..layers.base import Init, Nested
 from ..layers.tensor import TensorType
-from ..lower.initial import Init
 from ..symbolic.buffers import Table
 from ..symbolic.literals import literal
 
