@@ -20,6 +20,7 @@ from torch_netgen.spec.source import parse
 
 from .command import netgen
 from .conftest import CONFIGS, ROOT
+from .networks import built
 from .pages import diagnostics_page, shown
 
 DOUBTFUL = sorted((ROOT / "tests" / "doubtful").glob("*.yaml"))
@@ -60,8 +61,7 @@ SOUND = [*CONFIGS, *SPECS, *sorted((ROOT / "tests" / "sound").glob("*.yaml"))]
 
 @pytest.mark.parametrize("path", SOUND, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_our_own_specs_give_no_cause_for_warnings(path: Path) -> None:
-    source = parse(path.read_text(encoding="utf-8"), path.name)
-    assert [found.render() for found in build_source(source, {}, None).warnings] == []
+    assert [found.render() for found in built(path).warnings] == []
 
 
 @pytest.mark.parametrize("name", [name for name, code in CODES.items() if code.example])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch_netgen import build
 
 from .command import netgen
 from .conftest import CONFIGS, ROOT
+from .networks import built, config
 
 LENET = (ROOT / "configs" / "lenet.yaml").read_text()
 
@@ -44,7 +44,7 @@ def test_what_has_changed_is_told_layer_by_layer(tmp_path: Path) -> None:
 def test_a_spec_does_not_differ_from_itself(path: Path, tmp_path: Path) -> None:
     lines = diff(tmp_path, path.read_text(), path.read_text())
     assert lines[4:6] == ["layers:", "  the same"]
-    count = len(build(path, smoke=False).graph.weights)
+    count = len(built(path).graph.weights)
     assert lines[6:] == [f"state_dict: {count} of {count} weights would load from the first"]
 
 
@@ -55,10 +55,10 @@ def test_a_default_that_differs_by_its_value_only_is_seen(tmp_path: Path) -> Non
 
 def test_the_weights_that_are_said_to_load_do_load(tmp_path: Path) -> None:
     """Held against `load_state_dict` of the two generated networks."""
-    paths = [ROOT / "configs" / f"{name}.yaml" for name in ("resnet18", "resnet50")]
+    paths = [config("resnet18"), config("resnet50")]
     lines = diff(tmp_path, paths[0].read_text(), paths[1].read_text())
     with torch.device("meta"):
-        old, new = (build(path, smoke=False).module_class().state_dict() for path in paths)
+        old, new = (built(path).module_class().state_dict() for path in paths)
     same = sum(name in old and old[name].shape == value.shape for name, value in new.items())
     assert f"state_dict: {same} of {len(new)} weights would load from the first" in lines
     only = {line[4:].partition(":")[0] for line in lines if line.startswith("  + ")}

@@ -15,6 +15,7 @@ from torch_netgen.spec.source import Source, from_mapping, read
 
 from .cases import Draw, draw
 from .conftest import SPECS
+from .networks import built
 from .oracle import netgen
 from .test_catalogue import spec_of
 
@@ -56,7 +57,7 @@ def test_no_layer_draws_in_evaluation(style: str) -> None:
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_no_operation_draws_in_evaluation(path: Path) -> None:
     source = read(path)
-    result = build_source(source, {}, None)
+    result = built(path)
     types = {node.row.name for node in result.graph.nodes if node.row is not None}
     if not types & DRAWS:
         assert run_twice(source, result.module_class(), training=False)

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import pytest
 from torch_netgen.analysis.derivation import Derivation, derive, derive_call
-from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.trace import traced
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.layers.applying import Applied, apply
 from torch_netgen.layers.base import Refusal
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
-from torch_netgen.spec.source import read
 from torch_netgen.views.explain import explain
 
 from .cases import Case, Draw, draw
 from .command import netgen
 from .conftest import CONFIGS, ROOT
+from .networks import checked, config
 from .oracle import nested
 
 NAME = re.compile(r"\$|[A-Za-z_]\w*+(?!\()")  # of anything but a function
@@ -77,7 +76,7 @@ def test_formulas_of_random_layers_give_their_sizes(name: str) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_formulas_of_networks_give_their_sizes(path: Path) -> None:
-    graph = check_source(read(path), {}).graph
+    graph = checked(path).graph
     for call in traced(graph, {**graph.sizes, "N": 3}).calls:
         if call.layer is not None:
             shapes = [tuple(map(int, y.shape)) for y in call.outputs.values()]
@@ -119,7 +118,7 @@ def test_explanations_are_as_reviewed(
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_layer_of_the_end_is_explained_back_to_an_input(path: Path) -> None:
-    found = check_source(read(path), {})
+    found = checked(path)
     node = next(node for node in reversed(found.graph.nodes) if node.kind != "absent")
     name = node.target if node.target.strip(".") else node.name
     for value, told in equations(explain(found, name)):
@@ -158,7 +157,7 @@ def test_the_last_part_of_a_name_leads_to_the_whole(tmp_path: Path) -> None:
 
 
 def test_names_in_the_arguments_of_operations_are_followed() -> None:
-    found = check_source(read(ROOT / "configs" / "gpt2.yaml"), {})
+    found = checked(config("gpt2"))
     text = explain(found, "transformer.h.0.attn.reshape")
     assert re.search(r"output\[2\] +12 += shape\[1\]", text)
     (way,) = re.findall(r"\[.*n_head.*\]", text)

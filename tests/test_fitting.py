@@ -22,9 +22,10 @@ from torch_netgen.ir.trace import Misfit, concrete, propagate
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.proofs.subject import named_outputs, samples
 from torch_netgen.run.smoke import Worker
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.source import parse
 
 from .conftest import CONFIGS, CPU, SPECS, STARTERS
+from .networks import built, checked
 
 _INPUTS = re.compile(r"^inputs?:.*?(?=^\w)", re.DOTALL | re.MULTILINE)
 _NAME = re.compile(r"[\[ ](?!N\b)[A-Z]\b")
@@ -222,9 +223,11 @@ NAMED = {x.stem: x for x in (*CONFIGS, *SPECS, *STARTERS) if has_names(x) and x.
 @pytest.mark.parametrize("name", [*CASES, *NAMED])
 def test_what_is_said_is_what_torch_takes(name: str) -> None:
     """Size by size, both ways."""
-    source = read(NAMED[name]) if name in NAMED else parse(CASES[name][0], "spec.yaml")
-    found = check_source(source, {})
-    result = build_source(source, {}, None)
+    if name in NAMED:
+        found, result = checked(NAMED[name]), built(NAMED[name])
+    else:
+        source = parse(CASES[name][0], "spec.yaml")
+        found, result = check_source(source, {}), build_source(source, {}, None)
     network = result.module_class()
     fit = found.graph.fit
     seen = set()

@@ -12,6 +12,7 @@ from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import read
 
 from .conftest import CONFIGS, CPU, ROOT, SPECS, STARTERS, by_size
+from .networks import built
 
 GOLDEN = ROOT / "tests" / "golden"
 REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
@@ -21,13 +22,13 @@ REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
 def test_reviewed_source_runs(path: Path, worker: Worker) -> None:
     """The run shows what was predicted, and leaves the source as it is without one."""
     source = build_source(read(path), {}, worker, CPU).source
-    assert source == build_source(read(path), {}, None).source
+    assert source == built(path).source
 
 
 @pytest.mark.parametrize("path", REVIEWED, ids=lambda path: path.stem)
 def test_source_is_as_reviewed(path: Path, request: pytest.FixtureRequest) -> None:
     """It is equal to the golden file (see ``--renew``)."""
-    source = build_source(read(path), {}, None).source
+    source = built(path).source
     golden = GOLDEN / path.parent.name / f"{path.stem}.py"
     if request.config.getoption("--renew"):
         golden.write_text(source, encoding="utf-8")

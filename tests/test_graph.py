@@ -11,20 +11,20 @@ from xml.etree import ElementTree
 import pytest
 from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.trace import call_names, traced
-from torch_netgen.pipeline import build_source
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.source import parse
 from torch_netgen.views.dot import mermaid
 from torch_netgen.views.lines import source_lines, spec_line
 from torch_netgen.views.picture import Picture, picture
 
 from .command import netgen
 from .conftest import CONFIGS, ROOT
+from .networks import built, checked, config
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def picture_of(name: str, depth: int | None = None) -> Picture:
-    found = picture(check_source(read(ROOT / "configs" / f"{name}.yaml"), {}).graph)
+    found = picture(checked(config(name)).graph)
     return found if depth is None else found.folded(found.at_depth(depth))
 
 
@@ -37,7 +37,7 @@ def named(found: Picture, *, skips: bool) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("depth", [1, 2, 3, 9])
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_box_lies_on_a_way_from_an_input_to_an_output(path: Path, depth: int) -> None:
-    graph = check_source(read(path), {}).graph
+    graph = checked(path).graph
     whole = picture(graph)
     found = whole.folded(whole.at_depth(depth))
     seen = {""}
@@ -57,7 +57,7 @@ def test_every_box_lies_on_a_way_from_an_input_to_an_output(path: Path, depth: i
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_arrows_are_what_the_layers_read(path: Path) -> None:
-    graph = check_source(read(path), {}).graph
+    graph = checked(path).graph
     trace = traced(graph, {**graph.sizes, "N": 2})
     found = picture(graph)
     by_key = {box.key: box for box in found.boxes}
@@ -125,7 +125,7 @@ def test_png_is_an_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_mermaid_says_the_same(path: Path) -> None:
-    whole = picture(check_source(read(path), {}).graph)
+    whole = picture(checked(path).graph)
     found = whole.folded(whole.at_depth(2))
     lines = [line.strip() for line in mermaid(found).splitlines()]
     assert lines[0] == "flowchart TB"
@@ -141,11 +141,10 @@ def test_mermaid_says_the_same(path: Path) -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
-    source = read(path)
-    found = check_source(source, {})
+    found = checked(path)
     trace = traced(found.graph, {**found.graph.sizes, "N": 2})
-    text = build_source(source, {}, None).source
-    lines, spec = text.splitlines(), source.text.splitlines()
+    text = built(path).source
+    lines, spec = text.splitlines(), found.source.text.splitlines()
     for name, call, places in zip(
         call_names(trace), trace.calls, source_lines(found, trace, text), strict=True
     ):

@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
-from torch_netgen.analysis.prediction import check_source
 from torch_netgen.lsp.completion import complete
 from torch_netgen.lsp.definition import definition
 from torch_netgen.lsp.hover import hover
 from torch_netgen.lsp.positions import Positions
 from torch_netgen.lsp.snapshot import check, line_in, snapshots
 from torch_netgen.lsp.symbols import Symbol, symbols
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.source import parse
 from torch_netgen.views.show import show
 
 from .command import netgen, process
 from .conftest import CONFIGS, ROOT, SPECS
 from .editor import Editor
 from .fuzz import changed_text
+from .networks import checked
 
 BAD = sorted((ROOT / "tests" / "bad").glob("*.yaml"))
 DOUBTFUL = sorted((ROOT / "tests" / "doubtful").glob("*.yaml"))
@@ -263,7 +263,7 @@ def every(found: Sequence[Symbol]) -> Iterator[Symbol]:
 def test_every_layer_of_every_config_has_the_shape_that_show_tells(path: Path) -> None:
     look = check(path.read_text(), str(path)).right
     assert look is not None
-    tree = json.loads(show(check_source(read(path), {}), "json", 2, 1, None))
+    tree = json.loads(show(checked(path), "json", 2, 1, None))
     shapes: dict[str, set[str]] = {}
     for name, output in entries(tree):
         shapes.setdefault(name, set()).add(output)

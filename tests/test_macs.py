@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch_netgen import build
 
 from .conftest import CONFIGS
+from .networks import built
 
 IMAGES: dict[str, Any] = {"input": [4, 9, 9]}
 ONE: dict[str, Any] = {"input": [5, 8]}
@@ -40,7 +41,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_layers_macs_are_the_networks(path: Path) -> None:
-    result = build(path, smoke=False)
+    result = built(path)
     assert sum(row.macs for row in result.shapes) == result.figures.macs
     assert sum(row.parameters for row in result.shapes) >= result.parameter_count
 

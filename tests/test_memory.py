@@ -25,11 +25,12 @@ from torch_netgen.layers.saved import Saved
 from torch_netgen.layers.tensor import TensorType
 from torch_netgen.run.proofs.subject import samples, tensors_in
 from torch_netgen.run.smoke import Worker
-from torch_netgen.spec.source import from_mapping, parse, read
+from torch_netgen.spec.source import from_mapping, parse
 
 from .cases import Case, Draw, draw
 from .command import netgen as run_netgen
 from .conftest import CONFIGS
+from .networks import built, checked
 from .oracle import _module, _sample, nested, netgen
 
 HUGE = """\
@@ -53,7 +54,7 @@ LEAST |= {"unet": 0.85, "vae": 0.85, "vit_b_16": 0.9}
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_weights_take_what_torch_says(path: Path) -> None:
-    result = torch_netgen.build(path, smoke=False)
+    result = built(path)
     with torch.device("meta"):
         network = result.module_class()
     parameters = dict(network.named_parameters(remove_duplicate=False))
@@ -189,8 +190,8 @@ class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def run_of(path: Path) -> tuple[Any, nn.Module, list[torch.Tensor]]:
     """The computed memory, the network, and its sample inputs."""
-    plan = check_source(read(path), {}).plan
-    network = torch_netgen.build(path, smoke=False).module_class()
+    plan = checked(path).plan
+    network = built(path).module_class()
     return plan.figures.memory, network, samples(plan.request()["runs"][0], "cpu")
 
 

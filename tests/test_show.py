@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from torch_netgen.analysis.prediction import check_source
-from torch_netgen.pipeline import build_source
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.source import parse
 from torch_netgen.views.show import HEADS, show
 
 from .command import netgen
 from .conftest import CONFIGS, ROOT
+from .networks import built, checked, config
 
 RESNET = ROOT / "configs" / "resnet18.yaml"
 SHOWN = ROOT / "tests" / "golden" / "shown"
@@ -24,7 +24,7 @@ SHOWN = ROOT / "tests" / "golden" / "shown"
 
 @pytest.mark.parametrize("name", ["lenet", "resnet18", "gpt2", "unet", "googlenet"])
 def test_tables_are_as_reviewed(name: str, request: pytest.FixtureRequest) -> None:
-    found = check_source(read(ROOT / "configs" / f"{name}.yaml"), {})
+    found = checked(config(name))
     table = show(found, "table", 1, 2, None)
     expected = SHOWN / f"{name}.txt"
     if request.config.getoption("--renew"):
@@ -34,9 +34,8 @@ def test_tables_are_as_reviewed(name: str, request: pytest.FixtureRequest) -> No
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_the_numbers_are_those_of_the_build(path: Path) -> None:
-    source = read(path)
-    result = build_source(source, {}, None)
-    tree: dict[str, Any] = json.loads(show(check_source(source, {}), "json", 2, 1, None))
+    result = built(path)
+    tree: dict[str, Any] = json.loads(show(checked(path), "json", 2, 1, None))
     assert tree["parameters"] == result.parameter_count
     assert tree["macs"] == result.figures.macs == sum(entry["macs"] for entry in tree["entries"])
     assert tree["memory"]["training"] == result.figures.memory.training
@@ -55,7 +54,7 @@ def test_activations_are_for_the_batch() -> None:
 @pytest.mark.parametrize("width", [30, 44, 60, 79, 80, 100, 132, 250])
 @pytest.mark.parametrize("name", ["lenet", "resnet18", "gpt2", "inception_v3"])
 def test_it_fits_where_there_is_room_for_it(name: str, width: int) -> None:
-    found = check_source(read(ROOT / "configs" / f"{name}.yaml"), {})
+    found = checked(config(name))
     lines = show(found, "table", 1, 3, width).splitlines()
     assert max(map(len, lines)) <= max(width, 56)
     assert lines[0].split()[:2] == ["layer", "type"]
@@ -70,7 +69,7 @@ def test_skips_and_ports_show_what_is_read() -> None:
 
 
 def table_of(path: Path) -> list[dict[str, str]]:
-    text = show(check_source(read(path), {}), "csv", 1, 99, None)
+    text = show(checked(path), "csv", 1, 99, None)
     return list(csv.DictReader(text.splitlines()))
 
 

@@ -7,14 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.graph import Graph
 from torch_netgen.ir.trace import Maker, propagate, traced
 from torch_netgen.layers.base import Refusal
 from torch_netgen.layers.tensor import TensorType
-from torch_netgen.spec.source import read
 
 from .conftest import CONFIGS, SPECS, STARTERS
+from .networks import checked
 
 REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
 
@@ -36,7 +35,7 @@ def outcome(how: object, graph: Graph, sizes: dict[str, int]) -> object:
 @pytest.mark.parametrize("path", REVIEWED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_types_alone_are_those_of_the_recorded_run(path: Path) -> None:
     """With the sample sizes that were found, and with others, which may be too small."""
-    graph, draws = check_source(read(path), {}).graph, random.Random(path.stem)
+    graph, draws = checked(path).graph, random.Random(path.stem)
     for batch in (1, 2, 3, 7):
         for _ in range(1 if not graph.sizes else 6):
             sizes = {
@@ -51,7 +50,7 @@ def test_some_are_refused() -> None:
     """Else the test above would hold refusals against nothing."""
     seen: Counter[bool] = Counter()
     for path in REVIEWED:
-        graph = check_source(read(path), {}).graph
+        graph = checked(path).graph
         for batch in (1, 2):
             tiny = {**dict.fromkeys(graph.sizes, 1), "N": batch}
             found = [outcome(how, graph, tiny) for how in (propagate, recorded)]
@@ -64,7 +63,7 @@ def test_some_are_refused() -> None:
 @pytest.mark.parametrize("path", REVIEWED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_value_is_the_same_wherever_it_is_read(path: Path) -> None:
     """Each number is an input's or a layer's output's, also behind blocks and containers."""
-    graph = check_source(read(path), {}).graph
+    graph = checked(path).graph
     trace = traced(graph, {**graph.sizes, "N": 2})
     known = [*trace.inputs]
     for number, call in enumerate(trace.calls):

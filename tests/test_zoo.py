@@ -10,29 +10,17 @@ from typing import Any
 import pytest
 import torch
 from msgspec.structs import asdict
-from torch_netgen.analysis.prediction import predict
-from torch_netgen.pipeline import Result, build_source
 from torch_netgen.run.proofs.subject import samples
-from torch_netgen.spec.source import read
-from torch_netgen.spec.spec import read_document
 
 from .conftest import CONFIGS, ROOT
+from .networks import built, checked, config
 
 FACTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "tests/facts").glob("*.json")}
-BUILT: dict[str, Result] = {}
-
-
-def built(name: str) -> Result:
-    """The network of a config, without a run; each is built once."""
-    if name not in BUILT:
-        BUILT[name] = build_source(read(ROOT / "configs" / f"{name}.yaml"), {}, None)
-    return BUILT[name]
 
 
 def inputs(name: str) -> list[torch.Tensor]:
     """Sample inputs as the smoke-run makes them."""
-    source = read(ROOT / "configs" / f"{name}.yaml")
-    plan = predict(read_document(source), {}).plan
+    plan = checked(config(name)).plan
     return samples({"samples": [asdict(s) for s in plan.runs[0].samples]}, "cpu")
 
 
@@ -45,14 +33,14 @@ def test_every_fact_has_a_config() -> None:
 def test_weights_are_those_of_the_reference_model(name: str) -> None:
     """The same keys in the same order, and the same shapes: published weights load strictly."""
     with torch.device("meta"):
-        network = built(name).module_class()
+        network = built(config(name)).module_class()
     found = [[key, list(value.shape)] for key, value in network.state_dict().items()]
     assert found == FACTS[name]["state_dict"]
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))
 def test_figures_are_those_of_the_reference_model(name: str) -> None:
-    result, facts = built(name), FACTS[name]
+    result, facts = built(config(name)), FACTS[name]
     graph = result.graph
     assert graph.parameter_count == facts["parameters"]
     assert result.figures.macs == facts["macs"]
@@ -72,7 +60,7 @@ def first(value: Any) -> torch.Tensor:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_torch_scripts_and_exports_it(path: Path) -> None:
     """`torch.jit.script` and `torch.export` take the network, and compute the same."""
-    network = built(path.stem).module_class().eval()
+    network = built(path).module_class().eval()
     arguments = inputs(path.stem)
     with warnings.catch_warnings(), torch.no_grad():
         # torch's own: scripting is deprecated, and the exporter uses what is
@@ -88,17 +76,17 @@ def test_torch_scripts_and_exports_it(path: Path) -> None:
 
 
 def test_resnet50_is_no_longer_than_a_person_would_write_it() -> None:
-    assert built("resnet50").source.count("\n") <= 135
+    assert built(config("resnet50")).source.count("\n") <= 135
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))
 def test_no_class_is_there_twice(name: str) -> None:
-    classes = [line for line in built(name).source.split("\n") if line.startswith("class ")]
+    classes = [line for line in built(config(name)).source.split("\n") if line.startswith("class ")]
     assert len(classes) == len({line.partition("(")[0] for line in classes})
 
 
 def test_width_of_resnet50_is_an_argument() -> None:
     with torch.device("meta"):
-        network: Any = built("resnet50").module_class(width=32, num_classes=7)
+        network: Any = built(config("resnet50")).module_class(width=32, num_classes=7)
     assert network.layer4[0].conv2.weight.shape == (256, 256, 3, 3)
     assert network.fc.weight.shape == (7, 1024)
