@@ -97,7 +97,7 @@ class Node(Struct, frozen=True, dict=True):
         return self.row is not None and self.use is None and self.kind != "absent"
 
     @cached_property
-    def settled(self) -> tuple[Args, dict[str, Any]]:
+    def plain_args(self) -> tuple[Args, dict[str, Any]]:
         """The arguments that are the same in all runs, as plain numbers; then the other ones."""
         same, others = {}, {}
         for name, value in self.args.items():

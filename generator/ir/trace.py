@@ -263,9 +263,9 @@ class _Run(Generic[T]):
     def layer(self, frame: _Frame[T], node: Node, inputs: Sequence[T]) -> Mapping[str, T]:
         """The outputs of a layer's call; raises `Misfit` where the layer refuses."""
         assert node.row is not None
-        a, others = node.settled
+        a, others = node.plain_args
         if others:
-            own = {name: _settled(value, frame.values) for name, value in others.items()}
+            own = {name: _in_run(value, frame.values) for name, value in others.items()}
             a = Args(**vars(a), **own)
         named = frame.named(node) if node.named else {}
         reads = (*inputs, *named.values())
@@ -430,7 +430,7 @@ def _join(prefix: str, target: str) -> str:
     return f"{prefix}.{target}" if prefix and target else prefix or target
 
 
-def _settled(value: Any, values: Mapping[str, Any]) -> Any:
+def _in_run(value: Any, values: Mapping[str, Any]) -> Any:
     """An argument's number in the run; of all names only the batch's is kept."""
     if isinstance(value, Dim) and value.code in values:  # it is a single name
         return nameless(values[value.code])

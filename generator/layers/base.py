@@ -316,7 +316,7 @@ def dimension(x: TensorType, dim: int, argument: str = "dim") -> int:
     return int(dim) % rank
 
 
-def agree(what: str, written: Size, found: Size, source: str) -> None:
+def check_equal(what: str, written: Size, found: Size, source: str) -> None:
     """Raise `Refusal` unless two numbers are equal."""
     if int(written) != int(found):
         refuse(f"{what} is {shown(written)}, but {source} is {shown(found)}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from .base import MIXED, Arg, Args, Layer, Weight, agree, check_rank, pointwise, refuse
+from .base import MIXED, Arg, Args, Layer, Weight, check_equal, check_rank, pointwise, refuse
 from .kinds import BOOL, FLOAT, INT, Kind, optional
 from .saved import saves_statistics
 from .tensor import TensorType
@@ -18,7 +18,7 @@ NULL = Kind(
 
 def batch_norm(name: str, a: Args, x: TensorType) -> TensorType:
     """The input's shape. In training each channel needs two values or more."""
-    agree("`num_features`", a.num_features, x.shape[1], "the number of channels")
+    check_equal("`num_features`", a.num_features, x.shape[1], "the number of channels")
     if a.eps <= 0:
         refuse(f"`eps` must be greater than 0 in training, but is {a.eps}", "eps")
     if x.numel == x.shape[1]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from .base import FLOATS, MIXED, Args, Layer, agree, check_rank, pointwise, refuse
+from .base import FLOATS, MIXED, Args, Layer, check_equal, check_rank, pointwise, refuse
 from .batchnorm import norm_args, norm_weights
 from .kinds import FLOAT
 from .saved import Saved
@@ -17,7 +17,7 @@ from .tensor import TensorType
 def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:
     """The input's shape. Each channel of a sample needs two values or more in training."""
     name = f"InstanceNorm{n}d"
-    agree("`num_features`", a.num_features, x.shape[-n - 1], "the number of channels")
+    check_equal("`num_features`", a.num_features, x.shape[-n - 1], "the number of channels")
     if math.prod(x.shape[-n:]) == 1:
         refuse(f"`{name}` needs two values or more per channel, but reads {x}")
     if a.affine and x.dtype not in MIXED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .base import ALL, PARAMETERS, Arg, Args, Layer, Weight, agree, pointwise, refuse
+from .base import ALL, PARAMETERS, Arg, Args, Layer, Weight, check_equal, pointwise, refuse
 from .kinds import BOOL, INT
 from .saved import always, saves_nothing
 from .tensor import TensorType
@@ -22,7 +22,7 @@ def linear(a: Args, x: TensorType) -> TensorType:
     if not x.rank:
         refuse("`Linear` needs at least one dimension")
     check_features(a)
-    agree("`in_features`", a.in_features, x.shape[-1], "the last dimension read")
+    check_equal("`in_features`", a.in_features, x.shape[-1], "the last dimension read")
     return x.with_shape((*x.shape[:-1], a.out_features))
 
 
@@ -31,8 +31,8 @@ def bilinear(a: Args, x1: TensorType, x2: TensorType) -> TensorType:
     if not x1.rank or [*map(int, x1.shape[:-1])] != [*map(int, x2.shape[:-1])]:
         refuse(f"both inputs of `Bilinear` are alike but for the last size, but are {x1} and {x2}")
     check_features(a)
-    agree("`in1_features`", a.in1_features, x1.shape[-1], "the first input's last dimension")
-    agree("`in2_features`", a.in2_features, x2.shape[-1], "the second input's last dimension")
+    check_equal("`in1_features`", a.in1_features, x1.shape[-1], "the first input's last dimension")
+    check_equal("`in2_features`", a.in2_features, x2.shape[-1], "the second input's last dimension")
     return x1.with_shape((*x1.shape[:-1], a.out_features))
 
 

@@ -18,7 +18,7 @@ from .base import (
     Args,
     Layer,
     Weight,
-    agree,
+    check_equal,
     check_rank,
     pointwise,
     refuse,
@@ -69,7 +69,7 @@ def _buffer_weights(a: Args) -> Sequence[Weight]:
 def layer_norm_2d(a: Args, x: TensorType) -> TensorType:
     """The shape stays; channels are normalised at each place."""
     check_rank("LayerNorm2d", x, 4)
-    agree("`num_channels`", a.num_channels, x.shape[1], "the number of channels read")
+    check_equal("`num_channels`", a.num_channels, x.shape[1], "the number of channels read")
     return x.with_shape(x.shape)
 
 

@@ -16,7 +16,7 @@ from .base import (
     Args,
     Layer,
     Weight,
-    agree,
+    check_equal,
     check_rank,
     pointwise,
     refuse,
@@ -30,7 +30,7 @@ def group_norm(a: Args, x: TensorType) -> TensorType:
     """The input's shape; the channels fall into equal groups of two values or more."""
     if x.rank < 2:
         refuse(f"`GroupNorm` reads 2 dimensions or more, batch included, but {x} has {x.rank}")
-    agree("`num_channels`", a.num_channels, x.shape[1], "the number of channels")
+    check_equal("`num_channels`", a.num_channels, x.shape[1], "the number of channels")
     if a.num_groups < 1 or a.num_channels % a.num_groups:
         groups, channels = a.num_groups, a.num_channels
         refuse(f"{channels} channels can't be divided into {groups} groups", "num_groups")

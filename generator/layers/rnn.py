@@ -17,7 +17,7 @@ from .base import (
     Layer,
     Outputs,
     Weight,
-    agree,
+    check_equal,
     check_rank,
     refuse,
 )
@@ -55,7 +55,7 @@ def rnn(name: str, a: Args, x: TensorType, **states: TensorType) -> Outputs:
     """Shapes of `torch.nn.RNN`, `GRU` and `LSTM` (under "Outputs" in their documentation)."""
     check_rank(name, x, 3, 2)
     _check_numbers(name, a)
-    agree("`input_size`", a.input_size, x.shape[-1], "the last dimension read")
+    check_equal("`input_size`", a.input_size, x.shape[-1], "the last dimension read")
     features, layers = _output_size(a), a.num_layers * _directions(a)
     output = x.with_shape((*x.shape[:-1], features * _directions(a)))
     samples = (x.shape[0 if a.batch_first else 1],) if x.rank == 3 else ()
@@ -94,7 +94,7 @@ def cell(name: str, a: Args, x: TensorType, **states: TensorType) -> Outputs:
     check_rank(name, x, 2, 1)
     if a.hidden_size < 1:
         refuse(f"`hidden_size` is {a.hidden_size}, but must be 1 or more", "hidden_size")
-    agree("`input_size`", a.input_size, x.shape[-1], "the last dimension read")
+    check_equal("`input_size`", a.input_size, x.shape[-1], "the last dimension read")
     state = x.with_shape((*x.shape[:-1], a.hidden_size))
     for port, given in states.items():
         _check_state(port, given, state, promoted=port == "c_0")

@@ -23,7 +23,7 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
     """
     choices, free = _choices(reader, item, written, reads)
     if not free:
-        reader.context.decide(written, item.at("from"))
+        reader.context.fix_at(written, item.at("from"))
     known = len(reader.scope.drafts)
     yield
     taken = False
@@ -34,7 +34,7 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
             if draft.would is not None:
                 draft.would.choices = choices
     if free and not taken:
-        reader.context.decide(written, item.at("from"))
+        reader.context.fix_at(written, item.at("from"))
 
 
 def _choices(

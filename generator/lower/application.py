@@ -44,7 +44,7 @@ def apply_layer(
     if row.imported:  # how its output depends on the sizes that it reads is unknown
         sizes = [size for x in read.types for size in x.shape]
         known = [size for size in sizes if not is_unknown(size)]
-        scope.context.settle(known, Need(item.path, "says nothing of how its shapes come about"))
+        scope.context.fix(known, Need(item.path, "says nothing of how its shapes come about"))
     if not chained:
         _place(scope, draft, stateless=is_stateless(row, applied.args))
     return draft
@@ -61,7 +61,7 @@ def _annotated(
     name, more = row.annotated(arguments(args), read.types[0])
     for changed, value in more.items():
         if isinstance(args[changed], Coded):  # its value says how many numbers there are
-            scope.context.decide(args[changed], item.at(changed))
+            scope.context.fix_at(args[changed], item.at(changed))
             more = {**more, changed: tuple(map(int, value))}
     return row if item.callee is not None else TYPES[name], {**args, **more}
 
@@ -107,12 +107,12 @@ def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied
         decides = decides and not arg.adds(value)
         if row.operation and decides and not arg.free:
             symbols = Symbols(s for s in symbols_in(value) if s.known or not s.runtime)
-            scope.context.pin(symbols, Need(item.at(arg.name)))
+            scope.context.fix_names(symbols, Need(item.at(arg.name)))
         elif (decides and not arg.free) or arg in row.options:
-            scope.context.decide(value, item.at(arg.name))
+            scope.context.fix_at(value, item.at(arg.name))
     _fix_dropped(scope, item, row.drops(applied.a), *read.types[:1])
     for meeting in applied.meetings:
-        scope.context.agree(meeting, Need(item.path))
+        scope.context.meet(meeting, Need(item.path))
 
 
 def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> None:
@@ -120,7 +120,7 @@ def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> Non
     for dim in dims if isinstance(dims, tuple) else (dims,):
         for x in read:
             if x.rank and not is_unknown(x.shape[dim]):
-                scope.context.settle(x.shape[dim], Need(item.path))
+                scope.context.fix(x.shape[dim], Need(item.path))
 
 
 def is_functional(scope: Scope, draft: Draft, row: Layer, *, stateless: bool) -> bool:

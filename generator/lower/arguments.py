@@ -134,7 +134,7 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
 
 def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
     value = scope.context.evaluate(value, LayerNames(scope, None, None), path)
-    scope.context.decide(value, path)  # which mask is read is no choice in `forward`
+    scope.context.fix_at(value, path)  # which mask is read is no choice in `forward`
     value = plain(value)
     if not isinstance(value, str):
         scope.context.error("NG203", "this should be a reference to a tensor", path)
@@ -199,7 +199,7 @@ def _evaluate(
     value = scope.context.evaluate(value, names, path)
     known = {arg.name: arg for arg in (*row.args, *row.options)}
     if name in known and known[name].kind.module and value is not None:
-        scope.context.decide(value, path)
+        scope.context.fix_at(value, path)
         try:
             return known[name].kind.check(plain(value))
         except ValueError:
@@ -248,7 +248,7 @@ def _nested(scope: Scope, value: Any, names: LayerNames, path: SpecPath, expecte
     for arg in row.args:
         value = checked.get(arg.name)
         if not arg.free and (arg.kind.index or (arg.kind.structural and isinstance(value, Coded))):
-            scope.context.decide(value, paths.get(arg.name, path))
+            scope.context.fix_at(value, paths.get(arg.name, path))
     return Nested(row, checked)
 
 

@@ -125,7 +125,7 @@ def enter(
     if given is None:
         given = _given(scope, item, spec, LayerNames(scope, types[0], index))
     outer: dict[str, Any] = {}
-    context = replace(scope.context, parent=scope.context, outer=outer, decided=[])
+    context = replace(scope.context, parent=scope.context, outer=outer, to_fix=[])
     inputs = tuple(_placeholder(spec, place, type_, outer) for place, type_ in enumerate(types))
     inner = LayerNames(Scope(context, {}, inputs, Names(set())), inputs[0].type, None)
     parameters, values = read_block_parameters(context, spec, item.type, given, inner)
@@ -134,8 +134,8 @@ def enter(
     if known is None or any(need.why == FALSE and context.is_open(v) for v, need in known[1]):
         shared.open.append(item.type)
     else:
-        body.graph, decided = known
-        context.decide_again(decided)
+        body.graph, to_fix = known
+        context.fix_again(to_fix)
     return body
 
 
@@ -296,7 +296,7 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
     )
     shared = body.context.shared
     shared.inside[graph] = sum(_calls(draft, shared.inside) for draft in scope.drafts)
-    shared.bodies[body.key()] = (graph, body.context.decided)
+    shared.bodies[body.key()] = (graph, body.context.to_fix)
     return graph
 
 

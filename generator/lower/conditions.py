@@ -91,7 +91,7 @@ def conditional(
     else:
         why = FALSE
     if why:
-        reader.context.settle(condition, Need(item.at("when"), why))
+        reader.context.fix(condition, Need(item.at("when"), why))
     if plain(condition) or not why:
         return
     if reader.context.parent is None:

@@ -146,7 +146,7 @@ def _keep_numbers(scope: Scope, children: Sequence[_Container | Module]) -> None
     for child in children:
         if isinstance(child, Module) and child.condition is not None:
             need = Need((*child.path, "when"), "moves the numbers of the layers after it")
-            scope.context.settle(child.condition, need)
+            scope.context.fix(child.condition, need)
 
 
 def _refuse(scope: Scope, path: SpecPath, message: str) -> NoReturn:

@@ -33,7 +33,7 @@ from ..symbolic.functions import KNOWN, VALUES
 from ..symbolic.hints import closest_word
 from ..symbolic.sizes import TooLong, code, symbols_in
 from ..symbolic.syntax import ExpressionError, fail
-from .meetings import judge, rebound
+from .meetings import rebound, trials
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
@@ -77,7 +77,8 @@ class Repeats(Struct):
     - `looped` and `unlooped`: the repeats in containers that are loops (or have no copy) in some
       use, and those that are no loop in some use.
 
-    `index_decides` says that more than values depends on the number of the copy that is read.
+    `needs_index` says that more than values depends on the number of the copy that is read, so
+    that the copies are no loop.
     """
 
     rules: dict[SpecPath, int] = field(default_factory=dict)
@@ -88,7 +89,7 @@ class Repeats(Struct):
     counted: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     looped: set[SpecPath] = field(default_factory=set)
     unlooped: set[SpecPath] = field(default_factory=set)
-    index_decides: bool = False
+    needs_index: bool = False
 
 
 class Shared(Struct):
@@ -123,33 +124,34 @@ class Shared(Struct):
 
 
 class Noted(Struct, frozen=True):
-    """How much has been noted as fixed so far; `decided` has a length per scope, outer first."""
+    """How much has been noted as fixed so far; `to_fix` has a length per scope, outer first."""
 
-    decided: tuple[int, ...]
-    pinned: int
+    to_fix: tuple[int, ...]
+    fixed: int
     meetings: int
 
 
 class Context(Struct):
     """What one scope, the network's or a block's, is read with.
 
-    `pinned` collects the document's parameters on which something depends that no expression
-    can carry, each with the first place that needs it. `fixed` are those of an earlier reading,
-    which are plain numbers in this one. In a block, `parent` is the context of the scope that uses
-    it, and `outer` holds the value of each of the block's names in terms of that scope. In the
-    network, `outer` holds what each name stands for.
+    To fix a parameter is to make it no argument of the class, because something depends on it that
+    no expression can carry. `fixed` collects the parameters that this reading fixes, each with the
+    first place that needs it; those of earlier readings, `fixed_before`, are plain numbers in this
+    one. In a block, `parent` is the context of the scope that uses it, and `outer` holds the value
+    of each of the block's names in terms of that scope. In the network, `outer` holds what each
+    name stands for.
     """
 
     source: Source
     document: Document
     overrides: Mapping[str, Any]
-    fixed: Mapping[str, Need]
+    fixed_before: Mapping[str, Need]
     shared: Shared
-    pinned: dict[str, Need] = field(default_factory=dict)
+    fixed: dict[str, Need] = field(default_factory=dict)
     parent: Context | None = None
     outer: dict[str, Any] = field(default_factory=dict)
-    # values of this block that each of its users must fix, in the block's own terms
-    decided: list[tuple[Any, Need]] = field(default_factory=list)
+    # what each use of this block must fix: names, values and meetings, in the block's own terms
+    to_fix: list[tuple[Symbols | Meeting | Any, Need]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
 
     def declared(self) -> Sequence[str]:
@@ -182,39 +184,88 @@ class Context(Struct):
             message = f"the spec unfolds to more than {MOST_ITEMS} layers"
             self.error("NG210", message, path, key=key)
 
-    def pin(self, symbols: Symbols, need: Need) -> None:
-        """Fix these symbols' values; raises `ExpressionError` for sizes known only at run time.
+    def fix(self, value: Any, need: Need) -> None:
+        """Fix the parameters on which a value depends as a whole.
 
-        In the network, its parameters are noted in `pinned`. In a block, the symbols are noted in
-        `decided`, and the values that the user gives for them are fixed in the user's scope.
+        In a block, the value is put into the terms of the scope that uses it and fixed there, where
+        it may depend on fewer parameters than its names do, or on none.
+        """
+        if self.parent is None:
+            for symbol in symbols_in(value):
+                why = need.why or needs(value, symbol.name)
+                self.fix_names(Symbols((symbol,)), replace(need, why=why))
+            return
+        symbols = Symbols(s for s in symbols_in(value) if s.name == INDEX)
+        self.fix_names(symbols, need)
+        if not symbols:
+            self.to_fix.append((value, need))
+            self.parent.fix(rebind(value, self.outer), need)
+
+    def fix_names(self, symbols: Symbols, need: Need) -> None:
+        """Fix each of these names; raises `ExpressionError` for sizes known only at run time.
+
+        In a block, this fixes all that a use gives for each name, although a value with all of
+        these names (see `fix`) may depend on less.
         """
         for symbol in symbols:
             if symbol.runtime and not symbol.known:
                 fail(f"this depends on `{symbol.name}`, which is known only at run time")
             if symbol.name == INDEX:
-                self.shared.repeats.index_decides = True
+                self.shared.repeats.needs_index = True
             elif self.parent is None:
-                self.pinned.setdefault(symbol.name, need)
+                self.fixed.setdefault(symbol.name, need)
             else:
-                self.decided.append((Symbols((symbol,)), need))
-                self.parent.settle(self.outer[symbol.name], need)
+                self.to_fix.append((Symbols((symbol,)), need))
+                self.parent.fix(self.outer[symbol.name], need)
 
-    def settle(self, value: Any, need: Need) -> None:
-        """Freeze a structural value and pin its parameters in the outer scopes.
+    def fix_at(self, value: Any, path: SpecPath) -> None:
+        """Fix each name in the value that is written at a place of the spec.
 
-        `pin` fixes each symbol. Here the value is put into the terms of each outer scope as a
-        whole, where it may depend on fewer parameters or on none.
+        Raises `NetgenError` for a size that is known only at run time.
         """
-        if self.parent is None:
-            for symbol in symbols_in(value):
-                why = need.why or needs(value, symbol.name)
-                self.pin(Symbols((symbol,)), replace(need, why=why))
+        try:
+            self.fix_names(symbols_in(value), Need(path))
+        except ExpressionError as error:
+            self.error("NG206", error.message, path)
+
+    def fix_again(self, to_fix: Sequence[tuple[Any, Need]]) -> None:
+        """Fix for another use of a block what the body must have fixed, as its reading noted."""
+        for value, need in to_fix:
+            if isinstance(value, Symbols):
+                self.fix_names(value, need)
+            elif isinstance(value, Meeting):
+                self.meet(value, need)
+            else:
+                self.fix(value, need)
+
+    def meet(self, meeting: Meeting, need: Need) -> None:
+        """Note two sizes that must be equal; `fix_meetings` fixes their parameters if it has to."""
+        if same(meeting.kept, meeting.other):
             return
-        symbols = Symbols(s for s in symbols_in(value) if s.name == INDEX)
-        self.pin(symbols, need)
-        if not symbols:
-            self.decided.append((value, need))
-            self.parent.settle(rebind(value, self.outer), need)
+        if self.parent is not None:
+            self.to_fix.append((meeting, need))
+            self.parent.meet(rebound(meeting, self.outer), need)
+            return
+        symbols = symbols_in([meeting.kept, meeting.other])
+        if any(symbol.name == INDEX for symbol in symbols):
+            self.shared.repeats.needs_index = True  # the sizes must fit in each copy of a loop
+        elif not all(symbol.runtime for symbol in symbols):
+            texts = (code(meeting.kept), code(meeting.other), meeting.spreads)
+            self.shared.meetings.setdefault(texts, (meeting, need))
+
+    def fix_meetings(self) -> None:
+        """Fix the parameters of all sizes that have met, but for meetings that `is_free` allows.
+
+        Where one of them is fixed for another reason, that is left to the next reading, in which it
+        is a number.
+        """
+        tried = trials(self.outer)
+        for meeting, need in self.shared.meetings.values():
+            symbols = symbols_in([meeting.kept, meeting.other])
+            fixed = any(symbol.name in self.fixed for symbol in symbols)
+            if not fixed and not tried.is_free(meeting):
+                own = Symbols(symbol for symbol in symbols if not symbol.runtime)
+                self.fix_names(own, replace(need, why=needs_equal(meeting)))
 
     def is_open(self, value: Any) -> bool:
         """Whether a value depends on parameters of the network that may be arguments."""
@@ -233,78 +284,30 @@ class Context(Struct):
             with self.parent.trying() as fixes:
                 yield fixes
             return
-        pinned, meetings = dict(self.pinned), self.shared.meetings
+        fixed, meetings = dict(self.fixed), self.shared.meetings
         self.shared.meetings, fixes = {}, []
         yield fixes
-        self.judge()
-        fixes += [name for name in self.pinned if name not in pinned]
+        self.fix_meetings()
+        fixes += [name for name in self.fixed if name not in fixed]
         if fixes:
-            self.pinned, self.shared.meetings = pinned, meetings
+            self.fixed, self.shared.meetings = fixed, meetings
         else:
             self.shared.meetings = {**meetings, **self.shared.meetings}
 
-    def agree(self, meeting: Meeting, need: Need) -> None:
-        """Note that two sizes meet and must be equal; `judge` decides whether to fix them."""
-        if same(meeting.kept, meeting.other):
-            return
-        if self.parent is not None:
-            self.decided.append((meeting, need))
-            self.parent.agree(rebound(meeting, self.outer), need)
-            return
-        symbols = symbols_in([meeting.kept, meeting.other])
-        if any(symbol.name == INDEX for symbol in symbols):
-            self.shared.repeats.index_decides = True  # the sizes must fit in each copy of a loop
-        elif not all(symbol.runtime for symbol in symbols):
-            texts = (code(meeting.kept), code(meeting.other), meeting.spreads)
-            self.shared.meetings.setdefault(texts, (meeting, need))
-
     def noted(self) -> Noted:
         """How much has been noted as fixed so far, for `forget`."""
-        above = () if self.parent is None else self.parent.noted().decided
+        above = () if self.parent is None else self.parent.noted().to_fix
         shared = self.shared
-        return Noted((*above, len(self.decided)), len(self.pinned), len(shared.meetings))
+        return Noted((*above, len(self.to_fix)), len(self.fixed), len(shared.meetings))
 
     def forget(self, known: Noted) -> None:
         """Undo what has been noted as fixed since `known`: it came from an attempt."""
         if self.parent is not None:
-            self.parent.forget(replace(known, decided=known.decided[:-1]))
-        del self.decided[known.decided[-1] :]
-        for found, count in ((self.pinned, known.pinned), (self.shared.meetings, known.meetings)):
+            self.parent.forget(replace(known, to_fix=known.to_fix[:-1]))
+        del self.to_fix[known.to_fix[-1] :]
+        for found, count in ((self.fixed, known.fixed), (self.shared.meetings, known.meetings)):
             for key in [*found][count:]:
                 del found[key]
-
-    def judge(self) -> None:
-        """Fix the parameters of sizes that meet, unless the meeting is free (see `Judge.is_free`).
-
-        If one of them is fixed for another reason, the next reading judges: then it is a number.
-        """
-        judging = judge(self.outer)
-        for meeting, need in self.shared.meetings.values():
-            symbols = symbols_in([meeting.kept, meeting.other])
-            fixed = any(symbol.name in self.pinned for symbol in symbols)
-            if not fixed and not judging.is_free(meeting):
-                own = Symbols(symbol for symbol in symbols if not symbol.runtime)
-                self.pin(own, replace(need, why=needs_equal(meeting)))
-
-    def decide_again(self, decided: Sequence[tuple[Any, Need]]) -> None:
-        """Fix for another use of a block what reading its body has `decided` before."""
-        for value, need in decided:
-            if isinstance(value, Symbols):
-                self.pin(value, need)
-            elif isinstance(value, Meeting):
-                self.agree(value, need)
-            else:
-                self.settle(value, need)
-
-    def decide(self, value: Any, path: SpecPath) -> None:
-        """Fix the parameters in a value on which something depends that no expression can carry.
-
-        A size that is known only at run time is refused.
-        """
-        try:
-            self.pin(symbols_in(value), Need(path))
-        except ExpressionError as error:
-            self.error("NG206", error.message, path)
 
     def evaluate(self, value: Any, names: Any, path: SpecPath) -> Any:
         """A value of the spec with its expressions evaluated, lists item by item.
@@ -350,4 +353,4 @@ class ParameterNames(PlainNames, frozen=True):
     context: Context
 
     def pin(self, symbols: Symbols, why: str) -> None:
-        self.context.pin(symbols, Need(self.context.shared.evaluating, why))
+        self.context.fix_names(symbols, Need(self.context.shared.evaluating, why))

@@ -154,7 +154,7 @@ def _size(
             context.error("NG201", "a sample size must be 1 or more", ("sizes", written))
         return _at_run_time(context, written, sizes[written])
     value = context.evaluate(written, ParameterNames(values, context), path)
-    context.settle(value, Need(path))
+    context.fix(value, Need(path))
     value = bare(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_SIZE:
         shown = printable(str(value))[:40]

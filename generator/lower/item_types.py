@@ -24,7 +24,7 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
     if "$" in item.type:
         names = LayerNames(reader.scope, None, index)
         value = reader.context.evaluate(item.type, names, item.path)
-        reader.context.settle(value, Need(item.path, "gets its type from it"))
+        reader.context.fix(value, Need(item.path, "gets its type from it"))
         item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
     blocks = reader.context.shared.blocks
     known = reader.context.shared.types

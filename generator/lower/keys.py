@@ -30,10 +30,10 @@ class Taken(Exception):
         self.name = name
 
 
-def _decided(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
+def _fixed(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
     """The plain value of a key, whose parameters are fixed: the structure depends on it."""
     value = scope.context.evaluate(item.common[key], names, item.at(key))
-    scope.context.decide(value, item.at(key))
+    scope.context.fix_at(value, item.at(key))
     return plain(value)
 
 
@@ -45,11 +45,11 @@ def reads(
     *,
     chained: bool,
     chosen: bool,
-    decides: bool = True,
+    fixes: bool = True,
 ) -> tuple[Ref, ...]:
     """The references under `from`, or else `current`.
 
-    The parameters in `from` are fixed if `decides` is true. `current` is refused if it has several
+    The parameters in `from` are fixed if `fixes` is true. `current` is refused if it has several
     outputs of which none is `chosen`. Raises `NetgenError` for other mistakes, too; `Unknowable` if
     those of the references have been reported.
     """
@@ -63,8 +63,8 @@ def reads(
         message = "a `Sequential` is a chain: what stands in it has no `from`"
         scope.context.error("NG210", message, path, key=True)
     written = source(scope, item, index)
-    if decides:
-        scope.context.decide(written, path)
+    if fixes:
+        scope.context.fix_at(written, path)
     each = item.common["from"] if isinstance(item.common["from"], list) else [item.common["from"]]
     for word in (word for text in each for word in _QUOTED.findall(str(text))):
         scope.mention(word, misspelt=False)  # other arguments may read it
@@ -106,7 +106,7 @@ def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
         return True
     value = scope.context.evaluate(item.common["when"], names, item.at("when"))
     if is_unknown(value):
-        scope.context.decide(value, item.at("when"))
+        scope.context.fix_at(value, item.at("when"))
     if not isinstance(plain(value), bool):
         _no_condition(scope.context, item)
     return value
@@ -119,7 +119,7 @@ def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
     path = item.at("repeat")
     value = plain(scope.context.evaluate(item.common["repeat"], names, path))
     if is_runtime(value) and isinstance(value, int):
-        scope.context.decide(value, path)
+        scope.context.fix_at(value, path)
         value = int(value)
     check_count(scope.context, item, value)
     return value  # type: ignore[no-any-return]
@@ -137,7 +137,7 @@ def copy_bounds(context: Context, item: Item, count: Size) -> tuple[int, int]:
 
     Fixes the count: the generated source has as many copies.
     """
-    context.settle(count, Need(item.at("repeat"), "writes its copies one by one"))
+    context.fix(count, Need(item.at("repeat"), "writes its copies one by one"))
     note_count(context, item, count)
     return context.shared.repeats.counts.get(item.path, (int(count), int(count)))
 
@@ -176,10 +176,10 @@ def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Ite
     for label in _labels(child):
         tokens = [token[1] for token in _TOKEN.finditer(label) if token[1]]
         if not any(_COUNTS.fullmatch(token) for token in tokens):
-            context.settle(child.count, need)
+            context.fix(child.count, need)
     for other in chain:
         if _may_meet(child, other) or _may_meet(other, child):
-            context.settle([child.count, other.count], need)
+            context.fix([child.count, other.count], need)
 
 
 def _labels(child: Draft) -> set[str]:
@@ -279,7 +279,7 @@ def child_name(
 
 
 def _word(scope: Scope, item: Item, names: LayerNames) -> str:
-    value = _decided(scope, item, "name", names)
+    value = _fixed(scope, item, "name", names)
     if not isinstance(value, str):
         scope.context.error("NG205", "a `name` is a word", item.at("name"))
     return value

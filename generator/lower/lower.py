@@ -83,35 +83,35 @@ def lower(
             continue
         except Enough:
             pass
-        context.judge()
+        context.fix_meetings()
         # what is refused while a parameter is a symbol may fit once it is a number
-        settled = context.pinned.keys() <= found.fixed.keys()
+        done = context.fixed.keys() <= found.fixed.keys()
         if not findings.found:
-            settled = _agrees(found, graph, shared) and settled
-        if settled and not findings.found:
+            done = _nothing_new(found, graph, shared) and done
+        if done and not findings.found:
             if shared.unmatched:  # the layers that `init` names must exist without `--set`
                 lower(reading, {}, samples, imported)
             return graph
-        if settled:
+        if done:
             raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))
-        found.fixed = {**context.pinned, **found.fixed}
+        found.fixed = {**context.fixed, **found.fixed}
 
 
-def _agrees(found: _Found, graph: Graph, shared: Shared) -> bool:
+def _nothing_new(found: _Found, graph: Graph, shared: Shared) -> bool:
     """Whether this reading has found out nothing new; what is new is recorded for the next one."""
     reserved = _sometimes_absent(uses_in(graph), shared)
     repeats = shared.repeats
     rules = {path: repeats.seen[path] for path in repeats.short & repeats.seen.keys()}
     counts = {path: (a, b) for path, (a, b) in repeats.counted.items() if a < b}
-    settled = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
-    if settled:  # a repeat that has shown no rule by now has none
+    done = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
+    if done:  # a repeat that has shown no rule by now has none
         unrolled = found.unrolled | (repeats.looped & repeats.unlooped)
-        settled, found.unrolled = unrolled == found.unrolled, unrolled
-    settled = settled and counts == found.counts
+        done, found.unrolled = unrolled == found.unrolled, unrolled
+    done = done and counts == found.counts
     found.reserved |= reserved
     found.rules |= rules
     found.counts = counts
-    return settled
+    return done
 
 
 def _read(

@@ -30,7 +30,7 @@ def rebound(meeting: Meeting, values: Mapping[str, Any]) -> Meeting:
     return Meeting(kept, other, meeting.spreads)
 
 
-class Judge(Struct):
+class Trials(Struct):
     """Tries other arguments on sizes that meet, until `most` expressions have been evaluated.
 
     `values` holds what each name stands for, in terms of the names before it, `places` its place.
@@ -50,22 +50,22 @@ class Judge(Struct):
         runtime = {symbol.name for symbol in symbols if symbol.runtime}
         fits = meeting.kept != meeting.other  # then one of them is 1, and is broadcast
         if not fits:
-            trials = (varied for varied in _trials(known, _far) if not runtime & {*varied})
-            fits = any(0 < kept == other for kept, other in self._sizes(meeting, known, trials))
+            others = (varied for varied in _others(known, _far) if not runtime & {*varied})
+            fits = any(0 < kept == other for kept, other in self._sizes(meeting, known, others))
         return fits and not (meeting.spreads and self._misnamed(meeting, known))
 
     def _misnamed(self, meeting: Meeting, known: Mapping[str, Any]) -> bool:
         """Whether the kept expression may be that of a 1 that is broadcast over a larger size."""
         if not symbols_in(meeting.kept):
             return meeting.kept == 1
-        found = self._sizes(meeting, known, _trials(known, _all))
+        found = self._sizes(meeting, known, _others(known, _all))
         return any(kept == 1 < other for kept, other in found) or self.most < 0
 
     def _sizes(
-        self, meeting: Meeting, known: Mapping[str, Any], trials: Iterator[dict[str, Any]]
+        self, meeting: Meeting, known: Mapping[str, Any], others: Iterator[dict[str, Any]]
     ) -> Iterator[list[int]]:
-        """The two sizes in each trial in which they can be evaluated."""
-        for varied in islice(trials, MOST_TRIALS):
+        """The two sizes for each of the other arguments for which they can be evaluated."""
+        for varied in islice(others, MOST_TRIALS):
             self.most -= len(known) + 2
             if self.most < 0:
                 return
@@ -84,15 +84,15 @@ class Judge(Struct):
         return {name: self.values[name] for name in sorted(found, key=self.places.__getitem__)}
 
 
-def judge(values: Mapping[str, Any]) -> Judge:
-    """A `Judge` for a network whose names stand for these values."""
-    return Judge(values, {name: place for place, name in enumerate(values)})
+def trials(values: Mapping[str, Any]) -> Trials:
+    """The trials for a network whose names stand for these values."""
+    return Trials(values, {name: place for place, name in enumerate(values)})
 
 
-def _trials(
+def _others(
     known: Mapping[str, Any], others_of: Callable[[Any], list[Any]]
 ) -> Iterator[dict[str, Any]]:
-    """Trials of other arguments: other values for one name, then for two names at once."""
+    """Other arguments to try: other values for one name, then for two names at once."""
     others = {name: others_of(value) for name, value in _worked_out(known, {}).items()}
     for name, tried in others.items():
         yield from ({name: value} for value in tried)

@@ -56,7 +56,7 @@ def read_outputs(
     for name, text, place in pairs:
         with scope.context.shared.findings.collecting():
             value = scope.context.evaluate(text, ParameterNames(scope.params, scope.context), place)
-            scope.context.decide(value, place)
+            scope.context.fix_at(value, place)
             outputs.append((name, scope.find(str(plain(value)), place)))
     return tuple(outputs)
 
@@ -74,7 +74,7 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
             unused.append(_unused(scope, place, placeholder.name, message, where, None))
     for place, draft in enumerate(scope.drafts, len(scope.inputs)):
         if place not in scope.used and draft.would is not None:
-            scope.context.settle(draft.condition, Need((*draft.path, "when"), FALSE))
+            scope.context.fix(draft.condition, Need((*draft.path, "when"), FALSE))
         elif place not in scope.used and draft.kind not in ("absent", "lost"):
             type_ = draft.row.name if draft.row else "Sequential"
             message = f"nothing reads what `{draft.name or type_}` gives"
@@ -139,7 +139,7 @@ def ending(scope: Scope, path: SpecPath) -> Iterator[None]:
 
 def mark_fixed(context: Context, parameters: list[Parameter]) -> tuple[Parameter, ...]:
     """The parameters; those that must be fixed are marked as fixed, with the reason."""
-    needed = {**context.pinned, **context.fixed}
+    needed = {**context.fixed, **context.fixed_before}
     return tuple(
         replace(p, fixed=True, reason=reason(needed[p.name], context.source.values))
         if p.name in needed

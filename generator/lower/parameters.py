@@ -117,10 +117,10 @@ def _parameter(
     first = number[0] if isinstance(number, list) and is_list else None
     typed = isinstance(number, kinds) or isinstance(first, kinds)
     if not typed:
-        context.pinned.setdefault(name, Need(path, "has a value that no argument can have"))
-    fixed = name in context.fixed or not typed
+        context.fixed.setdefault(name, Need(path, "has a value that no argument can have"))
+    fixed = name in context.fixed_before or not typed
     if fixed:
-        context.settle(value, Need(path))
+        context.fix(value, Need(path))
     depends = frozenset() if fixed else frozenset(symbol.name for symbol in symbols_in(value))
     code = literal(value) if depends else None
     return Parameter(name, number, doc, code, depends, fixed, default=value)

@@ -131,10 +131,10 @@ class Reader(ABC):
         """Let the next child of the container read a tensor of this type."""
         self.frame.through = (type_, *self.frame.through[1:])
 
-    def reads(self, item: Item, index: Size | None, *, decides: bool = True) -> tuple[Ref, ...]:
+    def reads(self, item: Item, index: Size | None, *, fixes: bool = True) -> tuple[Ref, ...]:
         """The references to what an item reads: its `from`, or else `current`.
 
-        The parameters in `from` are fixed if `decides` is true.
+        The parameters in `from` are fixed if `fixes` is true.
         """
         row = self.context.row(item.type)
         if row is not None and row.source:
@@ -143,7 +143,7 @@ class Reader(ABC):
         # the merge has chosen what its branches begin at; in a `Group` each layer chooses
         chosen = self.current == self.begin or item.type == "Group"
         return keys.reads(
-            self.scope, item, self.current, index, chained=chained, chosen=chosen, decides=decides
+            self.scope, item, self.current, index, chained=chained, chosen=chosen, fixes=fixes
         )
 
     def first_type(self, reads: Sequence[Ref]) -> TensorType | None:

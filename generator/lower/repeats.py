@@ -65,7 +65,7 @@ def container(
     """
     hangs = reader.chain is not None and bool(symbols_in(count)) and may_be_none(count)
     if hangs and count == 0 and reader.context.parent is not None:
-        reader.context.settle(count, Need(item.at("repeat"), "is 0"))
+        reader.context.fix(count, Need(item.at("repeat"), "is 0"))
         absent(reader, item, more_than(count, 0), reads, names)
         return
     name = reader.name(item, names)
@@ -98,7 +98,7 @@ def repeated(reader: Reader, item: Item, count: Size) -> None:
     repeats = reader.repeats
     if symbols_in(count) and item.path not in repeats.unrolled:
         if count == 0:
-            reader.context.settle(count, Need(item.at("repeat"), "is 0"))
+            reader.context.fix(count, Need(item.at("repeat"), "is 0"))
             repeats.looped.add(item.path)
             if reader.context.parent is not None:
                 no_copies(reader, item, count)
@@ -210,7 +210,7 @@ def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> lis
             reader.flows(rule.types[copy])
             turn(reader, item, index)
             if not _alike(reader.through[0], rule.after(copy, index, terms)):
-                reader.repeats.index_decides = True  # the rule is seen, but does not hold
+                reader.repeats.needs_index = True  # the rule is seen, but does not hold
             reader.flows(rebind_type(reader.through[0], {**terms, INDEX: copy}))
         found.append(reader.through[0])
     return found
@@ -223,10 +223,10 @@ def loop(reader: Reader, item: Item, count: Size) -> bool:
     """
     assert reader.chain is not None
     outside, repeats = reader.frame, reader.repeats
-    children, decided = reader.chain, repeats.index_decides
+    children, needs_index = reader.chain, repeats.needs_index
 
     def begin() -> None:
-        reader.frame, repeats.index_decides = replace(outside, chain=[*children]), False
+        reader.frame, repeats.needs_index = replace(outside, chain=[*children]), False
         reader.context.forget(known)
 
     known = reader.context.noted()
@@ -237,10 +237,10 @@ def loop(reader: Reader, item: Item, count: Size) -> bool:
         rule = rule_of(reader, item, reached)
         begin()
         if rule is not None and written_by(reader, item, count, rule):
-            repeats.index_decides = decided
+            repeats.needs_index = needs_index
             return True
     begin()
-    reader.frame, repeats.index_decides = outside, decided
+    reader.frame, repeats.needs_index = outside, needs_index
     return False
 
 
@@ -257,8 +257,8 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
         return False
     never = [draft for draft in copies[:each] if not any(_there(copies, draft.path))]
     for draft in never:  # no copy shows what the call would be
-        reader.context.settle(count, Need((*draft.path, "when"), "is false"))
-    if reader.repeats.index_decides:
+        reader.context.fix(count, Need((*draft.path, "when"), "is false"))
+    if reader.repeats.needs_index:
         return False
     through = rule.end(count, reader.scope.terms())
     if first and may_be_none(count):
@@ -307,7 +307,7 @@ def headless(
     alike = _alike(replace(after, shape=()), replace(before, shape=()))
     if not alike or after.rank != before.rank:
         why = "has a first copy that is unlike the others"
-        reader.context.settle(count, Need(item.at("repeat"), why))
+        reader.context.fix(count, Need(item.at("repeat"), why))
         return after
     test = more_than(count, 0)
     for draft in head:

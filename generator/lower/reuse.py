@@ -28,10 +28,10 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
     if original.kind == "lost":
         raise Unknowable
     if original.condition is not None:  # an absent layer can't be applied again
-        scope.context.settle(original.condition, Need(item.path))
+        scope.context.fix(original.condition, Need(item.path))
     for child in original.children:
         if child.kind == "copies":  # nor can a loop without copies
-            scope.context.settle(child.count, Need(item.path))
+            scope.context.fix(child.count, Need(item.path))
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
     if len(types) != wanted:
@@ -59,7 +59,7 @@ def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
                 scope.context.error("NG203", message, item.at(key), key=True)
         written, path = written.get("layer"), item.at("layer")
     value = scope.context.evaluate(written, names, path)
-    scope.context.decide(value, path)
+    scope.context.fix_at(value, path)
     if not isinstance(plain(value), str):
         scope.context.error("NG203", "`Reuse` names a layer above", item.path, key=True)
     return scope.attribute(plain(value), path)
@@ -78,7 +78,7 @@ def _applied(reader: Reader, item: Item, original: Draft, types: tuple[TensorTyp
     if original.row is not None:
         applied = apply(original.row, original.args, types)
         for meeting in applied.meetings:
-            reader.context.agree(meeting, Need(item.path))
+            reader.context.meet(meeting, Need(item.path))
         return replace(original, outputs=applied.outputs, named=())
     through, children = types, []
     for child in original.children:

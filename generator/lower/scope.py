@@ -271,7 +271,7 @@ class Scope(Struct):
         if len(nodes) != 1:
             return None
         draft = self.draft(nodes[0])
-        self._settle_names(draft.stem)
+        self._fix_conditions(draft.stem)
         return Ref(nodes[0], draft.default_port)
 
     def _of_type(self, stem: str) -> list[int]:
@@ -279,13 +279,13 @@ class Scope(Struct):
         nodes = self.stems.get(stem, [])
         return [n for n in nodes if not self.draft(n).written] or nodes
 
-    def _settle_names(self, stem: str) -> None:
+    def _fix_conditions(self, stem: str) -> None:
         """Fix the conditions of a stem's calls: a reference by type assumes that all exist."""
         for node in self.stems[stem]:
             draft = self.draft(node)
             if draft.condition is not None:
                 why = "is called by its type, but is not always there"
-                self.context.settle(draft.condition, Need(draft.path, why))
+                self.context.fix(draft.condition, Need(draft.path, why))
 
     def mention(self, word: str, *, misspelt: bool) -> None:
         """Count a word in an unreadable value as a use of the layer that it names.
@@ -326,10 +326,10 @@ class Scope(Struct):
         check_port(self.context, text, port, ports, path)
         found = Ref(ref.node, port)
         if draft is not None:
-            self._settle_port(draft, found)
+            self._fix_condition(draft, found)
         return found
 
-    def _settle_port(self, draft: Draft, port: Ref) -> None:
+    def _fix_condition(self, draft: Draft, port: Ref) -> None:
         """Fix a layer's condition if this port's type differs from that of what it passes through.
 
         Where the layer is absent, its input stands for each of its ports.
@@ -338,7 +338,7 @@ class Scope(Struct):
             return
         if not neutral(self.type_of(draft.otherwise), self.type_of(port)):
             need = Need((*draft.path, "when"), "changes shapes")
-            self.context.settle(draft.condition, need)
+            self.context.fix(draft.condition, need)
 
     def _unknown(self, text: str, path: SpecPath) -> NoReturn:
         nodes = self._of_type(text)
@@ -412,7 +412,7 @@ class LayerNames(Struct):
 
     def pin(self, symbols: Symbols, why: str) -> None:
         context = self.scope.context
-        context.pin(symbols, Need(context.shared.evaluating, why))
+        context.fix_names(symbols, Need(context.shared.evaluating, why))
 
 
 def sample_shape(x: TensorType) -> list[Size]:

@@ -33,7 +33,7 @@ def read_ties(context: Context, graph: Graph) -> Graph:
         with context.shared.findings.collecting():
             _check(context, weights, left, right)
             _check_no_circle(context, left, right)
-            _settle(context, graph, left, right)
+            _fix(context, graph, left, right)
             ties.append((left, right))
     return replace(graph, ties=tuple(ties))
 
@@ -61,21 +61,24 @@ def _check_no_circle(context: Context, left: str, right: str) -> None:
         right = ties.get(right, right)
 
 
-def _settle(context: Context, graph: Graph, left: str, right: str) -> None:
+def _fix(context: Context, graph: Graph, left: str, right: str) -> None:
     """Fix arguments on which it depends that both sides exist and have one shape."""
     own = [(module.name, module) for module in graph.modules]
     sides = [_of(own, path) for path in (left, right)]
     unequal = [pair for pair in zip(sides[0].shape, sides[1].shape, strict=True) if not same(*pair)]
     need = Need(("tie", left), "needs two parameters of one shape")
-    for value in (*sides[0].decide, *sides[1].decide, *chain(*unequal)):
-        context.settle(value, need)
+    for value in (*sides[0].conditions, *sides[1].conditions, *chain(*unequal)):
+        context.fix(value, need)
 
 
 class _Tied(Struct, frozen=True):
-    """A parameter's shape, and the values that decide whether it exists, in the scope's terms."""
+    """A parameter's shape, and the values on which it depends whether it exists.
+
+    Both are in the scope's terms.
+    """
 
     shape: Sequence[Size]
-    decide: Sequence[Any] = ()
+    conditions: Sequence[Any] = ()
 
 
 def _of(modules: Iterable[tuple[str, Module]], path: str) -> _Tied:
@@ -91,15 +94,15 @@ def _below(module: Module, path: str) -> _Tied:
     if module.use is not None:
         inner = _of([(child.name, child) for child in module.use.graph.modules], path)
         outer = module.use.outer
-        found = _Tied(_outside(inner.shape, outer), _outside(inner.decide, outer))
+        found = _Tied(_outside(inner.shape, outer), _outside(inner.conditions, outer))
     elif module.row is not None:
         shape = next(weight.shape for weight in module.weights if weight.name == path)
         found = _Tied(shape, [*varying(module, path)])
     else:
         found = _of(module.entries(), path)
         moving = [value for child in module.children for value in (child.condition, child.count)]
-        found = replace(found, decide=[*found.decide, *moving])
-    return replace(found, decide=[module.condition, *found.decide])
+        found = replace(found, conditions=[*found.conditions, *moving])
+    return replace(found, conditions=[module.condition, *found.conditions])
 
 
 def _outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:

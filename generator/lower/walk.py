@@ -56,7 +56,7 @@ class Walk(Reader):
                 if key in item.common:
                     message = f"a `Group` only groups: it has no `{key}`"
                     self.context.error("NG210", message, item.at(key), key=True)
-        reads = self.reads(item, index, decides=False)
+        reads = self.reads(item, index, fixes=False)
         if "from" in item.common and symbols_in(written := keys.source(self.scope, item, index)):
             from .alternatives import choosing
 
@@ -93,7 +93,7 @@ class Walk(Reader):
             self.layer(item, reads, self.name(item, names), index)
             if self.chain is not None and symbols_in(index) and "name" in item.common:
                 label = self.chain[-1].label = label_of(self, item)
-                self.repeats.index_decides |= "{" not in label  # the copies need names
+                self.repeats.needs_index |= "{" not in label  # the copies need names
         elif "name" in item.common and not counts(item.common["name"]):
             if count == 0 and not symbols_in(count):
                 pass_through(self, item, reads[:1], names)
@@ -102,7 +102,7 @@ class Walk(Reader):
         elif self.chain is not None:
             repeated(self, item, count)
         elif count == 0 and item.path not in self.repeats.counts:
-            self.context.settle(count, Need(item.at("repeat"), "is 0"))
+            self.context.fix(count, Need(item.at("repeat"), "is 0"))
             keys.note_count(self.context, item, count)
             pass_through(self, item, reads[:1], names)
         else:
