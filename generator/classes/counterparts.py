@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..ir.graph import Module, Node
-from ..layers.base import Arg, Layer
+from ..ir.graph import Graph, Module, Node
+from ..layers.base import Arg
 from .common_value import Case
 
 Part = TypeVar("Part", Module, Node)
@@ -63,27 +64,52 @@ def _merged_order(lists: Sequence[list[Any]]) -> list[Any]:
     return order
 
 
-def shared_arguments(rows: Sequence[Layer]) -> Sequence[Mapping[str, Arg]]:
-    """The arguments that all types have, each as every type declares it, by the type's name."""
+def form_of(node: Node, read: Container[str]) -> Hashable:
+    """How ``forward`` writes a call, its tensors and arguments aside; `None` if none is made.
+
+    Outputs are assigned if their ports are in `read`; in a loop over modules only the first one.
+    """
+    called, masks = node, None
+    if node.kind == "ModuleList":
+        if node.first_call is None:
+            return None
+        called = node.first_call
+        masks, read = called.named, {next(iter(called.outputs))}
+    row = called.row
+    if row is None or called.functional or row.operation or row.source:
+        return node.target, row and row.name
+    names = [port if port in read else "_" for port in row.ports]
+    return node.target, masks, row.call if called.named else "", row.unpacked(names)
+
+
+def read_ports(graphs: Sequence[Graph]) -> Mapping[int, Container[str]]:
+    """The ports of each node that a call or an output reads in any of the graphs."""
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for graph in graphs:
+        calls = (ref for node in graph.nodes for ref in node.reads)
+        for ref in (*calls, *(ref for _, ref in graph.outputs)):
+            found[ref.node].add(ref.port)
+    return found
+
+
+Types = Mapping[str, Sequence[Arg]]  # the arguments of each type, by its name
+
+
+def shared_arguments(types: Types) -> Sequence[Mapping[str, Arg]]:
+    """The arguments that all types have, each as every type declares it."""
     found = []
-    for place, arg in enumerate(rows[0].args):
-        own = {row.name: other for row in rows if (other := _counterpart(row, arg, place))}
-        if len(own) == len(rows):
+    for place, arg in enumerate(next(iter(types.values()), ())):
+        own = {n: other for n, args in types.items() if (other := _counterpart(args, arg, place))}
+        if len(own) == len(types):
             found.append(own)
     return found
 
 
-def lone_arguments(row: Layer, shared: Sequence[Mapping[str, Arg]]) -> Iterator[Arg]:
-    """The arguments of a type that others lack."""
-    known = [own[row.name].name for own in shared]
-    return (arg for arg in row.args if arg.name not in known)
-
-
-def _counterpart(row: Layer, arg: Arg, place: int) -> Arg | None:
-    """The argument of the type `row` to which a call gives what another type calls `arg`.
+def _counterpart(args: Sequence[Arg], arg: Arg, place: int) -> Arg | None:
+    """The argument, of these, to which a call gives what another type calls `arg`.
 
     By its place if both are positional, else by name; `None` if there is none.
     """
-    if arg.positional and place < len(row.args) and row.args[place].positional:
-        return row.args[place]
-    return next((other for other in row.args if other.name == arg.name), None)
+    if arg.positional and place < len(args) and args[place].positional:
+        return args[place]
+    return next((other for other in args if other.name == arg.name), None)

@@ -7,21 +7,29 @@ merged value by value, and `Values` says what a value is in all uses.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
 from ..ir.graph import Choice, Graph, Module, Node, Ref
-from ..layers.base import REQUIRED, Layer, arguments, is_default
+from ..layers.base import REQUIRED, Arg, Layer, arguments, is_default
 from ..layers.tensor import TensorType
 from ..spec.source import Source
 from ..symbolic.algebra import Symbols
 from ..symbolic.names import MODULE_NAMES
 from ..symbolic.sizes import Dim, exact
 from .attributes import Attributes
-from .common_value import Case, Expressions
-from .counterparts import Parts, counterparts, foreseen, lone_arguments, shared_arguments
+from .common_value import Case, Expressions, Group
+from .counterparts import (
+    Parts,
+    Types,
+    counterparts,
+    foreseen,
+    form_of,
+    read_ports,
+    shared_arguments,
+)
 from .values import Values
 
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
@@ -122,14 +130,15 @@ class Merge:
         """A layer or a block: its type, and its arguments."""
         first = group[0][1]
         uses = [(case, *self.applied(module)) for case, module in group]
-        rows = [*{row.name: row for _, row, _ in uses}.values()]
+        types = {row.name: row.args for _, row, _ in uses}
         callee = first.callee
         if callee is not None:
             callees = [(case, module.callee) for case, module in group]
             callee = self.values.type(self.values.value(first, "type", callees))
-        elif len(rows) > 1:
+        elif len(types) > 1:
             self.values.refuse(first, "is not of one type in all uses of the block")
-        row, args = self.arguments(first, rows, uses)
+        known, args = self.arguments(first, types, uses, self.values.argument)
+        row = uses[0][1] if len(types) == 1 else replace(uses[0][1], args=tuple(known))
         if row.source and len({_element_type(row, given) for _, _, given in uses}) > 1:
             reason = "has another element type in other uses of the block"
             self.values.refuse(first, reason, "write its `dtype`")
@@ -143,27 +152,29 @@ class Merge:
         return module.row, module.args or {}
 
     def arguments(
-        self, first: Module, rows: Sequence[Layer], uses: Sequence[tuple[Case, Layer, Given]]
-    ) -> tuple[Layer, Given]:
-        """The one type of a layer and its arguments.
-
-        Where it is one of several types, the arguments are those that all of them have.
-        """
-        shared = shared_arguments(rows)
-        for _, row, given in uses:
-            for arg in lone_arguments(row, shared):
-                if not is_default(arg, given.get(arg.name, arg.default)):
+        self,
+        first: Module | Node,
+        types: Types,
+        uses: Sequence[tuple[Case, Layer, Given]],
+        merge: Callable[[Module | Node, Arg, Group], Any],
+    ) -> tuple[list[Arg], dict[str, Any]]:
+        """The arguments that all types have, and their values, each merged by `merge`."""
+        shared = shared_arguments(types)
+        for _, row, given in uses if len(types) > 1 else ():
+            known = [own[row.name] for own in shared]
+            for arg in types[row.name]:
+                if arg not in known and not is_default(arg, given.get(arg.name, arg.default)):
                     reason = f"can't give `{arg.name}` to all types that it may be"
                     self.values.refuse(first, reason)
-        known, args = [], {}
+        found, args = [], {}
         for own in shared:
-            arg, words = own[rows[0].name], {row: other.name for row, other in own.items()}
+            arg, words = next(iter(own.values())), {name: each.name for name, each in own.items()}
             group = [(c, given[words[r.name]]) for c, r, given in uses if words[r.name] in given]
-            args[arg.name] = self.values.argument(first, arg, group) if group else arg.default
+            args[arg.name] = merge(first, arg, group) if group else arg.default
             if group and not all(is_default(arg, other.default) for other in own.values()):
                 arg = replace(arg, default=REQUIRED)  # each type has another default: it is written
-            known.append(arg)
-        return rows[0] if len(rows) == 1 else replace(rows[0], args=tuple(known)), args
+            found.append(arg)
+        return found, args
 
     # the calls of `forward`
 
@@ -174,22 +185,29 @@ class Merge:
             self.values.refuse(most[0], "is repeated differently: give it a `name`")
         groups = zip(*(graph.nodes for graph in self.graphs), strict=True)
         named = {module.name: module for module in modules}
-        return tuple(self.node([*zip(self.cases, nodes, strict=True)], named) for nodes in groups)
+        ports = read_ports(self.graphs)
+        return tuple(
+            self.node([*zip(self.cases, nodes, strict=True)], named, ports[place])
+            for place, nodes in enumerate(groups, len(self.graphs[0].inputs))
+        )
 
-    def node(self, group: Nodes, modules: Mapping[str, Module]) -> Node:
-        """One call merged over all uses."""
+    def node(self, group: Nodes, modules: Mapping[str, Module], ports: Container[str]) -> Node:
+        """One call merged over all uses; `ports` are those of its outputs that are read."""
         group = foreseen(group)
         there = [(case, node) for case, node in group if not node.absent]
         if not there:
             return group[0][1]
-        first = there[0][1]
+        first = next((node for _, node in there if node.first_call), there[0][1])
+        if len({form_of(node, ports) for _, node in there} - {None}) > 1:
+            what = "of one type" if first.functional else "called in one way"
+            help = f"write a block for each {what.split()[-1]}"
+            self.values.refuse(first, f"is not {what} in all uses of the block", help)
         choices = self.choices(first, group)
-        args = dict(first.args)
-        own = first.row.args if first.functional and first.row is not None else ()
-        options = first.row.options if first.row is not None else ()
-        for arg in (*own, *options):
-            given = [(case, node.args[arg.name]) for case, node in there]
-            args[arg.name] = self.values.forward_argument(first, arg, given)
+        row, uses = first.row, [(case, n.row, n.args) for case, n in there if n.row is not None]
+        types = {row.name: _arguments_in_forward(first, row) for _, row, _ in uses}
+        known, args = self.arguments(first, types, uses, self.values.forward_argument)
+        if row is not None and len(types) > 1:
+            row = replace(row, options=tuple(known))
         test, condition = "", self.condition(first, group)
         if condition is not None:
             test = self.values.attributes.test(first, condition, modules.get(first.target))
@@ -198,7 +216,13 @@ class Merge:
             for port in first.outputs
         }
         return replace(
-            first, args=args, outputs=outputs, condition=condition, test=test, choices=choices
+            first,
+            row=row,
+            args={**first.args, **args},
+            outputs=outputs,
+            condition=condition,
+            test=test,
+            choices=choices,
         )
 
     def condition(self, first: Module | Node, group: Parts[Any]) -> Any:
@@ -267,6 +291,11 @@ class Merge:
             )
             for module in modules
         )
+
+
+def _arguments_in_forward(node: Node, row: Layer) -> Sequence[Arg]:
+    """The arguments that a call has in ``forward``: all of them if it has no module."""
+    return (*row.args, *row.options) if node.functional else row.options
 
 
 def _element_type(row: Layer, given: Given) -> str:

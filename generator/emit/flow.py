@@ -170,7 +170,7 @@ def _loop(
     before = [] if name == reads[0] else [f"{left} = {reads[0]}"]
     taken = {x.name for x in graph.inputs} | {*variables.holders} | {name}
     each = next(word for word in ("layer", "block", "module", "child") if word not in taken)
-    child = next(iter(node.calls()), node)
+    child = node.first_call or node
     masks = [f"{key}={variables.names[ref]}" for key, ref in child.named]
     call = f"{each}({', '.join([name, *reads[1:], *masks])})"
     first = next(iter(child.outputs))
@@ -317,10 +317,7 @@ def _left(node: Node, targets: dict[str, str]) -> str:
         return next(iter(targets.values()))
     if row.ports == ("*",):
         return ", ".join(targets.values()) + ("," if len(targets) == 1 else "")
-    names = [targets.get(port, "_") for port in row.ports]
-    if not row.result:
-        return ", ".join(names)
-    return row.result.format(*names).replace("(_, _)", "_")
+    return row.unpacked([targets.get(port, "_") for port in row.ports])
 
 
 def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:

@@ -142,6 +142,11 @@ class Node(Struct, frozen=True, dict=True):
         else:
             yield self
 
+    @property
+    def first_call(self) -> Node | None:
+        """The first call in a container that is made, if there is one; else the node itself."""
+        return next((call for call in self.calls() if not call.absent), None)
+
     def walk(self) -> Iterator[Node]:
         """The call and all calls nested in its `body`, but not those inside a block's graph."""
         yield self

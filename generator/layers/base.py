@@ -265,6 +265,10 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         """The argument called `name`, of the constructor or of ``forward``."""
         return next(arg for arg in (*self.args, *self.options) if arg.name == name)
 
+    def unpacked(self, names: Sequence[str]) -> str:
+        """The left side of an assignment of the outputs; ``_`` stands for what is not read."""
+        return (self.result or ", ".join("{}" for _ in names)).format(*names).replace("(_, _)", "_")
+
     @cached_property
     def written(self) -> tuple[Arg, ...]:
         """The arguments that a spec gives by position: the inferred ones are left out."""
