@@ -52,8 +52,8 @@ class Types(Mapping[str, Layer]):
 
 _TORCH = """activation attention batchnorm conv distance dropout instancenorm linear normalization
     padding pooling rnn shapes sparse stacks transformer upsampling"""
-_OPERATIONS = "elementwise merge splits tensors"
-_LIKELY = "linear conv activation pooling shapes batchnorm dropout merge normalization"
+_OPERATIONS = "elementwise combining splits tensors"
+_LIKELY = "linear conv activation pooling shapes batchnorm dropout combining normalization"
 
 CATALOGUE = Types(_TORCH)
 """The layer types of `torch.nn`."""

@@ -17,11 +17,11 @@ def broadcast(left: TensorType, right: TensorType) -> tuple[Size, ...]:
     for a, b in zip((1,) * -more + left.shape, (1,) * more + right.shape, strict=True):
         if a != b and not _is_one(a) and not _is_one(b):
             refuse(f"shapes {left} and {right} don't go together: {a} is not {b}")
-        shape.append(merged(a, b))
+        shape.append(common_size(a, b))
     return tuple(shape)
 
 
-def merged(a: Size, b: Size) -> Size:
+def common_size(a: Size, b: Size) -> Size:
     """The size that two broadcast sizes give: the one that is not 1.
 
     Of two equal sizes it is the one with the shorter expression.
@@ -151,7 +151,7 @@ def _spread(left: Sequence[Size], right: Sequence[Size]) -> list[Meeting]:
     found = []
     for one, two in zip(reversed(left), reversed(right), strict=False):
         if not same(one, two) and not any(size == 1 and type(size) is int for size in (one, two)):
-            kept = merged(one, two)
+            kept = common_size(one, two)
             found.append(Meeting(kept, one if kept is two else two, spreads=True))
     return found
 
