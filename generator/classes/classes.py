@@ -123,6 +123,7 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
         params=(*inferred, *params),
         modules=modules,
         nodes=nodes,
+        outputs=merged.outputs(),
         keeps=tuple(kept.items()),
         is_block=True,
         shapes=_shapes(uses, cases, allowed, {*given}),

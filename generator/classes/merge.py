@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
+from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..ir.graph import Choice, Graph, Module, Node, Ref
 from ..layers.base import REQUIRED, Arg, Layer, arguments, is_default
 from ..layers.tensor import TensorType
@@ -35,6 +36,7 @@ from .values import Values
 _BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
 Modules = Parts[Module]
 Nodes = Parts[Node]
+Outputs = tuple[tuple[str | None, Ref], ...]
 Given = Mapping[str, Any]  # the arguments of a layer by name
 
 
@@ -275,6 +277,16 @@ class Merge:
         elif "branches" in there[0].path:
             help = 'write `from: $("left" if first else "right")` in each branch, not in the merge'
         self.values.refuse(first, "does not read the same in all uses of the block", help)
+
+    def outputs(self) -> Outputs:
+        """The outputs of the class: those of the same calls in all uses."""
+        first, *others = self.graphs
+        if any(graph.outputs != first.outputs for graph in others):
+            location = self.values.source.locate(("blocks", first.name, "outputs"), key=True)
+            message = "`outputs` does not name the same in all uses of the block"
+            help = "name a layer that reads what varies: `Identity: {name: out, from: $which}`"
+            raise NetgenError(Diagnostic("NG210", message, location, help=help))
+        return first.outputs
 
     # types of layers in conditions, once all parameters that name one are known
 
