@@ -15,14 +15,14 @@ from .base import Layer
 class Types(Mapping[str, Layer]):
     """The types of some families by name.
 
-    They are looked for in the families that are there already, then in those that are `likely`,
-    then in the others; all of them are told in the order of the families.
+    A name is looked for in the families imported so far, then in those that are `likely`, then in
+    the others. Iteration has the order of the families.
     """
 
     def __init__(self, families: str, likely: str = "") -> None:
         self.families = tuple(families.split())
         self._order = sorted(self.families, key=f"{likely} {families}".split().index)
-        self._read = 0  # so many families; threads may set it back, which does no harm
+        self._read = 0  # the number of imported families; threads may set it back without harm
         self._found: dict[str, Layer] = {}
 
     def __getitem__(self, name: str) -> Layer:

@@ -76,6 +76,7 @@ def prelu(a: Args, x: TensorType) -> TensorType:
 
 
 def prelu_weights(a: Args) -> Sequence[Weight]:
+    """The learned slopes."""
     return (Weight("weight", (a.num_parameters,)),)
 
 
@@ -112,6 +113,7 @@ def softshrink(a: Args, x: TensorType) -> TensorType:
 
 
 def _named(name: str, *args: Arg, stem: str, **more: Any) -> Layer:
+    """The row of an activation; by default its rule is `pointwise`, its function ``F.stem``."""
     more.setdefault("rule", pointwise)
     more.setdefault("view", in_place if INPLACE in args else never)
     more.setdefault("functional", f"F.{stem}")
@@ -119,6 +121,7 @@ def _named(name: str, *args: Arg, stem: str, **more: Any) -> Layer:
 
 
 def _number(name: str, default: float | None = None) -> Arg:
+    """A floating-point argument that changes no shape; required if it has no default."""
     if default is None:
         return Arg(name, FLOAT, free=True)
     return Arg(name, FLOAT, default, free=True)

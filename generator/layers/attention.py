@@ -23,7 +23,7 @@ def check_heads(embed_dim: Size, num_heads: Size, argument: str) -> None:
 
 
 def check_probability(name: str, p: float) -> None:
-    """Refuse a probability outside 0 to 1."""
+    """Raise `Refusal` for a probability outside 0 to 1."""
     if not 0 <= p <= 1:
         refuse(f"`{name}` is a probability from 0 to 1, but is {p}", name)
 
@@ -51,7 +51,7 @@ def check_sequences(name: str, batch_first: bool, query: TensorType, *others: Te
 
 
 def check_mask(name: str, mask: TensorType | None, *shapes: Sequence[Size]) -> None:
-    """Refuse a mask of none of these shapes, or that is neither boolean nor floating."""
+    """Raise `Refusal` for a mask of another shape, or neither boolean nor floating."""
     if mask is None:
         return
     if mask.dtype not in FLOATS | {"bool"}:
@@ -70,7 +70,7 @@ def check_masks(
     padding: TensorType | None,
     names: tuple[str, str],
 ) -> None:
-    """Refuse masks that torch's attention refuses."""
+    """Raise `Refusal` for masks that torch's attention refuses."""
     samples = batch or (1,)
     check_mask(names[0], attn_mask, (length, source), (samples[0] * heads, length, source))
     check_mask(names[1], padding, (*batch, source))
@@ -113,6 +113,7 @@ def attention(
 
 
 def _check_features(a: Args, query: TensorType, key: TensorType, value: TensorType) -> None:
+    """Raise `Refusal` for arguments or numbers of features that do not fit."""
     check_heads(a.embed_dim, a.num_heads, "num_heads")
     check_probability("dropout", a.dropout)
     wanted = (
@@ -128,6 +129,7 @@ def _check_features(a: Args, query: TensorType, key: TensorType, value: TensorTy
 def infer_attention(
     a: Args, query: TensorType, key: TensorType, value: TensorType
 ) -> dict[str, Any]:
+    """The numbers of features: of the query, and of key and value where they differ from it."""
     if not (query.rank and key.rank and value.rank):
         return {}
     embed = query.shape[-1]
@@ -140,7 +142,7 @@ def infer_attention(
 
 
 def attention_weights(a: Args) -> list[Weight]:
-    """Projections of query, key and value (in one where all are alike), biases, the output's."""
+    """The projections (in one, where all features are alike), their biases, and the output's."""
     embed = a.embed_dim
     kdim, vdim = (embed if size is None else size for size in (a.kdim, a.vdim))
     if int(kdim) == int(embed) and int(vdim) == int(embed):
@@ -159,12 +161,16 @@ def attention_weights(a: Args) -> list[Weight]:
 def attention_macs(
     embed: Size, length: Size, source: Size, extra: int = 0, kdim: Size = 0, vdim: Size = 0
 ) -> int:
-    """Of one pair of sequences: the four projections, queries by keys, weights by values."""
+    """The multiply-adds for one pair of sequences.
+
+    These are the four projections, queries by keys, and weights by values.
+    """
     projections = 2 * length * embed + source * ((kdim or embed) + (vdim or embed))
     return int(embed * (projections + 2 * length * (source + extra)))
 
 
 def _macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """The multiply-adds of all pairs of sequences in the batch."""
     (batch, length), (_, source) = (sequences(a.batch_first, x) for x in xs[:2])
     extra = bool(a.add_bias_kv) + bool(a.add_zero_attn)
     return batch * attention_macs(a.embed_dim, length, source, extra, a.kdim or 0, a.vdim or 0)
@@ -177,6 +183,7 @@ def sequences(batch_first: bool, x: TensorType) -> tuple[int, int]:
 
 
 def _saved(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """The inputs are kept, and what the attention keeps."""
     batch, length = sequences(a.batch_first, xs[0])
     reads = sequences(a.batch_first, xs[1])[1]
     weights = batch * a.num_heads * length * reads

@@ -27,6 +27,7 @@ def batch_norm(name: str, a: Args, x: TensorType) -> TensorType:
 
 
 def infer_features(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) -> dict[str, Any]:
+    """The number of channels; raises `Refusal` for another rank than `ranks` (empty: 2 or more)."""
     if ranks:
         check_rank(name, x, *ranks)
     elif x.rank < 2:
@@ -35,7 +36,7 @@ def infer_features(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) ->
 
 
 def norm_weights(a: Args) -> Sequence[Weight]:
-    """A scale, a shift, and running statistics with a count of batches."""
+    """Scale and shift if `affine`; running mean, variance and number of batches if tracked."""
     shape = (a.num_features,)
     weights = []
     if a.affine:
@@ -50,7 +51,7 @@ def norm_weights(a: Args) -> Sequence[Weight]:
 
 
 def norm_args(affine: bool, momentum: Kind, *more: Arg) -> tuple[Arg, ...]:
-    """The arguments that batch and instance norms share."""
+    """The arguments that batch norms and instance norms share."""
     return (
         Arg("num_features", INT, inferred=True, positional=True),
         Arg("eps", FLOAT, 1e-05, free=True),

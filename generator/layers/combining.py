@@ -17,7 +17,7 @@ NUMBERS = ALL - BOOLEAN
 
 
 def _with_number(name: str, dtype: str, other: float, divides: bool) -> str:
-    """The type of a tensor combined with a number."""
+    """The element type of a tensor combined with a number."""
     if divides or isinstance(other, float):
         return dtype if dtype in INEXACT else "float32"
     return "int64" if dtype == "bool" else dtype
@@ -122,6 +122,7 @@ _KEPT: dict[str, Saves] = {"Mul": saves_factors, "Div": saves_inputs}
 
 
 def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
+    """The row of a binary operator of Python; `Add` and `Mul` take more than two tensors."""
     several = name in ("Add", "Mul")
     return Layer(
         name=name,

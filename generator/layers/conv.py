@@ -18,16 +18,18 @@ PADDING_MODES = choice("zeros", "reflect", "replicate", "circular")
 
 
 def channels(n: int, x: TensorType) -> int:
-    """The place of the channels: before `n` spatial dimensions, batch or not."""
+    """The index of the channels' dimension, which stands before `n` spatial dimensions."""
     return x.rank - n - 1
 
 
 def infer_channels(name: str, n: int, a: Args, x: TensorType) -> dict[str, Any]:
+    """The number of input channels; raises `Refusal` for the wrong rank."""
     check_rank(name, x, n + 2, n + 1)
     return {"in_channels": x.shape[channels(n, x)]}
 
 
 def _check_groups(a: Args) -> None:
+    """Raise `Refusal` unless `groups` divides the channels of input and output."""
     if a.groups < 1:
         refuse(f"`groups` is {a.groups}, but must be 1 or more", "groups")
     if a.groups == 1:
@@ -40,6 +42,7 @@ def _check_groups(a: Args) -> None:
 def _check_numbers(
     a: Args, kernel: tuple[Size, ...], stride: tuple[Size, ...], dilation: tuple[Size, ...]
 ) -> None:
+    """Raise `Refusal` for numbers below 1."""
     if a.out_channels < 1:
         refuse(f"`out_channels` is {a.out_channels}, but must be 1 or more", "out_channels")
     if min(kernel + stride + dilation) < 1:
@@ -49,7 +52,7 @@ def _check_numbers(
 
 
 def _paddings(n: int, a: Args) -> tuple[tuple[Size, Size], ...]:
-    """How much is added before each spatial dimension, and on both of its sides together."""
+    """For each spatial dimension the padding before it, and that of both sides together."""
     if a.padding == "valid":
         return ((0, 0),) * n
     if isinstance(a.padding, int):
@@ -61,11 +64,12 @@ def _paddings(n: int, a: Args) -> tuple[tuple[Size, Size], ...]:
     return tuple((total // 2, total) for total in totals)
 
 
-# by how much a padding that is taken from the input must be smaller than it
+# modes that copy the padding from the input: how much smaller than the size it must be
 _ROOM = {"reflect": 1, "circular": 0}
 
 
 def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size, Size]]) -> None:
+    """Raise `Refusal` for a padding that torch can't add to this input."""
     if a.padding == "same" and max(per_dimension(a.stride, n)) > 1:
         refuse("`padding: same` needs a stride of 1", "padding")
     if a.padding_mode == "zeros" and min(paddings)[0] < 0:
@@ -127,7 +131,7 @@ def conv_transpose(
 def _extra(
     n: int, wanted: Sequence[Size], bare: Sequence[Size], stride: Sequence[Size]
 ) -> tuple[Size, ...]:
-    """The output padding that gives the wanted output size."""
+    """The output padding that gives the wanted size; raises `Refusal` if none does."""
     if len(wanted) not in (n, n + 2):
         refuse(f"`output_size` has {len(wanted)} numbers, but {n} are needed", "output_size")
     extra = tuple(size - least for size, least in zip(wanted[-n:], bare, strict=True))
@@ -138,6 +142,7 @@ def _extra(
 
 
 def _weights(n: int, transposed: bool, a: Args) -> list[Weight]:
+    """The kernels, and a bias if there is one."""
     first, second = a.out_channels, a.in_channels // a.groups
     if transposed:
         first, second = a.in_channels, a.out_channels // a.groups
@@ -148,7 +153,7 @@ def _weights(n: int, transposed: bool, a: Args) -> list[Weight]:
 def _macs(
     n: int, transposed: bool, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]
 ) -> int:
-    """Each output position (transposed: each input position) meets one whole kernel."""
+    """The multiply-adds: one kernel for each element of the output (transposed: of the input)."""
     places = (xs if transposed else ys)[0].numel
     other = a.out_channels if transposed else a.in_channels
     for kernel in per_dimension(a.kernel_size, n):
@@ -213,7 +218,7 @@ def _layers(n: int) -> tuple[Layer, Layer]:
 
 
 def _saved(n: int, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """The input, or a copy of it with the padding that the convolution can't add by itself."""
+    """The input is kept, or a copy with the padding that the kernel of torch can't add itself."""
     x, paddings = xs[0], _paddings(n, a)
     if a.padding_mode == "zeros":
         added = [abs(both - 2 * before) for before, both in paddings]
@@ -221,7 +226,7 @@ def _saved(n: int, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) 
         added = [both for _, both in paddings]
     sizes = [size + more for size, more in zip(x.shape[-n:], added, strict=True)]
     copy = 4 * math.prod(map(int, (*x.shape[:-n], *sizes)))
-    mirrored = a.padding_mode in ("reflect", "replicate")  # these need the input as well
+    mirrored = a.padding_mode in ("reflect", "replicate")  # their gradients need the input, too
     if not any(added) and not mirrored:
         return Saved((x,))
     return Saved((x,) if mirrored else (), copy)

@@ -15,6 +15,7 @@ from .tensor import TensorType
 def _without(
     shape: tuple[Size, ...], dim: int, batch: int | None, keepdim: bool
 ) -> tuple[tuple[Size, ...], int | None]:
+    """The shape without a dimension (of size 1 with `keepdim`), and the batch's dimension in it."""
     if keepdim:
         return (*shape[:dim], 1, *shape[dim + 1 :]), None if batch == dim else batch
     if batch is not None:
@@ -50,7 +51,7 @@ def pairwise_distance(a: Args, x1: TensorType, x2: TensorType) -> TensorType:
 
 
 def _similarity_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """Both inputs, each divided by its norm, and the norms."""
+    """Both inputs are kept, each divided by its norm, and the norms."""
     return Saved(tuple(xs), 4 * (2 * max(x.numel for x in xs) + 2 * ys[0].numel))
 
 

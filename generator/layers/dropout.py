@@ -26,7 +26,10 @@ def dropout(name: str, ranks: tuple[int, ...], a: Args, x: TensorType) -> Tensor
 
 
 def _mask_rank(name: str, x: TensorType) -> int:
-    """Channels are dropped whole; torch adds the missing batch to some inputs."""
+    """How many leading dimensions the mask has: all, or those up to the channels that are dropped.
+
+    `Dropout1d` and `Dropout3d` also read inputs without a batch: the first dimension is channels.
+    """
     if name in ("Dropout", "AlphaDropout"):
         return x.rank
     batched = {"Dropout1d": 3, "Dropout3d": 5}.get(name, x.rank)

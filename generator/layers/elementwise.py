@@ -33,6 +33,7 @@ REAL_OF = {"complex64": "float32", "complex128": "float64"}
 
 
 def _dims(a: Args, x: TensorType) -> list[int]:
+    """The indices of the dimensions in `dim`; raises `Refusal` if it names one twice."""
     dims = a.dim if isinstance(a.dim, tuple) else (a.dim,)
     places = [dimension(x, dim) for dim in dims]
     if len({*places}) < len(places):
@@ -41,6 +42,7 @@ def _dims(a: Args, x: TensorType) -> list[int]:
 
 
 def _reduced(x: TensorType, places: Sequence[int], keepdim: bool) -> TensorType:
+    """The type without these dimensions, or with sizes of 1 there if `keepdim`."""
     shape: list[Size] = []
     for place, size in enumerate(x.shape):
         if place not in places:
@@ -138,7 +140,7 @@ def attention(
         refuse(f"query {query}, key {key} and value {value} don't go together")
     fronts = [TensorType(x.shape[:-2], x.dtype, None) for x in tensors]
     front = broadcast(TensorType(broadcast(fronts[0], fronts[1])), fronts[2])
-    if a.dropout_p > 0:  # below, torch drops nothing
+    if a.dropout_p > 0:  # torch takes numbers below 0 for no dropout
         check_probability("dropout_p", a.dropout_p)
     if attn_mask is not None:
         if a.is_causal:
@@ -150,6 +152,7 @@ def attention(
 
 
 def _check_attention_mask(query: TensorType, key: TensorType, mask: TensorType) -> None:
+    """Raise `Refusal` for a mask of the wrong type, or that does not broadcast to the weights."""
     if mask.dtype not in ("bool", query.dtype):
         refuse(f"`attn_mask` must be bool or {query.dtype}, but is `{mask.dtype}`", "attn_mask")
     wanted = TensorType((*query.shape[:-1], key.shape[-2]), query.dtype)
@@ -158,19 +161,20 @@ def _check_attention_mask(query: TensorType, key: TensorType, mask: TensorType) 
 
 
 def _attention_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    """Queries times keys, weights times values."""
+    """The multiply-adds of queries by keys, and of weights by values."""
     return int(ys[0].numel // ys[0].shape[-1] * xs[1].shape[-2]) * int(
         xs[0].shape[-1] + xs[2].shape[-1]
     )
 
 
 def _attention_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """Queries, keys, values and the output; the weights where dropout falls on them."""
+    """Queries, keys, values and the output are kept; with dropout, the weights, too."""
     weights = xs[0].numel // int(xs[0].shape[-1]) * int(xs[1].shape[-2])
     return Saved((*xs[:3], ys[0]), 12 * weights if a.dropout_p > 0 else 0)
 
 
 def _operation(name: str, rule: Callable[..., TensorType], *args: Arg, **more: Any) -> Layer:
+    """The row of an operation; by default it calls the function of `torch` with its name."""
     fields: dict[str, Any] = {"stem": name.lower(), "functional": f"torch.{name.lower()}", **more}
     return Layer(name=name, rule=rule, args=args, operation=True, **fields)
 
@@ -181,6 +185,7 @@ SMOOTH = ALL - frozenset({"bool"})
 
 
 def _reduction(name: str, dtypes: frozenset[str]) -> Layer:
+    """The row of a reduction, which is a method of the tensor."""
     return _operation(
         name,
         partial(reduction, name),
@@ -206,7 +211,7 @@ LAYERS: tuple[Layer, ...] = (
         _KEEP,
         dtypes=INEXACT,
         functional=".norm",
-        functional_defaults=(("p", None),),  # TorchScript wants it written
+        functional_defaults=(("p", None),),  # TorchScript needs it in the call
         saves=saves_both,
     ),
     _operation(

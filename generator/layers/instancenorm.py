@@ -26,12 +26,16 @@ def instance_norm(n: int, a: Args, x: TensorType) -> TensorType:
 
 
 def infer_features(n: int, a: Args, x: TensorType) -> dict[str, Any]:
+    """The number of channels; raises `Refusal` for the wrong rank."""
     check_rank(f"InstanceNorm{n}d", x, n + 2, n + 1)
     return {"num_features": x.shape[-n - 1]}
 
 
 def _saved(n: int, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """Mean and deviation of each channel of each sample; weights and averages repeated for it."""
+    """The input is kept; for each channel of each sample mean, deviation, copies of the weights.
+
+    The running statistics are copied for each sample, too.
+    """
     channels = xs[0].numel // math.prod(map(int, xs[0].shape[-n:]))
     copies = 2 + bool(a.affine) + 2 * bool(a.track_running_stats)
     return Saved((xs[0],), 4 * copies * channels)

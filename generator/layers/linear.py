@@ -12,7 +12,7 @@ from .tensor import TensorType
 
 
 def check_features(a: Args) -> None:
-    """Refuse an output without features."""
+    """Raise `Refusal` for an output without features."""
     if a.out_features < 1:
         refuse(f"`out_features` is {a.out_features}, but must be 1 or more", "out_features")
 
@@ -37,27 +37,30 @@ def bilinear(a: Args, x1: TensorType, x2: TensorType) -> TensorType:
 
 
 def infer_linear(a: Args, x: TensorType) -> dict[str, Any]:
+    """The number of input features."""
     return {"in_features": x.shape[-1]} if x.rank else {}
 
 
 def infer_bilinear(a: Args, x1: TensorType, x2: TensorType) -> dict[str, Any]:
+    """The numbers of features of both inputs."""
     if not (x1.rank and x2.rank):
         return {}
     return {"in1_features": x1.shape[-1], "in2_features": x2.shape[-1]}
 
 
 def biased(a: Args, weight: tuple[int, ...], bias: int) -> Sequence[Weight]:
-    """A weight and, unless ``bias: false``, a bias."""
+    """A weight of this shape and, unless ``bias: false``, a bias of this size."""
     weights = (Weight("weight", weight),)
     return (*weights, Weight("bias", (bias,))) if a.bias else weights
 
 
 def linear_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """The multiply-adds: one for each output element and input feature."""
     return int(ys[0].numel * a.in_features)
 
 
 def bilinear_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    """For each output: a matrix product with the first input, a product with the second."""
+    """The multiply-adds: for each output, a matrix by the first input, and that by the second."""
     return int(ys[0].numel * (a.in1_features + 1) * a.in2_features)
 
 

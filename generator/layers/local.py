@@ -47,6 +47,7 @@ def buffer(a: Args) -> TensorType:
 
 
 def _not_empty(shape: Sequence[Size]) -> None:
+    """Raise `Refusal` for a size below 1."""
     for size in shape:
         if size < 1:
             refuse(f"a size is {size}, but must be 1 or more", "shape")
@@ -60,6 +61,7 @@ def arange(a: Args) -> TensorType:
 
 
 def _buffer_weights(a: Args) -> Sequence[Weight]:
+    """The buffer itself, unless it is not persistent: then the `state_dict` leaves it out."""
     if not a.persistent:
         return ()
     found = buffer(a)

@@ -56,6 +56,7 @@ def layer_norm(name: str, a: Args, x: TensorType) -> TensorType:
 
 
 def _trailing(a: Args) -> tuple[int, ...]:
+    """`normalized_shape` as a tuple."""
     shape = a.normalized_shape
     return tuple(shape) if isinstance(shape, tuple) else (shape,)
 
@@ -81,6 +82,7 @@ def local_response(a: Args, x: TensorType) -> TensorType:
 
 
 def group_weights(a: Args) -> Sequence[Weight]:
+    """A scale and a shift for each channel, if `affine`."""
     if not a.affine:
         return ()
     weight = Weight("weight", (a.num_channels,))
@@ -88,6 +90,7 @@ def group_weights(a: Args) -> Sequence[Weight]:
 
 
 def layer_weights(a: Args) -> Sequence[Weight]:
+    """A scale and a shift for each normalised element, if `elementwise_affine`."""
     if not a.elementwise_affine:
         return ()
     weight = Weight("weight", _trailing(a))
@@ -95,9 +98,10 @@ def layer_weights(a: Args) -> Sequence[Weight]:
 
 
 def _last(a: Args, x: TensorType) -> dict[str, Any]:
+    """The last size as `normalized_shape`, or as many of the last sizes as are written."""
     if not x.rank:
         return {}
-    # several trailing sizes are the writer's choice; they are inferred when there are as many
+    # how many sizes are normalised can't be inferred, only which
     written = getattr(a, "normalized_shape", None)
     count = len(written) if isinstance(written, tuple) else 1
     if count < 1 or count > x.rank:
@@ -106,16 +110,18 @@ def _last(a: Args, x: TensorType) -> dict[str, Any]:
 
 
 def _channels(a: Args, x: TensorType) -> dict[str, Any]:
+    """The number of channels."""
     return {"num_channels": x.shape[1]} if x.rank > 1 else {}
 
 
 def _rms_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """The input, a number for each row, and the normalised values where they are scaled."""
+    """The input is kept, a number for each row, and the normalised values if they are scaled."""
     rows = xs[0].numel // math.prod(_trailing(a))
     return Saved((xs[0],), 4 * (rows + (xs[0].numel if a.elementwise_affine else 0)))
 
 
 def _shape_norm(name: str, *args: Arg, **more: Any) -> Layer:
+    """The row of a norm over the last dimensions."""
     return Layer(
         name=name,
         stem="norm",
@@ -137,6 +143,7 @@ def _shape_norm(name: str, *args: Arg, **more: Any) -> Layer:
 
 
 def _response_norm(name: str, rule: Callable[..., TensorType], **more: Any) -> Layer:
+    """The row of a norm over neighbouring channels."""
     args = (
         Arg("size", INT, positional=True),
         Arg("alpha", FLOAT, 0.0001, free=True),

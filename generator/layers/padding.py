@@ -16,12 +16,13 @@ Check = Callable[[str, Size, Size, Size], None]
 
 
 def _sides(n: int, padding: Size | tuple[Size, ...]) -> tuple[tuple[Size, Size], ...]:
-    """The padding before and after each dimension, first dimension first (torch's is last)."""
+    """The padding before and after each dimension, the first one first (torch's is the last)."""
     flat = padding if isinstance(padding, tuple) else (padding,) * (2 * n)
     return tuple((flat[i], flat[i + 1]) for i in reversed(range(0, len(flat), 2)))
 
 
 def _padded(n: int, name: str, a: Args, x: TensorType, check: Check) -> TensorType:
+    """The padded type; raises `Refusal` if `check` does, or if nothing is left of a dimension."""
     sides = _sides(n, a.padding)
     n = len(sides)
     spatial = []
@@ -45,7 +46,7 @@ def constant_pad(n: int, name: str, a: Args, x: TensorType) -> TensorType:
 
 def mirror_pad(n: int, name: str, check: Check, a: Args, x: TensorType) -> TensorType:
     """Each size grows by the padding of its two sides, which is limited by the size."""
-    padded = len(_sides(n, a.padding))  # the first dimensions may lack
+    padded = len(_sides(n, a.padding))  # a short `padding` leaves out the first dimensions
     check_rank(f"{name}Pad{n}d", x, padded + 2, padded + 1)
     if name == "Circular":
         check_rank(f"{name}Pad{n}d", x, n + 2, n + 1)
@@ -53,11 +54,13 @@ def mirror_pad(n: int, name: str, check: Check, a: Args, x: TensorType) -> Tenso
 
 
 def _crop(name: str, size: Size, before: Size, after: Size) -> None:
+    """Raise `Refusal` for a negative padding that takes more than there is."""
     if size + min(before, 0) + min(after, 0) < 0:
         refuse(f"`padding` crops more than the size of {size}", "padding")
 
 
 def _reflect(name: str, size: Size, before: Size, after: Size) -> None:
+    """Raise `Refusal` for a padding that is not smaller than the size it reflects."""
     if max(before, after) >= size:
         refuse(f"`{name}` can't reflect {max(before, after)} out of a size of {size}", "padding")
 
@@ -67,6 +70,7 @@ def _replicate(name: str, size: Size, before: Size, after: Size) -> None:
 
 
 def _circular(name: str, size: Size, before: Size, after: Size) -> None:
+    """Raise `Refusal` for a padding larger than the size it wraps around."""
     if max(before, after) > size:
         refuse(f"`{name}` can't wrap {max(before, after)} around a size of {size}", "padding")
 
@@ -85,10 +89,11 @@ def _pad_call(n: int, mode: str, a: Args) -> dict[str, Any]:
 def _annotated(
     name: str, n: int, lacking: int, a: Args, x: TensorType
 ) -> tuple[str, dict[str, Any]]:
-    """A padding of fewer dimensions than the type has, with zeros for the others.
+    """An equivalent layer whose padding has the length that torch annotates: its type, its padding.
 
-    torch takes it as it is, but annotates a full one. An input that has fewer dimensions itself is
-    for the type of as many; `lacking` are those of an input that are never padded.
+    torch accepts a shorter padding, too. Zeros are added for the other dimensions. For an input
+    with fewer dimensions it is the type for as many; the first `lacking` dimensions of an input
+    are never padded.
     """
     if not isinstance(a.padding, tuple) or len(a.padding) == 2 * n:
         return f"{name}Pad{n}d", {}

@@ -37,6 +37,7 @@ from .windows import (
 
 
 def _with_indices(a: Args, n: int, x: TensorType, spatial: Sequence[Size]) -> Outputs:
+    """The output and, if `return_indices`, the positions of its elements in the input."""
     output = x.with_shape((*x.shape[:-n], *spatial))
     if not a.return_indices:
         return output
@@ -80,7 +81,7 @@ def adaptive_pool(n: int, name: str, a: Args, x: TensorType) -> Outputs:
     wanted = per_dimension(a.output_size, n)
     if name == "Max" or n == 1 or {*wanted} != {1}:
         check_rank(f"Adaptive{name}Pool{n}d", x, n + 2, n + 1)
-    elif x.rank < n:  # an average of all takes any number of dimensions before
+    elif x.rank < n:  # an average over all places allows any number of dimensions before
         refuse(f"`Adaptive{name}Pool{n}d` averages {n} dimensions, but {x} has {x.rank}")
     if any(size is not None and size < 1 for size in wanted):
         refuse("`output_size` must be 1 or more", "output_size")
@@ -140,6 +141,7 @@ def max_unpool(n: int, a: Args, x: TensorType, indices: TensorType) -> TensorTyp
 def _wanted(
     n: int, wanted: Sequence[Size], default: Sequence[Size], strides: Sequence[Size]
 ) -> tuple[Size, ...]:
+    """The spatial sizes in `output_size`; raises `Refusal` if `default` is a stride or more off."""
     if len(wanted) not in (n, n + 2):
         refuse(f"`output_size` has {len(wanted)} numbers, but {n} are needed", "output_size")
     sizes = tuple(wanted[-n:])
@@ -199,6 +201,7 @@ def _fractional_args(n: int) -> tuple[Arg, ...]:
 
 
 def _adaptive_size(n: int) -> Arg:
+    """The argument `output_size`, in which null keeps the input's size."""
     kind = each(INT, n) if n == 1 else either(INT, items(optional(INT), n))
     return Arg("output_size", kind, positional=True, positive=True)
 
@@ -237,7 +240,7 @@ def _averages(n: int) -> tuple[Layer, ...]:
 
 
 def _powers_saved(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """The input, its powers, and their sums."""
+    """The input is kept, its powers, and their sums."""
     return Saved((xs[0],), 4 * (xs[0].numel + ys[0].numel))
 
 

@@ -31,6 +31,7 @@ NONLINEARITY = choice("tanh", "relu")
 
 
 def _check_numbers(name: str, a: Args) -> None:
+    """Raise `Refusal` for arguments outside the ranges that torch takes."""
     for argument in ("hidden_size", "num_layers"):
         if getattr(a, argument) < 1:
             refuse(f"`{argument}` is {getattr(a, argument)}, but must be 1 or more", argument)
@@ -47,7 +48,7 @@ def _directions(a: Args) -> int:
 
 
 def _output_size(a: Args) -> Size:
-    """The features of one direction's output."""
+    """The number of features that one direction gives."""
     return getattr(a, "proj_size", 0) or a.hidden_size
 
 
@@ -79,6 +80,7 @@ def rnn(name: str, a: Args, x: TensorType, **states: TensorType) -> Outputs:
 def _check_state(
     name: str, given: TensorType | None, wanted: TensorType, *, promoted: bool = False
 ) -> None:
+    """Raise `Refusal` for a given state of another shape or, unless `promoted`, another type."""
     if given is None:
         return
     fits = promoted or given.dtype == wanted.dtype
@@ -108,10 +110,12 @@ def cell(name: str, a: Args, x: TensorType, **states: TensorType) -> Outputs:
 
 
 def _infer(a: Args, x: TensorType) -> dict[str, Any]:
+    """The number of input features."""
     return {"input_size": x.shape[-1]} if x.rank else {}
 
 
 def _rnn_weights(name: str, a: Args) -> Sequence[Weight]:
+    """The weights of each layer and direction, in torch's order."""
     weights: list[Weight] = []
     rows, features = GATES[name] * a.hidden_size, _output_size(a)
     for layer in range(int(a.num_layers)):
@@ -130,6 +134,7 @@ def _rnn_weights(name: str, a: Args) -> Sequence[Weight]:
 
 
 def _cell_weights(name: str, a: Args) -> Sequence[Weight]:
+    """The weights of a cell, in torch's order."""
     rows = GATES[name] * a.hidden_size
     weights = [
         Weight("weight_ih", (rows, a.input_size)),
@@ -139,24 +144,25 @@ def _cell_weights(name: str, a: Args) -> Sequence[Weight]:
 
 
 def _macs(weights: Any, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
-    """At each step every weight but the biases is used once."""
+    """The multiply-adds: one for each weight but the biases, at each step."""
     steps = xs[0].numel // a.input_size
     used = sum(weight.shape[0] * weight.shape[1] for weight in weights(a) if len(weight.shape) == 2)
     return int(steps * used)
 
 
-# tensors of the hidden size that are kept at each step, by a CPU's kernels
+# how many tensors of the hidden size torch's kernels for a CPU keep at each step
 KEPT = {"RNN": 2, "LSTM": 17, "GRU": 8, "RNNCell": 1, "LSTMCell": 6, "GRUCell": 7}
 
 
 def _saved(name: str, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """The input, and about so many tensors of the hidden size for each step and layer."""
+    """The input is kept, and about `KEPT` tensors of the hidden size for each step and layer."""
     steps = xs[0].numel // a.input_size
     layers = getattr(a, "num_layers", 1) * (1 + getattr(a, "bidirectional", False))
     return Saved((xs[0],), int(4 * KEPT[name] * layers * steps * a.hidden_size))
 
 
 def _first(*more: Arg) -> tuple[Arg, ...]:
+    """The arguments of all recurrent layers: the sizes, then `more`."""
     return (
         Arg("input_size", INT, inferred=True, positional=True),
         Arg("hidden_size", INT, positional=True),

@@ -56,7 +56,7 @@ def unflatten(a: Args, x: TensorType) -> TensorType:
         shown = shape_text(sizes)
         refuse(f"a size of {whole} can't become {shown}", "unflattened_size")
     rest = product(size for size in sizes if size != -1)
-    # torch refuses what does not divide, so the divisions in here are exact
+    # torch refuses sizes that do not divide, so these divisions are exact
     sizes = tuple(exactly(whole // rest if size == -1 else size) for size in sizes)
     batch, lost = x.batch, x.lost
     if batch == dim and len(sizes) > 1:
@@ -67,7 +67,7 @@ def unflatten(a: Args, x: TensorType) -> TensorType:
 
 
 def _blocks(a: Args, sizes: tuple[Size, ...]) -> list[Size]:
-    """How many windows fit along each of the two dimensions."""
+    """The number of windows along height and width; raises `Refusal` if none fits."""
     kernel, dilation, padding, stride = (
         per_dimension(value, 2) for value in (a.kernel_size, a.dilation, a.padding, a.stride)
     )

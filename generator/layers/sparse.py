@@ -10,6 +10,7 @@ from .tensor import TensorType
 
 
 def _check_table(a: Args) -> None:
+    """Raise `Refusal` for an empty table, or a `padding_idx` that is none of its rows."""
     for name in ("num_embeddings", "embedding_dim"):
         if getattr(a, name) < 1:
             refuse(f"`{name}` is {getattr(a, name)}, but must be 1 or more", name)
@@ -19,6 +20,7 @@ def _check_table(a: Args) -> None:
 
 
 def _check_bound(a: Args, x: TensorType) -> None:
+    """Raise `Refusal` for positions beyond the table."""
     if x.bound is not None and x.bound > a.num_embeddings:
         refuse_values(
             f"the input goes up to {x.bound - 1}, but the table has {a.num_embeddings} rows"
@@ -60,6 +62,7 @@ def embedding_bag(
 
 
 def _check_weights(a: Args, x: TensorType, weights: TensorType) -> None:
+    """Raise `Refusal` for `per_sample_weights` that torch does not take."""
     if a.mode != "sum":
         refuse("`per_sample_weights` need `mode: sum`", "mode")
     if [*map(int, weights.shape)] != [*map(int, x.shape)] or weights.dtype != "float32":
@@ -67,6 +70,7 @@ def _check_weights(a: Args, x: TensorType, weights: TensorType) -> None:
 
 
 def table(a: Args) -> Sequence[Weight]:
+    """The table of embeddings."""
     return (Weight("weight", (a.num_embeddings, a.embedding_dim)),)
 
 

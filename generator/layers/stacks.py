@@ -40,11 +40,16 @@ from .transformer import (
 
 
 def _check_count(name: str, count: int) -> None:
+    """Raise `Refusal` for too few or too many layers."""
     if not 1 <= count <= MOST_LAYERS:
         refuse(f"`{name}` is {count}, but must lie from 1 to {MOST_LAYERS}", name)
 
 
 def _stack(kind: str, a: Args, module: Nested, x: TensorType) -> TensorType:
+    """The output type of a stack of layers, as its norm gives it.
+
+    Raises `Refusal` for a layer of another type, or a norm that does not fit.
+    """
     if module.row.name != f"Transformer{kind}Layer":
         argument = f"{kind.lower()}_layer"
         refuse(f"`{argument}` must be a `Transformer{kind}Layer`", argument)
@@ -105,11 +110,13 @@ def transformer(a: Args, src: TensorType, tgt: TensorType, **masks: TensorType) 
 
 
 def _stack_weights(layer: Nested, count: int, norm: Nested | None) -> list[Weight]:
+    """The weights of all layers of a stack, and of its norm."""
     weights = [w for i in range(int(count)) for w in layer.weights(f"layers.{i}")]
     return weights + (norm.weights("norm") if norm else [])
 
 
 def _side_weights(a: Args, side: str, norms: int) -> list[Weight]:
+    """The weights of a `Transformer`'s encoder or decoder, whose layers have `norms` norms each."""
     custom = getattr(a, f"custom_{side}")
     if custom is not None:
         return list(custom.weights(side))
@@ -124,11 +131,13 @@ def _transformer_weights(a: Args) -> list[Weight]:
 
 
 def _stack_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """The multiply-adds of one layer, times the number of layers."""
     layer = a.encoder_layer if hasattr(a, "encoder_layer") else a.decoder_layer
     return int(a.num_layers * layer.row.macs(layer.a, xs, ys))
 
 
 def _transformer_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """The multiply-adds of encoder and decoder."""
     src, tgt = xs[:2]
     sides = ((a.custom_encoder, (src,)), (a.custom_decoder, (tgt, src)))
     own = (
@@ -142,12 +151,14 @@ def _transformer_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType
 
 
 def _stack_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """What one layer keeps, times the number of layers; inputs are kept once."""
     layer = a.encoder_layer if hasattr(a, "encoder_layer") else a.decoder_layer
     one = layer.row.saves(layer.a, xs, ys)
     return Saved(one.tensors, int(a.num_layers * one.more))
 
 
 def _transformer_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """What encoder and decoder keep."""
     src, tgt = xs[:2]
     sides = (
         (a.custom_encoder, encoder_saves, a.num_encoder_layers, (src,)),

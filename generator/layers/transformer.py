@@ -26,6 +26,7 @@ ACTIVATION = either(choice("relu", "gelu"), MODULE, "`relu`, `gelu` or a layer")
 
 
 def check_model(name: str, a: Args, *inputs: TensorType) -> None:
+    """Raise `Refusal` for inputs or arguments that torch's transformers refuse."""
     check_sequences(name, a.batch_first, *inputs)
     for x in inputs:
         if int(x.shape[-1]) != int(a.d_model):
@@ -50,11 +51,13 @@ def _check_same(argument: str, module: Nested, x: TensorType) -> None:
 def _check_self(
     a: Args, x: TensorType, mask: TensorType | None, padding: TensorType | None, *names: str
 ) -> None:
+    """Raise `Refusal` for masks that the attention of a sequence to itself refuses."""
     batch, length = lengths(a.batch_first, x)
     check_masks(a.nhead, batch, length, length, mask, padding, (names[0], names[1]))
 
 
 def _check_hint(name: str, hint: bool | None, mask: TensorType | None) -> None:
+    """Raise `Refusal` for a hint about a mask that is not given."""
     if hint and mask is None:
         refuse(f"`{name}` is a hint about a mask, which is not given", name)
 
@@ -99,15 +102,18 @@ def layer_args(a: Args) -> Args:
 
 
 def infer_model(a: Args, x: TensorType, *others: TensorType) -> dict[str, Any]:
+    """The number of features."""
     return {"d_model": x.shape[-1]} if x.rank else {}
 
 
 def norm_weights(name: str, a: Args) -> list[Weight]:
+    """The weights of a layer norm of this name."""
     weights = [Weight("weight", (a.d_model,))]
     return prefixed(name, [*weights, Weight("bias", (a.d_model,))] if a.bias else weights)
 
 
 def layer_weights(norms: int, a: Args) -> list[Weight]:
+    """The weights of a layer with two norms (encoder) or three (decoder), in torch's order."""
     attention = Args(embed_dim=a.d_model, kdim=None, vdim=None, bias=a.bias, add_bias_kv=False)
     names = ("self_attn", "multihead_attn")[: norms - 1]
     weights = [w for name in names for w in prefixed(name, attention_weights(attention))]
@@ -131,21 +137,25 @@ def _decoder_layer_weights(a: Args) -> list[Weight]:
 
 
 def encoder_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """The multiply-adds of the attention and of the feed-forward part."""
     batch, length = sequences(a.batch_first, xs[0])
     return batch * (attention_macs(a.d_model, length, length) + _feed_macs(a, length))
 
 
 def decoder_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> int:
+    """The multiply-adds of both attentions and of the feed-forward part."""
     (batch, length), (_, source) = (sequences(a.batch_first, x) for x in xs[:2])
     attends = attention_macs(a.d_model, length, length) + attention_macs(a.d_model, length, source)
     return batch * (attends + _feed_macs(a, length))
 
 
 def _feed_macs(a: Args, length: Size) -> int:
+    """The multiply-adds of the feed-forward part for one sequence: two linear layers."""
     return int(2 * length * a.d_model * a.dim_feedforward)
 
 
 def _attends(a: Args, x: TensorType, memory: TensorType) -> int:
+    """The bytes that an attention from `x` to `memory` keeps."""
     batch, length = sequences(a.batch_first, x)
     reads = sequences(a.batch_first, memory)[1]
     weights = batch * a.nhead * length * reads
@@ -153,16 +163,17 @@ def _attends(a: Args, x: TensorType, memory: TensorType) -> int:
 
 
 def _feeds(a: Args, x: TensorType) -> int:
+    """The bytes that the feed-forward part keeps."""
     return feed_forward_saves(x.numel // a.d_model, a.d_model, a.dim_feedforward, a.dropout)
 
 
 def encoder_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """What its attention and its feed-forward part keep."""
+    """What the attention and the feed-forward part keep."""
     return Saved((), int(_attends(a, xs[0], xs[0]) + _feeds(a, xs[0])))
 
 
 def decoder_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """What its two attentions and its feed-forward part keep."""
+    """What both attentions and the feed-forward part keep."""
     own = _attends(a, xs[0], xs[0]) + _attends(a, xs[0], xs[1])
     norm = 4 * (3 if a.dropout else 1) * xs[0].numel
     return Saved((xs[1],), int(own + norm + _feeds(a, xs[0])))

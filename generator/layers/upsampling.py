@@ -23,7 +23,7 @@ RANKS = {
     "bicubic": (4,),
     "trilinear": (5,),
 }
-BYTES = ("nearest", "nearest-exact", "bilinear", "bicubic")  # modes that read uint8, too
+BYTES = ("nearest", "nearest-exact", "bilinear", "bicubic")  # the modes that read uint8
 
 
 def interpolate(a: Args, x: TensorType) -> TensorType:
@@ -52,11 +52,13 @@ def interpolate(a: Args, x: TensorType) -> TensorType:
 
 
 def interpolate_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """`area` is an adaptive average pool; the others need no values."""
+    """`area` keeps what an adaptive average pool does, the other modes nothing."""
     return saves_averages(xs[0].rank - 2)(a, xs, ys) if a.mode == "area" else Saved()
 
 
 def _fixed(mode: str, align_corners: bool | None) -> Any:
+    """The rule of a type whose mode is fixed."""
+
     def rule(a: Args, x: TensorType) -> TensorType:
         """Shape of `torch.nn.Upsample`: the given size, or ``floor(size * scale)``."""
         own = {"mode": mode, "align_corners": align_corners, "recompute_scale_factor": None}
