@@ -47,6 +47,17 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": True}, {"n": 2}, {"p": True, "n": 2}],
     ),
+    "initial weights of layers that torch builds inside another one": (
+        """
+        input: [T, 6]
+        params: {p: false}
+        layers:
+        - MultiheadAttention: {name: attn, num_heads: 1}
+        - Linear: {out_features: 6, bias: $(not p)}
+        init: {Linear: {bias: uniform_}}
+        """,
+        [{"p": True}],
+    ),
     "copies of which none has a layer": (
         """
         input: [4]

@@ -159,7 +159,9 @@ def _initial(
     """
     path: SpecPath = ("init", key, weight)
     there = [_has(module, weight) for _, module in matched]
-    if matched and not any(there) and not any(_may_have(other, weight) for other in others):
+    hidden = _is_type(context, key) and _hides(graph, weight)
+    possible = hidden or any(_may_have(other, weight) for other in others)
+    if matched and not any(there) and not possible:
         if context.overrides:
             context.shared.unmatched = True
             return None
@@ -284,6 +286,12 @@ def _hiding(layers: list[tuple[str, Module]]) -> list[Module]:
     """The layers inside which torch builds others, which the graph does not hold."""
     names = ("Transformer", "MultiheadAttention")
     return [module for _, module in layers if module.row and module.row.name.startswith(names)]
+
+
+def _hides(graph: Graph, weight: str) -> bool:
+    """Whether a layer that torch builds inside another one has a weight of this name."""
+    inner = [w.name for module in _hiding([*graph.layers()]) for w in module.weights]
+    return any(name.endswith(f".{weight}") for name in inner)
 
 
 def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
