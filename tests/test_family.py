@@ -58,6 +58,25 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": True}],
     ),
+    "a condition on the copy's number that holds for none of the copies": (
+        """
+        input: [3, 8]
+        params: {v: 0}
+        layers:
+        - B: {y: $v, q: [2, 2]}
+        blocks:
+          B:
+            params: {y: 3, q: required}
+            layers:
+            - BatchNorm1d: {affine: $(y > 1)}
+            - Sequential:
+                layers:
+                - Group:
+                    repeat: $(len(q) - 1)
+                    layers: [ELU: {when: $(y > 1 or index > 0)}]
+        """,
+        [{"v": 2}],
+    ),
     "copies of which none has a layer": (
         """
         input: [4]

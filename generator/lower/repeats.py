@@ -19,6 +19,7 @@ from ..ir.needs import Need
 from ..ir.substitute import rebind, rebind_type
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
+from ..symbolic.algebra import Symbols
 from ..symbolic.equality import same
 from ..symbolic.expressions import code_in_text
 from ..symbolic.provenance import both, chosen, more_than
@@ -257,7 +258,11 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
         return False
     never = [draft for draft in copies[:each] if not any(_there(copies, draft.path))]
     for draft in never:  # no copy shows what the call would be
-        reader.context.fix(count, Need((*draft.path, "when"), "is false"))
+        need = Need((*draft.path, "when"), "is false")
+        reader.context.fix(count, need)
+        if draft.would is None:
+            decides = [s for s in symbols_in(draft.condition) if s.name != INDEX]
+            reader.context.fix_names(Symbols(decides), need)
     if reader.repeats.needs_index:
         return False
     through = rule.end(count, reader.scope.terms())
