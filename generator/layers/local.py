@@ -7,7 +7,6 @@ generated file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..symbolic.sizes import Size, shape_text
 from .base import (
@@ -24,6 +23,7 @@ from .base import (
     refuse,
 )
 from .kinds import ANY, BOOL, FLOAT, INT, TEXT, optional, sizes
+from .normalization import infer_num_channels
 from .saved import saves_mask, saves_statistics
 from .tensor import TensorType
 
@@ -73,10 +73,6 @@ def layer_norm_2d(a: Args, x: TensorType) -> TensorType:
     check_rank("LayerNorm2d", x, 4)
     check_equal("`num_channels`", a.num_channels, x.shape[1], "the number of channels read")
     return x.with_shape(x.shape)
-
-
-def _infer_channels(a: Args, x: TensorType) -> dict[str, Any]:
-    return {"num_channels": x.shape[1]} if x.rank > 1 else {}
 
 
 def drop_path(a: Args, x: TensorType) -> TensorType:
@@ -140,7 +136,7 @@ LAYERS: Sequence[Layer] = (
             Arg("eps", FLOAT, 1e-6, free=True),
         ),
         dtypes=PARAMETERS,
-        infer=_infer_channels,
+        infer=infer_num_channels,
         weights=lambda a: (Weight("weight", (a.num_channels,)), Weight("bias", (a.num_channels,))),
         saves=saves_statistics(lambda a, x: x.numel // a.num_channels),
         local=True,

@@ -109,7 +109,7 @@ def _last(a: Args, x: TensorType) -> dict[str, Any]:
     return {"normalized_shape": x.shape[-count:] if isinstance(written, tuple) else x.shape[-1]}
 
 
-def _channels(a: Args, x: TensorType) -> dict[str, Any]:
+def infer_num_channels(a: Args, x: TensorType) -> dict[str, Any]:
     """The number of channels."""
     return {"num_channels": x.shape[1]} if x.rank > 1 else {}
 
@@ -168,7 +168,7 @@ LAYERS = (
             Arg("affine", BOOL, True, free=True),
             Arg("bias", BOOL, True, free=True, keyword_only=True),
         ),
-        infer=_channels,
+        infer=infer_num_channels,
         weights=group_weights,
         saves=saves_statistics(lambda a, x: int(x.shape[0]) * a.num_groups),
     ),
