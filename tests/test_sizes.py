@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import random
 from collections.abc import Callable
 
 import pytest
 from torch_netgen.layers.windows import Axis
 from torch_netgen.symbolic.equality import same, smallest
-from torch_netgen.symbolic.sizes import Dim, Size, code, product, shape_text, shown
+from torch_netgen.symbolic.sizes import Dim, Size, code, product, shape_text, shown, tree_of
 
 N = Dim.named("N", 2, runtime=True)
 H = Dim.named("H", 64, runtime=True)
@@ -73,8 +74,16 @@ OPERATIONS: dict[str, tuple[Operation, Callable[[int, int], int]]] = {
 }
 
 
+def _read(text: str) -> str:
+    """What Python reads in a text."""
+    return ast.dump(ast.parse(text, mode="eval"))
+
+
 def test_random_expressions_hold_for_all_values_of_their_names() -> None:
-    """The text of a random expression gives the number that plain arithmetic gives."""
+    """The text of a random expression gives the number that plain arithmetic gives.
+
+    Its tree is what Python reads in the text.
+    """
     draws = random.Random(0)
     checked = 0
     for _ in range(4000):
@@ -98,5 +107,6 @@ def test_random_expressions_hold_for_all_values_of_their_names() -> None:
             except ZeroDivisionError:
                 continue
             assert (now, then) == (int(size), other), code(size)
+            assert _read(ast.unparse(tree_of(size))) == _read(code(size))
             checked += 1
     assert checked > 20_000

@@ -19,6 +19,7 @@ from ..layers.base import Args, Layer, Nested, Weight, arguments
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import Atom, Symbol, Symbols, of_atom
 from ..symbolic.sizes import Dim, code, is_batch, symbols_in
+from ..symbolic.tree import Expression
 
 SUM, PRODUCT, WHOLE = range(3)  # precedence of the last operation of a formula
 _LEAF = re.compile(r"[A-Za-z_][\w.]*(?:\[\d+\])*(?!\w*\()")
@@ -34,7 +35,7 @@ class Term(Dim):
     def of(text: str, value: int, level: int = WHOLE) -> Term:
         """The number that the Python expression `text` stands for."""
         term = Term(value)
-        term.factors = (of_atom(Atom(text, _SIGN, tight=level == WHOLE)),)
+        term.factors = (of_atom(Atom(Expression.leaf(text), _SIGN, tight=level == WHOLE)),)
         term.symbols = _SIGN
         term.level = level
         return term

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec import Struct, field
 from ..ir.graph import Module, Node
 from ..ir.substitute import rebind
 from ..lower.parameters import bare
-from ..symbolic.provenance import coded
+from ..symbolic.provenance import wrap
 from ..symbolic.sizes import Coded, exact, symbols_in
 
 
@@ -32,8 +33,8 @@ class Attributes(Struct):
         terms = {**self.terms}
         for symbol in symbols:
             inner = terms.get(symbol.name, value)
-            attribute = f"self.{self.keep(symbol.name, inner)}"
-            terms[symbol.name] = coded(bare(inner), attribute, symbols_in(inner))
+            attribute = ast.Attribute(ast.Name("self"), self.keep(symbol.name, inner))
+            terms[symbol.name] = wrap(bare(inner), attribute, symbols_in(inner))
         return rebind(value, terms)
 
     def keep(self, name: str, value: Any) -> str:

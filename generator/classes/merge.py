@@ -20,6 +20,7 @@ from ..spec.source import Source
 from ..symbolic.algebra import Symbols
 from ..symbolic.names import MODULE_NAMES
 from ..symbolic.sizes import Dim, exact
+from ..symbolic.tree import Expression
 from .attributes import Attributes
 from .common_value import Case, Expressions, Group
 from .counterparts import (
@@ -326,5 +327,6 @@ def _type(group: Sequence[tuple[Case, TensorType]]) -> TensorType:
     for place, size in enumerate(first.shape):
         sizes = [(case, case.normal(x.shape[place])) for case, x in group if x.rank > place]
         alike = len({exact(known) for _, known in sizes}) == 1
-        shape.append(sizes[0][1] if alike else Dim.opaque("_", int(size), Symbols()))
+        unknown = Dim.opaque(Expression.leaf("_"), int(size), Symbols())
+        shape.append(sizes[0][1] if alike else unknown)
     return replace(first, shape=tuple(shape))

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..ir.graph import Pick, Ref
 from ..symbolic.algebra import Symbols
-from ..symbolic.provenance import coded
-from ..symbolic.sizes import plain, symbols_in
+from ..symbolic.provenance import symbols_of, wrap
+from ..symbolic.sizes import plain, symbols_in, tree_of
 
 # gives the source that reads a condition in `forward`: an attribute, with the name if it is free
 Asked = Callable[[Any, str], str]
@@ -22,7 +22,7 @@ def picked(asked: Asked, value: Any, refs: Mapping[str, Ref]) -> Pick | str:
     """
     if not symbols_in(value):
         return str(plain(value))
-    return _picked(asked, ast.parse(value.code, mode="eval").body, symbols_in(value), refs)
+    return _picked(asked, tree_of(value), symbols_in(value), refs)
 
 
 def _picked(asked: Asked, code: ast.expr, symbols: Symbols, refs: Mapping[str, Ref]) -> Pick | str:
@@ -43,7 +43,6 @@ def _picked(asked: Asked, code: ast.expr, symbols: Symbols, refs: Mapping[str, R
 def _pick(
     asked: Asked, test: ast.expr, symbols: Symbols, first: Pick | str, other: Pick | str
 ) -> Pick:
-    names = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
-    condition = coded(True, ast.unparse(test), Symbols(s for s in symbols if s.name in names))
+    condition = wrap(True, test, symbols_of(test, symbols))
     word = first if isinstance(first, str) else "other"
     return Pick(asked(condition, f"reads_{word}"), first, other)

@@ -10,6 +10,7 @@ from ..layers import CATALOGUE
 from ..layers.base import Layer
 from ..symbolic.algebra import Symbols
 from ..symbolic.sizes import Coded
+from ..symbolic.tree import Expression, changed
 
 
 def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
@@ -17,40 +18,39 @@ def type_code(name: str, rows: Mapping[str, Layer]) -> Coded:
     if name not in rows and name not in CATALOGUE:
         message = f"`{printable(name)}` is no layer type, but stands for one"
         raise NetgenError(Diagnostic("NG202", message))
-    return Coded(name, name if name in rows else f"nn.{name}", Symbols())
+    tree = ast.Name(name) if name in rows else ast.Attribute(ast.Name("nn"), name)
+    return Coded(name, Expression.of(tree), Symbols())
 
 
-def with_types(code: str, names: set[str], rows: Mapping[str, Layer]) -> str:
-    """The expression with the parameters of these names compared with types instead of words."""
-    tree = _Types(names, rows).visit(ast.parse(code, mode="eval"))
-    return ast.unparse(ast.fix_missing_locations(tree))
+def with_types(tree: ast.expr, names: set[str], rows: Mapping[str, Layer]) -> ast.expr:
+    """The expression with the parameters of these names compared with types instead of words.
 
+    It rewrites ``activation == "ReLU"`` to ``activation is nn.ReLU``.
+    """
 
-class _Types(ast.NodeTransformer):
-    """Rewrites ``activation == "ReLU"`` to ``activation is nn.ReLU``."""
-
-    def __init__(self, names: set[str], rows: Mapping[str, Layer]) -> None:
-        self.names = names
-        self.rows = rows
-
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+    def compared(node: ast.expr) -> ast.expr | None:
+        if not isinstance(node, ast.Compare):
+            return None
         operands = [node.left, *node.comparators]
-        if not any(map(self._is_type, operands)):
-            left, *others = map(self.visit, operands)
-            return ast.Compare(left, node.ops, others)
-        left, *others = map(self._with_type, operands)
+        if not any(_name(operand) in names for operand in operands):
+            return None
+        left, *others = (_with_type(operand, rows) for operand in operands)
         same = {ast.Eq: ast.Is, ast.NotEq: ast.IsNot}
         return ast.Compare(left, [same.get(type(op), type(op))() for op in node.ops], others)
 
-    def _is_type(self, node: ast.expr) -> bool:
-        """Whether a name, or in ``forward`` an attribute, stands for a type."""
-        name = node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
-        return name in self.names
+    found: ast.expr = changed(tree, compared)
+    return found
 
-    def _with_type(self, node: ast.expr) -> ast.expr:
-        """The types that a word, or a list of words, names in a comparison with a type."""
-        if isinstance(node, ast.List):
-            return ast.List([*map(self._with_type, node.elts)])
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return ast.parse(type_code(node.value, self.rows).code, mode="eval").body
-        return node
+
+def _name(node: ast.expr) -> str | None:
+    """The name of a parameter, or in ``forward`` of the attribute that holds it."""
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", None)
+
+
+def _with_type(node: ast.expr, rows: Mapping[str, Layer]) -> ast.expr:
+    """The types that a word, or a list of words, names in a comparison with a type."""
+    if isinstance(node, ast.List):
+        return ast.List([_with_type(item, rows) for item in node.elts])
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return type_code(node.value, rows).tree()
+    return node

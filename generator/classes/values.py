@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -17,14 +16,12 @@ from ..layers.kinds import LIST
 from ..lower.parameters import bare
 from ..spec.source import Source
 from ..symbolic.buffers import Table
-from ..symbolic.literals import literal
 from ..symbolic.names import is_identifier, why_no_variable
 from ..symbolic.provenance import named
-from ..symbolic.sizes import Coded, Dim, exact, plain, symbols_in
+from ..symbolic.sizes import Coded, Dim, exact, plain, symbols_in, tree_of
+from ..symbolic.tree import Expression, measured
 from .attributes import Attributes
 from .common_value import Expressions, Group, Inexpressible
-
-_LENGTH = re.compile(r"\blen\((\w+)\)")
 
 
 class Values(Struct):
@@ -71,7 +68,7 @@ class Values(Struct):
     def count(self, part: Module, group: Group) -> Any:
         """The number of copies in a loop."""
         value = self.value(part, "count", group)
-        self.lists |= {*_LENGTH.findall(literal(value))} & self.expressions.allowed
+        self.lists |= measured(tree_of(value)) & self.expressions.allowed
         return value
 
     def type(self, value: Any) -> Any:
@@ -168,10 +165,11 @@ class Values(Struct):
             return value
         from .type_names import with_types
 
-        code = with_types(value.code, self.types, self.rows)
-        if isinstance(value, Dim):
-            return value if code == value.code else Dim.opaque(code, int(value), value.symbols)
-        return replace(value, code=code)
+        found = Expression.of(with_types(value.tree(), self.types, self.rows))
+        if isinstance(value, Coded):
+            return replace(value, expression=found)
+        changed = found != Expression.of(value.tree())
+        return Dim.opaque(found, int(value), value.symbols) if changed else value
 
     # refusals
 

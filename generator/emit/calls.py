@@ -45,11 +45,14 @@ def _plain_call(
     size: Callable[[str], str],
 ) -> str:
     """The source of a call without its condition."""
-    if node.row is not None and (node.row.operation or node.row.source):
-        return operation_source(graph, node, tensors, [name for _, name in named], size)
+    row = node.row
+    if row is not None:
+        written = (*row.args, *row.options) if node.functional else row.options
+        node = with_sizes(graph, node, [arg.name for arg in written], tensors, size)
+    if row is not None and (row.operation or row.source):
+        return operation_source(graph, node, tensors, [name for _, name in named])
     given: list[str] = []
     parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
-    row = node.row
     if row is not None and row.call and named:
         parts = [row.call.format(*tensors, *(variable for _, variable in named))]
     if row is not None and node.functional and row.functional_args is not None:
@@ -59,7 +62,7 @@ def _plain_call(
         options = _options(row, node.functional)
         given = [_option(arg, node) for arg in options if not is_default(arg, node.args[arg.name])]
     if given:
-        parts.append(with_sizes(graph, node, tensors, size, ", ".join(given)))
+        parts.append(", ".join(given))
     callee = row.functional if row is not None and node.functional else access(graph, node.target)
     return f"{callee}({', '.join(parts)})"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import dropwhile, groupby, takewhile
 from typing import Any
@@ -16,6 +15,7 @@ from ..lower.context import INDEX
 from ..lower.initial import initial_lines
 from ..lower.ties import tie_lines
 from ..symbolic.literals import literal
+from ..symbolic.sizes import symbols_in
 from .parameters_and_buffers import source_lines
 
 SHORTEST_RUN = 3  # at least so many equal children in a row become a comprehension
@@ -210,7 +210,7 @@ class _Maker(Struct):
         if child.kind == "copies":
             copies = [replace(c, label=child.label or c.label) for c in child.children]
             lines = self._each(name, copies, named)
-            index = INDEX if any(map(_mentions_index, lines)) else "_"
+            index = _index(child, "".join(copy.label for copy in copies) if named else "")
             return [f"for {index} in {_range(child)}:", *(STEP + line for line in lines)]
         before, source = self.made(child)
         key = f'f"{child.label}"' if child.label else literal(child.name)
@@ -269,8 +269,7 @@ def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
 
 
 def _comprehension(child: Module, source: str) -> str:
-    index = INDEX if _mentions_index(source) else "_"
-    return f"*[{source} for {index} in {_range(child)}]"
+    return f"*[{source} for {_index(child)} in {_range(child)}]"
 
 
 def _range(child: Module) -> str:
@@ -278,8 +277,17 @@ def _range(child: Module) -> str:
     return f"range({start}{literal(child.count)})"
 
 
-def _mentions_index(source: str) -> bool:
-    return re.search(rf"\b{INDEX}\b", source) is not None
+def _index(loop: Module, label: str = "") -> str:
+    """The variable of a loop: ``_`` where its copies, and the `label` of each, are all alike."""
+    numbered = "{" in label or any(map(_has_index, loop.children))
+    return INDEX if numbered else "_"
+
+
+def _has_index(module: Module) -> bool:
+    """Whether the number of a copy is in a module's condition, arguments or children."""
+    values = [module.condition, module.callee, module.count, dict(module.args or {})]
+    names = {symbol.name for symbol in symbols_in(values)}
+    return INDEX in names or any(map(_has_index, module.children))
 
 
 def _runs(sources: Sequence[str]) -> Iterator[tuple[str, int]]:

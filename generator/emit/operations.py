@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..ir.graph import Graph, Node
 from ..layers.base import REQUIRED, Arg, is_default
 from ..symbolic.literals import literal
-from ..symbolic.sizes import Coded, named_by, plain, symbols_in
+from ..symbolic.provenance import reading
+from ..symbolic.sizes import Coded, is_runtime, named_by, plain, symbols_in, tree_of
+from ..symbolic.tree import Expression
 from .construct import argument_source
 from .parameters_and_buffers import arange_source
 
 STARRED = (".permute", ".flip")  # methods that take their dimensions one by one
 
 
-def operation_source(
-    graph: Graph,
-    node: Node,
-    tensors: Sequence[str],
-    named: Sequence[str],
-    size: Callable[[str], str],
-) -> str:
-    """The expression of an operation on these variables.
-
-    `size` gives the variable for a run-time size that can't be read off any of the `tensors`.
-    """
+def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Sequence[str]) -> str:
+    """The expression of an operation on these variables."""
     row = node.row
     assert row is not None
-    sizes = _runtime_sizes(graph, node, tensors, size)
     if row.prefix:
         return f"{row.prefix}{tensors[0]}"
     if row.operator:
         numbers = [_operand(v) for v in node.args.values() if v is not None and v != ()]
-        return f" {row.operator} ".join([*tensors, *(_sized(n, sizes) for n in numbers)])
+        return f" {row.operator} ".join([*tensors, *numbers])
     if row.source:
-        return _sized(arange_source(graph, node), sizes)
+        return arange_source(graph, node)
     if row.call in _SPECIAL:
-        return _sized(_SPECIAL[row.call](node, tensors[0]), sizes)
-    arguments = _sized(", ".join(_arguments(node)), sizes)
+        return _SPECIAL[row.call](node, tensors[0])
+    arguments = ", ".join(_arguments(node))
     if row.functional.startswith("."):
         rest = [*tensors[1:], *([arguments] if arguments else [])]
         return f"{tensors[0]}{row.functional}({', '.join(rest)})"
@@ -54,11 +47,10 @@ def operation_source(
 
 def _operand(value: Any) -> str:
     """An operand's source, in brackets unless it is a single name, number or call."""
-    code = literal(value)
-    tree = ast.parse(code, mode="eval").body
+    tree = tree_of(value)
     whole = isinstance(tree, (ast.Attribute, ast.Call, ast.Constant, ast.Name, ast.Subscript))
     negative = isinstance(tree, ast.UnaryOp) and isinstance(tree.operand, ast.Constant)
-    return code if whole or negative else f"({code})"
+    return literal(value) if whole or negative else f"({literal(value)})"
 
 
 def _arguments(node: Node) -> list[str]:
@@ -86,40 +78,34 @@ def _arguments(node: Node) -> list[str]:
 def _in_training(arg: Arg, value: Any) -> str:
     """An argument for training only: ``dropout_p=0.5 if self.training else 0.0``."""
     code = literal(value)
-    value_code = f"({code})" if isinstance(ast.parse(code, mode="eval").body, ast.IfExp) else code
+    value_code = f"({code})" if isinstance(tree_of(value), ast.IfExp) else code
     return f"{arg.name}={value_code} if self.training else {literal(arg.default)}"
 
 
 def with_sizes(
     graph: Graph,
     node: Node,
+    written: Sequence[str],
     tensors: Sequence[str],
-    size: Callable[[str], str],
-    code: str,
-) -> str:
-    """The source `code` with each run-time size replaced by the expression that reads it."""
-    return _sized(code, _runtime_sizes(graph, node, tensors, size))
+    size_of: Callable[[str], str],
+) -> Node:
+    """The call with each run-time size in its `written` arguments as the source that reads it.
 
-
-def _runtime_sizes(
-    graph: Graph, node: Node, tensors: Sequence[str], size_of: Callable[[str], str]
-) -> dict[str, str]:
-    """The expression for each run-time size in the arguments: ``x.shape[1]``, or a variable."""
-    wanted = {symbol.name for symbol in symbols_in(node.args) if symbol.runtime}
+    That is a size of one of the `tensors`, ``x.shape[1]``, or the variable that `size_of` gives.
+    """
+    args = {name: node.args[name] for name in written if is_runtime(node.args.get(name))}
+    wanted = {symbol.name for symbol in symbols_in(args) if symbol.runtime}
+    if not wanted:
+        return node
     found: dict[str, str] = {}
     for ref, variable in zip(node.inputs, tensors, strict=True):
         for place, size in enumerate(graph.type_of(ref).shape):
             for symbol in named_by(size):
                 if symbol.name in wanted:
                     found.setdefault(symbol.name, f"{variable}.shape[{place}]")
-    return found | {name: size_of(name) for name in sorted(wanted) if name not in found}
-
-
-def _sized(code: str, sizes: dict[str, str]) -> str:
-    if not sizes:
-        return code
-    names = "|".join(map(re.escape, sizes))
-    return re.sub(rf"\b(?<!\.)({names})\b(?!\s*=[^=])", lambda found: sizes[found[1]], code)
+    sources = {name: Expression.leaf(found.get(name) or size_of(name)) for name in sorted(wanted)}
+    read = {name: reading(value, sources) for name, value in args.items()}
+    return replace(node, args={**node.args, **read})
 
 
 def _slice(node: Node, x: str) -> str:

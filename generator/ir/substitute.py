@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add, mul
 from typing import Any
 
 from msgspec import Struct
@@ -14,12 +16,13 @@ from ..layers.tensor import TensorType
 from ..symbolic.algebra import Atom, Poly, Symbols
 from ..symbolic.budget import Budget
 from ..symbolic.buffers import Table
-from ..symbolic.expressions import evaluate
+from ..symbolic.expressions import evaluate_again
 from ..symbolic.sizes import Coded, Dim, Size, product, symbols_in
+from ..symbolic.syntax import fail
 
 
 class _Values(Struct, frozen=True):
-    """The names that `evaluate` may read: a mapping of values."""
+    """The names that an expression may read: a mapping of values."""
 
     values: Mapping[str, Any]
 
@@ -51,13 +54,22 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
         return tuple(rebind(item, values) for item in value)
     if isinstance(value, list):
         return [rebind(item, values) for item in value]
-    names = _Values(values)
-    if isinstance(value, Dim) and len(value.factors) > 1:
-        return product(
-            evaluate(factor.text(), names, Budget(), rebinds=True) for factor in value.factors
-        )
     assert isinstance(value, (Dim, Coded))
-    return evaluate(value.code, names, Budget(), rebinds=True)
+    if isinstance(value, Dim) and all(type(values[s.name]) in _WHOLE for s in value.symbols):
+        return _size(value, values)
+    return evaluate_again(value.tree(), _Values(values))
+
+
+_WHOLE = (int, Dim)
+
+
+def _size(size: Dim, values: Mapping[str, Any]) -> Any:
+    """The size with its names replaced by whole numbers; a product of factors stays one."""
+    try:
+        found = [_sum(factor, values) for factor in size.factors]
+    except ZeroDivisionError:
+        fail("division by zero")
+    return Budget().bounded(product(found) if len(found) > 1 else found[0])
 
 
 def rebind_type(type_: TensorType, values: Mapping[str, Any]) -> TensorType:
@@ -71,20 +83,24 @@ def number_of(size: Size, values: Mapping[str, Any]) -> int:
     """The plain number that a size evaluates to with these values of its names."""
     if not isinstance(size, Dim):
         return size
-    return math.prod(_sum(factor, values) for factor in size.factors)
+    return int(math.prod(_sum(factor, values) for factor in size.factors))
 
 
-def _sum(poly: Poly, values: Mapping[str, Any]) -> int:
-    return sum(
-        factor * math.prod(_factor(atom, values) for atom in atoms)
-        for factor, atoms in poly.terms.values()
-    )
+def _sum(poly: Poly, values: Mapping[str, Any]) -> Size:
+    """The sum with its names replaced by whole numbers, which may have expressions of their own."""
+    terms: list[Size] = []
+    for factor, atoms in poly.terms.values():
+        factors = [_factor(atom, values) for atom in atoms]
+        if factor != 1 or not factors:
+            factors.insert(0, factor)
+        terms.append(reduce(mul, factors))
+    return reduce(add, terms) if terms else 0
 
 
-def _factor(atom: Atom, values: Mapping[str, Any]) -> int:
+def _factor(atom: Atom, values: Mapping[str, Any]) -> Size:
     if atom.quotient is not None:
         over, under = atom.quotient
         return _sum(over, values) // _sum(under, values)
     if atom.text in values:
-        return int(values[atom.text])
-    return int(evaluate(atom.text, _Values(values), Budget()))
+        return values[atom.text]  # type: ignore[no-any-return]
+    return evaluate_again(atom.expression.tree, _Values(values))  # type: ignore[no-any-return]

@@ -37,7 +37,7 @@ class TensorType(Struct, frozen=True, dict=True):
             return self.text
         from ..symbolic.provenance import usual  # few sizes depend on conditions
 
-        return usual(self.text)
+        return usual(self.shape)
 
     @property
     def rank(self) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..ir.graph import Choice, Ref
 from ..spec.spec import Item
-from ..symbolic.provenance import coded
-from ..symbolic.sizes import Coded, plain, symbols_in
+from ..symbolic.provenance import wrap
+from ..symbolic.sizes import Coded, plain, symbols_in, tree_of
 from .reader import Reader
 from .scope import neutral
 
@@ -57,7 +57,7 @@ def _choices(
     for place, (text, ref) in enumerate(zip(texts, reads, strict=True)):
         if not symbols_in(text):
             continue
-        words = [*_words(ast.parse(text.code, mode="eval").body)]
+        words = [*_words(tree_of(text))]
         known = {word: reader.scope.meant(word) for word in words if word is not None}
         refs = {word: other for word, other in known.items() if other is not None}
         own = reader.scope.type_of(ref)
@@ -69,15 +69,12 @@ def _choices(
 
 def _each(written: Coded, count: int) -> list[Any] | None:
     """A list that depends on arguments, as one expression per place; `None` if one is unknown."""
-    code = ast.parse(written.code, mode="eval").body
-    places = [_at(code, place, count) for place in range(count)]
+    places = [_at(written.tree(), place, count) for place in range(count)]
     if any(place is None for place in places):
         return None
     values = [plain(value) for value in written.value]
     return [
-        value
-        if isinstance(place, ast.Constant)
-        else coded(value, ast.unparse(place), written.symbols)
+        value if isinstance(place, ast.Constant) else wrap(value, place, written.symbols)
         for value, place in zip(values, places, strict=True)
         if place is not None
     ]

@@ -19,11 +19,13 @@ from ..spec.spec import RESERVED, Reading
 from ..symbolic.algebra import Symbols
 from ..symbolic.names import is_identifier, snake_case, why_no_class
 from ..symbolic.sizes import Coded, Size, is_unknown
+from ..symbolic.tree import Expression
 from .context import Ask, Imported
 
 STEPS = (1, 2, 32)  # by which run-time sizes are changed, to see what depends on them
 _UNKNOWN = object()
-_OWN = Coded(_UNKNOWN, "...", Symbols())  # a default that only the class itself knows
+# a default that only the class itself knows
+_OWN = Coded(_UNKNOWN, Expression.leaf("..."), Symbols())
 
 
 def read_imports(reading: Reading, ask: Ask | None) -> Imported:

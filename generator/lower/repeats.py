@@ -25,6 +25,7 @@ from ..symbolic.expressions import code_in_text
 from ..symbolic.provenance import both, chosen, more_than
 from ..symbolic.sizes import Dim, Size, poly_of, symbols_in
 from ..symbolic.syntax import ExpressionError
+from ..symbolic.tree import Expression
 from . import keys
 from .conditions import absent, hang
 from .context import INDEX
@@ -359,7 +360,8 @@ def by_number(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule
     for size, sizes in zip(gives.shape, zip(*(x.shape for x in reached), strict=True), strict=True):
         if _in_a_list(size):
             read = read_by_number(size, sizes[0], terms)
-            shapes.append([Dim.opaque(read.code, int(x), read.symbols) for x in sizes])
+            expression = Expression(read.code, read.tree())
+            shapes.append([Dim.opaque(expression, int(x), read.symbols) for x in sizes])
             given.append(size)
         elif (known := _line(sizes, 0)) is not None:
             shapes.append(known)

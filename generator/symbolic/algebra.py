@@ -6,12 +6,15 @@ divisions merged) and printed as a person would write them.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from msgspec import Struct
 from msgspec.structs import replace
+
+from .tree import Expression, multiplied, put
 
 INDEX = "index"  # the number of a copy, in expressions and in generated loops
 
@@ -50,11 +53,16 @@ class Atom(Struct, frozen=True):
     there is a remainder.
     """
 
-    text: str
+    expression: Expression
     symbols: Symbols
     tight: bool  # the text needs no parentheses as a factor
     quotient: tuple[Poly, Poly] | None = None
     exact: bool = False
+
+    @property
+    def text(self) -> str:
+        """Python source of the atom."""
+        return self.expression.text
 
 
 class Poly(Struct, frozen=True):
@@ -106,16 +114,34 @@ class Poly(Struct, frozen=True):
             for factor, atoms in self.terms.values()
         )
 
+    def ordered(self) -> list[tuple[int, tuple[Atom, ...]]]:
+        """The terms as they are printed: a constant last, unless a negative term would be first."""
+        terms = [term for key, term in self.terms.items() if key]
+        terms += [term for key, term in self.terms.items() if not key]
+        if terms and terms[0][0] < 0 < terms[-1][0]:
+            terms.insert(0, terms.pop())
+        return terms
+
+    def tree(self) -> ast.expr:
+        """The tree of the sum: what Python reads in its `text`."""
+        result: ast.expr | None = None
+        for factor, atoms in self.ordered():
+            operands = _operands(abs(factor), atoms)
+            if result is None:
+                operands[0] = ast.UnaryOp(ast.USub(), operands[0]) if factor < 0 else operands[0]
+                result = multiplied(operands)
+            else:
+                sign = ast.Sub() if factor < 0 else ast.Add()
+                result = ast.BinOp(result, sign, multiplied(operands))
+        return result or ast.Constant(0)
+
     def text(self) -> str:
-        """Python source of the sum; a constant is last, unless that puts a negative term first."""
+        """Python source of the sum."""
         only = self.only_atom()
         if only:
             return only.text
-        terms = sorted(self.terms.items(), key=lambda term: term[0] == ())
-        if terms and terms[0][1][0] < 0 < terms[-1][1][0]:
-            terms.insert(0, terms.pop())
         pieces: list[str] = []
-        for _, (factor, atoms) in terms:
+        for factor, atoms in self.ordered():
             sign = "-" if factor < 0 else "+" if pieces else ""
             pieces.append(f" {sign} " if pieces else sign)
             # a leading minus binds tighter than the division behind it
@@ -135,6 +161,12 @@ def _undivided(factor: int, atoms: tuple[Atom, ...]) -> Poly | None:
         if left is not None:
             return Poly({tuple(sorted(a.text for a in left[1])): left}) * atom.quotient[0]
     return None
+
+
+def _operands(factor: int, atoms: tuple[Atom, ...]) -> list[ast.expr]:
+    """The trees of a term's factors; a factor of 1 is left out where there are others."""
+    trees = [atom.expression.tree for atom in atoms]
+    return [ast.Constant(factor), *trees] if factor != 1 or not trees else trees
 
 
 def _term_text(factor: int, atoms: tuple[Atom, ...], bare: bool) -> str:
@@ -163,9 +195,21 @@ def of_atom(atom: Atom) -> Poly:
 
 def factor_text(poly: Poly) -> str:
     """A factor of a product as text: in parentheses if it is a sum, a division or negative."""
+    return f"({poly.text()})" if _needs_brackets(poly) else poly.text()
+
+
+def factor_trees(poly: Poly) -> list[ast.expr]:
+    """A factor of a product as trees: one, or those of its own factors."""
+    if _needs_brackets(poly):
+        return [poly.tree()]
+    ((factor, atoms),) = poly.terms.values()
+    return _operands(factor, atoms)
+
+
+def _needs_brackets(poly: Poly) -> bool:
     only = poly.only_atom()
     sum_or_negative = len(poly.terms) != 1 or next(iter(poly.terms.values()))[0] < 0
-    return f"({poly.text()})" if sum_or_negative or (only and not only.tight) else poly.text()
+    return sum_or_negative or (only is not None and not only.tight)
 
 
 def quotient(over: Poly, under: Poly) -> Poly:
@@ -190,8 +234,7 @@ def quotient(over: Poly, under: Poly) -> Poly:
     inner = only.quotient if only else None
     if inner is not None and (under.constant or 0) > 0 and (inner[1].constant or 0) > 0:
         left, under = inner[0], inner[1] * under
-    text = f"{operand(left)} // {operand(under)}"
-    atom = Atom(text, left.symbols | under.symbols, False, (left, under))
+    atom = Atom(_division(left, "//", under), left.symbols | under.symbols, False, (left, under))
     return collect([*divided, (1, (atom,))])
 
 
@@ -233,7 +276,15 @@ def _exact(
 def remainder(over: Poly, under: Poly) -> Poly:
     if under.constant and all(factor % under.constant == 0 for factor, _ in over.terms.values()):
         return constant(0)
-    return of_atom(Atom(f"{operand(over)} % {operand(under)}", over.symbols | under.symbols, False))
+    return of_atom(Atom(_division(over, "%", under), over.symbols | under.symbols, False))
+
+
+_OPERATORS: dict[str, ast.operator] = {"//": ast.FloorDiv(), "%": ast.Mod()}
+
+
+def _division(over: Poly, sign: str, under: Poly) -> Expression:
+    tree = ast.BinOp(over.tree(), _OPERATORS[sign], under.tree())
+    return Expression(f"{operand(over)} {sign} {operand(under)}", tree)
 
 
 def operand(poly: Poly) -> str:
@@ -242,3 +293,21 @@ def operand(poly: Poly) -> str:
         return str(poly.constant) if poly.constant >= 0 else f"({poly.constant})"
     only = poly.only_atom()
     return only.text if only and only.tight else f"({poly.text()})"
+
+
+def renamed(poly: Poly, sources: Mapping[str, Expression]) -> Poly:
+    """The sum with other source in place of some names; nothing is computed."""
+    return collect(
+        (factor, tuple(_renamed(atom, sources) for atom in atoms))
+        for factor, atoms in poly.terms.values()
+    )
+
+
+def _renamed(atom: Atom, sources: Mapping[str, Expression]) -> Atom:
+    if not any(symbol.name in sources for symbol in atom.symbols):
+        return atom
+    if atom.quotient is not None:
+        over, under = (renamed(side, sources) for side in atom.quotient)
+        return replace(atom, expression=_division(over, "//", under), quotient=(over, under))
+    tree = put(atom.expression.tree, {name: source.tree for name, source in sources.items()})
+    return replace(atom, expression=Expression.of(tree))

@@ -19,9 +19,9 @@ from .budget import Budget
 from .evaluator import Evaluator, Names
 from .expressions import only_expression
 from .functions import FUNCTIONS, KNOWN
-from .literals import literal
-from .sizes import Coded, Dim, Size, plain, symbols_in
+from .sizes import Coded, Dim, Size, plain, symbols_in, tree_of
 from .syntax import check_syntax, fail
+from .tree import Expression, changed, names_in, put
 
 MOST_VALUES = 4_000_000
 _WHOLE_FUNCTIONS = frozenset({"int", "floor", "ceil", "len", "divisible"})
@@ -29,28 +29,30 @@ _FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "sin", "cos"})
 
 
 class Table(Struct, frozen=True):
-    """The value of a buffer as generated source, with its shape and element type."""
+    """The value of a buffer as an expression, with its shape and element type."""
 
-    code: str
+    expression: Expression
     shape: tuple[Size, ...]
     dtype: str
     symbols: Symbols = Symbols()
+
+    @property
+    def code(self) -> str:
+        """Python source of the value."""
+        return self.expression.text
 
     def with_numbers(self, values: Mapping[str, Any], names: frozenset[str]) -> Table:
         """The table with some names in its source replaced by plain numbers."""
         if not any(symbol.name in names for symbol in self.symbols):
             return self
-        numbers: dict[str, ast.expr] = {name: ast.Constant(int(values[name])) for name in names}
-        tree = _Put(numbers).visit(ast.parse(self.code))
-        left = Symbols(symbol for symbol in self.symbols if symbol.name not in names)
-        return replace(self, code=ast.unparse(tree), symbols=left)
+        return self.in_terms({name: int(values[name]) for name in names})
 
     def in_terms(self, terms: Mapping[str, Any]) -> Table:
         """The table with names in its source replaced by the expressions of `terms`."""
-        codes = {name: ast.parse(value.code, mode="eval").body for name, value in terms.items()}
-        tree = _Put(codes).visit(ast.parse(self.code))
+        tree = put(self.expression.tree, {name: tree_of(value) for name, value in terms.items()})
         left = Symbols(symbol for symbol in self.symbols if symbol.name not in terms)
-        return replace(self, code=ast.unparse(tree), symbols=left | symbols_in([*terms.values()]))
+        symbols = left | symbols_in([*terms.values()])
+        return replace(self, expression=Expression.of(tree), symbols=symbols)
 
 
 def table(value: Any, names: Names, budget: Budget) -> Table:
@@ -67,9 +69,9 @@ def table(value: Any, names: Names, budget: Budget) -> Table:
         fail("a buffer's `value` is empty")
     if count > MOST_VALUES:
         fail(f"{count} values are too many: {MOST_VALUES} at most")
-    code = reader.code(tree)
-    _check_cost(ast.parse(code, mode="eval").body)
-    return Table(code, shape, _dtype(kinds), reader.symbols)
+    found = reader.bound(tree, frozenset())
+    _check_cost(found)
+    return Table(Expression.of(found), shape, _dtype(kinds), reader.symbols)
 
 
 def _plain_table(value: Any, names: Names, budget: Budget) -> Table:
@@ -85,14 +87,17 @@ def _plain_table(value: Any, names: Names, budget: Budget) -> Table:
         parts = [_plain_table(item, names, budget) for item in value]
         if not parts or len({tuple(map(int, part.shape)) for part in parts}) > 1:
             fail("lists in a `value` are of one length, and not empty")
-        code = f"[{', '.join(part.code for part in parts)}]"
+        tree = ast.List([part.expression.tree for part in parts])
+        expression = Expression(f"[{', '.join(part.code for part in parts)}]", tree)
         symbols = Symbols.of(*(part.symbols for part in parts))
         kinds = {part.dtype for part in parts}
         dtype = next(name for name in ("float32", "int64", "bool") if name in kinds)
-        return Table(code, (len(parts), *parts[0].shape), dtype, symbols)
+        return Table(expression, (len(parts), *parts[0].shape), dtype, symbols)
     if not isinstance(plain(value), (bool, int, float)):
         fail("a buffer's `value` is a number, nested lists of numbers or an expression")
-    return Table(literal(value), (), _dtype({type(plain(value))}), symbols_in(value))
+    text = value.code if isinstance(value, (Dim, Coded)) else repr(value)
+    expression = Expression(text, tree_of(value))
+    return Table(expression, (), _dtype({type(plain(value))}), symbols_in(value))
 
 
 def _dtype(kinds: set[type]) -> str:
@@ -220,10 +225,56 @@ class _Reader(Struct):
             shape = (shape[0] * shape[1], *shape[2:])
         return shape, kinds | _static_kinds(node.elt)
 
-    def code(self, node: ast.expr) -> str:
-        """The source of an expression, with names replaced by the expressions of their values."""
-        tree = _Bound(self, set()).visit(ast.parse(ast.unparse(node), mode="eval").body)
-        return ast.unparse(ast.fix_missing_locations(tree))
+    def bound(self, tree: ast.expr, local: frozenset[str]) -> ast.expr:
+        """The expression with names replaced by the expressions of their values.
+
+        The `local` names are variables of comprehensions around it, which stay.
+        """
+
+        def bind(node: ast.expr) -> ast.expr | None:
+            if isinstance(node, ast.ListComp):
+                return self._bound_comprehension(node, local)
+            if isinstance(node, ast.Name):
+                stays = node.id in local or node.id in FUNCTIONS or node.id == "range"
+                return node if stays else self._evaluated(node)
+            if isinstance(node, ast.Subscript) and not names_in(node) & local:
+                return self._evaluated(node)
+            if isinstance(node, ast.Call) and names_in(node.func) == {"shape"}:
+                return self._evaluated(node)
+            if isinstance(node, ast.BinOp):
+                self._fix_lengths(node, local)
+            return None
+
+        found: ast.expr = changed(tree, bind)
+        return found
+
+    def _bound_comprehension(self, node: ast.ListComp, local: frozenset[str]) -> ast.expr:
+        names = {loop.target.id for loop in node.generators if isinstance(loop.target, ast.Name)}
+        inner = local | names
+        loops = [
+            ast.comprehension(
+                loop.target,
+                self.bound(loop.iter, inner),
+                [self.bound(condition, inner) for condition in loop.ifs],
+                0,
+            )
+            for loop in node.generators
+        ]
+        return ast.ListComp(self.bound(node.elt, inner), loops)
+
+    def _fix_lengths(self, node: ast.BinOp, local: frozenset[str]) -> None:
+        """Fix the parameters in lists that are joined or repeated: the shape depends on them."""
+        for side in (node.left, node.right):
+            if isinstance(side, ast.Name) and side.id not in local:
+                value = self.names.value(side.id) if side.id not in KNOWN else 0
+                if isinstance(plain(value), list):
+                    self.names.pin(symbols_in(value), "needs its length")
+
+    def _evaluated(self, node: ast.expr) -> ast.expr:
+        """The expression of a part's value."""
+        value = Evaluator(self.names, self.budget).value(node)
+        self.symbols |= symbols_in(value)
+        return tree_of(value)
 
 
 def _check_cost(tree: ast.expr) -> None:
@@ -332,61 +383,3 @@ def _gives_fraction(node: ast.AST) -> bool:
         return False
     parts = [node.body, node.orelse] if isinstance(node, ast.IfExp) else ast.iter_child_nodes(node)
     return any(map(_gives_fraction, parts))
-
-
-class _Put(ast.NodeTransformer):
-    """Replaces names by expressions."""
-
-    def __init__(self, terms: Mapping[str, ast.expr]) -> None:
-        self.terms = terms
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.terms.get(node.id, node)
-
-
-class _Bound(ast.NodeTransformer):
-    """Replaces names by the expressions of their values; variables of comprehensions stay."""
-
-    def __init__(self, reader: _Reader, local: set[str]) -> None:
-        self.reader = reader
-        self.local = local
-
-    def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
-        names = {loop.target.id for loop in node.generators if isinstance(loop.target, ast.Name)}
-        inner = _Bound(self.reader, self.local | names)
-        generators = [
-            ast.comprehension(loop.target, inner.visit(loop.iter), [*map(inner.visit, loop.ifs)], 0)
-            for loop in node.generators
-        ]
-        return ast.ListComp(inner.visit(node.elt), generators)
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        if isinstance(node.func, ast.Name) and node.func.id == "shape":
-            return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
-        return ast.Call(node.func, [self.visit(arg) for arg in node.args], [])
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-        if names & self.local:
-            return ast.Subscript(self.visit(node.value), self.visit(node.slice))
-        return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        for side in (node.left, node.right):
-            if isinstance(side, ast.Name) and side.id not in self.local:
-                value = self.reader.names.value(side.id) if side.id not in KNOWN else 0
-                if isinstance(plain(value), list):  # the shape depends on its length
-                    self.reader.names.pin(symbols_in(value), "needs its length")
-        return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in self.local or node.id in FUNCTIONS or node.id == "range":
-            return node
-        return self._value(Evaluator(self.reader.names, self.reader.budget).value(node))
-
-    def _value(self, value: Any) -> ast.expr:
-        self.reader.symbols |= symbols_in(value)
-        if isinstance(value, list):
-            return ast.List([self._value(item) for item in value])
-        text = value.code if isinstance(value, (Dim, Coded)) else repr(value)
-        return ast.parse(text, mode="eval").body

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from .algebra import Poly, constant
-from .sizes import Dim, Size, code, poly_of, symbols_in
+from .sizes import Dim, Size, code, poly_of, symbols_in, tree_of
+from .tree import Expression, call
 
 
 class Meeting(Struct, frozen=True):
@@ -66,4 +67,6 @@ def smallest(left: Size, right: Size) -> Size:
         return value
     if same(left, right):
         return left
-    return Dim.opaque(f"min({code(left)}, {code(right)})", value, symbols, tight=True)
+    tree = call("min", tree_of(left), tree_of(right))
+    text = Expression(f"min({code(left)}, {code(right)})", tree)
+    return Dim.opaque(text, value, symbols, tight=True)

@@ -19,8 +19,8 @@ from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth, weight
 from .equality import surely_equal
 from .functions import FUNCTIONS
 from .hints import whole
-from .provenance import code_of, joined, uncoded, wrap
-from .sizes import Coded, Dim, plain, symbols_in
+from .provenance import joined, uncoded, wrap
+from .sizes import Coded, Dim, plain, symbols_in, tree_of
 from .syntax import (
     ExpressionError,
     check_function,
@@ -151,7 +151,7 @@ class Evaluator(Struct):
             self.names.pin(symbols, MIXED)
         # what is known to be true adds nothing to `and`, nor what is false to `or`
         adds_nothing = (not stop) if all(type(uncoded(v)) is bool for v in values) else ...
-        codes = [code_of(value) for value in values if value is not adds_nothing]
+        codes = [tree_of(value) for value in values if value is not adds_nothing]
         return wrap(uncoded(result), joined(node.op, codes), symbols)
 
     def _compare(self, node: ast.Compare) -> Any:
@@ -188,7 +188,7 @@ class Evaluator(Struct):
         if _of_two_kinds(sides):
             self.names.pin(symbols, MIXED)
         symbols = symbols_in([sides[0], test, sides[1]])
-        code = ast.IfExp(code_of(test), code_of(sides[0]), code_of(sides[1]))
+        code = ast.IfExp(tree_of(test), tree_of(sides[0]), tree_of(sides[1]))
         return wrap(uncoded(chosen), code, symbols)
 
     def _subscript(self, node: ast.Subscript) -> Any:
@@ -207,7 +207,7 @@ class Evaluator(Struct):
             if isinstance(value, Coded) and isinstance(part, list):
                 codes = [None if bound is None else ast.Constant(bound) for bound in bounds]
                 return wrap(
-                    uncoded(part), ast.Subscript(code_of(value), ast.Slice(*codes)), value.symbols
+                    uncoded(part), ast.Subscript(tree_of(value), ast.Slice(*codes)), value.symbols
                 )
             return part
         written = self.value(node.slice)
@@ -216,11 +216,11 @@ class Evaluator(Struct):
         if not -len(items) <= place < len(items):
             if self.rebinds and isinstance(value, Coded) and isinstance(items, list):
                 # with these values there is no such item, and nothing reads it
-                code = ast.Subscript(code_of(value), code_of(written))
+                code = ast.Subscript(tree_of(value), tree_of(written))
                 return wrap(0, code, symbols_in([value, written]))
             fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
         if carried:
-            return self._item(value, place, code_of(written), symbols_in([value, written]))
+            return self._item(value, place, tree_of(written), symbols_in([value, written]))
         if place < 0 and isinstance(value, Coded) and isinstance(items, list):
             # from the end, it is another item in a list of another length
             return self._item(value, place, ast.Constant(place), value.symbols)
@@ -233,7 +233,7 @@ class Evaluator(Struct):
 
     def _item(self, values: Any, place: int, code: ast.expr, symbols: Symbols) -> Any:
         """An item of a list, with a subscript as its expression: ``sizes[index - 1]``."""
-        whole = code_of(values)
+        whole = tree_of(values)
         if ast.unparse(code) == f"len({ast.unparse(whole)}) - 1":
             code = ast.Constant(-1)
         return wrap(uncoded(plain(values)[place]), ast.Subscript(whole, code), symbols)
@@ -329,7 +329,7 @@ class Evaluator(Struct):
         symbols = symbols_in(operands)
         if not symbols:
             return value
-        return wrap(value, code([code_of(operand) for operand in operands]), symbols)
+        return wrap(value, code([tree_of(operand) for operand in operands]), symbols)
 
 
 def _is_whole(value: Any) -> bool:

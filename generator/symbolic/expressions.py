@@ -150,18 +150,28 @@ def _end(text: str, start: int) -> int:
     )
 
 
-def evaluate(text: str, names: Names, budget: Budget, *, rebinds: bool = False) -> Any:
-    """The value of an expression's text; raises `ExpressionError` or `TooLong`.
-
-    It `rebinds` if the expression is that of a value, which is put into other terms.
-    """
+def evaluate(text: str, names: Names, budget: Budget) -> Any:
+    """The value of an expression's text; raises `ExpressionError` or `TooLong`."""
     if len(text) > LONGEST:
         fail(f"an expression of {len(text)} characters is too long")
     if _NAME.fullmatch(text) and text not in ("True", "False", "None", "pi"):
         return names.value(text)
-    tree = _parsed(_REFERENCE.sub(r'shape("\1")', text))
+    tree = _parsed(_REFERENCE.sub(r'shape("\1")', text)).body
     try:
-        return Evaluator(names, budget, rebinds=rebinds).value(tree.body)
+        return Evaluator(names, budget).value(tree)
+    except RecursionError:
+        fail("the expression is nested too deeply")
+
+
+def evaluate_again(tree: ast.expr, names: Names) -> Any:
+    """The value of an expression that a value came from, with other values of its names.
+
+    Raises `ExpressionError` or `TooLong`.
+    """
+    if isinstance(tree, ast.Name) and tree.id != "pi":
+        return names.value(tree.id)
+    try:
+        return Evaluator(names, Budget(), rebinds=True).value(tree)
     except RecursionError:
         fail("the expression is nested too deeply")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .algebra import Symbol, Symbols
-from .sizes import LONGEST_CODE, Coded, Dim, TooLong, symbols_in
+from .algebra import Symbol, Symbols, renamed
+from .sizes import LONGEST_CODE, Coded, Dim, Size, TooLong, bracketed, symbols_in, tree_of
+from .tree import Expression, changed, names_in, put
 
 
 def named(name: str, value: Any) -> Any:
@@ -18,48 +20,54 @@ def named(name: str, value: Any) -> Any:
     return wrap(value, ast.Name(name), symbols)
 
 
-def coded(value: Any, code: str, symbols: Symbols) -> Any:
-    """The value with the Python expression that gives it; a list's items get theirs, too."""
-    return wrap(value, ast.parse(code, mode="eval").body, symbols)
-
-
 _TIGHT = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
 _BRACKETED = (ast.List, ast.ListComp, ast.Constant)
 
 
-def wrap(value: Any, code: ast.expr, symbols: Symbols) -> Any:
-    """The value with its expression; raises `TooLong` if that is too long to be read."""
+def wrap(value: Any, tree: ast.expr, symbols: Symbols) -> Any:
+    """The value with its expression; raises `TooLong` if that is too long to be read.
+
+    The items of a list get theirs, too.
+    """
     if not symbols:
         return value
-    text = _bounded(ast.unparse(ast.fix_missing_locations(code)))
+    expression = Expression.of(tree)
+    if len(expression.text) > LONGEST_CODE:
+        raise TooLong
     if isinstance(value, list):
-        return _items(value, text, symbols, closed=isinstance(code, (*_TIGHT, *_BRACKETED)))
-    return _single(value, text, symbols, tight=isinstance(code, _TIGHT))
+        return _items(value, expression, symbols)
+    return _single(value, expression, symbols)
 
 
-def _single(value: Any, text: str, symbols: Symbols, *, tight: bool) -> Any:
+def _single(value: Any, expression: Expression, symbols: Symbols) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
-        return Dim.opaque(text, int(value), symbols, tight=tight)
-    return Coded(value, text, symbols)
+        tight = isinstance(expression.tree, _TIGHT)
+        return Dim.opaque(expression, int(value), symbols, tight=tight)
+    return Coded(value, expression, symbols)
 
 
-def _items(values: list[Any], text: str, symbols: Symbols, *, closed: bool) -> Coded:
+def _items(values: list[Any], expression: Expression, symbols: Symbols) -> Coded:
     """A list whose items have subscripts as their expressions: ``sizes[0]``, ``sizes[1]``."""
-    whole = text if closed else f"({text})"
+    text, tree = expression.text, expression.tree
+    whole = text if isinstance(tree, (*_TIGHT, *_BRACKETED)) else f"({text})"
     found: list[Any] = []
     for place, item in enumerate(map(uncoded, values)):
-        code = f"{whole}[{place}]"
-        if isinstance(item, list):
-            found.append(_items(item, code, symbols, closed=True))
-        else:
-            found.append(_single(item, code, symbols, tight=True))
-    return Coded(found, text, symbols)
+        own = Expression(f"{whole}[{place}]", ast.Subscript(tree, ast.Constant(place)))
+        give = _items if isinstance(item, list) else _single
+        found.append(give(item, own, symbols))
+    return Coded(found, expression, symbols)
 
 
-def _bounded(text: str) -> str:
-    if len(text) > LONGEST_CODE:
-        raise TooLong
-    return text
+def reading(value: Any, sources: Mapping[str, Expression]) -> Any:
+    """The value whose expression reads some of its names elsewhere: ``H`` as ``x.shape[2]``."""
+    if not symbols_in(value):
+        return value
+    if isinstance(value, (tuple, list)):
+        return type(value)(reading(item, sources) for item in value)
+    if isinstance(value, Dim):
+        return Dim.make(int(value), tuple(renamed(factor, sources) for factor in value.factors))
+    tree = put(tree_of(value), {name: source.tree for name, source in sources.items()})
+    return Coded(reading(value.value, sources), Expression.of(tree), value.symbols)
 
 
 def uncoded(value: Any) -> Any:
@@ -71,24 +79,11 @@ def uncoded(value: Any) -> Any:
     return int(value) if isinstance(value, Dim) else value
 
 
-def code_of(value: Any) -> ast.expr:
-    """The expression of a value as a syntax tree; raises `TooLong` if it is too long to be read."""
-    return ast.parse(_text(value), mode="eval").body
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        if len(value) > LONGEST_CODE:
-            raise TooLong
-        return _bounded(f"[{', '.join(map(_text, value))}]")
-    return _bounded(value.code if isinstance(value, (Dim, Coded)) else repr(value))
-
-
 def both(first: Any, second: Any) -> Any:
     """The condition that two conditions hold; the second may be ``None`` for no condition."""
     if second is None:
         return first
-    code = joined(ast.And(), [code_of(first), code_of(second)])
+    code = joined(ast.And(), [tree_of(first), tree_of(second)])
     return wrap(uncoded(first) and uncoded(second), code, symbols_in([first, second]))
 
 
@@ -103,7 +98,7 @@ def equal_unless(condition: Any) -> dict[str, Any]:
 
     For ``a != 1 or b != c`` it is 1 for `a` and `c` for `b`; empty for other kinds of conditions.
     """
-    code = code_of(condition)
+    code = tree_of(condition)
     parts = code.values if isinstance(code, ast.BoolOp) and isinstance(code.op, ast.Or) else [code]
     found: dict[str, Any] = {}
     for part in parts:
@@ -112,18 +107,23 @@ def equal_unless(condition: Any) -> dict[str, Any]:
         left, right = part.left, part.comparators[0]
         if len(part.ops) > 1 or not isinstance(left, ast.Name):
             return {}
-        names = {node.id for node in ast.walk(right) if isinstance(node, ast.Name)}
-        symbols = Symbols(s for s in symbols_in(condition) if s.name in names)
+        symbols = symbols_of(right, symbols_in(condition))
         if isinstance(right, ast.Constant):
             found[left.id] = right.value
         elif symbols:
-            found[left.id] = Coded(None, ast.unparse(right), symbols)
+            found[left.id] = Coded(None, Expression.of(right), symbols)
     return found
+
+
+def symbols_of(tree: ast.expr, known: Symbols) -> Symbols:
+    """Those of the `known` symbols whose names are in a tree."""
+    names = names_in(tree)
+    return Symbols(symbol for symbol in known if symbol.name in names)
 
 
 def chosen(condition: Any, first: Any, second: Any) -> Any:
     """The first value if a condition holds, else the second, with a conditional expression."""
-    test, body, orelse = code_of(condition), code_of(first), code_of(second)
+    test, body, orelse = tree_of(condition), tree_of(first), tree_of(second)
     if isinstance(orelse, ast.IfExp) and ast.unparse(orelse.test) == ast.unparse(test):
         orelse = orelse.orelse  # the same condition is known not to hold here
     code = ast.IfExp(test, body, orelse)
@@ -133,7 +133,7 @@ def chosen(condition: Any, first: Any, second: Any) -> Any:
 
 def more_than(count: Any, number: int) -> Any:
     """The condition that a count is above a number."""
-    code = ast.Compare(code_of(count), [ast.Gt()], [ast.Constant(number)])
+    code = ast.Compare(tree_of(count), [ast.Gt()], [ast.Constant(number)])
     return wrap(int(count) > number, code, symbols_in(count))
 
 
@@ -145,26 +145,24 @@ _FOLDED: dict[type, Any] = {
 }
 
 
-class _Usual(ast.NodeTransformer):
-    """Replaces expressions that depend on whether a loop has copies by those with copies."""
-
-    def visit_IfExp(self, node: ast.IfExp) -> Any:
-        test = node.test
-        if isinstance(test, ast.Compare) and ast.unparse(test).endswith(" > 0"):
-            return self.visit(node.body)
-        return self.generic_visit(node)
-
-    def visit_BinOp(self, node: ast.BinOp) -> Any:
-        self.generic_visit(node)
-        apply = _FOLDED.get(type(node.op))
-        if apply and isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
-            return ast.Constant(apply(node.left.value, node.right.value))
-        return node
-
-
-def usual(code: str) -> str:
+def usual(shape: Iterable[Size]) -> str:
     """A shape's text, simplified for readers: as if every loop had copies."""
-    try:
-        return ast.unparse(_Usual().visit(ast.parse(code, mode="eval")))
-    except SyntaxError:  # a `*` stands for dimensions that vary in number
-        return code
+    trees = (simplified(tree_of(size if symbols_in(size) else int(size))) for size in shape)
+    return bracketed([ast.unparse(tree) for tree in trees])
+
+
+def simplified(tree: ast.expr) -> ast.expr:
+    """The tree with expressions for loops that have copies, and with sums of numbers computed."""
+
+    def simpler(node: ast.expr) -> ast.expr | None:
+        if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Compare):
+            return simplified(node.body) if ast.unparse(node.test).endswith(" > 0") else None
+        if not isinstance(node, ast.BinOp) or type(node.op) not in _FOLDED:
+            return None
+        left, right = simplified(node.left), simplified(node.right)
+        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
+            return ast.Constant(_FOLDED[type(node.op)](left.value, right.value))
+        return ast.BinOp(left, node.op, right)
+
+    found: ast.expr = changed(tree, simpler)
+    return found

@@ -8,6 +8,7 @@ that gave the number, so that generated source can say ``2 * width`` or ``16 * 5
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from functools import cached_property
@@ -22,11 +23,13 @@ from .algebra import (
     Symbols,
     constant,
     factor_text,
+    factor_trees,
     of_atom,
     operand,
     quotient,
     remainder,
 )
+from .tree import Expression, call, multiplied, of_plain
 
 Size = Union[int, "Dim"]
 
@@ -45,25 +48,29 @@ class Dim(int):
     """A whole number with the product of sums (`factors`) that it came from."""
 
     factors: tuple[Poly, ...]
-    symbols: Symbols
 
     @staticmethod
     def make(value: int, factors: tuple[Poly, ...]) -> Dim:
         dim = Dim(value)
         dim.factors = factors
-        dim.symbols = Symbols.of(*(factor.symbols for factor in factors))
         return dim
 
     @staticmethod
     def named(name: str, value: int, *, runtime: bool = False, known: bool = False) -> Dim:
         """The size called `name`; it is `value` when the source is generated."""
         symbol = Symbol(name, runtime, known)
-        return Dim.make(value, (of_atom(Atom(name, Symbols((symbol,)), tight=True)),))
+        atom = Atom(Expression.leaf(name), Symbols((symbol,)), tight=True)
+        return Dim.make(value, (of_atom(atom),))
 
     @staticmethod
-    def opaque(text: str, value: int, symbols: Symbols, *, tight: bool = False) -> Dim:
-        """The size that the Python expression `text` gives; arithmetic treats it as one atom."""
-        return Dim.make(value, (of_atom(Atom(text, symbols, tight)),))
+    def opaque(expression: Expression, value: int, symbols: Symbols, *, tight: bool = False) -> Dim:
+        """The size that an expression gives; arithmetic treats it as one atom."""
+        return Dim.make(value, (of_atom(Atom(expression, symbols, tight)),))
+
+    @cached_property
+    def symbols(self) -> Symbols:
+        """The symbols in the size's expression."""
+        return Symbols.of(*(factor.symbols for factor in self.factors))
 
     @cached_property
     def code(self) -> str:
@@ -71,6 +78,12 @@ class Dim(int):
         if len(self.factors) == 1:
             return self.factors[0].text()
         return " * ".join(factor_text(factor) for factor in self.factors)
+
+    def tree(self) -> ast.expr:
+        """The tree of the size's expression: what Python reads in its `code`."""
+        if len(self.factors) == 1:
+            return self.factors[0].tree()
+        return multiplied([part for factor in self.factors for part in factor_trees(factor)])
 
     def __format__(self, spec: str) -> str:
         """The size in a message (see `shown`), unless a format is asked for."""
@@ -172,9 +185,10 @@ def scaled(size: Size, factor: float) -> Size:
     value = math.floor(int(size) * factor)
     if not symbols_in(size):
         return value
-    return Dim.opaque(
-        f"int({operand(poly_of(size))} * {factor!r})", value, symbols_in(size), tight=True
-    )
+    whole = poly_of(size)
+    tree = call("int", ast.BinOp(whole.tree(), ast.Mult(), ast.Constant(factor)))
+    text = Expression(f"int({operand(whole)} * {factor!r})", tree)
+    return Dim.opaque(text, value, symbols_in(size), tight=True)
 
 
 PLAIN = frozenset({bool, int, float, str, type(None)})  # types of values without names
@@ -253,8 +267,17 @@ class Coded(Struct, frozen=True):
     """A value that is no whole number, with the Python expression that it came from."""
 
     value: Any
-    code: str
+    expression: Expression
     symbols: Symbols
+
+    @property
+    def code(self) -> str:
+        """Python source of the expression."""
+        return self.expression.text
+
+    def tree(self) -> ast.expr:
+        """The tree of the expression."""
+        return self.expression.tree
 
 
 def exact(value: Any) -> Hashable:
@@ -266,6 +289,13 @@ def exact(value: Any) -> Hashable:
     if isinstance(value, Mapping):
         return tuple((name, exact(item)) for name, item in value.items())
     return (type(value).__name__, repr(value))
+
+
+def tree_of(value: Any) -> ast.expr:
+    """The tree of a value's expression; of a plain value, or a list of values, as it is written."""
+    if isinstance(value, (Dim, Coded)):
+        return value.tree()
+    return ast.List([*map(tree_of, value)]) if isinstance(value, list) else of_plain(value)
 
 
 def plain(value: Any) -> Any:
