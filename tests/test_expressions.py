@@ -27,11 +27,11 @@ PARAMS: dict[str, Any] = {
 
 
 class Names:
-    """Parameters alone; what gets pinned is kept."""
+    """Parameters alone; what gets fixed is kept."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
-        self.pinned: set[str] = set()
+        self.fixed: set[str] = set()
 
     def value(self, name: str) -> Any:
         return self.values[name] if name in self.values else fail("unknown", name)
@@ -39,8 +39,8 @@ class Names:
     def shape(self, reference: str) -> Sequence[Any]:
         return {"input": [3, 8, 8], "pool.indices": [1]}[reference]
 
-    def pin(self, symbols: Symbols, why: str) -> None:
-        self.pinned |= {symbol.name for symbol in symbols}
+    def fix_names(self, symbols: Symbols, why: str) -> None:
+        self.fixed |= {symbol.name for symbol in symbols}
 
 
 def evaluate(text: str, values: dict[str, Any] | None = None) -> Any:
@@ -182,7 +182,7 @@ def test_where_a_value_comes_from_is_carried_along() -> None:
             found = evaluate_text(f"$({text})", names, Budget())
         except ExpressionError:
             continue
-        if not isinstance(found, (Dim, Coded)) or names.pinned:
+        if not isinstance(found, (Dim, Coded)) or names.fixed:
             continue
         others = {"a": 4, "b": 2, "f": 2.5, "flag": False, "items": [9, 8, 7]}
         assert eval(found.code, {}, values) == plain(found), text

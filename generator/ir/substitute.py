@@ -32,8 +32,8 @@ class _Values(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         raise AssertionError("the code of a value holds no references")
 
-    def pin(self, symbols: Symbols, why: str) -> None:
-        """Do nothing: what had to be pinned was pinned when the value was first evaluated."""
+    def fix_names(self, symbols: Symbols, why: str) -> None:
+        """Do nothing: what had to be fixed was fixed when the value was first evaluated."""
 
 
 def rebind(value: Any, values: Mapping[str, Any]) -> Any:

@@ -352,5 +352,5 @@ class ParameterNames(PlainNames, frozen=True):
 
     context: Context
 
-    def pin(self, symbols: Symbols, why: str) -> None:
+    def fix_names(self, symbols: Symbols, why: str) -> None:
         self.context.fix_names(symbols, Need(self.context.shared.evaluating, why))

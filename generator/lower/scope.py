@@ -410,7 +410,7 @@ class LayerNames(Struct):
             fail(error.diagnostics[0].message)
         return sample_shape(self.scope.type_of(ref))
 
-    def pin(self, symbols: Symbols, why: str) -> None:
+    def fix_names(self, symbols: Symbols, why: str) -> None:
         context = self.scope.context
         context.fix_names(symbols, Need(context.shared.evaluating, why))
 

@@ -117,7 +117,7 @@ class _Quiet(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         return self.names.shape(reference)
 
-    def pin(self, symbols: Symbols, why: str) -> None:
+    def fix_names(self, symbols: Symbols, why: str) -> None:
         """Do nothing: an expression carries what depends on these symbols."""
 
 
@@ -268,7 +268,7 @@ class _Reader(Struct):
             if isinstance(side, ast.Name) and side.id not in local:
                 value = self.names.value(side.id) if side.id not in KNOWN else 0
                 if isinstance(plain(value), list):
-                    self.names.pin(symbols_in(value), "needs its length")
+                    self.names.fix_names(symbols_in(value), "needs its length")
 
     def _evaluated(self, node: ast.expr) -> ast.expr:
         """The expression of a part's value."""

@@ -41,8 +41,8 @@ class Names(Protocol):
     def shape(self, reference: str) -> Sequence[Any]:
         """The shape, without the batch, of what a reference names."""
 
-    def pin(self, symbols: Symbols, why: str) -> None:
-        """Called where something that no expression can carry depends on these symbols.
+    def fix_names(self, symbols: Symbols, why: str) -> None:
+        """Fix the parameters with these names: something that no expression can carry needs them.
 
         `why` are words like "needs it as an index".
         """
@@ -125,7 +125,7 @@ class Evaluator(Struct):
                 fail("division by zero")
             return apply(left, right)
         if {type(left), type(right)} == {Coded, list}:  # an argument is a tuple: it joins no list
-            self.names.pin(symbols_in([left, right]), "joins it with a list")
+            self.names.fix_names(symbols_in([left, right]), "joins it with a list")
             return self._apply(apply, [uncoded(left), uncoded(right)], lambda codes: codes[0])
         return self._apply(
             apply, [left, right], lambda codes: ast.BinOp(codes[0], node.op, codes[1])
@@ -144,11 +144,11 @@ class Evaluator(Struct):
         try:
             values += [self.value(operand) for operand in node.values[len(values) :]]
         except ExpressionError:
-            self.names.pin(symbols, "needs it for a condition")
+            self.names.fix_names(symbols, "needs it for a condition")
             return uncoded(result)
         symbols |= symbols_in(values)
         if _of_two_kinds(values):
-            self.names.pin(symbols, MIXED)
+            self.names.fix_names(symbols, MIXED)
         # what is known to be true adds nothing to `and`, nor what is false to `or`
         adds_nothing = (not stop) if all(type(uncoded(v)) is bool for v in values) else ...
         codes = [tree_of(value) for value in values if value is not adds_nothing]
@@ -183,10 +183,10 @@ class Evaluator(Struct):
         try:
             sides[1 - place] = self.value(sides[1 - place])
         except ExpressionError:
-            self.names.pin(symbols, "needs it for a condition")
+            self.names.fix_names(symbols, "needs it for a condition")
             return chosen
         if _of_two_kinds(sides):
-            self.names.pin(symbols, MIXED)
+            self.names.fix_names(symbols, MIXED)
         symbols = symbols_in([sides[0], test, sides[1]])
         code = ast.IfExp(tree_of(test), tree_of(sides[0]), tree_of(sides[1]))
         return wrap(uncoded(chosen), code, symbols)
@@ -242,7 +242,7 @@ class Evaluator(Struct):
         if not _is_whole(value):
             help = whole(None) if isinstance(uncoded(value), float) else None
             fail("an index is a whole number", help=help)
-        self.names.pin(symbols_in(value), "needs it as an index")
+        self.names.fix_names(symbols_in(value), "needs it as an index")
         return int(value)
 
     def _call(self, node: ast.Call) -> Any:

@@ -46,7 +46,7 @@ def has_expression(text: str) -> bool:
 def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
     """The value of a string: that of its only expression, or the text with all expressions' values.
 
-    Symbols in a text are pinned. Raises `ExpressionError` or `TooLong`.
+    Symbols in a text are fixed. Raises `ExpressionError` or `TooLong`.
     """
     pieces = list(_split(text))
     if len(pieces) == 1 and pieces[0].expression:
@@ -57,7 +57,7 @@ def evaluate_text(text: str, names: Names, budget: Budget) -> Any:
         value: Any = piece.text
         if piece.expression:
             value = evaluate(piece.text, names, budget)
-            names.pin(symbols_in(value), "needs it in a text")
+            names.fix_names(symbols_in(value), "needs it in a text")
             value = value.value if isinstance(value, Coded) else value
             if isinstance(value, (list, float)) or value is None:
                 fail("only whole numbers, words and booleans can be put into text")
@@ -288,5 +288,5 @@ class PlainNames(Struct, frozen=True):
     def shape(self, reference: str) -> Sequence[Any]:
         fail("`shape` has no meaning here: no layer can be read")
 
-    def pin(self, symbols: Symbols, why: str) -> None:
+    def fix_names(self, symbols: Symbols, why: str) -> None:
         """Do nothing: there is no parameter to fix."""
