@@ -22,7 +22,7 @@ from ..lower.parameters import bare
 from ..spec.source import Source
 from ..symbolic.literals import literal
 from ..symbolic.names import snake_case
-from ..symbolic.sizes import Dim, Size, plain, symbols_in
+from ..symbolic.sizes import Dim, Size, symbols_in
 from .common_value import Case, Expressions, Inexpressible
 from .merge import Merge
 from .values import Values
@@ -68,8 +68,7 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
     terms = graph.terms()
     allowed = frozenset({*graph.values, "index"})
     merged = Merge([graph], [Case(0, terms, terms)], allowed, rows, source, closed=True)
-    modules = merged.modules()
-    nodes = merged.nodes(modules)
+    network = merged.graph()
     used = merged.values.expressions.used
     used |= {symbol.name for found in graph.initial for symbol in symbols_in(found.init)}
     params = []
@@ -80,30 +79,21 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
         if reached and not parameter.fixed and parameter.name in merged.values.lists:
             parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
         params.append(replace(parameter, used=reached))
-    keeps = tuple(merged.values.attributes.kept.items())
-    params.reverse()
-    network = replace(graph, params=tuple(params), modules=modules, nodes=nodes, keeps=keeps)
-    return _bypassed(network)
+    return _bypassed(replace(network, params=tuple(reversed(params))))
 
 
 def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source) -> Graph:
     """The graph of a block's class; sets the constructor's arguments (`call`) of each use."""
-    graphs = [use.graph for use in uses]
-    first = graphs[0]
     dims = [name for name in _arguable(uses[0]) if all(name in use.outer for use in uses)]
     constant = _constants(uses)
     cases = [
         Case(number, {**use.graph.terms(), **constant}, use.outer, frozenset(constant))
         for number, use in enumerate(uses)
     ]
-    names = {parameter.name for parameter in first.params}
+    names = {parameter.name for parameter in uses[0].graph.params}
     allowed = frozenset({*names, *(d for d in dims if d not in constant), "index"})
-    merged = Merge(graphs, cases, allowed, rows, source)
-    modules = merged.modules()
-    nodes = merged.nodes(modules)
-    modules = merged.with_types(modules)
-    values = merged.values
-    kept = {name: values.typed(value) for name, value in values.attributes.kept.items()}
+    merged = Merge([use.graph for use in uses], cases, allowed, rows, source)
+    graph, values = merged.graph(), merged.values
     params = _parameters(uses, values, cases)
     given = [name for name in dims if name in values.expressions.used]
     inferred = [
@@ -118,17 +108,9 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
         for parameter in params:
             if parameter.name in use.given or parameter.required:
                 use.call[parameter.name] = use.outer[parameter.name]
-    united = replace(
-        first,
-        params=(*inferred, *params),
-        modules=modules,
-        nodes=nodes,
-        outputs=merged.outputs(),
-        keeps=tuple(kept.items()),
-        is_block=True,
-        shapes=_shapes(uses, cases, allowed, {*given}),
-    )
-    return _bypassed(united)
+    shapes = _shapes(uses, cases, allowed, {*given})
+    graph = replace(graph, params=(*inferred, *params), is_block=True, shapes=shapes)
+    return _bypassed(graph)
 
 
 def _arguable(use: Use) -> list[str]:
@@ -152,51 +134,43 @@ def _constants(uses: Sequence[Use]) -> dict[str, Any]:
 
 
 def _parameters(uses: Sequence[Use], values: Values, cases: Sequence[Case]) -> list[Parameter]:
-    """The block's parameters that its class needs, with defaults that are right in all uses.
-
-    A parameter whose default no expression can give is required. Required ones come first.
-    """
-    found = []
-    used = values.expressions.used
+    """The block's parameters that its class needs. Required ones come first."""
+    found: list[Parameter] = []
     for parameter in reversed(uses[0].graph.params):
-        if parameter.name not in used:
-            continue
-        default, required = None, parameter.required
-        if not required:
-            defaults = [
-                (case, next(p for p in use.graph.params if p.name == parameter.name).default)
-                for case, use in zip(cases, uses, strict=True)
-            ]
-            try:
-                default = values.expressions.common(defaults)
-            except Inexpressible:
-                required = True
-        given = [bare(use.outer[parameter.name]) for use in uses]
-        is_type = parameter.name in values.types
-        code = literal(default) if symbols_in(default) and not is_type else None
-        if is_type and not required:
-            from .type_names import type_code
-
-            default = type_code(plain(default), values.rows)
-        hints = [*given, *([] if required else [bare(default)])]
-        hint = values.hints.get(parameter.name) or hint_for(
-            hints, any_length=parameter.name in values.lists
-        )
-        hint = "type[nn.Module]" if is_type else hint
-        value = default if is_type else bare(default)
-        found.append(
-            replace(
-                parameter,
-                value=value,
-                code=code,
-                required=required,
-                hint=hint,
-                is_type=is_type,
-                depends=frozenset(symbol.name for symbol in symbols_in(default)),
-            )
-        )
-    found.reverse()
+        if parameter.name in values.expressions.used:
+            found.insert(0, _parameter(parameter, uses, values, cases))
     return sorted(found, key=lambda parameter: not parameter.required)
+
+
+def _parameter(
+    parameter: Parameter, uses: Sequence[Use], values: Values, cases: Sequence[Case]
+) -> Parameter:
+    """A parameter with a default that is right in all uses, or required if there is none."""
+    name, is_type = parameter.name, parameter.name in values.types
+    params = ([own for own in use.graph.params if own.name == name] for use in uses)
+    defaults = [(case, own.default) for case, (own,) in zip(cases, params, strict=True)]
+    # where the default is another parameter's type, each use gives its own
+    follows = is_type and symbols_in([default for _, default in defaults])
+    default, required = None, parameter.required or bool(follows)
+    try:
+        default = None if required else values.expressions.common(defaults)
+    except Inexpressible:
+        required = True
+    if is_type:
+        value, code, hint = None if required else values.type(default), None, "type[nn.Module]"
+    else:
+        value, code = bare(default), literal(default) if symbols_in(default) else None
+        known = [*(bare(use.outer[name]) for use in uses), *([] if required else [value])]
+        hint = values.hints.get(name) or hint_for(known, any_length=name in values.lists)
+    return replace(
+        parameter,
+        value=value,
+        code=code,
+        required=required,
+        hint=hint,
+        is_type=is_type,
+        depends=frozenset(symbol.name for symbol in symbols_in(default)),
+    )
 
 
 def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Parameter:

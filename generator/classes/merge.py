@@ -62,15 +62,20 @@ class Merge:
         attributes = Attributes(cases[0].own, taken)
         self.graphs = graphs
         self.cases = cases
-        self.rows = rows
         self.values = Values(Expressions(allowed), attributes, rows, source, closed)
 
-    # the attributes of the class
-
-    def modules(self) -> tuple[Module, ...]:
-        """The attributes of the class, merged over all uses."""
+    def graph(self) -> Graph:
+        """The one graph for all uses: the attributes of the class, and the calls of ``forward``."""
+        first, typed = self.graphs[0], self.values.typed
         found = [(case, graph.modules) for case, graph in zip(self.cases, self.graphs, strict=True)]
-        return self.children(found, by_name=not self.graphs[0].sequential)
+        modules = self.children(found, by_name=not first.sequential)
+        nodes, outputs = self.nodes(modules), self.outputs()
+        modules, kept = typed(modules), typed(self.values.attributes.kept)  # all types are known
+        return replace(
+            first, modules=modules, nodes=nodes, outputs=outputs, keeps=tuple(kept.items())
+        )
+
+    # the attributes of the class
 
     def children(
         self, containers: Sequence[tuple[Case, Sequence[Module]]], *, by_name: bool
@@ -150,7 +155,7 @@ class Merge:
     def applied(self, module: Module) -> tuple[Layer, Given]:
         """A layer's type, or a block's class, with the arguments that it is given."""
         if module.use is not None:
-            return self.rows[module.use.block], module.use.call
+            return self.values.rows[module.use.block], module.use.call
         assert module.row is not None
         return module.row, module.args or {}
 
@@ -288,22 +293,6 @@ class Merge:
             help = "name a layer that reads what varies: `Identity: {name: out, from: $which}`"
             raise NetgenError(Diagnostic("NG210", message, location, help=help))
         return first.outputs
-
-    # types of layers in conditions, once all parameters that name one are known
-
-    def with_types(self, modules: Sequence[Module]) -> tuple[Module, ...]:
-        """The modules with `Values.typed` applied to their values."""
-        typed = self.values.typed
-        return tuple(
-            replace(
-                module,
-                condition=typed(module.condition),
-                args=module.args and {name: typed(value) for name, value in module.args.items()},
-                count=typed(module.count),
-                children=self.with_types(module.children),
-            )
-            for module in modules
-        )
 
 
 def _arguments_in_forward(node: Node, row: Layer) -> Sequence[Arg]:

@@ -158,7 +158,15 @@ class Values(Struct):
     # types of layers in conditions
 
     def typed(self, value: Any) -> Any:
-        """The value with parameters that name a type compared with types instead of words."""
+        """The value, or modules, with parameters that name a type compared with types, not words.
+
+        Which parameters name a type is known once all else is merged.
+        """
+        if isinstance(value, Module):
+            own = ("condition", "args", "count", "children")
+            return replace(value, **{name: self.typed(getattr(value, name)) for name in own})
+        if isinstance(value, dict):
+            return {name: self.typed(item) for name, item in value.items()}
         if isinstance(value, (tuple, list)):
             return type(value)(map(self.typed, value))
         if not isinstance(value, (Coded, Dim)) or not {s.name for s in value.symbols} & self.types:
