@@ -666,8 +666,9 @@ def test_a_block_is_given_no_size_that_the_network_meets_in_forward() -> None:
         check_source(from_mapping(spec), {})
 
 
-def test_a_sample_of_the_fuzz() -> None:
-    tally = family.fuzz(16, seed=0, quiet=True)
+@pytest.mark.parametrize("specs", [6, pytest.param(40, marks=pytest.mark.slow)])
+def test_a_sample_of_the_fuzz(specs: int) -> None:
+    tally = family.fuzz(specs, seed=0, quiet=True)
     assert tally.defects == []
     assert tally.members > 3 * tally.specs
     assert tally.refused < tally.specs / 10

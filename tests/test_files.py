@@ -387,6 +387,7 @@ def test_other_names_are_taken(stem: str) -> None:
     assert why_no_module(stem) is None
 
 
+@pytest.mark.slow
 def test_no_module_that_torch_looks_for_is_another_name() -> None:
     """Whether it is there or not: a file of this name would be found."""
     lines = (

@@ -220,7 +220,12 @@ def has_names(path: Path) -> bool:
 NAMED = {x.stem: x for x in (*CONFIGS, *SPECS, *STARTERS) if has_names(x) and x.stem != "gpt2"}
 
 
-@pytest.mark.parametrize("name", [*CASES, *NAMED])
+# many layers for each of hundreds of sizes
+LONG = ("conformer", "transformer_classifier", "unet_skips")
+SIZED = [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in NAMED]
+
+
+@pytest.mark.parametrize("name", [*CASES, *SIZED])
 def test_what_is_said_is_what_torch_takes(name: str) -> None:
     """Size by size, both ways."""
     if name in NAMED:

@@ -18,7 +18,11 @@ GOLDEN = ROOT / "tests" / "golden"
 REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
 
 
-@pytest.mark.parametrize("path", by_size(REVIEWED))
+# several networks in one, whose runs take as long as twenty others
+LONG = ("buckets", "conformer")
+
+
+@pytest.mark.parametrize("path", by_size(REVIEWED, LONG))
 def test_reviewed_source_runs(path: Path, worker: Worker) -> None:
     """The run shows what was predicted, and leaves the source as it is without one."""
     source = build_source(read(path), {}, worker, CPU).source

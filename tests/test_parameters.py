@@ -109,7 +109,8 @@ def hold(source: Source) -> int:
 
 # specs with many arguments, each with several values
 LONG = (
-    "blocks buckets conformer film ft_transformer gpt llama relative_positions unet_skips".split()
+    "blocks buckets conformer film ft_transformer gpt llama relative_positions stages ties "
+    "transformer_classifier unet_skips".split()
 )
 
 

@@ -399,7 +399,7 @@ def test_several_at_a_time_give_what_one_gives(tmp_path: Path) -> None:
     bad.write_text("name: Net\ninput: [4]\nlayers: [{Linear: none}]\n")
     (tmp_path / "out").mkdir()
     run = netgen(
-        "build", *configs, bad, "-j", "3", "--output-dir", "out", "--device", "cpu", cwd=tmp_path
+        "build", *configs, bad, "-j", "2", "--output-dir", "out", "--device", "cpu", cwd=tmp_path
     )
     assert run.returncode == 1
     assert run.stdout.count("smoke-run on cpu: passed") == 4
