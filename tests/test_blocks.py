@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 from torch_netgen import NetgenError
 from torch_netgen.layers.base import Layer, Nested
@@ -16,6 +17,7 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.spec.source import parse, read
 from torch_netgen.symbolic.sizes import plain
 
+from . import family
 from .conftest import ROOT, Builder
 from .test_parameters import hold
 
@@ -23,6 +25,9 @@ TRICKY = {
     text.split("\n")[0].removeprefix("name: "): text
     for text in (ROOT / "tests" / "tricky.yaml").read_text().split("\n---\n")
 }
+
+# one calls a block what its type is called, the other reads indices of a narrow range
+NOT_APART = {"OwnNames", "C31"}
 
 
 @pytest.mark.parametrize("name", TRICKY)
@@ -51,6 +56,44 @@ def test_each_layer_of_a_block_is_what_its_use_says(name: str) -> None:
         row, args = layer.row, layer.args or {}
         if row is not None and not row.source and hasattr(torch.nn, row.name):
             assert repr(network.get_submodule(path)) == repr(torch_makes(row, args)), path
+
+
+def apart(spec: dict[str, Any]) -> dict[str, Any]:
+    """The spec with a block of its own for each use of a block."""
+    blocks, made = spec["blocks"], dict(spec["blocks"])
+
+    def own(block: str) -> str:
+        name = f"{block}Number{len(made)}"
+        made[name] = None  # the name is taken
+        made[name] = {**blocks[block], "layers": items(blocks[block]["layers"])}
+        return name
+
+    def items(value: Any, *, listed: bool = False) -> Any:
+        if isinstance(value, list):
+            return [items(item, listed=True) for item in value]
+        if isinstance(value, dict):
+            return {own(key) if key in blocks else key: items(value[key]) for key in value}
+        return own(value) if listed and value in blocks else value
+
+    return {**spec, "layers": items(spec["layers"]), "blocks": made}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in TRICKY if "\nblocks:" in TRICKY[name] and name not in NOT_APART]
+)
+def test_a_class_for_all_uses_does_what_a_class_for_each_does(name: str) -> None:
+    spec = {**yaml.safe_load(TRICKY[name]), "name": "Net"}
+    found, other = (family.predicted(each, {}) for each in (spec, apart(spec)))
+    network, several = (family.class_of(family.printed(each))() for each in (found, other))
+    weights = [
+        torch.arange(w.numel()).cos().reshape(w.shape) for w in network.state_dict().values()
+    ]
+    for each in (network, several):
+        each.load_state_dict(dict(zip(each.state_dict(), weights, strict=True)))
+    for given in family.inputs(found):
+        wanted = family.run(several, given, training=False)
+        assert not isinstance(wanted, str), wanted
+        assert family.alike(family.run(network, given, training=False), wanted)
 
 
 def test_each_use_draws_its_own_initial_values() -> None:
