@@ -102,7 +102,11 @@ def _nothing_new(found: _Found, graph: Graph, shared: Shared) -> bool:
     reserved = _sometimes_absent(uses_in(graph), shared)
     repeats = shared.repeats
     rules = {path: repeats.seen[path] for path in repeats.short & repeats.seen.keys()}
-    counts = {path: (a, b) for path, (a, b) in repeats.counted.items() if a < b}
+    counts = {**found.counts}
+    for path, (least, most) in repeats.counted.items():
+        if least < most:  # bounds only ever widen, so that the readings end
+            known = counts.get(path, (least, most))
+            counts[path] = (min(least, known[0]), max(most, known[1]))
     done = reserved.keys() <= found.reserved.keys() and rules.keys() <= found.rules.keys()
     if done:  # a repeat that has shown no rule by now has none
         unrolled = found.unrolled | (repeats.looped & repeats.unlooped)
