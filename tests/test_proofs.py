@@ -287,8 +287,15 @@ layers:
 """
 
 
-def test_an_input_that_is_overwritten_is_made_anew(worker: Worker) -> None:
-    levels = ("forward", "learn", "export", "onnx", "script", "ddp")
+@pytest.mark.parametrize(
+    "levels",
+    [
+        ("forward", "learn"),
+        pytest.param(("forward", "export", "onnx", "script", "ddp"), marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
+def test_an_input_that_is_overwritten_is_made_anew(levels: tuple[str, ...], worker: Worker) -> None:
     source = parse(IN_PLACE, "spec.yaml")
     (proof,) = build_source(source, {}, worker, Demand("cpu", levels=levels)).proofs
     assert [shown.level for shown in proof.levels] == list(levels)
