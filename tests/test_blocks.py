@@ -26,6 +26,7 @@ TRICKY = {
     for text in (ROOT / "tests" / "tricky.yaml").read_text().split("\n---\n")
 }
 
+VARIED = yaml.safe_load((ROOT / "tests" / "varied.yaml").read_text())
 # one calls a block what its type is called, the other reads indices of a narrow range
 NOT_APART = {"OwnNames", "C31"}
 
@@ -78,22 +79,33 @@ def apart(spec: dict[str, Any]) -> dict[str, Any]:
     return {**spec, "layers": items(spec["layers"]), "blocks": made}
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in TRICKY if "\nblocks:" in TRICKY[name] and name not in NOT_APART]
-)
-def test_a_class_for_all_uses_does_what_a_class_for_each_does(name: str) -> None:
-    spec = {**yaml.safe_load(TRICKY[name]), "name": "Net"}
+def hold_apart(spec: dict[str, Any]) -> None:
+    """Hold the class for all uses of a block against a class for each."""
     found, other = (family.predicted(each, {}) for each in (spec, apart(spec)))
     network, several = (family.class_of(family.printed(each))() for each in (found, other))
-    weights = [
-        torch.arange(w.numel()).cos().reshape(w.shape) for w in network.state_dict().values()
-    ]
+    own = network.state_dict().values()
+    weights = [torch.arange(w.numel()).cos().reshape(w.shape) for w in own]
     for each in (network, several):
         each.load_state_dict(dict(zip(each.state_dict(), weights, strict=True)))
     for given in family.inputs(found):
         wanted = family.run(several, given, training=False)
         assert not isinstance(wanted, str), wanted
         assert family.alike(family.run(network, given, training=False), wanted)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in TRICKY if "\nblocks:" in TRICKY[name] and name not in NOT_APART]
+)
+def test_a_class_for_all_uses_does_what_a_class_for_each_does(name: str) -> None:
+    hold_apart({**yaml.safe_load(TRICKY[name]), "name": "Net"})
+
+
+@pytest.mark.parametrize("place", range(len(VARIED)))
+def test_uses_that_differ_in_an_argument_are_what_they_are_alone(place: int) -> None:
+    one = VARIED[place]
+    block = {"params": one["params"], "layers": one["layers"]}
+    layers = one["uses"]
+    hold_apart({"name": "Net", "input": one["input"], "blocks": {"B": block}, "layers": layers})
 
 
 def test_each_use_draws_its_own_initial_values() -> None:

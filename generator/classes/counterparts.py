@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..ir.graph import Graph, Module, Node
 from ..layers.base import Arg
+from ..symbolic.sizes import plain
 from .common_value import Case
 
 Part = TypeVar("Part", Module, Node)
@@ -76,8 +77,12 @@ def form_of(node: Node, read: Container[str]) -> Hashable:
         called = node.first_call
         masks, read = called.named, {next(iter(called.outputs))}
     row = called.row
-    if row is None or called.functional or row.operation or row.source:
-        return node.target, row and row.name
+    if row is None:
+        return node.target
+    if called.functional or row.operation or row.source:
+        spread = [len(plain(node.args[arg.name])) for arg in row.args if arg.spread]
+        shape = (*spread, node.output.rank, node.output.batch is None) if spread else ()
+        return node.target, row.name, tuple(node.outputs), shape
     names = [port if port in read else "_" for port in row.ports]
     return node.target, masks, row.call if called.named else "", row.unpacked(names)
 

@@ -206,13 +206,13 @@ class Merge:
         if not there:
             return group[0][1]
         first = next((node for _, node in there if node.first_call), there[0][1])
+        row, uses = first.row, [(case, n.row, n.args) for case, n in there if n.row is not None]
+        types = {row.name: _arguments_in_forward(first, row) for _, row, _ in uses}
         if len({form_of(node, ports) for _, node in there} - {None}) > 1:
-            what = "of one type" if first.functional else "called in one way"
+            what = "of one type" if first.functional and len(types) > 1 else "called in one way"
             help = f"write a block for each {what.split()[-1]}"
             self.values.refuse(first, f"is not {what} in all uses of the block", help)
         choices = self.choices(first, group)
-        row, uses = first.row, [(case, n.row, n.args) for case, n in there if n.row is not None]
-        types = {row.name: _arguments_in_forward(first, row) for _, row, _ in uses}
         known, args = self.arguments(first, types, uses, self.values.forward_argument)
         if row is not None and len(types) > 1:
             row = replace(row, options=tuple(known))

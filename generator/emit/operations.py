@@ -110,11 +110,11 @@ def with_sizes(
 
 def _slice(node: Node, x: str) -> str:
     """``x[:, 1:3]``."""
-    a: Any = node.args
-    start = "" if a["start"] == 0 else literal(a["start"])
-    end = "" if a["end"] is None else literal(a["end"])
-    step = "" if a["step"] == 1 else f":{literal(a['step'])}"
-    part, dim = f"{start}:{end}{step}", int(a["dim"])
+    assert node.row is not None
+    args = [arg for arg in node.row.args if not is_default(arg, node.args[arg.name])]
+    given = {arg.name: literal(node.args[arg.name]) for arg in args}
+    step = f":{given['step']}" if "step" in given else ""
+    part, dim = f"{given.get('start', '')}:{given.get('end', '')}{step}", int(node.args["dim"])
     before = [":"] * dim if dim >= 0 else ["..."]
     after = [] if dim >= 0 else [":"] * (-dim - 1)
     return f"{x}[{', '.join([*before, part, *after])}]"

@@ -107,6 +107,7 @@ class Arg(Struct, frozen=True):
     brackets: bool = False  # several values are printed as a list, as torch's annotation asks
     adds: Callable[[Any], bool] = adds_nothing  # whether a value is only added and decides nothing
     code: bool = False  # its value is printed as code, so it is one for all uses of a block
+    spread: bool = False  # its items are printed one by one: as many for all uses of a block
     reads: tuple[int, ...] = (0,)
     trains: bool = False
     hint: str = ""  # its annotation, for a block's argument

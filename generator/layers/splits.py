@@ -167,7 +167,7 @@ LAYERS: Sequence[Layer] = (
     operation(
         "Slice",
         slice_,
-        _DIM,
+        Arg("dim", INDEX, code=True),
         Arg("start", INDEX, 0, adds=is_negative),
         Arg("end", optional(INDEX), None, adds=is_negative),
         Arg("step", INDEX, 1, adds=is_negative),

@@ -169,7 +169,7 @@ LAYERS: Sequence[Layer] = (
     operation(
         "Reshape",
         reshape,
-        Arg("shape", sizes(), positional=True),
+        Arg("shape", sizes(), positional=True, spread=True),
         view=always,
         function=".reshape",
         stem="reshape",
@@ -224,7 +224,7 @@ LAYERS: Sequence[Layer] = (
     operation(
         "Expand",
         expand,
-        Arg("shape", sizes(), positional=True),
+        Arg("shape", sizes(), positional=True, spread=True),
         Arg("batch", BOOL, True, keyword_only=True),
         Arg("batch_size", optional(INT), None, inferred=True, keyword_only=True),
         view=always,
