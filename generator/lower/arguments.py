@@ -267,7 +267,7 @@ def respelt(context: Context, item: Item) -> Item:
     """The item with misspelt common keys (`from`, `name`, ...) corrected; each is reported."""
     if not isinstance(item.written, dict) or len(item.written) > MOST_FINDINGS:
         return item
-    row, block = context.row(item.type), context.shared.blocks.get(item.type)
+    row, block = context.row(item.type), context.known.blocks.get(item.type)
     known = ["layers", "layer", "branches"]
     if row is not None:
         known = [arg.name for arg in (*row.args, *row.options)] + [

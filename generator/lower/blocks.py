@@ -60,7 +60,7 @@ class Body(Struct):
     @property
     def path(self) -> SpecPath:
         """The place of the body's layers."""
-        known = self.name in self.context.shared.blocks
+        known = self.name in self.context.known.blocks
         return ("blocks", self.name, "layers") if known else self.used_at
 
     def key(self) -> Any:
@@ -109,10 +109,10 @@ def enter(
     the block contains itself, or its inputs or arguments are wrong.
     """
     shared = scope.context.shared
-    if item.type in shared.open:
-        path = " -> ".join([*shared.open[shared.open.index(item.type) :], item.type])
+    if item.type in shared.bodies.open:
+        path = " -> ".join([*shared.bodies.open[shared.bodies.open.index(item.type) :], item.type])
         scope.context.error("NG210", f"a block can't contain itself: {path}", item.path, key=True)
-    if len(shared.open) > DEEPEST_BLOCKS:
+    if len(shared.bodies.open) > DEEPEST_BLOCKS:
         message = f"blocks are nested more than {DEEPEST_BLOCKS} deep"
         scope.context.error("NG210", message, item.path, key=True)
     if len(types) != len(spec.inputs):
@@ -130,9 +130,9 @@ def enter(
     inner = LayerNames(Scope(context, {}, inputs, Names(set())), inputs[0].type, None)
     parameters, values = read_block_parameters(context, spec, item.type, given, inner)
     body = Body(item.type, spec, context, inputs, values, parameters, given, types, item.path)
-    known = shared.bodies.get(body.key())
+    known = shared.bodies.graphs.get(body.key())
     if known is None or any(need.why == FALSE and context.is_open(v) for v, need in known[1]):
-        shared.open.append(item.type)
+        shared.bodies.open.append(item.type)
     else:
         body.graph, to_fix = known
         context.fix_again(to_fix)
@@ -147,7 +147,7 @@ def read_body(context: Context, body: Body, read: Callable[[Body], Graph]) -> Gr
     shared, known = context.shared, len(context.shared.findings.found)
     key = body.key()
     try:
-        if key in shared.broken:
+        if key in shared.bodies.broken:
             raise Unknowable
         before = shared.findings.count
         with shared.findings.collecting():
@@ -155,10 +155,10 @@ def read_body(context: Context, body: Body, read: Callable[[Body], Graph]) -> Gr
         for place in list(shared.findings.found)[known:]:
             shared.findings.found[place] = body.noted(shared.findings.found[place])
         assert shared.findings.count > before
-        shared.broken.add(key)
+        shared.bodies.broken.add(key)
         raise Unknowable
     finally:
-        shared.open.pop()
+        shared.bodies.open.pop()
 
 
 def chain_of_copies(spec: BlockSpec) -> bool:
@@ -192,7 +192,7 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
         if name not in spec.params:
             message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
             help = closest(str(name), [*spec.params, "name", "from", "repeat", "when"])
-            context.shared.undeclared.setdefault(item.type, []).append(str(name))
+            context.shared.mistakes.undeclared.setdefault(item.type, []).append(str(name))
             context.error("NG208", message, paths[name], key=True, help=help)
     for name, raw in spec.params.items():
         default = raw.get("default") if isinstance(raw, dict) else raw
@@ -295,8 +295,8 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
         body.spec.sequential,
     )
     shared = body.context.shared
-    shared.inside[graph] = sum(_calls(draft, shared.inside) for draft in scope.drafts)
-    shared.bodies[body.key()] = (graph, body.context.to_fix)
+    shared.bodies.inside[graph] = sum(_calls(draft, shared.bodies.inside) for draft in scope.drafts)
+    shared.bodies.graphs[body.key()] = (graph, body.context.to_fix)
     return graph
 
 
@@ -320,7 +320,7 @@ def may_hold_weights(shared: Shared, written: Any, seen: frozenset[str] = frozen
         return any(may_hold_weights(shared, item, seen) for item in inner)
     if not isinstance(written, str) or written in seen:
         return False
-    block, row = shared.blocks.get(written), shared.types.get(written)
+    block, row = shared.known.blocks.get(written), shared.known.rows.get(written)
     if block is not None:
         return may_hold_weights(shared, block.layers, seen | {written})
     return row is not None and row.weights is not no_weights
@@ -333,7 +333,7 @@ def draft_of(
     graph = body.graph
     assert graph is not None
     shared = scope.context.shared
-    calls = shared.inside.get(graph, 0)
+    calls = shared.bodies.inside.get(graph, 0)
     scope.context.count(calls, item.path, key=item.written is not None)
     use = Use(body.name, graph, dict(body.context.outer), body.given, body.spec, item.path)
     outputs = {

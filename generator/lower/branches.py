@@ -63,7 +63,7 @@ def branch(reader: Reader, key: str | int, layers: Any, path: SpecPath, index: S
     if several:
         item = Item("Sequential", written, named, path, inline="layers")
     else:
-        item = read_item(layers, reader.context.source, path, reader.context.shared.types)
+        item = read_item(layers, reader.context.source, path, reader.context.known.rows)
         if "name" in item.common:
             message = f"the name of this branch is `{printable(key)}` already"
             reader.context.error("NG205", message, item.at("name"), key=True)

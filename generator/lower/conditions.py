@@ -44,7 +44,7 @@ def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: Laye
 
 def ports_of(reader: Reader, item: Item) -> tuple[str, ...]:
     """The ports that an absent item would have, if several; `*` for any whole number."""
-    row, block = reader.context.row(item.type), reader.context.shared.blocks.get(item.type)
+    row, block = reader.context.row(item.type), reader.context.known.blocks.get(item.type)
     if row is not None:
         return row.ports
     given = None if block is None else block.outputs
@@ -303,7 +303,7 @@ def reserve(reader: Reader, item: Item, draft: Draft) -> None:
 
 def may_hold(reader: Reader, item: Item) -> bool:
     """Whether a layer that is absent in all uses of the block may have weights."""
-    block = reader.context.shared.blocks.get(item.type)
+    block = reader.context.known.blocks.get(item.type)
     if block is not None:
         return may_hold_weights(reader.context.shared, block.layers)
     row = reader.context.row(item.type)

@@ -92,30 +92,57 @@ class Repeats(Struct):
     needs_index: bool = False
 
 
+class KnownTypes(Struct, frozen=True):
+    """The types that an item may name: the document's blocks, and `rows` with those imported.
+
+    `lost` are blocks and imported types with mistakes in them. Where `blocks` can't be read at
+    all, the document is `nameless`: any unknown type may be a block.
+    """
+
+    blocks: Mapping[str, BlockSpec] = {}
+    rows: Mapping[str, Layer] = TYPES
+    imports: tuple[Layer, ...] = ()
+    lost: frozenset[str] = frozenset()
+    nameless: bool = False
+
+
+class Bodies(Struct):
+    """The bodies of blocks: the graphs of the uses read so far, and the blocks being read.
+
+    `inside` says how many calls a graph holds, `broken` which uses have mistakes in their bodies.
+    """
+
+    graphs: dict[Any, Any] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+    inside: dict[Graph, int] = field(default_factory=dict)
+    broken: set[Any] = field(default_factory=set)
+
+
+class Mistakes(Struct):
+    """What has been found wrong that explains other mistakes.
+
+    `unknown` are items of types that do not exist, with the type that was surely meant, if any;
+    `undeclared` the arguments that are given to blocks, which lack them.
+    """
+
+    unknown: dict[SpecPath, str | None] = field(default_factory=dict)
+    undeclared: dict[str, list[str]] = field(default_factory=dict)
+
+
 class Shared(Struct):
     """The state that the network and its blocks share in one reading of a spec.
 
-    `bodies` holds the graphs of blocks for the uses read so far, `open` the blocks that are being
-    read. `reserved` are the places of absent layers that keep their number, as earlier readings
-    have found out; the value says whether it is a number among layers with weights.
+    `reserved` are the places of absent layers that keep their number, as earlier readings have
+    found out; the value says whether it is a number among layers with weights.
     """
 
-    blocks: Mapping[str, BlockSpec]
-    reserved: dict[SpecPath, bool]
-    findings: Findings = field(default_factory=Findings)
-    lost_blocks: set[str] = field(default_factory=set)  # blocks and imported types with mistakes
-    # items of types that do not exist, with the type that was surely meant, if any
-    unknown: dict[SpecPath, str | None] = field(default_factory=dict)
-    nameless: bool = False  # `blocks` can't be read at all, so any unknown type may be a block
-    undeclared: dict[str, list[str]] = field(default_factory=dict)  # arguments that blocks lack
-    broken: set[Any] = field(default_factory=set)  # uses whose bodies have mistakes
+    known: KnownTypes
+    findings: Findings
+    repeats: Repeats
+    reserved: Mapping[SpecPath, bool]
+    bodies: Bodies = field(default_factory=Bodies)
+    mistakes: Mistakes = field(default_factory=Mistakes)
     budget: Budget = field(default_factory=Budget)
-    bodies: dict[Any, Any] = field(default_factory=dict)
-    open: list[str] = field(default_factory=list)
-    repeats: Repeats = field(default_factory=Repeats)
-    types: Mapping[str, Layer] = field(default_factory=lambda: TYPES)  # with those imported
-    imports: tuple[Layer, ...] = ()
-    inside: dict[Graph, int] = field(default_factory=dict)  # how many calls a block's graph holds
     read: int = 0  # items so far, those that give no layer included
     unmatched: bool = False  # no layer matches a key of `init` with the values of `--set`
     # sizes that meet, by their expressions in the network's terms
@@ -158,12 +185,19 @@ class Context(Struct):
         """The names of the parameters of this scope: the document's, or a block's."""
         if self.parent is None:
             return list(self.document.params)
-        block = self.shared.blocks.get(self.shared.open[-1]) if self.shared.open else None
+        block = (
+            self.known.blocks.get(self.shared.bodies.open[-1]) if self.shared.bodies.open else None
+        )
         return list(block.params) if block is not None else []
 
     def row(self, type_: str) -> Layer | None:
         """The row of a built-in or imported type; `None` if the spec has a block of this name."""
-        return None if type_ in self.shared.blocks else self.shared.types.get(type_)
+        return None if type_ in self.known.blocks else self.known.rows.get(type_)
+
+    @property
+    def known(self) -> KnownTypes:
+        """The types that an item may name."""
+        return self.shared.known
 
     @property
     def budget(self) -> Budget:

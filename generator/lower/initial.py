@@ -138,9 +138,9 @@ def _matched(
 
 
 def _is_type(context: Context, key: str) -> bool:
-    row = context.shared.types.get(key)
+    row = context.known.rows.get(key)
     imported = row is not None and bool(row.imported)
-    return imported or any(key in known for known in (context.shared.blocks, CATALOGUE, LOCAL))
+    return imported or any(key in known for known in (context.known.blocks, CATALOGUE, LOCAL))
 
 
 def _initial(

@@ -26,13 +26,13 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
         value = reader.context.evaluate(item.type, names, item.path)
         reader.context.fix(value, Need(item.path, "gets its type from it"))
         item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
-    blocks = reader.context.shared.blocks
-    known = reader.context.shared.types
-    if item.type in reader.context.shared.lost_blocks:  # the block comes before other types
+    blocks = reader.context.known.blocks
+    known = reader.context.known.rows
+    if item.type in reader.context.known.lost:  # the block comes before other types
         raise Unknowable
     if item.type in GROUPING or item.type in blocks or item.type in known:
         return item
-    unknown = reader.context.shared.unknown
+    unknown = reader.context.shared.mistakes.unknown
     if item.path not in unknown:  # else it was reported before: this is another copy
         diagnostic, meant = unknown_type(reader.context, item, spatial(reader, item, index))
         reader.context.shared.findings.add(diagnostic)

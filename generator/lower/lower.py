@@ -20,7 +20,7 @@ from . import keys
 from .application import is_stateless
 from .blocks import may_hold_weights
 from .containers import module_tree
-from .context import Context, Imported, ParameterNames, Repeats, Shared
+from .context import Context, Imported, KnownTypes, ParameterNames, Repeats, Shared
 from .initial import read_initial
 from .inputs import read_inputs
 from .naming import Names, written_names
@@ -66,13 +66,17 @@ def lower(
     """
     found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
     blocks = _blocks(reading, first)
-    lost = {*reading.document.blocks, *imported.lost} - set(blocks)
+    known = KnownTypes(
+        blocks,
+        imported.types(),
+        tuple(imported.rows.values()),
+        frozenset({*reading.document.blocks, *imported.lost} - {*blocks}),
+        nameless="blocks" in reading.bad,
+    )
     while True:
         findings = Findings(first.found.values(), eager=True)
-        shared = Shared(blocks, found.reserved, findings, lost)
-        shared.types, shared.imports = imported.types(), tuple(imported.rows.values())
-        shared.repeats = Repeats(found.rules, found.counts, found.unrolled)
-        shared.nameless = "blocks" in reading.bad
+        repeats = Repeats(found.rules, found.counts, found.unrolled)
+        shared = Shared(known, findings, repeats, found.reserved)
         context = Context(reading.source, reading.document, overrides, found.fixed, shared)
         try:
             with findings.collecting():
@@ -147,7 +151,7 @@ def _read(
         document.style,
         sizes,
         {name: bare(value) for name, value in values.items()},
-        imports=context.shared.imports,
+        imports=context.known.imports,
     )
     return read_initial(context, read_ties(context, graph), values)
 
@@ -164,9 +168,9 @@ def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
 def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> None:
     """Check what was not read: blocks that nothing uses, and after a mistake layers and `init`."""
     shared, words = context.shared, [*context.document.params]
-    read = {key[0] for key in shared.bodies}
-    unread = {name: block for name, block in shared.blocks.items() if name not in read}
-    if found.scope is not None and not (shared.findings.found or unread or shared.lost_blocks):
+    read = {key[0] for key in shared.bodies.graphs}
+    unread = {name: block for name, block in shared.known.blocks.items() if name not in read}
+    if found.scope is not None and not (shared.findings.found or unread or shared.known.lost):
         return
     from .static_check import StaticCheck
 
@@ -179,7 +183,7 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
     for name, block in unread.items():
         check.block(name, block)
     for name, raw in context.document.blocks.items():
-        if name in shared.lost_blocks:
+        if name in shared.known.lost:
             check.lost_block(name, raw)
 
 

@@ -85,7 +85,7 @@ def container(
 
 def several_tensors(reader: Reader, item: Item, reads: Sequence[Ref]) -> bool:
     """Whether the copies read or give more than one tensor."""
-    row, block = reader.context.row(item.type), reader.context.shared.blocks.get(item.type)
+    row, block = reader.context.row(item.type), reader.context.known.blocks.get(item.type)
     if row is not None:
         written = item.written if isinstance(item.written, Mapping) else {}
         masks = any(name in written for name in row.optional_tensors)

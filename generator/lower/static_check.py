@@ -33,9 +33,9 @@ GROUPING = ("Group", "Reuse", "Sequential")
 def known_types(context: Context) -> list[str]:
     """The names of all types that an item may have, blocks included."""
     return [
-        *context.shared.blocks,
-        *sorted(context.shared.lost_blocks),
-        *context.shared.types,
+        *context.known.blocks,
+        *sorted(context.known.lost),
+        *context.known.rows,
         *GROUPING,
     ]
 
@@ -100,7 +100,7 @@ class StaticCheck(Struct):
 
     def block(self, name: str, spec: BlockSpec) -> None:
         """Check the layers of a block."""
-        self.words = [*spec.params, *self.context.shared.undeclared.get(name, ())]
+        self.words = [*spec.params, *self.context.shared.mistakes.undeclared.get(name, ())]
         self.items(spec.layers, ("blocks", name, "layers"))
 
     def lost_block(self, name: str, raw: Any) -> None:
@@ -123,9 +123,9 @@ class StaticCheck(Struct):
 
     def item(self, raw: Any, path: SpecPath) -> None:
         """Check one item: its type, its keys and arguments, and the layers inside it."""
-        shared = self.context.shared
-        with shared.findings.collecting():
-            item = respelt(self.context, read_item(raw, self.context.source, path, shared.types))
+        context = self.context
+        with context.shared.findings.collecting():
+            item = respelt(context, read_item(raw, context.source, path, context.known.rows))
             for key, value in item.common.items():
                 self.expressions(value, item.at(key))
             with self.context.shared.findings.collecting():
@@ -136,9 +136,9 @@ class StaticCheck(Struct):
         """Check an item's type and arguments, and the layers inside it."""
         shared = self.context.shared
         inner = item.written if isinstance(item.written, dict) else {}
-        if "$" in item.type or item.type in shared.lost_blocks:
+        if "$" in item.type or item.type in shared.known.lost:
             return
-        if shared.nameless and item.type not in known_types(self.context):
+        if shared.known.nameless and item.type not in known_types(self.context):
             return
         if item.type in GROUPING:
             if item.type != "Reuse":
@@ -146,18 +146,18 @@ class StaticCheck(Struct):
             chained = self.chained or item.type == "Sequential"
             within = StaticCheck(self.context, self.words, chained)
             within.items(inner.get("layers"), item.at("layers"))
-        elif item.type in shared.blocks:
+        elif item.type in shared.known.blocks:
             self.expressions(item.written, item.path)
-            self.use(item, shared.blocks[item.type], inner)
-        elif item.type not in shared.types:
+            self.use(item, shared.known.blocks[item.type], inner)
+        elif item.type not in shared.known.rows:
             diagnostic, meant = unknown_type(self.context, item, None)
             shared.findings.add(diagnostic)
-            if meant in shared.types and meant is not None and is_slip(item.type, meant):
-                self.arguments(item, shared.types[meant])
+            if meant in shared.known.rows and meant is not None and is_slip(item.type, meant):
+                self.arguments(item, shared.known.rows[meant])
         else:
             self.branches(inner.get("branches"), item.at("branches"))
             if self.expressions(item.written, item.path):
-                self.arguments(item, shared.types[item.type])
+                self.arguments(item, shared.known.rows[item.type])
 
     def branches(self, raw: Any, path: SpecPath) -> None:
         """Check the layers of a merge's branches."""

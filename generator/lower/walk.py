@@ -38,7 +38,7 @@ class Walk(Reader):
         """Read a list of layers."""
         if not isinstance(items, list) or not items:
             self.context.error("NG201", "`layers` should be a list of one layer or more", path)
-        types = self.context.shared.types
+        types = self.context.known.rows
         for place, raw in enumerate(items):
             with recovering(self, raw, (*path, place)):
                 item = read_item(raw, self.context.source, (*path, place), types)
@@ -133,10 +133,9 @@ class Walk(Reader):
         if item.type == "Sequential":
             layers, path = check_layers(self.context, item), item.at("layers")
             draft = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
-        elif item.type in self.context.shared.blocks:
-            block = self.context.shared.blocks[item.type]
+        elif (block := self.context.known.blocks.get(item.type)) is not None:
             draft = self.block(item, block, reads, name, index)
-        elif (row := self.context.shared.types[item.type]).operation and self.chain is not None:
+        elif (row := self.context.known.rows[item.type]).operation and self.chain is not None:
             from .inline_operations import as_block
 
             spec, item = as_block(self, item, row, index)
