@@ -1,4 +1,7 @@
-"""Which parts of several uses of a block, and which arguments of several types, correspond."""
+"""Which parts of several uses of a block, and which arguments of several types, correspond.
+
+Calls correspond by their order; `form_of` says what they must have in common.
+"""
 
 from __future__ import annotations
 

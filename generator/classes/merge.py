@@ -166,7 +166,10 @@ class Merge:
         uses: Sequence[tuple[Case, Layer, Given]],
         merge: Callable[[Module | Node, Arg, Group], Any],
     ) -> tuple[list[Arg], dict[str, Any]]:
-        """The arguments that all types have, and their values, each merged by `merge`."""
+        """The arguments of a layer or call, and their values, each merged by `merge`.
+
+        Where it is one of several types, the arguments are those that all types have.
+        """
         shared = shared_arguments(types)
         for _, row, given in uses if len(types) > 1 else ():
             known = [own[row.name] for own in shared]
@@ -176,8 +179,12 @@ class Merge:
                     self.values.refuse(first, reason)
         found, args = [], {}
         for own in shared:
-            arg, words = next(iter(own.values())), {name: each.name for name, each in own.items()}
-            group = [(c, given[words[r.name]]) for c, r, given in uses if words[r.name] in given]
+            arg = next(iter(own.values()))
+            group = [
+                (case, given[own[row.name].name])
+                for case, row, given in uses
+                if own[row.name].name in given
+            ]
             args[arg.name] = merge(first, arg, group) if group else arg.default
             if group and not all(is_default(arg, other.default) for other in own.values()):
                 arg = replace(arg, default=REQUIRED)  # each type has another default: it is written
