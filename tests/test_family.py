@@ -77,6 +77,59 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"v": 2}],
     ),
+    "a call again of a layer that chooses what it reads": (
+        """
+        input: [4, 6]
+        params: {e: 2}
+        layers:
+        - PReLU: {name: a}
+        - GELU: {name: b}
+        - ReLU: {from: $("b" if e == 2 else "a"), name: c}
+        - Linear: {out_features: 6}
+        - Reuse: c
+        """,
+        [{"e": 1}],
+    ),
+    "a slice that ends before its end or there": (
+        """
+        input: [4, 6]
+        params: {h: 4, k: 9}
+        layers:
+        - Linear: {out_features: $(h * 2)}
+        - Slice: {dim: -1, end: 4}
+        - Linear: $in_features
+        - Linear: {out_features: $k}
+        - Slice: {dim: -1, start: -8}
+        - Linear: $in_features
+        """,
+        [{"h": 1}, {"h": 3}, {"k": 7}],
+    ),
+    "chunks of a list's size that broadcast": (
+        """
+        input: [4]
+        params: {r: [2]}
+        layers:
+        - Linear: $(r[0])
+        - Chunk: {name: part, chunks: 2, dim: -1}
+        - Add: {name: sum, from: [part.0, part.1]}
+        - Parameter: {name: p, shape: [1, "$(shape(sum)[-1])"], init: ones_}
+        - Add: [sum, p]
+        """,
+        [{"r": [3]}, {"r": [4]}],
+    ),
+    "a name in `init` that a layer without weights has, too": (
+        """
+        input: [4]
+        params: {p: false}
+        blocks: {B: {layers: [{PReLU: {name: act}}]}}
+        layers:
+        - B: {name: block, when: $p}
+        - ReLU: {name: act}
+        - Linear: 2
+        init: {act: {weight: zeros_}}
+        """,
+        [{"p": True}],
+    ),
     "copies of which none has a layer": (
         """
         input: [4]

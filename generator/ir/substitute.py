@@ -101,6 +101,7 @@ def _factor(atom: Atom, values: Mapping[str, Any]) -> Size:
     if atom.quotient is not None:
         over, under = atom.quotient
         return _sum(over, values) // _sum(under, values)
-    if atom.text in values:
-        return values[atom.text]  # type: ignore[no-any-return]
+    text = atom.expression.text
+    if text in values:
+        return values[text]  # type: ignore[no-any-return]
     return evaluate_again(atom.expression.tree, _Values(values))  # type: ignore[no-any-return]

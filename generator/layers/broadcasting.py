@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..symbolic.equality import Meeting, same
-from ..symbolic.sizes import Size, code, is_unknown
+from ..symbolic.equality import Meeting, same, smallest
+from ..symbolic.sizes import Size, code, is_unknown, symbols_in
 from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
 from .tensor import TensorType
 
@@ -108,6 +108,9 @@ def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
     if row.name == "Split" and isinstance(a.sizes, tuple) and first.rank:
         whole, parts = first.shape[int(a.dim)], sum(a.sizes)
         return [] if same(whole, parts) else [Meeting(whole, parts)]
+    if row.name == "Slice" and first.rank:
+        size = first.shape[int(a.dim)]
+        return [each for bound in (a.start, a.end) for each in _clipped(bound, size)]
     if row.name == "MatMul":
         columns, rows = first.shape[-1], others[0].shape[-2 if others[0].rank > 1 else -1]
         inner = [] if same(columns, rows) else [Meeting(columns, rows)]
@@ -121,6 +124,16 @@ def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
         found += _spread(first.shape, x.shape)
         first = TensorType(broadcast(first, x))
     return found
+
+
+def _clipped(bound: Size | None, size: Size) -> list[Meeting]:
+    """The meeting of a slice's bound and the size: which of them is less decides silently."""
+    if bound is None or not symbols_in([bound, size]):
+        return []
+    left, right = (bound, size) if bound >= 0 else (size + bound, 0)
+    least = smallest(left, right)
+    found = left if left <= right else right
+    return [] if same(least, found) else [Meeting(least, found, silent=True)]
 
 
 def facing(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size, Size]]:

@@ -146,7 +146,7 @@ class Shared(Struct):
     read: int = 0  # items so far, those that give no layer included
     unmatched: bool = False  # no layer matches a key of `init` with the values of `--set`
     # sizes that meet, by their expressions in the network's terms
-    meetings: dict[tuple[str, str, bool], tuple[Meeting, Need]] = field(default_factory=dict)
+    meetings: dict[tuple[str, str, bool, bool], tuple[Meeting, Need]] = field(default_factory=dict)
     evaluating: SpecPath = ()  # the place of the expression that is being evaluated
 
 
@@ -284,7 +284,7 @@ class Context(Struct):
         if any(symbol.name == INDEX for symbol in symbols):
             self.shared.repeats.needs_index = True  # the sizes must fit in each copy of a loop
         elif not all(symbol.runtime for symbol in symbols):
-            texts = (code(meeting.kept), code(meeting.other), meeting.spreads)
+            texts = (code(meeting.kept), code(meeting.other), meeting.spreads, meeting.silent)
             self.shared.meetings.setdefault(texts, (meeting, need))
 
     def fix_meetings(self) -> None:

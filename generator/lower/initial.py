@@ -179,7 +179,7 @@ def _initial(
     meant += [m for m in others if _may_have(m, weight)]
     types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
     always = all(module.condition is None for _, module in matched)
-    top = "." not in key and tuple(place for place, _ in matched) == (key,) and always
+    top = "." not in key and [place for place, _ in matched] == [key] and always and not others
     inner = kind == "type" and any(
         _may_lack_biases(hiding.args) for hiding in _hiding([*graph.layers()])
     )

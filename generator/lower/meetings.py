@@ -27,7 +27,7 @@ MOST_EXPRESSIONS = 20_000  # evaluated for all meetings
 def rebound(meeting: Meeting, values: Mapping[str, Any]) -> Meeting:
     """The meeting with its sizes in other terms: names replaced by their `values`."""
     kept, other = rebind(meeting.kept, values), rebind(meeting.other, values)
-    return Meeting(kept, other, meeting.spreads)
+    return Meeting(kept, other, meeting.spreads, meeting.silent)
 
 
 class Trials(Struct):
@@ -43,11 +43,15 @@ class Trials(Struct):
     def is_free(self, meeting: Meeting) -> bool:
         """Whether the parameters may stay arguments, because torch refuses values that don't fit.
 
-        Some other values must fit, and none may let the expression of a broadcast 1 be kept.
+        Some other values must fit, and none may let the expression of a broadcast 1 be kept. Where
+        torch refuses nothing, all must fit; sizes known only at run time have their own limits.
         """
         symbols = symbols_in([meeting.kept, meeting.other])
         known = self._closed([symbol.name for symbol in symbols])
         runtime = {symbol.name for symbol in symbols if symbol.runtime}
+        if meeting.silent:
+            found = () if runtime else self._sizes(meeting, known, _others(known, _all))
+            return all(kept == other for kept, other in found) and self.most >= 0
         fits = meeting.kept != meeting.other  # then one of them is 1, and is broadcast
         if not fits:
             others = (varied for varied in _others(known, _far) if not runtime & {*varied})
@@ -125,10 +129,21 @@ def _far_lists(values: list[Any]) -> list[Any]:
 
 
 def _all(value: Any) -> list[Any]:
-    """The values of `_far`, and for whole numbers also the neighbours and 1."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    near = (1, value + 1, value - 1) if whole else ()
-    return [*_far(value), *(other for other in near if other > 0 and other != value)]
+    """The values of `_far`, and for whole numbers also the neighbours and 1, in lists, too."""
+    if isinstance(value, list):
+        near = [
+            [*value[:place], other, *value[place + 1 :]]
+            for place, item in enumerate(value)
+            for other in _near(item)
+        ]
+        return [*_far(value), *near]
+    return [*_far(value), *_near(value)]
+
+
+def _near(value: Any) -> list[int]:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return []
+    return [other for other in (1, value + 1, value - 1) if other > 0 and other != value]
 
 
 def _worked_out(known: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:

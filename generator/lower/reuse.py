@@ -44,7 +44,7 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
             refusal.help = f"`{original.word}` was made for other inputs"
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, None, refusal, read, chained=False)) from None
-    draft.inputs, draft.path = reads, item.path
+    draft.inputs, draft.path, draft.choices = reads, item.path, ()
     draft.reuses = None if original.functional else original.reuses or original
     return draft
 

@@ -12,12 +12,14 @@ from .tree import Expression, call
 class Meeting(Struct, frozen=True):
     """Two sizes that meet in a layer and must fit; the output has the `kept` one's expression.
 
-    It `spreads` if a size of 1 is broadcast over the other.
+    It `spreads` if a size of 1 is broadcast over the other. If it is `silent`, torch refuses no
+    sizes that differ: the output would have another size.
     """
 
     kept: Size
     other: Size
     spreads: bool = False
+    silent: bool = False
 
 
 def surely_equal(left: Size, right: Size) -> bool | None:
