@@ -71,6 +71,29 @@ REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
     "Sum": lambda xs, a: xs[0].sum(**a),
     "Amax": lambda xs, a: xs[0].amax(**a),
     "Amin": lambda xs, a: xs[0].amin(**a),
+    "Prod": lambda xs, a: xs[0].prod(**a),
+    "ArgMax": lambda xs, a: xs[0].argmax(**a),
+    "ArgMin": lambda xs, a: xs[0].argmin(**a),
+    "LogSumExp": lambda xs, a: xs[0].logsumexp(**a),
+    "Var": lambda xs, a: xs[0].var(**a),
+    "Std": lambda xs, a: xs[0].std(**a),
+    "Any": lambda xs, a: xs[0].any(**a),
+    "All": lambda xs, a: xs[0].all(**a),
+    "CumSum": lambda xs, a: xs[0].cumsum(**a),
+    "CumProd": lambda xs, a: xs[0].cumprod(**a),
+    "Round": lambda xs, a: xs[0].round(**{} if a == {"decimals": 0} else a),
+    "Floor": lambda xs, a: xs[0].floor(),
+    "Ceil": lambda xs, a: xs[0].ceil(),
+    "Sign": lambda xs, a: xs[0].sign(),
+    "Reciprocal": lambda xs, a: xs[0].reciprocal(),
+    "Rsqrt": lambda xs, a: xs[0].rsqrt(),
+    "Erf": lambda xs, a: xs[0].erf(),
+    "Remainder": _pair(lambda x, y: x % y),
+    "FloorDiv": _pair(lambda x, y: x // y),
+    "Atan2": lambda xs, a: torch.atan2(*xs),
+    "LogicalAnd": lambda xs, a: torch.logical_and(*xs),
+    "LogicalOr": lambda xs, a: torch.logical_or(*xs),
+    "LogicalNot": lambda xs, a: xs[0].logical_not(),
     "Norm": lambda xs, a: xs[0].norm(**a),
     "Normalize": lambda xs, a: F.normalize(xs[0], **a),
     "Exp": lambda xs, a: xs[0].exp(),
@@ -84,6 +107,9 @@ REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
         xs[0], xs[1], xs[2], **a
     ),
 }
+
+
+REDUCTIONS = ("Mean", "Sum", "Amax", "Amin", "Norm", "LogSumExp", "Any", "All")
 
 
 def _shape(draws: random.Random) -> tuple[int, ...]:
@@ -123,15 +149,22 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         "Scale": {"factor": draws.choice((2, 0.5))},
         "Normalize": {"dim": dim},
         "Tril": {"diagonal": dim},
+        "CumSum": {"dim": dim},
+        "CumProd": {"dim": dim},
+        "Round": {"decimals": draws.choice((0, 2))},
     }
     args = choices.get(name, {})
-    if name in ("Mean", "Sum", "Amax", "Amin", "Norm"):
+    if name in ("Prod", "ArgMax", "ArgMin"):
+        args = {"dim": dim, "keepdim": draws.random() < 0.5}
+    if name in (*REDUCTIONS, "Var", "Std"):
         args = {"dim": draws.choice((dim, some)), "keepdim": draws.random() < 0.5}
+    if name in ("Var", "Std"):
+        args["correction"] = draws.choice((0, 0.5))
     shapes = [shape]
-    if name in ("Add", "Sub", "Mul", "Div", "Eq", "Lt"):
+    if name in ("Add", "Sub", "Mul", "Div", "Remainder", "FloorDiv", "Eq", "Lt"):
         args = {} if other is None else {"other": other}
         shapes += [_near(draws, shape) for _ in range(draws.choice((0, 1, 1, 2)))]
-    elif name in ("Maximum", "Minimum"):
+    elif name in ("Maximum", "Minimum", "Atan2", "LogicalAnd", "LogicalOr"):
         shapes.append(_near(draws, shape))
     elif name in ("Concat", "Stack"):
         shapes += [shape if draws.random() < 0.9 else _shape(draws)]
@@ -161,7 +194,7 @@ def facts(result: Any) -> list[tuple[tuple[int, ...], str]]:
 def test_operation_agrees_with_torch(name: str) -> None:
     draws = random.Random(name)
     taken = 0
-    for _ in range(200):
+    for _ in range(300):
         args, shapes = draw(draws, name)
         types = [draws.choice(TYPES)] * len(shapes)
         if draws.random() < 0.1:
@@ -197,7 +230,7 @@ def test_every_operation_is_built_and_run(build_text: Builder) -> None:
     from .conftest import SPECS
 
     built: set[str] = set()
-    for stem in ("operations", "comparisons", "heads", "residual"):
+    for stem in ("operations", "comparisons", "heads", "residual", "rounding"):
         (path,) = (path for path in SPECS if path.stem == stem)
         result = build_text(path.read_text())
         built |= {node.row.name for node in result.graph.nodes if node.row is not None}

@@ -278,6 +278,33 @@ outputs: [score, open]
     assert doubts(worker, spec) == [("NG307", 5, message)]
 
 
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        *((name, "its gradient is always zero") for name in ("Round", "Floor", "Ceil", "Sign")),
+        ("FloorDiv: 2", "its gradient is always zero"),
+        *(
+            (name, "no output that can be differentiated hangs on it")
+            for name in ("ArgMax: 1", "Any: 1", "LogicalNot")
+        ),
+    ],
+)
+def test_what_only_an_operation_without_slope_reads_is_named(
+    operation: str, why: str, worker: Worker
+) -> None:
+    spec = f"""\
+name: Net
+input: [4]
+layers:
+  - Linear: {{name: guard, out_features: 3}}
+  - {operation}
+  - Scale: {{name: seen, factor: 0.5}}
+  - Linear: {{name: fc, from: input, out_features: 2}}
+outputs: [seen, fc]
+"""
+    assert doubts(worker, spec) == [("NG307", 4, f"`guard` learns nothing: {why}")]
+
+
 IN_PLACE = """\
 name: Net
 input: [6]

@@ -27,8 +27,10 @@ def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Se
     if row.prefix:
         return f"{row.prefix}{tensors[0]}"
     if row.operator:
-        numbers = [_operand(v) for v in node.args.values() if v is not None and v != ()]
-        return f" {row.operator} ".join([*tensors, *numbers])
+        return f" {row.operator} ".join(_operands(node, tensors))
+    if "{operands}" in row.call:
+        inner = row.call.format(operands=", ".join(_operands(node, tensors)))
+        return f"{row.functional}({inner})"
     if row.source:
         return arange_source(graph, node)
     if row.call in _SPECIAL:
@@ -43,6 +45,11 @@ def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Se
         *tensors, tensors=", ".join(tensors), args=", ".join([*masks, *filter(None, [arguments])])
     )
     return f"{row.functional}({filled.removesuffix(', ')})"
+
+
+def _operands(node: Node, tensors: Sequence[str]) -> list[str]:
+    """What is combined: variables, and numbers in their place."""
+    return [*tensors, *(_operand(v) for v in node.args.values() if v is not None and v != ())]
 
 
 def _operand(value: Any) -> str:

@@ -94,7 +94,7 @@ def _category(dtype: str) -> int:
     return 3 if dtype in COMPLEX else 2 if dtype in FLOATS else 0 if dtype == "bool" else 1
 
 
-_SPREADING = ("MaskedFill", "Maximum", "Minimum")
+_SPREADING = ("Atan2", "LogicalAnd", "LogicalOr", "MaskedFill", "Maximum", "Minimum")
 
 
 def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
@@ -138,8 +138,7 @@ def _clipped(bound: Size | None, size: Size) -> list[Meeting]:
 
 def facing(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size, Size]]:
     """All pairs of sizes of two inputs that a layer puts together: they are equal, or one is 1."""
-    several = row.variadic is not None or row.name in ("MaskedFill", "MatMul", "Where")
-    several = several or row.name in ("Maximum", "Minimum")
+    several = row.variadic is not None or row.name in (*_SPREADING, "MatMul", "Where")
     if not several or row.name == "Einsum":
         return []
     first = inputs[0]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ..symbolic.sizes import Size
-from .base import ALL, BOOLEAN, COMPLEX, INEXACT, Arg, Args, Layer, dimension, refuse
+from .base import ALL, BOOLEAN, COMPLEX, INEXACT, INTS, WIDE, Arg, Args, Layer, dimension, refuse
 from .broadcasting import common_type, joined, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
 from .products import einsum, einsum_macs, matmul, matmul_macs
@@ -27,7 +27,7 @@ def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
     """The common shape of all that is read, by torch's rules of broadcasting and promotion."""
     if bool(others) == (a.other is not None):
         refuse(f"`{name}` reads several tensors, or one and a number, `other`", "other")
-    if name in ("Sub", "Div") and len(others) > 1:
+    if name not in ("Add", "Mul") and len(others) > 1:
         refuse(f"`{name}` reads two tensors, but {len(others) + 1} given")
     if name == "Sub" and any(y.dtype == "bool" for y in (x, *others)):
         refuse("`Sub` can't subtract booleans")
@@ -40,6 +40,16 @@ def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
             dtype = "float32"
         x = joined(x, other, dtype)
     return x
+
+
+def quotient(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
+    """The common shape of both, divided down to whole numbers; `Remainder` is what is left."""
+    y = arithmetic(name, a, x, *others)
+    if y.dtype in WIDE | BOOLEAN:
+        refuse(f"`{name}` can't divide `{y.dtype}`")
+    if y.dtype in INTS and a.other == 0:
+        refuse("whole numbers can't be divided by 0", "other")
+    return y
 
 
 def comparison(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
@@ -58,6 +68,20 @@ def extreme(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorTyp
             refuse(f"`{name}` can't order complex numbers")
         x = joined(x, other, common_type(x, other))
     return x
+
+
+def angle(a: Args, x: TensorType, other: TensorType) -> TensorType:
+    """The angle of each pair of elements, in the common shape; whole numbers become float32."""
+    dtype = common_type(x, other)
+    return joined(x, other, dtype if dtype in INEXACT else "float32")
+
+
+def logical(name: str, a: Args, x: TensorType, other: TensorType) -> TensorType:
+    """Booleans in the common shape of both tensors; what is not 0 counts as true."""
+    dtype = common_type(x, other)
+    if dtype in WIDE:
+        refuse(f"`{name}` can't read `{dtype}`")
+    return joined(x, other, "bool")
 
 
 def concat(a: Args, *tensors: TensorType) -> TensorType:
@@ -118,6 +142,11 @@ def masked_fill(a: Args, x: TensorType, mask: TensorType) -> TensorType:
     return joined(x, mask, x.dtype)
 
 
+def _other(divides: bool) -> Arg:
+    """The number that may stand in place of the second tensor."""
+    return Arg("other", optional(FLOAT), None, divides=divides)
+
+
 _KEPT: dict[str, Saves] = {"Mul": saves_factors, "Div": saves_inputs}
 
 
@@ -128,7 +157,7 @@ def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
         name=name,
         stem=name.lower(),
         rule=partial(rule, name),
-        args=(Arg("other", optional(FLOAT), None, divides=name == "Div"),),
+        args=(_other(name == "Div"),),
         dtypes=ALL,
         tensors=("input",),
         variadic=(1, 100 if several else 2),
@@ -165,6 +194,51 @@ LAYERS = (
             operation=True,
         )
         for name in ("Maximum", "Minimum")
+    ),
+    Layer(
+        name="Remainder",
+        saves=saves_factors,
+        stem="remainder",
+        rule=partial(quotient, "Remainder"),
+        args=(_other(divides=True),),
+        dtypes=ALL - COMPLEX,
+        variadic=(1, 2),
+        operation=True,
+        operator="%",
+    ),
+    Layer(
+        name="FloorDiv",
+        saves=saves_factors,
+        stem="floor_div",
+        rule=partial(quotient, "FloorDiv"),
+        args=(_other(divides=True),),
+        dtypes=ALL - COMPLEX,
+        variadic=(1, 2),
+        functional="torch.div",  # `//` has no gradient at all, this has one of zeros
+        operation=True,
+        call='{operands}, rounding_mode="floor"',
+    ),
+    Layer(
+        name="Atan2",
+        stem="atan2",
+        rule=angle,
+        dtypes=ALL - COMPLEX,
+        tensors=("input", "other"),
+        functional="torch.atan2",
+        operation=True,
+    ),
+    *(
+        Layer(
+            name=name,
+            saves=saves_nothing,
+            stem=stem,
+            rule=partial(logical, name),
+            dtypes=ALL,
+            tensors=("input", "other"),
+            functional=f"torch.{stem}",
+            operation=True,
+        )
+        for name, stem in (("LogicalAnd", "logical_and"), ("LogicalOr", "logical_or"))
     ),
     Layer(
         name="MatMul",

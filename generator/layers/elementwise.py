@@ -15,7 +15,7 @@ from .base import (
     FLOATS,
     INEXACT,
     INTS,
-    SIGNED,
+    WIDE,
     Arg,
     Args,
     Layer,
@@ -26,7 +26,7 @@ from .base import (
 )
 from .broadcasting import broadcast
 from .kinds import BOOL, FLOAT, INDEX, INT, NUMBER, TEXT, either, items, optional
-from .saved import Saved, saves_both, saves_inputs, saves_nothing, saves_output
+from .saved import Saved, Saves, saves_both, saves_inputs, saves_nothing, saves_output
 from .tensor import TensorType
 
 REAL_OF = {"complex64": "float32", "complex128": "float64"}
@@ -35,6 +35,8 @@ REAL_OF = {"complex64": "float32", "complex128": "float64"}
 def _dims(a: Args, x: TensorType) -> list[int]:
     """The indices of the dimensions in `dim`; raises `Refusal` if it names one twice."""
     dims = a.dim if isinstance(a.dim, tuple) else (a.dim,)
+    if not dims:  # torch's functions do not agree on what it means
+        refuse("`dim` names no dimension", "dim")
     places = [dimension(x, dim) for dim in dims]
     if len({*places}) < len(places):
         refuse("`dim` names a dimension twice", "dim")
@@ -55,18 +57,44 @@ def _reduced(x: TensorType, places: Sequence[int], keepdim: bool) -> TensorType:
     return TensorType(tuple(shape), x.dtype, batch, x.lost)
 
 
-def reduction(name: str, a: Args, x: TensorType) -> TensorType:
+def reduction(gives: Callable[[str], str], a: Args, x: TensorType) -> TensorType:
     """The shape without the dimensions `dim`, which are of size 1 with `keepdim`."""
-    y = _reduced(x, _dims(a, x), a.keepdim)
-    if name == "Sum" and x.dtype not in INEXACT:
-        return y.with_dtype("int64")
-    return y
+    return _reduced(x, _dims(a, x), a.keepdim).with_dtype(gives(x.dtype))
+
+
+def cumulation(a: Args, x: TensorType) -> TensorType:
+    """The input's shape: each place of `dim` holds the sum or product of all up to it."""
+    dimension(x, a.dim)
+    return x.with_dtype(_total(x.dtype))
+
+
+def _same(dtype: str) -> str:
+    return dtype
+
+
+def _total(dtype: str) -> str:
+    return dtype if dtype in INEXACT else "int64"
+
+
+def _floating(dtype: str) -> str:
+    return dtype if dtype in INEXACT else "float32"
+
+
+def _real(dtype: str) -> str:
+    return REAL_OF.get(dtype, dtype)
+
+
+def _truth(dtype: str) -> str:
+    return "uint8" if dtype == "uint8" else "bool"
+
+
+def _place(dtype: str) -> str:
+    return "int64"
 
 
 def norm(a: Args, x: TensorType) -> TensorType:
     """As a reduction: the `p`-norm over `dim`."""
-    y = _reduced(x, _dims(a, x), a.keepdim)
-    return y.with_dtype(REAL_OF.get(x.dtype, x.dtype))
+    return reduction(_real, a, x)
 
 
 def normalize(a: Args, x: TensorType) -> TensorType:
@@ -77,7 +105,19 @@ def normalize(a: Args, x: TensorType) -> TensorType:
 
 def absolute(a: Args, x: TensorType) -> TensorType:
     """The input's shape; complex numbers become real."""
-    return x.with_dtype(REAL_OF.get(x.dtype, x.dtype))
+    return x.with_dtype(_real(x.dtype))
+
+
+def rounding(a: Args, x: TensorType) -> TensorType:
+    """The input's shape, each number rounded to `decimals` places."""
+    if a.decimals and x.dtype not in FLOATS:
+        refuse(f"`{x.dtype}` is rounded to whole numbers only", "decimals")
+    return pointwise(a, x)
+
+
+def negation(a: Args, x: TensorType) -> TensorType:
+    """The input's shape: true where it is 0 or false."""
+    return x.with_dtype("bool")
 
 
 def power(a: Args, x: TensorType) -> TensorType:
@@ -180,29 +220,49 @@ def _operation(name: str, rule: Callable[..., TensorType], *args: Arg, **more: A
 
 
 _DIM = Arg("dim", either(INDEX, items(INDEX)))
+_ONE = Arg("dim", INDEX)
 _KEEP = Arg("keepdim", BOOL, False)
+_CORRECTION = Arg("correction", FLOAT, 1, free=True)
 SMOOTH = ALL - frozenset({"bool"})
 
 
-def _reduction(name: str, dtypes: frozenset[str]) -> Layer:
-    """The row of a reduction, which is a method of the tensor."""
+def _reduction(
+    name: str,
+    gives: Callable[[str], str],
+    dtypes: frozenset[str],
+    saves: Saves,
+    *more: Arg,
+    dim: Arg = _DIM,
+) -> Layer:
+    """The row of a reduction, which is a method of the tensor and `gives` a type for a type."""
     return _operation(
         name,
-        partial(reduction, name),
-        _DIM,
+        partial(reduction, gives),
+        dim,
+        *more,
         _KEEP,
         dtypes=dtypes,
         functional=f".{name.lower()}",
-        list_argument="dim",
-        saves=saves_both if name in ("Amax", "Amin") else saves_nothing,
+        list_argument="dim" if dim is _DIM else "",
+        saves=saves,
     )
 
 
 LAYERS: tuple[Layer, ...] = (
-    _reduction("Mean", INEXACT),
-    _reduction("Sum", ALL),
-    _reduction("Amax", FLOATS | INTS | BOOLEAN),
-    _reduction("Amin", FLOATS | INTS | BOOLEAN),
+    _reduction("Mean", _same, INEXACT, saves_nothing),
+    _reduction("Sum", _total, ALL, saves_nothing),
+    _reduction("Prod", _total, ALL, saves_both, dim=_ONE),
+    _reduction("Amax", _same, FLOATS | INTS | BOOLEAN, saves_both),
+    _reduction("Amin", _same, FLOATS | INTS | BOOLEAN, saves_both),
+    _reduction("ArgMax", _place, FLOATS | INTS, saves_nothing, dim=_ONE),
+    _reduction("ArgMin", _place, FLOATS | INTS, saves_nothing, dim=_ONE),
+    _reduction("LogSumExp", _floating, ALL, saves_both),
+    _reduction("Var", _real, INEXACT, saves_inputs, _CORRECTION),
+    _reduction("Std", _real, INEXACT, saves_both, _CORRECTION),
+    _reduction("Any", _truth, ALL, saves_nothing),
+    _reduction("All", _truth, ALL, saves_nothing),
+    _operation("CumSum", cumulation, _ONE, dtypes=ALL, functional=".cumsum", saves=saves_nothing),
+    _operation("CumProd", cumulation, _ONE, dtypes=ALL, functional=".cumprod", saves=saves_both),
     _operation(
         "Norm",
         norm,
@@ -224,9 +284,7 @@ LAYERS: tuple[Layer, ...] = (
         functional="F.normalize",
     ),
     *(
-        _operation(
-            name, promoting, dtypes=FLOATS | SIGNED | COMPLEX | {"uint8", "bool"}, saves=saves
-        )
+        _operation(name, promoting, dtypes=ALL - WIDE, saves=saves)
         for name, saves in (
             ("Exp", saves_output),
             ("Log", saves_inputs),
@@ -234,6 +292,31 @@ LAYERS: tuple[Layer, ...] = (
             ("Sin", saves_inputs),
             ("Cos", saves_inputs),
         )
+    ),
+    *(
+        _operation(name, promoting, dtypes=ALL, saves=saves_output)
+        for name in ("Reciprocal", "Rsqrt")
+    ),
+    _operation("Erf", promoting, dtypes=ALL - COMPLEX),
+    _operation(
+        "Round",
+        rounding,
+        Arg("decimals", INT, 0),
+        dtypes=FLOATS | INTS | WIDE,
+        saves=saves_nothing,
+    ),
+    *(
+        _operation(name, pointwise, dtypes=FLOATS | INTS | WIDE, saves=saves_nothing)
+        for name in ("Floor", "Ceil")
+    ),
+    _operation("Sign", pointwise, dtypes=FLOATS | INTS | BOOLEAN, saves=saves_nothing),
+    _operation(
+        "LogicalNot",
+        negation,
+        dtypes=ALL - WIDE,
+        stem="logical_not",
+        functional="torch.logical_not",
+        saves=saves_nothing,
     ),
     _operation("Neg", pointwise, dtypes=FLOATS | INTS | COMPLEX, prefix="-", saves=saves_nothing),
     _operation("Abs", absolute, dtypes=FLOATS | INTS | COMPLEX),
