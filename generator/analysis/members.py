@@ -33,17 +33,21 @@ class Member(Struct, frozen=True):
 
     `source` is the Python source for these values, which is run beside the class; `plan` has its
     predictions. Where the spec can't be built with these values both are empty, and `refused` is
-    the message.
+    the message. If it is `undecided`, numbers in tensors decide whether torch refuses it, too.
     """
 
     values: Mapping[str, Any]
     source: str = ""
     plan: Mapping[str, Any] = {}
     refused: str = ""
+    undecided: bool = False
 
 
 class Family(Struct):
-    """The members of a class to try: their number, those still to predict, those `ready`."""
+    """The members of a class to try: their number, those still to predict, those `ready`.
+
+    Those that are undecided can't be tried: they leave the number once they are predicted.
+    """
 
     total: int
     coming: Iterator[Member]
@@ -55,7 +59,10 @@ class Family(Struct):
             member = next(self.coming, None)
             if member is None:
                 return
-            self.ready.append(member)
+            if member.undecided:
+                self.total -= 1
+            else:
+                self.ready.append(member)
 
 
 def family_of(found: Prediction) -> Family:
@@ -66,15 +73,14 @@ def family_of(found: Prediction) -> Family:
 
 
 def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
-    """What the spec gives with other values; ``None`` where no run can be held against it."""
+    """What the spec gives with other values; ``None`` where that is too large to be tried."""
     from ..emit.render import unformatted
 
     try:
         other = predict(found.reading, {**found.overrides, **values}, found.imported)
     except NetgenError as error:
-        if error.diagnostics[0].code == "NG214":
-            return None  # numbers in tensors decide whether torch refuses it, too
-        return Member(values, refused=error.diagnostics[0].message)
+        wrong = error.diagnostics[0]
+        return Member(values, refused=wrong.message, undecided=wrong.code == "NG214")
     except (TooLong, RecursionError):
         return Member(values, refused="its sizes are expressions too long to be written")
     memory, left = other.figures.memory, available()
