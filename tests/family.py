@@ -9,6 +9,7 @@ drawn beside chains of layers stands in `wider`.
 from __future__ import annotations
 
 import argparse
+import ast
 import copy
 import hashlib
 import os
@@ -1019,6 +1020,8 @@ def hold(spec: Spec, draws: random.Random, tally: Tally, where: str, quiet: bool
     found = predicted(spec, {})
     text = printed(found)
     audit(text, {})
+    for name in unread(text):
+        note(tally, f"{where}: `{name}` is assigned and never read\n{text}", quiet)
     made = class_of(text)
     parameters = arguments_of(found.classes[-1])
     tally.fixed += sum(parameter.fixed for parameter in found.classes[-1].params)
@@ -1031,6 +1034,28 @@ def hold(spec: Spec, draws: random.Random, tally: Tally, where: str, quiet: bool
             text = yaml.safe_dump(smaller, sort_keys=False, default_flow_style=None, width=110)
             note(tally, f"{where}, {overrides}: {differs}\n{text}", quiet)
             return
+
+
+def unread(text: str) -> list[str]:
+    """The variables of ``forward`` that get another value before anything reads theirs.
+
+    A class whose calls read other tensors than the spec says has some.
+    """
+    found = []
+    for function in ast.walk(ast.parse(text)):
+        waiting: set[str] = set()
+        for statement in getattr(function, "body", []) if is_forward(function) else []:
+            names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            waiting -= {node.id for node in names if isinstance(node.ctx, ast.Load)}
+            if isinstance(statement, ast.Assign):
+                assigned = {node.id for node in names if isinstance(node.ctx, ast.Store)} - {"_"}
+                found += sorted(assigned & waiting)
+                waiting |= assigned
+    return found
+
+
+def is_forward(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == "forward"
 
 
 # shrinking

@@ -130,6 +130,19 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": True}],
     ),
+    "a number in `init` that only layers without weights may have": (
+        """
+        input: [4]
+        params: {p: true, q: true}
+        layers:
+        - Sequential:
+            name: a
+            layers: [ReLU: {when: $q}, Linear: {out_features: 4, when: $p}, ELU, Tanh]
+        - Linear: 2
+        init: {"1": {weight: zeros_}}
+        """,
+        [{"p": False}, {"q": False}],
+    ),
     "copies of which none has a layer": (
         """
         input: [4]

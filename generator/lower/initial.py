@@ -161,7 +161,7 @@ def _initial(
     there = [_has(module, weight) for _, module in matched]
     hidden = _is_type(context, key) and _hides(graph, weight)
     possible = hidden or any(_may_have(other, weight) for other in others)
-    if matched and not any(there) and not possible:
+    if (matched or others) and not any(there) and not possible:
         if context.overrides:
             context.shared.unmatched = True
             return None
