@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch_netgen.layers import OPERATIONS
+from torch_netgen.layers import LOCAL, OPERATIONS
 from torch_netgen.layers.applying import apply
-from torch_netgen.layers.base import Refusal
+from torch_netgen.layers.base import ALL, Refusal
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
+from torch_netgen.pipeline import build_source
+from torch_netgen.spec.source import read
 
-from .conftest import Builder
+from .conftest import SPECS, Builder
 
 Tensors = list[torch.Tensor]
 TYPES = ["float32"] * 20 + ["float64", "float16", "int64", "int32", "uint8", "bool", "complex64"]
@@ -44,6 +46,11 @@ def _pair(combine: Callable[[Any, Any], Any]) -> Callable[[Tensors, dict[str, An
     return run
 
 
+def _below(index: torch.Tensor, x: torch.Tensor, dim: int) -> torch.Tensor:
+    """The index with its values below the size of `dim`."""
+    return index % x.size(dim) if x.dim() else index * 0
+
+
 REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
     "Add": _fold(lambda x, y: x + y),
     "Sub": _pair(lambda x, y: x - y),
@@ -67,6 +74,19 @@ REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
     "Pad": lambda xs, a: F.pad(xs[0], **a),
     "Roll": lambda xs, a: torch.roll(xs[0], **a),
     "Flip": lambda xs, a: xs[0].flip(a["dims"]),
+    "TopK": lambda xs, a: xs[0].topk(**a),
+    "Sort": lambda xs, a: xs[0].sort(**a),
+    "ArgSort": lambda xs, a: xs[0].argsort(**a),
+    "Gather": lambda xs, a: xs[0].gather(a["dim"], _below(xs[1], xs[0], a["dim"])),
+    "OneHot": lambda xs, a: F.one_hot(xs[0] % max(a["num_classes"], 1), **a),
+    "Window": lambda xs, a: xs[0].unfold(*a.values()),
+    "RepeatInterleave": lambda xs, a: xs[0].repeat_interleave(**a),
+    "Tile": lambda xs, a: xs[0].tile(a["dims"]),
+    "Diagonal": lambda xs, a: xs[0].diagonal(**{"dim1": -2, "dim2": -1, **a}),
+    "ZerosLike": lambda xs, a: torch.zeros_like(*xs),
+    "OnesLike": lambda xs, a: torch.ones_like(*xs),
+    "Cross": lambda xs, a: torch.linalg.cross(*xs, **a),
+    "Cdist": lambda xs, a: torch.cdist(*xs, **a),
     "Mean": lambda xs, a: xs[0].mean(**a),
     "Sum": lambda xs, a: xs[0].sum(**a),
     "Amax": lambda xs, a: xs[0].amax(**a),
@@ -122,6 +142,11 @@ def _near(draws: random.Random, shape: tuple[int, ...]) -> tuple[int, ...]:
     return other[draws.random() < 0.2 :] if draws.random() < 0.9 else _shape(draws)
 
 
+# operations that also read every type, and tensors without dimensions
+_WIDE_READERS = """ArgSort Diagonal Gather OneHot OnesLike RepeatInterleave Sort Tile TopK
+    Window ZerosLike Cross Cdist""".split()
+
+
 def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[int, ...]]]:
     """Arguments and shapes that often fit."""
     shape = _shape(draws)
@@ -146,6 +171,17 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         },
         "Roll": {"shifts": 1, "dims": dim},
         "Flip": {"dims": some},
+        "TopK": {"k": draws.randint(0, 4), "dim": dim, "largest": draws.random() < 0.5},
+        "Sort": {"dim": dim, "descending": draws.random() < 0.5},
+        "ArgSort": {"dim": dim, "stable": draws.random() < 0.5},
+        "Gather": {"dim": dim},
+        "OneHot": {"num_classes": draws.randint(0, 4)},
+        "Window": {"dim": dim, "size": draws.randint(0, 4), "step": draws.randint(0, 3)},
+        "RepeatInterleave": {"repeats": draws.randint(-1, 3), "dim": dim},
+        "Tile": {"dims": [draws.choice((0, 1, 2, 3)) for _ in range(draws.randint(1, 4))]},
+        "Diagonal": {"offset": draws.randint(-3, 3)},
+        "Cross": {"dim": draws.choice((dim, -1))},
+        "Cdist": {"p": draws.choice((2.0, 1, 0, 0.5, float("inf"), -1))},
         "Scale": {"factor": draws.choice((2, 0.5))},
         "Normalize": {"dim": dim},
         "Tril": {"diagonal": dim},
@@ -160,12 +196,22 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         args = {"dim": draws.choice((dim, some)), "keepdim": draws.random() < 0.5}
     if name in ("Var", "Std"):
         args["correction"] = draws.choice((0, 0.5))
+    if name == "Diagonal" and draws.random() < 0.7:
+        args |= {"dim1": dim, "dim2": draws.randint(-3, 3)}
+    if name in _WIDE_READERS[:-2] and draws.random() < 0.1:
+        shape = ()
     shapes = [shape]
     if name in ("Add", "Sub", "Mul", "Div", "Remainder", "FloorDiv", "Eq", "Lt"):
         args = {} if other is None else {"other": other}
         shapes += [_near(draws, shape) for _ in range(draws.choice((0, 1, 1, 2)))]
-    elif name in ("Maximum", "Minimum", "Atan2", "LogicalAnd", "LogicalOr"):
+    elif name in ("Gather", "Maximum", "Minimum", "Atan2", "LogicalAnd", "LogicalOr"):
         shapes.append(_near(draws, shape))
+    elif name == "Cross":
+        shape = tuple(draws.choice((size, 3, 3)) for size in shape)
+        shapes = [shape, _near(draws, shape)]
+    elif name == "Cdist":
+        other_rows = (*_near(draws, shape)[:-2], draws.randint(1, 4), shape[-1])
+        shapes.append(other_rows if draws.random() < 0.8 else _near(draws, shape))
     elif name in ("Concat", "Stack"):
         shapes += [shape if draws.random() < 0.9 else _shape(draws)]
     elif name == "Where":
@@ -196,13 +242,16 @@ def test_operation_agrees_with_torch(name: str) -> None:
     taken = 0
     for _ in range(300):
         args, shapes = draw(draws, name)
-        types = [draws.choice(TYPES)] * len(shapes)
+        usual = [*TYPES, *sorted(ALL)] if name in _WIDE_READERS else TYPES
+        types = [draws.choice(usual)] * len(shapes)
         if draws.random() < 0.1:
             types = [draws.choice(TYPES) for _ in shapes]
         if name == "Where":
             types[0] = "bool"
         if name == "MaskedFill":
             types[1] = draws.choice(["bool"] * 9 + ["uint8"])
+        if name in ("Gather", "OneHot"):
+            types[-1] = draws.choice(["int64"] * 9 + ["int32", "int16", "float32"])
         inputs = [TensorType(s, t, None) for s, t in zip(shapes, types, strict=True)]
         checked = read_arguments(OPERATIONS[name], args)
         ours: Any = None
@@ -219,6 +268,8 @@ def test_operation_agrees_with_torch(name: str) -> None:
             theirs, reason = None, str(error)
         if theirs is not None and any(0 in shape for shape, _ in theirs):
             theirs = None
+        if name == "TopK" and args["k"] == 0:
+            theirs = None  # of a tensor without dimensions torch gives one element, not none
         if name == "Chunk" and theirs is not None and len(theirs) != args["chunks"]:
             theirs = None  # torch gives fewer parts without a word
         assert ours == theirs, (name, args, shapes, types, reason if None in (ours, theirs) else "")
@@ -226,11 +277,115 @@ def test_operation_agrees_with_torch(name: str) -> None:
     assert taken > 20
 
 
-def test_every_operation_is_built_and_run(build_text: Builder) -> None:
-    from .conftest import SPECS
+BATCHED = ("ArgSort", "Cdist", "Cross", "Diagonal", "Gather", "OneHot", "RepeatInterleave", "Sort")
+BATCHED = (*BATCHED, "Tile", "TopK", "Window")
 
+
+@pytest.mark.parametrize("name", BATCHED)
+def test_the_batch_is_where_samples_stay_apart(name: str) -> None:
+    """What an operation gives for one sample is that sample of what it gives for all."""
+    draws = random.Random(name)
+    apart = 0
+    for _ in range(400):
+        args, shapes = draw(draws, name)
+        batch = draws.randrange(3)
+        if min(map(len, shapes)) <= batch or len({shape[batch] for shape in shapes}) > 1:
+            continue
+        if shapes[0][batch] == 1 or len({len(shape) for shape in shapes}) > 1:
+            continue
+        dtype = "int64" if name == "OneHot" else "float32"
+        types = [dtype, "int64" if name == "Gather" else dtype][: len(shapes)]
+        inputs = [TensorType(s, t, batch) for s, t in zip(shapes, types, strict=True)]
+        checked = read_arguments(OPERATIONS[name], args)
+        try:
+            assert isinstance(checked, dict)
+            outputs = [*apply(OPERATIONS[name], checked, inputs).outputs.values()]
+        except Refusal:
+            continue
+        if args.get("dim") in (batch, batch - len(shapes[0])) and not outputs[0].lost:
+            continue  # along the batch: the place stays, and the run finds that samples mix
+        apart += outputs[0].batch is not None
+        assert outputs[0].lost == (outputs[0].batch is None)
+        if outputs[0].batch is None:
+            continue
+        xs = [sample(s, t) for s, t in zip(shapes, types, strict=True)]
+        whole = REAL[name](xs, args)
+        parts = [REAL[name]([x.narrow(batch, at, 1) for x in xs], args) for at in range(2)]
+        for port, output in enumerate(outputs):
+            assert output.batch is not None
+            both = [y if isinstance(y, torch.Tensor) else y[port] for y in (whole, *parts)]
+            for at, part in enumerate(both[1:]):
+                assert torch.allclose(both[0].narrow(output.batch, at, 1), part)
+    assert apart > 5
+
+
+def test_sources_of_one_number_agree_with_torch() -> None:
+    draws = random.Random(0)
+    verdicts = []
+    for _ in range(300):
+        name = draws.choice(("Zeros", "Ones", "Full"))
+        size = [draws.choice((1, 2, 3, 3, 5, 0, -1)) for _ in range(draws.randint(0, 3))]
+        args: dict[str, Any] = {"size": size}
+        dtype = draws.choice([None, None, *sorted(ALL), "float8"])
+        if dtype is not None:
+            args["dtype"] = dtype
+        if name == "Full":
+            args["fill_value"] = draws.choice((0, 7, 0.5, 3.0))
+        checked = read_arguments(LOCAL[name], args)
+        try:
+            assert isinstance(checked, dict)
+            (y,) = apply(LOCAL[name], checked, []).outputs.values()
+            assert y.bound is None or y.bound == 1 + int(args.get("fill_value", name == "Ones"))
+            ours: Any = (y.shape, y.dtype)
+        except Refusal:
+            ours = None
+        try:
+            known = {"dtype": getattr(torch, dtype)} if dtype else {}
+            rest = {k: v for k, v in args.items() if k == "fill_value"}
+            z = getattr(torch, name.lower())(size, **rest, **known)
+            theirs: Any = facts(z)[0] if z.numel() else None
+        except (RuntimeError, AttributeError) as error:
+            theirs, ours = None, ours and str(error)
+        assert ours == theirs, (name, args)
+        verdicts.append(ours is not None)
+    assert 50 < sum(verdicts) < 250
+
+
+@pytest.mark.parametrize(
+    ("stem", "changes"),
+    [
+        ("indexing", [{"k": 2}, {"num_classes": 7}, {"k": 5, "num_classes": 9}]),
+        ("windows", [{"size": 3}, {"step": 4}, {"repeats": 3}, {"copies": 1, "size": 6}]),
+    ],
+)
+def test_arguments_of_the_class_are_those_of_operations(
+    stem: str, changes: list[dict[str, Any]]
+) -> None:
+    (path,) = (path for path in SPECS if path.stem == stem)
+    default = build_source(read(path), {}, None)
+    xs = [
+        torch.randint(0, 5, shape) if x.type.dtype == "int64" else torch.randn(shape)
+        for x in default.graph.inputs
+        for shape in [(*map(int, x.type.shape),)]
+    ]
+    for change in changes:
+        one = default.module_class(**change)
+        other = build_source(read(path), change, None).module_class()
+        other.load_state_dict(one.state_dict(), strict=True)
+        torch.testing.assert_close(one(*xs), other(*xs))
+
+
+def test_every_operation_is_built_and_run(build_text: Builder) -> None:
     built: set[str] = set()
-    for stem in ("operations", "comparisons", "heads", "residual", "rounding"):
+    for stem in (
+        "operations",
+        "comparisons",
+        "heads",
+        "residual",
+        "rounding",
+        "indexing",
+        "windows",
+    ):
         (path,) = (path for path in SPECS if path.stem == stem)
         result = build_text(path.read_text())
         built |= {node.row.name for node in result.graph.nodes if node.row is not None}

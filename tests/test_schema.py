@@ -150,7 +150,7 @@ READ_LATER = {("Parameter", "init"), ("Buffer", "value")}
 READ_LATER |= {
     (row.name, arg.name) for row in TYPES.values() for arg in row.args if arg.kind.module
 }
-LATER = ("Reshape",)
+LATER = ("Full", "Ones", "Reshape", "Zeros")
 
 
 def sample(schema: Mapping[str, Any], rng: random.Random) -> Any:
@@ -232,7 +232,10 @@ def test_netgen_agrees_on_each_type(schema: Draft7Validator) -> None:
 GOOD = """\
 [{Add: {branches: {a: [], b: Tanh}}}]
 [{Reshape: [2, 8]}]
+[{Reshape: 16}]
 [{Permute: [1, 0, 2]}, {Reshape: [4, N, 2, 2]}]
+[{Zeros: {name: z, size: [N, 4, 4]}}, {Add: [z, first]}]
+[{Ones: {name: z, size: 4}}, {Full: {name: f, size: [4], fill_value: 0.5}}, {Add: [z, f, first]}]
 [{Reshape: {shape: [$n, -1]}}]
 [{Linear: {out_features: 4, repeat: $n}}]
 [{Linear: {out_features: 4, when: $(n > 1), from: input}}, {Add: [fc1, first]}]
@@ -252,7 +255,7 @@ GOOD = """\
 """
 BAD_LAYERS = """\
 [Reshape]
-[{Reshape: 3}]
+[{Zeros: {size: [4, word]}}]
 [{Reshape: [4, word]}]
 [{Add: []}]
 [{Linear: {out_features: 4, repeat: -1}}]

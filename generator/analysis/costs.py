@@ -157,7 +157,7 @@ class _Lives:
     def _made(self, call: Call, x: Value) -> None:
         row = call.layer
         if row is not None and row.source:
-            self._new(x, 0 if row.source != "arange" else None)  # weights are counted apart
+            self._new(x, None if row.fresh else 0)  # weights are counted apart
         elif row is not None and row.view(call.a):
             self.places[x.number] = self.place(call.inputs[0])
         else:

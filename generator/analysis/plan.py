@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..emit.flow import Statement
 from ..ir.graph import Graph, Node, Placeholder, Ref
-from ..ir.trace import BATCHES, Trace, concrete
+from ..ir.trace import BATCHES, Call, Trace, concrete
 from ..layers.base import BOOLEAN, INEXACT
 from ..layers.tensor import TensorType
 from .costs import Figures
@@ -207,11 +207,14 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
 
 
 def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
+    """The number that all whole numbers in an input of a layer are below, if there is one."""
     if node.row is None:
         return None
     args = node.a
     if node.row.rows and role == "input":
         return float(getattr(args, node.row.rows))
+    if role == "index":
+        return float(min(_places(call) for call in trace.calls if call.node is node))
     if role == "indices":
         place = next(i for i, other in enumerate(graph.nodes) if other is node)
         output: TensorType = next(iter(trace.outputs[place].values()))
@@ -221,3 +224,9 @@ def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
             room *= int(size)
         return float(room)
     return None
+
+
+def _places(call: Call) -> int:
+    """The number of places that an index picks from: the size of `dim`."""
+    shape = call.inputs[0].shape
+    return int(shape[call.a.dim]) if shape else 1

@@ -15,7 +15,7 @@ from ..symbolic.provenance import reading
 from ..symbolic.sizes import Coded, is_runtime, named_by, plain, symbols_in, tree_of
 from ..symbolic.tree import Expression
 from .construct import argument_source
-from .parameters_and_buffers import arange_source
+from .parameters_and_buffers import fresh_source
 
 STARRED = (".permute", ".flip")  # methods that take their dimensions one by one
 
@@ -32,14 +32,14 @@ def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Se
         inner = row.call.format(operands=", ".join(_operands(node, tensors)))
         return f"{row.functional}({inner})"
     if row.source:
-        return arange_source(graph, node)
+        return fresh_source(graph, node)
     if row.call in _SPECIAL:
         return _SPECIAL[row.call](node, tensors[0])
     arguments = ", ".join(_arguments(node))
-    if row.functional.startswith("."):
-        rest = [*tensors[1:], *([arguments] if arguments else [])]
-        return f"{tensors[0]}{row.functional}({', '.join(rest)})"
     pattern = row.call or "{tensors}, {args}"
+    if row.functional.startswith("."):
+        filled = pattern.format(*tensors, tensors=", ".join(tensors[1:]), args=arguments)
+        return f"{tensors[0]}{row.functional}({filled.removeprefix(', ').removesuffix(', ')})"
     masks = [f"{name}={value}" for (name, _), value in zip(node.named, named, strict=True)]
     filled = pattern.format(
         *tensors, tensors=", ".join(tensors), args=", ".join([*masks, *filter(None, [arguments])])

@@ -1,4 +1,4 @@
-"""The source of `Parameter` and `Buffer` in ``__init__``, and of `Arange` in ``forward``."""
+"""The source of `Parameter` and `Buffer` in ``__init__``, of other sources in ``forward``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,15 @@ def buffer_hints(graph: Graph) -> tuple[str, ...]:
     return tuple(f"{name}: Tensor" for name in buffers)
 
 
-def arange_source(graph: Graph, node: Node) -> str:
+def fresh_source(graph: Graph, node: Node) -> str:
     """``torch.arange(n, device=x.device)``: on the device of the first input."""
-    device = graph.inputs[0].name
-    return f"torch.arange({literal(node.args['size'])}, device={device}.device)"
+    assert node.row is not None
+    args = node.args
+    if "fill_value" in args:
+        parts = [_tuple(args["size"]), literal(args["fill_value"])]
+    else:
+        parts = [_sizes(args["size"]) if node.row.list_argument else literal(args["size"])]
+    if args.get("dtype") is not None:
+        parts.append(f"dtype=torch.{args['dtype']}")
+    parts.append(f"device={graph.inputs[0].name}.device")
+    return f"{node.row.functional}({', '.join(parts)})"

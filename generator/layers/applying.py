@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..symbolic.buffers import Table
 from ..symbolic.equality import Meeting, same
@@ -93,13 +94,22 @@ def _outputs(
     row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
 ) -> Mapping[str, TensorType]:
     result = row.rule(a, *inputs, **named)
-    if isinstance(result, TensorType) and inputs and result.shape is inputs[0].shape:
-        return {"output": result}
     outputs = {"output": result} if isinstance(result, TensorType) else result
-    for tensor in outputs.values():
-        if math.prod(map(int, tensor.shape)) > LARGEST:
-            refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")
+    if not (isinstance(result, TensorType) and inputs and result.shape is inputs[0].shape):
+        for tensor in outputs.values():
+            if math.prod(map(int, tensor.shape)) > LARGEST:
+                refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")
+    if row.moves and inputs and all(x.bound is not None for x in inputs):
+        return _bounded(outputs, inputs)
     return outputs
+
+
+def _bounded(
+    outputs: Mapping[str, TensorType], inputs: Sequence[TensorType]
+) -> Mapping[str, TensorType]:
+    """The outputs with the bound of the positions that they are made of."""
+    bound = max(x.bound for x in inputs if x.bound is not None)
+    return {port: replace(y, bound=bound) for port, y in outputs.items()}
 
 
 def complete(
@@ -179,7 +189,7 @@ def _check_runtime(row: Layer, args: Mapping[str, Any], inputs: Sequence[TensorT
     A module is made before the network runs. An operation's arguments may depend on such sizes:
     they are evaluated in ``forward``.
     """
-    for arg in () if row.operation or row.source == "arange" else row.args:
+    for arg in () if row.operation or row.fresh else row.args:
         value = args[arg.name]
         if type(value) in PLAIN:
             continue

@@ -242,7 +242,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     prefix: str = ""  # the sign before the operand
     variadic: tuple[int, int] | None = None  # least and most tensors, where there may be several
     list_argument: str = ""  # the argument that a list of numbers gives
-    source: str = ""  # ``parameter``, ``buffer`` or ``arange``: it reads nothing
+    source: str = ""  # ``parameter``, ``buffer``, or a call in ``forward``: it reads nothing
     fills: bool = False  # if fewer tensors are given, the last one is repeated
     batch_in: str = ""  # the argument in whose list ``N`` is the batch's size
     wants_batch: Callable[..., bool] = wants_nothing  # whether it needs `batch_size`
@@ -256,6 +256,11 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     reads_true: bool = False  # true elements of its mask are read, not hidden
     local: bool = False  # a class of the generated file, or of one that it imports
     imported: str = ""  # the import path of a class that the spec imports
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is a source that each call of ``forward`` makes anew."""
+        return self.source not in ("", "parameter", "buffer")
 
     @cached_property
     def takes_layers(self) -> bool:

@@ -94,7 +94,15 @@ def _category(dtype: str) -> int:
     return 3 if dtype in COMPLEX else 2 if dtype in FLOATS else 0 if dtype == "bool" else 1
 
 
-_SPREADING = ("Atan2", "LogicalAnd", "LogicalOr", "MaskedFill", "Maximum", "Minimum")
+_SPREADING = ("Atan2", "Cross", "LogicalAnd", "LogicalOr", "MaskedFill", "Maximum", "Minimum")
+
+
+_ROWS = ("Cdist", "MatMul")  # they read rows, in whose length both tensors agree
+
+
+def _inner(row: Layer, other: TensorType) -> Size:
+    """The size of the second tensor that must be the length of the first one's rows."""
+    return other.shape[-2 if other.rank > 1 and row.name == "MatMul" else -1]
 
 
 def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
@@ -111,8 +119,8 @@ def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
     if row.name == "Slice" and first.rank:
         size = first.shape[int(a.dim)]
         return [each for bound in (a.start, a.end) for each in _clipped(bound, size)]
-    if row.name == "MatMul":
-        columns, rows = first.shape[-1], others[0].shape[-2 if others[0].rank > 1 else -1]
+    if row.name in _ROWS:
+        columns, rows = first.shape[-1], _inner(row, others[0])
         inner = [] if same(columns, rows) else [Meeting(columns, rows)]
         return [*inner, *_spread(first.shape[:-2], others[0].shape[:-2])]
     if row.name == "Where":
@@ -138,7 +146,7 @@ def _clipped(bound: Size | None, size: Size) -> list[Meeting]:
 
 def facing(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size, Size]]:
     """All pairs of sizes of two inputs that a layer puts together: they are equal, or one is 1."""
-    several = row.variadic is not None or row.name in (*_SPREADING, "MatMul", "Where")
+    several = row.variadic is not None or row.name in (*_SPREADING, *_ROWS, "Where")
     if not several or row.name == "Einsum":
         return []
     first = inputs[0]
@@ -146,8 +154,8 @@ def facing(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[tuple[Size
     for other in inputs[1:]:
         rank = min(first.rank, other.rank)
         places = range(-rank, 0)
-        if row.name == "MatMul":
-            pairs.append((first.shape[-1], other.shape[-2 if other.rank > 1 else -1]))
+        if row.name in _ROWS:
+            pairs.append((first.shape[-1], _inner(row, other)))
             places = range(-rank, -2)
         if row.name == "Concat":
             places = range(-rank, 0)

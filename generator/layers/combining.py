@@ -6,11 +6,32 @@ from collections.abc import Callable
 from functools import partial
 
 from ..symbolic.sizes import Size
-from .base import ALL, BOOLEAN, COMPLEX, INEXACT, INTS, WIDE, Arg, Args, Layer, dimension, refuse
+from .base import (
+    ALL,
+    BOOLEAN,
+    COMPLEX,
+    FLOATS,
+    INEXACT,
+    INTS,
+    WIDE,
+    Arg,
+    Args,
+    Layer,
+    dimension,
+    refuse,
+)
 from .broadcasting import common_type, joined, promoted
 from .kinds import FLOAT, INDEX, NUMBER, TEXT, optional
-from .products import einsum, einsum_macs, matmul, matmul_macs
-from .saved import Saved, Saves, saves_factors, saves_inputs, saves_nothing, saves_second
+from .products import cdist, cross, einsum, einsum_macs, matmul, matmul_macs
+from .saved import (
+    Saved,
+    Saves,
+    saves_both,
+    saves_factors,
+    saves_inputs,
+    saves_nothing,
+    saves_second,
+)
 from .tensor import TensorType
 
 NUMBERS = ALL - BOOLEAN
@@ -265,6 +286,28 @@ LAYERS = (
         functional="torch.einsum",
         operation=True,
         call="{args}, {tensors}",
+    ),
+    Layer(
+        name="Cross",
+        stem="cross",
+        rule=cross,
+        args=(Arg("dim", INDEX, -1),),
+        dtypes=FLOATS | INTS | COMPLEX,
+        tensors=("input", "other"),
+        functional=".cross",
+        functional_defaults=(("dim", None),),
+        operation=True,
+    ),
+    Layer(
+        name="Cdist",
+        saves=saves_both,
+        stem="cdist",
+        rule=cdist,
+        args=(Arg("p", NUMBER, 2.0, free=True),),
+        dtypes=frozenset({"float32", "float64"}),
+        tensors=("x1", "x2"),
+        functional="torch.cdist",
+        operation=True,
     ),
     Layer(
         name="Concat",

@@ -1,17 +1,18 @@
 """What torch has no class for: tensors that the network holds, and small common modules.
 
-`Parameter`, `Buffer` and `Arange` read nothing. `DropPath` and `LayerNorm2d` are written into the
-generated file.
+`Parameter`, `Buffer`, `Arange`, `Zeros`, `Ones` and `Full` read nothing. `DropPath` and
+`LayerNorm2d` are written into the generated file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..symbolic.sizes import Size, shape_text
+from ..symbolic.sizes import Size, is_batch, shape_text
 from .base import (
     ALL,
     FLOATS,
+    INDICES,
     PARAMETERS,
     Arg,
     Args,
@@ -22,7 +23,7 @@ from .base import (
     pointwise,
     refuse,
 )
-from .kinds import ANY, BOOL, FLOAT, INT, TEXT, optional, sizes
+from .kinds import ANY, BOOL, FLOAT, INT, NUMBER, TEXT, optional, sizes
 from .normalization import infer_num_channels
 from .saved import saves_mask, saves_statistics
 from .tensor import TensorType
@@ -46,11 +47,11 @@ def buffer(a: Args) -> TensorType:
     return TensorType(a.value.shape if a.shape is None else a.shape, dtype, batch=None)
 
 
-def _not_empty(shape: Sequence[Size]) -> None:
+def _not_empty(shape: Sequence[Size], argument: str = "shape") -> None:
     """Raise `Refusal` for a size below 1."""
     for size in shape:
         if size < 1:
-            refuse(f"a size is {size}, but must be 1 or more", "shape")
+            refuse(f"a size is {size}, but must be 1 or more", argument)
 
 
 def arange(a: Args) -> TensorType:
@@ -58,6 +59,35 @@ def arange(a: Args) -> TensorType:
     if a.size < 1:
         refuse(f"`size` is {a.size}, but must be 1 or more", "size")
     return TensorType((a.size,), "int64", batch=None, bound=a.size)
+
+
+def zeros(a: Args) -> TensorType:
+    """A tensor of this `size`, in which ``N`` is the batch's, filled with 0."""
+    return _filled(a, 0)
+
+
+def ones(a: Args) -> TensorType:
+    """A tensor of this `size`, in which ``N`` is the batch's, filled with 1."""
+    return _filled(a, 1)
+
+
+def full(a: Args) -> TensorType:
+    """A tensor of this `size`, in which ``N`` is the batch's, filled with `fill_value`."""
+    return _filled(a, a.fill_value)
+
+
+def _filled(a: Args, value: float) -> TensorType:
+    """A tensor of this `size` and `dtype`; a whole number without one makes whole numbers."""
+    _not_empty(a.size, "size")
+    usual = "int64" if hasattr(a, "fill_value") and isinstance(value, int) else "float32"
+    dtype = usual if a.dtype is None else a.dtype
+    if dtype not in ALL:
+        refuse(f"`{dtype}` is no element type", "dtype")
+    batches = [place for place, size in enumerate(a.size) if is_batch(size)]
+    if len(batches) > 1:
+        refuse("`N` stands twice in `size`", "size")
+    bound = int(value) + 1 if dtype in INDICES and value >= 0 else None
+    return TensorType(a.size, dtype, batches[0] if batches else None, bound=bound)
 
 
 def _buffer_weights(a: Args) -> Sequence[Weight]:
@@ -84,6 +114,9 @@ def drop_path(a: Args, x: TensorType) -> TensorType:
     return pointwise(a, x)
 
 
+_SIZE = Arg("size", sizes(), positional=True)
+_DTYPE = Arg("dtype", optional(TEXT), None, code=True)
+
 LAYERS: Sequence[Layer] = (
     Layer(
         name="Parameter",
@@ -102,7 +135,7 @@ LAYERS: Sequence[Layer] = (
         args=(
             Arg("value", ANY, positional=True),
             Arg("shape", optional(sizes()), None),
-            Arg("dtype", optional(TEXT), None, code=True),
+            _DTYPE,
             Arg("persistent", BOOL, True),
         ),
         weights=_buffer_weights,
@@ -116,6 +149,25 @@ LAYERS: Sequence[Layer] = (
         args=(Arg("size", INT, positional=True),),
         tensors=(),
         source="arange",
+        functional="torch.arange",
+    ),
+    *(
+        Layer(
+            name=name,
+            stem=name.lower(),
+            rule=rule,
+            args=(_SIZE, *values, _DTYPE),
+            tensors=(),
+            list_argument="size",
+            batch_in="size",
+            source=name.lower(),
+            functional=f"torch.{name.lower()}",
+        )
+        for name, rule, values in (
+            ("Zeros", zeros, ()),
+            ("Ones", ones, ()),
+            ("Full", full, (Arg("fill_value", NUMBER, positional=True),)),
+        )
     ),
     Layer(
         name="DropPath",

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from ..symbolic.sizes import Size
-from .base import Args, refuse
-from .broadcasting import joined
+from .base import Args, dimension, refuse
+from .broadcasting import broadcast, joined
 from .tensor import TensorType
 
 
@@ -35,6 +35,45 @@ def matmul(a: Args, x: TensorType, y: TensorType) -> TensorType:
 
 def _in_front(x: TensorType) -> int | None:
     return x.batch if x.batch is not None and x.batch < x.rank - 2 else None
+
+
+def cross(a: Args, x: TensorType, y: TensorType) -> TensorType:
+    """Products of vectors of 3 along `dim`, in the common shape of both tensors."""
+    if x.dtype != y.dtype:
+        refuse(f"`Cross` multiplies one type, not `{x.dtype}` with `{y.dtype}`")
+    if x.rank != y.rank or not x.rank:
+        refuse(f"`Cross` reads two tensors of as many dimensions, 1 or more, not {x} and {y}")
+    dim = dimension(x, a.dim)
+    for z in (x, y):
+        if z.shape[dim] != 3:
+            refuse(f"`Cross` reads vectors of 3, but dimension {dim} of {z} is {z.shape[dim]}")
+    return joined(x, y, x.dtype)
+
+
+def cdist(a: Args, x1: TensorType, x2: TensorType) -> TensorType:
+    """``(..., P, M)`` and ``(..., R, M)`` to ``(..., P, R)``, a distance for each pair of rows."""
+    if x1.dtype != x2.dtype:
+        refuse(f"`Cdist` compares one type, not `{x1.dtype}` with `{x2.dtype}`")
+    if min(x1.rank, x2.rank) < 2:
+        refuse(f"`Cdist` reads 2 dimensions or more, not {x1} and {x2}")
+    if x1.shape[-1] != x2.shape[-1]:
+        refuse(f"rows of {x1} and {x2} differ in length: {x1.shape[-1]} is not {x2.shape[-1]}")
+    if a.p < 0:
+        refuse("`p` must be 0 or more", "p")
+    front = broadcast(TensorType(x1.shape[:-2]), TensorType(x2.shape[:-2]))
+    shape = (*front, x1.shape[-2], x2.shape[-2])
+    places = {*_pair_places(x1, len(shape), -2), *_pair_places(x2, len(shape), -1)}
+    lost = x1.lost or x2.lost or None in places or len(places) > 1
+    return TensorType(shape, x1.dtype, None if lost or not places else places.pop(), lost)
+
+
+def _pair_places(x: TensorType, rank: int, rows: int) -> Sequence[int | None]:
+    """Where the batch of `x` is among all pairs, whose dimension `rows` has the rows of `x`."""
+    if x.batch is None:
+        return ()
+    if x.batch == x.rank - 1:
+        return (None,)
+    return (rank + rows if x.batch == x.rank - 2 else x.batch + rank - x.rank,)
 
 
 ELLIPSIS = "\u2026"  # `...` in one character

@@ -14,7 +14,7 @@ from .saved import always, saves_nothing, saves_second
 from .tensor import TensorType
 
 
-def _with_size(x: TensorType, dim: int, size: Size) -> TensorType:
+def with_size(x: TensorType, dim: int, size: Size) -> TensorType:
     """The type with another size in one dimension; a batch that is cut is a batch no more."""
     shape = (*x.shape[:dim], size, *x.shape[dim + 1 :])
     if x.batch == dim and int(size) != int(x.shape[dim]):
@@ -34,7 +34,7 @@ def chunk(a: Args, x: TensorType) -> Outputs:
     if int(part) * (int(a.chunks) - 1) >= int(size):
         refuse(f"a size of {size} does not give {a.chunks} chunks", "chunks")
     sizes = [part] * int(a.chunks - 1) + [size - part * (a.chunks - 1)]
-    return {str(place): _with_size(x, dim, part) for place, part in enumerate(sizes)}
+    return {str(place): with_size(x, dim, part) for place, part in enumerate(sizes)}
 
 
 def split(a: Args, x: TensorType) -> Outputs:
@@ -53,7 +53,7 @@ def split(a: Args, x: TensorType) -> Outputs:
         total = total + part
     if total != size or min(sizes) < 1:
         refuse(f"the parts {shape_text(sizes)} do not add up to {size}", "sizes")
-    return {str(place): _with_size(x, dim, part) for place, part in enumerate(sizes)}
+    return {str(place): with_size(x, dim, part) for place, part in enumerate(sizes)}
 
 
 def without(x: TensorType, dim: int) -> TensorType:
@@ -83,7 +83,7 @@ def slice_(a: Args, x: TensorType) -> TensorType:
     low, high = (_clipped(bound, size) for bound in (a.start, size if a.end is None else a.end))
     if low >= high:
         refuse(f"nothing lies from {a.start} to {a.end} in a size of {size}", "start")
-    return _with_size(x, dim, (high - low + a.step - 1) // a.step)
+    return with_size(x, dim, (high - low + a.step - 1) // a.step)
 
 
 def _clipped(bound: Size, size: Size) -> Size:
@@ -101,7 +101,7 @@ def index_select(a: Args, x: TensorType, index: TensorType) -> TensorType:
         refuse_values(f"the index goes up to {index.bound - 1}, but the size is {x.shape[dim]}")
     size = index.shape[0] if index.rank else 1
     return (
-        _with_size(x, dim, size)
+        with_size(x, dim, size)
         if x.batch != dim
         else replace(
             x, shape=(*x.shape[:dim], size, *x.shape[dim + 1 :]), batch=index.batch and dim

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 
-from ..symbolic.equality import same
-from ..symbolic.sizes import Size, exactly, is_batch, product, shape_text
-from .base import ALL, INEXACT, INTS, Arg, Args, Layer, dimension, refuse
+from msgspec.structs import replace
+
+from ..symbolic.equality import same, smallest
+from ..symbolic.sizes import Size, exactly, is_batch, product, shape_text, shown
+from .base import ALL, INDICES, INEXACT, INTS, Arg, Args, Layer, dimension, refuse
 from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional, sizes
 from .saved import always
-from .splits import operation, without
+from .splits import operation, with_size, without
 from .tensor import TensorType
 from .upsampling import LAYERS as UPSAMPLING
 from .upsampling import interpolate
@@ -160,6 +163,67 @@ def expand(a: Args, x: TensorType) -> TensorType:
     return TensorType(tuple(sizes), x.dtype, 0 if first else None)
 
 
+def window(a: Args, x: TensorType) -> TensorType:
+    """Windows of `size` places along `dim`, every `step` places one, in a last dimension."""
+    dim = dimension(x, a.dim)
+    places = x.shape[dim] if x.rank else 1
+    if not 1 <= a.size <= places:
+        refuse(f"`size` is {shown(a.size)}, but must lie from 1 to {shown(places)}", "size")
+    if a.step < 1:
+        refuse("`step` must be 1 or more", "step")
+    count = (places - a.size) // a.step + 1
+    y = with_size(x, dim, count) if x.rank else x
+    return y.with_shape((*y.shape, a.size))
+
+
+def repeat_interleave(a: Args, x: TensorType) -> TensorType:
+    """Each place of `dim` comes `repeats` times, one after the other."""
+    dim = dimension(x, a.dim)
+    if not x.rank:
+        refuse("`RepeatInterleave` needs at least one dimension")
+    if a.repeats < 1:
+        refuse("`repeats` must be 1 or more", "repeats")
+    return with_size(x, dim, x.shape[dim] * a.repeats)
+
+
+def tile(a: Args, x: TensorType) -> TensorType:
+    """The whole repeated `dims` times in each dimension, the last ones if there are fewer."""
+    if any(times < 1 for times in a.dims):
+        refuse("`dims` are numbers of copies, 1 or more", "dims")
+    rank = max(x.rank, len(a.dims))
+    sizes = (*(1 for _ in range(rank - x.rank)), *x.shape)
+    copies = (*(1 for _ in range(rank - len(a.dims))), *a.dims)
+    shape = tuple(size * times for size, times in zip(sizes, copies, strict=True))
+    if x.batch is None:
+        return x.with_shape(shape)
+    batch = x.batch + rank - x.rank
+    cut = int(copies[batch]) != 1
+    return TensorType(shape, x.dtype, None if cut else batch, cut)
+
+
+def diagonal(a: Args, x: TensorType) -> TensorType:
+    """Without the dimensions `dim1` and `dim2`, whose diagonal is the last dimension."""
+    first, second = dimension(x, a.dim1, "dim1"), dimension(x, a.dim2, "dim2")
+    if first == second or not x.rank:
+        refuse(f"a diagonal needs two dimensions, but `dim1` and `dim2` of {x} are one", "dim2")
+    rows, columns = x.shape[first], x.shape[second]
+    if a.offset < 0:
+        rows = rows + a.offset
+    else:
+        columns = columns - a.offset
+    if rows < 1 or columns < 1:
+        refuse(f"nothing of {x} lies on the diagonal {a.offset}", "offset")
+    rest = without(without(x, max(first, second)), min(first, second))
+    lost = x.lost or x.batch in (first, second)
+    return TensorType((*rest.shape, smallest(rows, columns)), x.dtype, rest.batch, lost)
+
+
+def filled_like(bound: int, a: Args, x: TensorType) -> TensorType:
+    """The input's shape and type, filled with one number."""
+    y = x.with_dtype(x.dtype)
+    return replace(y, bound=bound) if x.dtype in INDICES else y
+
+
 _DIM = Arg("dim", INDEX)
 _DIMS = items(INDEX)
 _ONE_OR_MORE = either(INDEX, _DIMS)
@@ -262,6 +326,56 @@ LAYERS: Sequence[Layer] = (
         stem="flip",
         list_argument="dims",
         moves=True,
+    ),
+    operation(
+        "Window",
+        window,
+        Arg("dim", INDEX, positional=True),
+        Arg("size", INT, positional=True),
+        Arg("step", INT, positional=True),
+        view=always,
+        function=".unfold",
+        stem="window",
+        moves=True,
+    ),
+    operation(
+        "RepeatInterleave",
+        repeat_interleave,
+        Arg("repeats", INT, positional=True),
+        _DIM,
+        function=".repeat_interleave",
+        stem="repeat_interleave",
+        moves=True,
+    ),
+    operation(
+        "Tile",
+        tile,
+        Arg("dims", items(INT), positional=True),
+        function=".tile",
+        stem="tile",
+        list_argument="dims",
+        moves=True,
+    ),
+    operation(
+        "Diagonal",
+        diagonal,
+        Arg("offset", INDEX, 0),
+        Arg("dim1", INDEX, -2),
+        Arg("dim2", INDEX, -1),
+        view=always,
+        function=".diagonal",
+        functional_defaults=(("dim1", 0), ("dim2", 1)),
+        stem="diagonal",
+        moves=True,
+    ),
+    *(
+        operation(
+            f"{word.title()}Like",
+            partial(filled_like, bound),
+            function=f"torch.{word}_like",
+            stem=f"{word}_like",
+        )
+        for word, bound in (("zeros", 1), ("ones", 2))
     ),
     operation(
         "Interpolate",

@@ -128,7 +128,7 @@ def is_functional(scope: Scope, draft: Draft, row: Layer, *, stateless: bool) ->
     functional = scope.context.document.style == "functional" and draft.callee is None
     by_style = functional and bool(row.functional)
     inline = row.inline and draft.name is None
-    return row.operation or row.source == "arange" or (stateless and (by_style or inline))
+    return row.operation or row.fresh or (stateless and (by_style or inline))
 
 
 def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:

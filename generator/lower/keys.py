@@ -257,7 +257,7 @@ def check_path(context: Context, item: Item, value: str) -> None:
 def _only_refers(context: Context, item: Item) -> bool:
     """Whether an item's name is only for references, because the item has no attribute."""
     row = context.row(item.type)
-    return item.type == "Reuse" or (row is not None and (row.operation or row.source == "arange"))
+    return item.type == "Reuse" or (row is not None and (row.operation or row.fresh))
 
 
 def child_name(

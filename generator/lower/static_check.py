@@ -190,7 +190,7 @@ class StaticCheck(Struct):
         modules = {arg.name for arg in row.args if arg.kind.module}
         open_ = {name for name, value in written.items() if _open(value)}
         open_ |= {name for name in written if name in read_later | modules}
-        open_.add(row.batch_in)  # it may hold the batch, `N`
+        open_ |= {row.batch_in} & {*written}  # it may hold the batch, `N`
         plain = {name: value for name, value in written.items() if name not in open_}
         checked = read_arguments(row, plain)
         if isinstance(checked, list):

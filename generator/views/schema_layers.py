@@ -162,15 +162,15 @@ def _is_json(value: Any) -> bool:
 
 
 def _value(row: Layer, arg: Arg) -> Schema:
-    """The schema of an argument's value; three arguments are special cases."""
+    """The schema of an argument's value; three kinds of arguments are special cases."""
     match row.source, row.name, arg.name:
         case "parameter", _, "init":
             return any_of(ref("initial"), NULL)
         case "buffer", _, "value":
             return ref("numbers")
-        case _, "Reshape", "shape":  # the batch may be one of its sizes
+        case _, _, row.batch_in:  # the batch may be one of its sizes
             size = any_of({"const": "N"}, ref("integer"))
-            return any_of({**LIST, "items": size}, ref("expression"))
+            return any_of(ref("integer"), {**LIST, "items": size}, ref("expression"))
     return admitting(arg.kind.schema)
 
 
