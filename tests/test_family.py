@@ -143,6 +143,20 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": False}, {"q": False}],
     ),
+    "a choice in a block of a tensor that is not there": (
+        """
+        input: [4]
+        params: {s: 1, e: 1}
+        blocks:
+          B:
+            params: {s: 2, e: 3}
+            layers:
+            - Linear: {name: a, out_features: 4}
+            - Tanh: {from: $("a" if s or e else "nowhere"), repeat: 2}
+        layers: [B: {s: $s, e: $e}, Linear: 2]
+        """,
+        [],
+    ),
     "copies of which none has a layer": (
         """
         input: [4]

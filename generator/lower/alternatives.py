@@ -61,8 +61,14 @@ def _choices(
         known = {word: reader.scope.meant(word) for word in words if word is not None}
         refs = {word: other for word, other in known.items() if other is not None}
         own = reader.scope.type_of(ref)
-        free = free and None not in words and len(refs) == len(known)
-        free = free and all(neutral(own, reader.scope.type_of(other)) for other in refs.values())
+        if len(refs) < len(known):  # some word names no tensor
+            free = False
+            continue
+        free = (
+            free
+            and None not in words
+            and all(neutral(own, reader.scope.type_of(other)) for other in refs.values())
+        )
         found.append(Choice(place, text, {plain(text): ref, **refs}))
     return tuple(found), free
 
