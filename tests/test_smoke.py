@@ -181,3 +181,16 @@ def test_a_watched_run_holds_on_to_nothing() -> None:
         assert not [there for output in outputs if (there := output()) is not None]
     finally:
         gc.enable()
+
+
+def test_indices_that_a_block_reads_are_drawn_below_the_places_that_it_fills() -> None:
+    text = """
+name: Net
+inputs: {x: [2, 4, 4], where: {shape: [2, 4, 4], dtype: int64}}
+blocks:
+  Up: {inputs: [x, where], layers: [{MaxUnpool2d: {from: [x, where], kernel_size: 2}}]}
+  Outer: {inputs: [x, where], layers: [{Up: {from: [x, where]}}]}
+layers: [{Outer: {from: [x, where]}}]
+"""
+    samples = predict(read_document(parse(text, "net.yaml")), {}).plan.runs[0].samples
+    assert [sample.high for sample in samples] == [None, 64]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -216,14 +217,14 @@ def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
     if role == "index":
         return float(min(_places(call) for call in trace.calls if call.node is node))
     if role == "indices":
-        place = next(i for i, other in enumerate(graph.nodes) if other is node)
-        output: TensorType = next(iter(trace.outputs[place].values()))
-        spatial = int(node.row.name[-2])
-        room = 1
-        for size in output.shape[-spatial:]:
-            room *= int(size)
-        return float(room)
+        return float(min(_room(call) for call in trace.calls if call.node is node))
     return None
+
+
+def _room(call: Call) -> int:
+    """The number of places that `MaxUnpool*d` puts values into."""
+    spatial = int(call.node.row.name[-2]) if call.node.row is not None else 0
+    return math.prod(int(size) for size in call.output.shape[-spatial:])
 
 
 def _places(call: Call) -> int:
