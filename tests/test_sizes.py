@@ -7,8 +7,10 @@ import random
 from collections.abc import Callable
 
 import pytest
+from torch_netgen.ir.substitute import rebind
 from torch_netgen.layers.windows import Axis
 from torch_netgen.symbolic.equality import same, smallest
+from torch_netgen.symbolic.provenance import named
 from torch_netgen.symbolic.sizes import Dim, Size, code, product, shape_text, shown, tree_of
 
 N = Dim.named("N", 2, runtime=True)
@@ -53,6 +55,13 @@ def test_products_are_numbers_where_no_name_is_in_them() -> None:
     assert shown(product([2 * WIDTH, 5])) == "80"
     assert shown(product([H, 5])) == "H * 5"
     assert shape_text([H, 2 * WIDTH]) == "(H, 2 * width)"
+
+
+def test_products_stay_visible_in_other_terms() -> None:
+    """Where a name stands for a list, too: a block's ``q[0] * 5 * 5`` where `s` is given for `q`."""
+    size = product([named("q", [4, 8]).value[0], 5, 5])
+    assert code(rebind(size, {"q": named("s", [4, 8])})) == "s[0] * 5 * 5"
+    assert rebind(size, {"q": [6, 8]}) == 150
 
 
 def test_sameness_is_for_all_values() -> None:

@@ -54,22 +54,21 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
         return tuple(rebind(item, values) for item in value)
     if isinstance(value, list):
         return [rebind(item, values) for item in value]
-    assert isinstance(value, (Dim, Coded))
-    if isinstance(value, Dim) and all(type(values[s.name]) in _WHOLE for s in value.symbols):
-        return _size(value, values)
+    if isinstance(value, Dim):
+        found = [_factor_of(value, factor, values) for factor in value.factors]
+        return product(found) if len(found) > 1 else found[0]
+    assert isinstance(value, Coded)
     return evaluate_again(value.tree(), _Values(values))
 
 
-_WHOLE = (int, Dim)
-
-
-def _size(size: Dim, values: Mapping[str, Any]) -> Any:
-    """The size with its names replaced by whole numbers; a product of factors stays one."""
+def _factor_of(size: Dim, factor: Poly, values: Mapping[str, Any]) -> Any:
+    """A factor of a size with its names replaced; sums of whole numbers need no evaluator."""
+    if not all(type(values[symbol.name]) in (int, Dim) for symbol in size.symbols):
+        return evaluate_again(factor.tree(), _Values(values))
     try:
-        found = [_sum(factor, values) for factor in size.factors]
+        return Budget().bounded(_sum(factor, values))
     except ZeroDivisionError:
         fail("division by zero")
-    return Budget().bounded(product(found) if len(found) > 1 else found[0])
 
 
 def rebind_type(type_: TensorType, values: Mapping[str, Any]) -> TensorType:
@@ -101,7 +100,6 @@ def _factor(atom: Atom, values: Mapping[str, Any]) -> Size:
     if atom.quotient is not None:
         over, under = atom.quotient
         return _sum(over, values) // _sum(under, values)
-    text = atom.expression.text
-    if text in values:
-        return values[text]  # type: ignore[no-any-return]
+    if atom.text in values:
+        return values[atom.text]  # type: ignore[no-any-return]
     return evaluate_again(atom.expression.tree, _Values(values))  # type: ignore[no-any-return]
