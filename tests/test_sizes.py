@@ -58,7 +58,7 @@ def test_products_are_numbers_where_no_name_is_in_them() -> None:
 
 
 def test_products_stay_visible_in_other_terms() -> None:
-    """Where a name stands for a list, too: a block's ``q[0] * 5 * 5`` where `s` is given for `q`."""
+    """So does a block's ``q[0] * 5 * 5`` in a network that gives its `s` for the list `q`."""
     size = product([named("q", [4, 8]).value[0], 5, 5])
     assert code(rebind(size, {"q": named("s", [4, 8])})) == "s[0] * 5 * 5"
     assert rebind(size, {"q": [6, 8]}) == 150

@@ -159,9 +159,7 @@ def _undivided(factor: int, atoms: tuple[Atom, ...]) -> Poly | None:
         others.remove(atom)
         left = _exact(factor, tuple(others), atom.quotient[1])
         if left is not None:
-            return (
-                Poly({tuple(sorted([a.expression.text for a in left[1]])): left}) * atom.quotient[0]
-            )
+            return Poly({tuple(sorted(a.text for a in left[1])): left}) * atom.quotient[0]
     return None
 
 
@@ -181,7 +179,7 @@ def _term_text(factor: int, atoms: tuple[Atom, ...], bare: bool) -> str:
 def collect(terms: Iterable[tuple[int, tuple[Atom, ...]]]) -> Poly:
     found: dict[tuple[str, ...], tuple[int, tuple[Atom, ...]]] = {}
     for factor, atoms in terms:
-        key = tuple(sorted([atom.expression.text for atom in atoms]))
+        key = tuple(sorted(atom.text for atom in atoms))
         before, order = found.get(key, (0, atoms))
         found[key] = (before + factor, order)
     return Poly({key: term for key, term in found.items() if term[0]})

@@ -147,19 +147,19 @@ _FOLDED: dict[type, Any] = {
 
 def usual(shape: Iterable[Size]) -> str:
     """A shape's text, simplified for readers: as if every loop had copies."""
-    trees = (simplified(tree_of(size if symbols_in(size) else int(size))) for size in shape)
+    trees = (_simplified(tree_of(size if symbols_in(size) else int(size))) for size in shape)
     return bracketed([ast.unparse(tree) for tree in trees])
 
 
-def simplified(tree: ast.expr) -> ast.expr:
+def _simplified(tree: ast.expr) -> ast.expr:
     """The tree with expressions for loops that have copies, and with sums of numbers computed."""
 
     def simpler(node: ast.expr) -> ast.expr | None:
         if isinstance(node, ast.IfExp) and isinstance(node.test, ast.Compare):
-            return simplified(node.body) if ast.unparse(node.test).endswith(" > 0") else None
+            return _simplified(node.body) if ast.unparse(node.test).endswith(" > 0") else None
         if not isinstance(node, ast.BinOp) or type(node.op) not in _FOLDED:
             return None
-        left, right = simplified(node.left), simplified(node.right)
+        left, right = _simplified(node.left), _simplified(node.right)
         if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
             return ast.Constant(_FOLDED[type(node.op)](left.value, right.value))
         return ast.BinOp(left, node.op, right)

@@ -136,7 +136,7 @@ def _size(value: int, poly: Poly) -> Size:
 def _check_length(poly: Poly) -> None:
     """Raise `TooLong` for an expression that is too long to be read, before it grows further."""
     atoms = [atom for _, factors in poly.terms.values() for atom in factors]
-    length = sum(len(atom.expression.text) for atom in atoms)
+    length = sum(len(atom.text) for atom in atoms)
     if len(poly.terms) > MOST_TERMS or length > LONGEST_CODE:
         raise TooLong
     if length > DEEPEST_CODE and any(_is_too_deep(atom.text) for atom in atoms):
@@ -210,9 +210,7 @@ def symbols_in(value: object) -> Symbols:
 def named_by(size: Size) -> Symbols:
     """The symbol of a size that is one name and nothing else; otherwise none."""
     only = poly_of(size).only_atom() if isinstance(size, Dim) else None
-    return (
-        only.symbols if only and only.expression.text in {s.name for s in only.symbols} else _NONE
-    )
+    return only.symbols if only and only.text in {s.name for s in only.symbols} else _NONE
 
 
 def is_batch(size: Size) -> bool:
