@@ -55,6 +55,12 @@ UNET = """\
 
 # layers, sizes that are given, and what is said of those that fit
 CASES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "what a `from` passes by": (
+        "name: Net\ninputs: {a: [8], b: [T]}\nparams: {p: false, n: 0}\nlayers:\n"
+        "  - Add: {name: sum, from: [a, b]}\n  - ReLU: {name: relu}\n"
+        '  - Dropout: {from: $("relu" if p else "a"), repeat: $n}\n',
+        (),
+    ),
     "all": (IMAGE + "  - Conv2d: [4, 3, 2, 1]\n", ()),
     "a skip": (IMAGE + SKIP, ("H, W: even",)),
     "a u": (IMAGE + UNET, ("H, W: multiples of 16",)),

@@ -122,11 +122,11 @@ def propagate(
 ) -> tuple[TensorType, ...]:
     """The output types of a run with these run-time sizes (``N`` among them).
 
-    Raises `Misfit` where a layer can't take the sizes. With `exact` also where a shape differs
-    from what its expressions evaluate to, as after an accidental broadcast. Equal runs of a block
-    are worked out once.
+    Raises `Misfit` where a layer that ``forward`` calls can't take the sizes. With `exact` also
+    where a shape differs from what its expressions evaluate to, as after an accidental broadcast.
+    Equal runs of a block are worked out once.
     """
-    known = _Types(exact).run(graph, sizes)
+    known = _Types(made_in(graph), exact).run(graph, sizes)
     return tuple(_pick(known, ref) for _, ref in graph.outputs)
 
 
@@ -212,9 +212,13 @@ class _Frame(Struct, Generic[T]):
 
 
 class _Run(Generic[T]):
-    """A walk through a graph and the graphs of its blocks, over types or numbered values."""
+    """A walk through a graph and the graphs of its blocks, over types or numbered values.
 
-    def __init__(self) -> None:
+    `made` has the indices of the calls that each graph makes.
+    """
+
+    def __init__(self, made: Mapping[Graph, Container[int]]) -> None:
+        self.made = made
         self.batches: dict[int, Dim] = {}  # the size of the batch, which keeps its name
 
     def new(self, type_: TensorType, maker: Maker | None = None) -> T:
@@ -272,8 +276,12 @@ class _Run(Generic[T]):
         try:
             outputs = outputs_of(node.row, a, inputs, named)
         except Refusal as refusal:
-            raise Misfit(refusal, node, reads) from None
+            outputs = self.refused(frame, Misfit(refusal, node, reads))
         return self.called(frame, node, a, reads, outputs)
+
+    def refused(self, frame: _Frame[T], misfit: Misfit) -> Types:
+        """The outputs of a call that is refused; raises the `misfit`."""
+        raise misfit from None
 
     def called(
         self, frame: _Frame[T], node: Node, a: Args, reads: tuple[T, ...], outputs: Types
@@ -297,8 +305,8 @@ class _Types(_Run[TensorType]):
     If `exact`, shapes are compared with what their expressions evaluate to.
     """
 
-    def __init__(self, exact: bool) -> None:
-        super().__init__()
+    def __init__(self, made: Mapping[Graph, Container[int]], exact: bool) -> None:
+        super().__init__(made)
         self.exact = exact
         self.known: dict[tuple[Graph, tuple[TensorType, ...]], Types] = {}  # runs of blocks
 
@@ -307,6 +315,8 @@ class _Types(_Run[TensorType]):
 
     def place(self, frame: _Frame[TensorType], place: int, reads: Sequence[TensorType]) -> Types:
         node = frame.graph.nodes[place]
+        if place not in self.made[frame.graph]:
+            return node.outputs
         found = self.node(frame, node, reads)
         if self.exact:
             _compare(node, reads, found, frame.values)
@@ -333,12 +343,12 @@ class _Types(_Run[TensorType]):
 class _Record(_Run[Value]):
     """A run with a record of its `calls`, and of the maker of each value.
 
-    `made` has the indices of the calls that each graph makes.
+    A call that is not made takes all sizes: where it would refuse them, it gives its outputs at
+    the sample sizes.
     """
 
     def __init__(self, made: Mapping[Graph, Container[int]]) -> None:
-        super().__init__()
-        self.made = made
+        super().__init__(made)
         self.idle = 0  # how many of the enclosing calls are not made
         self.calls: list[Call] = []
         self.makers: list[Maker | None] = []
@@ -368,6 +378,14 @@ class _Record(_Run[Value]):
             reads = (*inputs, *frame.named(node).values())
             self.calls.append(Call(path, node, None, Args(), reads, outputs, begins, made))
         return outputs
+
+    def refused(self, frame: _Frame[Value], misfit: Misfit) -> Types:
+        if not self.idle:
+            return super().refused(frame, misfit)
+        return {
+            port: replace(type_, shape=tuple(map(int, type_.shape)))
+            for port, type_ in misfit.node.outputs.items()
+        }
 
     def called(
         self,
