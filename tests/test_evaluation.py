@@ -22,8 +22,8 @@ from .test_catalogue import spec_of
 # torch has opinions of random arguments
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-# what draws in evaluation, too: torch's own pools do, and `RandnLike` is meant to
-DRAWS = {"FractionalMaxPool2d", "FractionalMaxPool3d", "RandnLike"}
+# what draws in evaluation, too: torch's own pools do, and `Randn` and `RandnLike` are meant to
+DRAWS = {"FractionalMaxPool2d", "FractionalMaxPool3d", "Randn", "RandnLike"}
 
 
 def run_twice(source: Source, network: nn.Module, *, training: bool) -> bool:

@@ -321,36 +321,47 @@ def test_the_batch_is_where_samples_stay_apart(name: str) -> None:
     assert apart > 5
 
 
-def test_sources_of_one_number_agree_with_torch() -> None:
+def _source(draws: random.Random, name: str) -> dict[str, Any]:
+    """Arguments of a source, some of which make no tensor."""
+    sizes = [draws.choice((1, 2, 3, 3, 5, 0, -1)) for _ in range(draws.randint(0, 3))]
+    ends = [draws.choice((0, 7, 0.5, -3)) for _ in range(2)]
+    args: dict[str, Any] = {"size": sizes}
+    if name == "Full":
+        args["fill_value"] = draws.choice((0, 7, 0.5, 3.0))
+    if name == "Eye":
+        args = dict(zip("nm", [*sizes, 4][: draws.randint(1, 2)], strict=False))
+    if name == "Linspace":
+        args = {"start": ends[0], "end": ends[1], "steps": [*sizes, 4][0]}
+    dtype = draws.choice([None, None, *sorted(ALL), "float8"])
+    return args if dtype is None else {**args, "dtype": dtype}
+
+
+def test_sources_agree_with_torch() -> None:
     draws = random.Random(0)
     verdicts = []
-    for _ in range(300):
-        name = draws.choice(("Zeros", "Ones", "Full"))
-        size = [draws.choice((1, 2, 3, 3, 5, 0, -1)) for _ in range(draws.randint(0, 3))]
-        args: dict[str, Any] = {"size": size}
-        dtype = draws.choice([None, None, *sorted(ALL), "float8"])
-        if dtype is not None:
-            args["dtype"] = dtype
-        if name == "Full":
-            args["fill_value"] = draws.choice((0, 7, 0.5, 3.0))
-        checked = read_arguments(LOCAL[name], args)
-        try:
-            assert isinstance(checked, dict)
-            (y,) = apply(LOCAL[name], checked, []).outputs.values()
-            assert y.bound is None or y.bound == 1 + int(args.get("fill_value", name == "Ones"))
-            ours: Any = (y.shape, y.dtype)
-        except Refusal:
-            ours = None
-        try:
-            known = {"dtype": getattr(torch, dtype)} if dtype else {}
-            rest = {k: v for k, v in args.items() if k == "fill_value"}
-            z = getattr(torch, name.lower())(size, **rest, **known)
-            theirs: Any = facts(z)[0] if z.numel() else None
-        except (RuntimeError, AttributeError) as error:
-            theirs, ours = None, ours and str(error)
-        assert ours == theirs, (name, args)
-        verdicts.append(ours is not None)
-    assert 50 < sum(verdicts) < 250
+    for name in ("Zeros", "Ones", "Full", "Randn", "Eye", "Linspace"):
+        for _ in range(300):
+            args = _source(draws, name)
+            checked = read_arguments(LOCAL[name], args)
+            y: Any = None
+            try:
+                assert isinstance(checked, dict)
+                (y,) = apply(LOCAL[name], checked, []).outputs.values()
+                ours: Any = (y.shape, y.dtype)
+            except Refusal:
+                ours = None
+            try:
+                known = {k: getattr(torch, v) for k, v in args.items() if k == "dtype"}
+                given = {k: v for k, v in args.items() if k not in ("dtype", "n", "m")}
+                first = [args[k] for k in "nm" if k in args]
+                z = getattr(torch, name.lower())(*first, **given, **known)
+                theirs: Any = facts(z)[0] if z.numel() else None
+                assert y is None or y.bound is None or int(z.min()) >= 0 > int(z.max()) - y.bound
+            except (RuntimeError, AttributeError) as error:
+                theirs, ours = None, ours and str(error)
+            assert ours == theirs, (name, args)
+            verdicts.append(ours is not None)
+    assert 500 < sum(verdicts) < 1300
 
 
 @pytest.mark.parametrize(

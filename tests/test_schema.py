@@ -150,7 +150,7 @@ READ_LATER = {("Parameter", "init"), ("Buffer", "value")}
 READ_LATER |= {
     (row.name, arg.name) for row in TYPES.values() for arg in row.args if arg.kind.module
 }
-LATER = ("Full", "Ones", "Reshape", "Zeros")
+LATER = ("Full", "Ones", "Randn", "Reshape", "Zeros")
 
 
 def sample(schema: Mapping[str, Any], rng: random.Random) -> Any:

@@ -36,11 +36,12 @@ BUILTINS = frozenset(
 # functions and element types of `torch` itself: no `load`, no `hub`, no `ops`
 TORCH = frozenset(
     """abs amax amin arange atan2 bfloat16 bool cat cdist ceil chunk clamp complex128 complex64 cos
-    div einsum empty erf exp flatten flip float16 float32 float64 floor full full_like index_select
-    int16 int32 int64 int8 linalg linalg.vector_norm log logical_and logical_not logical_or
-    masked_fill matmul maximum mean minimum nn norm ones ones_like pow rand randn_like reciprocal
-    reshape roll round rsqrt sigmoid sign sin split sqrt stack sum swapaxes tanh tensor tril triu
-    uint16 uint32 uint64 uint8 unflatten vector_norm where zeros zeros_like""".split()
+    div einsum empty erf exp eye flatten flip float16 float32 float64 floor full full_like
+    index_select int16 int32 int64 int8 linalg linalg.vector_norm linspace log logical_and
+    logical_not logical_or masked_fill matmul maximum mean minimum nn norm ones ones_like pow rand
+    randn randn_like reciprocal reshape roll round rsqrt sigmoid sign sin split sqrt stack sum
+    swapaxes tanh tensor tril triu uint16 uint32 uint64 uint8 unflatten vector_norm where zeros
+    zeros_like""".split()
 )
 # names that the file may not bind: they must keep their usual meaning
 _TAKEN = frozenset({*dir(builtins), "torch", "Tensor", "nn", "F", "math", "OrderedDict"})

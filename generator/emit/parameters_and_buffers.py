@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..ir.graph import Graph, Module, Node
+from ..layers.base import Arg
 from ..symbolic.literals import literal, pythonic
 from ..symbolic.sizes import Coded, plain, symbols_in
 
@@ -71,12 +72,15 @@ def buffer_hints(graph: Graph) -> tuple[str, ...]:
 def fresh_source(graph: Graph, node: Node) -> str:
     """``torch.arange(n, device=x.device)``: on the device of the first input."""
     assert node.row is not None
-    args = node.args
-    if "fill_value" in args:
-        parts = [_tuple(args["size"]), literal(args["fill_value"])]
-    else:
-        parts = [_sizes(args["size"]) if node.row.list_argument else literal(args["size"])]
-    if args.get("dtype") is not None:
-        parts.append(f"dtype=torch.{args['dtype']}")
-    parts.append(f"device={graph.inputs[0].name}.device")
-    return f"{node.row.functional}({', '.join(parts)})"
+    parts = [_fresh(node, arg) for arg in node.row.args if node.args[arg.name] is not None]
+    return f"{node.row.functional}({', '.join(parts)}, device={graph.inputs[0].name}.device)"
+
+
+def _fresh(node: Node, arg: Arg) -> str:
+    """An argument of a source that is made in ``forward``."""
+    value = node.args[arg.name]
+    if arg.name == "dtype":
+        return f"dtype=torch.{value}"
+    if arg.name == "size" and node.row is not None and node.row.list_argument:
+        return _tuple(value) if "fill_value" in node.args else _sizes(value)
+    return literal(value) if arg.positional else f"{arg.name}={literal(value)}"

@@ -1,19 +1,24 @@
 """What torch has no class for: tensors that the network holds, and small common modules.
 
-`Parameter`, `Buffer`, `Arange`, `Zeros`, `Ones` and `Full` read nothing. `DropPath` and
-`LayerNorm2d` are written into the generated file.
+`Parameter`, `Buffer`, `Arange`, `Linspace`, `Eye`, `Zeros`, `Ones`, `Full` and `Randn` read
+nothing. `DropPath` and `LayerNorm2d` are written into the generated file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from ..symbolic.sizes import Size, is_batch, shape_text
 from .base import (
     ALL,
+    BOOLEAN,
     FLOATS,
     INDICES,
+    INEXACT,
     PARAMETERS,
+    WIDE,
     Arg,
     Args,
     Layer,
@@ -61,6 +66,27 @@ def arange(a: Args) -> TensorType:
     return TensorType((a.size,), "int64", batch=None, bound=a.size)
 
 
+def linspace(a: Args) -> TensorType:
+    """As many numbers as there are `steps`, evenly spaced from `start` to `end`, included."""
+    if a.steps < 1:
+        refuse(f"`steps` is {a.steps}, but must be 1 or more", "steps")
+    # torch fills a single place with `start`, of every type
+    dtype = _element_type(a, "Linspace", ALL if a.steps == 1 else ALL - WIDE - BOOLEAN)
+    counts = dtype in INDICES and min(a.start, a.end) >= 0
+    bound = int(max(a.start, a.end)) + 1 if counts else None
+    return TensorType((a.steps,), dtype, batch=None, bound=bound)
+
+
+def eye(a: Args) -> TensorType:
+    """`n` rows of `m` numbers (of `n`, if `m` is left out), 1 on the diagonal and 0 elsewhere."""
+    shape = (a.n, a.n if a.m is None else a.m)
+    for name, size in zip("nm", shape, strict=True):
+        if size < 1:
+            refuse(f"`{name}` is {size}, but must be 1 or more", name)
+    dtype = _element_type(a, "Eye", ALL - WIDE)
+    return TensorType(shape, dtype, batch=None, bound=2 if dtype in INDICES else None)
+
+
 def zeros(a: Args) -> TensorType:
     """A tensor of this `size`, in which ``N`` is the batch's, filled with 0."""
     return _filled(a, 0)
@@ -76,18 +102,36 @@ def full(a: Args) -> TensorType:
     return _filled(a, a.fill_value)
 
 
+def randn(a: Args) -> TensorType:
+    """A tensor of this `size`, in which ``N`` is the batch's, of normal random numbers."""
+    return _sized(a, _element_type(a, "Randn", INEXACT))
+
+
 def _filled(a: Args, value: float) -> TensorType:
     """A tensor of this `size` and `dtype`; a whole number without one makes whole numbers."""
-    _not_empty(a.size, "size")
     usual = "int64" if hasattr(a, "fill_value") and isinstance(value, int) else "float32"
-    dtype = usual if a.dtype is None else a.dtype
-    if dtype not in ALL:
-        refuse(f"`{dtype}` is no element type", "dtype")
+    dtype = _element_type(a, "", ALL, usual)
+    bound = int(value) + 1 if dtype in INDICES and value >= 0 else None
+    return replace(_sized(a, dtype), bound=bound)
+
+
+def _sized(a: Args, dtype: str) -> TensorType:
+    """A tensor of this `size`, with the batch where ``N`` stands."""
+    _not_empty(a.size, "size")
     batches = [place for place, size in enumerate(a.size) if is_batch(size)]
     if len(batches) > 1:
         refuse("`N` stands twice in `size`", "size")
-    bound = int(value) + 1 if dtype in INDICES and value >= 0 else None
-    return TensorType(a.size, dtype, batches[0] if batches else None, bound=bound)
+    return TensorType(a.size, dtype, batches[0] if batches else None)
+
+
+def _element_type(a: Args, name: str, known: frozenset[str], usual: str = "float32") -> str:
+    """The written `dtype`, or the usual one; raises `Refusal` where `name` can't make it."""
+    dtype: str = usual if a.dtype is None else a.dtype
+    if dtype not in ALL:
+        refuse(f"`{dtype}` is no element type", "dtype")
+    if dtype not in known:
+        refuse(f"`{name}` can't make `{dtype}`", "dtype")
+    return dtype
 
 
 def _buffer_weights(a: Args) -> Sequence[Weight]:
@@ -115,6 +159,7 @@ def drop_path(a: Args, x: TensorType) -> TensorType:
 
 
 _SIZE = Arg("size", sizes(), positional=True)
+_COLUMNS = Arg("m", optional(INT), None, positional=True)
 _DTYPE = Arg("dtype", optional(TEXT), None, code=True)
 
 LAYERS: Sequence[Layer] = (
@@ -151,6 +196,33 @@ LAYERS: Sequence[Layer] = (
         source="arange",
         functional="torch.arange",
     ),
+    Layer(
+        name="Linspace",
+        stem="linspace",
+        rule=linspace,
+        args=(
+            Arg("start", FLOAT, positional=True),
+            Arg("end", FLOAT, positional=True),
+            Arg("steps", INT),
+            _DTYPE,
+        ),
+        tensors=(),
+        source="linspace",
+        functional="torch.linspace",
+    ),
+    Layer(
+        name="Eye",
+        stem="eye",
+        rule=eye,
+        args=(
+            Arg("n", INT, positional=True),
+            Arg("m", optional(INT), None, positional=True),
+            _DTYPE,
+        ),
+        tensors=(),
+        source="eye",
+        functional="torch.eye",
+    ),
     *(
         Layer(
             name=name,
@@ -167,6 +239,7 @@ LAYERS: Sequence[Layer] = (
             ("Zeros", zeros, ()),
             ("Ones", ones, ()),
             ("Full", full, (Arg("fill_value", NUMBER, positional=True),)),
+            ("Randn", randn, ()),
         )
     ),
     Layer(
