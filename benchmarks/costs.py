@@ -25,7 +25,6 @@ from typing import Any
 from . import ROOT
 from .commands import environment
 
-
 _IMPORT_SYSTEM = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 
