@@ -116,6 +116,7 @@ class Scope:
         code = value.removeprefix("$")
         last = self.shape[-1] if self.shape else 1
         names = {"in_features": last, "in_channels": self.shape[0] if self.shape else 1}
+        names["ceil_div"] = lambda a, b: -(-a // b)
         return eval(code, {"shape": lambda _: self.shape, **names, **self.values, **more})
 
     # expressions
@@ -136,6 +137,8 @@ class Scope:
             kinds += [f"{count} + 1", f"{a} + {count}"]
         if items:
             kinds += [f"{items}[0]", f"len({items})", f"sum({items})", f"{items}[-1]"]
+            kinds += [f"sum([i * j for i, j in zip({items}, [1, {a}])])"] if r.chance(0.2) else []
+        kinds += [f"ceil_div({a}, {r.choice((b, '2'))})"] if r.chance(0.3) else []
         return r.choice(kinds)
 
     def test(self, depth: int = 0) -> str:
@@ -147,7 +150,9 @@ class Scope:
             return f"{self.test(depth + 1)} {joint} {self.test(depth + 1)}"
         if depth < 2 and kind < 0.32:
             return f"not ({self.test(depth + 1)})"
-        if depth < 2 and kind < 0.37:
+        if depth < 2 and kind < 0.35:
+            return f"{r.choice(('any', 'all'))}([{self.test(2)}, {self.test(depth + 1)}])"
+        if depth < 2 and kind < 0.4:
             return f"({self.test(2)} if {self.test(2)} else {self.test(2)})"
         number, count, other = self.any("number"), self.any("count"), self.any("number")
         kinds = [name for name in (self.any("flag"), self.any("flag"), number, count) if name]

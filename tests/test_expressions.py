@@ -67,6 +67,27 @@ def evaluate(text: str, values: dict[str, Any] | None = None) -> Any:
         ("$(not flag or a < b <= 7)", True),
         ("$(shape(input)[0] + shape(pool.indices)[0])", 4),
         ("$(word == 'same')", True),
+        ("$(ceil_div(7, 2))", 4),
+        ("$(ceil_div(-7, 2))", -3),
+        ("$(ceil_div(b, -a))", -2),
+        ("$(ceil_div(2 * b, b))", 2),
+        ("$(any([a > b, flag]))", True),
+        ("$(any([]))", False),
+        ("$(all([]))", True),
+        ("$(all(items))", True),
+        ("$(all([a, 0]))", False),
+        ("$(any([i > 2 for i in range(a)]))", False),
+        ("$(all([i < a for i in range(a)]) and any([0, word]))", True),
+        ("$([x * y for x, y in zip(items, [1, 2, 3, 4])])", [4, 10, 18]),
+        (
+            "$([[x, y, i] for x, y, i in zip(items, [f, f, f], range(2))])",
+            [[4, 1.5, 0], [5, 1.5, 1]],
+        ),
+        ("$([p[1] for p in zip(range(9), items)])", [4, 5, 6]),
+        ("$([x + j for x, _ in zip(items, items) if x > 4 for j in range(2)])", [5, 6, 6, 7]),
+        ("$(zip(items, [a, b]))", [[4, 3], [5, 7]]),
+        ("$(zip(items)[2][0])", 6),
+        ("$(sum([x * y for x, y in zip([1, 2], zip([3, 4])[1] * 2)]))", 12),
         ("$(None)", None),
         ("conv$a", "conv3"),
         ("$(a)_${b}".replace("${b}", "$b"), "3_7"),
@@ -93,6 +114,25 @@ def test_values_are_pythons(text: str, value: Any) -> None:
         "$(f'{a}')",
         "$('%s' % a)",
         "$([x for x in items])",
+        "$(any(x > 1 for x in items))",
+        "$(any(a))",
+        "$(all())",
+        "$(any([a], [b]))",
+        "$(ceil_div(a, 0))",
+        "$(ceil_div(f, 2))",
+        "$(ceil_div(a))",
+        "$(ceil_div(flag, 2))",
+        "$(ceil_div([a], 2))",
+        "$(zip())",
+        "$(zip(a, items))",
+        "$(zip('ab', items))",
+        "$(zip(items, items, strict=True))",
+        "$(zip(range(10 ** 9), range(10 ** 9)))",
+        "$([x for x, y in zip(items)])",
+        "$([x for x, y in range(a)])",
+        "$([x for x, (y, z) in zip(items, zip(items, items))])",
+        "$([x for *x, y in zip(items, items)])",
+        "$([any for any, y in zip(items, items)])",
         "$({1: 2})",
         "$({1, 2})",
         "$((a := 4))",
@@ -169,6 +209,11 @@ def test_where_a_value_comes_from_is_carried_along() -> None:
                 "({} and {})",
                 "({} or not {})",
                 "int({} + {})",
+                "ceil_div({}, {})",
+                "ceil_div({}, 4)",
+                "any([{}, {} > 3])",
+                "all([{}, {}])",
+                "sum([x * y for x, y in zip([{}, 2], [3, {}, 4])])",
             ]
         )
         return form.format(left, right)
@@ -187,7 +232,7 @@ def test_where_a_value_comes_from_is_carried_along() -> None:
         others = {"a": 4, "b": 2, "f": 2.5, "flag": False, "items": [9, 8, 7]}
         assert eval(found.code, {}, values) == plain(found), text
         try:
-            expected = eval(text, {}, others)
+            expected = eval(text, {"ceil_div": lambda a, b: -(-a // b)}, others)
         except ZeroDivisionError:
             continue
         assert eval(found.code, {}, others) == expected, (text, found.code)

@@ -44,6 +44,12 @@ def network(value: Any, **more: Any) -> Any:
         "[[j - i for j in range(i, i + 3)] for i in range(n)]",
         "[0] + [i for i in range(3) for j in range(i)]",
         "[[1, 2]] + [[i, n] for i in range(3)]",
+        "[-(-i // 3) + 0 * n for i in range(2 * n)]",
+        "[any([i > 1, i == n]) for i in range(5)]",
+        "[all([i / 2, n]) for i in range(5)]",
+        "[i * j + n for i, j in zip(items, [1, 2])]",
+        "[i * j for n2 in range(2) for i, j in zip(range(n), range(1, 9))]",
+        "[[i / 2, j] for i, j in zip(items, items) if i > 1]",
     ],
 )
 def test_a_buffer_is_what_python_makes_of_it(text: str) -> None:
@@ -58,6 +64,8 @@ def test_a_buffer_is_what_python_makes_of_it(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[zip([i], [i]) for i in range(4)]", "in a buffer the lists of a `zip` don't depend on"),
+        ("[i for i, j in zip(items)]", "`i, j` can't be variables for the items of a `zip` of 1"),
         ("[[0 for j in range(i)] for i in range(4)]", "lists in a `value` are of one length"),
         ("[[1, 2]] + [1]", "lists in a `value` are of one length"),
         ("[0] * 0", "a buffer's `value` is empty"),
@@ -76,6 +84,18 @@ def test_what_is_no_tensor_or_too_large_is_refused(text: str, message: str) -> N
     with pytest.raises(NetgenError, match=r"NG206") as caught:
         network(f"$({text})")
     assert message in str(caught.value)
+
+
+def test_a_buffer_has_functions_as_python_writes_them() -> None:
+    """The names of functions may be those of parameters, too; `zip` alone is a list of lists."""
+    made = network("$([ceil_div(i + 1, 2) * n for i in range(n)])")
+    assert made().b.tolist() == [4, 4, 8, 8]
+    assert made(n=3).b.tolist() == [3, 3, 6]
+    assert network("$(zip(items, [0.5, 1]))")().b.tolist() == [[3, 0.5], [1, 1]]
+    spec = {"name": "Net", "input": [2], "params": {"exp": 3}, "outputs": ["b", "abs"]}
+    buffer = {"Buffer": {"name": "b", "value": "$([exp * i + exp(0) for i in range(2)])"}}
+    spec["layers"] = [buffer, {"Abs": {"from": "input"}}]
+    assert build_source(from_mapping(spec), {}, None).module_class(exp=5).b.tolist() == [1, 6]
 
 
 def test_a_shape_that_agrees_with_nested_lists_says_the_same() -> None:

@@ -30,8 +30,8 @@ IMPORTS = frozenset(
     }
 )
 BUILTINS = frozenset(
-    """abs bool dict enumerate float int isinstance len list max min range round str sum super tuple
-    type""".split()
+    """abs all any bool dict enumerate float int isinstance len list max min range round str sum
+    super tuple type zip""".split()
 )
 # functions and element types of `torch` itself: no `load`, no `hub`, no `ops`
 TORCH = frozenset(

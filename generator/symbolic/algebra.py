@@ -116,7 +116,7 @@ class Poly(Struct, frozen=True):
 
     def ordered(self) -> list[tuple[int, tuple[Atom, ...]]]:
         """The terms as they are printed: a constant last, unless a negative term would be first."""
-        terms = [term for key, term in self.terms.items() if key]
+        terms = [_rounded_up(*term) for key, term in self.terms.items() if key]
         terms += [term for key, term in self.terms.items() if not key]
         if terms and terms[0][0] < 0 < terms[-1][0]:
             terms.insert(0, terms.pop())
@@ -148,6 +148,24 @@ class Poly(Struct, frozen=True):
             bare = bool(pieces[:-1]) or factor > 0
             pieces.append(_term_text(abs(factor), atoms, bare))
         return "".join(pieces) or "0"
+
+
+def _rounded_up(factor: int, atoms: tuple[Atom, ...]) -> tuple[int, tuple[Atom, ...]]:
+    """A term as it is printed: one with a division that rounds up has ``-(-a // b)`` as a factor.
+
+    It is kept as -1 times the division of ``-a``, which rounds down.
+    """
+    for place, atom in enumerate(atoms) if factor < 0 else ():
+        if atom.quotient is not None and _is_negative(atom.quotient[0]):
+            tree = ast.UnaryOp(ast.USub(), atom.expression.tree)
+            whole = Atom(Expression(f"-({atom.text})", tree), atom.symbols, tight=True)
+            return -factor, (*atoms[:place], whole, *atoms[place + 1 :])
+    return factor, atoms
+
+
+def _is_negative(poly: Poly) -> bool:
+    """Whether all terms of a sum have a sign before them."""
+    return bool(poly.terms) and all(factor < 0 for factor, _ in poly.terms.values())
 
 
 def _undivided(factor: int, atoms: tuple[Atom, ...]) -> Poly | None:
@@ -202,13 +220,13 @@ def factor_trees(poly: Poly) -> list[ast.expr]:
     """A factor of a product as trees: one, or those of its own factors."""
     if _needs_brackets(poly):
         return [poly.tree()]
-    ((factor, atoms),) = poly.terms.values()
+    ((factor, atoms),) = poly.ordered()
     return _operands(factor, atoms)
 
 
 def _needs_brackets(poly: Poly) -> bool:
     only = poly.only_atom()
-    sum_or_negative = len(poly.terms) != 1 or next(iter(poly.terms.values()))[0] < 0
+    sum_or_negative = len(poly.terms) != 1 or poly.ordered()[0][0] < 0
     return sum_or_negative or (only is not None and not only.tight)
 
 
@@ -223,7 +241,7 @@ def quotient(over: Poly, under: Poly) -> Poly:
         else:
             divided.append(exact)
     left = collect(rest)
-    if left.terms and all(factor < 0 for factor, _ in left.terms.values()):
+    if _is_negative(left):
         # (20 - k) // 2 reads better than -k // 2 + 10
         divided, left = [], over
     if not left.terms:
@@ -283,8 +301,12 @@ _OPERATORS: dict[str, ast.operator] = {"//": ast.FloorDiv(), "%": ast.Mod()}
 
 
 def _division(over: Poly, sign: str, under: Poly) -> Expression:
-    tree = ast.BinOp(over.tree(), _OPERATORS[sign], under.tree())
-    return Expression(f"{operand(over)} {sign} {operand(under)}", tree)
+    left, text = over.tree(), operand(over)
+    if _is_negative(over):  # the sign binds tighter than the division
+        positive = constant(-1) * over
+        left, text = ast.UnaryOp(ast.USub(), positive.tree()), f"-{operand(positive)}"
+    tree = ast.BinOp(left, _OPERATORS[sign], under.tree())
+    return Expression(f"{text} {sign} {operand(under)}", tree)
 
 
 def operand(poly: Poly) -> str:

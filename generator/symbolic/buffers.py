@@ -18,13 +18,13 @@ from .algebra import Symbols
 from .budget import Budget
 from .evaluator import Evaluator, Names
 from .expressions import only_expression
-from .functions import FUNCTIONS, KNOWN
+from .functions import KNOWN
 from .sizes import Coded, Dim, Size, plain, symbols_in, tree_of
-from .syntax import check_syntax, fail
-from .tree import Expression, changed, names_in, put
+from .syntax import calls, check_syntax, fail
+from .tree import Expression, changed, divided_up, names_in, put
 
 MOST_VALUES = 4_000_000
-_WHOLE_FUNCTIONS = frozenset({"int", "floor", "ceil", "len", "divisible"})
+_WHOLE_FUNCTIONS = frozenset({"int", "floor", "ceil", "len", "divisible", "ceil_div", "any", "all"})
 _FLOAT_FUNCTIONS = frozenset({"sqrt", "exp", "log", "sin", "cos"})
 
 
@@ -195,11 +195,12 @@ class _Reader(Struct):
     ) -> tuple[tuple[Size, ...], set[type]]:
         """The shape and types of a comprehension.
 
-        With a condition it is evaluated as a whole. Otherwise each range is represented by its
-        first and last number, or by all numbers if lengths of inner lists depend on them.
+        With a condition or a `zip` it is evaluated as a whole. Otherwise each range is represented
+        by its first and last number, or by all numbers if lengths of inner lists depend on them.
         """
         loop = node.generators[0]
-        if any(part.ifs for part in node.generators) or not isinstance(loop.target, ast.Name):
+        whole = any(part.ifs or calls(part.iter, "zip") for part in node.generators)
+        if whole or not isinstance(loop.target, ast.Name):
             return self._of(Evaluator(self.names, self.budget, dict(local)).value(node))
         # the length of `range(n)` is n, whatever n is: n need not be fixed
         counts = isinstance(loop.iter, ast.Call) and len(loop.iter.args) == 1
@@ -235,12 +236,11 @@ class _Reader(Struct):
             if isinstance(node, ast.ListComp):
                 return self._bound_comprehension(node, local)
             if isinstance(node, ast.Name):
-                stays = node.id in local or node.id in FUNCTIONS or node.id == "range"
-                return node if stays else self._evaluated(node)
+                return node if node.id in local else self._evaluated(node)
             if isinstance(node, ast.Subscript) and not names_in(node) & local:
                 return self._evaluated(node)
-            if isinstance(node, ast.Call) and names_in(node.func) == {"shape"}:
-                return self._evaluated(node)
+            if isinstance(node, ast.Call):
+                return self._bound_call(node, local)
             if isinstance(node, ast.BinOp):
                 self._fix_lengths(node, local)
             return None
@@ -248,13 +248,31 @@ class _Reader(Struct):
         found: ast.expr = changed(tree, bind)
         return found
 
+    def _bound_call(self, node: ast.Call, local: frozenset[str]) -> ast.expr:
+        """The call of a function, as it is written in Python."""
+        if calls(node, "shape"):
+            return self._evaluated(node)
+        if calls(node, "zip"):
+            if names_in(node) & local:
+                fail("in a buffer the lists of a `zip` don't depend on variables")
+            return self._evaluated(node)
+        operands = [self.bound(operand, local) for operand in node.args]
+        return (
+            divided_up(*operands) if calls(node, "ceil_div") else ast.Call(node.func, operands, [])
+        )
+
+    def _bound_items(self, node: ast.expr, local: frozenset[str]) -> ast.expr:
+        """What a comprehension runs over."""
+        if not calls(node, "zip"):
+            return self.bound(node, local)
+        return ast.Call(node.func, [self.bound(operand, local) for operand in node.args], [])
+
     def _bound_comprehension(self, node: ast.ListComp, local: frozenset[str]) -> ast.expr:
-        names = {loop.target.id for loop in node.generators if isinstance(loop.target, ast.Name)}
-        inner = local | names
+        inner = local | {name for loop in node.generators for name in names_in(loop.target)}
         loops = [
             ast.comprehension(
                 loop.target,
-                self.bound(loop.iter, inner),
+                self._bound_items(loop.iter, inner),
                 [self.bound(condition, inner) for condition in loop.ifs],
                 0,
             )

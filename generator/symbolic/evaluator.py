@@ -17,16 +17,17 @@ from msgspec import Struct, field
 from .algebra import INDEX, Symbols
 from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth, weight
 from .equality import surely_equal
-from .functions import FUNCTIONS
+from .functions import FUNCTIONS, ceil_div, zipped
 from .hints import whole
 from .provenance import joined, uncoded, wrap
 from .sizes import Coded, Dim, plain, symbols_in, tree_of
 from .syntax import (
     ExpressionError,
+    calls,
     check_function,
     check_known,
     check_operator,
-    check_variable,
+    check_target,
     fail,
     no_part,
 )
@@ -252,12 +253,16 @@ class Evaluator(Struct):
         if name == "shape":
             return self._shape(node)
         check_function(name)
+        if name == "zip":
+            return zipped(*self._zipped(node))
         operands = [self.value(argument) for argument in node.args]
         self.budget.spend(sum(len(part) for part in operands if isinstance(part, (list, str))))
         if name == "len" and operands and isinstance(operands[0], list):
             return len(operands[0])  # whatever its items depend on
         if name == "int" and operands and isinstance(uncoded(operands[0]), str):
             fail("`int` takes a number")
+        if name == "ceil_div":
+            return _divided_up(*operands) if len(operands) == 2 else fail(_TWO_NUMBERS)
         return self._apply(
             FUNCTIONS[name], operands, lambda codes: ast.Call(ast.Name(name), codes, [])
         )
@@ -283,15 +288,52 @@ class Evaluator(Struct):
             yield self.value(node.elt)
             return
         loop = node.generators[level]
-        if not isinstance(loop.target, ast.Name) or loop.is_async:
-            fail("a comprehension runs over `range` with one name")
+        if loop.is_async:
+            no_part(node)
         before = dict(self.local)
-        check_variable(loop.target)
-        for number in self.range(loop.iter):
-            self.local[loop.target.id] = number
+        check_target(loop.target)
+        for item in self._items(loop.iter):
+            self._bind(loop.target, item)
             if all(uncoded(self.value(condition)) for condition in loop.ifs):
                 yield from self._generated(node, level + 1)
         self.local = before
+
+    def _items(self, node: ast.expr) -> Sequence[Any]:
+        """What a comprehension runs over: the numbers of a `range`, or the items of lists."""
+        return zipped(*self._zipped(node)) if calls(node, "zip") else self.range(node)
+
+    def _bind(self, target: ast.expr, item: Any) -> None:
+        """Give the variables of a comprehension their values in one of its turns."""
+        if isinstance(target, ast.Name):
+            self.local[target.id] = item
+            return
+        names = target.elts if isinstance(target, ast.Tuple) else []
+        items = item if isinstance(item, list) else []
+        if len(items) != len(names):
+            given = f"`zip` of {len(items)}" if items else "`range`"
+            fail(f"`{ast.unparse(target)[1:-1]}` can't be variables for the items of a {given}")
+        for name, value in zip(names, items, strict=True):
+            self._bind(name, value)
+
+    def _zipped(self, node: ast.Call) -> list[Sequence[Any]]:
+        """The lists and ranges that a call of `zip` goes through side by side."""
+        found: list[Sequence[Any]] = []
+        for argument in node.args:
+            if calls(argument, "range"):
+                found.append(self.range(argument))
+                continue
+            value = self.value(argument)
+            items = plain(value)
+            if not isinstance(items, list):
+                fail("`zip` takes lists")
+            if isinstance(value, Coded):  # an argument, which may be of another length
+                self.names.fix_names(value.symbols, "needs its length")
+            found.append(items)
+        if not found:
+            fail("`zip` takes lists")
+        if min(map(len, found)) * len(found) > MOST_ITEMS:
+            fail(f"a list of more than {MOST_ITEMS} items is too long")
+        return found
 
     def range_length(self, node: ast.expr, numbers: range) -> int:
         """The length of a range; for ``range(n)`` it is `n` with its expression."""
@@ -300,10 +342,12 @@ class Evaluator(Struct):
 
     def range(self, node: ast.expr) -> range:
         """The numbers that a call of `range` gives; refuses any other expression."""
-        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        if not called or node.func.id != "range" or node.keywords:  # type: ignore[attr-defined]
-            fail("a comprehension runs over `range`")
-        bounds = [self._index(self.value(bound)) for bound in node.args]  # type: ignore[attr-defined]
+        if not calls(node, "range"):
+            items = ast.unparse(node)
+            help = f"write `{items}[i]` and `for i in range(len({items}))`"
+            message = "a comprehension runs over `range`, or over lists by `zip`"
+            fail(message, help=help if isinstance(node, ast.Name) else None)
+        bounds = [self._index(self.value(bound)) for bound in node.args]
         if not 1 <= len(bounds) <= 3 or (len(bounds) == 3 and not bounds[2]):
             fail("`range` takes one to three whole numbers, a step other than 0")
         numbers = range(*bounds)
@@ -330,6 +374,17 @@ class Evaluator(Struct):
         if not symbols:
             return value
         return wrap(value, code([tree_of(operand) for operand in operands]), symbols)
+
+
+_TWO_NUMBERS = "`ceil_div` takes two whole numbers"
+
+
+def _divided_up(over: Any, under: Any) -> Any:
+    """The division that rounds up: ``-(-over // under)``."""
+    if not _is_whole(over) or not _is_whole(under):
+        fractions = any(isinstance(uncoded(number), float) for number in (over, under))
+        fail(_TWO_NUMBERS, help=whole(None) if fractions else None)
+    return ceil_div(over, under) if under else fail("division by zero")
 
 
 def _is_whole(value: Any) -> bool:

@@ -24,6 +24,7 @@ from .functions import KNOWN
 from .literals import quoted
 from .sizes import Coded, Dim, symbols_in
 from .syntax import ExpressionError, check_syntax, fail
+from .tree import names_in
 
 LONGEST = 2_000  # characters of an expression
 
@@ -208,7 +209,8 @@ def check_names(text: str, known: Container[str] | None) -> None:
             continue
         tree = _parsed(_REFERENCE.sub("0", piece.text))
         check_syntax(tree.body)
-        own = {node.target.id for node in ast.walk(tree) if _loops(node)}  # type: ignore[attr-defined]
+        loops = [node for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
+        own = {name for loop in loops for name in names_in(loop.target)}
         called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
         read = [arg for call in ast.walk(tree) if _reads_shape(call) for arg in call.args]  # type: ignore[attr-defined]
         for node in ast.walk(tree):
@@ -216,10 +218,6 @@ def check_names(text: str, known: Container[str] | None) -> None:
                 continue
             if not any(node.id in some for some in (known, own, KNOWN)):
                 fail(f"there is no parameter `{node.id}` here", node.id)
-
-
-def _loops(node: ast.AST) -> bool:
-    return isinstance(node, ast.comprehension) and isinstance(node.target, ast.Name)
 
 
 def _reads_shape(node: ast.AST) -> bool:

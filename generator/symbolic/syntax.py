@@ -6,7 +6,7 @@ Checks raise `ExpressionError`.
 from __future__ import annotations
 
 import ast
-from typing import NoReturn
+from typing import NoReturn, TypeGuard
 
 from .functions import FUNCTIONS
 from .hints import closest
@@ -51,6 +51,8 @@ def _instead(node: ast.expr) -> str | None:
     named = node.func if isinstance(node, ast.Call) else node
     if isinstance(node, ast.Tuple):
         return f"write `{ast.unparse(ast.List(node.elts))}`"
+    if isinstance(node, ast.GeneratorExp):
+        return f"write `{ast.unparse(ast.ListComp(node.elt, node.generators))}`"
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
         return "the power is written `**`"
     if not isinstance(named, ast.Attribute):
@@ -78,6 +80,23 @@ def check_function(name: str) -> None:
         fail(f"`{name}` is not a function of the expression language", help=help)
 
 
+def calls(node: ast.expr, name: str) -> TypeGuard[ast.Call]:
+    """Whether a node is a call of this function, without keywords."""
+    called = isinstance(node, ast.Call) and not node.keywords
+    return called and isinstance(node.func, ast.Name) and node.func.id == name  # type: ignore[attr-defined]
+
+
+def variables(target: ast.expr) -> list[ast.expr]:
+    """The variables of a comprehension: one, or those between commas."""
+    return target.elts if isinstance(target, ast.Tuple) else [target]
+
+
+def check_target(target: ast.expr) -> None:
+    """Refuse what can't be the variable or the variables of a comprehension."""
+    for variable in variables(target):
+        check_variable(variable)
+
+
 def check_variable(target: ast.expr) -> None:
     """Refuse what can't be the variable of a comprehension."""
     plain = isinstance(target, ast.Name) and (target.id == "_" or not why_no_variable(target.id))
@@ -87,14 +106,16 @@ def check_variable(target: ast.expr) -> None:
 
 def check_syntax(tree: ast.expr) -> None:
     """Refuse a tree that is no expression of the language, whatever values its names have."""
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
+    targets = {loop.target for loop in loops}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
+        if node in targets:
+            check_target(node)
+        elif isinstance(node, ast.Call):
             if not isinstance(node.func, ast.Name) or node.keywords:
                 no_part(node)
             if node.func.id not in ("range", "shape"):
                 check_function(node.func.id)
-        elif isinstance(node, ast.comprehension):
-            check_variable(node.target)
         elif isinstance(node, ast.Constant) and isinstance(node.value, (bytes, complex)):
             fail(f"`{ast.unparse(node)}` is not part of the expression language")
         elif isinstance(node, ast.BinOp):

@@ -94,6 +94,12 @@ def multiplied(operands: list[ast.expr]) -> ast.expr:
     return first
 
 
+def divided_up(over: ast.expr, under: ast.expr) -> ast.expr:
+    """The division that rounds up: ``-(-over // under)``."""
+    sign = ast.USub()
+    return ast.UnaryOp(sign, ast.BinOp(ast.UnaryOp(sign, over), ast.FloorDiv(), under))
+
+
 def call(function: str, *operands: ast.expr) -> ast.expr:
     """The call of a function."""
     return ast.Call(ast.Name(function), [*operands], [])
