@@ -35,11 +35,12 @@ BUILTINS = frozenset(
 )
 # functions and element types of `torch` itself: no `load`, no `hub`, no `ops`
 TORCH = frozenset(
-    """abs amax amin arange atan2 bfloat16 bool cat cdist ceil chunk clamp complex128 complex64 cos
-    div einsum empty erf exp eye flatten flip float16 float32 float64 floor full full_like
+    """abs amax amin angle arange atan2 bfloat16 bool cat cdist ceil chunk clamp complex complex128
+    complex64 cos div einsum empty erf exp eye fft fft.fft fft.fftn fft.ifft fft.ifftn fft.irfft
+    fft.irfftn fft.rfft fft.rfftn flatten flip float16 float32 float64 floor full full_like imag
     index_select int16 int32 int64 int8 linalg linalg.vector_norm linspace log logical_and
     logical_not logical_or masked_fill matmul maximum mean minimum nn norm ones ones_like pow rand
-    randn randn_like reciprocal reshape roll round rsqrt sigmoid sign sin split sqrt stack sum
+    randn randn_like real reciprocal reshape roll round rsqrt sigmoid sign sin split sqrt stack sum
     swapaxes tanh tensor tril triu uint16 uint32 uint64 uint8 unflatten vector_norm where zeros
     zeros_like""".split()
 )

@@ -146,4 +146,19 @@ def _cast(node: Node, x: str) -> str:
     return f"{x}.to(torch.{node.args['dtype']})"
 
 
+def _fourier(node: Node, x: str) -> str:
+    """``torch.fft.rfft(x, dim=2)``; along several dimensions ``torch.fft.rfftn(x, dim=(2, 3))``."""
+    assert node.row is not None
+    several = "n" if isinstance(plain(node.args["dim"]), tuple) else ""
+    return f"{node.row.functional}{several}({', '.join([x, *_arguments(node)])})"
+
+
+def _affine_grid(node: Node, x: str) -> str:
+    """``F.affine_grid(x, [x.shape[0], 3, 8, 8], align_corners=False)``: the batch is kept."""
+    sizes = [f"{x}.shape[0]", *map(literal, plain(node.args["size"]))]
+    corners = literal(node.args["align_corners"])
+    return f"F.affine_grid({x}, [{', '.join(sizes)}], align_corners={corners})"
+
+
 _SPECIAL = {"slice": _slice, "reshape": _reshape, "expand": _expand, "cast": _cast}
+_SPECIAL |= {"fourier": _fourier, "affine_grid": _affine_grid}

@@ -300,10 +300,10 @@ def check_dtype(layer: Layer, tensor: TensorType) -> None:
     """Raise `Refusal` for an element type that torch's kernels don't take."""
     if tensor.dtype not in layer.dtypes:
         accepted = ", ".join(f"`{dtype}`" for dtype in sorted(layer.dtypes))
-        refuse(
-            f"`{layer.name}` can't read `{tensor.dtype}`: it takes {accepted}",
-            help=f"declare the input with one of these types: {accepted}",
-        )
+        help = f"declare the input with one of these types: {accepted}"
+        if tensor.dtype in COMPLEX and layer.dtypes & FLOATS:
+            help = "take its `Real`, `Imag`, `Abs` or `Angle` first, which are real"
+        refuse(f"`{layer.name}` can't read `{tensor.dtype}`: it takes {accepted}", help=help)
 
 
 def check_rank(name: str, x: TensorType, *ranks: int) -> None:

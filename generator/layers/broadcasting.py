@@ -86,15 +86,24 @@ def common_type(x: TensorType, y: TensorType) -> str:
     if bool(x.rank) == bool(y.rank):
         return promoted(x.dtype, y.dtype)
     whole, single = (x, y) if x.rank else (y, x)
+    if single.dtype in COMPLEX and whole.dtype in FLOATS:
+        return _complex(whole.dtype)
     higher = _category(single.dtype) > _category(whole.dtype)
     return single.dtype if higher else whole.dtype
+
+
+def _complex(dtype: str) -> str:
+    """The complex type whose parts are of a floating type; raises `Refusal` if there is none."""
+    if dtype == "float16":
+        refuse("`float16` and a single complex number have no common type")
+    return "complex128" if dtype == "float64" else "complex64"
 
 
 def _category(dtype: str) -> int:
     return 3 if dtype in COMPLEX else 2 if dtype in FLOATS else 0 if dtype == "bool" else 1
 
 
-_SPREADING = ("Atan2", "Cross", "LogicalAnd", "LogicalOr", "MaskedFill", "Maximum", "Minimum")
+_SPREADING = """Atan2 Complex Cross LogicalAnd LogicalOr MaskedFill Maximum Minimum""".split()
 
 
 _ROWS = ("Cdist", "MatMul")  # they read rows, in whose length both tensors agree

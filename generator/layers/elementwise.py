@@ -32,7 +32,7 @@ from .tensor import TensorType
 REAL_OF = {"complex64": "float32", "complex128": "float64"}
 
 
-def _dims(a: Args, x: TensorType) -> list[int]:
+def places_of(a: Args, x: TensorType) -> list[int]:
     """The indices of the dimensions in `dim`; raises `Refusal` if it names one twice."""
     dims = a.dim if isinstance(a.dim, tuple) else (a.dim,)
     if not dims:  # torch's functions do not agree on what it means
@@ -59,7 +59,7 @@ def _reduced(x: TensorType, places: Sequence[int], keepdim: bool) -> TensorType:
 
 def reduction(gives: Callable[[str], str], a: Args, x: TensorType) -> TensorType:
     """The shape without the dimensions `dim`, which are of size 1 with `keepdim`."""
-    return _reduced(x, _dims(a, x), a.keepdim).with_dtype(gives(x.dtype))
+    return _reduced(x, places_of(a, x), a.keepdim).with_dtype(gives(x.dtype))
 
 
 def cumulation(a: Args, x: TensorType) -> TensorType:
@@ -99,7 +99,7 @@ def norm(a: Args, x: TensorType) -> TensorType:
 
 def normalize(a: Args, x: TensorType) -> TensorType:
     """The input's shape, scaled to a norm of 1 along `dim`, as in `F.normalize`."""
-    _dims(a, x)
+    places_of(a, x)
     return pointwise(a, x)
 
 

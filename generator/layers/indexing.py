@@ -1,4 +1,4 @@
-"""Operations that give indices or read them: the largest, sorted, gathered."""
+"""Operations that give indices or read them: the largest, sorted, gathered, added."""
 
 from __future__ import annotations
 
@@ -63,21 +63,42 @@ def arg_sort(a: Args, x: TensorType) -> TensorType:
 
 def gather(a: Args, x: TensorType, index: TensorType) -> TensorType:
     """The shape of `index`: each of its elements picks a place of `dim`."""
-    dim = dimension(x, a.dim)
+    _check_index(x, index, dimension(x, a.dim))
+    apart = x.batch is not None and x.batch != index.batch
+    batch = None if apart else index.batch
+    return TensorType(index.shape, x.dtype, batch, x.lost or index.lost or apart)
+
+
+def scatter_add(a: Args, x: TensorType, index: TensorType, src: TensorType) -> TensorType:
+    """The input, and to the places of `dim` that `index` names the elements of `src` added."""
+    _check_index(x, index, dimension(x, a.dim))
+    if x.dtype != src.dtype:
+        refuse(f"`ScatterAdd` adds one type, not `{src.dtype}` to `{x.dtype}`")
+    if max(src.rank, 1) != max(index.rank, 1):
+        refuse(f"the source must have as many dimensions as the index {index}, but is {src}")
+    _check_within(index, src)
+    apart = len({x.batch, index.batch, src.batch}) > 1
+    lost = apart or x.lost or index.lost or src.lost
+    return TensorType(x.shape, x.dtype, None if lost else x.batch, lost)
+
+
+def _check_index(x: TensorType, index: TensorType, dim: int) -> None:
+    """Raise `Refusal` for an index that names no places of `dim`."""
     if index.dtype not in INDICES:
         refuse(f"the index must be int32 or int64, but is `{index.dtype}`")
     if max(x.rank, 1) != max(index.rank, 1):
         refuse(f"the index must have as many dimensions as {x}, but is {index}")
-    sizes = zip(index.shape, x.shape, strict=False)
-    for place, (wanted, size) in enumerate(sizes):
-        if place != dim and wanted > size:
-            refuse(f"the index {index} is larger than {x} in dimension {place}")
+    _check_within(index, x, dim)
     if index.bound is not None and index.bound > _size(x, dim):
         last, places = shown(index.bound - 1), shown(_size(x, dim))
         refuse_values(f"the index goes up to {last}, but the size is {places}")
-    apart = x.batch is not None and x.batch != index.batch
-    batch = None if apart else index.batch
-    return TensorType(index.shape, x.dtype, batch, x.lost or index.lost or apart)
+
+
+def _check_within(index: TensorType, x: TensorType, dim: int | None = None) -> None:
+    """Raise `Refusal` for an index that is larger than a tensor in another dimension than `dim`."""
+    for place, (wanted, size) in enumerate(zip(index.shape or (1,), x.shape or (1,), strict=True)):
+        if place != dim and wanted > size:
+            refuse(f"the index {index} is larger than {x} in dimension {place}")
 
 
 def one_hot(a: Args, x: TensorType) -> TensorType:
@@ -141,6 +162,17 @@ LAYERS: Sequence[Layer] = (
         tensors=("input", "index"),
         saves=saves_second,
         call="{args}, {1}",
+    ),
+    operation(
+        "ScatterAdd",
+        scatter_add,
+        Arg("dim", INDEX, positional=True),
+        dtypes=ALL - WIDE,
+        function=".scatter_add",
+        stem="scatter_add",
+        tensors=("input", "index", "src"),
+        saves=saves_second,
+        call="{args}, {1}, {2}",
     ),
     operation(
         "OneHot",

@@ -1,4 +1,7 @@
-"""Run-time sizes: torch takes other sizes that fit, and refuses sizes that do not."""
+"""Run-time sizes: torch takes other sizes that fit, and refuses sizes that do not.
+
+A size that leaves a tensor without elements does not fit, either, but torch computes with it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from typing import Any
 
 import torch
 
+from .calls import Recorder
 from .subject import Disproof, Subject, samples
 from .watch import observe
 
 
 def hold_sizes(subject: Subject) -> None:
-    """Run the plan's sizes that fit, and check that torch refuses its `outside` sizes.
+    """Run the plan's sizes that fit, and check that its `outside` sizes give nothing of use.
 
     Raises `Disproof` where torch does otherwise. Without run-time sizes it does nothing.
     """
@@ -23,24 +27,26 @@ def hold_sizes(subject: Subject) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         if plan["sizes"]:
             observe(subject, 2)
-        for outside in plan["outside"]:
-            _hold_refused(subject, outside)
+        ends = [_hold_outside(subject, outside) for outside in plan["outside"]]
     taken = [f"{plan['sizes']} taken"] if plan["sizes"] else []
-    refused = [f"{outside['sizes']} refused" for outside in plan["outside"]]
-    subject.notes.append("; ".join([*taken, *refused]))
+    subject.notes.append("; ".join([*taken, *ends]))
 
 
-def _hold_refused(subject: Subject, outside: Mapping[str, Any]) -> None:
-    """Raise `Disproof` unless torch raises an error for these inputs.
+def _hold_outside(subject: Subject, outside: Mapping[str, Any]) -> str:
+    """What torch does with these inputs; `Disproof` unless it refuses or leaves a tensor empty.
 
     It runs on the CPU: an index out of range would leave a GPU unusable.
     """
     network = subject.network
     if subject.device != "cpu":
         network = copy.deepcopy(network).to("cpu")
+    sizes, fit = outside["sizes"], subject.plan["fit"]
+    recorder = Recorder({})
     try:
-        network(*samples(outside, "cpu"))
+        with recorder:
+            network(*samples(outside, "cpu"))
     except Exception:  # torch has no error type for wrong sizes
-        return
-    fit = subject.plan["fit"]
-    raise Disproof(f"torch takes {outside['sizes']}, but was to take no others than {fit}")
+        return f"{sizes} refused"
+    if recorder.has_empty:
+        return f"{sizes} leaves a tensor without elements"
+    raise Disproof(f"torch takes {sizes}, but was to take no others than {fit}")
