@@ -324,6 +324,10 @@ def _is_refused(output: torch.Tensor) -> bool:
         [{"Permute": [0, 2, 1]}, "Flatten"],
         [{"Transpose": [1, 2]}, {"Reshape": [32]}],
         ["Flatten"],
+        [{"Rearrange": "n t c -> n c t"}, {"Rearrange": "n c t -> n (c t)"}],
+        [{"Rearrange": "n t c -> n (c t)"}],
+        [{"Rearrange": "n t c -> n (t c)"}],
+        [{"Rearrange": {"pattern": "n t (a b) -> n a (t b)", "a": 2}}, "Flatten"],
         [{"Dropout": {"p": 0, "inplace": True}}, "Flatten"],
     ],
 )

@@ -474,6 +474,7 @@ def test_sources_agree_with_torch() -> None:
     ("stem", "changes"),
     [
         ("indexing", [{"k": 2}, {"num_classes": 7}, {"k": 5, "num_classes": 9}]),
+        ("patterns", [{"heads": 8}, {"patch": 4, "groups": 4}, {"heads": 2, "groups": 8}]),
         ("windows", [{"size": 3}, {"step": 4}, {"repeats": 3}, {"copies": 1, "size": 6}]),
     ],
 )
@@ -506,6 +507,7 @@ def test_every_operation_is_built_and_run(build_text: Builder) -> None:
         "windows",
         "complex",
         "sampled",
+        "patterns",
     ):
         (path,) = (path for path in SPECS if path.stem == stem)
         result = build_text(path.read_text())

@@ -41,6 +41,7 @@ REFUSED = {
 }
 # where it can't know what the code says
 NOT_SEEN = {
+    "pattern_sides": "only the text of a pattern is wrong",
     "block_too_many_values": "what a block takes stands elsewhere in the spec",
     "block_without_required": "what a block takes stands elsewhere in the spec",
     "init_and_tie_values": "only the value of `std` is wrong",
@@ -163,7 +164,8 @@ def sample(schema: Mapping[str, Any], rng: random.Random) -> Any:
         length = schema.get("minItems", rng.randint(1, 3))
         return [sample(schema["items"], rng) for _ in range(length)]
     values = {"integer": rng.randint(1, 9), "number": rng.choice([0.5, 2]), "boolean": True}
-    return {**values, "null": None, "string": "float32"}.get(str(schema.get("type")), "ReLU")
+    text = "a b -> b a" if "pattern" in schema else "float32"
+    return {**values, "null": None, "string": text}.get(str(schema.get("type")), "ReLU")
 
 
 def value(row: Layer, arg: Arg, rng: random.Random) -> Any:
@@ -191,6 +193,7 @@ def written(row: Layer, rng: random.Random) -> Any:
         return None
     found = {name: item for name, item in values.items() if rng.random() < 0.85}
     others = {"repeat": 2, "when": True, "name": "layer", "no_such": 1, "device": "cpu"}
+    others |= {"no_such": "word"} if row.axes else {}  # the schema knows no axis by name
     if rng.random() < 0.3:
         key = rng.choice([*others])
         found = {key: others[key], **found}

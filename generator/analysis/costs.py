@@ -275,7 +275,8 @@ def _perhaps_copied(trace: Trace) -> set[int]:
             continue
         known, outputs = call.inputs[0].number, {x.number for x in call.outputs.values()}
         in_order = row.in_order or getattr(call.a, "inplace", False)
-        if known in found or (known in turned and in_order):
+        flattens = in_order or bool(row.axes)  # a pattern may turn and flatten
+        if known in found or (known in turned and flattens):
             found |= outputs
         if known in turned or not in_order:
             turned |= outputs

@@ -27,7 +27,10 @@ OF_SEQUENCES = frozenset(
     {"LSTM", "GRU", "RNN", "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder"}
 )
 _PLACES = re.compile(r"(?:Conv|ConvTranspose|\w*Pool|BatchNorm|InstanceNorm)([123])d")
-_MOVING = frozenset({"Permute", "Transpose", "Reshape", "Expand", "Unflatten", "Flatten", "MatMul"})
+_MOVING = frozenset(
+    {"Permute", "Transpose", "Reshape", "Expand", "Unflatten", "Flatten", "MatMul"}
+    | {"Rearrange", "Reduce", "Repeat"}
+)
 _HABITS = ("from", "name", "when", "repeat", "branches")  # keys that are no arguments of a layer
 
 

@@ -198,13 +198,24 @@ class Merge:
         most = max((graph.nodes for graph in self.graphs), key=len)
         if any(len(graph.nodes) < len(most) for graph in self.graphs):
             self.values.refuse(most[0], "is repeated differently: give it a `name`")
-        groups = zip(*(graph.nodes for graph in self.graphs), strict=True)
+        groups = [*zip(*(graph.nodes for graph in self.graphs), strict=True)]
+        if len(self.graphs) > 1:
+            self.check_ranks(groups)
         named = {module.name: module for module in modules}
         ports = read_ports(self.graphs)
         return tuple(
             self.node([*zip(self.cases, nodes, strict=True)], named, ports[place])
             for place, nodes in enumerate(groups, len(self.graphs[0].inputs))
         )
+
+    def check_ranks(self, groups: Sequence[Sequence[Node]]) -> None:
+        """Refuse a pattern that reads more dimensions in some uses: its calls name dimensions."""
+        for nodes in groups:
+            pairs = zip(self.graphs, nodes, strict=True)
+            read = [(g, n) for g, n in pairs if n.row is not None and n.row.axes and not n.absent]
+            if len({graph.type_of(node.inputs[0]).rank for graph, node in read}) > 1:
+                reason = "does not read as many dimensions in all uses of the block"
+                self.values.refuse(nodes[0], reason, "write a block for each number")
 
     def node(self, group: Nodes, modules: Mapping[str, Module], ports: Container[str]) -> Node:
         """One call merged over all uses; `ports` are those of its outputs that are read."""

@@ -269,6 +269,8 @@ def _check_attribute(node: ast.Attribute) -> None:
     text = _dotted(node)
     if node.attr.startswith("__") and text != "super().__init__":
         _refuse(f"`{text}`", node.lineno)
+    if isinstance(owner, ast.Call) and text != "super().__init__":
+        return  # a method of what is called, whose own name is checked where it stands
     root, *path = text.split(".")
     if root in ("Tensor", "OrderedDict", "Literal", "super"):
         _refuse(f"`{text}`", node.lineno)

@@ -115,6 +115,8 @@ def forward_statements(graph: Graph) -> list[Statement]:
                 statements.append(Statement("x: Tensor"))
         comment = "" if graph.is_block else _comment(graph, node, targets)
         blank = place in stages and bool(statements)
+        if call == left and not before:  # a pattern that changes nothing
+            continue
         text = f"{left} = {call}"
         if node.kind == "ModuleList":
             first, text = _loop(graph, node, left, reads, variables)

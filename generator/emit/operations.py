@@ -33,6 +33,8 @@ def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Se
         return f"{row.functional}({inner})"
     if row.source:
         return fresh_source(graph, node)
+    if row.axes:
+        return _chain(node, tensors[0], graph.type_of(node.inputs[0]).rank)
     if row.call in _SPECIAL:
         return _SPECIAL[row.call](node, tensors[0])
     arguments = ", ".join(_arguments(node))
@@ -113,6 +115,25 @@ def with_sizes(
     sources = {name: Expression.leaf(found.get(name) or size_of(name)) for name in sorted(wanted)}
     read = {name: reading(value, sources) for name, value in args.items()}
     return replace(node, args={**node.args, **read})
+
+
+def _chain(node: Node, x: str, rank: int) -> str:
+    """``torch.unflatten(x, 2, (8, -1)).transpose(1, 2)``: what a pattern says, in torch's words.
+
+    torch's annotations have no `unflatten` of a tensor, only the function.
+    """
+    from ..layers.einops import Kept, chain  # few networks have patterns
+
+    assert node.row is not None
+    source = x
+    for step in chain(node.row, node.args, rank):
+        args = [f"{x}.shape[{a.dim}]" if isinstance(a, Kept) else literal(a) for a in step.args]
+        args += [f"{name}={literal(value)}" for name, value in step.named]
+        if step.method == "unflatten":
+            source = f"torch.unflatten({', '.join([source, *args])})"
+        else:
+            source = f"{source}.{step.method}({', '.join(args)})"
+    return source
 
 
 def _slice(node: Node, x: str) -> str:

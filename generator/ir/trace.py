@@ -112,6 +112,7 @@ class Misfit(Refusal):
     ) -> None:
         super().__init__(refusal.message, refusal.argument, refusal.help, refusal.note)
         self.by_values = refusal.by_values
+        self.span = refusal.span
         self.node = node
         self.inputs = inputs
         self.runs = runs

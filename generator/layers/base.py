@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..symbolic.algebra import Symbols
+from ..symbolic.equality import Meeting
 from ..symbolic.literals import literal
 from ..symbolic.sizes import Coded, Dim, Size, shown, symbols_in
 from .kinds import Kind
@@ -45,6 +46,7 @@ class Refusal(Exception):
     """
 
     by_values = False
+    span: tuple[int, int] | None = None  # the part of the argument's text that is wrong
 
     def __init__(
         self,
@@ -182,6 +184,10 @@ Outputs = TensorType | Mapping[str, TensorType]
 Rule = Callable[..., Outputs]
 
 
+def nothing_met(a: Args, *inputs: TensorType) -> Sequence[Meeting]:
+    return ()
+
+
 def nothing_inferred(a: Args, *inputs: TensorType) -> dict[str, Any]:
     return {}
 
@@ -225,6 +231,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     weights: Callable[[Args], Sequence[Weight]] = no_weights
     macs: Callable[[Args, Sequence[TensorType], Sequence[TensorType]], int] = no_macs
     saves: Saves = saves_inputs
+    meets: Callable[..., Sequence[Meeting]] = nothing_met  # written sizes and those that are read
     view: Callable[[Args], bool] = never  # whether the output shares the input's memory
     tensors: tuple[str, ...] = ("input",)
     optional_tensors: tuple[str, ...] = ()
@@ -241,6 +248,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     operator: str = ""  # the sign between the operands of an operation
     prefix: str = ""  # the sign before the operand
     variadic: tuple[int, int] | None = None  # least and most tensors, where there may be several
+    axes: str = ""  # the argument that is a pattern, whose axes are arguments, too
     list_argument: str = ""  # the argument that a list of numbers gives
     source: str = ""  # ``parameter``, ``buffer``, or a call in ``forward``: it reads nothing
     fills: bool = False  # if fewer tensors are given, the last one is repeated

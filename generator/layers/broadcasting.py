@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..symbolic.equality import Meeting, same, smallest
 from ..symbolic.sizes import Size, code, is_unknown, symbols_in
-from .base import COMPLEX, FLOATS, WIDE, Args, Layer, refuse
+from .base import COMPLEX, FLOATS, WIDE, Args, Layer, nothing_met, refuse
 from .tensor import TensorType
 
 
@@ -117,6 +117,8 @@ def _inner(row: Layer, other: TensorType) -> Size:
 def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
     """The pairs of sizes that must fit in a layer, and may not do so for other arguments."""
     first, *others = inputs or [TensorType(())]
+    if row.meets is not nothing_met:
+        return [*row.meets(a, *inputs)]
     if row.name in ("Concat", "Stack"):
         joined = int(a.dim) % first.rank if row.name == "Concat" else None
         places = [at for at in range(first.rank) if at != joined]

@@ -25,6 +25,8 @@ class Problem(Struct, frozen=True):
     argument: str
     message: str
     value: Any = None  # the value that was given
+    span: tuple[int, int] | None = None  # the part of the text that is wrong
+    help: str | None = None
 
 
 @cache
@@ -53,13 +55,16 @@ def read_arguments(row: Layer, written: Mapping[str, Any]) -> dict[str, Any] | l
 def _problem(row: Layer, written: Mapping[str, Any], found: Any) -> Problem:
     argument = str(found["loc"][0])
     if found["type"] == "extra_forbidden":
-        return Problem("unknown", argument, f"`{row.name}` has no argument `{argument}`")
+        what = f"`{argument}` is no axis of the pattern" if row.axes else None
+        return Problem("unknown", argument, what or f"`{row.name}` has no argument `{argument}`")
     if found["type"] == "missing":
         return Problem("missing", argument, f"`{row.name}` needs `{argument}`")
-    reason = str(found.get("ctx", {}).get("error", ""))
+    error = found.get("ctx", {}).get("error", "")
+    reason = str(error)
     value = show_value(written[argument])
     expected = reason or f"expected {row.arg(argument).kind.label}, found {value}"
-    return Problem("value", argument, f"`{argument}`: {expected}", written[argument])
+    own = getattr(error, "span", None), getattr(error, "help", None)
+    return Problem("value", argument, f"`{argument}`: {expected}", written[argument], *own)
 
 
 def _bare(value: Any) -> Any:

@@ -79,6 +79,15 @@ def read_layer(
     return Arguments(checked, inputs, tuple(named), types, named_types, paths)
 
 
+def widened(row: Layer, item: Item) -> Layer:
+    """The row for one item: of a pattern, the axes are arguments, too."""
+    if not row.axes:
+        return row
+    from ..layers.einops import with_axes
+
+    return with_axes(row, item.written)
+
+
 def _check_divisors(
     scope: Scope,
     row: Layer,
@@ -270,6 +279,7 @@ def respelt(context: Context, item: Item) -> Item:
     row, block = context.row(item.type), context.known.blocks.get(item.type)
     known = ["layers", "layer", "branches"]
     if row is not None:
+        row = widened(row, item)
         known = [arg.name for arg in (*row.args, *row.options)] + [
             *row.optional_tensors,
             "branches",

@@ -109,12 +109,14 @@ class KnownTypes(Struct, frozen=True):
 class Bodies(Struct):
     """The bodies of blocks: the graphs of the uses read so far, and the blocks being read.
 
-    `inside` says how many calls a graph holds, `broken` which uses have mistakes in their bodies.
+    `inside` says how many calls a graph holds, `broken` which uses have mistakes in their bodies,
+    `patterns` how the class is called that does what a pattern says.
     """
 
     graphs: dict[Any, Any] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
     inside: dict[Graph, int] = field(default_factory=dict)
+    patterns: dict[tuple[str, ...], str] = field(default_factory=dict)
     broken: set[Any] = field(default_factory=set)
 
 

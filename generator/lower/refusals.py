@@ -11,7 +11,7 @@ from ..layers.base import THIS, Layer, Refusal
 from ..layers.tensor import TensorType
 from ..spec.source import Source
 from ..spec.spec import Item
-from ..symbolic.sizes import Dim, TooLong
+from ..symbolic.sizes import Dim, TooLong, plain
 from .arguments import Arguments
 from .scope import Scope
 
@@ -29,6 +29,9 @@ def refused(
     if refusal.argument is not None and refusal.argument in read.paths:
         path, key = read.paths[refusal.argument], False
     location = scope.context.source.locate(path, key=key)
+    if refusal.span is not None and refusal.argument is not None:
+        text = plain(read.args[refusal.argument])
+        location = scope.context.source.inside(path, text, refusal.span)
     refs = (*read.inputs, *(ref for _, ref in read.named))
     notes = tuple(dict.fromkeys(_origin(scope, ref) for ref in refs))
     if chained:
@@ -82,6 +85,8 @@ def refused_in_run(source: Source, graph: Graph, sizes: Mapping[str, int]) -> Di
     node = misfit.node
     where = node.places.get(misfit.argument or "")
     location = source.locate(node.path if where is None else where, key=where is None)
+    if misfit.span is not None and where is not None:
+        location = source.inside(where, plain(node.args[misfit.argument or ""]), misfit.span)
     name = f"`{node.name}`"
     notes = [f"{name} reads {' and '.join(map(_shape, misfit.inputs))}"]
     if misfit.note:

@@ -19,7 +19,7 @@ from ..spec.spec import COMMON_KEYS, Item, read_item
 from ..symbolic.expressions import check_names, has_expression, texts
 from ..symbolic.hints import bare_type, closest, meant_type, run_together
 from ..symbolic.syntax import ExpressionError
-from .arguments import by_name, listed, respelt
+from .arguments import by_name, listed, respelt, widened
 from .context import Context
 from .initial import read_init
 from .keys import check_common
@@ -182,7 +182,7 @@ class StaticCheck(Struct):
 
     def arguments(self, item: Item, row: Layer) -> None:
         """Check the names of a layer's arguments, and the values without expressions."""
-        item = listed(item, row)
+        item, row = listed(item, row), widened(row, item)
         written, paths = by_name(self.context, item, row)
         for name in (*row.optional_tensors, "branches"):
             written.pop(name, None)

@@ -16,7 +16,7 @@ from ..spec.spec import Item, read_item
 from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
-from .arguments import listed, read_layer, respelt
+from .arguments import listed, read_layer, respelt, widened
 from .blocks import Body, draft_of, enter, graph_of, holds_weights, read_body
 from .conditions import conditional, pass_through
 from .item_types import typed
@@ -135,7 +135,9 @@ class Walk(Reader):
             draft = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
         elif (block := self.context.known.blocks.get(item.type)) is not None:
             draft = self.block(item, block, reads, name, index)
-        elif (row := self.context.known.rows[item.type]).operation and self.chain is not None:
+        elif (
+            row := widened(self.context.known.rows[item.type], item)
+        ).operation and self.chain is not None:
             from .inline_operations import as_block
 
             spec, item = as_block(self, item, row, index)

@@ -47,11 +47,15 @@ def _diagnostic(
         meant = meant_argument(found.argument, [*known, *row.optional_tensors], COMMON_KEYS)
         help = f"did you mean `{meant}`?" if meant else _takes(row)
         help = run_together(found.argument, known) or help
+    if found.kind == "missing" and row.axes:
+        help = _of_pattern(row, item)
     key = found.kind == "unknown" or (path == item.path and item.written is not None)
     if found.kind == "value":
         key = False
-        help = _kind_help(context, item, row, found, paths)
+        help = found.help or _kind_help(context, item, row, found, paths)
     location = context.source.locate(path, key=key)
+    if found.span is not None:
+        location = context.source.inside(path, plain(found.value), found.span)
     return Diagnostic(code, printable(found.message), location, help=help)
 
 
@@ -120,7 +124,17 @@ def _kind_help(
     return None
 
 
+def _of_pattern(row: Layer, item: Item) -> str | None:
+    """The help for a missing argument of a pattern: what it may be."""
+    if row.name == "Repeat" and isinstance(item.written, dict) and "layers" in item.written:
+        return "copies of layers are a `Group` with the key `repeat`"
+    return None
+
+
 def _takes(row: Layer) -> str | None:
     """The help that lists the arguments of a type."""
+    if row.axes:
+        names = [f"`{arg.name}`" for arg in row.args if arg.keyword_only]
+        return f"its axes are {', '.join(names)}" if names else "it has no axes"
     names = [f"`{arg.name}`" for arg in (*row.args, *row.options) if not arg.inferred]
     return f"`{row.name}` takes {', '.join(names)}" if names else f"`{row.name}` takes none"

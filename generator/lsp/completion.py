@@ -29,7 +29,7 @@ from .cursor import (
     known_keys,
     mapping_at,
     refers,
-    row_of,
+    row_at,
     spot_at,
     type_at,
     value_at,
@@ -147,7 +147,7 @@ def _types(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
 def _arguments(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     """The arguments of a layer, or the parameters of a block, that are not written yet."""
     written = mapping_at(source.values, *cursor.item)
-    row = row_of(source.values, cursor.type)
+    row = row_at(source, cursor)
     known = dict(_of_row(row)) if row is not None else {}
     for name, raw in mapping_at(source.values, "blocks", cursor.type, "params").items():
         known[name] = "; ".join(filter(None, declared(raw)))
@@ -174,7 +174,7 @@ def _of_row(row: Layer) -> Iterator[tuple[str, str]]:
 
 def _values(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     """The words that an argument takes."""
-    name, row = argument(source, cursor), row_of(source.values, cursor.type)
+    name, row = argument(source, cursor), row_at(source, cursor)
     if name == "when":
         yield from (Suggestion(word, "value") for word in ("true", "false"))
     args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)

@@ -109,6 +109,16 @@ def row_of(values: Any, type_: str) -> Layer | None:
     return None if type_ in mapping_at(values, "blocks") else TYPES.get(type_)
 
 
+def row_at(source: Source, cursor: Cursor) -> Layer | None:
+    """The row for the layer at a cursor; of a pattern, the axes are arguments, too."""
+    row = row_of(source.values, cursor.type)
+    if row is None or not row.axes:
+        return row
+    from ..layers.einops import with_axes
+
+    return with_axes(row, value_at(source.values, cursor.item))
+
+
 def argument(source: Source, cursor: Cursor) -> str:
     """The name of the argument at a cursor in a layer, given by name or by position; or empty."""
     if cursor.inner and isinstance(cursor.inner[0], str):

@@ -22,6 +22,7 @@ from .cursor import (
     known_keys,
     mapping_at,
     refers,
+    row_at,
     row_of,
     spot_at,
     type_at,
@@ -174,7 +175,7 @@ def _about(snapshot: Snapshot, name: str) -> str | None:
 def _of_argument(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """An argument: what it takes, its default, and its value in each call."""
     name = argument(snapshot.source, cursor)
-    row = row_of(snapshot.source.values, cursor.type)
+    row = row_at(snapshot.source, cursor)
     args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
     if name in COMMON_KEYS:
         yield f"**{name}**: {common_keys()[name]['description']}"

@@ -60,6 +60,17 @@ class Source(Struct, frozen=True, eq=False):
             node = found
         return self.place_of(node)
 
+    def inside(self, path: SpecPath, text: str, span: tuple[int, int]) -> Location:
+        """The place of a part of the text at a path.
+
+        Where the text is not written as it is, on one line, it is that of the text's key.
+        """
+        whole = self.locate(path)
+        start = whole.text.find(text, whole.column - 1)
+        if not 0 <= start - whole.column + 1 <= 1 or whole.length - len(text) not in (0, 2):
+            return self.locate(path, key=True)
+        return replace(whole, column=start + span[0] + 1, length=max(span[1] - span[0], 1))
+
     def at(self, line: int, column: int) -> tuple[SpecPath, bool]:
         """The path of the innermost value at a place, and whether its key stands there."""
         path: SpecPath = ()

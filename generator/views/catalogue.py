@@ -53,6 +53,8 @@ def facts(row: Layer) -> Iterator[tuple[str, str]]:
         yield "gives", _named(row.ports)
     yield "shape", _rule(row)
     inferred = [arg.name for arg in row.args if arg.inferred]
+    if row.axes:
+        yield "sizes", f"of the axes in `{row.axes}`: each by its name, a whole number"
     if inferred:
         yield "inferred", f"{_named(inferred)}: {CHECKED}"
 

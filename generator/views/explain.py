@@ -108,6 +108,8 @@ class Explained:
         rows: Rows = []
         node = self.trace.calls[number].node
         for name, value in node.args.items():
+            if value is None and node.row is not None and node.row.axes:
+                continue  # an axis whose size is not given
             why = "default"
             if name in found.inferred:
                 why = f"inferred: {', '.join(x.formula for x in found.inferred[name])}"

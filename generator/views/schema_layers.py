@@ -143,7 +143,10 @@ def _by_name(row: Layer) -> Schema:
     if row.variadic is not None:
         properties["branches"] = ref("branches")
     properties |= _common(*(["from"] if row.source else []))
-    return keys_of(properties, **({"required": _needed(row)} if _needed(row) else {}))
+    more: Schema = {"required": _needed(row)} if _needed(row) else {}
+    if row.axes:  # the sizes of its axes
+        more["additionalProperties"] = ref("integer")
+    return keys_of(properties, **more)
 
 
 def _told(row: Layer, arg: Arg) -> Schema:

@@ -79,7 +79,7 @@ def admitting(schema: Schema) -> Schema:
         case "integer" | "number" | "boolean" as scalar:
             return ref(scalar)
         case "string":
-            return ref("word")
+            return any_of(schema, ref("text")) if "pattern" in schema else ref("word")
         case "array":
             return any_of({**schema, "items": admitting(schema["items"])}, ref("expression"))
         case ["object", "string"]:
