@@ -141,7 +141,7 @@ def build_source(
             proofs = worker.prove(text, plan, demand, locate, family)
         except NetgenError as error:  # the warnings may explain the failure
             raise NetgenError(*found.warnings, *error.diagnostics) from None
-    doubts = _doubts(proofs, found.allowed)
+    doubts = _doubts(proofs, found)
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))
     if target is not None:
@@ -167,7 +167,15 @@ def rendered(found: Prediction) -> str:
     return text
 
 
-def _doubts(proofs: Sequence[Proof], allowed: Sequence[str]) -> tuple[Diagnostic, ...]:
-    """The findings of the runs that the spec does not allow, each once for all devices."""
+def _doubts(proofs: Sequence[Proof], prediction: Prediction) -> tuple[Diagnostic, ...]:
+    """The findings of the runs that the spec does not allow, each once for all devices.
+
+    What has been predicted for the same place is not said again.
+    """
     found = dict.fromkeys(doubt for proof in proofs for doubt in proof.findings)
-    return tuple(doubt for doubt in found if doubt.code not in allowed)
+    said = {(warning.code, warning.location) for warning in prediction.warnings}
+    return tuple(
+        doubt
+        for doubt in found
+        if doubt.code not in prediction.allowed and (doubt.code, doubt.location) not in said
+    )

@@ -227,7 +227,8 @@ def leaves_nothing(network: torch.nn.Module, found: Prediction, sizes: dict[str,
     """Whether a tensor comes out without elements: torch computes with those, too."""
     with Recorder({}) as recorder:
         network(*given(found, sizes))
-    return recorder.has_empty
+    found_any: bool = recorder.has_empty
+    return found_any
 
 
 def has_names(path: Path) -> bool:

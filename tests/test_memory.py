@@ -24,6 +24,7 @@ from torch_netgen.layers.base import arguments
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.saved import Saved
 from torch_netgen.layers.tensor import TensorType
+from torch_netgen.pipeline import build_source
 from torch_netgen.run.proofs.subject import samples, tensors_in
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import from_mapping, parse
@@ -134,6 +135,32 @@ def test_a_layer_keeps_what_its_rule_says(name: str) -> None:
                 warnings.simplefilter("ignore")
                 assert kept_by_rule(case) == kept_by_torch(case), case
             held += 1
+
+
+OPERATIONS = (
+    *("- Fft\n- Abs", "- Fft: {n: 5}\n- Real", "- Fft: {n: 11}\n- Angle", "- Fft: [1, 2]\n- Imag"),
+    *(
+        "- Rfft",
+        "- Rfft: {dim: [1, 2], s: [4, 9]}\n- Irfft: [1, 2]",
+        "- Rfft: {dim: [1, 2], s: [2, 8]}",
+    ),
+    *("- Ifft\n- Irfft: {n: 3}", "- Ifft: [1, 2]", "- Angle", "- Real\n- Exp"),
+    "- Tanh: {name: t}\n- Complex: [t, fc]\n- Abs",
+    "- Reshape: [1, 4, 6]\n- Exp: {name: e}\n- Reshape: {name: grid, from: fc, shape: [3, 4, 2]}\n"
+    "- GridSample: [e, grid]",
+    "- Slice: {dim: 1, end: 2}\n- Slice: {dim: 2, end: 3}\n- AffineGrid: [3, 4, 5]",
+)
+
+
+@pytest.mark.parametrize("layers", OPERATIONS)
+def test_transforms_and_samples_keep_what_their_rules_say(layers: str) -> None:
+    text = "name: Net\ninput: [3, 9]\nlayers:\n- Linear: {name: fc, out_features: 8}\n"
+    result = build_source(parse(text + layers, "spec.yaml"), {}, None)
+    saving = Saving(network := result.module_class())
+    with saving.hooks:
+        outputs = network(torch.randn(2, 3, 9))
+    del outputs
+    assert sum(row.kept for row in result.shapes) == saving.bytes
 
 
 SEQUENCES: dict[str, dict[str, Any]] = {

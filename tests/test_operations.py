@@ -230,7 +230,10 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         "Gather": {"dim": dim},
         "OneHot": {"num_classes": draws.randint(0, 4)},
         "Window": {"dim": dim, "size": draws.randint(0, 4), "step": draws.randint(0, 3)},
-        "RepeatInterleave": {"repeats": draws.randint(-1, 3), "dim": dim},
+        "RepeatInterleave": {
+            "repeats": draws.randint(-1, 3),
+            "dim": draws.choice((dim, dim, dim, None)),
+        },
         "Tile": {"dims": [draws.choice((0, 1, 2, 3)) for _ in range(draws.randint(1, 4))]},
         "Diagonal": {"offset": draws.randint(-3, 3)},
         "Cross": {"dim": draws.choice((dim, -1))},

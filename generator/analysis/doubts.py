@@ -5,6 +5,7 @@ They look at the finished graph and its trace. Each is reported once for its pla
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -37,7 +38,7 @@ _HABITS = ("from", "name", "when", "repeat", "branches")  # keys that are no arg
 def doubts(reading: Reading, graph: Graph, trace: Trace) -> Iterator[Diagnostic]:
     """The warnings about a network, without those that the spec allows."""
     found: dict[SpecPath, Diagnostic] = {}
-    finders = (_along, _by_position, _other_batches)
+    finders = (_along, _by_position, _other_batches, _of_one_value)
     for finder in finders:
         for path, diagnostic in finder(reading.source, graph, trace):
             found.setdefault((*path, diagnostic.code), diagnostic)
@@ -154,6 +155,25 @@ def _for_images(call: Call) -> str:
 
     order = swapped(x.rank, 1, x.rank - 1)
     return f"put `Flatten` before it, or `{order}` if each place has features of its own"
+
+
+# deviations of a single value
+
+
+def _of_one_value(source: Source, graph: Graph, trace: Trace) -> Found:
+    """Variances that divide by 0 or less: of no more values than `correction` takes off."""
+    for call in trace.calls:
+        if call.layer is None or call.layer.name not in ("Var", "Std"):
+            continue
+        dims = call.a.dim if isinstance(call.a.dim, tuple) else (call.a.dim,)
+        x = call.inputs[0]
+        count = math.prod(int(x.shape[dim]) for dim in dims if x.rank)
+        if count <= call.a.correction:
+            values = "1 value" if count == 1 else f"{count} values"
+            less = f"their number less `correction`, {count} - {call.a.correction}"
+            message = f"`{call.node.name}` of {values} is not finite: it divides by {less}"
+            help = "write `correction: 0`, or take out the layer"
+            yield call.node.path, _doubt(source, "NG309", call.node, message, help)
 
 
 # arguments by position

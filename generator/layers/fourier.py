@@ -59,25 +59,30 @@ def transform(name: str, a: Args, x: TensorType) -> TensorType:
 
 
 def half_transform(a: Args, x: TensorType) -> TensorType:
-    """As `Fft` of real numbers, without what mirrors the rest: ``n // 2 + 1`` in the last `dim`."""
+    """The half of `Fft` that real numbers need: ``n // 2 + 1`` places in the last `dim`."""
     y = transform("Rfft", a, x)
     last = places_of(a, x)[-1]
     return with_size(y, last, y.shape[last] // 2 + 1)
 
 
 def inverse_half_transform(a: Args, x: TensorType) -> TensorType:
-    """Real numbers: what `Rfft` had read, of ``2 * (n - 1)`` in the last `dim` without a length."""
+    """Real numbers, what `Rfft` had read: ``2 * (n - 1)`` in the last `dim`, or its length."""
     return _real(transform("Irfft", a, x))
 
 
 def _transform_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
-    """A transform of real numbers keeps what it has read, one of complex numbers nothing."""
+    """A transform of real numbers keeps what it has read: the input or a part, or a longer copy."""
     if xs[0].dtype in COMPLEX:
         return Saved()
     read = _resized("", a, xs[0])
-    if read.numel == xs[0].numel:
+    if all(int(new) <= int(old) for new, old in zip(read.shape, xs[0].shape, strict=True)):
         return Saved((xs[0],))
     return Saved((), (8 if read.dtype == "float64" else 4) * read.numel)
+
+
+def _complex_saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
+    """Along several dimensions the numbers are made complex before, which keeps nothing."""
+    return Saved() if isinstance(a.dim, tuple) else _transform_saves(a, xs, ys)
 
 
 def _real(x: TensorType) -> TensorType:
@@ -128,8 +133,8 @@ def _transform(
 
 
 LAYERS: Sequence[Layer] = (
-    _transform("Fft", partial(transform, "Fft"), ALL, _transform_saves),
-    _transform("Ifft", partial(transform, "Ifft"), ALL, _transform_saves),
+    _transform("Fft", partial(transform, "Fft"), ALL, _complex_saves),
+    _transform("Ifft", partial(transform, "Ifft"), ALL, _complex_saves),
     _transform("Rfft", half_transform, ALL - COMPLEX, _transform_saves),
     _transform("Irfft", inverse_half_transform, ALL, saves_nothing),
     operation("Real", part, function="torch.real", stem="real", view=always),

@@ -177,12 +177,15 @@ def window(a: Args, x: TensorType) -> TensorType:
 
 
 def repeat_interleave(a: Args, x: TensorType) -> TensorType:
-    """Each place of `dim` comes `repeats` times, one after the other."""
-    dim = dimension(x, a.dim)
-    if not x.rank:
-        refuse("`RepeatInterleave` needs at least one dimension")
+    """Each place of `dim`, or each element of all, comes `repeats` times, one after the other."""
     if a.repeats < 1:
         refuse("`repeats` must be 1 or more", "repeats")
+    if a.dim is None:
+        lost = x.lost or x.batch is not None
+        return TensorType((product(x.shape) * a.repeats,), x.dtype, None, lost)
+    dim = dimension(x, a.dim)
+    if not x.rank:
+        refuse("`RepeatInterleave` needs at least one dimension to name in `dim`", "dim")
     return with_size(x, dim, x.shape[dim] * a.repeats)
 
 
@@ -342,7 +345,7 @@ LAYERS: Sequence[Layer] = (
         "RepeatInterleave",
         repeat_interleave,
         Arg("repeats", INT, positional=True),
-        _DIM,
+        Arg("dim", optional(INDEX), None),
         function=".repeat_interleave",
         stem="repeat_interleave",
         moves=True,
