@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch_netgen.diagnostics.diagnostics import NetgenError
 from torch_netgen.layers import CATALOGUE
-from torch_netgen.layers.base import REQUIRED
+from torch_netgen.layers.base import COMPLEX, REQUIRED
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import from_mapping
@@ -124,6 +124,20 @@ def test_agrees_with_torch_on_random_arguments(
         accepted += taken
     with capsys.disabled():
         print(f"\n{total} argument sets, {accepted} taken by torch, {len(different)} differences")
+    assert not different, "\n".join(different[:20])
+
+
+def test_complex_numbers_are_read_or_refused_as_by_torch() -> None:
+    different = []
+    for name in CATALOGUE:
+        draws = Draw(f"complex {name}")
+        for _ in range(6):
+            case = draw(draws, name)
+            for x in case.inputs:
+                x.dtype = draws.choice(sorted(COMPLEX)) if draws.chance(0.9) else x.dtype
+            ours, theirs = netgen(case, {}), reality(case)
+            if ours.result != theirs.result:
+                different.append(f"{case}: {ours} and in torch {theirs}")
     assert not different, "\n".join(different[:20])
 
 

@@ -12,6 +12,7 @@ from ..symbolic.sizes import Size, product, scaled, shown
 from .base import (
     BOOLEAN,
     FLOATS,
+    INEXACT,
     INTS,
     WIDE,
     Arg,
@@ -26,6 +27,7 @@ from .kinds import BOOL, FLOAT, INT, each, either, floats, items, loosely, optio
 from .saved import Saved, saves_averages, saves_positions, saves_second
 from .tensor import TensorType
 from .windows import (
+    check_average,
     check_kernel,
     check_output,
     check_pool,
@@ -88,6 +90,7 @@ def adaptive_pool(n: int, name: str, a: Args, x: TensorType) -> Outputs:
     pairs = zip(wanted, x.shape[-n:], strict=True)
     spatial = [size if given is None else given for given, size in pairs]
     if name == "Avg":
+        check_average(f"`AdaptiveAvgPool{n}d`", spatial, x)
         return x.with_shape((*x.shape[:-n], *spatial))
     return _with_indices(a, n, x, spatial)
 
@@ -233,6 +236,7 @@ def _averages(n: int) -> tuple[Layer, ...]:
             stem="avgpool",
             rule=partial(adaptive_pool, n, "Avg"),
             args=(_adaptive_size(n),),
+            dtypes=INEXACT,
             functional=f"F.adaptive_avg_pool{n}d",
             saves=saves_averages(n),
         ),

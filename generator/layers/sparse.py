@@ -27,12 +27,16 @@ def _check_bound(a: Args, x: TensorType) -> None:
         )
 
 
+def _check_gradients(a: Args) -> None:
+    if a.sparse and a.scale_grad_by_freq:
+        refuse("`sparse` gradients can't be scaled by frequency", "scale_grad_by_freq")
+
+
 def embedding(a: Args, x: TensorType) -> TensorType:
     """A row of `embedding_dim` for each element of the input."""
     _check_table(a)
     _check_bound(a, x)
-    if a.sparse and a.scale_grad_by_freq:
-        refuse("`sparse` gradients can't be scaled by frequency", "scale_grad_by_freq")
+    _check_gradients(a)
     return TensorType((*x.shape, a.embedding_dim), "float32", x.batch, x.lost)
 
 
@@ -47,6 +51,7 @@ def embedding_bag(
     _check_bound(a, x)
     if a.mode == "max" and (a.sparse or a.scale_grad_by_freq):
         refuse("`mode: max` knows neither `sparse` nor `scale_grad_by_freq`", "mode")
+    _check_gradients(a)
     if per_sample_weights is not None:
         _check_weights(a, x, per_sample_weights)
     if x.rank == 2 and offsets is None:

@@ -8,11 +8,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..symbolic.sizes import scaled
-from .base import FLOATS, Arg, Args, Layer, refuse
+from .base import COMPLEX, FLOATS, INEXACT, Arg, Args, Layer, refuse
 from .kinds import BOOL, FLOAT, INT, Kind, choice, either, items, loosely, optional
 from .saved import Saved, saves_averages, saves_nothing
 from .tensor import TensorType
-from .windows import check_output
+from .windows import check_average, check_output
 
 RANKS = {
     "nearest": (3, 4, 5),
@@ -31,8 +31,8 @@ def interpolate(a: Args, x: TensorType) -> TensorType:
     if x.rank not in RANKS[a.mode]:
         ranks = " or ".join(map(str, RANKS[a.mode]))
         refuse(f"`mode: {a.mode}` reads {ranks} dimensions, but {x} has {x.rank}", "mode")
-    if x.dtype == "uint8" and a.mode not in BYTES:
-        refuse(f"`mode: {a.mode}` can't read `uint8`", "mode")
+    if (x.dtype == "uint8" and a.mode not in BYTES) or (x.dtype in COMPLEX and a.mode != "area"):
+        refuse(f"`mode: {a.mode}` can't read `{x.dtype}`", "mode")
     if a.align_corners is not None and a.mode in ("nearest", "nearest-exact", "area"):
         refuse(f"`align_corners` means nothing to `mode: {a.mode}`", "align_corners")
     if (a.size is None) == (a.scale_factor is None):
@@ -48,6 +48,7 @@ def interpolate(a: Args, x: TensorType) -> TensorType:
     if a.size is None:
         values = tuple(scaled(x.shape[2 + i], values[i]) for i in range(n))
     check_output(values, x)
+    check_average("`mode: area`", values, x)
     return x.with_shape((*x.shape[:2], *values))
 
 
@@ -89,7 +90,7 @@ LAYERS = (
             Arg("align_corners", optional(BOOL), None),
             Arg("recompute_scale_factor", optional(BOOL), None),
         ),
-        dtypes=FLOATS | {"uint8"},
+        dtypes=INEXACT | {"uint8"},
         functional="F.interpolate",
     ),
     Layer(

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ..symbolic.equality import smallest
 from ..symbolic.sizes import Size, shown
-from .base import Args, refuse
+from .base import COMPLEX, Args, refuse
 from .tensor import TensorType
 
 
@@ -145,6 +145,12 @@ def check_output(spatial: Sequence[Size], x: TensorType) -> None:
     if min(spatial) < 1:
         sizes = " x ".join(shown(size) for size in spatial)
         refuse(f"the output would be of size {sizes}: nothing is left of {x}")
+
+
+def check_average(name: str, spatial: Sequence[Size], x: TensorType) -> None:
+    """Raise `Refusal` for averages of complex numbers over less than all places."""
+    if x.dtype in COMPLEX and any(size != 1 for size in spatial):
+        refuse(f"{name} reads `{x.dtype}` only where the output is of size 1")
 
 
 # the windows of pools
