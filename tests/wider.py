@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .family import Draws, Scope, Spec
 
 Items = list[dict[str, Any]]
+Named = tuple[str | list[str], list[str]]
 EQUAL = ("Add", "Sub", "Mul", "Maximum", "Minimum")  # merges of tensors of one shape
 
 
@@ -150,21 +151,32 @@ def parts(scope: Scope) -> Items:
     if len(shape) == 2:
         kinds += [lambda: _state(scope, name), lambda: _weights(scope, name)]
     if len(shape) == 3 and min(shape[1:]) > 1:
-        kinds.append(lambda: _unpooled(name))
+        kinds.append(lambda: _unpooled(scope, name))
     return r.choice(kinds)() if kinds else [{"Tanh": None}]
+
+
+def _named(scope: Scope, name: str, ports: Sequence[str], read: Sequence[str]) -> Named:
+    """A layer's `name`, and references to those of its `ports` that are `read`.
+
+    It is a word, or a list with a name for each output.
+    """
+    if scope.draws.chance(0.5):
+        return name, [f"{name}.{port}" for port in read]
+    names = {port: f"{name}_{port}" for port in ports if port in read or scope.draws.chance(0.5)}
+    return [names.get(port, "_") for port in ports], [names[port] for port in read]
 
 
 def _halves(scope: Scope, name: str, item: dict[str, Any]) -> Items:
     ((type_, args),) = item.items()
     scope.shape = (*scope.shape[:-1], scope.shape[-1] // 2)
-    reads = scope.draws.choice(([f"{name}.0", f"{name}.1"], [f"{name}.1", f"{name}.0"]))
+    called, reads = _named(scope, name, "01", scope.draws.choice(("01", "10")))
     last: dict[str, Any] = {scope.draws.choice(EQUAL): {"from": reads}}
     if scope.draws.chance(0.3):
         last = {"Tanh": {"from": reads[0]}}
     if scope.draws.chance(0.3):
         text = f'$("{reads[0]}" if {scope.test()} else "{reads[1]}")'
         last = {"Linear": {"from": text, "out_features": "$in_features"}}
-    return [{type_: {"name": name, **args, "dim": -1}}, last]
+    return [{type_: {"name": called, **args, "dim": -1}}, last]
 
 
 def _state(scope: Scope, name: str) -> Items:
@@ -175,9 +187,11 @@ def _state(scope: Scope, name: str) -> Items:
         args["nonlinearity"] = "relu"
     args["dropout"] = r.choice((0.0, scope.rate()))
     scope.shape = (scope.worth(size),)
+    ports = ("output", "h_n", "c_n") if type_ == "LSTM" else ("output", "h_n")
+    called, reads = _named(scope, name, ports, [port])
     return [
-        {type_: {"name": name, **args}},
-        {"Select": {"from": f"{name}.{port}", "dim": 0, "index": -1}},
+        {type_: {"name": called, **args}},
+        {"Select": {"from": reads[0], "dim": 0, "index": -1}},
     ]
 
 
@@ -185,12 +199,13 @@ def _weights(scope: Scope, name: str) -> Items:
     args = {"num_heads": scope.draws.choice((1, scope.number())), "batch_first": True}
     scope.shape = (scope.shape[0], scope.shape[0])
     args["bias"] = scope.flag()
-    return [{"MultiheadAttention": {"name": name, **args}}, {"Tanh": {"from": f"{name}.weights"}}]
+    called, reads = _named(scope, name, ("output", "weights"), ["weights"])
+    return [{"MultiheadAttention": {"name": called, **args}}, {"Tanh": {"from": reads[0]}}]
 
 
-def _unpooled(name: str) -> Items:
-    pool = {"name": name, "kernel_size": 2, "return_indices": True}
-    reads = [f"{name}.output", f"{name}.indices"]
+def _unpooled(scope: Scope, name: str) -> Items:
+    called, reads = _named(scope, name, ("output", "indices"), ("output", "indices"))
+    pool = {"name": called, "kernel_size": 2, "return_indices": True}
     return [{"MaxPool2d": pool}, {"MaxUnpool2d": {"from": reads, "kernel_size": 2}}]
 
 
@@ -527,7 +542,8 @@ def outputs(_: Prediction, scope: Scope, spec: Spec) -> Spec:
         return spec
     written = [next(iter(item.values())) for item in layers[:-1]]
     names = [x["name"] for x in written if isinstance(x, dict) and "name" in x]
-    names = [name for name in names if "$" not in name]
+    every = [word for name in names for word in (name if isinstance(name, list) else [name])]
+    names = [word for word in every if "$" not in word and word != "_"]
     chosen = [last, *r.sample(names, min(len(names), r.randint(0, 2)))]
     r.shuffle(chosen)
     as_list = r.chance(0.5)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ..ir.graph import Graph, Node, Pick, Ref
 from ..symbolic.literals import WIDTH, literal, prose, wrapped
-from ..symbolic.names import SOURCE_NAMES
+from ..symbolic.names import SKIPPED, SOURCE_NAMES
 from ..symbolic.sizes import named_by
 from .calls import access, call_source, iterated
 from .stages import stages_of
@@ -96,25 +96,33 @@ def forward_statements(graph: Graph) -> list[Statement]:
     # modules return `Any`: a single result needs one annotation unless an argument `x` has it
     alone = len(graph.outputs) == 1 and graph.outputs[0][0] is None
     declared = not alone or "x" in {placeholder.name for placeholder in graph.inputs}
+    joined: int | None = None  # the call before, if this one is written around it
     for place in variables.places:
         node = graph.nodes[place]
         before = _chosen(node, place, variables)
         node = _of_choices(node)
         call = call_source(graph, node, variables.names, variables.size)
+        if _joins(graph, place, call, variables):
+            variables.names[Ref(len(graph.inputs) + place, next(iter(node.outputs)))] = call
+            joined = place
+            continue
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
             _rename_input(variables)
         reads = [variables.names[ref] for ref in node.inputs]
         targets = _targets(graph, place, node, variables)
         left = _left(node, targets)
+        hinted = _returned_alone(graph, place, targets) if alone else ""
         if "x" in targets.values() and not declared:
-            declared = True
-            if left == "x":
-                left = "x: Tensor"
-            else:
-                statements.append(Statement("x: Tensor"))
-        comment = "" if graph.is_block else _comment(graph, node, targets)
-        blank = place in stages and bool(statements)
+            declared, hinted = True, "x"
+        if hinted and left != hinted:
+            statements.append(Statement(f"{hinted}: Tensor"))
+        elif hinted:
+            left = f"{hinted}: Tensor"
+        read = node if joined is None else graph.nodes[joined]
+        comment = "" if graph.is_block else _comment(graph, read, node, targets)
+        blank = not stages.isdisjoint({place, joined}) and bool(statements)
+        joined = None
         if call == left and not before:  # a pattern that changes nothing
             continue
         text = f"{left} = {call}"
@@ -238,7 +246,7 @@ def _overwritten_early(graph: Graph, variables: _Locals) -> bool:
     if len(graph.inputs) != 1 or graph.inputs[0].name != "x":
         return False
     place = variables.places[0]
-    again = variables.last_use.get(Ref(0), -1) > place
+    again = variables.last_use.get(Ref(0), -1) > place and not graph.nodes[place].names
     return again and _is_chained(graph, place, graph.nodes[place], variables)
 
 
@@ -255,6 +263,26 @@ def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> boo
     if following != NEVER and _renews_identity(graph, following, variables):
         following = variables.after(following)
     return last == following
+
+
+def _joins(graph: Graph, place: int, call: str, variables: _Locals) -> bool:
+    """Whether the next call is written around this one: ``q, k, v = self.qkv(x).chunk(3, dim=2)``.
+
+    This one is of a module, and gives a tensor to the next one alone, which is a method of it and
+    gives outputs that have names.
+    """
+    node, following = graph.nodes[place], variables.after(place)
+    plain = node.kind == "layer" and node.target and not (node.test or node.choices or node.names)
+    if not plain or len(node.outputs) > 1 or following == NEVER:
+        return False
+    taker, own = graph.nodes[following], Ref(len(graph.inputs) + place, next(iter(node.outputs)))
+    method = taker.row is not None and taker.row.functional.startswith(".") and taker.names
+    alone = taker.inputs == (own,) and not (taker.named or taker.choices or taker.test)
+    if not method or not alone or variables.last_use.get(own) != following:
+        return False
+    text = call_source(graph, taker, {**variables.names, own: call}, variables.size)
+    names = ", ".join(taker.names)
+    return text.count(call) == 1 and INDENT + len(f"{names} = {text}") <= WIDTH
 
 
 def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
@@ -282,6 +310,7 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
         variables.hold("identity", Ref(len(graph.inputs) + place, port))
         return {port: "identity"}
     alone = len(graph.outputs) == 1
+    given = dict(zip(node.outputs, node.names, strict=False))
     for number, port in enumerate(node.outputs):
         ref = Ref(len(graph.inputs) + place, port)
         last = variables.last_use.get(ref, -1)
@@ -289,8 +318,13 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
         chained = (
             number == 0 and not port.isdecimal() and _is_chained(graph, place, node, variables)
         )
+        own = given.get(port, SKIPPED)
         if last < 0:
             name = "_"
+        elif own == "x" and not variables.live("x", place):
+            name = own
+        elif own != SKIPPED:
+            name = variables.fresh(own, place, frozenset({*targets.values()}))
         elif (chained or returned) and not variables.live("x", place) and "x" not in busy:
             name = "x"
         elif number == 0 and not port.isdecimal():
@@ -302,6 +336,14 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
         if name != "_":
             variables.hold(name, ref)
     return targets
+
+
+def _returned_alone(graph: Graph, place: int, targets: Mapping[str, str]) -> str:
+    """The variable that ``forward`` returns, if this call has given it a name of the spec's."""
+    ((_, ref),) = graph.outputs
+    if ref.node != len(graph.inputs) + place or not graph.nodes[place].names:
+        return ""
+    return targets[ref.port] if targets[ref.port] != "x" else ""
 
 
 def _beside(node: Node, variables: _Locals) -> frozenset[str]:
@@ -322,9 +364,12 @@ def _left(node: Node, targets: dict[str, str]) -> str:
     return row.unpacked([targets.get(port, "_") for port in row.ports])
 
 
-def _comment(graph: Graph, node: Node, targets: Mapping[str, str]) -> str:
-    """``(N, 1, 28, 28) -> (N, 32, 26, 26)``; empty where the shape stays the same."""
-    before = [graph.type_of(ref).usual for ref in node.inputs]
+def _comment(graph: Graph, first: Node, node: Node, targets: Mapping[str, str]) -> str:
+    """``(N, 1, 28, 28) -> (N, 32, 26, 26)``; empty where the shape stays the same.
+
+    It is from what the `first` call of a statement reads to what the `node` gives.
+    """
+    before = [graph.type_of(ref).usual for ref in first.inputs]
     read = next((port for port, name in targets.items() if name != "_"), next(iter(targets)))
     after = node.outputs[read].usual
     if before and before[0] == after:

@@ -85,6 +85,7 @@ class Node(Struct, frozen=True, dict=True):
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
     choices: tuple[Choice, ...] = ()  # the inputs that depend on arguments
     would: Node | None = None  # the call that other arguments would make of an absent one
+    names: tuple[str, ...] = ()  # that the spec gives its outputs, if it names each of them
 
     @cached_property
     def a(self) -> Args:

@@ -255,6 +255,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     batch_in: str = ""  # the argument in whose list ``N`` is the batch's size
     wants_batch: Callable[..., bool] = wants_nothing  # whether it needs `batch_size`
     drops: Callable[[Args], Dims] = keeps_all  # the dimensions that are removed if of size 1
+    parts: Callable[..., Size] | None = None  # how many outputs it gives, if a size decides that
     inline: bool = False  # without a name it becomes a call of its function, not a module
     moves: bool = False  # it gives the values that it reads, in other places or shapes
     in_order: bool = False  # and if it is a view, in the order of the memory

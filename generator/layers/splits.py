@@ -56,6 +56,14 @@ def split(a: Args, x: TensorType) -> Outputs:
     return {str(place): with_size(x, dim, part) for place, part in enumerate(sizes)}
 
 
+def parts(a: Args, x: TensorType) -> Size:
+    """The number of tensors that `Split` gives."""
+    if isinstance(a.sizes, tuple):
+        return len(a.sizes)
+    size: Size = a.sizes
+    return (x.shape[dimension(x, a.dim)] + size - 1) // size
+
+
 def without(x: TensorType, dim: int) -> TensorType:
     """The type without one dimension."""
     batch, lost = x.batch, x.lost
@@ -148,6 +156,7 @@ LAYERS: Sequence[Layer] = (
         split,
         Arg("sizes", either(INDEX, items(INDEX)), positional=True, brackets=True, adds=is_tuple),
         _DIM,
+        parts=parts,
         view=always,
         function="torch.split",
         stem="split",

@@ -110,6 +110,11 @@ def _fix(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied
             scope.context.fix_names(symbols, Need(item.at(arg.name)))
         elif (decides and not arg.free) or arg in row.options:
             scope.context.fix_at(value, item.at(arg.name))
+    if row.parts is not None:
+        parts = row.parts(applied.a, *read.types)
+        if not is_unknown(parts):
+            need = Need(item.path, "gives more or fewer tensors for other values")
+            scope.context.fix(parts, need)
     _fix_dropped(scope, item, row.drops(applied.a), *read.types[:1])
     for meeting in applied.meetings:
         scope.context.meet(meeting, Need(item.path))

@@ -17,7 +17,7 @@ from ..ir.substitute import rebind, rebind_type
 from ..layers.base import no_weights
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
-from ..symbolic.names import snake_case
+from ..symbolic.names import SKIPPED, snake_case
 from ..symbolic.provenance import both, equal_unless
 from ..symbolic.sizes import Size, TooLong, plain, symbols_in
 from ..symbolic.syntax import ExpressionError
@@ -39,6 +39,10 @@ def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: Laye
     if name is not None:
         reader.scope.written[name] = (passed,)
         reader.scope.passed[name] = ports_of(reader, item)
+    _ports_for_names(reader, item)
+    for name in (name for name in item.names if name != SKIPPED):
+        reader.scope.written[name] = (passed,)
+        reader.scope.passed[name] = ()
     reader.current = (passed,)
 
 
@@ -51,6 +55,19 @@ def ports_of(reader: Reader, item: Item) -> tuple[str, ...]:
     if isinstance(given, dict):
         return tuple(given)
     return tuple(map(str, range(len(given)))) if isinstance(given, list) else ()
+
+
+def _ports_for_names(reader: Reader, item: Item) -> Sequence[str]:
+    """The ports of an absent item, at least one; refuses more names of outputs than ports.
+
+    Which of its type's ports a call has may depend on arguments, which are not read.
+    """
+    ports = ports_of(reader, item) or ("output",)
+    if "*" in ports and item.names:
+        return [str(place) for place in range(len(item.names))]
+    if len(item.names) > len(ports):
+        keys.output_names(reader.context, item, ports)
+    return ports
 
 
 def _is_numbered(item: Item) -> bool:
@@ -211,7 +228,7 @@ def foreseen(
 def unmade(reader: Reader, draft: Draft) -> Draft:
     """An absent call in place of one that is not made, which it would be for other arguments."""
     passed = draft.otherwise
-    type_ = reader.through[0] if reader.chain is not None else draft.outputs[draft.default_port]
+    type_ = reader.through[0] if reader.chain is not None else next(iter(draft.outputs.values()))
     type_ = type_ if passed is None else reader.scope.type_of(passed)
     return Draft(
         None,
@@ -230,6 +247,7 @@ def unmade(reader: Reader, draft: Draft) -> Draft:
         otherwise=passed,
         callee=draft.callee,
         would=draft,
+        names=draft.names,
     )
 
 
@@ -267,6 +285,7 @@ def absent(
             reads = reader.reads(inner, names.index)
             absent(reader, inner, condition, reads, LayerNames(reader.scope, None, names.index))
         return
+    item = keys.name_outputs(reader.scope, item, names, chained=reader.chain is not None)
     if "branches" in written:
         absent_branches(reader, item, condition, reads, written["branches"])
     row = reader.context.row(item.type)
@@ -284,8 +303,9 @@ def absent(
         return
     reserve(reader, item, draft)
     draft.otherwise = last(reader, item, reads)
-    ports = ports_of(reader, item) or ("output",)
+    ports = _ports_for_names(reader, item)
     draft.outputs = dict.fromkeys(ports, reader.scope.type_of(draft.otherwise))
+    draft.names = item.names
     reader.current = (reader.scope.add(draft),)
 
 

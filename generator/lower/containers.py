@@ -76,6 +76,7 @@ def _node(draft: Draft, name: str, target: str) -> Node:
         draft.callee,
         places=draft.places,
         choices=draft.choices,
+        names=draft.names,
         would=None if (would := draft.foreseen) is None else _node(would, name, target),
     )
 

@@ -6,17 +6,20 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from ..diagnostics.diagnostics import MOST_FINDINGS, Unknowable, printable
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import MOST_FINDINGS, SpecPath, Unknowable, printable
 from ..ir.graph import Ref
 from ..ir.needs import Need
 from ..spec.spec import Item
 from ..symbolic.hints import as_expression, whole
-from ..symbolic.names import IN_USE, why_no_attribute
+from ..symbolic.names import IN_USE, SKIPPED, why_no_attribute
 from ..symbolic.sizes import Size, is_runtime, is_unknown, plain, symbols_in
 from .context import Context
 from .scope import Draft, LayerNames, Scope
 
 MOST_COPIES = 10_000
+MOST_PORTS = 4  # that a message lists
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")  # inside an f-string: a brace, or an expression
 _QUOTED = re.compile(r"""["']([^"']+)["']""")  # a reference in an expression
 _COUNTS = re.compile(r"index( [-+*] [1-9]\d*)?|[1-9]\d* [+*] index")  # differs from copy to copy
@@ -30,7 +33,7 @@ class Taken(Exception):
         self.name = name
 
 
-def _fixed(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
+def fixed(scope: Scope, item: Item, key: str, names: LayerNames) -> Any:
     """The plain value of a key, whose parameters are fixed: the structure depends on it."""
     value = scope.context.evaluate(item.common[key], names, item.at(key))
     scope.context.fix_at(value, item.at(key))
@@ -93,10 +96,10 @@ def source(scope: Scope, item: Item, index: int | None) -> Any:
 
 def _choose_port(scope: Scope, item: Item, ref: Ref) -> NoReturn:
     draft = scope.draft(ref.node)
-    name, known = draft.word, item.written is not None
+    known, named = item.written is not None, [name for name in draft.names if name != SKIPPED]
     scope.used.add(ref.node)
-    message = f"`{name}` gives several tensors, and `{item.type}` does not say which it reads"
-    help = f"write `from: {name}.0`"
+    message = f"`{draft.word}` gives several tensors, and `{item.type}` does not say which it reads"
+    help = f"write `from: {named[0] if named else f'{draft.word}.0'}`"
     scope.context.error("NG204", message, item.path, key=known, help=help)
 
 
@@ -149,9 +152,18 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
     """
     if "name" not in item.common:
         return None
-    path = item.at("name")
     value = _word(scope, item, names)
     check_path(scope.context, item, value)
+    claim(scope, value, item.at("name"))
+    scope.names.note(value)
+    return value
+
+
+def claim(scope: Scope, value: str, path: SpecPath) -> None:
+    """Refuse a name that is given already.
+
+    Raises `Taken` if numbering has given it to an earlier layer.
+    """
     if value in scope.written and not any(d.name == value for d in scope.drafts):
         scope.context.error("NG205", f"the name `{value}` is given twice", path)
     if any(placeholder.is_called(value) for placeholder in scope.inputs):
@@ -161,8 +173,69 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
             if draft.written:
                 scope.context.error("NG205", f"the name `{value}` is given twice", path)
             raise Taken(value)
-    scope.names.note(value)
-    return value
+
+
+def name_outputs(scope: Scope, item: Item, names: LayerNames, *, chained: bool) -> Item:
+    """The item with `names` for its outputs instead of a `name`, if that is a list of words.
+
+    They are references. The layer's attribute is called as if there were no `name`.
+    """
+    written = item.common.get("name")
+    if not isinstance(written, list):
+        return item
+    _check_list(scope.context, item, written, chained=chained)
+    found = [plain(word) for word in fixed(scope, item, "name", names)]
+    for place, word in enumerate(found):
+        _check_output(scope.context, item, place, word)
+        if word != SKIPPED:
+            claim(scope, word, item.at("name", place))
+            if word in found[:place]:
+                message = f"the name `{word}` is given twice"
+                scope.context.error("NG205", message, item.at("name", place))
+    common = {key: value for key, value in item.common.items() if key != "name"}
+    return replace(item, common=common, names=tuple(found))
+
+
+def _check_list(context: Context, item: Item, written: list[Any], *, chained: bool) -> None:
+    """Refuse a list of names where one can't stand, and one that names nothing."""
+    path, help = item.at("name"), None
+    if chained:
+        message = "a `name` in a `Sequential` is a word: the child's key"
+    elif "repeat" in item.common:
+        message = "with `repeat` a `name` is a word: each copy gives tensors of its own"
+    elif all(word == SKIPPED for word in written):
+        message, help = "this names no output", "leave `name` out"
+    else:
+        return
+    context.error("NG205", message, path, help=help)
+
+
+def _check_output(context: Context, item: Item, place: int, word: Any) -> None:
+    """Refuse what can't be the name of an output: it becomes a variable of ``forward``."""
+    path = item.at("name", place)
+    if not isinstance(word, str):
+        context.error("NG205", "the name of an output is a word", path)
+    reason = None if word == SKIPPED else why_no_attribute(word)
+    if reason and (reason != IN_USE or word.startswith("__")):
+        context.error("NG205", f"`{printable(word)}` {reason}", path)
+
+
+def output_names(context: Context, item: Item, ports: Sequence[str]) -> tuple[str, ...]:
+    """The names of an item's outputs; refuses more or fewer of them than there are `ports`."""
+    count = len(item.names)
+    if count not in (0, len(ports)):
+        _miscounted(context, item, ports)
+    return item.names
+
+
+def _miscounted(context: Context, item: Item, ports: Sequence[str]) -> NoReturn:
+    count = len(item.names)
+    told = [f"`{port}`" for port in ports]
+    if len(told) > MOST_PORTS:
+        told = [*told[:2], "...", told[-1]]
+    message = f"`{item.type}` gives {len(ports)} ({', '.join(told)}), but {count} named"
+    help = f"write `{SKIPPED}` for one that needs no name" if count < len(ports) else None
+    context.error("NG205", message, item.at("name"), help=help)
 
 
 def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Item) -> None:
@@ -210,9 +283,14 @@ def check_common(context: Context, item: Item, *, chained: bool) -> None:
     common, findings = item.common, context.shared.findings
     with findings.collecting():
         name = common.get("name", "x")
-        if not isinstance(name, str):
+        if isinstance(name, list):
+            _check_list(context, item, name, chained=chained)
+            for place, word in enumerate(name):
+                if "$" not in str(word):
+                    _check_output(context, item, place, word)
+        elif not isinstance(name, str):
             context.error("NG205", "a `name` is a word", item.at("name"))
-        if "$" not in name and not chained:
+        elif "$" not in name and not chained:
             check_path(context, item, name)
     with findings.collecting():
         check_count(context, item, common.get("repeat", 1))
@@ -279,7 +357,7 @@ def child_name(
 
 
 def _word(scope: Scope, item: Item, names: LayerNames) -> str:
-    value = _fixed(scope, item, "name", names)
+    value = fixed(scope, item, "name", names)
     if not isinstance(value, str):
         scope.context.error("NG205", "a `name` is a word", item.at("name"))
     return value

@@ -20,8 +20,9 @@ def written_names(items: Any) -> set[str]:
     for item in items if isinstance(items, list) else ():
         for type_, args in item.items() if isinstance(item, dict) else ():
             if isinstance(args, dict):
-                if isinstance(args.get("name"), str):
-                    found.add(args["name"])
+                name = args.get("name")
+                names = name if isinstance(name, list) else [name]
+                found.update(word for word in names if isinstance(word, str))
                 if type_ == "Group":
                     found |= written_names(args.get("layers"))
     return found

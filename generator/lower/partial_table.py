@@ -18,7 +18,7 @@ def table_so_far(scope: Scope | None) -> str:
         if draft.outputs and draft.kind != "absent":
             module = to_module(draft, "")
             type_ = draft.row.name if draft.row else draft.kind
-            shape = draft.outputs[draft.default_port].usual
+            shape = next(iter(draft.outputs.values())).usual
             count = 0 if draft.reuses else parameter_count(module.weights)
             found.append(Row(draft.word, type_, shape, count))
     return table_text(found, sum(row.parameters for row in found))

@@ -171,6 +171,7 @@ class Reader(ABC):
     def take(self, draft: Draft, item: Item) -> None:
         """Add a call to the container that is being read, or else to the scope."""
         if self.chain is None:
+            draft.names = keys.output_names(self.context, item, list(draft.outputs))
             ref = self.scope.add(draft)
             reads_nothing = draft.row is not None and bool(draft.row.source)
             if not reads_nothing:

@@ -101,8 +101,9 @@ def _names(raw: Any) -> Iterator[str]:
     """The names that are written in an item and in the layers inside it."""
     if isinstance(raw, dict):
         for key, value in raw.items():
-            if key == "name" and isinstance(value, str) and "$" not in value:
-                yield value
+            if key == "name":
+                words = value if isinstance(value, list) else [value]
+                yield from (w for w in words if isinstance(w, str) and "$" not in w)
             yield from _names(value)
     for value in raw if isinstance(raw, list) else ():
         yield from _names(value)

@@ -16,7 +16,7 @@ from ..layers.tensor import TensorType
 from ..symbolic.algebra import Symbols
 from ..symbolic.equality import same
 from ..symbolic.hints import closest, closest_word
-from ..symbolic.names import snake_case
+from ..symbolic.names import SKIPPED, snake_case
 from ..symbolic.sizes import Size, symbols_in
 from ..symbolic.syntax import fail
 from .context import Context
@@ -56,9 +56,14 @@ class Draft(Struct):
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
     choices: tuple[Choice, ...] = ()  # for inputs that depend on arguments
     would: Draft | None = None  # of an absent call: the call that other arguments make
+    names: tuple[str, ...] = ()  # of its outputs, where the spec names each of them
 
     @property
     def default_port(self) -> str:
+        """The output that its name stands for; `*` if each must be named."""
+        row = self.row if self.would is None else self.would.row
+        if self.names[:1] == (SKIPPED,) or (row is not None and row.ports == ("*",)):
+            return "*"
         return next(iter(self.outputs))
 
     @property
@@ -149,7 +154,7 @@ class Scope(Struct):
             return self.inputs[ref.node].type
         if draft.kind == "lost":
             raise Unknowable
-        return draft.outputs.get(ref.port) or draft.outputs["*"]
+        return draft.outputs.get(ref.port) or next(iter(draft.outputs.values()))
 
     def terms(self) -> dict[str, Any]:
         """The values of parameters and of named sizes of inputs, each in terms of its own name."""
@@ -187,6 +192,9 @@ class Scope(Struct):
         ref = Ref(node, draft.default_port)
         if draft.name is not None:
             self.written[draft.name] = (ref,)
+        for name, port in zip(draft.names, draft.outputs, strict=False):
+            if name != SKIPPED:
+                self.written[name] = (Ref(node, port),)
         return ref
 
     def find(self, text: str, path: SpecPath) -> Ref:
@@ -201,10 +209,16 @@ class Scope(Struct):
             ref = self._lookup(name)
             if ref is not None and self.passed.get(name):
                 check_port(self.context, text, port, self.passed[name], path)
+            elif ref is not None and self._names_output(name, ref):
+                message = f"`{printable(text)}`: `{name}` is one tensor, without ports"
+                self.context.error("NG204", message, path, help=f"write `{name}`")
             elif ref is not None:
                 ref = self._port(ref, port, text, path)
+        elif ref is not None and self._names_output(text, ref):
+            self._fix_condition(self.draft(ref.node), ref)
         elif ref is not None and self.portless(ref) and text not in self.passed:
-            help = f"write `{text}.0`, `{text}.1`, ..."
+            first, other = [*self.draft(ref.node).outputs, "1"][:2]
+            help = f"write `{text}.{first}`, `{text}.{other}`, ..."
             self.context.error("NG204", f"`{text}` gives several tensors", path, help=help)
         if ref is None:
             self._unknown(text, path)
@@ -243,7 +257,9 @@ class Scope(Struct):
             raise Unknowable
         known = [draft.word for draft in modules]
         message = f"there is no layer `{printable(name)}` above that could be applied again"
-        return self.context.error("NG204", message, path, help=closest(name, known))
+        giver = next((draft for draft in self.drafts if name in draft.names), None)
+        cure = closest(name, known) if giver is None else f"`{giver.word}` gives it"
+        return self.context.error("NG204", message, path, help=cure)
 
     def note(self, references: Sequence[tuple[str, SpecPath]]) -> None:
         """Record which references stand several times in one list, for help with unused layers."""
@@ -253,9 +269,15 @@ class Scope(Struct):
             self.again.append(Again(text, places))
 
     def portless(self, ref: Ref) -> bool:
-        """Whether a reference is to a call whose outputs must each be named by a port."""
+        """Whether a reference is to a call of which it does not say which output it means."""
         draft = self.maker(ref)
-        return draft is not None and draft.row is not None and draft.row.ports == ("*",)
+        known = draft is not None and (draft.row is not None or draft.would is not None)
+        return known and ref.port == "*"
+
+    def _names_output(self, text: str, ref: Ref) -> bool:
+        """Whether what a reference names is an output with this name of its own."""
+        draft = self.maker(ref)
+        return draft is not None and text in draft.names
 
     def _lookup(self, name: str) -> Ref | None:
         if name in self.written:

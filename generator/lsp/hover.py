@@ -124,7 +124,7 @@ def _of_reference(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str
     name, path = found
     if "layers" in path[len(cursor.scope) :]:
         yield f"`{name}`: {_escaped(type_at(snapshot.source.values, path))}"
-        yield listed(shapes_given(snapshot, path, word[len(name) + 1 :]))
+        yield listed(shapes_given(snapshot, path, name, word[len(name) + 1 :]))
     else:
         yield f"`{name}`: an input"
         yield listed(shapes_put_in(snapshot, cursor.scope, path))
@@ -137,7 +137,7 @@ def _in_shape(word: str, value: Any) -> bool:
 
 def _of_layer(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """A layer: the shapes of each of its calls, and the formulas for the numbers of the first."""
-    if not cursor.names_type and cursor.inner != ("name",):
+    if not cursor.names_type and cursor.inner[:1] != ("name",):
         return
     row = row_of(snapshot.source.values, cursor.type)
     about = _about(snapshot, cursor.type) if row is None else origin(row)

@@ -58,13 +58,17 @@ def shapes_read(snapshot: Snapshot, item: SpecPath) -> Iterator[tuple[str, list[
             yield snapshot.network.names[number], shape
 
 
-def shapes_given(snapshot: Snapshot, item: SpecPath, port: str) -> Iterator[Valued]:
-    """The output shape of a layer in each use of its scope; of copies, that of the last one."""
+def shapes_given(snapshot: Snapshot, item: SpecPath, name: str, port: str) -> Iterator[Valued]:
+    """The shape of a layer's output in each use of its scope; of copies, that of the last one.
+
+    The `name` is the layer's or that of one of its outputs.
+    """
     last: dict[int | None, Valued] = {}
     for number in calls_of(snapshot, item):
         assert snapshot.network is not None
         call = snapshot.network.trace.calls[number]
-        given = shown_type(call.outputs.get(port, call.output))
+        named = dict(zip(call.node.names, call.outputs, strict=False))
+        given = shown_type(call.outputs.get(named.get(name, port), call.output))
         last[snapshot.network.blocks[number]] = snapshot.network.names[number], given
     yield from last.values()
 

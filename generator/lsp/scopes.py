@@ -8,6 +8,7 @@ from typing import Any
 
 from ..diagnostics.diagnostics import SpecPath
 from ..ir.graph import Graph, uses_in
+from ..symbolic.names import SKIPPED
 from .cursor import mapping_at, value_at
 from .snapshot import Snapshot
 
@@ -72,13 +73,19 @@ def _written(values: Any, path: SpecPath) -> Iterator[tuple[str, SpecPath]]:
             inner = (*path, place, type_)
             if not isinstance(written, dict):
                 continue
-            if isinstance(written.get("name"), str):
-                yield written["name"], inner
+            yield from ((name, inner) for name in names_in(written))
             if type_ == "Group":
                 yield from _written(values, (*inner, "layers"))
             branches = written.get("branches")
             for branch, _ in enumerate(branches if isinstance(branches, list) else ()):
                 yield from _written(values, (*inner, "branches", branch))
+
+
+def names_in(written: Mapping[str, Any]) -> list[str]:
+    """The names that are written for a layer, or for its outputs."""
+    name = written.get("name")
+    words = name if isinstance(name, list) else [name]
+    return [word for word in words if isinstance(word, str) and word != SKIPPED]
 
 
 def declared(raw: Any) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from ..diagnostics.diagnostics import Location, SpecPath, printable
 from ..spec.source import Source
 from .cursor import mapping_at, value_at
+from .scopes import names_in
 
 
 class Symbol(Struct, frozen=True):
@@ -48,8 +49,8 @@ def _layers(source: Source, path: SpecPath) -> Iterator[Symbol]:
 
 
 def _layer(source: Source, path: SpecPath, type_: str, written: object) -> Symbol:
-    name = written.get("name") if isinstance(written, dict) else None
-    own, detail = (str(name), type_) if name else (type_, "")
+    name = ", ".join(names_in(written)) if isinstance(written, dict) else ""
+    own, detail = (name, type_) if name else (type_, "")
     branches = value_at(source.values, (*path, "branches"))
     pairs = branches.items() if isinstance(branches, dict) else enumerate(branches or ())
     inner = [*_layers(source, (*path, "layers"))] if isinstance(written, dict) else []

@@ -108,6 +108,7 @@ class Item(Struct, frozen=True):
     path: SpecPath
     callee: Any = None  # the expression that gave the type, in a block
     inline: str = ""  # the key whose value is written in place of all arguments
+    names: tuple[str, ...] = ()  # of its outputs, where `name` is a list of them
 
     def at(self, *steps: str | int) -> SpecPath:
         """The place in the spec of a key or value of the item."""

@@ -56,6 +56,7 @@ NN_CLASSES = frozenset(
     UpsamplingBilinear2d UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d""".split()
 )
 IN_USE = "is used by `nn.Module` itself"
+SKIPPED = "_"  # in a list of names for outputs: one without a name
 _SOFT = frozenset({"_", "match", "case", "type"})
 
 

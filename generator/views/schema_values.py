@@ -144,8 +144,9 @@ def common_keys() -> Mapping[str, Schema]:
     count = {"minimum": 0, "maximum": MOST_COPIES}
     keys: Mapping[str, Schema] = {
         "name": {
-            "description": "The attribute; a dotted name stands in a container.",
-            **values()["reference"],
+            "description": "The attribute; a dotted name stands in a container. "
+            "A list has a name for each output.",
+            **any_of(ref("reference"), references),
         },
         "from": {
             "description": "What it reads: a reference, or a list of them.",
