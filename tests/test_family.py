@@ -58,6 +58,21 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": True}],
     ),
+    "multiples of a parameter, which may be 0, as a size may not": (
+        """
+        input: [8]
+        params: {e: 2}
+        layers:
+        - Linear: 8
+        - Blk: {z: $(e + e), q: $e}
+        - ELU: {when: $(3 * e == e)}
+        blocks:
+          Blk:
+            params: {z: required, q: required}
+            layers: [ReLU: {when: $(not (z != q))}]
+        """,
+        [{"e": 0}, {"e": 1}],
+    ),
     "a condition on the copy's number that holds for none of the copies": (
         """
         input: [3, 8]

@@ -22,10 +22,10 @@ class Meeting(Struct, frozen=True):
     silent: bool = False
 
 
-def surely_equal(left: Size, right: Size) -> bool | None:
-    """Whether two sizes are equal whatever their symbols stand for; ``None`` if it depends.
+def surely_equal(left: Size, right: Size, *, nonzero: bool) -> bool | None:
+    """Whether two numbers are equal whatever their symbols stand for; ``None`` if it depends.
 
-    Different multiples of one product differ, because sizes are not 0.
+    Different multiples of one product differ if it is `nonzero`, as a tensor's size is.
     """
     if same(left, right):
         return True
@@ -35,7 +35,7 @@ def surely_equal(left: Size, right: Size) -> bool | None:
     sides = (poly_of(left).terms, poly_of(right).terms)
     if _never_zero(gap):
         return False
-    alone = all(len(terms) == 1 and () not in terms for terms in sides)
+    alone = nonzero and all(len(terms) == 1 and () not in terms for terms in sides)
     return False if alone and sides[0].keys() == sides[1].keys() else None
 
 

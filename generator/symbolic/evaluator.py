@@ -161,7 +161,8 @@ class Evaluator(Struct):
 
         whole = len(operands) == 2 and _is_whole(operands[0]) and _is_whole(operands[1])
         if whole and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
-            known = surely_equal(*operands)
+            nonzero = any(map(_is_size, (node.left, *node.comparators)))
+            known = surely_equal(*operands, nonzero=nonzero)
             if known is not None:
                 return known is isinstance(node.ops[0], ast.Eq)
 
@@ -385,6 +386,18 @@ def _divided_up(over: Any, under: Any) -> Any:
         fractions = any(isinstance(uncoded(number), float) for number in (over, under))
         fail(_TWO_NUMBERS, help=whole(None) if fractions else None)
     return ceil_div(over, under) if under else fail("division by zero")
+
+
+def _is_size(node: ast.expr) -> bool:
+    """Whether an expression is a tensor's size, which is not 0 as a parameter may be."""
+    if isinstance(node, ast.Subscript):
+        node = node.value
+        return (isinstance(node, ast.Name) and node.id == "in_shape") or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "shape"
+        )
+    return isinstance(node, ast.Name) and node.id in ("in_channels", "in_features")
 
 
 def _is_whole(value: Any) -> bool:
