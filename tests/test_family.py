@@ -58,6 +58,19 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": True}],
     ),
+    "a layer that nothing calls refuses nothing": (
+        """
+        input: [T, 4]
+        params: {d: 2}
+        layers:
+        - Tanh: {name: a}
+        - Reshape: [$d, -1]
+        - Tanh: {name: b}
+        - Dropout: {from: $("b" if 1 > 2 else "a")}
+        - ReLU: {when: $(d > 1)}
+        """,
+        [{"d": 0}, {"d": 1}],
+    ),
     "multiples of a parameter, which may be 0, as a size may not": (
         """
         input: [8]

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from ..classes.reach import deciding, least
-from ..diagnostics.diagnostics import NetgenError
+from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..emit.construct import arguments_of
 from ..ir.graph import Graph, Parameter
 from ..ir.substitute import rebind
@@ -80,7 +80,7 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
         other = predict(found.reading, {**found.overrides, **values}, found.imported)
     except NetgenError as error:
         wrong = error.diagnostics[0]
-        return Member(values, refused=wrong.message, undecided=wrong.code == "NG214")
+        return Member(values, refused=wrong.message, undecided=is_undecided(found, wrong))
     except (TooLong, RecursionError):
         return Member(values, refused="its sizes are expressions too long to be written")
     memory, left = other.figures.memory, available()
@@ -88,6 +88,18 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
         return None
     plan = make_plan(other.graph, other.statements, (other.trace,), other.figures)
     return Member(values, unformatted(other.classes, other.statements), plan.request())
+
+
+def is_undecided(found: Prediction, wrong: Diagnostic) -> bool:
+    """Whether the class may run although the spec with other values is refused.
+
+    A refusal may depend on numbers in tensors, or concern a call that ``forward`` does not make.
+    """
+    locate = found.source.locate
+    idle = [call.node for call in found.trace.calls if not call.made]
+    places = [locate(path) for node in idle for path in node.places.values()]
+    places += [locate(node.path, key=True) for node in idle]
+    return wrong.code == "NG214" or wrong.location in places
 
 
 def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
