@@ -71,6 +71,24 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"d": 0}, {"d": 1}],
     ),
+    "a name in `init` that layers of two types have, each with other weights": (
+        """
+        input: [T, 4]
+        params: {k: true}
+        layers:
+        - Blk: {k: $k}
+        - PReLU: {name: part}
+        init:
+          part: {in_proj_bias: ones_, weight: {constant_: 0.75}}
+        blocks:
+          Blk:
+            params: {k: required}
+            layers:
+            - MultiheadAttention: {num_heads: 1, bias: $k, name: part}
+            - ReLU
+        """,
+        [{"k": True}, {"k": False}],
+    ),
     "multiples of a parameter, which may be 0, as a size may not": (
         """
         input: [8]

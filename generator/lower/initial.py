@@ -326,10 +326,13 @@ def _branches(group: list[Initial], test: Callable[[Initial], str]) -> list[str]
 
 
 def _alike(group: list[Initial]) -> list[list[Initial]]:
-    """The calls by key; types that follow each other and have the same calls are one group."""
+    """The calls by what they select; types that follow each other with equal calls are one group.
+
+    A name may select layers of several types, of which each has other weights.
+    """
     found: list[list[Initial]] = []
-    for key in dict.fromkeys(initial.key for initial in group):
-        own = [initial for initial in group if initial.key == key]
+    for selected in dict.fromkeys((initial.key, initial.types) for initial in group):
+        own = [initial for initial in group if (initial.key, initial.types) == selected]
         before = found[-1] if found and own[0].kind == "type" else []
         if [[*_statement(x)] for x in before] == [[*_statement(x)] for x in own]:
             found[-1] = [replace(x, types=(*x.types, *own[0].types)) for x in before]
