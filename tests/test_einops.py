@@ -388,14 +388,38 @@ def test_a_pattern_has_an_end() -> None:
     assert "40 axes" in str(ours("Rearrange", written, TensorType((2,) * 41, "float32", None)))
 
 
+@pytest.mark.parametrize(
+    ("item", "free"),
+    [
+        ({"Rearrange": {"pattern": "n t (a b) -> n a t b", "a": 2, "b": "$k"}}, {"k", "w"}),
+        ({"Rearrange": {"pattern": "n t (a b) -> n (a b) t", "a": 2, "b": "$k"}}, set()),
+        ({"Rearrange": {"pattern": "n (a b) t -> n a (b t)", "a": 2, "b": "$k"}}, {"k", "w"}),
+        ({"Rearrange": {"pattern": "n t w -> n w t", "t": "$(2 * k)"}}, {"w"}),
+        ({"Reduce": {"pattern": "n t (a b) -> n", "a": 2, "b": "$k", "reduction": "sum"}}, set()),
+        ({"Reduce": {"pattern": "n t 8 -> n t", "reduction": "sum"}}, {"k"}),
+        ({"Rearrange": {"pattern": "n t (a b) -> n a t b", "b": "$k"}}, {"k", "w"}),
+        ({"Rearrange": {"pattern": "n t (a b) -> n (a b) t", "b": "$k"}}, set()),
+    ],
+)
+def test_sizes_that_torch_does_not_look_at_are_fixed(item: Any, free: set[str]) -> None:
+    """A class takes no size for which the pattern would refuse what torch runs."""
+    layers = [{"Linear": "$w"}, {"Linear": {"name": "last", "out_features": "$w"}}, item]
+    if "n (a b) t ->" in str(item):
+        layers.insert(2, {"Rearrange": "n t w -> n w t"})
+    layers.append({"Scale": {"factor": "$k"}})
+    spec = {"name": "Net", "input": [8, 6], "params": {"w": 8, "k": 4}, "layers": layers}
+    graph = build_source(from_mapping(spec), {}, None).graph
+    assert {parameter.name for parameter in graph.params if not parameter.fixed} == free
+
+
 def test_sizes_that_a_pattern_takes_are_told() -> None:
     spec = {
         "name": "Net",
         "input": ["T", 8],
         "layers": [
             {"Rearrange": {"pattern": "n (t s) d -> n t s d", "t": 2}},
-            {"Reduce": {"pattern": "n t 3 d -> n t d", "reduction": "sum"}},
+            {"Reduce": {"pattern": "n t s d -> n d", "reduction": "sum"}},
         ],
         "sizes": {"T": 6},
     }
-    assert [*build_source(from_mapping(spec), {}, None).graph.fit.texts] == ["T = 6"]
+    assert [*build_source(from_mapping(spec), {}, None).graph.fit.texts] == ["T: even"]

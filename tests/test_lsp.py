@@ -319,6 +319,12 @@ def test_arguments_that_are_not_written_yet_are_offered(editor: Editor, line: st
         ("  - Add: [|]", ["stem", "body", "twin", "relu", "add", "avgpool", "input"]),
         ("  - ReLU: {from: |", ["stem", "body", "twin", "relu", "add", "avgpool", "input"]),
         ("  - Body: {|}", ["channels", "stride", *KEYS]),
+        ("  - Rearrange: {pattern: n (h w) c -> n h w c, |}", [*"nhwc", *KEYS]),
+        ("  - Repeat: {pattern: n c -> n (c r), r: 2, |}", [*"nc", *KEYS]),
+        (
+            "  - Reduce: {reduction: m|, pattern: n c h -> n c}",
+            "mean sum max min prod any all".split(),
+        ),
         ("  - Body: {channels: 3, |", ["stride", *KEYS]),
         ("  # Con|", []),
         ("style: |", ["modules", "functional"]),

@@ -122,12 +122,12 @@ def _chain(node: Node, x: str, rank: int) -> str:
 
     torch's annotations have no `unflatten` of a tensor, only the function.
     """
-    from ..layers.einops import Kept, chain  # few networks have patterns
+    from ..layers.einops import chain  # few networks have patterns
 
     assert node.row is not None
     source = x
     for step in chain(node.row, node.args, rank):
-        args = [f"{x}.shape[{a.dim}]" if isinstance(a, Kept) else literal(a) for a in step.args]
+        args = [*map(literal, step.args)]
         args += [f"{name}={literal(value)}" for name, value in step.named]
         if step.method == "unflatten":
             source = f"torch.unflatten({', '.join([source, *args])})"

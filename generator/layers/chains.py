@@ -27,12 +27,6 @@ class Step(Struct, frozen=True):
     named: tuple[tuple[str, Any], ...] = ()
 
 
-class Kept(Struct, frozen=True):
-    """The size of a dimension of what the chain reads, as an argument."""
-
-    dim: int
-
-
 class Times(Struct, frozen=True):
     """The product of the given sizes of some axes, as an argument."""
 
@@ -92,24 +86,22 @@ class Chain(Struct, frozen=True):
 @lru_cache(1024)
 def shortest(task: Task) -> tuple[Step, ...]:
     """The chain with the fewest calls; of equal ones that which turns the fewest dimensions."""
-    found = min(_ways(task), key=lambda chain: _cost(chain.steps)).steps
-    whole = _reshaped(task)
-    reshapes = any(step.method in ("flatten", "unflatten") for step in found)
-    return (whole,) if whole is not None and reshapes and len(found) > 1 else found
+    return min((chain.steps for chain in _ways(task)), key=_cost)
 
 
 def _cost(steps: Sequence[Step]) -> tuple[int, int]:
     return len(steps), sum(step.method == "permute" for step in steps)
 
 
-def _reshaped(task: Task) -> Step | None:
-    """The whole task as one ``reshape``, if no more than one size has to be worked out."""
-    left, right = ([key for keys in side for key in keys] for side in (task.left, task.right))
-    if left != right:
-        return None
-    places = {keys: place for place, keys in enumerate(task.left) if keys}
-    sizes = [Kept(places[keys]) if keys in places else task.size(keys) for keys in task.right]
-    return Step("reshape", tuple(sizes)) if sizes.count(-1) < 2 else None
+@lru_cache(1024)
+def looks(task: Task, keys: Keys) -> bool:
+    """Whether torch refuses a dimension that the given sizes of its axes don't fit.
+
+    It does where these sizes stand in the call that takes the dimension apart.
+    """
+    parts = [*_parts(task, keys, late=False)]
+    given = (task.known.issuperset(part) or task.known.isdisjoint(part) for part in parts)
+    return len(parts) > 1 and all(given)
 
 
 def _ways(task: Task) -> Iterator[Chain]:

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 from msgspec.structs import replace
 
 from ..symbolic.equality import Meeting, same
-from ..symbolic.sizes import Size, code, exactly, is_batch, plain, product
+from ..symbolic.sizes import Size, code, exactly, is_batch, is_unknown, plain, product
 from .base import Arg, Args, Layer, Refusal, refuse
-from .chains import Kept, Step, Task, Times, shortest
+from .chains import Step, Task, Times, looks, shortest
 from .elementwise import LAYERS as ELEMENTWISE
 from .kinds import ANY, INT, Kind, choice
 from .patterns import ARROW, ELLIPSIS, KEYS, Group, Keys, Misread, Pattern, parse
@@ -30,7 +30,6 @@ _REDUCTIONS = {
     "all": "All",
 }
 _ROWS = {word: row for word, name in _REDUCTIONS.items() for row in ELEMENTWISE if row.name == name}
-__all__ = ("LAYERS", "Kept", "chain", "with_axes")
 
 
 def with_axes(row: Layer, written: Any) -> Layer:
@@ -59,11 +58,10 @@ def _widened(row: Layer, names: Keys, *, known: bool) -> Layer:
 def chain(row: Layer, args: Mapping[str, Any], rank: int) -> tuple[Step, ...]:
     """The calls that an operation is on a tensor with so many dimensions, with its sizes."""
     pattern = parse(plain(args["pattern"]), row.name)
-    left, right = pattern.dimensions(rank)
     given = {name: args.get(name) for name in pattern.names}
     sizes = {**_numbers(pattern), **{name: n for name, n in given.items() if n is not None}}
-    known, reduction = frozenset(sizes), plain(args.get("reduction", ""))
-    steps = shortest(Task(tuple(left), tuple(right), known, reduction))
+    reduction = plain(args.get("reduction", ""))
+    steps = shortest(Task(*pattern.dimensions(rank), frozenset(sizes), reduction))
     return tuple(replace(step, args=_filled(step.args, sizes)) for step in steps)
 
 
@@ -137,8 +135,11 @@ def _result(operation: str, a: Args, x: TensorType) -> TensorType:
 
 def _joined(sizes: Sequence[Size]) -> Size:
     """The size of several axes as one; ``heads * (dim // heads)`` is `dim`."""
-    seen, simple = product(sizes), math.prod(sizes)
-    return simple if "//" in code(seen) and "//" not in code(simple) else seen
+    seen = product(sizes)
+    if "//" not in code(seen):
+        return seen
+    simple = math.prod(sizes)
+    return seen if "//" in code(simple) else simple
 
 
 def _refuse_rank(pattern: Pattern, a: Args, x: TensorType) -> NoReturn:
@@ -159,6 +160,7 @@ def _sizes(pattern: Pattern, a: Args, x: TensorType, left: Sequence[Keys]) -> Ma
     """The size of each axis; raises `Refusal` where the pattern does not fit what is read."""
     sizes = _given(pattern, a)
     groups = pattern.read(x.rank)
+    task = Task(*pattern.dimensions(x.rank), frozenset(sizes))
     for keys, group, whole in zip(left, groups, x.shape, strict=True):
         unknown = [key for key in keys if key not in sizes]
         if len(unknown) > 1:
@@ -167,7 +169,11 @@ def _sizes(pattern: Pattern, a: Args, x: TensorType, left: Sequence[Keys]) -> Ma
             _refuse_at(group.span, f"only one of {names} can be worked out", help)
         known = product(sizes[key] for key in keys if key not in unknown)
         if int(whole) % int(known) or not (unknown or int(whole) == int(known)):
-            _refuse_size(a, keys, group, whole, known, part=bool(unknown))
+            right = f"which is no multiple of {known}" if unknown else f"not {known}"
+            _refuse_size(a, keys, group, whole, known, right)
+        if is_unknown(whole) and _meeting(task, keys, whole, known, silent=True):
+            right = "which torch would not look at" if unknown else f"not {known}"
+            _refuse_size(a, keys, group, f"{whole}, known only at run time", known, right)
         for key in unknown:
             # torch refuses what does not divide, so the division is exact
             sizes[key] = exactly(whole // known) if len(keys) > 1 else whole
@@ -179,13 +185,12 @@ def _sizes(pattern: Pattern, a: Args, x: TensorType, left: Sequence[Keys]) -> Ma
 
 
 def _refuse_size(
-    a: Args, keys: Keys, group: Group, whole: Size, known: Size, *, part: bool
+    a: Args, keys: Keys, group: Group, there: Size | str, known: Size, right: str
 ) -> NoReturn:
-    """Refuse the sizes of some axes; `known` is their product, or with `part` a factor of it."""
+    """Refuse the sizes of some axes, whose product is `known`; `right` says what is wrong."""
     if len(keys) == 1 and getattr(a, keys[0], None) is not None:
-        refuse(f"`{keys[0]}` is {known}, but the size there is {whole}", keys[0])
-    right = f"which is no multiple of {known}" if part else f"not {known}"
-    _refuse_at(group.span, f"the size here is {whole}, {right}")
+        refuse(f"`{keys[0]}` is {known}, but the size there is {there}", keys[0])
+    _refuse_at(group.span, f"the size here is {there}, {right}")
 
 
 def _batch(
@@ -213,19 +218,27 @@ def _span(pattern: Pattern, key: str) -> tuple[int, int]:
 
 
 def meetings(operation: str, a: Args, x: TensorType) -> list[Meeting]:
-    """The sizes that are given beside those that are there.
-
-    torch refuses others where a dimension is taken apart, else it does not look.
-    """
+    """The sizes of axes that are given beside those that are there."""
     pattern = parse(a.pattern, operation)
-    left, _ = pattern.dimensions(x.rank)
-    sizes, found = _given(pattern, a), []
-    for keys, whole in zip(left, x.shape, strict=True):
-        if all(key in sizes for key in keys):
-            given = product(sizes[key] for key in keys)
-            if not same(whole, given):
-                found.append(Meeting(whole, given, silent=len(keys) < 2))
-    return found
+    sizes: dict[str, Size] = _given(pattern, a)
+    task = Task(*pattern.dimensions(x.rank), frozenset(sizes))
+    found = []
+    for keys, whole in zip(task.left, x.shape, strict=True):
+        known = product(sizes[key] for key in keys if key in sizes)
+        found.append(_meeting(task, keys, whole, known, silent=not looks(task, keys)))
+    return [*filter(None, found)]
+
+
+def _meeting(task: Task, keys: Keys, whole: Size, known: Size, *, silent: bool) -> Meeting | None:
+    """The size of a dimension beside that which its axes give, if they may differ.
+
+    It is `silent` where torch would not look.
+    """
+    if looks(task, keys) == silent:
+        return None
+    if not task.known.issuperset(keys):  # what is not given is what is left
+        known = known * (whole // known) if silent else whole
+    return None if same(whole, known) else Meeting(whole, known, silent=silent)
 
 
 # memory
@@ -239,7 +252,7 @@ def _is_view(operation: str, a: Args) -> bool:
     for step in steps:
         if step.method in ("transpose", "permute", "expand"):
             moved = True
-        elif step.method in ("unflatten", "unsqueeze", "squeeze", "flatten", "reshape"):
+        elif step.method in ("unflatten", "unsqueeze", "squeeze", "flatten"):
             if moved and step.method == "flatten":
                 return False
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from msgspec import Struct
 
@@ -59,13 +59,13 @@ class Group(Struct, frozen=True):
     span: Span
 
 
-class Pattern(Struct, frozen=True):
+class Pattern(Struct, frozen=True, dict=True):
     """What is read, and what comes out of it: the dimensions in order."""
 
     left: tuple[Group, ...]
     right: tuple[Group, ...]
 
-    @property
+    @cached_property
     def axes(self) -> dict[str, Axis]:
         """The axes of both sides by their keys."""
         found: dict[str, Axis] = {}
@@ -74,7 +74,7 @@ class Pattern(Struct, frozen=True):
                 found.setdefault(axis.key, axis)
         return found
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The axes that may be given a size, in order."""
         axes = self.axes.values()
@@ -90,12 +90,12 @@ class Pattern(Struct, frozen=True):
         more = rank - sum(not _is_open(group) for group in self.left)
         return [group for group in self.left for _ in range(more if _is_open(group) else 1)]
 
-    def dimensions(self, rank: int) -> tuple[list[Keys], list[Keys]]:
+    def dimensions(self, rank: int) -> tuple[tuple[Keys, ...], tuple[Keys, ...]]:
         """Both sides as dimensions, ``...`` as those that a tensor of this rank has there."""
         more = rank - sum(not _is_open(group) for group in self.left)
         others = tuple(f"{ELLIPSIS}{place}" for place in range(more))
         left, right = (
-            [keys for group in side for keys in _opened(group, others)]
+            tuple(keys for group in side for keys in _opened(group, others))
             for side in (self.left, self.right)
         )
         return left, right

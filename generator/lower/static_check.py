@@ -48,6 +48,8 @@ def unknown_type(
     if isinstance(item.path[-1], str) and item.path[-1] == item.type:
         location = context.source.locate(item.path, key=True)
     meant = meant_type(item.type, known_types(context), spatial)
+    if meant == "Repeat" and "->" not in str(item.written):
+        meant = "Group"  # copies were meant, no pattern
     together = run_together(item.type, known_types(context)) or _called(context, item.type)
     help = together or (f"did you mean `{meant}`?" if meant else None)
     if meant is not None and meant == bare_type(item.type):
