@@ -9,6 +9,7 @@ from typing import Any
 import einops
 import pytest
 import torch
+from torch_netgen.diagnostics.diagnostics import NetgenError
 from torch_netgen.layers import OPERATIONS
 from torch_netgen.layers.applying import apply
 from torch_netgen.layers.base import Refusal
@@ -17,8 +18,11 @@ from torch_netgen.layers.einops import with_axes
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
 from torch_netgen.pipeline import build_source
+from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import from_mapping
 from torch_netgen.symbolic.sizes import Dim
+
+from .conftest import CPU
 
 CASES = 500
 REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all")
@@ -410,6 +414,43 @@ def test_sizes_that_torch_does_not_look_at_are_fixed(item: Any, free: set[str]) 
     spec = {"name": "Net", "input": [8, 6], "params": {"w": 8, "k": 4}, "layers": layers}
     graph = build_source(from_mapping(spec), {}, None).graph
     assert {parameter.name for parameter in graph.params if not parameter.fixed} == free
+
+
+def network(draws: random.Random) -> dict[str, Any]:
+    """A network with a random pattern, its sizes arguments of the class or known at run time."""
+    operation, written, shape, _ = drawn(draws, draws.choice(("Rearrange", "Reduce", "Repeat")))
+    left, _, right = written["pattern"].partition("->")
+    item: dict[str, Any] = {**written, "pattern": f"n {left}->n {right}"}
+    params: dict[str, Any] = {}
+    for name in [name for name in item if name not in ("pattern", "reduction")]:
+        if draws.random() < 0.7:
+            params[f"p_{name}"] = item[name]
+            item[name] = f"$p_{name}"
+    dims: list[Any] = [*shape]
+    if dims and draws.random() < 0.3:
+        dims[draws.randrange(len(dims))] = "T"
+    elif dims and draws.random() < 0.5:
+        params["width"] = dims[-1]
+    first = "$width" if "width" in params else dims[-1] if dims else 1
+    layer: Any = {operation: item}
+    if draws.random() < 0.3:
+        layer = {"Sequential": {"layers": [layer, "Tanh"]}}
+    layers = ["Tanh" if first == "T" or not dims else {"Linear": first}, layer]
+    return {"name": "Net", "input": dims, "params": params, "layers": layers}
+
+
+def test_networks_with_patterns_are_what_is_predicted(worker: Worker) -> None:
+    """Each is run, its other members, too, and sizes beyond those that fit; or it is refused."""
+    draws, built = random.Random(0), 0
+    for _ in range(45):
+        codes = []
+        try:
+            build_source(from_mapping(network(draws)), {}, worker, CPU)
+            built += 1
+        except NetgenError as error:
+            codes = [found.code for found in error.diagnostics]
+        assert all(code.startswith("NG2") for code in codes)
+    assert built > 20
 
 
 def test_sizes_that_a_pattern_takes_are_told() -> None:
