@@ -12,8 +12,10 @@ import argparse
 import ast
 import copy
 import hashlib
+import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -439,7 +441,7 @@ class Scope:
         if depth < 1 and r.chance(0.3):
             layers.append(self.group(depth + 1, index))
         self.shape, self.named = before, names
-        return {"Group": {"layers": layers, **common}}
+        return self.numbered({"layers": layers, **common}, f"copy{depth}")
 
     def container(self, depth: int, index: bool) -> dict[str, Any]:
         outer, self.inside = self.inside, True
@@ -468,7 +470,16 @@ class Scope:
         others = [self.dressed(self.keep(True), True, copies=False) for _ in range(r.randint(0, 2))]
         last = {"Tanh": {"when": f"$(index < len({items}) - {fewer + 1})"}}
         layers = [first, *others, *([last] if r.chance(0.5) else [])]
-        return {"Group": {"layers": layers, "repeat": count}}
+        return self.numbered({"layers": layers, "repeat": count}, "copy")
+
+    def numbered(self, group: dict[str, Any], name: str) -> dict[str, Any]:
+        """A `Group`, in which the number of a copy sometimes has a name."""
+        if "repeat" not in group or not self.draws.chance(0.4):
+            return {"Group": group}
+        # `$index` is part of a name, `"index"` a key
+        layers = re.sub(r'(?<![$"\w])index\b', name, json.dumps(group["layers"]))
+        repeat = {"times": group["repeat"], "as": name}
+        return {"Group": {**group, "layers": json.loads(layers), "repeat": repeat}}
 
     def branches(self, depth: int, index: bool) -> list[dict[str, Any]]:
         r, before, names = self.draws, self.shape, dict(self.named)

@@ -218,6 +218,20 @@ def test_hover_in_a_block_tells_of_its_uses(editor: Editor) -> None:
     assert editor.hover(URI, *place(RESNET, "description")).startswith("**description**: The doc")
 
 
+def test_the_number_of_a_copy_is_told_by_its_name(editor: Editor) -> None:
+    text = "name: Net\ninput: [4]\nlayers:\n  - Group:\n      repeat: {times: 2, as: copy}\n"
+    text += "      layers: [{Linear: $(copy + 1)}]\n"
+    editor.open(URI, text)
+    assert editor.hover(URI, *place(text, "copy + 1")) == (
+        "`copy`: the number of the copy, in a `repeat`"
+    )
+    assert editor.hover(URI, *place(text, "as: ")) == (
+        "**as** of `repeat`: The name that a copy's number has in expressions, inside of it."
+    )
+    (there,) = editor.definition(URI, *place(text, "copy + 1"))
+    assert there.range.start.line == 4
+
+
 def test_texts_of_a_spec_are_no_markdown(editor: Editor) -> None:
     doc = "- [run](command:x) <img src=a> **b** `c` http_x"
     uri = "file:///marks.yaml"
@@ -348,6 +362,10 @@ def test_names_types_and_keys_are_offered(editor: Editor) -> None:
     assert not {"Body", "Add", "Sequential"} & inner
     assert {"outputs", "style"} <= {*offered(editor, "|")}
     assert "params" not in offered(editor, "|")
+    copies = "  - Linear: {repeat: {times: 2, as: copy}, out_features: $|}"
+    assert "copy" in offered(editor, copies)
+    assert "copy" not in offered(editor, "  - Linear: $|")
+    assert offered(editor, "  - Linear: {out_features: 4, repeat: {times: 2, |}}") == ["as"]
     block = SPEC.replace("      - ReLU\n", "      - Linear: $\n")
     editor.change(URI, block)
     labels = [item.label for item in editor.complete(URI, *place(block, "$\n", 1))]

@@ -45,6 +45,7 @@ NOT_SEEN = {
     "block_too_many_values": "what a block takes stands elsewhere in the spec",
     "block_without_required": "what a block takes stands elsewhere in the spec",
     "init_and_tie_values": "only the value of `std` is wrong",
+    "functions_in_expressions": "only the value of an expression is wrong",
     "integers_into_linear": "8.0 is a whole number to JSON",
     "fraction_everywhere": "3.0 is a whole number to JSON",
     "runtime_condition": "only the value of an expression is wrong",
@@ -241,6 +242,8 @@ GOOD = """\
 [{Ones: {name: z, size: 4}}, {Full: {name: f, size: [4], fill_value: 0.5}}, {Add: [z, f, first]}]
 [{Reshape: {shape: [$n, -1]}}]
 [{Linear: {out_features: 4, repeat: $n}}]
+[{Linear: {out_features: 4, name: a_$i, bias: $(i > 0), repeat: {times: $n, as: i}}}]
+[{Group: {layers: [{Linear: $(4 + i)}], repeat: {as: i, times: 2}}}]
 [{Linear: {out_features: 4, when: $(n > 1), from: input}}, {Add: [fc1, first]}]
 [{Parameter: {name: p, shape: [4, 4], init: ones_}}, {Add: [p, first]}]
 [{Parameter: {name: p, shape: [4, 4], init: {normal_: {std: $(1 / n)}}}}, {Add: [p, first]}]
@@ -265,6 +268,12 @@ BAD_LAYERS = """\
 [{Add: []}]
 [{Linear: {out_features: 4, repeat: -1}}]
 [{Linear: {out_features: 4, repeat: two}}]
+[{Linear: {out_features: 4, repeat: {times: 2}}}]
+[{Linear: {out_features: 4, repeat: {as: i}}}]
+[{Linear: {out_features: 4, repeat: {times: -1, as: i}}}]
+[{Linear: {out_features: 4, repeat: {times: 2, as: 3}}}]
+[{Linear: {out_features: 4, repeat: {times: 2, as: $n}}}]
+[{Linear: {out_features: 4, repeat: {times: 2, as: i, carry: 1}}}]
 [{Linear: {out_features: 4, when: 1}}]
 [{Linear: {out_features: 4, when: yes}}]
 [{Linear: {out_features: 4, name: 3}}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import dropwhile, groupby, takewhile
 from typing import Any
@@ -15,7 +16,9 @@ from ..lower.context import INDEX
 from ..lower.initial import initial_lines
 from ..lower.ties import tie_lines
 from ..symbolic.literals import literal
+from ..symbolic.provenance import reading
 from ..symbolic.sizes import symbols_in
+from ..symbolic.tree import Expression
 from .parameters_and_buffers import source_lines
 
 SHORTEST_RUN = 3  # at least so many equal children in a row become a comprehension
@@ -30,7 +33,7 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     lines = defaults(graph)
     lines += [f"self.{name} = {literal(value)}" for name, value in graph.keeps]
     identities = {node.target for node in graph.nodes if node.is_replaceable}
-    maker = _Maker(_taken(graph))
+    maker = _maker(graph)
     for condition, run in groupby(graph.modules, key=lambda m: _condition(m)):
         modules = list(run)
         made = [line for module in modules for line in _attribute(module, maker)]
@@ -55,7 +58,7 @@ def defaults(graph: Graph) -> list[str]:
 
 def sequential_lines(graph: Graph) -> list[str]:
     """The body of ``__init__`` of a class that is an ``nn.Sequential`` itself."""
-    before, inner = _Maker(_taken(graph)).inner(graph.modules[0])
+    before, inner = _maker(graph).inner(graph.modules[0])
     return [*defaults(graph), *before, f"super().__init__({inner})"]
 
 
@@ -106,15 +109,23 @@ def arguments_of(graph: Graph) -> list[Parameter]:
     return [parameter for parameter in graph.params if parameter.used and not parameter.fixed]
 
 
-def _taken(graph: Graph) -> frozenset[str]:
-    """The names of all parameters, which no local variable may have."""
-    return frozenset(parameter.name for parameter in graph.params)
+def _maker(graph: Graph) -> _Maker:
+    """What writes the modules of a graph, with the names that are taken in its ``__init__``."""
+    numbers = {name for module in graph.modules for name in _numbers(module)}
+    return _Maker(frozenset(parameter.name for parameter in graph.params), frozenset(numbers))
+
+
+def _numbers(module: Module) -> Iterator[str]:
+    yield module.number
+    for child in module.children:
+        yield from _numbers(child)
 
 
 class _Maker(Struct):
     """Writes the expression that makes a module, and the statements that it needs before."""
 
-    taken: frozenset[str]  # the names of parameters
+    parameters: frozenset[str]
+    numbers: frozenset[str]  # of copies
     lists: int = 0
 
     def made(self, module: Module) -> tuple[list[str], str]:
@@ -140,7 +151,8 @@ class _Maker(Struct):
 
     def inner(self, module: Module) -> tuple[list[str], str]:
         """The statements that come before, and the arguments of a container's constructor."""
-        children = module.children
+        children = tuple(map(self._numbered, module.children))
+        module = replace(module, children=children)
         loops = [child for child in children if child.kind == "copies"]
         if any(not _is_one(loop) for loop in loops):
             return self._built(module)
@@ -161,6 +173,17 @@ class _Maker(Struct):
             for child, source in zip(children, sources, strict=True)
         ]
         return before, _listed(module.kind, children, parts)
+
+    def _numbered(self, loop: Module) -> Module:
+        """A loop whose copies read their number by the name that the spec gives it.
+
+        One more argument of the class may have that name: then the loop keeps the usual one.
+        """
+        if not loop.number or loop.number in self.parameters:
+            return replace(loop, number="") if loop.number else loop
+        number = {INDEX: Expression.leaf(loop.number)}
+        copies = tuple(_reading(copy, number) for copy in loop.children)
+        return replace(loop, children=copies, label=_label_reading(loop.label, loop.number))
 
     def _child(self, child: Module) -> Module:
         return child.children[0] if child.kind == "copies" else child
@@ -188,7 +211,7 @@ class _Maker(Struct):
         """The next free variable for a list of modules."""
         self.lists += 1
         name = "layers" if self.lists == 1 else f"layers_{self.lists}"
-        return self._list_name() if name in self.taken else name
+        return self._list_name() if name in self.parameters | self.numbers else name
 
     def _each(self, name: str, children: Sequence[Module], named: bool) -> list[str]:
         """The statements that add children to a list, with an ``if`` for each condition."""
@@ -254,12 +277,13 @@ def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
     """An ``OrderedDict`` of children; those without a name are numbered."""
     pairs = []
     for place, (child, source) in enumerate(zip(children, sources, strict=True)):
+        number = child.number or INDEX
         if child.kind == "copies" and child.label:
-            pairs.append(f'*((f"{child.label}", {source}) for {INDEX} in {_range(child)})')
+            pairs.append(f'*((f"{child.label}", {source}) for {number} in {_range(child)})')
         elif child.kind == "copies":
             before = place - child.start  # copies before `start` are children of their own
-            index = INDEX if before == 0 else f"{INDEX} + {before}"
-            pairs.append(f"*((str({index}), {source}) for {INDEX} in {_range(child)})")
+            index = number if before == 0 else f"{number} + {before}"
+            pairs.append(f"*((str({index}), {source}) for {number} in {_range(child)})")
         else:
             key = f'f"{child.label}"' if child.label else literal(child.name or str(place))
             pairs.append(f"({key}, {source})")
@@ -280,7 +304,39 @@ def _range(child: Module) -> str:
 def _index(loop: Module, label: str = "") -> str:
     """The variable of a loop: ``_`` where its copies, and the `label` of each, are all alike."""
     numbered = "{" in label or any(map(_has_index, loop.children))
-    return INDEX if numbered else "_"
+    return (loop.number or INDEX) if numbered else "_"
+
+
+def _reading(module: Module, number: Mapping[str, Expression]) -> Module:
+    """A copy in a loop that reads its number under another name; a loop in it has its own."""
+    if module.kind == "copies":
+        return replace(module, count=reading(module.count, number))
+    args = None
+    if module.args is not None:
+        args = {name: _value_reading(value, number) for name, value in module.args.items()}
+    return replace(
+        module,
+        args=args,
+        condition=reading(module.condition, number),
+        callee=reading(module.callee, number),
+        children=tuple(_reading(child, number) for child in module.children),
+        label=_label_reading(module.label, number[INDEX].text),
+    )
+
+
+def _value_reading(value: Any, number: Mapping[str, Expression]) -> Any:
+    if isinstance(value, Nested):
+        args = {name: _value_reading(inner, number) for name, inner in value.args.items()}
+        return Nested(value.row, args)
+    return reading(value, number)
+
+
+_BRACES = re.compile(r"\{\{|\}\}|\{[^{}]+\}")  # inside an f-string: a brace, or an expression
+
+
+def _label_reading(label: str, number: str) -> str:
+    """The inside of an f-string that reads a copy's number under another name."""
+    return _BRACES.sub(lambda found: re.sub(rf"\b{INDEX}\b", number, found[0]), label)
 
 
 def _has_index(module: Module) -> bool:

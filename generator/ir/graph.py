@@ -168,7 +168,7 @@ class Module(Struct, frozen=True, dict=True):
     `Sequential` numbers its children. A module that is a block has a `use`. A module with a
     `condition` exists only where that is true. Where it is `absent`, `would` is the module that
     other arguments make. `callee` is the expression that gives the type, `label` the expression
-    that names copies.
+    that names copies, `number` the name that their number has in the spec, if any.
     """
 
     name: str
@@ -186,6 +186,7 @@ class Module(Struct, frozen=True, dict=True):
     label: str = ""
     each: int = 1
     would: Module | None = None
+    number: str = ""
 
     def entries(self) -> Iterator[tuple[str, Module]]:
         """The children that are not absent, with their keys in the `state_dict`."""

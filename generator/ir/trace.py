@@ -38,6 +38,7 @@ class Call(Struct, frozen=True, dict=True):
 
     `path` is the module's. The calls from number `begins` up to this one are inside of it. A
     call that no output depends on is not `made`: the module has its weights, but is not called.
+    In a loop, `copy` is the number of the copy.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Call(Struct, frozen=True, dict=True):
     outputs: Mapping[str, Value]
     begins: int
     made: bool = True
+    copy: int | None = None
 
     @property
     def output(self) -> Value:
@@ -398,7 +400,8 @@ class _Record(_Run[Value]):
     ) -> Mapping[str, Value]:
         number, path, made = len(self.calls), _join(frame.prefix, node.target), not self.idle
         found = {port: self.new(type_, Maker(number, port)) for port, type_ in outputs.items()}
-        self.calls.append(Call(path, node, node.row, a, reads, found, number, made))
+        copy = frame.values.get(INDEX)
+        self.calls.append(Call(path, node, node.row, a, reads, found, number, made, copy))
         return found
 
 

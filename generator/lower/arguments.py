@@ -294,7 +294,8 @@ def respelt(context: Context, item: Item) -> Item:
             location = context.source.locate(item.at(key), key=True)
             help = f"did you mean `{meant}`?"
             context.shared.findings.add(Diagnostic("NG203", message, location, help=help))
-            common[meant] = written.pop(key)
+            value = written.pop(key)
+            common[meant] = value.get("times", 1) if isinstance(value, dict) else value
     return replace(item, written=written, common=common)
 
 

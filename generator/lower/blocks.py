@@ -21,6 +21,7 @@ from ..layers.base import Layer, no_weights
 from ..layers.models import show_value
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
+from ..symbolic.expressions import words_in
 from ..symbolic.hints import closest
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, is_unknown
@@ -169,7 +170,9 @@ def chain_of_copies(spec: BlockSpec) -> bool:
     (written,) = layers[0].values()
     if not isinstance(written, dict) or "from" in written or "when" in written:
         return False
-    return "repeat" in written and "index" in str(written.get("name", ""))
+    own = repeat.get("as") if isinstance(repeat := written.get("repeat"), dict) else None
+    name = str(written.get("name", ""))
+    return repeat is not None and ("index" in name or own in words_in(name))
 
 
 def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict[str, Any]:

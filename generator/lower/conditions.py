@@ -275,7 +275,8 @@ def absent(
         count = keys.count(reader.scope, item, names) or 0
         for copy in range(keys.copy_bounds(reader.context, item, count)[1]):
             own = LayerNames(reader.scope, None, copy)
-            absent(reader, item, condition, reads, own, copied=True)
+            with reader.numbered(item, copy):
+                absent(reader, item, condition, reads, own, copied=True)
             reads = (*reader.current, *reads[1:])
         return
     if item.type == "Group":
@@ -358,7 +359,8 @@ def harmless(
     Where a condition like ``stride != 1 or in_channels != out_channels`` does not hold, its sides
     are equal: sizes that differ by name may be the same then.
     """
-    terms = {**reader.scope.terms(), INDEX: index}
+    number = index if reader.scope.loop is None else reader.scope.loop
+    terms = {**reader.scope.terms(), INDEX: number}
     # if the condition does not hold now, `before` flows on, with its own names
     apart = equal_unless(condition) if plain(condition) else {}
     equal = {name: rebind(value, terms) for name, value in apart.items()}

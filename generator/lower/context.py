@@ -23,7 +23,7 @@ from ..ir.substitute import rebind
 from ..layers import TYPES
 from ..layers.base import Layer
 from ..spec.source import Source
-from ..spec.spec import Document
+from ..spec.spec import Document, numbers_in
 from ..symbolic.algebra import INDEX as INDEX
 from ..symbolic.algebra import Symbols
 from ..symbolic.budget import Budget
@@ -374,7 +374,10 @@ class Context(Struct):
             constants = {"true": "True", "false": "False", "null": "None"}
             meant = constants.get(error.word) or closest_word(error.word, [*words, *VALUES])
             help = f"did you mean `{meant}`?" if meant else None
-            if path[:1] == ("blocks",) and error.word in self.document.params:
+            of_copies = error.word in {*numbers_in(self.source.values)}
+            if of_copies:
+                help = f"`{error.word}` is the number of a copy inside of its `repeat` only"
+            if path[:1] == ("blocks",) and (of_copies or error.word in self.document.params):
                 help = (
                     f"a block sees its own parameters only: put `{error.word}` under its `params`, "
                     f"and `{error.word}: ${error.word}` where it is used"

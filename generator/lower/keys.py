@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import MOST_FINDINGS, SpecPath, Unknowable, printable
 from ..ir.graph import Ref
 from ..ir.needs import Need
-from ..spec.spec import Item
+from ..spec.spec import COMMON_KEYS, REPEAT_KEYS, Item
+from ..symbolic.functions import KNOWN
 from ..symbolic.hints import as_expression, whole
 from ..symbolic.names import IN_USE, SKIPPED, why_no_attribute
 from ..symbolic.sizes import Size, is_runtime, is_unknown, plain, symbols_in
@@ -119,7 +120,9 @@ def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
     """The number of copies: `repeat`, with the expression that gave it; `None` without one."""
     if "repeat" not in item.common:
         return None
-    path = item.at("repeat")
+    path = item.times
+    if item.number:
+        check_number(scope, item)
     value = plain(scope.context.evaluate(item.common["repeat"], names, path))
     if is_runtime(value) and isinstance(value, int):
         scope.context.fix_at(value, path)
@@ -307,10 +310,27 @@ def check_count(context: Context, item: Item, value: Any) -> None:
         message, written = "`repeat` should be a whole number of 0 or more", item.common["repeat"]
         help = as_expression(written, context.declared())
         help = whole(written) if isinstance(value, float) else help
-        context.error("NG201", message, item.at("repeat"), help=help)
+        context.error("NG201", message, item.times, help=help)
     if value > MOST_COPIES:
         message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
-        context.error("NG210", message, item.at("repeat"))
+        context.error("NG210", message, item.times)
+
+
+def check_number(scope: Scope, item: Item) -> None:
+    """Refuse a name for a copy's number that means something else in the scope."""
+    name, sizes = item.number, {s.name for x in scope.inputs for s in symbols_in(x.type.shape)}
+    taken = {
+        **dict.fromkeys(KNOWN, "has a meaning in expressions"),
+        **dict.fromkeys((*COMMON_KEYS, *REPEAT_KEYS), "is a key of layers"),
+        **dict.fromkeys(scope.context.known.blocks, "is a block"),
+        **dict.fromkeys(("N", *sizes), "is a size of an input"),
+        **{word: "is an input" for x in scope.inputs for word in (x.name, *x.words)},
+        **dict.fromkeys(scope.params, "is a parameter"),
+        **dict.fromkeys(scope.numbers, "is the number of a repeat around this one"),
+    }
+    if name in taken:
+        message = f"`{name}` {taken[name]}: the number of a copy needs another name"
+        scope.context.error("NG205", message, item.at("repeat", "as"))
 
 
 def _no_condition(context: Context, item: Item) -> NoReturn:

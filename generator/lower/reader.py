@@ -15,7 +15,7 @@ from ..ir.graph import Module, Placeholder, Ref
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.names import snake_case
-from ..symbolic.sizes import Size
+from ..symbolic.sizes import Size, symbols_in
 from . import keys
 from .context import Context, Repeats
 from .naming import Names
@@ -156,8 +156,9 @@ class Reader(ABC):
         """The name that the item gives its layer under `name`, if any."""
         if self.chain is None:
             return keys.name(self.scope, item, names)
-        if names.index is not None:  # the names of a loop's copies follow their numbers
-            names = replace(names, index=int(names.index))
+        # the names of a loop's copies follow their numbers
+        index = None if names.index is None else int(names.index)
+        names = replace(names, index=index, plain=True)
         return keys.child_name(self.scope, item, names, self.children_names())
 
     def children_names(self) -> list[str | None]:
@@ -221,6 +222,20 @@ class Reader(ABC):
         if name is None and self.chain is None:
             draft.name = self.scope.names.numbered(stem)
         return draft
+
+    @contextmanager
+    def numbered(self, item: Item, index: Size) -> Iterator[None]:
+        """Read a copy of an item inside the `with`: its number has the name that `repeat` gives."""
+        scope = self.scope
+        before = scope.numbers, scope.loop
+        if item.number:
+            scope.numbers = {**scope.numbers, item.number: index}
+        if symbols_in(index):
+            scope.loop = index
+        try:
+            yield
+        finally:
+            scope.numbers, scope.loop = before
 
     @contextmanager
     def inside(self, frame: Frame) -> Iterator[None]:

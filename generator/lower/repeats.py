@@ -45,10 +45,11 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
         names = LayerNames(reader.scope, reader.first_type(reads), copy)
         condition = more_than(count, copy) if copy >= least else None
         reader.scope.conditions += condition is not None
-        if copy >= int(count):
-            absent(reader, item, condition, reads, names, copied=True)
-        else:
-            reader.layer(item, reads, reader.name(item, names), copy, repeated=True)
+        with reader.numbered(item, copy):
+            if copy >= int(count):
+                absent(reader, item, condition, reads, names, copied=True)
+            else:
+                reader.layer(item, reads, reader.name(item, names), copy, repeated=True)
         reader.scope.conditions -= condition is not None
         if copy < int(count):
             draft = reader.scope.drafts[-1]
@@ -126,7 +127,8 @@ def one_by_one(reader: Reader, item: Item, count: Size) -> None:
         reader.scope.conditions += condition is not None
         if copy >= int(count):
             names = LayerNames(reader.scope, reader.first_type(reader.current), copy)
-            absent(reader, item, condition, reader.current, names, copied=True)
+            with reader.numbered(item, copy):
+                absent(reader, item, condition, reader.current, names, copied=True)
         else:
             turn(reader, item, copy)
         reader.scope.conditions -= condition is not None
@@ -147,6 +149,7 @@ def no_copies(reader: Reader, item: Item, count: Size) -> None:
         absent(reader, item, more_than(count, 0), (), names, copied=True)
     loop = Draft(None, {}, (), (), {"output": reader.through[0]}, item.path, "", kind="copies")
     loop.count, loop.start, loop.label = count, first, label_of(reader, item)
+    loop.number = item.number
     reader.chain.append(loop)
 
 
@@ -154,8 +157,10 @@ def label_of(reader: Reader, item: Item) -> str:
     """The expression that names the copies of a loop, if they have names."""
     if "name" not in item.common:
         return ""
-    names = LayerNames(reader.scope, None, Dim.named(INDEX, 0))
-    return code_in_text(item.common["name"], names, reader.context.budget)
+    index = Dim.named(INDEX, 0)
+    with reader.numbered(item, index):
+        names = LayerNames(reader.scope, None, index)
+        return code_in_text(item.common["name"], names, reader.context.budget)
 
 
 class Rule(Struct, frozen=True):
@@ -185,15 +190,16 @@ class Rule(Struct, frozen=True):
 
 def turn(reader: Reader, item: Item, index: Size) -> None:
     """Read one copy in a container: a layer, or the layers of a `Group`."""
-    if item.type == "Group":
-        reader.items(check_layers(reader.context, item), item.at("layers"), index)
-        return
-    assert reader.chain is not None
-    names = LayerNames(reader.scope, reader.through[0], index)
-    reader.layer(item, (), reader.name(item, names), index, repeated=True)
-    if "name" in item.common and not symbols_in(index):
-        label = code_in_text(item.common["name"], names, reader.context.budget)
-        reader.chain[-1].label = label if "{" in label else ""
+    with reader.numbered(item, index):
+        if item.type == "Group":
+            reader.items(check_layers(reader.context, item), item.at("layers"), index)
+            return
+        assert reader.chain is not None
+        names = LayerNames(reader.scope, reader.through[0], index)
+        reader.layer(item, (), reader.name(item, names), index, repeated=True)
+        if "name" in item.common and not symbols_in(index):
+            label = code_in_text(item.common["name"], names, reader.context.budget)
+            reader.chain[-1].label = label if "{" in label else ""
 
 
 def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> list[TensorType]:
@@ -264,6 +270,7 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
         if draft.would is None:
             decides = [s for s in symbols_in(draft.condition) if s.name != INDEX]
             reader.context.fix_names(Symbols(decides), need)
+    label = label_of(reader, item)
     if reader.repeats.needs_index:
         return False
     through = rule.end(count, reader.scope.terms())
@@ -271,7 +278,7 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
         through = headless(reader, item, count, head, through, start)
     loop = Draft(None, {}, (), (), {"output": through}, item.path, "", kind="copies")
     loop.children, loop.count, loop.start, loop.each = copies, count, first, each
-    loop.label = label_of(reader, item)
+    loop.label, loop.number = label, item.number
     reader.frame.chain = [*before, *head]
     keys.keep_apart(reader.context, reader.chain, loop, item)
     reader.chain.append(loop)

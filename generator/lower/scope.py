@@ -53,6 +53,7 @@ class Draft(Struct):
     each: int = 1
     callee: Any = None
     label: str = ""
+    number: str = ""
     places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
     choices: tuple[Choice, ...] = ()  # for inputs that depend on arguments
     would: Draft | None = None  # of an absent call: the call that other arguments make
@@ -108,6 +109,8 @@ class Scope(Struct):
     lost: bool = False  # a call has a mistake, so the scope's outputs are unknown
     vague: bool = False  # names may be missing: a lost item may have given any name
     again: list[Again] = field(default_factory=list)
+    numbers: Mapping[str, Size] = {}  # those of the copies that are read, by their names
+    loop: Size | None = None  # the number of the copy of the innermost loop
 
     def as_it_is(self) -> Scope:
         """A copy of the scope that further reading does not change."""
@@ -392,18 +395,24 @@ def check_port(
 
 
 class LayerNames(Struct):
-    """The names of a layer's expressions: parameters, the type it reads, the copy's number."""
+    """The names of a layer's expressions: parameters, the type it reads, the copy's number.
+
+    The numbers of copies that repeats have given names are `plain` where no loop needs them.
+    """
 
     scope: Scope
     reads: TensorType | None
     index: Size | None
+    plain: bool = False
 
     def words(self) -> list[str]:
-        return list(self.scope.params)
+        return [*self.scope.params, *self.scope.numbers]
 
     def value(self, name: str) -> Any:
         if name in self.scope.params:
             return self.scope.params[name]
+        if name in self.scope.numbers:
+            return self._number(self.scope.numbers[name])
         if name == "index":
             return (
                 fail("`index` has a meaning only in a `repeat`")
@@ -413,6 +422,14 @@ class LayerNames(Struct):
         if name in ("in_shape", "in_channels", "in_features"):
             return self._read(name)
         return fail(f"there is no parameter `{name}` here", name)
+
+    def _number(self, number: Size) -> Size:
+        """A copy's number; in a loop around the innermost one no variable can stand for it."""
+        if self.plain:
+            return int(number)
+        if symbols_in(number) and number is not self.scope.loop:
+            self.scope.context.shared.repeats.needs_index = True
+        return number
 
     def _read(self, name: str) -> Any:
         if self.reads is None:
@@ -465,6 +482,7 @@ def to_module(draft: Draft, name: str) -> Module:
         draft.label,
         draft.each,
         None if (would := draft.foreseen) is None else to_module(would, name),
+        draft.number,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
 from ..layers.base import Layer
@@ -129,10 +130,16 @@ class StaticCheck(Struct):
         with context.shared.findings.collecting():
             item = respelt(context, read_item(raw, context.source, path, context.known.rows))
             for key, value in item.common.items():
-                self.expressions(value, item.at(key))
+                self.numbered(item).expressions(value, item.at(key))
             with self.context.shared.findings.collecting():
                 check_common(self.context, item, chained=self.chained)
-            self.written(item)
+            self.numbered(item).written(item)
+
+    def numbered(self, item: Item) -> StaticCheck:
+        """The check of what stands in an item, which knows the name of a copy's number."""
+        if not item.number or self.words is None:
+            return self
+        return replace(self, words=[*self.words, item.number])
 
     def written(self, item: Item) -> None:
         """Check an item's type and arguments, and the layers inside it."""

@@ -13,6 +13,7 @@ from ..ir.graph import Ref
 from ..ir.needs import Need
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
+from ..symbolic.expressions import code_in_text, words_in
 from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
@@ -23,7 +24,7 @@ from .item_types import typed
 from .naming import Names, written_names
 from .reader import Reader
 from .recovery import recovering
-from .repeats import container, copies, label_of, one_by_one, repeated
+from .repeats import container, copies, one_by_one, repeated
 from .scope import Draft, LayerNames
 from .static_check import check_layers
 
@@ -92,10 +93,12 @@ class Walk(Reader):
             branches(self, item, reads, index)
         elif count is None:
             self.layer(item, reads, self.name(item, names), index)
-            if self.chain is not None and symbols_in(index) and "name" in item.common:
-                label = self.chain[-1].label = label_of(self, item)
-                self.repeats.needs_index |= "{" not in label  # the copies need names
-        elif "name" in item.common and not counts(item.common["name"]):
+            if self.chain is not None and self.scope.loop is not None and "name" in item.common:
+                label = code_in_text(item.common["name"], names, self.context.budget)
+                self.chain[-1].label = label if "{" in label else ""
+                # the copies need names
+                self.repeats.needs_index |= bool(symbols_in(index)) and "{" not in label
+        elif "name" in item.common and not counts(item.common["name"], item.number):
             if count == 0 and not symbols_in(count):
                 pass_through(self, item, reads[:1], names)
             else:
@@ -198,6 +201,8 @@ class Walk(Reader):
         self.take(draft, item)
 
 
-def counts(name: Any) -> bool:
-    """Whether a name contains the number of the copy."""
-    return isinstance(name, str) and "$" in name and "index" in name
+def counts(name: Any, number: str) -> bool:
+    """Whether a name contains the number of the copy, which may have a name of its own."""
+    if not isinstance(name, str) or "$" not in name:
+        return False
+    return "index" in name or number in words_in(name)

@@ -36,7 +36,7 @@ from .cursor import (
 )
 from .hover import OF_INPUT
 from .mending import endings
-from .scopes import declared, parameters, references
+from .scopes import declared, numbers, parameters, references
 from .snapshot import Snapshot
 
 MARK = "cursorOfTheEditor"
@@ -108,6 +108,11 @@ def _suggestions(
         yield from _references(source, cursor, right)
     elif cursor.names_type:
         yield from _types(source, cursor)
+    elif cursor.key and cursor.inner[:1] == ("repeat",) and len(cursor.inner) == 2:
+        written = mapping_at(source.values, *cursor.path[:-1])
+        for key, schema in common_keys()["repeat"]["anyOf"][-1]["properties"].items():
+            if key not in written:
+                yield Suggestion(key, "key", schema["description"])
     elif (cursor.key and len(cursor.inner) == 1) or (fresh and cursor.item and not cursor.inner):
         yield from _arguments(source, cursor)
     elif cursor.item:
@@ -198,6 +203,8 @@ def _names(source: Source, cursor: Cursor, *, whole: bool) -> Iterator[Suggestio
     """The names for an expression; functions only if it is not a name as a `whole` (`$name`)."""
     for name, raw in parameters(source.values, cursor.scope).items():
         yield Suggestion(name, "name", "; ".join(filter(None, declared(raw))))
+    for name in numbers(source.values, cursor.path):
+        yield Suggestion(name, "name", OF_INPUT["index"])
     for name, about in OF_INPUT.items():
         if cursor.item:
             yield Suggestion(name, "name", about)

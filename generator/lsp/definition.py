@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..diagnostics.diagnostics import Location, SpecPath
 from .cursor import Cursor, argument, mapping_at, refers, spot_at, value_at
-from .scopes import named, parameters, word_at
+from .scopes import named, numbers, parameters, word_at
 from .snapshot import Snapshot
 
 
@@ -28,6 +28,8 @@ def _target(snapshot: Snapshot, cursor: Cursor, word: str) -> SpecPath | None:
         return None if found is None else found[1]
     value = value_at(values, cursor.path)
     if not cursor.key and isinstance(value, str) and "$" in value:
+        if word in numbers(values, cursor.path):
+            return numbers(values, cursor.path)[word]
         if word in parameters(values, cursor.scope):
             return (*cursor.scope, "params", word)
         found = named(snapshot, cursor.scope, word)

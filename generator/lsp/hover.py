@@ -41,7 +41,7 @@ from .occurrences import (
     uses_of,
     values_of,
 )
-from .scopes import declared, named, parameters, word_at
+from .scopes import declared, named, numbers, parameters, word_at
 from .snapshot import Snapshot
 
 OF_INPUT: Mapping[str, str] = {
@@ -92,6 +92,8 @@ def _of_expression(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[st
             yield listed(
                 (use, _part(word, shape)) for use, shape in shapes_read(snapshot, cursor.item)
             )
+    elif word in numbers(snapshot.source.values, cursor.path):
+        yield f"`{word}`: {OF_INPUT['index']}"
     elif word in parameters(snapshot.source.values, cursor.scope):
         yield from _parameter(snapshot, cursor.scope, word)
     elif word in FUNCTIONS:
@@ -177,7 +179,11 @@ def _of_argument(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]
     name = argument(snapshot.source, cursor)
     row = row_at(snapshot.source, cursor)
     args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
-    if name in COMMON_KEYS:
+    if cursor.inner[:1] == ("repeat",) and len(cursor.inner) == 2:
+        key = str(cursor.inner[1])
+        told = common_keys()["repeat"]["anyOf"][-1]["properties"].get(key, {})
+        yield f"**{_escaped(key)}** of `repeat`: {told['description']}" if told else ""
+    elif name in COMMON_KEYS:
         yield f"**{name}**: {common_keys()[name]['description']}"
     elif name in mapping_at(snapshot.source.values, "blocks", cursor.type, "params"):
         yield from _parameter(snapshot, ("blocks", cursor.type), name)

@@ -26,6 +26,16 @@ def parameters(values: Any, scope: SpecPath) -> dict[str, Any]:
     return mapping_at(values, *scope, "params")
 
 
+def numbers(values: Any, path: SpecPath) -> dict[str, SpecPath]:
+    """The names that repeats around a place give to the numbers of copies, each with its path."""
+    found: dict[str, SpecPath] = {}
+    for length in range(len(path)):
+        repeat = mapping_at(values, *path[:length], "repeat")
+        if "as" in repeat:
+            found[str(repeat["as"])] = (*path[:length], "repeat", "as")
+    return found
+
+
 def inputs(values: Any, scope: SpecPath) -> dict[str, SpecPath]:
     """The paths of a scope's inputs by the names that references use."""
     found = value_at(values, (*scope, "inputs"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
@@ -18,12 +18,13 @@ from ..diagnostics.diagnostics import (
     printable,
 )
 from ..symbolic.hints import closest, meant_key
-from ..symbolic.names import why_no_class
+from ..symbolic.names import why_no_class, why_no_variable
 from .source import Source
 
 T = TypeVar("T", bound=BaseModel)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 COMMON_KEYS = ("name", "from", "repeat", "when")
+REPEAT_KEYS = ("times", "as")
 
 
 class Strict(BaseModel):
@@ -109,12 +110,18 @@ class Item(Struct, frozen=True):
     callee: Any = None  # the expression that gave the type, in a block
     inline: str = ""  # the key whose value is written in place of all arguments
     names: tuple[str, ...] = ()  # of its outputs, where `name` is a list of them
+    number: str = ""  # the name of a copy's number, where `repeat` gives it one
 
     def at(self, *steps: str | int) -> SpecPath:
         """The place in the spec of a key or value of the item."""
         if steps[0] == self.inline:
             steps = steps[1:]
         return (*self.path, *steps)
+
+    @property
+    def times(self) -> SpecPath:
+        """The place of the number of copies."""
+        return self.at("repeat", "times") if self.number else self.at("repeat")
 
 
 class Reading(Struct, frozen=True):
@@ -215,8 +222,42 @@ def read_item(raw: Any, source: Source, path: SpecPath, types: Container[str] = 
                 help = "begin each layer with a `- ` of its own"
         raise NetgenError(Diagnostic("NG201", message, source.locate(path), help=help))
     ((type_, written),) = raw.items()
-    common = {}
+    common, number = {}, ""
     if isinstance(written, dict):
         common = {key: written[key] for key in COMMON_KEYS if key in written}
         written = {key: value for key, value in written.items() if key not in COMMON_KEYS}
-    return Item(type_, written, common, (*path, type_))
+    if isinstance(common.get("repeat"), dict):
+        common["repeat"], number = _numbered(common["repeat"], source, (*path, type_, "repeat"))
+    return Item(type_, written, common, (*path, type_), number=number)
+
+
+def numbers_in(values: Any) -> Iterator[str]:
+    """The names that repeats in a document give to the numbers of copies."""
+    if isinstance(values, list):
+        for item in values:
+            yield from numbers_in(item)
+    elif isinstance(values, dict):
+        if {*values} == {*REPEAT_KEYS} and isinstance(values["as"], str):
+            yield values["as"]
+        yield from numbers_in(list(values.values()))
+
+
+def _numbered(repeat: Mapping[str, Any], source: Source, path: SpecPath) -> tuple[Any, str]:
+    """The number of copies, and the name of each one's number: ``{times: 3, as: i}``."""
+    for key in repeat:
+        if key not in REPEAT_KEYS:
+            message, help = f"`repeat` has no `{printable(key)}`", closest(key, REPEAT_KEYS)
+            location = source.locate((*path, key), key=True)
+            raise NetgenError(Diagnostic("NG203", message, location, help=help))
+    for key in REPEAT_KEYS:
+        if key not in repeat:
+            help = "write `repeat: {times: 3, as: i}`, or `repeat: 3` without a name for the number"
+            raise NetgenError(
+                Diagnostic("NG203", f"`repeat` needs `{key}`", source.locate(path), help=help)
+            )
+    name = repeat["as"]
+    reason = why_no_variable(name) if isinstance(name, str) else "is no Python identifier"
+    if reason:
+        location = source.locate((*path, "as"))
+        raise NetgenError(Diagnostic("NG205", f"`{printable(str(name))}` {reason}", location))
+    return repeat["times"], name

@@ -12,6 +12,7 @@ from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath, printab
 from ..ir.graph import Placeholder
 from ..ir.trace import BATCHES, Value, blocks_around, call_names, traced, value_names
 from ..layers.base import Nested
+from ..symbolic.algebra import INDEX
 from ..symbolic.hints import closest
 from ..symbolic.sizes import plain, symbols_in
 from .arithmetic import Rows, columns, sizes, titled, weights
@@ -39,6 +40,7 @@ class Explained:
         self.derivations: dict[int, Derivation] = {}
         self.values = value_names(self.graph, self.trace, self.names)
         self.used: dict[tuple[int | None, str], None] = {}  # names in expressions shown, by scope
+        self.copies: dict[int | None, int | None] = {}  # the numbers of copies among them
 
     def lines(self, number: int) -> Iterator[str]:
         """The explanation of a call, in lines."""
@@ -140,6 +142,7 @@ class Explained:
         if not (names and text):
             return ""
         scope = self.blocks[number]
+        self.copies[scope] = self.trace.calls[number].copy
         self.used |= {(scope, name): None for name in sorted(names)}
         return f" = {text}"
 
@@ -156,6 +159,8 @@ class Explained:
 
     def meaning(self, name: str, scope: int | None) -> tuple[str, str]:
         """The value of a name in a scope, and where it comes from."""
+        if name == INDEX:
+            return shown_value(self.copies[scope]), "the number of the copy"
         if scope is None:
             value = self.graph.values.get(name, self.sizes.get(name))
             place = next(

@@ -142,6 +142,15 @@ def common_keys() -> Mapping[str, Schema]:
     """The definitions of the keys that all layers know."""
     references = {"type": "array", "items": ref("reference"), "minItems": 1}
     count = {"minimum": 0, "maximum": MOST_COPIES}
+    number = _scalar("integer", "a whole number") | count
+    named: Mapping[str, Schema] = {
+        "times": {"description": "The number of copies.", **number},
+        "as": {
+            "description": "The name that a copy's number has in expressions, inside of it.",
+            "type": "string",
+            "pattern": NAME,
+        },
+    }
     keys: Mapping[str, Schema] = {
         "name": {
             "description": "The attribute; a dotted name stands in a container. "
@@ -154,7 +163,7 @@ def common_keys() -> Mapping[str, Schema]:
         },
         "repeat": {
             "description": "So many copies, one after the other.",
-            **_scalar("integer", "a whole number") | count,
+            **any_of(number, keys_of(named, required=[*named])),
         },
         "when": {
             "description": "A condition; where it is false the layer is not there.",
