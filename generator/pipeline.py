@@ -19,6 +19,7 @@ from .diagnostics.diagnostics import Diagnostic, NetgenError, as_errors, spelt
 from .ir.graph import Graph
 from .ir.levels import DEFAULT_LEVELS, TIMEOUT, Demand, Proof, in_order
 from .ir.table import Row
+from .ir.variants import Variant
 from .output.files import SOURCE, Target, claim
 from .run.records import inputs_text
 from .run.smoke import Worker
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Result(Struct, frozen=True):
-    """A built network: its generated source, its graph, and the run's proof for each device."""
+    """A built network: its generated source, its graph, and the run's proof for each device.
+
+    Unless it is one of them itself, its spec's `variants` have functions in the source.
+    """
 
     source: str
     graph: Graph
@@ -37,6 +41,7 @@ class Result(Struct, frozen=True):
     proofs: tuple[Proof, ...] = ()
     path: Path | None = None
     warnings: tuple[Diagnostic, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     @property
     def shapes(self) -> tuple[Row, ...]:
@@ -64,6 +69,7 @@ def build(
     spec: str | Path | Mapping[str, Any] | Source,
     output: str | Path | None = None,
     *,
+    variant: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
     smoke: bool = True,
@@ -80,6 +86,7 @@ def build(
     Args:
         spec: Path of a YAML file, the spec itself as a mapping, or one that has been read.
         output: Where to write the source; by default it is only returned.
+        variant: Which of the spec's variants to build; without it the source makes all of them.
         overrides: Values of parameters, as ``--set`` gives them.
         device: Where to run it: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``all``, or
             ``meta``: without data.
@@ -105,7 +112,13 @@ def build(
         if demand is not None:  # torch loads while the spec is read
             worker.start(source.folder if allow_imports else "")
         return build_source(
-            source, overrides or {}, worker, demand, target, allow_imports=allow_imports
+            source,
+            overrides or {},
+            worker,
+            demand,
+            target,
+            variant=variant,
+            allow_imports=allow_imports,
         )
 
 
@@ -116,6 +129,7 @@ def build_source(
     demand: Demand | None = None,
     target: Target | None = None,
     *,
+    variant: str | None = None,
     strict: bool = False,
     allow_imports: bool = False,
 ) -> Result:
@@ -127,18 +141,19 @@ def build_source(
     """
     ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
     with nullcontext() if worker is None else worker.in_time():
-        found = check_source(source, overrides, strict=strict, ask=ask)
+        found = check_source(source, overrides, variant=variant, strict=strict, ask=ask)
         text = rendered(found)
     graph = found.graph
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
-        from .analysis.members import family_of
+        from .analysis.members import family_of, variants_to_run
 
         locate = Locations(source, graph).locate
         with worker.in_time():
             plan, family = found.plan, family_of(found)
+            variants = [*variants_to_run(found)]
         try:
-            proofs = worker.prove(text, plan, demand, locate, family)
+            proofs = worker.prove(text, plan, demand, locate, family, variants)
         except NetgenError as error:  # the warnings may explain the failure
             raise NetgenError(*found.warnings, *error.diagnostics) from None
     doubts = _doubts(proofs, found)
@@ -148,7 +163,8 @@ def build_source(
         target.write(text.encode())
     graph = replace(graph, params=found.classes[-1].params)
     path = None if target is None else target.path
-    return Result(text, graph, found.figures, proofs, path, (*found.warnings, *doubts))
+    warnings = (*found.warnings, *doubts)
+    return Result(text, graph, found.figures, proofs, path, warnings, _variants(found))
 
 
 def rendered(found: Prediction) -> str:
@@ -160,11 +176,19 @@ def rendered(found: Prediction) -> str:
         from .analysis.bounds import for_all_arguments  # few specs name sizes
 
         found = for_all_arguments(found)
-    inputs = inputs_text(found.source.text, found.overrides)
+    inputs = inputs_text(found.source.text, found.overrides, found.variant)
     name = spelt(Path(found.source.name).name)
-    text = render(found.classes, found.statements, name, inputs)
+    text = render(found.classes, found.statements, name, inputs, _variants(found))
     audit(text, {row.name: row.imported for row in found.graph.imports})
     return text
+
+
+def _variants(found: Prediction) -> tuple[Variant, ...]:
+    if not found.family:
+        return ()
+    from .analysis.variants import variants_of  # few specs have variants
+
+    return variants_of(found)
 
 
 def _doubts(proofs: Sequence[Proof], prediction: Prediction) -> tuple[Diagnostic, ...]:

@@ -50,6 +50,8 @@ NOT_SEEN = {
     "fraction_everywhere": "3.0 is a whole number to JSON",
     "runtime_condition": "only the value of an expression is wrong",
     "tensor_given_twice": "`from` names by position what stands beside it by name",
+    "expect_of_a_variant_misspelt": "any name may be a variant's",
+    "variant_with_a_wrong_value": "what a parameter takes stands elsewhere in the spec",
 }
 # where it can tell more than the code says
 SEEN = {
@@ -63,6 +65,7 @@ SEEN = {
     "unclosed_expression": "the expression has no end",
     "type_with_its_module": "the type is no identifier",
     "yaml_colon_without_space": "the type is no identifier",
+    "variants_with_names_that_are_taken": "a variant's name is a word, and no key of `expect`",
 }
 
 

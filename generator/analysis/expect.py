@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec import Struct
 from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
 from ..ir.graph import Graph
 from ..layers.tensor import TensorType
-from ..spec.spec import Reading
+from ..spec.spec import EXPECTED, Reading
 from ..symbolic.budget import Budget
 from ..symbolic.expressions import PlainNames, evaluate_text, has_expression
 from ..symbolic.hints import closest
@@ -20,7 +20,6 @@ from ..symbolic.sizes import Size, code, plain, shown_shape
 from ..symbolic.syntax import ExpressionError
 from .costs import Figures
 
-KEYS = ("output", "parameters", "macs")
 BOUND = re.compile(r"(<=|>=|==|<|>)?\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([kMG]?)")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
@@ -32,34 +31,56 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-def check_expected(reading: Reading, graph: Graph, figures: Figures) -> None:
-    """Raise `NetgenError` with all differences between a network and its spec's `expect`."""
-    expected = reading.document.expect
-    findings, check = Findings(), _Check(reading, graph, figures)
+def check_expected(reading: Reading, networks: Iterable[tuple[str, Graph, Figures]]) -> None:
+    """Raise `NetgenError` with all differences between networks and their spec's `expect`.
+
+    Each network has the name of its variant, under which stands what is expected of it; that of
+    the defaults has none.
+    """
+    findings = Findings()
+    for variant, graph, figures in networks:
+        at: SpecPath = ("expect", variant) if variant else ("expect",)
+        with findings.collecting():
+            _compare(_Check(reading, graph, figures, at), variant, findings)
+    if findings.found:
+        raise NetgenError(*findings.sorted())
+
+
+def _compare(check: _Check, variant: str, findings: Findings) -> None:
+    """Report the differences between one network and what is expected of it."""
+    document = check.reading.document
+    expected: Mapping[str, Any] = document.expect
+    others = {} if variant else document.variants
+    if variant:
+        expected = check.of_variant(expected.get(variant, {}))
     for key, wanted in expected.items():
         with findings.collecting():
             if key == "output":
                 check.outputs(wanted)
-            elif key in KEYS:
+            elif key in EXPECTED:
                 check.figure(key, wanted)
-            else:
-                help = closest(key, KEYS)
-                check.refuse(
-                    "NG201", f"there is no key `{printable(key)}` here", (key,), help, key=True
-                )
-    if findings.found:
-        raise NetgenError(*findings.sorted())
+            elif key not in others:
+                message = f"there is no key `{printable(key)}` here"
+                check.refuse("NG201", message, (key,), closest(key, (*EXPECTED, *others)), key=True)
 
 
 class _Check(Struct, frozen=True):
     reading: Reading
     graph: Graph
     figures: Figures
+    at: SpecPath
+
+    def of_variant(self, written: Any) -> Mapping[str, Any]:
+        """What is written for a variant, which is a mapping."""
+        if not isinstance(written, dict):
+            keys = "`output`, `parameters` or `macs`"
+            self.refuse("NG201", f"this should be a mapping with {keys}", ())
+        return written
 
     def refuse(
         self, code: str, message: str, path: SpecPath, help: str | None = None, *, key: bool = False
     ) -> NoReturn:
-        location = self.reading.source.locate(("expect", *path), key=key)
+        location = self.reading.source.locate((*self.at, *path), key=key)
         raise NetgenError(Diagnostic(code, message, location, help=help))
 
     def value(self, written: Any, path: SpecPath) -> Any:

@@ -8,6 +8,7 @@ from ..spec.source import Source
 
 INPUT = "input:"  # before the name of an input
 PARAM = "param:"  # before the name of a parameter
+VARIANT = "variant:"  # before the name of a variant
 
 
 class Locations:
@@ -19,7 +20,7 @@ class Locations:
         self.paths: dict[str, SpecPath] = {}
 
     def locate(self, where: str) -> Location:
-        """The place of a layer, input (`INPUT`) or parameter (`PARAM`).
+        """The place of a layer, input (`INPUT`), parameter (`PARAM`) or variant (`VARIANT`).
 
         For an unknown path it is that of the nearest layer around it, else of the network's name.
         """
@@ -27,6 +28,8 @@ class Locations:
             return self.source.locate(self._input(where.removeprefix(INPUT)), key=True)
         if where.startswith(PARAM):
             return self.source.locate(("params", where.removeprefix(PARAM)), key=True)
+        if where.startswith(VARIANT):
+            return self.source.locate(("variants", where.removeprefix(VARIANT)), key=True)
         if not self.paths:
             self.paths = {node.name: node.path for node in self.graph.nodes}
             self.paths |= {path: layer.path for path, layer in self.graph.layers()}

@@ -23,9 +23,10 @@ from ..ir.graph import Graph, Parameter
 from ..ir.substitute import rebind
 from ..symbolic.sizes import TooLong
 from ..symbolic.syntax import ExpressionError
-from .memory import available
+from .memory import available, shown
 from .plan import make_plan
 from .prediction import Prediction, predict
+from .variants import variants_of
 
 
 class Member(Struct, frozen=True):
@@ -34,6 +35,9 @@ class Member(Struct, frozen=True):
     `source` is the Python source for these values, which is run beside the class; `plan` has its
     predictions. Where the spec can't be built with these values both are empty, and `refused` is
     the message. If it is `undecided`, numbers in tensors decide whether torch refuses it, too.
+
+    A `variant` of the spec is made by the function `factory`. Where that is empty it is no member
+    of the class, and runs alone.
     """
 
     values: Mapping[str, Any]
@@ -41,6 +45,8 @@ class Member(Struct, frozen=True):
     plan: Mapping[str, Any] = {}
     refused: str = ""
     undecided: bool = False
+    variant: str = ""
+    factory: str = ""
 
 
 class Family(Struct):
@@ -77,7 +83,7 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
     from ..emit.render import unformatted
 
     try:
-        other = predict(found.reading, {**found.overrides, **values}, found.imported)
+        other = predict(found.reading, {**found.overrides, **values}, found.imported, found.variant)
     except NetgenError as error:
         wrong = error.diagnostics[0]
         return Member(values, refused=wrong.message, undecided=is_undecided(found, wrong))
@@ -86,8 +92,38 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
     memory, left = other.figures.memory, available()
     if left is not None and 2 * memory.weights + memory.inference > left / 4:
         return None
-    plan = make_plan(other.graph, other.statements, (other.trace,), other.figures)
-    return Member(values, unformatted(other.classes, other.statements), plan.request())
+    return Member(values, unformatted(other.classes, other.statements), _plan_of(other))
+
+
+def _plan_of(found: Prediction) -> Mapping[str, Any]:
+    """The predictions for a member of a class."""
+    return make_plan(found.graph, found.statements, (found.trace,), found.figures).request()
+
+
+def variants_to_run(found: Prediction) -> Iterator[Member]:
+    """The variants of a network's spec, each with its function and what the spec gives for it.
+
+    Raises `NetgenError` for one that needs more memory than there is.
+    """
+    from ..emit.render import unformatted
+
+    for variant, other in zip(variants_of(found), found.family, strict=True):
+        _check_memory(variant.name, other)
+        source = unformatted(other.classes, other.statements)
+        plan, name, factory = _plan_of(other), variant.name, variant.factory
+        yield Member(variant.values, source, plan, variant=name, factory=factory)
+
+
+def _check_memory(variant: str, found: Prediction) -> None:
+    """Raise `NetgenError` for a variant that can't be run beside the class: it is made twice."""
+    memory, left = found.figures.memory, available()
+    need = 2 * memory.weights + memory.inference
+    if left is None or need <= left:
+        return
+    message = f"the variant `{variant}` needs {shown(need)} of memory, but {shown(left)} are left"
+    where = found.source.locate(("variants", variant), key=True)
+    help = "`--variant` builds one alone, `--no-smoke` builds all without a run"
+    raise NetgenError(Diagnostic("NG404", message, where, help=help))
 
 
 def is_undecided(found: Prediction, wrong: Diagnostic) -> bool:

@@ -14,7 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..classes.classes import class_graphs
-from ..diagnostics.diagnostics import Diagnostic, NetgenError, as_errors, in_file_order
+from ..diagnostics.diagnostics import (
+    Diagnostic,
+    Findings,
+    NetgenError,
+    as_errors,
+    in_file_order,
+)
 from ..ir.graph import Graph, lint
 from ..ir.trace import BATCHES, Misfit, Trace, propagate, traced
 from ..lower.context import Ask, Imported
@@ -61,6 +67,9 @@ class Prediction(Struct, frozen=True, dict=True):
     The `reading` is the spec it was made from, `imported` the types that the spec imports. The
     `trace` is a run with a batch of 2, and the `figures` are those of this run. The last of the
     `classes` is the network's. `allowed` are the codes whose warnings the spec silences.
+
+    `variant` is the one of the spec's variants that this is; empty for the network of the defaults,
+    whose `family` are the predictions for all variants.
     """
 
     reading: Reading
@@ -73,6 +82,8 @@ class Prediction(Struct, frozen=True, dict=True):
     classes: tuple[Graph, ...]
     allowed: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    variant: str = ""
+    family: tuple[Prediction, ...] = ()
 
     @cached_property
     def statements(self) -> Sequence[Statement]:
@@ -103,26 +114,80 @@ def check_source(
     source: Source,
     overrides: Mapping[str, Any],
     *,
+    variant: str | None = None,
     strict: bool = False,
     ask: Ask | None = None,
 ) -> Prediction:
     """The prediction for a spec, with its warnings; raises `NetgenError` for mistakes in it.
 
-    With `strict`, warnings are errors. `ask` answers questions about classes that the spec
-    imports; without it, a spec that imports any is refused.
+    Without a `variant` all variants of the spec are predicted, too. With `strict`, warnings are
+    errors. `ask` answers questions about classes that the spec imports; without it, a spec that
+    imports any is refused.
     """
     reading = read_document(source)
+    if variant is not None:
+        from ..spec.variants import check_there
+
+        check_there(reading, variant)
+    found = _checked(reading, overrides, _imported(reading, ask), variant or "")
+    if not found.variant:
+        found = _with_family(found)
+    if reading.document.expect:
+        from .expect import check_expected
+
+        networks = ((x.variant, x.graph, x.figures) for x in (found, *found.family))
+        check_expected(reading, networks)
+    if strict and found.warnings:
+        raise NetgenError(*as_errors(found.warnings))
+    return found
+
+
+def _with_family(found: Prediction) -> Prediction:
+    """The prediction with its family, the predictions for all variants, and their warnings.
+
+    The function that makes a variant gives its values, whatever `--set` says of their defaults;
+    other overrides hold for it. Raises `NetgenError` with the mistakes of all variants.
+    """
+    family: list[Prediction] = []
+    findings, warnings = Findings(), [*found.warnings]
+    for variant, values in found.reading.document.variants.items():
+        others = {name: value for name, value in found.overrides.items() if name not in values}
+        try:
+            family.append(_checked(found.reading, others, found.imported, variant))
+        except NetgenError as error:
+            for wrong in error.diagnostics:
+                findings.add(_said_of(variant, wrong, found.source))
+            continue
+        known = {(warning.code, warning.location) for warning in warnings}
+        new = (x for x in family[-1].warnings if (x.code, x.location) not in known)
+        warnings += (_said_of(variant, warning, found.source) for warning in new)
+    if findings.found:
+        raise NetgenError(*findings.sorted())
+    return replace(found, family=tuple(family), warnings=tuple(in_file_order(warnings)))
+
+
+def _said_of(variant: str, diagnostic: Diagnostic, source: Source) -> Diagnostic:
+    """The diagnostic with a note on the variant, unless it points to one of its values."""
+    where = source.locate(("variants", variant), key=True)
+    values = source.values["variants"][variant]
+    if diagnostic.location in [source.locate(("variants", variant, name)) for name in values]:
+        return diagnostic
+    note = f"this is so in the variant `{variant}`, line {where.line}"
+    return replace(diagnostic, notes=(*diagnostic.notes, note))
+
+
+def _checked(
+    reading: Reading, overrides: Mapping[str, Any], imported: Imported, variant: str
+) -> Prediction:
+    """The prediction for one network of a spec, with its warnings; raises `NetgenError`."""
+    source = reading.source
     try:
-        found = _fitted(predict(reading, overrides, _imported(reading, ask)))
+        found = _fitted(predict(reading, overrides, imported, variant))
     except (TooLong, RecursionError):
         message = "the sizes of this network are expressions too long to be written"
         help = "write numbers, or fewer parameters that decide on sizes"
         where = source.locate(("layers",), key=True)
         raise NetgenError(Diagnostic("NG206", message, where, help=help)) from None
-    if reading.document.expect:
-        from .expect import check_expected
-
-        check_expected(reading, found.graph, found.figures)
     warnings = tuple(
         in_file_order(
             [
@@ -132,8 +197,6 @@ def check_source(
             ]
         )
     )
-    if strict and warnings:
-        raise NetgenError(*as_errors(warnings))
     return replace(found, warnings=warnings)
 
 
@@ -172,9 +235,12 @@ def _imported(reading: Reading, ask: Ask | None) -> Imported:
 
 
 def predict(
-    reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
+    reading: Reading,
+    overrides: Mapping[str, Any],
+    imported: Imported | None = None,
+    variant: str = "",
 ) -> Prediction:
-    """The prediction for a spec, without warnings; raises `NetgenError`.
+    """The prediction for a spec, or a `variant` of it, without warnings; raises `NetgenError`.
 
     Run-time sizes get the first sample values that the network takes. If it takes none of them,
     the error for the first is raised.
@@ -184,7 +250,7 @@ def predict(
     refused: list[NetgenError] = []
     for sizes in _samples(names, refused):
         try:
-            graph = lower(reading, overrides, sizes, imported)
+            graph = lower(reading, overrides, sizes, imported, variant)
             lint(graph)
             classes = class_graphs(graph, source)
             trace = _trace(source, graph)
@@ -194,7 +260,16 @@ def predict(
         allowed = tuple(reading.document.allow)
         found = figures(graph, trace)
         return Prediction(
-            reading, imported, source, overrides, graph, trace, found, classes, allowed
+            reading,
+            imported,
+            source,
+            overrides,
+            graph,
+            trace,
+            found,
+            classes,
+            allowed,
+            variant=variant,
         )
     raise refused[0]
 

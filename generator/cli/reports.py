@@ -39,7 +39,8 @@ def tell(outcome: Outcome, form: str, verbose: bool) -> None:
         layers = sum(row["type"] != "input" for row in outcome.layers)
         count = f"{layers} layer{'' if layers == 1 else 's'}, {outcome.parameters:,} parameters"
         sizes = "".join(f"; {text}" for text in outcome.fit)
-        say(f"{outcome.config} can be built: {count}{sizes}", *_fixed(outcome))
+        built = f"{outcome.config} can be built: {count}{sizes}"
+        say(built, *_fixed(outcome), *_variants(outcome))
     elif outcome.ok and outcome.verb == "compare":
         say(f"{outcome.target} is what {outcome.config} gives")
     elif outcome.ok and outcome.target is None:
@@ -87,6 +88,7 @@ def _success(outcome: Outcome) -> Iterator[str]:
     if outcome.fit:
         yield f"sizes that fit: {'; '.join(outcome.fit)}"
     yield from _fixed(outcome)
+    yield from _variants(outcome)
     yield from _verdicts(outcome)
     if outcome.target is not None:
         written = f"wrote {outcome.target} in {outcome.seconds:.2f} s"
@@ -97,6 +99,14 @@ def _fixed(outcome: Outcome) -> Iterator[str]:
     """A line for each fixed parameter, with the reason."""
     for fixed in outcome.fixed:
         yield f"`{fixed['name']}` is fixed: {fixed['why']}"
+
+
+def _variants(outcome: Outcome) -> Iterator[str]:
+    """A line for each variant: its figures, and the function that makes it."""
+    for one in outcome.variants:
+        figures = f"{one['parameters']:,} parameters, {one['macs']:,} multiply-adds"
+        made = f"`{one['factory']}`" if one["why"] is None else f"no function, as {one['why']}"
+        yield f"variant `{one['name']}`: {figures}; {made}"
 
 
 def _figures(outcome: Outcome) -> str:
@@ -176,7 +186,10 @@ def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
-    names = "config verb ok fresh diff parameters macs memory sizes fit layers fixed proofs seconds"
+    names = (
+        "config variant verb ok fresh diff parameters macs memory sizes fit layers fixed variants "
+        "proofs seconds"
+    )
     found = {name: getattr(outcome, name) for name in names.split()}
     return {**found, "output": outcome.target if outcome.ok else None}
 

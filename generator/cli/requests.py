@@ -15,6 +15,7 @@ from ..diagnostics.diagnostics import NetgenError, spelt
 from ..ir.levels import DEFAULT_LEVELS, Demand
 from ..jobs.job import Job
 from ..spec.source import parse
+from ..spec.variants import NAME as VARIANT
 
 if TYPE_CHECKING:
     from ..analysis.prediction import Prediction
@@ -74,12 +75,16 @@ View = Callable[["Prediction"], str]
 
 
 def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View | None) -> Job:
-    allowed = options.allow_imports
+    allowed, variant = options.allow_imports, _variant(options)
     if options.verb == "check":
         strict = options.strict
-        return Job(config, None, overrides, "check", strict=strict, allow_imports=allowed)
+        return Job(
+            config, None, overrides, "check", strict=strict, allow_imports=allowed, variant=variant
+        )
     if view is not None:
-        return Job(config, None, overrides, "view", allow_imports=allowed, view=view)
+        return Job(
+            config, None, overrides, "view", allow_imports=allowed, view=view, variant=variant
+        )
     timed = options.report is not None
     demand = Demand(options.device, options.seed, options.prove, timed)
     return Job(
@@ -92,6 +97,7 @@ def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View 
         force=options.force,
         allow_imports=allowed,
         named=bool(options.output),
+        variant=variant,
     )
 
 
@@ -130,6 +136,10 @@ VIEWS: Mapping[str, Callable[[Namespace], View]] = {
 }
 
 
+def _variant(options: Namespace) -> str | None:
+    return None if options.variant is None else spelt(options.variant)
+
+
 def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """The values of ``--set``, read as YAML."""
     overrides = {}
@@ -145,9 +155,14 @@ def _overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _target(config: str, options: Namespace) -> Path | None:
-    """Where to write: the named file, or the spec's stem in a folder; nowhere for ``-``."""
+    """Where to write: the named file, or the spec's stem in a folder; nowhere for ``-``.
+
+    The name of a variant is put to the stem.
+    """
     if options.output == "-" or (config == "-" and not options.output):
         return None
     if options.output:
         return Path(options.output)
-    return Path(options.output_dir or ".") / f"{Path(config).stem}.py"
+    there = options.variant is not None and VARIANT.fullmatch(options.variant)
+    suffix = f"_{options.variant}" if there else ""
+    return Path(options.output_dir or ".") / f"{Path(config).stem}{suffix}.py"

@@ -110,6 +110,11 @@ def again_arguments(watch: argparse.ArgumentParser) -> None:
 
 def common_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
+        "--variant",
+        metavar="NAME",
+        help="take one of the spec's variants; `--set` comes after it",
+    )
+    verb.add_argument(
         "--set",
         action="append",
         default=[],

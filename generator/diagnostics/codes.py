@@ -81,8 +81,9 @@ CODES = {
         "  - Conv2d: {from: input, out_channels: 3, kernel_size: 1}\n",
     ),
     "NG208": Code(
-        "an unknown parameter",
-        "Declare it under `params`. A block sees its own parameters only: pass the others to it.",
+        "an unknown parameter or variant",
+        "Declare it under `params`, a variant under `variants`. A block sees its own parameters "
+        "only: pass the others to it.",
         f"{_HEAD}params: {{width: 8}}\nlayers:\n  - Conv2d: [$widht, 3]\n  - Conv2d: [$width, 3]\n",
     ),
     "NG209": Code(

@@ -22,6 +22,7 @@ IMPORTS = frozenset(
         "from collections import OrderedDict",
         "from torch import Tensor, nn",
         "from torch import nn",
+        "from typing import Any",
         "from typing import Literal",
         "from typing import Any, Literal",
         "import math",
@@ -135,6 +136,7 @@ def audit_whole(source: str, imports: Mapping[str, str]) -> None:
             _refuse("a statement outside of classes", statement.lineno)
     _check_names(nodes, imports)
     _check_scopes(tree)
+    _check_factories(tree, nodes.get(ast.FunctionDef, ()))
     for kind, check in _CHECKS.items():
         for node in nodes.get(kind, ()):
             check(node)
@@ -167,8 +169,41 @@ def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[
         bound |= {node.name for node in nodes.get(kind, ())}
     bound |= {node.arg for node in nodes.get(ast.arg, ())}
     bound |= {n.id for n in nodes.get(ast.Name, ()) if isinstance(n.ctx, ast.Store)}
-    for name in sorted(bound & _TAKEN):
+    typed = {a.name for n in nodes.get(ast.ImportFrom, ()) if n.module == "typing" for a in n.names}
+    for name in sorted(bound & (_TAKEN | typed)):
         _refuse(f"another meaning of `{name}`", 1)
+
+
+def _check_factories(tree: ast.Module, functions: Sequence[ast.FunctionDef]) -> None:
+    """Refuse functions that take any argument by name, except for those that make a variant."""
+    classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    for node in functions:
+        if node.args.kwarg is not None and not (node in tree.body and _makes(node, classes)):
+            _refuse(f"the function `{node.name}` of another kind", node.lineno)
+
+
+def _makes(node: ast.FunctionDef, classes: Collection[str]) -> bool:
+    """Whether a function does nothing but make a class with plain values and its `overrides`."""
+    if ast.unparse(node.args) != "**overrides: Any" or len(node.body) != 2:
+        return False
+    about, made = node.body
+    if not isinstance(about, ast.Expr) or not _is_text(about) or not isinstance(made, ast.Return):
+        return False
+    match made.value:
+        case ast.Call(ast.Name(name), [], [ast.keyword(None, values)]) if name in classes:
+            return ast.unparse(values) == "overrides" or _is_plain_with_overrides(values)
+    return False
+
+
+def _is_plain_with_overrides(values: ast.expr) -> bool:
+    """Whether an expression is a ``dict`` of plain values with the `overrides` at its end."""
+    if not isinstance(values, ast.Dict) or None in values.keys[:-1] or values.keys[-1:] != [None]:
+        return False
+    try:
+        plain = [*map(ast.literal_eval, [*filter(None, values.keys), *values.values[:-1]])]
+    except ValueError:
+        return False
+    return bool(plain) and ast.unparse(values.values[-1]) == "overrides"
 
 
 def _check_scopes(tree: ast.Module) -> None:

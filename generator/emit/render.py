@@ -10,6 +10,7 @@ import jinja2
 
 from .. import templates
 from ..ir.graph import Graph
+from ..ir.variants import Variant
 from ..output.files import SOURCE, UNSIGNED, sign
 from .emit import FileView, emit
 from .flow import Statement
@@ -29,14 +30,18 @@ def _template() -> jinja2.Template:
 
 
 def render(
-    graphs: Sequence[Graph], statements: Sequence[Statement], source_name: str, inputs: str
+    graphs: Sequence[Graph],
+    statements: Sequence[Statement],
+    source_name: str,
+    inputs: str,
+    variants: Sequence[Variant] = (),
 ) -> str:
-    """The text of the file for classes, the network last.
+    """The text of the file for classes, the network last, with functions for `variants`.
 
     The `statements` are those of the network's ``forward``. The digest covers `inputs`, which is
     all that the file is made from.
     """
-    text = format_source(emit(graphs, statements, source_name, UNSIGNED))
+    text = format_source(emit(graphs, statements, source_name, UNSIGNED, variants))
     return sign(text.encode(), SOURCE, inputs).decode()
 
 

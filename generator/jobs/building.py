@@ -35,7 +35,14 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     _check_name(job, job.target)
     there = read_output(job.target)
     allowed = job.allow_imports
-    result = build_source(source, job.overrides, worker, strict=job.strict, allow_imports=allowed)
+    result = build_source(
+        source,
+        job.overrides,
+        worker,
+        variant=job.variant,
+        strict=job.strict,
+        allow_imports=allowed,
+    )
     if there != result.source.encode():
         what = "is not there" if there is None else "is not what the spec gives"
         message = f"`{printable(str(job.target))}` {what}"
@@ -44,7 +51,7 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         )
         error.diff = _diff(str(job.target), there or b"", result.source)
         raise error
-    facts = facts_of(result.figures, result.graph, source)
+    facts = facts_of(result.figures, result.graph, source, result.variants)
     return {**facts, "diagnostics": result.warnings, "fresh": True}
 
 
@@ -87,7 +94,7 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         target = claim(job.target, SOURCE, force=job.force, specs=[job.config], told=True)
     record = _recalled(job, source)
     if record is not None:
-        keys = ("layers", "fixed", "sizes", "fit", "proofs")
+        keys = ("layers", "fixed", "variants", "sizes", "fit", "proofs")
         lists = {key: tuple(record[key]) for key in keys}
         return {**record, **lists, "fresh": True}
     if job.demand is not None:  # torch loads while the pipeline is imported, and the spec read
@@ -100,10 +107,11 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         worker,
         job.demand,
         target,
+        variant=job.variant,
         strict=job.strict,
         allow_imports=job.allow_imports,
     )
-    facts = facts_of(result.figures, result.graph, source)
+    facts = facts_of(result.figures, result.graph, source, result.variants)
     facts["proofs"] = tuple(map(_as_record, result.proofs))
     if target is not None:
         timed = job.demand is not None and job.demand.timed
@@ -127,5 +135,5 @@ def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
 
 
 def _key(job: Job, source: Source, output: bytes) -> str:
-    inputs = inputs_text(source.text, job.overrides)
+    inputs = inputs_text(source.text, job.overrides, job.variant)
     return record_key(inputs, Path(source.name).name, output, repr(job.demand))

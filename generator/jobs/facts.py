@@ -13,10 +13,13 @@ from ..spec.source import Source
 if TYPE_CHECKING:
     from ..analysis.costs import Figures
     from ..ir.graph import Graph, Parameter
+    from ..ir.variants import Variant
 
 
-def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]:
-    """The figures of a network, its fixed parameters with reasons, and which sizes fit."""
+def facts_of(
+    figures: Figures, network: Graph, source: Source, variants: Iterable[Variant] = ()
+) -> dict[str, Any]:
+    """The figures of a network and its variants, fixed parameters with reasons, sizes that fit."""
     layers = tuple(asdict(row) for row in figures.rows)
     totals = {"parameters": figures.parameters, "macs": figures.macs}
     return {
@@ -24,8 +27,26 @@ def facts_of(figures: Figures, network: Graph, source: Source) -> dict[str, Any]
         **totals,
         "memory": asdict(figures.memory),
         "fixed": tuple(told(network.params, source)),
+        "variants": tuple(_variant(variant, source) for variant in variants),
         "sizes": network.fit.facts(network.sizes),
         "fit": network.fit.texts,
+    }
+
+
+def _variant(variant: Variant, source: Source) -> dict[str, Any]:
+    """A variant with its function or, where there is none, the reason."""
+    why = None
+    if variant.fixed is not None:
+        (fixed,) = told([variant.fixed], source)
+        why = f"`{fixed['name']}` is fixed: {fixed['why']}"
+    return {
+        "name": variant.name,
+        "line": source.locate(("variants", variant.name), key=True).line,
+        "values": variant.values,
+        "factory": variant.factory or None,
+        "why": why,
+        "parameters": variant.parameters,
+        "macs": variant.macs,
     }
 
 

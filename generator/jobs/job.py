@@ -35,13 +35,15 @@ class Job(Struct, frozen=True):
     allow_imports: bool = False
     view: Callable[[Prediction], str] | None = None
     named: bool = False
+    variant: str | None = None
 
 
 class Outcome(Struct, frozen=True):
     """The result of a job, with errors and warnings in the order of the file.
 
     `layers` are the rows of the table, `fixed` the parameters that are no arguments, `sizes` the
-    run-time sizes, and `fit` says which of them the network takes. `proofs` are the results of the
+    run-time sizes, and `fit` says which of them the network takes. `variant` is the one that was
+    asked for; without one `variants` are those of the spec. `proofs` are the results of the
     run on each device. `fresh` means that the target had this content already. After an error
     `table` shows the layers up to the failing one, and `diff` how the target differs from what the
     spec gives.
@@ -58,6 +60,8 @@ class Outcome(Struct, frozen=True):
     macs: int = 0
     memory: Mapping[str, int] = field(default_factory=dict)
     fixed: tuple[dict[str, Any], ...] = ()
+    variant: str | None = None
+    variants: tuple[dict[str, Any], ...] = ()
     sizes: tuple[dict[str, Any], ...] = ()
     fit: tuple[str, ...] = ()
     proofs: tuple[dict[str, Any], ...] = ()

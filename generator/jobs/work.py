@@ -13,35 +13,38 @@ from .job import Job, Outcome
 
 if TYPE_CHECKING:
     from ..analysis.prediction import Prediction
+    from ..ir.variants import Variant
     from ..run.smoke import Worker
 
 
 def work(job: Job, worker: Worker) -> Outcome:
     """The outcome of a job; any exception in it becomes a diagnostic of the outcome."""
     start = time.perf_counter()
+    ok, found = _tried(job, worker)
     target = None if job.target is None else str(job.target)
+    seconds = time.perf_counter() - start
+    return Outcome(job.config, job.verb, ok, target, seconds, variant=job.variant, **found)
+
+
+def _tried(job: Job, worker: Worker) -> tuple[bool, dict[str, Any]]:
+    """Whether a job was done, and the facts of its outcome."""
     try:
         text = stdin_text() if job.config == "-" else None  # waiting for it counts for no limit
         with worker.one_spec():
             with worker.in_time():
                 source = read(job.config) if text is None else parse(text, "<stdin>")
-            found = _DO[job.verb](job, source, worker)
+            return True, _DO[job.verb](job, source, worker)
     except NetgenError as error:
-        seconds = time.perf_counter() - start
         problems, diff = tuple(error.diagnostics), getattr(error, "diff", "")
-        facts: dict[str, Any] = {"diagnostics": problems, "table": error.table, "diff": diff}
-        return Outcome(job.config, job.verb, False, target, seconds, **facts)
+        return False, {"diagnostics": problems, "table": error.table, "diff": diff}
     except OSError as error:
         from .failures import refused
 
-        seconds = time.perf_counter() - start
-        return Outcome(job.config, job.verb, False, target, seconds, (refused(error),))
+        return False, {"diagnostics": (refused(error),)}
     except Exception as error:
         from .failures import own_mistake
 
-        seconds = time.perf_counter() - start
-        return Outcome(job.config, job.verb, False, target, seconds, (own_mistake(error),))
-    return Outcome(job.config, job.verb, True, target, time.perf_counter() - start, **found)
+        return False, {"diagnostics": (own_mistake(error),)}
 
 
 def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
@@ -50,13 +53,18 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
 
     ask = worker.asker(source.folder, allowed=job.allow_imports)
     with worker.in_time():
-        return check_source(source, job.overrides, strict=job.strict, ask=ask)
+        return check_source(source, job.overrides, variant=job.variant, strict=job.strict, ask=ask)
 
 
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """The facts of a spec that is only checked."""
     found = _predicted(job, source, worker)
-    facts = facts_of(found.figures, found.classes[-1], source)
+    variants: tuple[Variant, ...] = ()
+    if found.family:
+        from ..analysis.variants import variants_of  # few specs have variants
+
+        variants = variants_of(found)
+    facts = facts_of(found.figures, found.classes[-1], source, variants)
     return {**facts, "diagnostics": found.warnings}
 
 

@@ -176,6 +176,8 @@ class Context(Struct):
     overrides: Mapping[str, Any]
     fixed_before: Mapping[str, Need]
     shared: Shared
+    # the places of those overrides that a variant gives, and not `--set`
+    of_variant: Mapping[str, SpecPath] = {}
     fixed: dict[str, Need] = field(default_factory=dict)
     parent: Context | None = None
     outer: dict[str, Any] = field(default_factory=dict)

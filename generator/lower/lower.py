@@ -56,8 +56,11 @@ def lower(
     overrides: Mapping[str, Any],
     samples: Mapping[str, int],
     imported: Imported,
+    variant: str = "",
 ) -> Graph:
     """The graph of a document; `samples` are values for run-time sizes that have none in it.
+
+    Parameters have the values of `overrides`, else those of the `variant`, else their defaults.
 
     The document is read again until a reading finds out nothing new. Nothing looks ahead for what
     must be fixed: what a layer needs of a parameter is known only when the layer is read. Each
@@ -65,6 +68,12 @@ def lower(
     readings end. Raises `NetgenError` with all mistakes that were found.
     """
     found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
+    if reading.document.variants:
+        from ..spec.variants import check_variants  # few specs have them
+
+        check_variants(reading, first)
+    given = reading.document.variants.get(variant, {})
+    places: dict[str, SpecPath] = {n: ("variants", variant, n) for n in {*given} - {*overrides}}
     blocks = _blocks(reading, first)
     known = KnownTypes(
         blocks,
@@ -77,7 +86,9 @@ def lower(
         findings = Findings(first.found.values(), eager=True)
         repeats = Repeats(found.rules, found.counts, found.unrolled)
         shared = Shared(known, findings, repeats, found.reserved)
-        context = Context(reading.source, reading.document, overrides, found.fixed, shared)
+        context = Context(
+            reading.source, reading.document, {**given, **overrides}, found.fixed, shared, places
+        )
         try:
             with findings.collecting():
                 graph = _read(context, found, samples, reading.bad)

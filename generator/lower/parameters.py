@@ -44,7 +44,7 @@ def read_parameters(context: Context) -> tuple[list[Parameter], dict[str, Any]]:
         with losing(context, name):
             parameters.append(_read_parameter(context, name, raw, values))
     for name in context.overrides:
-        if name not in context.document.params:
+        if name not in context.document.params and name not in context.of_variant:
             message = f"`--set {printable(name)}`: the spec has no such parameter"
             diagnostic = Diagnostic("NG208", message, help=closest(name, context.document.params))
             context.shared.findings.add(diagnostic)
@@ -167,6 +167,9 @@ def _override(context: Context, name: str, default: Any) -> Any:
     if type(value) is not type(wanted) or not is_plain(value):
         kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
         kind = kinds.get(type(wanted), "a list" if isinstance(wanted, list) else "null")
+        if name in context.of_variant:
+            message = f"`{name}` should be {kind}, as its default is"
+            context.error("NG201", message, context.of_variant[name])
         message = f"`--set {name}={printable(str(value))}`: `{name}` is {kind}"
         raise NetgenError(Diagnostic("NG208", message, context.source.locate(("params", name))))
     return value

@@ -19,7 +19,7 @@ from ..layers import CATALOGUE, TYPES
 from ..layers.base import Arg, Layer
 from ..lower.static_check import GROUPING
 from ..spec.source import Source, parse
-from ..spec.spec import COMMON_KEYS
+from ..spec.spec import COMMON_KEYS, EXPECTED
 from ..symbolic.functions import FUNCTIONS
 from ..views.catalogue import default, kind, origin
 from ..views.schema_values import common_keys
@@ -128,9 +128,22 @@ def _suggestions(
 
 def _keys(source: Source, path: tuple[str | int, ...]) -> Iterator[Suggestion]:
     written = mapping_at(source.values, *path[:-1])
-    for key, about in known_keys(path).items():
+    for key, about in (*known_keys(path).items(), *_own_keys(source, path)):
         if key not in written:
             yield Suggestion(key, "key", about)
+
+
+def _own_keys(source: Source, path: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
+    """The keys that are names of the spec's own: parameters in a variant, variants in `expect`."""
+    match path:
+        case ("variants", _, _):
+            for name, raw in parameters(source.values, ()).items():
+                yield name, "; ".join(filter(None, declared(raw)))
+        case ("expect", _):
+            yield from ((name, "") for name in EXPECTED)
+            yield from ((name, "a variant") for name in mapping_at(source.values, "variants"))
+        case ("expect", _, _):
+            yield from ((name, "") for name in EXPECTED)
 
 
 def _types(source: Source, cursor: Cursor) -> Iterator[Suggestion]:

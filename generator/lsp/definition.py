@@ -20,6 +20,11 @@ def definition(snapshot: Snapshot, line: int, column: int) -> Location | None:
 
 def _target(snapshot: Snapshot, cursor: Cursor, word: str) -> SpecPath | None:
     values = snapshot.source.values
+    match cursor.path:
+        case ("variants", _, name) if name in parameters(values, ()):
+            return ("params", name)
+        case ("expect", name, *_) if name in mapping_at(values, "variants"):
+            return ("variants", name)
     if cursor.names_type:
         block = ("blocks", cursor.type)
         return block if cursor.type in mapping_at(values, "blocks") else None

@@ -115,6 +115,15 @@ def _parameter(snapshot: Snapshot, scope: SpecPath, name: str) -> Iterator[str]:
     yield listed(values_of(snapshot, scope, name))
 
 
+def _variant(snapshot: Snapshot, name: str) -> Iterator[str]:
+    """A variant of the network, with its figures."""
+    for other in () if snapshot.found is None else snapshot.found.family:
+        if other.variant == name:
+            yield f"**{_escaped(name)}**, a variant of the network"
+            found = other.figures
+            yield f"{found.parameters:,} parameters, {found.macs:,} multiply-adds for a sample"
+
+
 def _of_reference(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """What a reference names, and its shape in each use of the scope."""
     value = value_at(snapshot.source.values, cursor.path)
@@ -202,6 +211,10 @@ def _of_key(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     rest = path[len(scope) :]
     if rest[:1] == ("params",) and len(rest) > 1:
         yield from _parameter(snapshot, scope, str(rest[1]))
+    elif path[:1] == ("variants",) and len(path) == 2:
+        yield from _variant(snapshot, str(path[1]))
+    elif path[:1] == ("variants",) and {*path[2:]} & {*parameters(snapshot.source.values, ())}:
+        yield from _parameter(snapshot, (), str(path[2]))
     elif path[:1] == ("blocks",) and len(path) == 2:
         name = str(path[1])
         yield f"**{_escaped(name)}**: {_escaped(_about(snapshot, name) or '')}"

@@ -20,10 +20,10 @@ from ..version import __version__
 MOST_BYTES = 20_000_000  # the largest record that is read
 
 
-def inputs_text(spec: str, overrides: Mapping[str, Any]) -> str:
-    """All that a file is made from, as one text: netgen's version, the spec, the values."""
+def inputs_text(spec: str, overrides: Mapping[str, Any], variant: str | None = None) -> str:
+    """All that a file is made from, as one text: netgen's version, spec, values, variant."""
     values = {name: overrides[name] for name in sorted(overrides)}
-    return json.dumps([__version__, spec, values])
+    return json.dumps([__version__, spec, values, *([variant] if variant else [])])
 
 
 def record_key(inputs: str, name: str, output: bytes, demand: str) -> str:
@@ -45,7 +45,7 @@ def recall(key: str) -> dict[str, Any] | None:
     return found if _sound(found) else None
 
 
-_KEYS = {"layers", "parameters", "macs", "memory", "fixed", "sizes", "fit", "proofs"}
+_KEYS = {"layers", "parameters", "macs", "memory", "fixed", "variants", "sizes", "fit", "proofs"}
 
 
 def _sound(found: Any) -> bool:
@@ -58,11 +58,21 @@ def _sound(found: Any) -> bool:
     sizes = dict.fromkeys(("weights", "gradients", "training", "inference"), int)
     rows = isinstance(layers, list) and all(_of_kinds(row, columns) for row in layers)
     why = {"name": str, "line": int, "why": str}
+    variants = isinstance(found["variants"], list) and all(map(_is_variant, found["variants"]))
     told = isinstance(found["fixed"], list) and all(_of_kinds(one, why) for one in found["fixed"])
     proven = isinstance(proofs, list) and bool(proofs) and all(map(_is_proof, proofs))
     counted = type(found["parameters"]) is int and type(found["macs"]) is int
-    known = _is_fit(found["sizes"], found["fit"])
+    known = variants and _is_fit(found["sizes"], found["fit"])
     return proven and rows and told and counted and known and _of_kinds(found["memory"], sizes)
+
+
+def _is_variant(value: Any) -> bool:
+    kinds = {"name": str, "line": int, "values": dict, "parameters": int, "macs": int}
+    if not isinstance(value, dict):
+        return False
+    rest = {**value}
+    kinds_of_both = {type(rest.pop(name, 0)) for name in ("factory", "why")}
+    return kinds_of_both == {str, type(None)} and _of_kinds(rest, kinds)
 
 
 def _is_fit(sizes: Any, texts: Any) -> bool:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +23,13 @@ from .time_limit import TimeUp, ending_by
 if TYPE_CHECKING:
     import subprocess
 
-    from ..analysis.members import Family
+    from ..analysis.members import Family, Member
     from ..analysis.plan import Plan
     from ..lower.context import Ask
 
 Locate = Callable[[str], Location | None]
 
+MOST_NAMED = 8  # variants in a verdict
 _GRACE = 0.1  # seconds, so that the limit on the process's answer is over first
 _MORE_TIME = "`--timeout` gives it more time"
 
@@ -138,11 +139,13 @@ class Worker:
         demand: Demand,
         locate: Locate = lambda where: None,
         family: Family | None = None,
+        variants: Sequence[Member] = (),
     ) -> tuple[Proof, ...]:
         """Run the source and compare it with the plan; raises `NetgenError` if that fails.
 
         There is a `Proof` for each device. `locate` gives the place in the spec of a layer's path.
-        The other members of the class, its `family`, are predicted while the process is busy.
+        The other members of the class, its `family`, are predicted while the process is busy. All
+        `variants` are compared, too.
         """
         if demand.device != "meta":
             self.check_memory(plan, demand.device)
@@ -157,8 +160,11 @@ class Worker:
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}", family)
         self._check(answer, answer.get("device"), plan, locate)
-        if family is not None and family.total:
-            for proof in answer["proofs"]:
+        for proof in answer["proofs"]:
+            if variants:
+                found = self._variants(source, plan, variants, demand, proof, locate)
+                proof["levels"].append(found)
+            if family is not None and family.total:
                 found = self._members(source, plan, family, demand, proof, locate)
                 proof["levels"].insert(len(DEFAULT_LEVELS), found)
         return tuple(_proof(found, self.torch, locate) for found in answer["proofs"])
@@ -190,18 +196,29 @@ class Worker:
         end = math.inf if seconds is None else time.monotonic() + seconds
         self.prepare(family, lambda: time.monotonic() > end)
         request = {
-            "task": "members",
-            "source": source,
-            "plan": plan.request(),
-            "device": proof["device"],
-            "seed": demand.seed,
+            **_about(source, plan, demand, proof, family.ready),
+            "level": "arguments",
             "seconds": seconds,
-            "members": [to_builtins(member) for member in family.ready],
         }
         answer = self.ask(request)
         self._check(answer, proof["device"], plan, locate)
         found = f"{answer['held']} of {family.total} members of the class are what `--set` gives"
         return {"level": "arguments", "seconds": answer["seconds"], "found": found}
+
+    def _variants(
+        self,
+        source: str,
+        plan: Plan,
+        variants: Sequence[Member],
+        demand: Demand,
+        proof: Mapping[str, Any],
+        locate: Locate,
+    ) -> dict[str, Any]:
+        """The level `variants` of a device's proof: all variants of the spec, compared."""
+        about = _about(source, plan, demand, proof, variants)
+        answer = self.ask({**about, "level": "variants", "seconds": None})
+        self._check(answer, proof["device"], plan, locate)
+        return {"level": "variants", "seconds": answer["seconds"], "found": _shown(variants)}
 
     def asker(self, folder: str, *, allowed: bool) -> Ask | None:
         """The function that answers questions about imported classes.
@@ -326,6 +343,40 @@ class Worker:
             notes = (need,) if need else ()
         message = f"the smoke-run's process {how}"
         raise NetgenError(Diagnostic("NG402", message, notes=notes, help=help))
+
+
+def _about(
+    source: str, plan: Plan, demand: Demand, proof: Mapping[str, Any], members: Sequence[Member]
+) -> dict[str, Any]:
+    """The request to compare members of a class on the device of a proof."""
+    return {
+        "task": "members",
+        "source": source,
+        "plan": plan.request(),
+        "device": proof["device"],
+        "seed": demand.seed,
+        "members": [to_builtins(member) for member in members],
+    }
+
+
+def _shown(variants: Sequence[Member]) -> str:
+    """What has been shown of variants, in words."""
+    made = [x.variant for x in variants if x.factory]
+    alone = [x.variant for x in variants if not x.factory]
+    told = [f"{_listed(made)} {_verb(made)} what `--variant` gives"] if made else []
+    told += [f"{_listed(alone)}, without a function, ran as predicted"] if alone else []
+    return "; ".join(told)
+
+
+def _listed(names: Sequence[str]) -> str:
+    named = [f"`{name}`" for name in names]
+    if len(named) > MOST_NAMED:
+        return f"{len(named)} variants"
+    return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+
+
+def _verb(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _proof(found: Mapping[str, Any], torch: str, locate: Locate) -> Proof:

@@ -238,7 +238,7 @@ def members(request: Mapping[str, Any]) -> dict[str, Any]:
         subject = reread(request, device)
         held = hold_members(subject, request["members"], request["seconds"])
     except Exception as error:
-        return {"ok": False, "failures": [_failure(error, "arguments", device)]}
+        return {"ok": False, "failures": [_failure(error, request["level"], device)]}
     finally:
         leave(device)
     return {"ok": True, "held": held, "seconds": time.perf_counter() - begun}

@@ -23,6 +23,7 @@ from .source import Source
 
 T = TypeVar("T", bound=BaseModel)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
+EXPECTED = ("output", "parameters", "macs")  # the keys under `expect`
 COMMON_KEYS = ("name", "from", "repeat", "when")
 REPEAT_KEYS = ("times", "as")
 
@@ -72,6 +73,10 @@ class Document(Strict):
     params: dict[str, Any] = Field(
         default={},
         description="Arguments of the class: names with defaults, or with `{default, doc}`.",
+    )
+    variants: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="Networks of the family by name, each with its values of parameters.",
     )
     blocks: dict[str, Any] = Field(default={}, description="Classes of the spec's own, by name.")
     outputs: list[str] | dict[str, str] | None = Field(

@@ -77,6 +77,7 @@ _EXPECTED = {
     ("Document", "input"): "a shape: a list of numbers and names",
     ("Document", "inputs"): "a mapping from names to shapes",
     ("Document", "params"): "a mapping from names to defaults",
+    ("Document", "variants"): "a mapping from names to values of parameters",
     ("Document", "blocks"): "a mapping from names to blocks",
     ("Document", "init"): "a mapping from types, names or paths to their initial weights",
     ("Document", "tie"): "a mapping from a parameter's path to another one's",

@@ -114,5 +114,10 @@ def snake_case(name: str) -> str:
 
     A name that no attribute may have gets a suffix: ``Half`` becomes ``half_layer``.
     """
-    word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    word = in_small_letters(name)
     return f"{word}_layer" if why_no_attribute(word) else word
+
+
+def in_small_letters(name: str) -> str:
+    """A class's name with underscores between its words: ``PixelShuffle`` is ``pixel_shuffle``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -26,7 +26,7 @@ def graph(found: Prediction, output: Path, depth: int, force: bool) -> str:
     kind = DRAWING if output.suffix in _REMARKS else IMAGE
     target = claim(output, kind, force=force, specs=[found.source.name], told=True)
     data = _marked(_content(found, output.suffix, depth), output.suffix)
-    target.write(sign(data, kind, inputs_text(found.source.text, found.overrides)))
+    target.write(sign(data, kind, inputs_text(found.source.text, found.overrides, found.variant)))
     return f"wrote {printable(str(output))}\n"
 
 

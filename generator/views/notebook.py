@@ -50,7 +50,9 @@ class Network(Struct, frozen=True):
 
     def build(self, output: str | Path | None = None, **options: Any) -> Result:
         """Build the network as it was loaded; the `options` are those of `torch_netgen.build`."""
-        options |= {"overrides": self.prediction.overrides, "allow_imports": self.allow_imports}
+        found = self.prediction
+        options |= {"variant": found.variant or None, "overrides": found.overrides}
+        options |= {"allow_imports": self.allow_imports}
         return build(self.prediction.source, output, **options)
 
     def __repr__(self) -> str:
@@ -66,6 +68,7 @@ class Network(Struct, frozen=True):
 def load(
     spec: str | Path | Mapping[str, Any],
     *,
+    variant: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     allow_imports: bool = False,
 ) -> Network:
@@ -73,6 +76,7 @@ def load(
 
     Args:
         spec: Path of a YAML file, or the spec itself as a mapping.
+        variant: Which of the spec's variants to show; without it the network of the defaults.
         overrides: Values of parameters, as ``--set`` gives them.
         allow_imports: Whether to run code that the spec imports, for a spec that is trusted.
 
@@ -82,7 +86,7 @@ def load(
     source = given(spec)
     with Worker() as worker, worker.one_spec():
         ask = worker.asker(source.folder, allowed=allow_imports)
-        found = check_source(source, overrides or {}, ask=ask)
+        found = check_source(source, overrides or {}, variant=variant, ask=ask)
         # now, as shapes of imported classes are only known while the worker runs
         forms = ("table", "markdown", "html")
         table, markdown, cells = (show(found, form, None, DEPTH, None) for form in forms)

@@ -10,14 +10,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..analysis.expect import BOUND, KEYS
+from ..analysis.expect import BOUND
 from ..diagnostics.codes import WARNINGS
 from ..layers.base import ALL
 from ..lower.initial import FUNCTIONS, WORDS
 from ..lower.inputs import ALIASES, MOST_DIMENSIONS
 from ..lower.parameters import MEANINGS, REQUIRED
 from ..spec.block_spec import BlockSpec
-from ..spec.spec import RESERVED, Document, InputSpec, ParamSpec
+from ..spec.spec import EXPECTED, RESERVED, Document, InputSpec, ParamSpec
+from ..spec.variants import NAME as VARIANT
 from ..symbolic.names import IDENTIFIER
 from .schema_layers import layers
 from .schema_values import (
@@ -66,11 +67,12 @@ def _document() -> Schema:
         "input": {"array": SHAPE},
         "inputs": {"object": {**_named(ref("input")), "minProperties": 1}},
         "params": {"object": _parameters({"not": {"const": REQUIRED}})},
+        "variants": {"object": _variants(mapping_to(ref("plain")))},
         "blocks": {"object": _named({}, {"enum": sorted(RESERVED)})},
         "outputs": OUTPUTS,
         "init": {"object": mapping_to(mapping_to(ref("initial")))},
         "sizes": {"object": mapping_to({"type": "integer", "minimum": 1})},
-        "expect": {"object": keys_of(_expected())},
+        "expect": {"object": keys_of(_expected(), **_variants(keys_of(_expected())))},
         "allow": {"array": {"items": {"enum": [*WARNINGS]}}},
         "imports": {"object": _named({"type": "string", "pattern": PATH}, ref("known"))},
     }
@@ -135,7 +137,14 @@ def _expected() -> Mapping[str, Schema]:
     shape = {"type": "array", "items": {"type": ["integer", "string"]}}
     bound = {"type": "string", "pattern": f"^({BOUND.pattern})$|{EXPRESSION}"}
     figure = any_of({"type": "integer", "minimum": 0}, bound)
-    return {key: any_of(shape, mapping_to(shape)) if key == "output" else figure for key in KEYS}
+    shapes = any_of(shape, mapping_to(shape))
+    return {key: shapes if key == "output" else figure for key in EXPECTED}
+
+
+def _variants(value: Schema) -> Schema:
+    """What stands for each variant, by its name."""
+    pattern = f"^(?!({'|'.join(EXPECTED)})$){VARIANT.pattern}$"
+    return {"patternProperties": {pattern: value}, "additionalProperties": False}
 
 
 def _parts() -> Mapping[str, Schema]:

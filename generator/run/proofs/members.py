@@ -39,7 +39,8 @@ def hold_members(
         try:
             _hold(subject, member)
         except Disproof as disproof:
-            where = f"param:{next(iter(member['values']))}"
+            variant = member["variant"]
+            where = f"variant:{variant}" if variant else f"param:{next(iter(member['values']))}"
             raise Disproof(str(disproof), where, "NG408") from None
         after = time.process_time()
         longest, before = max(longest, after - before), after
@@ -48,7 +49,7 @@ def hold_members(
 
 def _hold(subject: Subject, member: Mapping[str, Any]) -> None:
     """Compare one member with what the spec gives for its values; raises `Disproof`."""
-    call, setting = _call(subject, member["values"]), _setting(member["values"])
+    call, setting = _call(subject, member), _setting(member)
     if member["refused"]:
         if _runs(subject, member):
             raise Disproof(f"`{call}` runs, but `{setting}` is refused: {member['refused']}")
@@ -59,6 +60,9 @@ def _hold(subject: Subject, member: Mapping[str, Any]) -> None:
         raise Disproof(f"with `{setting}` {disproof}") from None
     except Exception as error:
         raise Disproof(f"with `{setting}` {_raised(error)}") from None
+    if member["variant"] and not member["factory"]:
+        _run_alone(expected, setting)
+        return
     try:
         _compare(subject, member, expected, done)
     except Disproof as disproof:
@@ -67,13 +71,19 @@ def _hold(subject: Subject, member: Mapping[str, Any]) -> None:
         raise Disproof(f"`{call}` is not what `{setting}` gives: {_raised(error)}") from None
 
 
-def _call(subject: Subject, values: Mapping[str, Any]) -> str:
-    given = ", ".join(f"{name}={value!r}" for name, value in _arguments(values).items())
+def _call(subject: Subject, member: Mapping[str, Any]) -> str:
+    if member["factory"]:
+        return f"{member['factory']}()"
+    values = _arguments(member["values"])
+    given = ", ".join(f"{name}={value!r}" for name, value in values.items())
     return f"{subject.plan['class_name']}({given})"
 
 
-def _setting(values: Mapping[str, Any]) -> str:
-    return " ".join(f"--set {name}={_written(value)}" for name, value in values.items())
+def _setting(member: Mapping[str, Any]) -> str:
+    if member["variant"]:
+        return f"--variant {member['variant']}"
+    values = member["values"].items()
+    return " ".join(f"--set {name}={_written(value)}" for name, value in values)
 
 
 def _written(value: Any) -> str:
@@ -94,22 +104,50 @@ def _raised(error: Exception) -> str:
     return f"it raises {type(error).__name__}: {lines[0][:300]}"
 
 
-def _made(subject: Subject, module: Any, values: Mapping[str, Any]) -> tuple[nn.Module, Weights]:
-    """A network made on the CPU, and the record of how its weights were initialised."""
-    with Weights() as done, torch.device("cpu"):
-        network: nn.Module = getattr(module, subject.plan["class_name"])(**_arguments(values))
+def _made(subject: Subject, member: Mapping[str, Any]) -> tuple[nn.Module, Weights]:
+    """A member made on the CPU, and the record of how its weights were initialised."""
+    with Weights() as done, _place(subject):
+        network = _member(subject, member)
     return network, done
+
+
+def _member(subject: Subject, member: Mapping[str, Any]) -> nn.Module:
+    """The network that the class, or the variant's function, gives for a member's values."""
+    if member["factory"]:
+        made: nn.Module = getattr(subject.module, member["factory"])()
+    else:
+        made = getattr(subject.module, subject.plan["class_name"])(**_arguments(member["values"]))
+    return made
+
+
+def _place(subject: Subject) -> torch.device:
+    """Where networks are made: on the CPU, or without data."""
+    return torch.device("meta" if subject.device == "meta" else "cpu")
 
 
 def _expected(subject: Subject, member: Mapping[str, Any]) -> tuple[Subject, Weights]:
     """The network that the spec gives for a member's values, with its weights checked."""
     plan = {**subject.plan, **member["plan"]}
     module, forward = load(member["source"], plan["class_name"])
-    network, done = _made(subject, module, {})
+    with Weights() as done, _place(subject):
+        network = getattr(module, plan["class_name"])()
     check_weights(network, plan)
     network.to(subject.device)
     found = Subject(member["source"], plan, subject.device, subject.seed, module, forward, network)
     return found, done
+
+
+def _run_alone(expected: Subject, setting: str) -> None:
+    """Run a variant that is no member of the class; raises `Disproof` for a wrong prediction."""
+    for training in (True, False):
+        expected.network.train(training)
+        try:
+            with torch.no_grad():
+                observe(expected, 0, expected.inputs(0))
+        except Disproof as disproof:
+            raise Disproof(f"with `{setting}` {disproof}") from None
+        except Exception as error:
+            raise Disproof(f"with `{setting}` {_raised(error)}") from None
 
 
 def _runs(subject: Subject, member: Mapping[str, Any]) -> bool:
@@ -118,7 +156,7 @@ def _runs(subject: Subject, member: Mapping[str, Any]) -> bool:
     A member that computes with tensors without elements does not count as running.
     """
     try:
-        network, _ = _made(subject, subject.module, member["values"])
+        network, _ = _made(subject, member)
         network.to(subject.device)
         for training in (True, False):
             network.train(training)
@@ -133,7 +171,7 @@ def _runs(subject: Subject, member: Mapping[str, Any]) -> bool:
 
 def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, done: Weights) -> None:
     """Compare a member with the network that it should be; raises `Disproof` if they differ."""
-    network, own = _made(subject, subject.module, member["values"])
+    network, own = _made(subject, member)
     _compare_weights(network, own, expected.network, done)
     network.to(subject.device)
     known = None if subject.plan["custom"] else KNOWN
@@ -153,6 +191,8 @@ def _compare(subject: Subject, member: Mapping[str, Any], expected: Subject, don
         with torch.no_grad(), Recorder(names_of(network, inputs), known) as found:
             given = network(*inputs)
         same = found.told(given) == wanted.told(outputs)
+        if subject.device == "meta":
+            continue  # there is nothing to compare
         if not same or found.steps != wanted.steps:
             _compare_outputs(subject, member, expected)
             return
@@ -200,8 +240,7 @@ def _compare_outputs(subject: Subject, member: Mapping[str, Any], expected: Subj
     class_name = subject.plan["class_name"]
     other = getattr(expected.module, class_name)().to(subject.device)
     next(other_weights(other))  # a scale that begins at zero would hide what it scales
-    made = getattr(subject.module, class_name)(**_arguments(member["values"]))
-    network = made.to(subject.device)
+    network = _member(subject, member).to(subject.device)
     network.load_state_dict(other.state_dict())
     for training in (True, False):
         other.train(training)
