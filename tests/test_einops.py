@@ -382,6 +382,24 @@ def test_a_folded_batch_that_is_taken_apart_is_the_batch_again() -> None:
     assert (found.batch, found.lost, found.text) == (2, False, "(8, T, N)")
 
 
+def test_windows_are_put_together_again() -> None:
+    """As in a Swin transformer: the batch is folded with numbers that follow an argument."""
+    sizes = {"h": "$(28 // window)", "w": "$(28 // window)", "p": "$window"}
+    apart = {"pattern": "b (h p) (w q) c -> (b h w) (p q) c", "p": "$window", "q": "$window"}
+    layers = [
+        {"Rearrange": apart},
+        {"Linear": 8},
+        {"Rearrange": {"pattern": "(b h w) (p q) c -> b (h p) (w q) c", **sizes}},
+        {"Reduce": ["b h w c -> b c", "mean"]},
+    ]
+    spec = {"name": "Net", "input": [28, 28, 4], "params": {"window": 7}, "layers": layers}
+    result = build_source(from_mapping(spec), {}, None)
+    assert result.graph.type_of(result.graph.outputs[0][1]).text == "(N, 8)"
+    x, net = torch.rand(2, 28, 28, 4), result.module_class(window=4)
+    linear = next(iter(net.children()))
+    assert torch.allclose(net(x), linear(x).mean(dim=(1, 2)), atol=1e-6)
+
+
 def test_a_pattern_has_an_end() -> None:
     """Of many dimensions of size 1, and of many axes, there is a chain or a refusal at once."""
     left: tuple[tuple[str, ...], ...] = (*[()] * 12, ("a",), *[()] * 12)

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from msgspec.structs import replace
 
-from ..symbolic.equality import Meeting, same
-from ..symbolic.sizes import Size, code, exactly, is_batch, is_unknown, plain, product
+from ..symbolic.equality import Meeting, left_of, same
+from ..symbolic.sizes import Size, code, is_batch, is_unknown, plain, product
 from .base import Arg, Args, Layer, Refusal, refuse
 from .chains import Step, Task, Times, looks, shortest
 from .elementwise import LAYERS as ELEMENTWISE
@@ -176,7 +176,7 @@ def _sizes(pattern: Pattern, a: Args, x: TensorType, left: Sequence[Keys]) -> Ma
             _refuse_size(a, keys, group, f"{whole}, known only at run time", known, right)
         for key in unknown:
             # torch refuses what does not divide, so the division is exact
-            sizes[key] = exactly(whole // known) if len(keys) > 1 else whole
+            sizes[key] = left_of(whole, known) if len(keys) > 1 else whole
     for axis in pattern.axes.values():
         if axis.key not in sizes and axis.text != ELLIPSIS:
             help = f"give its size beside the pattern: `{axis.text}: 2`"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from .algebra import Poly, constant
-from .sizes import Dim, Size, code, poly_of, symbols_in, tree_of
+from .sizes import Dim, Size, code, exactly, poly_of, symbols_in, tree_of
 from .tree import Expression, call
 
 
@@ -59,6 +59,23 @@ def same(left: Size, right: Size) -> bool:
 
 def _factors(poly: Poly) -> dict[tuple[str, ...], int]:
     return {key: factor for key, (factor, _) in poly.terms.items()}
+
+
+def left_of(whole: Size, part: Size) -> Size:
+    """What is left of a product of sizes without those that are a part of it.
+
+    Where it does not consist of them, it is the quotient, which is known to be exact.
+    """
+    if type(part) is int and part == 1:
+        return whole
+    factors = [*whole.factors] if isinstance(whole, Dim) else []
+    for factor in part.factors if isinstance(part, Dim) else (constant(part),):
+        alike = (place for place, own in enumerate(factors) if _factors(own) == _factors(factor))
+        place = next(alike, None)
+        if place is None:
+            return exactly(whole // part)
+        del factors[place]
+    return Dim.make(int(whole) // int(part), tuple(factors)) if factors else int(whole) // int(part)
 
 
 def smallest(left: Size, right: Size) -> Size:
