@@ -550,3 +550,26 @@ def test_a_fourier_block_computes_what_its_authors_wrote(size: tuple[int, int]) 
         kept[:, :, rows, modes] = torch.einsum("bixy,ioxy->boxy", part, weight)
     both = torch.fft.irfft2(kept, s=size) + network.skip(lifted)
     torch.testing.assert_close(network(x), network.project(F.gelu(both)))
+
+
+def test_dimensions_and_sizes_may_be_arguments_of_a_block(build_text: Builder) -> None:
+    """A list in `dim` decides on the function; a list of sizes may be longer than it is here."""
+    text = """
+name: Net
+input: [2, 3]
+params: {size: [1, 4, 5]}
+layers:
+- Linear: 3
+- AffineGrid: {name: grid, size: $size}
+- Block: {name: back, from: grid, dim: [1, 2]}
+outputs: {back: back, grid: grid}
+blocks:
+  Block:
+    params: {dim: required}
+    layers: [{Ifft: {dim: $dim}}]
+"""
+    result = build_text(text)
+    found = result.module_class()(x := torch.randn(2, 2, 3))
+    torch.testing.assert_close(found["back"], torch.fft.ifftn(found["grid"], dim=(1, 2)))
+    with pytest.raises(NotImplementedError, match="only supports 4D and 5D sizes"):
+        result.module_class(size=(1, 4, 5, 6, 7))(x)

@@ -85,6 +85,8 @@ def form_of(node: Node, read: Container[str]) -> Hashable:
     if called.functional or row.operation or row.source:
         spread = [len(plain(node.args[arg.name])) for arg in row.args if arg.spread]
         shape = (*spread, node.output.rank, node.output.batch is None) if spread else ()
+        if row.call == "fourier":  # of several dimensions it is another function
+            shape = (isinstance(plain(node.args["dim"]), (list, tuple)),)
         return node.target, row.name, tuple(node.outputs), shape
     names = [port if port in read else "_" for port in row.ports]
     return node.target, masks, row.call if called.named else "", row.unpacked(names)

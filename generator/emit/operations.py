@@ -170,13 +170,15 @@ def _cast(node: Node, x: str) -> str:
 def _fourier(node: Node, x: str) -> str:
     """``torch.fft.rfft(x, dim=2)``; along several dimensions ``torch.fft.rfftn(x, dim=(2, 3))``."""
     assert node.row is not None
-    several = "n" if isinstance(plain(node.args["dim"]), tuple) else ""
+    several = "n" if isinstance(plain(node.args["dim"]), (list, tuple)) else ""
     return f"{node.row.functional}{several}({', '.join([x, *_arguments(node)])})"
 
 
 def _affine_grid(node: Node, x: str) -> str:
     """``F.affine_grid(x, [x.shape[0], 3, 8, 8], align_corners=False)``: the batch is kept."""
-    sizes = [f"{x}.shape[0]", *map(literal, plain(node.args["size"]))]
+    size = node.args["size"]  # an argument of the class may be a list of another length
+    given = [f"*{literal(size)}"] if isinstance(size, Coded) else map(literal, size)
+    sizes = [f"{x}.shape[0]", *given]
     corners = literal(node.args["align_corners"])
     return f"F.affine_grid({x}, [{', '.join(sizes)}], align_corners={corners})"
 
