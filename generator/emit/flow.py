@@ -102,7 +102,8 @@ def forward_statements(graph: Graph) -> list[Statement]:
         before = _chosen(node, place, variables)
         node = _of_choices(node)
         call = call_source(graph, node, variables.names, variables.size)
-        if _joins(graph, place, call, variables):
+        typed = declared or place not in variables.places[-2:]  # else the result would be `Any`
+        if typed and _joins(graph, place, call, variables):
             variables.names[Ref(len(graph.inputs) + place, next(iter(node.outputs)))] = call
             joined = place
             continue
@@ -112,13 +113,12 @@ def forward_statements(graph: Graph) -> list[Statement]:
         reads = [variables.names[ref] for ref in node.inputs]
         targets = _targets(graph, place, node, variables)
         left = _left(node, targets)
-        hinted = _returned_alone(graph, place, targets) if alone else ""
         if "x" in targets.values() and not declared:
-            declared, hinted = True, "x"
-        if hinted and left != hinted:
-            statements.append(Statement(f"{hinted}: Tensor"))
-        elif hinted:
-            left = f"{hinted}: Tensor"
+            declared = True
+            if left == "x":
+                left = "x: Tensor"
+            else:
+                statements.append(Statement("x: Tensor"))
         read = node if joined is None else graph.nodes[joined]
         comment = "" if graph.is_block else _comment(graph, read, node, targets)
         blank = not stages.isdisjoint({place, joined}) and bool(statements)
@@ -292,6 +292,7 @@ def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
     """
     node, kept = graph.nodes[place], variables.holders.get("identity")
     alone = node.inputs == (kept,) and not (node.named or node.choices) and len(node.outputs) == 1
+    alone = alone and not node.names
     own = Ref(len(graph.inputs) + place, next(iter(node.outputs)))
     following = variables.after(place)
     if not alone or kept is None or variables.last_use.get(kept, -1) != place:
@@ -315,18 +316,17 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
         ref = Ref(len(graph.inputs) + place, port)
         last = variables.last_use.get(ref, -1)
         returned = alone and last == NEVER and place == variables.places[-1]
+        own = given.get(port, SKIPPED)
         chained = (
             number == 0 and not port.isdecimal() and _is_chained(graph, place, node, variables)
         )
-        own = given.get(port, SKIPPED)
+        chained = own == "x" if own != SKIPPED else chained
         if last < 0:
             name = "_"
-        elif own == "x" and not variables.live("x", place):
-            name = own
-        elif own != SKIPPED:
-            name = variables.fresh(own, place, frozenset({*targets.values()}))
         elif (chained or returned) and not variables.live("x", place) and "x" not in busy:
             name = "x"
+        elif own != SKIPPED:
+            name = variables.fresh(own, place, frozenset({*targets.values()}))
         elif number == 0 and not port.isdecimal():
             name = variables.fresh(node.name.replace(".", "_"), place, busy)
         else:
@@ -336,14 +336,6 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
         if name != "_":
             variables.hold(name, ref)
     return targets
-
-
-def _returned_alone(graph: Graph, place: int, targets: Mapping[str, str]) -> str:
-    """The variable that ``forward`` returns, if this call has given it a name of the spec's."""
-    ((_, ref),) = graph.outputs
-    if ref.node != len(graph.inputs) + place or not graph.nodes[place].names:
-        return ""
-    return targets[ref.port] if targets[ref.port] != "x" else ""
 
 
 def _beside(node: Node, variables: _Locals) -> frozenset[str]:

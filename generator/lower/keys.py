@@ -202,10 +202,10 @@ def name_outputs(scope: Scope, item: Item, names: LayerNames, *, chained: bool) 
 def _check_list(context: Context, item: Item, written: list[Any], *, chained: bool) -> None:
     """Refuse a list of names where one can't stand, and one that names nothing."""
     path, help = item.at("name"), None
-    if chained:
-        message = "a `name` in a `Sequential` is a word: the child's key"
-    elif "repeat" in item.common:
+    if "repeat" in item.common:
         message = "with `repeat` a `name` is a word: each copy gives tensors of its own"
+    elif chained:
+        message = "a `name` in a `Sequential` is a word: the child's key"
     elif all(word == SKIPPED for word in written):
         message, help = "this names no output", "leave `name` out"
     else:
