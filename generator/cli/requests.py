@@ -15,7 +15,7 @@ from ..diagnostics.diagnostics import NetgenError, spelt
 from ..ir.levels import DEFAULT_LEVELS, Demand
 from ..jobs.job import Job
 from ..spec.source import parse
-from ..spec.variants import NAME as VARIANT
+from ..symbolic.names import VARIANT
 
 if TYPE_CHECKING:
     from ..analysis.prediction import Prediction

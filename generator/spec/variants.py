@@ -7,12 +7,17 @@ from collections.abc import Iterable, Iterator
 
 from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
 from ..symbolic.hints import closest
-from ..symbolic.names import in_small_letters, is_identifier, why_no_class, why_no_variable
+from ..symbolic.names import (
+    VARIANT,
+    in_small_letters,
+    is_identifier,
+    why_no_class,
+    why_no_variable,
+)
 from .spec import EXPECTED, Document, Reading
 
 MOST_VARIANTS = 100
 MOST_LISTED = 10  # in a help
-NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 def factory_name(network: str, variant: str) -> str:
@@ -54,7 +59,7 @@ def _needed(document: Document) -> Iterator[tuple[SpecPath, str]]:
 
 def _why_no_variant(document: Document, variant: str) -> tuple[str, str | None] | None:
     """Why a variant can't have this name, with the cure; ``None`` if it can."""
-    if not NAME.fullmatch(variant):
+    if not VARIANT.fullmatch(variant):
         other = re.sub(r"[^A-Za-z0-9]+", "_", variant).strip("_")
         help = f"write `{other}`" if other else None
         what = "letters, digits and underscores may be in it"

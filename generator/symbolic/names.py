@@ -8,6 +8,7 @@ import re
 from functools import cache
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIANT = re.compile(r"[A-Za-z0-9_]+")  # what may stand at the end of an identifier
 
 # what `torch.nn.Module` (and `Sequential`) use themselves; a test holds this against torch
 MODULE_NAMES = frozenset(

@@ -18,8 +18,7 @@ from ..lower.inputs import ALIASES, MOST_DIMENSIONS
 from ..lower.parameters import MEANINGS, REQUIRED
 from ..spec.block_spec import BlockSpec
 from ..spec.spec import EXPECTED, RESERVED, Document, InputSpec, ParamSpec
-from ..spec.variants import NAME as VARIANT
-from ..symbolic.names import IDENTIFIER
+from ..symbolic.names import IDENTIFIER, VARIANT
 from .schema_layers import layers
 from .schema_values import (
     EXPRESSION,
