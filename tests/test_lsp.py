@@ -228,8 +228,8 @@ def test_the_number_of_a_copy_is_told_by_its_name(editor: Editor) -> None:
     assert editor.hover(URI, *place(text, "as: ")) == (
         "**as** of `repeat`: The name that a copy's number has in expressions, inside of it."
     )
-    (there,) = editor.definition(URI, *place(text, "copy + 1"))
-    assert there.range.start.line == 4
+    there = editor.definition(URI, *place(text, "copy + 1"))
+    assert there is not None and there.start.line == 4
 
 
 def test_texts_of_a_spec_are_no_markdown(editor: Editor) -> None:
