@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from torch_netgen.analysis.derivation import Derivation, derive, derive_call
+from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.trace import traced
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.layers.applying import Applied, apply
 from torch_netgen.layers.base import Refusal
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
+from torch_netgen.spec.source import parse
 from torch_netgen.views.explain import explain
 
 from .cases import Case, Draw, draw
@@ -158,7 +160,15 @@ def test_the_last_part_of_a_name_leads_to_the_whole(tmp_path: Path) -> None:
 
 def test_names_in_the_arguments_of_operations_are_followed() -> None:
     found = checked(config("gpt2"))
-    text = explain(found, "transformer.h.0.attn.reshape")
-    assert re.search(r"output\[2\] +12 += shape\[1\]", text)
-    (way,) = re.findall(r"\[.*n_head.*\]", text)
-    assert "n_head of transformer.h.0.attn" in text, way
+    text = explain(found, "transformer.h.0.attn.rearrange")
+    assert re.search(r"output\[1\] +36 += h\n", text)
+    assert re.search(r"h +36 +line \d+ = 3 \* n_head\n", text)
+    assert re.search(r"n_head of transformer.h.0.attn +12 +line \d+ = n_head\n", text)
+
+
+def test_the_number_of_a_copy_in_a_loop_is_told() -> None:
+    text = "name: Net\ninput: [8]\nparams: {n: 3}\nlayers:\n  - Linear:\n"
+    text += "      {name: fc, out_features: $(8 * (i + 1)), repeat: {times: $n, as: i}}\n"
+    told = explain(check_source(parse(text, "net.yaml"), {}), "fc.2")
+    assert re.search(r"index of fc.2 +2 +the number of the copy\n", told)
+    assert re.search(r"index of fc.1 +1 +the number of the copy\n", told)

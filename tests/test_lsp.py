@@ -229,7 +229,8 @@ def test_the_number_of_a_copy_is_told_by_its_name(editor: Editor) -> None:
         "**as** of `repeat`: The name that a copy's number has in expressions, inside of it."
     )
     there = editor.definition(URI, *place(text, "copy + 1"))
-    assert there is not None and there.start.line == 4
+    assert there is not None
+    assert there.start.line == 4
 
 
 def test_texts_of_a_spec_are_no_markdown(editor: Editor) -> None:

@@ -40,7 +40,6 @@ class Explained:
         self.derivations: dict[int, Derivation] = {}
         self.values = value_names(self.graph, self.trace, self.names)
         self.used: dict[tuple[int | None, str], None] = {}  # names in expressions shown, by scope
-        self.copies: dict[int | None, int | None] = {}  # the numbers of copies among them
 
     def lines(self, number: int) -> Iterator[str]:
         """The explanation of a call, in lines."""
@@ -142,8 +141,8 @@ class Explained:
         if not (names and text):
             return ""
         scope = self.blocks[number]
-        self.copies[scope] = self.trace.calls[number].copy
-        self.used |= {(scope, name): None for name in sorted(names)}
+        # each call in a loop has its own number
+        self.used |= {(number if name == INDEX else scope, name): None for name in sorted(names)}
         return f" = {text}"
 
     def meanings(self) -> Rows:
@@ -159,8 +158,8 @@ class Explained:
 
     def meaning(self, name: str, scope: int | None) -> tuple[str, str]:
         """The value of a name in a scope, and where it comes from."""
-        if name == INDEX:
-            return shown_value(self.copies[scope]), "the number of the copy"
+        if name == INDEX and scope is not None:
+            return shown_value(self.trace.calls[scope].copy), "the number of the copy"
         if scope is None:
             value = self.graph.values.get(name, self.sizes.get(name))
             place = next(
