@@ -573,3 +573,16 @@ blocks:
     torch.testing.assert_close(found["back"], torch.fft.ifftn(found["grid"], dim=(1, 2)))
     with pytest.raises(NotImplementedError, match="only supports 4D and 5D sizes"):
         result.module_class(size=(1, 4, 5, 6, 7))(x)
+
+
+def test_a_list_of_sizes_is_an_argument_as_a_whole(build_text: Builder) -> None:
+    """A list of another length is what torch makes of it: nothing is left out."""
+    text = (
+        "name: Net\ninput: [3, 4]\nparams: {shape: [6, 2], wide: [6, 2]}\n"
+        "layers: [{Reshape: $shape}, {Expand: $wide}, Flatten]\n"
+    )
+    network = build_text(text).module_class
+    x = torch.randn(2, 3, 4)
+    assert network(shape=(2, 1, 6), wide=(2, 5, 6))(x).shape == (2, 60)
+    with pytest.raises(RuntimeError, match="is invalid for input of size 24"):
+        network(shape=(6, 2, 3))(x)

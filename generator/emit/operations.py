@@ -148,18 +148,24 @@ def _slice(node: Node, x: str) -> str:
     return f"{x}[{', '.join([*before, part, *after])}]"
 
 
+def _listed(sizes: Any) -> list[str]:
+    """Sizes one by one; a list that is an argument may be longer or shorter in other members."""
+    if isinstance(sizes, Coded):
+        return [f"*{literal(sizes)}"]
+    return [literal(size) for size in sizes]
+
+
 def _reshape(node: Node, x: str) -> str:
     """``x.reshape(x.shape[0], 8, -1)``: the batch, where there is one, is kept."""
-    sizes = [literal(size) for size in plain(node.args["shape"])]
-    batch = [f"{x}.shape[0]"] if len(sizes) < node.output.rank else []
-    return f"{x}.reshape({', '.join([*batch, *sizes])})"
+    batch = [f"{x}.shape[0]"] if len(plain(node.args["shape"])) < node.output.rank else []
+    return f"{x}.reshape({', '.join([*batch, *_listed(node.args['shape'])])})"
 
 
 def _expand(node: Node, x: str) -> str:
     """``x.expand(-1, 3, 4)``: the batch is kept, or added in front."""
     batch = node.args["batch_size"]
     first = [] if node.output.batch is None else ["-1" if batch is None else literal(batch)]
-    return f"{x}.expand({', '.join([*first, *map(literal, plain(node.args['shape']))])})"
+    return f"{x}.expand({', '.join([*first, *_listed(node.args['shape'])])})"
 
 
 def _cast(node: Node, x: str) -> str:
@@ -176,9 +182,7 @@ def _fourier(node: Node, x: str) -> str:
 
 def _affine_grid(node: Node, x: str) -> str:
     """``F.affine_grid(x, [x.shape[0], 3, 8, 8], align_corners=False)``: the batch is kept."""
-    size = node.args["size"]  # an argument of the class may be a list of another length
-    given = [f"*{literal(size)}"] if isinstance(size, Coded) else map(literal, size)
-    sizes = [f"{x}.shape[0]", *given]
+    sizes = [f"{x}.shape[0]", *_listed(node.args["size"])]
     corners = literal(node.args["align_corners"])
     return f"F.affine_grid({x}, [{', '.join(sizes)}], align_corners={corners})"
 
