@@ -95,23 +95,24 @@ class Merge:
         if not there:
             return None
         first = next((m for _, m in there if m.children), there[0][1])
-        shapes = {(m.kind, m.label, m.start if m.children else first.start) for _, m in there}
-        if len(shapes) > 1:
+        starts = {m.node.start for _, m in there if m.children or m is first}
+        if len(starts) > 1 or len({(m.node.kind, m.node.label) for _, m in there}) > 1:
             self.values.refuse(first, "is a loop in some uses of the block only")
         # parameters in the names of copies must be arguments
-        words = {word for part in _BRACES.findall(first.label) for word in _WORD.findall(part)}
+        label = _BRACES.findall(first.node.label)
+        words = {word for part in label for word in _WORD.findall(part)}
         self.values.expressions.used |= words & self.values.expressions.allowed
         condition = self.condition(first, group)
         merged: Module | None
-        if first.kind == "layer":
+        if first.node.kind == "layer":
             merged = self.layer(there)
-        elif first.kind == "copies":
+        elif first.node.kind == "copies":
             merged = self.copies(first, there)
         else:
             inner = [(case, module.children) for case, module in there]
-            by_name = first.kind == "ModuleDict"
+            by_name = first.node.kind == "ModuleDict"
             merged = replace(first, children=self.children(inner, by_name=by_name))
-        return merged and replace(merged, condition=condition)
+        return merged and merged.where(condition=condition)
 
     def copies(self, first: Module, group: Modules) -> Module | None:
         """A loop: its count, and the children of each copy, one or several.
@@ -120,28 +121,28 @@ class Merge:
         """
         inner = [
             [
-                (case.copy(module.start + number), child)
+                (case.copy(module.node.start + number), child)
                 for case, module in group
-                for number, child in enumerate(module.children[place :: first.each])
+                for number, child in enumerate(module.children[place :: first.node.each])
             ]
-            for place in range(first.each)
+            for place in range(first.node.each)
         ]
         found = [*filter(None, (self.module(copies) for copies in inner if copies))]
         if not found:
             return None
-        count = self.values.count(first, [(case, module.count) for case, module in group])
+        count = self.values.count(first, [(case, module.node.count) for case, module in group])
         # in a `Group` of one layer, the layer has the name
-        label = first.label or (found[0].label if len(found) == 1 else "")
-        return replace(first, count=count, children=tuple(found), label=label)
+        label = first.node.label or (found[0].node.label if len(found) == 1 else "")
+        return replace(first.where(count=count, label=label), children=tuple(found))
 
     def layer(self, group: Modules) -> Module:
         """A layer or a block: its type, and its arguments."""
         first = group[0][1]
         uses = [(case, *self.applied(module)) for case, module in group]
         types = {row.name: row.args for _, row, _ in uses}
-        callee = first.callee
+        callee = first.node.callee
         if callee is not None:
-            callees = [(case, module.callee) for case, module in group]
+            callees = [(case, module.node.callee) for case, module in group]
             callee = self.values.type(self.values.value(first, "type", callees))
         elif len(types) > 1:
             self.values.refuse(first, "is not of one type in all uses of the block")
@@ -150,14 +151,14 @@ class Merge:
         if row.source and len({_element_type(row, given) for _, _, given in uses}) > 1:
             reason = "has another element type in other uses of the block"
             self.values.refuse(first, reason, "write its `dtype`")
-        return replace(first, row=row, args=args, use=None, callee=callee)
+        return first.where(row=row, args=args, use=None, callee=callee)
 
     def applied(self, module: Module) -> tuple[Layer, Given]:
         """A layer's type, or a block's class, with the arguments that it is given."""
-        if module.use is not None:
-            return self.values.rows[module.use.block], module.use.call
+        if module.node.use is not None:
+            return self.values.rows[module.node.use.block], module.node.use.call
         assert module.row is not None
-        return module.row, module.args or {}
+        return module.row, module.node.args
 
     def arguments(
         self,

@@ -19,7 +19,7 @@ def deciding(classes: Sequence[Graph]) -> set[str]:
     for graph in classes:
         found = {symbol.name for _, value in graph.keeps for symbol in symbols_in(value)}
         for module in _all(graph.modules):
-            found |= {s.name for s in symbols_in([module.condition, module.count])}
+            found |= {s.name for s in symbols_in([module.condition, module.node.count])}
             given = _given(module, reached)
             found |= {symbol.name for value in given for symbol in symbols_in(value)}
         reached[graph.name] = found
@@ -36,11 +36,11 @@ def least(classes: Sequence[Graph]) -> dict[str, int]:
     for graph in classes:
         found: dict[str, int] = {}
         for module in _all(graph.modules):
-            row, args = module.row, module.args or {}
+            row, args = module.row, module.node.args
             own = [(args[arg.name], 1) for arg in row.args if arg.positive] if row and args else []
             bounds = reached.get(row.name, {}) if row is not None else {}
             own += [(args[name], bound) for name, bound in bounds.items() if name in args]
-            own += [] if module.count is None else [(module.count, 0)]
+            own += [] if module.node.count is None else [(module.node.count, 0)]
             for value, bound in own:
                 for symbol in symbols_in(value):
                     known = found.get(symbol.name, 0)
@@ -52,7 +52,7 @@ def least(classes: Sequence[Graph]) -> dict[str, int]:
 def _given(module: Module, reached: dict[str, set[str]]) -> list[Any]:
     """The arguments of a module that its own class has in `reached`."""
     names = reached.get(module.row.name, set()) if module.row is not None else set()
-    return [value for name, value in (module.args or {}).items() if name in names]
+    return [value for name, value in module.node.args.items() if name in names]
 
 
 def _least_of(value: Any, name: str, bound: int, graph: Graph) -> int:

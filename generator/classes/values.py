@@ -163,8 +163,9 @@ class Values(Struct):
         Which parameters name a type is known once all else is merged.
         """
         if isinstance(value, Module):
-            own = ("condition", "args", "count", "children")
-            return replace(value, **{name: self.typed(getattr(value, name)) for name in own})
+            own = ("condition", "args", "count")
+            facts = {name: self.typed(getattr(value.node, name)) for name in own}
+            return replace(value.where(**facts), children=self.typed(value.children))
         if isinstance(value, dict):
             return {name: self.typed(item) for name, item in value.items()}
         if isinstance(value, (tuple, list)):

@@ -105,7 +105,7 @@ def access(graph: Graph, target: str) -> str:
             source += f"[{literal(part)}]"
         else:
             source += f".{part}"
-        kind, modules = module.kind, module.children
+        kind, modules = module.node.kind, module.children
     return source
 
 

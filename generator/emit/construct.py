@@ -82,7 +82,7 @@ def _placeholders(
     for module, stands_in in zip(modules, identity, strict=True):
         if module.row is not None and module.row.source:
             continue
-        many = module.kind == "ModuleList"
+        many = module.node.kind == "ModuleList"
         name, kind = f"self.{module.name}", "ModuleList" if many else "Module"
         if not stands_in:
             late = True
@@ -116,7 +116,7 @@ def _maker(graph: Graph) -> _Maker:
 
 
 def _numbers(module: Module) -> Iterator[str]:
-    yield module.number
+    yield module.node.number
     for child in module.children:
         yield from _numbers(child)
 
@@ -130,12 +130,12 @@ class _Maker(Struct):
 
     def made(self, module: Module) -> tuple[list[str], str]:
         """The statements that come before, and the expression that makes the module."""
-        if module.row is not None and module.args is not None:
-            return [], layer_source(module.row, module.args, module.callee)
-        if module.kind == "ModuleDict":
+        if module.row is not None:
+            return [], layer_source(module.row, module.node.args, module.node.callee)
+        if module.node.kind == "ModuleDict":
             return self._dict(module)
         before, inner = self.inner(module)
-        return before, f"nn.{module.kind}({inner})"
+        return before, f"nn.{module.node.kind}({inner})"
 
     def _dict(self, module: Module) -> tuple[list[str], str]:
         if any(child.condition is not None for child in module.children):
@@ -153,7 +153,7 @@ class _Maker(Struct):
         """The statements that come before, and the arguments of a container's constructor."""
         children = tuple(map(self._numbered, module.children))
         module = replace(module, children=children)
-        loops = [child for child in children if child.kind == "copies"]
+        loops = [child for child in children if child.node.kind == "copies"]
         if any(not _is_one(loop) for loop in loops):
             return self._built(module)
         made = [self.made(self._child(child)) for child in children]
@@ -163,30 +163,31 @@ class _Maker(Struct):
             return self._built(module)
         before = [line for lines, _ in made for line in lines]
         sources = [source for _, source in made]
-        names = any(child.name or child.label for child in children)
-        if module.kind == "Sequential" and names:
+        names = any(child.name or child.node.label for child in children)
+        if module.node.kind == "Sequential" and names:
             if _numbered_late(children):
                 return self._built(module)
             return before, _ordered(children, sources)
         parts = [
-            _comprehension(child, source) if child.kind == "copies" else source
+            _comprehension(child, source) if child.node.kind == "copies" else source
             for child, source in zip(children, sources, strict=True)
         ]
-        return before, _listed(module.kind, children, parts)
+        return before, _listed(module.node.kind, children, parts)
 
     def _numbered(self, loop: Module) -> Module:
         """A loop whose copies read their number by the name that the spec gives it.
 
         One more argument of the class may have that name: then the loop keeps the usual one.
         """
-        if not loop.number or loop.number in self.parameters:
-            return replace(loop, number="") if loop.number else loop
-        number = {INDEX: Expression.leaf(loop.number)}
+        word = loop.node.number
+        if not word or word in self.parameters:
+            return loop.where(number="") if word else loop
+        number = {INDEX: Expression.leaf(word)}
         copies = tuple(_reading(copy, number) for copy in loop.children)
-        return replace(loop, children=copies, label=_label_reading(loop.label, loop.number))
+        return replace(loop.where(label=_label_reading(loop.node.label, word)), children=copies)
 
     def _child(self, child: Module) -> Module:
-        return child.children[0] if child.kind == "copies" else child
+        return child.children[0] if child.node.kind == "copies" else child
 
     def _built(self, module: Module) -> tuple[list[str], str]:
         """The same where children are first collected in a list or dict, statement by statement.
@@ -194,12 +195,12 @@ class _Maker(Struct):
         That is needed where children may be absent, or make statements of their own.
         """
         name = self._list_name()
-        in_list = module.kind == "ModuleList"  # its children have numbers as keys, never names
+        in_list = module.node.kind == "ModuleList"  # its children have numbers as keys, never names
         named = not in_list and any(_has_name(child) for child in module.children)
         kind = "OrderedDict[str, nn.Module]" if named else "list[nn.Module]"
         lines = [f"{name}: {kind} = {'OrderedDict()' if named else '[]'}"]
         children = list(module.children)
-        sure = list(takewhile(lambda c: c.condition is None and c.kind != "copies", children))
+        sure = list(takewhile(lambda c: c.condition is None and c.node.kind != "copies", children))
         made = [self.made(child) for child in sure]
         if sure and not named and not any(before for before, _ in made):
             lines = [f"{name}: {kind} = [{', '.join(source for _, source in made)},]"]
@@ -230,14 +231,14 @@ class _Maker(Struct):
         return [line for own in added for line in own]
 
     def _added(self, name: str, child: Module, named: bool) -> list[str]:
-        if child.kind == "copies":
-            copies = [replace(c, label=child.label or c.label) for c in child.children]
+        if child.node.kind == "copies":
+            copies = [c.where(label=child.node.label or c.node.label) for c in child.children]
             lines = self._each(name, copies, named)
-            index = _index(child, "".join(copy.label for copy in copies) if named else "")
+            index = _index(child, "".join(copy.node.label for copy in copies) if named else "")
             return [f"for {index} in {_range(child)}:", *(STEP + line for line in lines)]
         before, source = self.made(child)
-        key = f'f"{child.label}"' if child.label else literal(child.name)
-        if named and not (child.name or child.label):
+        key = f'f"{child.node.label}"' if child.node.label else literal(child.name)
+        if named and not (child.name or child.node.label):
             key = f"str(len({name}))"
         return [*before, f"{name}[{key}] = {source}" if named else f"{name}.append({source})"]
 
@@ -249,15 +250,15 @@ def _is_one(loop: Module) -> bool:
 
 def _has_name(child: Module) -> bool:
     """Whether a child, or a copy that a loop makes, has a name rather than a number."""
-    return bool(child.name or child.label) or any(
-        _has_name(copy) for copy in child.children if child.kind == "copies"
+    return bool(child.name or child.node.label) or any(
+        _has_name(copy) for copy in child.children if child.node.kind == "copies"
     )
 
 
 def _numbered_late(children: Sequence[Module]) -> bool:
     """Whether a child's number depends on how many copies there are before it."""
-    later = dropwhile(lambda child: child.kind != "copies", children)
-    return any(not (child.name or child.label) for child in (*later,)[1:])
+    later = dropwhile(lambda child: child.node.kind != "copies", children)
+    return any(not (child.name or child.node.label) for child in (*later,)[1:])
 
 
 def _listed(kind: str, children: Sequence[Module], parts: Sequence[str]) -> str:
@@ -268,7 +269,7 @@ def _listed(kind: str, children: Sequence[Module], parts: Sequence[str]) -> str:
         return ", ".join(texts) + ("," if len(texts) > 1 else "")  # black keeps one child a line
     if len(runs) == 1 and runs[0][1]:
         return f"[{runs[0][0]} for _ in range({runs[0][1]})]"
-    if len(children) == 1 and children[0].kind == "copies":
+    if len(children) == 1 and children[0].node.kind == "copies":
         return parts[0][1:]
     return f"[{', '.join(parts)}{',' if len(parts) > 1 else ''}]"
 
@@ -277,15 +278,17 @@ def _ordered(children: Sequence[Module], sources: Sequence[str]) -> str:
     """An ``OrderedDict`` of children; those without a name are numbered."""
     pairs = []
     for place, (child, source) in enumerate(zip(children, sources, strict=True)):
-        number = child.number or INDEX
-        if child.kind == "copies" and child.label:
-            pairs.append(f'*((f"{child.label}", {source}) for {number} in {_range(child)})')
-        elif child.kind == "copies":
-            before = place - child.start  # copies before `start` are children of their own
+        number = child.node.number or INDEX
+        if child.node.kind == "copies" and child.node.label:
+            pairs.append(f'*((f"{child.node.label}", {source}) for {number} in {_range(child)})')
+        elif child.node.kind == "copies":
+            before = place - child.node.start  # copies before `start` are children of their own
             index = number if before == 0 else f"{number} + {before}"
             pairs.append(f"*((str({index}), {source}) for {number} in {_range(child)})")
         else:
-            key = f'f"{child.label}"' if child.label else literal(child.name or str(place))
+            key = (
+                f'f"{child.node.label}"' if child.node.label else literal(child.name or str(place))
+            )
             pairs.append(f"({key}, {source})")
     if len(pairs) == 1 and pairs[0].startswith("*("):
         return f"OrderedDict{pairs[0][1:]}"
@@ -297,31 +300,28 @@ def _comprehension(child: Module, source: str) -> str:
 
 
 def _range(child: Module) -> str:
-    start = f"{child.start}, " if child.start else ""
-    return f"range({start}{literal(child.count)})"
+    start = f"{child.node.start}, " if child.node.start else ""
+    return f"range({start}{literal(child.node.count)})"
 
 
 def _index(loop: Module, label: str = "") -> str:
     """The variable of a loop: ``_`` where its copies, and the `label` of each, are all alike."""
     numbered = "{" in label or any(map(_has_index, loop.children))
-    return (loop.number or INDEX) if numbered else "_"
+    return (loop.node.number or INDEX) if numbered else "_"
 
 
 def _reading(module: Module, number: Mapping[str, Expression]) -> Module:
     """A copy in a loop that reads its number under another name; a loop in it has its own."""
-    if module.kind == "copies":
-        return replace(module, count=reading(module.count, number))
-    args = None
-    if module.args is not None:
-        args = {name: _value_reading(value, number) for name, value in module.args.items()}
-    return replace(
-        module,
-        args=args,
-        condition=reading(module.condition, number),
-        callee=reading(module.callee, number),
-        children=tuple(_reading(child, number) for child in module.children),
-        label=_label_reading(module.label, number[INDEX].text),
+    node = module.node
+    if node.kind == "copies":
+        return module.where(count=reading(node.count, number))
+    read = module.where(
+        args={name: _value_reading(value, number) for name, value in node.args.items()},
+        condition=reading(node.condition, number),
+        callee=reading(node.callee, number),
+        label=_label_reading(node.label, number[INDEX].text),
     )
+    return replace(read, children=tuple(_reading(child, number) for child in module.children))
 
 
 def _value_reading(value: Any, number: Mapping[str, Expression]) -> Any:
@@ -341,7 +341,7 @@ def _label_reading(label: str, number: str) -> str:
 
 def _has_index(module: Module) -> bool:
     """Whether the number of a copy is in a module's condition, arguments or children."""
-    values = [module.condition, module.callee, module.count, dict(module.args or {})]
+    values = [module.condition, module.node.callee, module.node.count, dict(module.node.args)]
     names = {symbol.name for symbol in symbols_in(values)}
     return INDEX in names or any(map(_has_index, module.children))
 

@@ -133,7 +133,7 @@ def _called(owner: str, module: Module) -> str:
     """The words for a module: its path or, where it only has a number, its type."""
     if module.name:
         return f"``{prose(f'{owner}.{module.name}'.strip('.'))}``"
-    type_ = module.row.name if module.row is not None else module.kind
+    type_ = module.row.name if module.row is not None else module.node.kind
     return f"a ``{prose(type_)}``" + (f" in ``{prose(owner)}``" if owner else "")
 
 
@@ -178,10 +178,10 @@ def _arguments(graph: Graph) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _module_arguments(path: str, module: Module) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if module.args is not None:
-        yield path or "the layers", module.args
-    if module.count is not None:
-        yield path or "the layers", {"number of copies": module.count}
+    if module.row is not None:
+        yield path or "the layers", module.node.args
+    if module.node.count is not None:
+        yield path or "the layers", {"number of copies": module.node.count}
     for child in module.children:
         yield from _module_arguments(".".join(filter(None, (path, child.name))), child)
 

@@ -14,7 +14,7 @@ from ..symbolic.sizes import Coded, plain, symbols_in
 def source_lines(module: Module) -> list[str]:
     """The statements that make a parameter or a buffer."""
     assert module.row is not None
-    args = module.args or {}
+    args = module.node.args
     if module.row.source == "buffer":
         return [_buffer(module.name, args)]
     shape = _sizes(args["shape"])

@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath
 from ..layers.base import Args, Layer, Weight, arguments, parameter_count, prefixed
 from ..layers.tensor import TensorType
+from ..symbolic.names import SKIPPED
 from ..symbolic.provenance import named
 from ..symbolic.sizes import PLAIN, is_runtime, nameless, plain, symbols_in
 from .needs import Reason
@@ -53,39 +55,60 @@ class Choice(Struct, frozen=True):
     pick: Pick | str = ""
 
 
-class Node(Struct, frozen=True, dict=True):
+class Node(Struct, frozen=True, dict=True, kw_only=True):
     """A call of a layer, of a block, or of a container with its own calls in `body`.
 
-    `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``copies`` (in a body) or ``absent``.
-    The children of a ``ModuleList`` pass the first input on from one to the next; all of them
-    read the other inputs. An ``absent`` call is not made: its value is that of `otherwise`.
-    `target` is the path of the module that is called; `functional` calls have no module. `name`
-    is the node's name in diagnostics and tables. `repeated` marks a copy of a `repeat`.
+    Lowering makes it, and it stays one record up to the source: each stage gives it what is known
+    by then.
+
+    As it is read: `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``copies`` (in a body),
+    ``absent``, or ``lost`` to a mistake. The children of a ``ModuleList`` pass the first input on
+    from one to the next; all of them read the other inputs. ``copies`` are `count` groups of
+    `each` calls, numbered from `start`; `label` is the expression that names them, and `number`
+    the name that their number has in the spec, if any. An ``absent`` call is not made: its value
+    is that of `otherwise`, and `would` is the call that other arguments make. A call with a
+    `condition` is made only where that is true. `functional` calls have no module. `callee` is
+    the expression that gives the type, `repeated` marks a copy of a `repeat`, `reuses` is the
+    index of the call whose module is called again.
+
+    Its name: what is `written` in the spec, or else made of the `stem`. `shared` is the place of
+    the module among those of the stem, for calls without weights. `names` are those that the spec
+    gives its outputs, if it names each of them. Once the scope is read, `name`
+    is the name in diagnostics and tables, and `target` the path of the module.
+
+    Once the class is known: `test` is the condition that ``forward`` tests before the call.
     """
 
-    name: str
-    target: str
-    row: Layer | None
-    args: Mapping[str, Any]
-    inputs: tuple[Ref, ...]
-    named: tuple[tuple[str, Ref], ...]
-    outputs: Mapping[str, TensorType]
     path: SpecPath
-    functional: bool = False
-    body: tuple[Node, ...] = ()
-    repeated: bool = False
+    row: Layer | None = None
+    args: Mapping[str, Any] = {}
+    inputs: tuple[Ref, ...] = ()
+    named: tuple[tuple[str, Ref], ...] = ()
+    outputs: Mapping[str, TensorType] = {}
     kind: str = "layer"
+    functional: bool = False
+    repeated: bool = False
     use: Use | None = None
+    body: tuple[Node, ...] = ()
+    count: Any = None
+    start: int = 0
+    each: int = 1
+    label: str = ""
+    number: str = ""
     condition: Any = None
     otherwise: Ref | None = None
+    would: Node | None = None
     callee: Any = None
-    start: int = 0  # the number of the first of `copies`
-    each: int = 1  # how many calls make one of the `copies`
-    test: str = ""  # the condition that `forward` tests before the call
-    places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
+    reuses: int | None = None
+    places: Mapping[str, SpecPath] = {}  # where arguments are written
     choices: tuple[Choice, ...] = ()  # the inputs that depend on arguments
-    would: Node | None = None  # the call that other arguments would make of an absent one
-    names: tuple[str, ...] = ()  # that the spec gives its outputs, if it names each of them
+    names: tuple[str, ...] = ()
+    stem: str = ""
+    written: bool = False
+    shared: int | None = None
+    name: str = ""
+    target: str = ""
+    test: str = ""
 
     @cached_property
     def a(self) -> Args:
@@ -121,6 +144,26 @@ class Node(Struct, frozen=True, dict=True):
         alone = self.kind == "ModuleList" or (len(self.inputs) == 1 and not self.named)
         passes = self.otherwise is None or self.inputs[:1] == (self.otherwise,)
         return alone and len(self.outputs) == 1 and passes
+
+    @property
+    def foreseen(self) -> Node | None:
+        """The call that other arguments make in place of an absent one, on the same condition."""
+        if self.would is None:
+            return None
+        return replace(self.would, condition=self.condition, otherwise=self.otherwise)
+
+    @property
+    def word(self) -> str:
+        """Its name in messages while its scope is read: the written one, or the stem."""
+        return self.name or self.stem
+
+    @property
+    def default_port(self) -> str:
+        """The output that its name stands for; `*` if each must be named."""
+        row = self.row if self.would is None else self.would.row
+        if self.names[:1] == (SKIPPED,) or (row is not None and row.ports == ("*",)):
+            return "*"
+        return next(iter(self.outputs))
 
     @property
     def output(self) -> TensorType:
@@ -160,39 +203,57 @@ class Node(Struct, frozen=True, dict=True):
 
 
 class Module(Struct, frozen=True, dict=True):
-    """An attribute of a class: a layer, or a container with children in order.
+    """An attribute of a class: the module of a call, or a container with children in order.
 
-    `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``ModuleDict`` or ``copies``. ``copies``
-    are children of the container around them: groups of `each` modules, `count` groups, numbered
-    from `start`. `name` is the last part of the attribute's path; it is empty where a
-    `Sequential` numbers its children. A module that is a block has a `use`. A module with a
-    `condition` exists only where that is true. Where it is `absent`, `would` is the module that
-    other arguments make. `callee` is the expression that gives the type, `label` the expression
-    that names copies, `number` the name that their number has in the spec, if any.
+    `name` is the last part of the attribute's path; it is empty where a `Sequential` numbers its
+    children. The `node` is the call that it is made for, with the arguments of its constructor; of
+    a container that names with dots make it has only the `kind`: ``ModuleList`` or ``ModuleDict``.
     """
 
     name: str
-    kind: str = "layer"
-    row: Layer | None = None
-    args: Mapping[str, Any] | None = None
+    node: Node
     children: tuple[Module, ...] = ()
-    path: SpecPath = ()
-    use: Use | None = None
-    condition: Any = None
-    absent: bool = False
-    count: Any = None
-    start: int = 0
-    callee: Any = None
-    label: str = ""
-    each: int = 1
-    would: Module | None = None
-    number: str = ""
+
+    @staticmethod
+    def of(node: Node, name: str) -> Module:
+        """The module of a call, with its children."""
+        return Module(name, node, tuple(Module.of(child, child.name) for child in node.body))
+
+    @property
+    def path(self) -> SpecPath:
+        """Where it stands in the spec."""
+        return self.node.path
+
+    @property
+    def row(self) -> Layer | None:
+        """The layer's or block's type; ``None`` for a container."""
+        return self.node.row
+
+    @property
+    def condition(self) -> Any:
+        """What must be true for it to exist; ``None`` if it always does."""
+        return self.node.condition
+
+    @property
+    def absent(self) -> bool:
+        """Whether it does not exist."""
+        return self.node.absent
+
+    @property
+    def would(self) -> Module | None:
+        """Where it is absent, the module that other arguments make."""
+        would = self.node.foreseen
+        return None if would is None else Module.of(would, self.name)
+
+    def where(self, **facts: Any) -> Module:
+        """The same module, but with these facts of its node."""
+        return replace(self, node=replace(self.node, **facts))
 
     def entries(self) -> Iterator[tuple[str, Module]]:
         """The children that are not absent, with their keys in the `state_dict`."""
         place = 0
         for child in self.children:
-            group = child.children if child.kind == "copies" else (child,)
+            group = child.children if child.node.kind == "copies" else (child,)
             for module in group:
                 if not module.absent:
                     yield module.name or str(place), module
@@ -203,10 +264,10 @@ class Module(Struct, frozen=True, dict=True):
         """Parameters and buffers in the order of the `state_dict`."""
         if self.absent:
             return ()
-        if self.use is not None:
-            return self.use.graph.weights
-        if self.row is not None and self.args is not None:
-            return self.row.weights(arguments(self.args))
+        if self.node.use is not None:
+            return self.node.use.graph.weights
+        if self.row is not None:
+            return self.row.weights(self.node.a)
         return [w for key, child in self.entries() for w in prefixed(key, child.weights)]
 
     @property
@@ -214,9 +275,9 @@ class Module(Struct, frozen=True, dict=True):
         """Whether it has neither parameters nor buffers."""
         if self.absent:
             return True
-        if self.use is not None:
-            return self.use.graph.is_stateless
-        if self.row is not None and self.args is not None:
+        if self.node.use is not None:
+            return self.node.use.graph.is_stateless
+        if self.row is not None:
             return not self.weights
         return all(module.is_stateless for _, module in self.entries())
 
@@ -227,9 +288,9 @@ class Module(Struct, frozen=True, dict=True):
         """
         if self.absent:
             return
-        if self.kind == "layer":
+        if self.node.kind == "layer":
             yield path, self
-            for inner, module in self.use.graph.layers() if self.use else ():
+            for inner, module in self.node.use.graph.layers() if self.node.use else ():
                 yield f"{path}.{inner}", module
         for key, child in self.entries():
             yield from child.layers(f"{path}.{key}")

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..ir.graph import Choice, Ref
 from ..spec.spec import Item
 from ..symbolic.provenance import wrap
@@ -27,12 +29,12 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
     known = len(reader.scope.drafts)
     yield
     taken = False
-    for draft in reader.scope.drafts[known:]:
+    for number, draft in enumerate(reader.scope.drafts[known:], known):
         alone = draft.kind == "absent" and len(reads) == 1 and draft.otherwise == reads[0]
         if not taken and draft.path == item.path and (draft.inputs == reads or alone):
-            draft.choices, taken = choices, True
-            if draft.would is not None:
-                draft.would.choices = choices
+            would = None if draft.would is None else replace(draft.would, choices=choices)
+            reader.scope.set(number, choices=choices, would=would)
+            taken = True
     if free and not taken:
         reader.context.fix_at(written, item.at("from"))
 

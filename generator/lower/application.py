@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
+from ..ir.graph import Node
 from ..ir.needs import Need
 from ..layers.applying import Applied, apply
 from ..layers.base import Dims, Layer, Refusal, arguments
@@ -16,12 +19,12 @@ from ..symbolic.sizes import Coded, is_unknown, plain, symbols_in
 from .arguments import Arguments
 from .naming import key_of
 from .refusals import refused
-from .scope import Draft, Scope
+from .scope import Scope
 
 
 def apply_layer(
     scope: Scope, item: Item, row: Layer, read: Arguments, name: str | None, *, chained: bool
-) -> Draft:
+) -> Node:
     """The call of a layer, by its shape rule; `chained` layers stand in a `Sequential`.
 
     Raises `NetgenError` if the rule refuses, unless the output is known all the same.
@@ -36,18 +39,25 @@ def apply_layer(
         wrong = refused(scope, item, row, refusal, read, chained=chained)
         applied = _without(row, args, refusal.argument, read, wrong)
         scope.context.shared.findings.add(wrong)
-    draft = Draft(
-        row, applied.args, read.inputs, read.named, applied.outputs, item.path, row.stem, name
+    draft = Node(
+        path=item.path,
+        row=row,
+        args=applied.args,
+        inputs=read.inputs,
+        named=read.named,
+        outputs=applied.outputs,
+        callee=item.callee,
+        places=read.paths,
+        stem=row.stem,
+        name=name or "",
+        written=name is not None,
     )
-    draft.written, draft.callee, draft.places = name is not None, item.callee, read.paths
     _fix(scope, item, row, read, applied)
     if row.imported:  # how its output depends on the sizes that it reads is unknown
         sizes = [size for x in read.types for size in x.shape]
         known = [size for size in sizes if not is_unknown(size)]
         scope.context.fix(known, Need(item.path, "says nothing of how its shapes come about"))
-    if not chained:
-        _place(scope, draft, stateless=is_stateless(row, applied.args))
-    return draft
+    return draft if chained else _placed(scope, draft, row)
 
 
 def _annotated(
@@ -66,7 +76,7 @@ def _annotated(
     return row if item.callee is not None else TYPES[name], {**args, **more}
 
 
-def stem_of(draft: Draft) -> str:
+def stem_of(draft: Node) -> str:
     """The stem of the name of a call without a written name."""
     if isinstance(draft.callee, Coded) and draft.callee.code.isidentifier():
         return draft.callee.code  # the type varies, so its stem would, too
@@ -128,22 +138,22 @@ def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> Non
                 scope.context.fix(x.shape[dim], Need(item.path))
 
 
-def is_functional(scope: Scope, draft: Draft, row: Layer, *, stateless: bool) -> bool:
+def is_functional(scope: Scope, draft: Node, row: Layer, *, stateless: bool) -> bool:
     """Whether a call of this type is an expression in `forward`, without an attribute."""
     functional = scope.context.document.style == "functional" and draft.callee is None
     by_style = functional and bool(row.functional)
-    inline = row.inline and draft.name is None
+    inline = row.inline and not draft.name
     return row.operation or row.fresh or (stateless and (by_style or inline))
 
 
-def _place(scope: Scope, draft: Draft, *, stateless: bool) -> None:
-    """Decide whether a call is an expression in `forward` or has an attribute, and name that."""
-    assert draft.row is not None
-    draft.functional = is_functional(scope, draft, draft.row, stateless=stateless)
-    if draft.functional:
-        return
-    if draft.name is None and stateless and not draft.row.source:
-        draft.stem = stem_of(draft)
-        draft.shared = scope.shared(draft, key_of(draft.row.name, draft.args))
-    elif draft.name is None:
-        draft.name = scope.names.numbered(draft.stem)
+def _placed(scope: Scope, draft: Node, row: Layer) -> Node:
+    """The call, as an expression in `forward` or with an attribute that has a name."""
+    stateless = is_stateless(row, draft.args)
+    if is_functional(scope, draft, row, stateless=stateless):
+        return replace(draft, functional=True)
+    if draft.name:
+        return draft
+    if not stateless or row.source:
+        return replace(draft, name=scope.names.numbered(draft.stem))
+    draft = replace(draft, stem=stem_of(draft))
+    return replace(draft, shared=scope.shared(draft, key_of(row.name, draft.args)))

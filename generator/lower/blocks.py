@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, SpecPath, Unknowable, printable
-from ..ir.graph import Graph, Parameter, Placeholder, Ref, Use
+from ..ir.graph import Graph, Node, Parameter, Placeholder, Ref, Use
 from ..ir.needs import FALSE
 from ..ir.substitute import rebind_type
 from ..layers.base import Layer, no_weights
@@ -30,7 +30,7 @@ from .context import Context, Shared
 from .naming import Names, written_names
 from .outputs import ending, read_outputs
 from .parameters import bare, check_known, check_value, read_block_parameters
-from .scope import Draft, LayerNames, Scope
+from .scope import LayerNames, Scope
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
@@ -303,10 +303,10 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
     return graph
 
 
-def _calls(draft: Draft, inside: dict[Graph, int]) -> int:
+def _calls(draft: Node, inside: dict[Graph, int]) -> int:
     """The number of calls in a call, those in containers and blocks included."""
     own = 1 if draft.use is None else inside[draft.use.graph]
-    return own + sum(_calls(child, inside) for child in draft.children)
+    return own + sum(_calls(child, inside) for child in draft.body)
 
 
 def holds_weights(body: Body) -> bool:
@@ -331,7 +331,7 @@ def may_hold_weights(shared: Shared, written: Any, seen: frozenset[str] = frozen
 
 def draft_of(
     scope: Scope, item: Item, body: Body, reads: tuple[Ref, ...], name: str | None
-) -> Draft:
+) -> Node:
     """The call of a block whose body's graph is known."""
     graph = body.graph
     assert graph is not None
@@ -352,9 +352,17 @@ def draft_of(
         ports=tuple(outputs) if len(outputs) > 1 else (),
         local=True,
     )
-    draft = Draft(row, {}, reads, (), outputs, item.path, row.stem, name)
-    draft.use, draft.written, draft.callee = use, name is not None, item.callee
-    return draft
+    return Node(
+        path=item.path,
+        row=row,
+        inputs=reads,
+        outputs=outputs,
+        use=use,
+        callee=item.callee,
+        stem=row.stem,
+        name=name or "",
+        written=name is not None,
+    )
 
 
 def no_rule(*_: Any) -> TensorType:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError
-from ..ir.graph import Ref
+from ..ir.graph import Node, Ref
 from ..ir.needs import FALSE, Need
 from ..ir.substitute import rebind, rebind_type
 from ..layers.base import no_weights
@@ -27,7 +27,7 @@ from .blocks import may_hold_weights
 from .context import INDEX
 from .item_types import typed
 from .reader import Reader
-from .scope import Draft, LayerNames, neutral
+from .scope import LayerNames, neutral
 
 
 def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
@@ -140,14 +140,13 @@ def under(
         reader.present(item, reads, names, index)
     finally:
         scope.conditions -= 1
-    drafts = reader.drafts[known:]
     after = reader.through[0] if reader.chain is not None else output(reader)
     if reader.chain is None and reads:
         passing(reader, item, last(reader, item, reads), known)
-    hang(reader, item, condition, drafts)
+    hang(reader, item, condition, known)
     # the numbers in the names of later layers would depend on the condition, too
     if reader.context.parent is None and any(
-        draft.name is not None and not draft.written for draft in drafts
+        draft.name and not draft.written for draft in reader.drafts[known:]
     ):
         return "changes the names of the layers after it"
     if before is None or after is None or not harmless(reader, condition, before, after, index):
@@ -155,13 +154,18 @@ def under(
     return ""
 
 
-def hang(reader: Reader, item: Item, condition: Any, drafts: Sequence[Draft]) -> None:
-    """Put calls under a condition; where it does not hold, each passes on what it reads."""
-    for draft in drafts:
-        draft.condition = both(condition, draft.condition)
-        if reader.chain is None and draft.otherwise is None and draft.inputs:
-            draft.otherwise = last(reader, item, draft.inputs)
-            reader.scope.used.add(draft.otherwise.node)
+def hang(reader: Reader, item: Item, condition: Any, known: int) -> None:
+    """Put the calls from number `known` on under a condition.
+
+    Where it does not hold, each passes on what it reads.
+    """
+    for place, draft in enumerate(reader.drafts[known:], known):
+        otherwise = draft.otherwise
+        if reader.chain is None and otherwise is None and draft.inputs:
+            otherwise = last(reader, item, draft.inputs)
+            reader.scope.used.add(otherwise.node)
+        both_hold = both(condition, draft.condition)
+        reader.drafts[place] = replace(draft, condition=both_hold, otherwise=otherwise)
 
 
 def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
@@ -172,17 +176,19 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
     scope = reader.scope
     begin = len(scope.inputs) + known
     ends: dict[int, Ref] = {}  # for each call, what stands for it in the end: not one of them
-    for place, draft in enumerate(scope.drafts[known:], begin):
-        if draft.otherwise is None and draft.inputs:
+    for place, draft in enumerate(scope.drafts[known:], known):
+        otherwise = draft.otherwise
+        if otherwise is None and draft.inputs:
             made = [ref for ref in draft.inputs if ref.node < begin or ref.node in ends]
-            draft.otherwise = last(reader, item, tuple(made)) if made else passed
-            scope.used.add(draft.otherwise.node)
-        if draft.otherwise is not None:
-            ends[place] = ends.get(draft.otherwise.node, draft.otherwise)
+            otherwise = last(reader, item, tuple(made)) if made else passed
+            scope.used.add(otherwise.node)
+            scope.set(place, otherwise=otherwise)
+        if otherwise is not None:
+            ends[place - known + begin] = ends.get(otherwise.node, otherwise)
     end = reader.current[0].node
     several = passed.port == "*" or scope.portless(passed)  # tensors none of which is passed on
     if end in ends and ends[end] != passed and not several:
-        scope.draft(end).otherwise = passed
+        scope.set(end - len(scope.inputs), otherwise=passed)
 
 
 def foreseen(
@@ -209,7 +215,7 @@ def foreseen(
     drafts = reader.drafts
     # copies would only get as many places as there are now; a layer that is applied again is none
     placeless = any(
-        d.kind == "copies" or (d.repeated and not d.children) or d.reuses is not None
+        d.kind == "copies" or (d.repeated and not d.body) or d.reuses is not None
         for d in drafts[known:]
     )
     reader.frame.through = frame.through
@@ -225,28 +231,24 @@ def foreseen(
     return ""
 
 
-def unmade(reader: Reader, draft: Draft) -> Draft:
+def unmade(reader: Reader, draft: Node) -> Node:
     """An absent call in place of one that is not made, which it would be for other arguments."""
     passed = draft.otherwise
-    type_ = reader.through[0] if reader.chain is not None else next(iter(draft.outputs.values()))
+    type_ = reader.through[0] if reader.chain is not None else draft.output
     type_ = type_ if passed is None else reader.scope.type_of(passed)
-    return Draft(
-        None,
-        {},
-        (),
-        (),
-        dict.fromkeys(draft.outputs, type_),
-        draft.path,
-        draft.stem,
-        draft.name,
-        draft.shared,
-        draft.functional,
-        written=draft.written,
+    return Node(
+        path=draft.path,
         kind="absent",
+        outputs=dict.fromkeys(draft.outputs, type_),
+        functional=draft.functional,
         condition=draft.condition,
         otherwise=passed,
-        callee=draft.callee,
         would=draft,
+        callee=draft.callee,
+        stem=draft.stem,
+        name=draft.name,
+        written=draft.written,
+        shared=draft.shared,
         names=draft.names,
     )
 
@@ -291,35 +293,41 @@ def absent(
         absent_branches(reader, item, condition, reads, written["branches"])
     row = reader.context.row(item.type)
     stem = row.stem if row is not None else snake_case(item.type)
-    draft = Draft(None, {}, (), (), {}, item.path, stem, kind="absent")
-    draft.condition, draft.callee = condition, item.callee
-    draft.name = reader.name(item, names)
+    name = reader.name(item, names)
+    draft = Node(
+        path=item.path,
+        kind="absent",
+        condition=condition,
+        callee=item.callee,
+        stem=stem,
+        name=name or "",
+        written=name is not None,
+    )
     if row is not None:
         stateless = row.weights is no_weights and reader.chain is None
-        draft.functional = is_functional(reader.scope, draft, row, stateless=stateless)
-    draft.written = draft.name is not None
+        functional = is_functional(reader.scope, draft, row, stateless=stateless)
+        draft = replace(draft, functional=functional)
     if reader.chain is not None:
-        draft.outputs = {"output": reader.through[0]}
-        reader.chain.append(draft)
+        reader.chain.append(replace(draft, outputs={"output": reader.through[0]}))
         return
-    reserve(reader, item, draft)
-    draft.otherwise = last(reader, item, reads)
-    ports = _ports_for_names(reader, item)
-    draft.outputs = dict.fromkeys(ports, reader.scope.type_of(draft.otherwise))
-    draft.names = item.names
+    draft = reserved(reader, item, draft)
+    otherwise = last(reader, item, reads)
+    outputs = dict.fromkeys(_ports_for_names(reader, item), reader.scope.type_of(otherwise))
+    draft = replace(draft, outputs=outputs, otherwise=otherwise, names=item.names)
     reader.current = (reader.scope.add(draft),)
 
 
-def reserve(reader: Reader, item: Item, draft: Draft) -> None:
-    """Keep the number of an absent layer, so that names do not depend on the arguments."""
-    if draft.name is not None:
-        return
+def reserved(reader: Reader, item: Item, draft: Node) -> Node:
+    """An absent call with its number kept, so that names do not depend on the arguments."""
+    if draft.name:
+        return draft
     numbered = reader.context.shared.reserved.get(draft.path)  # as in other uses
     if numbered or (numbered is None and may_hold(reader, item)):
-        draft.name = reader.scope.names.numbered(draft.stem)
-    elif numbered is not None:
-        draft.stem = stem_of(draft)
-        draft.shared = reader.scope.shared(draft, None)
+        return replace(draft, name=reader.scope.names.numbered(draft.stem))
+    if numbered is None:
+        return draft
+    draft = replace(draft, stem=stem_of(draft))
+    return replace(draft, shared=reader.scope.shared(draft, None))
 
 
 def may_hold(reader: Reader, item: Item) -> bool:

@@ -13,7 +13,7 @@ from ..ir.graph import Module, Node
 from ..ir.needs import Need
 from ..symbolic.literals import literal
 from ..symbolic.names import MODULE_NAMES
-from .scope import Draft, Scope, to_module
+from .scope import Scope
 
 _DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
 
@@ -35,69 +35,54 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
     nodes: list[Node] = []
     for draft in scope.drafts:
         target = _target(scope, draft)
-        nameless = draft.name is None and draft.shared is None
-        if draft.kind == "absent" and (nameless or draft.functional):
-            root.children[f"?{len(nodes)}"] = replace(to_module(draft, ""), would=None)
+        nameless = not draft.name and draft.shared is None
+        if draft.absent and (nameless or draft.functional):
+            root.children[f"?{len(nodes)}"] = Module.of(replace(draft, would=None), "")
         elif not draft.functional:
             _place(scope, root, target, draft)
-        nodes.append(_node(draft, target, target))
+        nodes.append(_named(draft, target, target))
     modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
     return tuple(nodes), modules
 
 
-def _target(scope: Scope, draft: Draft) -> str:
+def _target(scope: Scope, draft: Node) -> str:
     if draft.reuses is not None:
-        return _target(scope, draft.reuses)
-    if draft.name is not None:
+        return _target(scope, scope.drafts[draft.reuses])
+    if draft.name:
         return draft.name
     if draft.shared is None:
         return draft.stem
     return scope.names.final(draft.stem, draft.shared)
 
 
-def _node(draft: Draft, name: str, target: str) -> Node:
-    own_target = "" if draft.functional or draft.kind == "absent" else target
-    return Node(
-        name,
-        own_target,
-        draft.row,
-        draft.args,
-        draft.inputs,
-        draft.named,
-        draft.outputs,
-        draft.path,
-        draft.functional,
-        _body(draft, name, target),
-        draft.repeated,
-        draft.kind,
-        draft.use,
-        draft.condition,
-        draft.otherwise,
-        draft.callee,
-        places=draft.places,
-        choices=draft.choices,
-        names=draft.names,
-        would=None if (would := draft.foreseen) is None else _node(would, name, target),
+def _named(call: Node, name: str, target: str) -> Node:
+    """The call, and those in it, with final names."""
+    would = call.foreseen
+    return replace(
+        call,
+        name=name,
+        target="" if call.functional or call.absent else target,
+        body=_body(call, name, target),
+        would=None if would is None else _named(would, name, target),
     )
 
 
-def _body(draft: Draft, name: str, target: str, place: int = 0) -> tuple[Node, ...]:
+def _body(call: Node, name: str, target: str, place: int = 0) -> tuple[Node, ...]:
     """The calls in a container; `place` is the number of its first child."""
     body = []
-    for child in draft.children:
+    for child in call.body:
         if child.kind == "copies":
             copies = _body(child, name, target, place)
-            place += sum(copy.kind != "absent" for copy in copies)
-            loop = _node(child, name, target)
-            body.append(replace(loop, body=copies, start=child.start, each=child.each))
+            place += sum(not copy.absent for copy in copies)
+            body.append(replace(_named(child, name, target), body=copies))
             continue
         key = child.name or str(place)
-        place += child.kind != "absent"
-        body.append(_node(child, f"{name}.{key}", f"{target}.{key}"))
+        place += not child.absent
+        body.append(_named(child, f"{name}.{key}", f"{target}.{key}"))
     return tuple(body)
 
 
-def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
+def _place(scope: Scope, root: _Container, target: str, draft: Node) -> None:
     *outer, last = target.split(".")
     container: _Container = root
     for name in outer:
@@ -109,7 +94,7 @@ def _place(scope: Scope, root: _Container, target: str, draft: Draft) -> None:
     if isinstance(known, _Container):
         _refuse(scope, draft.path, f"`{target}` is a container already")
     if known is None or known.absent:
-        container.children[last] = to_module(draft, last)
+        container.children[last] = Module.of(draft, last)
 
 
 def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
@@ -130,7 +115,8 @@ def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
         if key in _DICT_NAMES:
             _refuse(scope, child.path, f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself")
     children = tuple(_finish(scope, key, child.children[key]) for key in names)
-    return Module(name, "ModuleList" if all(numbers) else "ModuleDict", children=children)
+    kind = "ModuleList" if all(numbers) else "ModuleDict"
+    return Module(name, Node(path=child.path, kind=kind), children)
 
 
 def _keep_numbers(scope: Scope, children: Sequence[_Container | Module]) -> None:

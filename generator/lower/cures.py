@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..ir.graph import Ref
+from ..ir.graph import Node, Ref
 from ..layers import TYPES
 from ..layers.base import THIS, Args, Layer, Refusal, arguments
 from ..layers.tensor import TensorType
@@ -20,7 +20,7 @@ from ..layers.windows import per_dimension, stride_of
 from ..spec.spec import Item
 from ..symbolic.sizes import is_unknown, shown
 from .arguments import Arguments
-from .scope import Draft, Scope
+from .scope import Scope
 
 LAST = ("in_features", "input_size", "embed_dim", "d_model", "normalized_shape")
 SECOND = ("in_channels", "num_channels", "num_features")
@@ -164,7 +164,7 @@ class _Ways(Struct, frozen=True):
     scope: Scope
     refs: tuple[Ref, Ref]
     types: tuple[TensorType, TensorType]
-    calls: tuple[list[Draft], list[Draft]]
+    calls: tuple[list[Node], list[Node]]
 
     @staticmethod
     def of(scope: Scope, refs: tuple[Ref, Ref], types: tuple[TensorType, TensorType]) -> _Ways:
@@ -256,11 +256,11 @@ def _fitted(ways: _Ways, small: int) -> str:
     return f"write {' and '.join(layers[:3])}; or {added}"
 
 
-def _line(scope: Scope, draft: Draft) -> int:
+def _line(scope: Scope, draft: Node) -> int:
     return scope.context.source.locate(draft.path, key=True).line
 
 
-def _lost_places(draft: Draft, gaps: list[int]) -> Iterator[tuple[str, Any, Draft]]:
+def _lost_places(draft: Node, gaps: list[int]) -> Iterator[tuple[str, Any, Node]]:
     """The argument, with its value, with which a layer would keep the places that it now loses."""
     if draft.row is None or draft.use is not None or not _RANKED.fullmatch(draft.row.name):
         return
@@ -294,18 +294,18 @@ def _padding(a: Args, n: int) -> list[int] | None:
     return [span // 2 for span in spans] if short and even and max(strides) == 1 else None
 
 
-def _way(scope: Scope, ref: Ref) -> Iterator[Draft]:
+def _way(scope: Scope, ref: Ref) -> Iterator[Node]:
     """The calls on the way to a tensor, the last first, along each call's first input."""
     while ref.node >= len(scope.inputs):
         draft = scope.draft(ref.node)
         yield draft
-        yield from reversed(draft.children)
+        yield from reversed(draft.body)
         if not draft.inputs:
             return
         ref = draft.inputs[0]
 
 
-def _names(draft: Draft) -> Iterator[str]:
+def _names(draft: Node) -> Iterator[str]:
     """The names of the types of the layers in a call."""
     if draft.use is not None:
         for node in draft.use.graph.nodes:

@@ -181,7 +181,7 @@ def _initial(
     always = all(module.condition is None for _, module in matched)
     top = "." not in key and [place for place, _ in matched] == [key] and always and not others
     inner = kind == "type" and any(
-        _may_lack_biases(hiding.args) for hiding in _hiding([*graph.layers()])
+        _may_lack_biases(hiding.node.args) for hiding in _hiding([*graph.layers()])
     )
     lacking = any(not _has(m, weight) or [*varying(m, weight)] for m in others)
     guarded = not all(there) or any(varies) or lacking or (weight == "bias" and inner)
@@ -203,7 +203,7 @@ def _foreseen(modules: Sequence[Module], path: str = "") -> Iterator[tuple[str, 
         place = f"{path}{module.name}"
         if module.absent and module.would is not None:
             yield from module.would.layers(place)
-        inner = module.children if module.use is None else module.use.graph.modules
+        inner = module.children if module.node.use is None else module.node.use.graph.modules
         yield from _foreseen(inner, f"{place}.")
 
 
@@ -217,13 +217,13 @@ def _renumbered(
     """
     if not any(map(str.isdecimal, key)):
         return
-    children = [each for m in modules for each in (m.children if m.kind == "copies" else (m,))]
-    shifts = any(m.condition is not None or symbols_in(m.count) for m in modules)
+    children = [each for m in modules for each in (m.children if m.node.kind == "copies" else (m,))]
+    shifts = any(m.condition is not None or symbols_in(m.node.count) for m in modules)
     for place, child in enumerate(children):
         there = child.would or child
-        inner = there.children if there.use is None else there.use.graph.modules
-        numbered = shifts and not child.name and not child.label and key[0].isdecimal()
-        if numbered and len(key) == 1 and there.kind == "layer":
+        inner = there.children if there.node.use is None else there.node.use.graph.modules
+        numbered = shifts and not child.name and not child.node.label and key[0].isdecimal()
+        if numbered and len(key) == 1 and there.node.kind in ("layer", "absent"):
             yield there
         if anywhere:
             yield from _renumbered(inner, key, anywhere=True)
@@ -233,26 +233,26 @@ def _renumbered(
 
 def varying(module: Module, weight: str) -> Iterator[Any]:
     """The arguments of a layer that depend on parameters and decide whether it has the weight."""
-    if module.row is None or module.args is None:
+    if module.row is None:
         return
     there = {found.name for found in module.weights}
-    for name, value in module.args.items():
+    for name, value in module.node.args.items():
         if not symbols_in(value) or not isinstance(plain(value), int):
             continue
         for other in (False, True) if isinstance(plain(value), bool) else (1,):
-            changed = arguments({**module.args, name: other})
+            changed = arguments({**module.node.args, name: other})
             has = weight in {found.name for found in module.row.weights(changed)}
             if has != (weight in there):
                 yield value
                 break
 
 
-def _may_lack_biases(args: Mapping[str, Any] | None) -> bool:
+def _may_lack_biases(args: Mapping[str, Any]) -> bool:
     """Whether layers that torch builds inside a layer of these arguments may have no biases."""
     return any(
         (isinstance(value, Nested) and _may_lack_biases(value.args))
         or (name == "bias" and (not plain(value) or bool(symbols_in(value))))
-        for name, value in (args or {}).items()
+        for name, value in args.items()
     )
 
 

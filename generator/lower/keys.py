@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, SpecPath, Unknowable, printable
-from ..ir.graph import Ref
+from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..spec.spec import COMMON_KEYS, REPEAT_KEYS, Item
 from ..symbolic.functions import KNOWN
@@ -17,7 +17,7 @@ from ..symbolic.hints import as_expression, whole
 from ..symbolic.names import IN_USE, SKIPPED, why_no_attribute
 from ..symbolic.sizes import Size, is_runtime, is_unknown, plain, symbols_in
 from .context import Context
-from .scope import Draft, LayerNames, Scope
+from .scope import LayerNames, Scope
 
 MOST_COPIES = 10_000
 MOST_PORTS = 4  # that a message lists
@@ -241,7 +241,7 @@ def _miscounted(context: Context, item: Item, ports: Sequence[str]) -> NoReturn:
     context.error("NG205", message, item.at("name"), help=help)
 
 
-def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Item) -> None:
+def keep_apart(context: Context, chain: Sequence[Node], child: Node, item: Item) -> None:
     """Fix the counts of loops if a copy may have the same name as this child of a container.
 
     `chain` are the children before it. The copies of one loop must have different names, too.
@@ -258,16 +258,16 @@ def keep_apart(context: Context, chain: Sequence[Draft], child: Draft, item: Ite
             context.fix([child.count, other.count], need)
 
 
-def _labels(child: Draft) -> set[str]:
+def _labels(child: Node) -> set[str]:
     """The labels that name the copies of a loop: its own, or those of the layers in a `Group`."""
     if child.kind != "copies":
         return set()
-    return {label for label in (child.label, *(copy.label for copy in child.children)) if label}
+    return {label for label in (child.label, *(copy.label for copy in child.body)) if label}
 
 
-def _may_meet(loop: Draft, child: Draft) -> bool:
+def _may_meet(loop: Node, child: Node) -> bool:
     """Whether a copy of the loop may have the name of the child, or of a copy of it."""
-    names = [_filled(label, "0") for label in _labels(child)] or [child.name or ""]
+    names = [_filled(label, "0") for label in _labels(child)] or [child.name]
     patterns = [_filled(label, r"-?\d+", re.escape) for label in _labels(loop)]
     return any(re.fullmatch(pattern, name) for pattern in patterns for name in names)
 

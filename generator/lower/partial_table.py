@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ..ir.graph import Module
 from ..ir.table import Row, table_text
 from ..layers.base import parameter_count
-from .scope import Scope, to_module
+from .scope import Scope
 
 
 def table_so_far(scope: Scope | None) -> str:
@@ -16,9 +17,9 @@ def table_so_far(scope: Scope | None) -> str:
         if draft.kind == "lost":
             break
         if draft.outputs and draft.kind != "absent":
-            module = to_module(draft, "")
+            module = Module.of(draft, "")
             type_ = draft.row.name if draft.row else draft.kind
-            shape = next(iter(draft.outputs.values())).usual
-            count = 0 if draft.reuses else parameter_count(module.weights)
+            shape = draft.output.usual
+            count = 0 if draft.reuses is not None else parameter_count(module.weights)
             found.append(Row(draft.word, type_, shape, count))
     return table_text(found, sum(row.parameters for row in found))

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath, Unknowable
-from ..ir.graph import Module, Placeholder, Ref
+from ..ir.graph import Module, Node, Placeholder, Ref
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.names import snake_case
@@ -19,7 +19,7 @@ from ..symbolic.sizes import Size, symbols_in
 from . import keys
 from .context import Context, Repeats
 from .naming import Names
-from .scope import Draft, LayerNames, Scope, to_module
+from .scope import LayerNames, Scope
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
@@ -33,7 +33,7 @@ class Frame(Struct):
     `nn.ModuleList`, `lost` that a child has a mistake.
     """
 
-    chain: list[Draft] | None = None
+    chain: list[Node] | None = None
     through: tuple[TensorType, ...] = ()
     called_one_by_one: bool = False
     lost: bool = False
@@ -98,7 +98,7 @@ class Reader(ABC):
         index: Any,
         types: tuple[TensorType, ...] = (),
         given: dict[str, Any] | None = None,
-    ) -> Draft:
+    ) -> Node:
         """The call for a use of a block: its body is read with the arguments and input types.
 
         `types` are those of the inputs if `reads` does not say them, `given` the arguments if they
@@ -108,7 +108,7 @@ class Reader(ABC):
     # what is known so far
 
     @property
-    def chain(self) -> list[Draft] | None:
+    def chain(self) -> list[Node] | None:
         """The children of the container that is being read; `None` outside of containers."""
         return self.frame.chain
 
@@ -123,7 +123,7 @@ class Reader(ABC):
         return self.context.shared.repeats
 
     @property
-    def drafts(self) -> list[Draft]:
+    def drafts(self) -> list[Node]:
         """The calls of the container that is being read, or else of the scope."""
         return self.scope.drafts if self.frame.chain is None else self.frame.chain
 
@@ -161,19 +161,19 @@ class Reader(ABC):
         names = replace(names, index=index, plain=True)
         return keys.child_name(self.scope, item, names, self.children_names())
 
-    def children_names(self) -> list[str | None]:
+    def children_names(self) -> list[str]:
         """The names of the children that the container has so far."""
         children = self.chain or []
-        inner = [copy for child in children if child.kind == "copies" for copy in child.children]
+        inner = [copy for child in children if child.kind == "copies" for copy in child.body]
         return [child.name for child in (*children, *inner)]
 
     # what is added
 
-    def take(self, draft: Draft, item: Item) -> None:
+    def take(self, draft: Node, item: Item) -> None:
         """Add a call to the container that is being read, or else to the scope."""
         if self.chain is None:
-            draft.names = keys.output_names(self.context, item, list(draft.outputs))
-            ref = self.scope.add(draft)
+            names = keys.output_names(self.context, item, list(draft.outputs))
+            ref = self.scope.add(replace(draft, names=names))
             reads_nothing = draft.row is not None and bool(draft.row.source)
             if not reads_nothing:
                 self.current = (ref,)
@@ -195,7 +195,7 @@ class Reader(ABC):
         fill: Callable[[], None],
         *,
         several: bool = False,
-    ) -> Draft:
+    ) -> Node:
         """A container whose children form a chain; with `several` inputs an `nn.ModuleList`.
 
         `fill` reads the children.
@@ -216,12 +216,19 @@ class Reader(ABC):
             children, after = self.drafts, self.through[0]
             self.check_names(item)
         stem = snake_case(item.type) if name is None else name
-        draft = Draft(None, {}, reads, (), {"output": after}, item.path, stem, name)
-        draft.kind = "ModuleList" if several else "Sequential"
-        draft.children, draft.written = children, name is not None
+        written = name is not None
         if name is None and self.chain is None:
-            draft.name = self.scope.names.numbered(stem)
-        return draft
+            name = self.scope.names.numbered(stem)
+        return Node(
+            path=item.path,
+            kind="ModuleList" if several else "Sequential",
+            inputs=reads,
+            outputs={"output": after},
+            body=tuple(children),
+            stem=stem,
+            name=name or "",
+            written=written,
+        )
 
     @contextmanager
     def numbered(self, item: Item, index: Size) -> Iterator[None]:
@@ -256,9 +263,9 @@ class Reader(ABC):
                 )
         if not any(map(str.isdecimal, names)):
             return
-        modules = tuple(to_module(child, child.name or "") for child in self.chain or ())
+        container = Node(path=item.path, kind="Sequential", body=tuple(self.drafts))
         found: set[str] = set()
-        for key, _ in Module("", "Sequential", children=modules).entries():
+        for key, _ in Module.of(container, "").entries():
             if key in found:
                 message = f"`{key}` is the name of one child and the number of another"
                 self.context.error("NG205", message, item.path, key=True)

@@ -14,14 +14,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, SpecPath, printable
-from ..ir.graph import Ref
+from ..ir.graph import Node, Ref
 from ..layers.base import no_weights
 from ..symbolic.hints import meant_type
 from ..symbolic.names import is_identifier, snake_case
 from ..symbolic.sizes import TooLong
 from ..symbolic.syntax import ExpressionError
 from .reader import Reader
-from .scope import Draft
 from .static_check import StaticCheck, known_types
 
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
@@ -91,10 +90,12 @@ def _unnamed(reader: Reader, raw: Any, path: SpecPath) -> Ref:
     return reader.scope.add(_draft(stem, path, name))
 
 
-def _draft(stem: str, path: SpecPath, name: str | None) -> Draft:
-    draft = Draft(None, {}, (), (), {"output": None}, path, stem, name, kind="lost")  # type: ignore[dict-item]
-    draft.written = name == stem
-    return draft
+def _draft(stem: str, path: SpecPath, name: str | None) -> Node:
+    outputs: Any = {"output": None}
+    written = name == stem
+    return Node(
+        path=path, kind="lost", outputs=outputs, stem=stem, name=name or "", written=written
+    )
 
 
 def _names(raw: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath
-from ..ir.graph import Ref
+from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..ir.substitute import rebind, rebind_type
 from ..layers.tensor import TensorType
@@ -30,7 +30,7 @@ from . import keys
 from .conditions import absent, hang
 from .context import INDEX
 from .reader import Reader
-from .scope import Draft, LayerNames
+from .scope import LayerNames
 from .static_check import check_layers
 
 
@@ -53,8 +53,9 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
         reader.scope.conditions -= condition is not None
         if copy < int(count):
             draft = reader.scope.drafts[-1]
-            draft.condition = both(condition, draft.condition) if condition else draft.condition
-            draft.otherwise = reads[0] if condition else draft.otherwise
+            if condition:
+                own = both(condition, draft.condition)
+                reader.scope.set(-1, condition=own, otherwise=reads[0])
         reads = (*reader.current, *reads[1:])
 
 
@@ -78,10 +79,8 @@ def container(
     draft = reader.sequential(
         item, reads, name, lambda: repeated(reader, unnamed, count), several=several
     )
-    draft.repeated = True
-    if hangs:
-        draft.condition = more_than(count, 0)
-    reader.take(draft, item)
+    condition = more_than(count, 0) if hangs else draft.condition
+    reader.take(replace(draft, repeated=True, condition=condition), item)
 
 
 def several_tensors(reader: Reader, item: Item, reads: Sequence[Ref]) -> bool:
@@ -123,7 +122,7 @@ def one_by_one(reader: Reader, item: Item, count: Size) -> None:
     least, most = keys.copy_bounds(reader.context, item, count)
     for copy in range(most):
         condition = more_than(count, copy) if copy >= least else None
-        drafts, known = reader.drafts, len(reader.drafts)
+        known = len(reader.drafts)
         reader.scope.conditions += condition is not None
         if copy >= int(count):
             names = LayerNames(reader.scope, reader.first_type(reader.current), copy)
@@ -133,7 +132,7 @@ def one_by_one(reader: Reader, item: Item, count: Size) -> None:
             turn(reader, item, copy)
         reader.scope.conditions -= condition is not None
         if condition is not None and copy < int(count):
-            hang(reader, item, condition, drafts[known:])
+            hang(reader, item, condition, known)
 
 
 def no_copies(reader: Reader, item: Item, count: Size) -> None:
@@ -147,10 +146,17 @@ def no_copies(reader: Reader, item: Item, count: Size) -> None:
     names = LayerNames(reader.scope, reader.through[0], 0)
     if first and may_be_none(count):
         absent(reader, item, more_than(count, 0), (), names, copied=True)
-    loop = Draft(None, {}, (), (), {"output": reader.through[0]}, item.path, "", kind="copies")
-    loop.count, loop.start, loop.label = count, first, label_of(reader, item)
-    loop.number = item.number
-    reader.chain.append(loop)
+    reader.chain.append(
+        Node(
+            path=item.path,
+            kind="copies",
+            outputs={"output": reader.through[0]},
+            count=count,
+            start=first,
+            label=label_of(reader, item),
+            number=item.number,
+        )
+    )
 
 
 def label_of(reader: Reader, item: Item) -> str:
@@ -199,7 +205,8 @@ def turn(reader: Reader, item: Item, index: Size) -> None:
         reader.layer(item, (), reader.name(item, names), index, repeated=True)
         if "name" in item.common and not symbols_in(index):
             label = code_in_text(item.common["name"], names, reader.context.budget)
-            reader.chain[-1].label = label if "{" in label else ""
+            own = label if "{" in label else ""
+            reader.chain[-1] = replace(reader.chain[-1], label=own)
 
 
 def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> list[TensorType]:
@@ -259,7 +266,8 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
     chained(reader, item, range(first), None)
     split = len(reader.chain)
     chained(reader, item, range(first, int(count)), rule)
-    head, copies = reader.chain[len(before) : split], reader.chain[split:]
+    head: Sequence[Node] = reader.chain[len(before) : split]
+    copies = reader.chain[split:]
     each = max(len(copies) // max(int(count) - first, 1), 1)
     if not alike_in_turn(copies, each):
         return False
@@ -275,10 +283,18 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
         return False
     through = rule.end(count, reader.scope.terms())
     if first and may_be_none(count):
-        through = headless(reader, item, count, head, through, start)
-    loop = Draft(None, {}, (), (), {"output": through}, item.path, "", kind="copies")
-    loop.children, loop.count, loop.start, loop.each = copies, count, first, each
-    loop.label, loop.number = label, item.number
+        head, through = headless(reader, item, count, head, through, start)
+    loop = Node(
+        path=item.path,
+        kind="copies",
+        outputs={"output": through},
+        body=tuple(copies),
+        count=count,
+        start=first,
+        each=each,
+        label=label,
+        number=item.number,
+    )
     reader.frame.chain = [*before, *head]
     keys.keep_apart(reader.context, reader.chain, loop, item)
     reader.chain.append(loop)
@@ -286,7 +302,7 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
     return True
 
 
-def alike_in_turn(copies: Sequence[Draft], each: int) -> bool:
+def alike_in_turn(copies: Sequence[Node], each: int) -> bool:
     """Whether each copy of a loop consists of the same `each` layers, with no loop among them."""
     places = [draft.path for draft in copies[:each]]
     turns = [copies[at : at + each] for at in range(0, len(copies), each)]
@@ -294,7 +310,7 @@ def alike_in_turn(copies: Sequence[Draft], each: int) -> bool:
     return same_places and not any(draft.kind == "copies" for draft in copies)
 
 
-def _there(copies: Sequence[Draft], path: SpecPath) -> Iterator[bool]:
+def _there(copies: Sequence[Node], path: SpecPath) -> Iterator[bool]:
     return (draft.kind != "absent" for draft in copies if draft.path == path)
 
 
@@ -308,11 +324,11 @@ def headless(
     reader: Reader,
     item: Item,
     count: Size,
-    head: Sequence[Draft],
+    head: Sequence[Node],
     after: TensorType,
     before: TensorType,
-) -> TensorType:
-    """The type after copies of which the first is apart, which is absent if there is no copy.
+) -> tuple[Sequence[Node], TensorType]:
+    """The first copy, which is apart and absent if there is no copy, and the type after all copies.
 
     Its sizes are conditional expressions where they differ from those of the type before. Where
     the types differ in more than sizes, the count is fixed.
@@ -321,12 +337,12 @@ def headless(
     if not alike or after.rank != before.rank:
         why = "has a first copy that is unlike the others"
         reader.context.fix(count, Need(item.at("repeat"), why))
-        return after
+        return head, after
     test = more_than(count, 0)
-    for draft in head:
-        draft.condition = both(test, draft.condition)
+    head = [replace(draft, condition=both(test, draft.condition)) for draft in head]
     pairs = zip(after.shape, before.shape, strict=True)
-    return replace(after, shape=tuple(a if same(a, b) else chosen(test, a, b) for a, b in pairs))
+    shape = tuple(a if same(a, b) else chosen(test, a, b) for a, b in pairs)
+    return head, replace(after, shape=shape)
 
 
 def progression(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, Unknowable, printable
-from ..ir.graph import Ref
+from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..layers.applying import apply
 from ..layers.base import Refusal, refuse
@@ -15,21 +15,22 @@ from ..symbolic.sizes import plain
 from .arguments import Arguments
 from .reader import Reader
 from .refusals import refused
-from .scope import Draft, LayerNames, Scope
+from .scope import LayerNames, Scope
 
 
-def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Draft:
+def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> Node:
     """The call of an existing attribute on other tensors.
 
     Raises `NetgenError` if its name, or the number or types of the tensors, don't fit.
     """
     scope = reader.scope
-    original = _named(scope, item, names)
+    place = _named(scope, item, names)
+    original = scope.drafts[place]
     if original.kind == "lost":
         raise Unknowable
     if original.condition is not None:  # an absent layer can't be applied again
         scope.context.fix(original.condition, Need(item.path))
-    for child in original.children:
+    for child in original.body:
         if child.kind == "copies":  # nor can a loop without copies
             scope.context.fix(child.count, Need(item.path))
     types = tuple(scope.type_of(ref) for ref in reads)
@@ -44,13 +45,12 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
             refusal.help = f"`{original.word}` was made for other inputs"
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, None, refusal, read, chained=False)) from None
-    draft.inputs, draft.path, draft.choices = reads, item.path, ()
-    draft.reuses = None if original.functional else original.reuses or original
-    return draft
+    reuses = None if original.functional else place
+    return replace(draft, inputs=reads, path=item.path, choices=(), reuses=reuses)
 
 
-def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
-    """The call whose attribute is named, in ``Reuse: relu`` or ``Reuse: {layer: relu}``."""
+def _named(scope: Scope, item: Item, names: LayerNames) -> int:
+    """The index of the call that is named, in ``Reuse: relu`` or ``Reuse: {layer: relu}``."""
     written, path = item.written, item.path
     if isinstance(written, dict):
         for key in written:
@@ -65,7 +65,7 @@ def _named(scope: Scope, item: Item, names: LayerNames) -> Draft:
     return scope.attribute(plain(value), path)
 
 
-def _applied(reader: Reader, item: Item, original: Draft, types: tuple[TensorType, ...]) -> Draft:
+def _applied(reader: Reader, item: Item, original: Node, types: tuple[TensorType, ...]) -> Node:
     """A call like the original on tensors of other types; raises `Refusal` if they don't fit."""
     if original.use is not None:
         used = replace(item, type=original.use.block, written=None)
@@ -81,10 +81,10 @@ def _applied(reader: Reader, item: Item, original: Draft, types: tuple[TensorTyp
             reader.context.meet(meeting, Need(item.path))
         return replace(original, outputs=applied.outputs, named=())
     through, children = types, []
-    for child in original.children:
+    for child in original.body:
         if child.kind == "absent":
             children.append(replace(child, outputs={"output": through[0]}))
         else:
             children.append(_applied(reader, item, child, through))
         through = (next(iter(children[-1].outputs.values())), *types[1:])
-    return replace(original, outputs={"output": through[0]}, children=children)
+    return replace(original, outputs={"output": through[0]}, body=tuple(children))

@@ -9,9 +9,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, SpecPath, Unknowable, printable
-from ..ir.graph import Choice, Module, Placeholder, Ref, Use
+from ..ir.graph import Node, Placeholder, Ref
 from ..ir.needs import Need
-from ..layers.base import Layer
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import Symbols
 from ..symbolic.equality import same
@@ -21,63 +20,6 @@ from ..symbolic.sizes import Size, symbols_in
 from ..symbolic.syntax import fail
 from .context import Context
 from .naming import Names
-
-
-class Draft(Struct):
-    """A call before its scope's names are final; most fields are those of `Node` and `Module`.
-
-    `stem` is what a name is made of where none is written. `shared` is the place of the call's
-    attribute among those of its stem, for calls without weights.
-    """
-
-    row: Layer | None
-    args: Mapping[str, Any]
-    inputs: tuple[Ref, ...]
-    named: tuple[tuple[str, Ref], ...]
-    outputs: Mapping[str, TensorType]
-    path: SpecPath
-    stem: str
-    name: str | None = None
-    shared: int | None = None
-    functional: bool = False
-    children: list[Draft] = field(default_factory=list)
-    written: bool = False  # its name stands in the spec
-    repeated: bool = False
-    reuses: Draft | None = None  # the call whose attribute it applies again
-    kind: str = "layer"
-    use: Use | None = None
-    condition: Any = None
-    otherwise: Ref | None = None
-    count: Any = None
-    start: int = 0
-    each: int = 1
-    callee: Any = None
-    label: str = ""
-    number: str = ""
-    places: Mapping[str, SpecPath] = field(default_factory=dict)  # where arguments are written
-    choices: tuple[Choice, ...] = ()  # for inputs that depend on arguments
-    would: Draft | None = None  # of an absent call: the call that other arguments make
-    names: tuple[str, ...] = ()  # of its outputs, where the spec names each of them
-
-    @property
-    def default_port(self) -> str:
-        """The output that its name stands for; `*` if each must be named."""
-        row = self.row if self.would is None else self.would.row
-        if self.names[:1] == (SKIPPED,) or (row is not None and row.ports == ("*",)):
-            return "*"
-        return next(iter(self.outputs))
-
-    @property
-    def foreseen(self) -> Draft | None:
-        """The call that other arguments make in place of an absent one, on the same condition."""
-        if self.would is None:
-            return None
-        return replace(self.would, condition=self.condition, otherwise=self.otherwise)
-
-    @property
-    def word(self) -> str:
-        """Its name in messages: the written one, or the stem."""
-        return self.name or self.stem
 
 
 class Again(Struct, frozen=True):
@@ -98,7 +40,7 @@ class Scope(Struct):
     params: Mapping[str, Any]
     inputs: tuple[Placeholder, ...]
     names: Names
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: list[Node] = field(default_factory=list)
     written: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
     stems: dict[str, list[int]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
@@ -137,11 +79,11 @@ class Scope(Struct):
         for name in self.__struct_fields__:
             setattr(self, name, getattr(before, name))
 
-    def draft(self, node: int) -> Draft:
+    def draft(self, node: int) -> Node:
         """The call with this number among the nodes, which inputs begin."""
         return self.drafts[node - len(self.inputs)]
 
-    def maker(self, ref: Ref) -> Draft | None:
+    def maker(self, ref: Ref) -> Node | None:
         """The call whose output a reference names; ``None`` for an input."""
         return None if ref.node < len(self.inputs) else self.draft(ref.node)
 
@@ -164,7 +106,11 @@ class Scope(Struct):
         sizes = [size for x in self.inputs for size in x.type.shape]
         return {**self.params, **{s.name: size for size in sizes for s in symbols_in(size)}}
 
-    def shared(self, draft: Draft, key: Hashable) -> int:
+    def set(self, place: int, **facts: Any) -> None:
+        """Add facts to the call with this index among the calls."""
+        self.drafts[place] = replace(self.drafts[place], **facts)
+
+    def shared(self, draft: Node, key: Hashable) -> int:
         """The place, among its stem's attributes, of the one that serves a call without weights.
 
         Calls with an equal `key` share one. A call under a condition has its own.
@@ -181,7 +127,7 @@ class Scope(Struct):
                 return x.type.shape[x.type.batch]
         return None
 
-    def add(self, draft: Draft) -> Ref:
+    def add(self, draft: Node) -> Ref:
         """Add a call, and give the reference to its default output."""
         self.drafts.append(draft)
         node = len(self.inputs) + len(self.drafts) - 1
@@ -193,7 +139,7 @@ class Scope(Struct):
         if word != draft.stem and draft.row is not None and draft.row.operation:
             self.stems.setdefault(word, []).append(node)  # an operation by its type's name
         ref = Ref(node, draft.default_port)
-        if draft.name is not None:
+        if draft.name:
             self.written[draft.name] = (ref,)
         for name, port in zip(draft.names, draft.outputs, strict=False):
             if name != SKIPPED:
@@ -235,21 +181,23 @@ class Scope(Struct):
         except (NetgenError, Unknowable):
             return None
 
-    def attribute(self, name: str, path: SpecPath) -> Draft:
-        """The call that has the attribute of this name, to be applied again.
+    def attribute(self, name: str, path: SpecPath) -> int:
+        """The index of the call that has the attribute of this name, to be applied again.
 
         Raises `NetgenError` if there is none or it is unclear which one is meant.
         """
+        calls = [*enumerate(self.drafts)]
         modules = [
-            d for d in self.drafts if not d.functional and d.reuses is None and d.kind != "absent"
+            (n, d) for n, d in calls if not (d.functional or d.reuses is not None or d.absent)
         ]
-        for draft in modules:
+        for place, draft in modules:
             if name == draft.name or (draft.kind == "lost" and name == draft.stem):
-                return draft
-        functions = [d for d in self.drafts if d.functional and name in (d.name, d.stem)]
-        if functions and functions[0].row is not None and not functions[0].row.operation:
-            return functions[0]
-        shared = [draft for draft in modules if draft.shared is not None and draft.stem == name]
+                return place
+        functions = [(n, d) for n, d in calls if d.functional and name in (d.name, d.stem)]
+        for place, draft in functions[:1]:
+            if draft.row is not None and not draft.row.operation:
+                return place
+        shared = [n for n, draft in modules if draft.shared is not None and draft.stem == name]
         if shared and len(self.names.stateless[name]) == 1:
             return shared[0]
         if shared:
@@ -258,7 +206,7 @@ class Scope(Struct):
             self.context.error("NG204", message, path, help=help)
         if self.vague:
             raise Unknowable
-        known = [draft.word for draft in modules]
+        known = [draft.word for _, draft in modules]
         message = f"there is no layer `{printable(name)}` above that could be applied again"
         giver = next((draft for draft in self.drafts if name in draft.names), None)
         cure = closest(name, known) if giver is None else f"`{giver.word}` gives it"
@@ -354,7 +302,7 @@ class Scope(Struct):
             self._fix_condition(draft, found)
         return found
 
-    def _fix_condition(self, draft: Draft, port: Ref) -> None:
+    def _fix_condition(self, draft: Node, port: Ref) -> None:
         """Fix a layer's condition if this port's type differs from that of what it passes through.
 
         Where the layer is absent, its input stands for each of its ports.
@@ -459,31 +407,6 @@ def sample_shape(x: TensorType) -> list[Size]:
     if x.lost:
         fail(f"the batch's place in {x} is not known, so its shape without the batch isn't either")
     return [size for place, size in enumerate(x.shape) if place != x.batch]
-
-
-def to_module(draft: Draft, name: str) -> Module:
-    """The attribute for a call: a layer, or a container with its children."""
-    args = None
-    if draft.row is not None:
-        args = {arg.name: draft.args[arg.name] for arg in draft.row.args}
-    return Module(
-        name,
-        "layer" if draft.kind == "absent" else draft.kind,
-        draft.row,
-        args,
-        tuple(to_module(child, child.name or "") for child in draft.children),
-        draft.path,
-        draft.use,
-        draft.condition,
-        draft.kind == "absent",
-        draft.count,
-        draft.start,
-        draft.callee,
-        draft.label,
-        draft.each,
-        None if (would := draft.foreseen) is None else to_module(would, name),
-        draft.number,
-    )
 
 
 def neutral(before: TensorType, after: TensorType) -> bool:

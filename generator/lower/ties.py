@@ -91,16 +91,18 @@ def _of(modules: Iterable[tuple[str, Module]], path: str) -> _Tied:
 
 def _below(module: Module, path: str) -> _Tied:
     """The parameter at this path inside a module."""
-    if module.use is not None:
-        inner = _of([(child.name, child) for child in module.use.graph.modules], path)
-        outer = module.use.outer
+    if module.node.use is not None:
+        inner = _of([(child.name, child) for child in module.node.use.graph.modules], path)
+        outer = module.node.use.outer
         found = _Tied(_outside(inner.shape, outer), _outside(inner.conditions, outer))
     elif module.row is not None:
         shape = next(weight.shape for weight in module.weights if weight.name == path)
         found = _Tied(shape, [*varying(module, path)])
     else:
         found = _of(module.entries(), path)
-        moving = [value for child in module.children for value in (child.condition, child.count)]
+        moving = [
+            value for child in module.children for value in (child.condition, child.node.count)
+        ]
         found = replace(found, conditions=[*found.conditions, *moving])
     return replace(found, conditions=[module.condition, *found.conditions])
 

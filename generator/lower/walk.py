@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from ..diagnostics.diagnostics import SpecPath, Unknowable
-from ..ir.graph import Ref
+from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
@@ -25,7 +27,7 @@ from .naming import Names, written_names
 from .reader import Reader
 from .recovery import recovering
 from .repeats import container, copies, one_by_one, repeated
-from .scope import Draft, LayerNames
+from .scope import LayerNames
 from .static_check import check_layers
 
 if TYPE_CHECKING:
@@ -95,7 +97,8 @@ class Walk(Reader):
             self.layer(item, reads, self.name(item, names), index)
             if self.chain is not None and self.scope.loop is not None and "name" in item.common:
                 label = code_in_text(item.common["name"], names, self.context.budget)
-                self.chain[-1].label = label if "{" in label else ""
+                own = label if "{" in label else ""
+                self.chain[-1] = replace(self.chain[-1], label=own)
                 # the copies need names
                 self.repeats.needs_index |= bool(symbols_in(index)) and "{" not in label
         elif "name" in item.common and not counts(item.common["name"], item.number):
@@ -149,8 +152,7 @@ class Walk(Reader):
         else:
             read = read_layer(self.scope, item, row, reads, self.through, index)
             draft = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
-        draft.repeated = repeated
-        self.take(draft, item)
+        self.take(replace(draft, repeated=repeated), item)
 
     def block(
         self,
@@ -161,7 +163,7 @@ class Walk(Reader):
         index: Any,
         types: tuple[TensorType, ...] = (),
         given: dict[str, Any] | None = None,
-    ) -> Draft:
+    ) -> Node:
         """The call for a use of a block: its body is read with the arguments and input types."""
         types = types or self.through or tuple(self.scope.type_of(ref) for ref in reads)
         body = enter(self.scope, item, spec, types, index, given)
@@ -171,9 +173,8 @@ class Walk(Reader):
         if self.chain is None and name is None and given is None:
             if not holds_weights(body):
                 key = (body.key(), exact(body.context.outer))
-                draft.shared = self.scope.shared(draft, key)
-            else:
-                draft.name = self.scope.names.numbered(draft.stem)
+                return replace(draft, shared=self.scope.shared(draft, key))
+            return replace(draft, name=self.scope.names.numbered(draft.stem))
         return draft
 
     def body(self, body: Body) -> Any:
@@ -197,8 +198,7 @@ class Walk(Reader):
         from .reuse import again
 
         draft = again(self, item, reads, names)
-        draft.name = self.name(item, names)
-        self.take(draft, item)
+        self.take(replace(draft, name=self.name(item, names) or ""), item)
 
 
 def counts(name: Any, number: str) -> bool:
