@@ -54,7 +54,7 @@ def test_each_layer_of_a_block_is_what_its_use_says(name: str) -> None:
     found = build_source(parse(TRICKY[name], name), {}, None)
     network = found.module_class()
     for path, layer in found.graph.layers():
-        row, args = layer.row, layer.args or {}
+        row, args = layer.row, layer.node.args
         if row is not None and not row.source and hasattr(torch.nn, row.name):
             assert repr(network.get_submodule(path)) == repr(torch_makes(row, args)), path
 

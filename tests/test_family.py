@@ -89,6 +89,37 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"k": True}, {"k": False}],
     ),
+    "what a layer chooses that no use of its block has": (
+        """
+        input: [2, 4]
+        params: {p: 2}
+        layers:
+        - Blk: {s: $p}
+        - Linear: $p
+        blocks:
+          Blk:
+            params: {e: 2, g: 2, s: 4}
+            layers:
+            - Tanh: {name: a}
+            - ReLU: {name: b}
+            - Conv1d: {out_channels: 2, kernel_size: 1}
+            - ELU: {from: $("a" if s == g else "b"), when: $(e != g)}
+        """,
+        [{"p": 3}],
+    ),
+    "containers with one name in the copies of a loop": (
+        """
+        input: [4]
+        params: {h: 1}
+        layers:
+        - Sequential:
+            layers:
+            - Group:
+                layers: [PReLU: {repeat: $h, name: net}]
+                repeat: $h
+        """,
+        [{"h": 2}, {"h": 0}],
+    ),
     "multiples of a parameter, which may be 0, as a size may not": (
         """
         input: [8]

@@ -24,13 +24,14 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
     The choice is left to ``forward`` if all tensors that may be read are of one type.
     """
     choices, free = _choices(reader, item, written, reads)
+    free = free and item.path not in reader.context.shared.never
     if not free:
         reader.context.fix_at(written, item.at("from"))
     known = len(reader.scope.drafts)
     yield
     taken = False
     for number, draft in enumerate(reader.scope.drafts[known:], known):
-        alone = draft.kind == "absent" and len(reads) == 1 and draft.otherwise == reads[0]
+        alone = draft.absent and len(reads) == 1 and draft.otherwise == reads[0]
         if not taken and draft.path == item.path and (draft.inputs == reads or alone):
             would = None if draft.would is None else replace(draft.would, choices=choices)
             reader.scope.set(number, choices=choices, would=would)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -135,13 +135,15 @@ class Shared(Struct):
     """The state that the network and its blocks share in one reading of a spec.
 
     `reserved` are the places of absent layers that keep their number, as earlier readings have
-    found out; the value says whether it is a number among layers with weights.
+    found out; the value says whether it is a number among layers with weights. `never` are the
+    places of layers that are absent in all uses, so that ``forward`` has no line for them.
     """
 
     known: KnownTypes
     findings: Findings
     repeats: Repeats
     reserved: Mapping[SpecPath, bool]
+    never: Set[SpecPath]
     bodies: Bodies = field(default_factory=Bodies)
     mistakes: Mistakes = field(default_factory=Mistakes)
     budget: Budget = field(default_factory=Budget)

@@ -45,6 +45,7 @@ class _Found(Struct):
     fixed: dict[str, Need] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     reserved: dict[SpecPath, bool] = field(default_factory=dict)
+    never: set[SpecPath] = field(default_factory=set)
     rules: dict[SpecPath, int] = field(default_factory=dict)
     counts: dict[SpecPath, tuple[int, int]] = field(default_factory=dict)
     unrolled: set[SpecPath] = field(default_factory=set)
@@ -85,7 +86,7 @@ def lower(
     while True:
         findings = Findings(first.found.values(), eager=True)
         repeats = Repeats(found.rules, found.counts, found.unrolled)
-        shared = Shared(known, findings, repeats, found.reserved)
+        shared = Shared(known, findings, repeats, found.reserved, found.never)
         context = Context(
             reading.source, reading.document, {**given, **overrides}, found.fixed, shared, places
         )
@@ -114,7 +115,7 @@ def lower(
 
 def _nothing_new(found: _Found, graph: Graph, shared: Shared) -> bool:
     """Whether this reading has found out nothing new; what is new is recorded for the next one."""
-    reserved = _sometimes_absent(uses_in(graph), shared)
+    reserved, never = _sometimes_absent(uses_in(graph), shared), _never_there(graph)
     repeats = shared.repeats
     rules = {path: repeats.seen[path] for path in repeats.short & repeats.seen.keys()}
     counts = {**found.counts}
@@ -126,8 +127,9 @@ def _nothing_new(found: _Found, graph: Graph, shared: Shared) -> bool:
     if done:  # a repeat that has shown no rule by now has none
         unrolled = found.unrolled | (repeats.looped & repeats.unlooped)
         done, found.unrolled = unrolled == found.unrolled, unrolled
-    done = done and counts == found.counts
+    done = done and counts == found.counts and never <= found.never
     found.reserved |= reserved
+    found.never |= never
     found.rules |= rules
     found.counts = counts
     return done
@@ -207,6 +209,14 @@ def _sometimes_absent(uses: Mapping[str, list[Use]], shared: Shared) -> dict[Spe
     absent = {node.path for node in nodes if node.kind == "absent"}
     there = [node for node in nodes if node.path in absent and node.target]
     return {node.path: _is_numbered(node, shared) for node in there}
+
+
+def _never_there(graph: Graph) -> set[SpecPath]:
+    """The paths of layers that choose what they read, but are absent in all uses of their block."""
+    uses = [use for known in uses_in(graph).values() for use in known]
+    nodes = [*graph.nodes, *(node for use in uses for node in use.graph.nodes)]
+    made = {node.path for node in nodes if not node.absent or node.would is not None}
+    return {node.path for node in nodes if node.choices} - made
 
 
 def _is_numbered(node: Node, shared: Shared) -> bool:

@@ -81,6 +81,7 @@ def container(
     )
     condition = more_than(count, 0) if hangs else draft.condition
     reader.take(replace(draft, repeated=True, condition=condition), item)
+    label_copy(reader, item, names)
 
 
 def several_tensors(reader: Reader, item: Item, reads: Sequence[Ref]) -> bool:
@@ -157,6 +158,16 @@ def no_copies(reader: Reader, item: Item, count: Size) -> None:
             number=item.number,
         )
     )
+
+
+def label_copy(reader: Reader, item: Item, names: LayerNames) -> None:
+    """Name the child that was read last, in a copy of a loop, by an expression."""
+    if reader.chain is None or reader.scope.loop is None or "name" not in item.common:
+        return
+    label = code_in_text(item.common["name"], names, reader.context.budget)
+    reader.chain[-1] = replace(reader.chain[-1], label=label if "{" in label else "")
+    # the copies need names
+    reader.repeats.needs_index |= bool(symbols_in(names.index)) and "{" not in label
 
 
 def label_of(reader: Reader, item: Item) -> str:

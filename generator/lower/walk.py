@@ -15,7 +15,7 @@ from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
-from ..symbolic.expressions import code_in_text, words_in
+from ..symbolic.expressions import words_in
 from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
@@ -26,7 +26,7 @@ from .item_types import typed
 from .naming import Names, written_names
 from .reader import Reader
 from .recovery import recovering
-from .repeats import container, copies, one_by_one, repeated
+from .repeats import container, copies, label_copy, one_by_one, repeated
 from .scope import LayerNames
 from .static_check import check_layers
 
@@ -95,12 +95,7 @@ class Walk(Reader):
             branches(self, item, reads, index)
         elif count is None:
             self.layer(item, reads, self.name(item, names), index)
-            if self.chain is not None and self.scope.loop is not None and "name" in item.common:
-                label = code_in_text(item.common["name"], names, self.context.budget)
-                own = label if "{" in label else ""
-                self.chain[-1] = replace(self.chain[-1], label=own)
-                # the copies need names
-                self.repeats.needs_index |= bool(symbols_in(index)) and "{" not in label
+            label_copy(self, item, names)
         elif "name" in item.common and not counts(item.common["name"], item.number):
             if count == 0 and not symbols_in(count):
                 pass_through(self, item, reads[:1], names)
