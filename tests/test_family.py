@@ -102,7 +102,6 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
             layers:
             - Tanh: {name: a}
             - ReLU: {name: b}
-            - Conv1d: {out_channels: 2, kernel_size: 1}
             - ELU: {from: $("a" if s == g else "b"), when: $(e != g)}
         """,
         [{"p": 3}],
