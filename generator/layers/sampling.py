@@ -24,6 +24,8 @@ def affine_grid(a: Args, theta: TensorType) -> TensorType:
             refuse(f"a size is {shown(size)}, but must be 1 or more", "size")
     if theta.rank != 3 or theta.shape[1] != n or theta.shape[2] != n + 1:
         refuse(f"for {n} sizes matrices are (N, {n}, {n + 1}), but what is read is {theta}")
+    if theta.dtype in ("float16", "bfloat16") and 1 in a.size[1:]:
+        refuse(f"torch makes no grid of `{theta.dtype}` where a size is 1", "size")
     apart = theta.batch not in (None, 0)
     shape = (theta.shape[0], *a.size[1:], n)
     return TensorType(shape, theta.dtype, None if apart else theta.batch, theta.lost or apart)
