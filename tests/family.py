@@ -119,8 +119,8 @@ class Scope:
         code = value.removeprefix("$")
         last = self.shape[-1] if self.shape else 1
         names = {"in_features": last, "in_channels": self.shape[0] if self.shape else 1}
-        names["ceil_div"] = lambda a, b: -(-a // b)
-        return eval(code, {"shape": lambda _: self.shape, **names, **self.values, **more})
+        functions = {"shape": lambda _: self.shape, "ceil_div": lambda a, b: -(-a // b)}
+        return eval(code, {**functions, **names, **self.values, **more})
 
     # expressions
 

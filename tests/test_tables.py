@@ -95,7 +95,8 @@ def test_a_buffer_has_functions_as_python_writes_them() -> None:
     spec = {"name": "Net", "input": [2], "params": {"exp": 3}, "outputs": ["b", "abs"]}
     buffer = {"Buffer": {"name": "b", "value": "$([exp * i + exp(0) for i in range(2)])"}}
     spec["layers"] = [buffer, {"Abs": {"from": "input"}}]
-    assert build_source(from_mapping(spec), {}, None).module_class(exp=5).b.tolist() == [1, 6]
+    found: Any = build_source(from_mapping(spec), {}, None).module_class(exp=5)
+    assert found.b.tolist() == [1, 6]
 
 
 def test_a_shape_that_agrees_with_nested_lists_says_the_same() -> None:

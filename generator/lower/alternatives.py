@@ -27,13 +27,13 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
     free = free and item.path not in reader.context.shared.never
     if not free:
         reader.context.fix_at(written, item.at("from"))
-    known = len(reader.scope.drafts)
+    known = len(reader.scope.calls)
     yield
     taken = False
-    for number, draft in enumerate(reader.scope.drafts[known:], known):
-        alone = draft.absent and len(reads) == 1 and draft.otherwise == reads[0]
-        if not taken and draft.path == item.path and (draft.inputs == reads or alone):
-            would = None if draft.would is None else replace(draft.would, choices=choices)
+    for number, call in enumerate(reader.scope.calls[known:], known):
+        alone = call.absent and len(reads) == 1 and call.otherwise == reads[0]
+        if not taken and call.path == item.path and (call.inputs == reads or alone):
+            would = None if call.would is None else replace(call.would, choices=choices)
             reader.scope.set(number, choices=choices, would=would)
             taken = True
     if free and not taken:

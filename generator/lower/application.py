@@ -39,7 +39,7 @@ def apply_layer(
         wrong = refused(scope, item, row, refusal, read, chained=chained)
         applied = _without(row, args, refusal.argument, read, wrong)
         scope.context.shared.findings.add(wrong)
-    draft = Node(
+    call = Node(
         path=item.path,
         row=row,
         args=applied.args,
@@ -57,7 +57,7 @@ def apply_layer(
         sizes = [size for x in read.types for size in x.shape]
         known = [size for size in sizes if not is_unknown(size)]
         scope.context.fix(known, Need(item.path, "says nothing of how its shapes come about"))
-    return draft if chained else _placed(scope, draft, row)
+    return call if chained else _placed(scope, call, row)
 
 
 def _annotated(
@@ -76,11 +76,11 @@ def _annotated(
     return row if item.callee is not None else TYPES[name], {**args, **more}
 
 
-def stem_of(draft: Node) -> str:
+def stem_of(call: Node) -> str:
     """The stem of the name of a call without a written name."""
-    if isinstance(draft.callee, Coded) and draft.callee.code.isidentifier():
-        return draft.callee.code  # the type varies, so its stem would, too
-    return draft.stem
+    if isinstance(call.callee, Coded) and call.callee.code.isidentifier():
+        return call.callee.code  # the type varies, so its stem would, too
+    return call.stem
 
 
 def is_stateless(row: Layer, args: Mapping[str, Any]) -> bool:
@@ -138,22 +138,22 @@ def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> Non
                 scope.context.fix(x.shape[dim], Need(item.path))
 
 
-def is_functional(scope: Scope, draft: Node, row: Layer, *, stateless: bool) -> bool:
+def is_functional(scope: Scope, call: Node, row: Layer, *, stateless: bool) -> bool:
     """Whether a call of this type is an expression in `forward`, without an attribute."""
-    functional = scope.context.document.style == "functional" and draft.callee is None
+    functional = scope.context.document.style == "functional" and call.callee is None
     by_style = functional and bool(row.functional)
-    inline = row.inline and not draft.name
+    inline = row.inline and not call.name
     return row.operation or row.fresh or (stateless and (by_style or inline))
 
 
-def _placed(scope: Scope, draft: Node, row: Layer) -> Node:
+def _placed(scope: Scope, call: Node, row: Layer) -> Node:
     """The call, as an expression in `forward` or with an attribute that has a name."""
-    stateless = is_stateless(row, draft.args)
-    if is_functional(scope, draft, row, stateless=stateless):
-        return replace(draft, functional=True)
-    if draft.name:
-        return draft
+    stateless = is_stateless(row, call.args)
+    if is_functional(scope, call, row, stateless=stateless):
+        return replace(call, functional=True)
+    if call.name:
+        return call
     if not stateless or row.source:
-        return replace(draft, name=scope.names.numbered(draft.stem))
-    draft = replace(draft, stem=stem_of(draft))
-    return replace(draft, shared=scope.shared(draft, key_of(row.name, draft.args)))
+        return replace(call, name=scope.names.numbered(call.stem))
+    call = replace(call, stem=stem_of(call))
+    return replace(call, shared=scope.shared(call, key_of(row.name, call.args)))

@@ -298,15 +298,15 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
         body.spec.sequential,
     )
     shared = body.context.shared
-    shared.bodies.inside[graph] = sum(_calls(draft, shared.bodies.inside) for draft in scope.drafts)
+    shared.bodies.inside[graph] = sum(_calls(call, shared.bodies.inside) for call in scope.calls)
     shared.bodies.graphs[body.key()] = (graph, body.context.to_fix)
     return graph
 
 
-def _calls(draft: Node, inside: dict[Graph, int]) -> int:
+def _calls(call: Node, inside: dict[Graph, int]) -> int:
     """The number of calls in a call, those in containers and blocks included."""
-    own = 1 if draft.use is None else inside[draft.use.graph]
-    return own + sum(_calls(child, inside) for child in draft.body)
+    own = 1 if call.use is None else inside[call.use.graph]
+    return own + sum(_calls(child, inside) for child in call.body)
 
 
 def holds_weights(body: Body) -> bool:
@@ -329,9 +329,7 @@ def may_hold_weights(shared: Shared, written: Any, seen: frozenset[str] = frozen
     return row is not None and row.weights is not no_weights
 
 
-def draft_of(
-    scope: Scope, item: Item, body: Body, reads: tuple[Ref, ...], name: str | None
-) -> Node:
+def call_of(scope: Scope, item: Item, body: Body, reads: tuple[Ref, ...], name: str | None) -> Node:
     """The call of a block whose body's graph is known."""
     graph = body.graph
     assert graph is not None

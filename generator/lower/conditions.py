@@ -131,7 +131,7 @@ def under(
     Gives the reason, in words, if the condition must be fixed; else an empty string.
     """
     scope = reader.scope
-    known = len(reader.drafts)
+    known = len(reader.calls)
     before = reader.first_type(reads) if reader.chain is not None or reads else None
     if reader.chain is None and reads:
         before = scope.type_of(last(reader, item, reads))
@@ -146,7 +146,7 @@ def under(
     hang(reader, item, condition, known)
     # the numbers in the names of later layers would depend on the condition, too
     if reader.context.parent is None and any(
-        draft.name and not draft.written for draft in reader.drafts[known:]
+        call.name and not call.written for call in reader.calls[known:]
     ):
         return "changes the names of the layers after it"
     if before is None or after is None or not harmless(reader, condition, before, after, index):
@@ -159,13 +159,13 @@ def hang(reader: Reader, item: Item, condition: Any, known: int) -> None:
 
     Where it does not hold, each passes on what it reads.
     """
-    for place, draft in enumerate(reader.drafts[known:], known):
-        otherwise = draft.otherwise
-        if reader.chain is None and otherwise is None and draft.inputs:
-            otherwise = last(reader, item, draft.inputs)
+    for place, call in enumerate(reader.calls[known:], known):
+        otherwise = call.otherwise
+        if reader.chain is None and otherwise is None and call.inputs:
+            otherwise = last(reader, item, call.inputs)
             reader.scope.used.add(otherwise.node)
-        both_hold = both(condition, draft.condition)
-        reader.drafts[place] = replace(draft, condition=both_hold, otherwise=otherwise)
+        both_hold = both(condition, call.condition)
+        reader.calls[place] = replace(call, condition=both_hold, otherwise=otherwise)
 
 
 def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
@@ -176,10 +176,10 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
     scope = reader.scope
     begin = len(scope.inputs) + known
     ends: dict[int, Ref] = {}  # for each call, what stands for it in the end: not one of them
-    for place, draft in enumerate(scope.drafts[known:], known):
-        otherwise = draft.otherwise
-        if otherwise is None and draft.inputs:
-            made = [ref for ref in draft.inputs if ref.node < begin or ref.node in ends]
+    for place, call in enumerate(scope.calls[known:], known):
+        otherwise = call.otherwise
+        if otherwise is None and call.inputs:
+            made = [ref for ref in call.inputs if ref.node < begin or ref.node in ends]
             otherwise = last(reader, item, tuple(made)) if made else passed
             scope.used.add(otherwise.node)
             scope.set(place, otherwise=otherwise)
@@ -206,17 +206,17 @@ def foreseen(
     """
     before, findings = reader.scope.as_it_is(), reader.context.shared.findings
     frame, current, mistakes = replace(reader.frame), reader.current, findings.count
-    known = len(reader.drafts)
+    known = len(reader.calls)
     with reader.context.trying() as fixes:
         try:
             why = under(reader, item, condition, reads, names, index)
         except (NetgenError, ExpressionError, TooLong):
             why = FALSE
-    drafts = reader.drafts
+    calls = reader.calls
     # copies would only get as many places as there are now; a layer that is applied again is none
     placeless = any(
         d.kind == "copies" or (d.repeated and not d.body) or d.reuses is not None
-        for d in drafts[known:]
+        for d in calls[known:]
     )
     reader.frame.through = frame.through
     if why or fixes or placeless or findings.count > mistakes:
@@ -225,31 +225,31 @@ def foreseen(
         if frame.chain is not None:
             del frame.chain[known:]
         return why or FALSE
-    for place, draft in enumerate(drafts[known:], known):
-        if draft.kind != "absent":
-            drafts[place] = unmade(reader, draft)
+    for place, call in enumerate(calls[known:], known):
+        if call.kind != "absent":
+            calls[place] = unmade(reader, call)
     return ""
 
 
-def unmade(reader: Reader, draft: Node) -> Node:
+def unmade(reader: Reader, call: Node) -> Node:
     """An absent call in place of one that is not made, which it would be for other arguments."""
-    passed = draft.otherwise
-    type_ = reader.through[0] if reader.chain is not None else draft.output
+    passed = call.otherwise
+    type_ = reader.through[0] if reader.chain is not None else call.output
     type_ = type_ if passed is None else reader.scope.type_of(passed)
     return Node(
-        path=draft.path,
+        path=call.path,
         kind="absent",
-        outputs=dict.fromkeys(draft.outputs, type_),
-        functional=draft.functional,
-        condition=draft.condition,
+        outputs=dict.fromkeys(call.outputs, type_),
+        functional=call.functional,
+        condition=call.condition,
         otherwise=passed,
-        would=draft,
-        callee=draft.callee,
-        stem=draft.stem,
-        name=draft.name,
-        written=draft.written,
-        shared=draft.shared,
-        names=draft.names,
+        would=call,
+        callee=call.callee,
+        stem=call.stem,
+        name=call.name,
+        written=call.written,
+        shared=call.shared,
+        names=call.names,
     )
 
 
@@ -294,7 +294,7 @@ def absent(
     row = reader.context.row(item.type)
     stem = row.stem if row is not None else snake_case(item.type)
     name = reader.name(item, names)
-    draft = Node(
+    call = Node(
         path=item.path,
         kind="absent",
         condition=condition,
@@ -305,29 +305,29 @@ def absent(
     )
     if row is not None:
         stateless = row.weights is no_weights and reader.chain is None
-        functional = is_functional(reader.scope, draft, row, stateless=stateless)
-        draft = replace(draft, functional=functional)
+        functional = is_functional(reader.scope, call, row, stateless=stateless)
+        call = replace(call, functional=functional)
     if reader.chain is not None:
-        reader.chain.append(replace(draft, outputs={"output": reader.through[0]}))
+        reader.chain.append(replace(call, outputs={"output": reader.through[0]}))
         return
-    draft = reserved(reader, item, draft)
+    call = reserved(reader, item, call)
     otherwise = last(reader, item, reads)
     outputs = dict.fromkeys(_ports_for_names(reader, item), reader.scope.type_of(otherwise))
-    draft = replace(draft, outputs=outputs, otherwise=otherwise, names=item.names)
-    reader.current = (reader.scope.add(draft),)
+    call = replace(call, outputs=outputs, otherwise=otherwise, names=item.names)
+    reader.current = (reader.scope.add(call),)
 
 
-def reserved(reader: Reader, item: Item, draft: Node) -> Node:
+def reserved(reader: Reader, item: Item, call: Node) -> Node:
     """An absent call with its number kept, so that names do not depend on the arguments."""
-    if draft.name:
-        return draft
-    numbered = reader.context.shared.reserved.get(draft.path)  # as in other uses
+    if call.name:
+        return call
+    numbered = reader.context.shared.reserved.get(call.path)  # as in other uses
     if numbered or (numbered is None and may_hold(reader, item)):
-        return replace(draft, name=reader.scope.names.numbered(draft.stem))
+        return replace(call, name=reader.scope.names.numbered(call.stem))
     if numbered is None:
-        return draft
-    draft = replace(draft, stem=stem_of(draft))
-    return replace(draft, shared=reader.scope.shared(draft, None))
+        return call
+    call = replace(call, stem=stem_of(call))
+    return replace(call, shared=reader.scope.shared(call, None))
 
 
 def may_hold(reader: Reader, item: Item) -> bool:

@@ -33,26 +33,26 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
     """
     root = _Container(())
     nodes: list[Node] = []
-    for draft in scope.drafts:
-        target = _target(scope, draft)
-        nameless = not draft.name and draft.shared is None
-        if draft.absent and (nameless or draft.functional):
-            root.children[f"?{len(nodes)}"] = Module.of(replace(draft, would=None), "")
-        elif not draft.functional:
-            _place(scope, root, target, draft)
-        nodes.append(_named(draft, target, target))
+    for call in scope.calls:
+        target = _target(scope, call)
+        nameless = not call.name and call.shared is None
+        if call.absent and (nameless or call.functional):
+            root.children[f"?{len(nodes)}"] = Module.of(replace(call, would=None), "")
+        elif not call.functional:
+            _place(scope, root, target, call)
+        nodes.append(_named(call, target, target))
     modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
     return tuple(nodes), modules
 
 
-def _target(scope: Scope, draft: Node) -> str:
-    if draft.reuses is not None:
-        return _target(scope, scope.drafts[draft.reuses])
-    if draft.name:
-        return draft.name
-    if draft.shared is None:
-        return draft.stem
-    return scope.names.final(draft.stem, draft.shared)
+def _target(scope: Scope, call: Node) -> str:
+    if call.reuses is not None:
+        return _target(scope, scope.calls[call.reuses])
+    if call.name:
+        return call.name
+    if call.shared is None:
+        return call.stem
+    return scope.names.final(call.stem, call.shared)
 
 
 def _named(call: Node, name: str, target: str) -> Node:
@@ -82,19 +82,19 @@ def _body(call: Node, name: str, target: str, place: int = 0) -> tuple[Node, ...
     return tuple(body)
 
 
-def _place(scope: Scope, root: _Container, target: str, draft: Node) -> None:
+def _place(scope: Scope, root: _Container, target: str, call: Node) -> None:
     *outer, last = target.split(".")
     container: _Container = root
     for name in outer:
-        child = container.children.setdefault(name, _Container(draft.path))
+        child = container.children.setdefault(name, _Container(call.path))
         if not isinstance(child, _Container):
-            _refuse(scope, draft.path, f"`{target}`: `{name}` is a layer, not a container")
+            _refuse(scope, call.path, f"`{target}`: `{name}` is a layer, not a container")
         container = child
     known = container.children.get(last)
     if isinstance(known, _Container):
-        _refuse(scope, draft.path, f"`{target}` is a container already")
+        _refuse(scope, call.path, f"`{target}` is a container already")
     if known is None or known.absent:
-        container.children[last] = Module.of(draft, last)
+        container.children[last] = Module.of(call, last)
 
 
 def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:

@@ -175,7 +175,7 @@ class _Ways(Struct, frozen=True):
     def spatial(self) -> int:
         """The number of spatial dimensions of the tensors; 0 for tokens and features."""
         rank = self.types[0].rank
-        names = [name for calls in self.calls for draft in calls for name in _names(draft)]
+        names = [name for calls in self.calls for call in calls for name in _names(call)]
         tokens = rank == 3 and not any(_RANKED.fullmatch(name) for name in names)
         return 0 if tokens else rank - 2
 
@@ -244,33 +244,33 @@ def _fitted(ways: _Ways, small: int) -> str:
     pads = ", ".join(f"{gap // 2}, {gap - gap // 2}" for gap in reversed(gaps))
     name = ways.scope.word(ways.refs[small])
     added = f"put `Pad: [{pads}]` or {_resized(ways, small)} behind `{name}`"
-    found = [cause for draft in ways.calls[small] for cause in _lost_places(draft, gaps)]
+    found = [cause for call in ways.calls[small] for cause in _lost_places(call, gaps)]
     if not found:
         return added
     argument = found[0][0]  # of the layer nearest to where the ways meet
     layers = [
-        f"`{argument}: {value}` for `{draft.word}` (line {_line(ways.scope, draft)})"
-        for other, value, draft in found
+        f"`{argument}: {value}` for `{call.word}` (line {_line(ways.scope, call)})"
+        for other, value, call in found
         if other == argument
     ]
     return f"write {' and '.join(layers[:3])}; or {added}"
 
 
-def _line(scope: Scope, draft: Node) -> int:
-    return scope.context.source.locate(draft.path, key=True).line
+def _line(scope: Scope, call: Node) -> int:
+    return scope.context.source.locate(call.path, key=True).line
 
 
-def _lost_places(draft: Node, gaps: list[int]) -> Iterator[tuple[str, Any, Node]]:
+def _lost_places(call: Node, gaps: list[int]) -> Iterator[tuple[str, Any, Node]]:
     """The argument, with its value, with which a layer would keep the places that it now loses."""
-    if draft.row is None or draft.use is not None or not _RANKED.fullmatch(draft.row.name):
+    if call.row is None or call.use is not None or not _RANKED.fullmatch(call.row.name):
         return
-    a = arguments(draft.args)
-    if draft.row.name.startswith("ConvTranspose"):
+    a = arguments(call.args)
+    if call.row.name.startswith("ConvTranspose"):
         argument, value = "output_padding", _output_padding(a, gaps)
     else:
         argument, value = "padding", _padding(a, len(gaps))
     if value is not None:
-        yield argument, value[0] if len({*value}) == 1 else value, draft
+        yield argument, value[0] if len({*value}) == 1 else value, call
 
 
 def _output_padding(a: Args, gaps: list[int]) -> list[int] | None:
@@ -297,18 +297,18 @@ def _padding(a: Args, n: int) -> list[int] | None:
 def _way(scope: Scope, ref: Ref) -> Iterator[Node]:
     """The calls on the way to a tensor, the last first, along each call's first input."""
     while ref.node >= len(scope.inputs):
-        draft = scope.draft(ref.node)
-        yield draft
-        yield from reversed(draft.body)
-        if not draft.inputs:
+        call = scope.call(ref.node)
+        yield call
+        yield from reversed(call.body)
+        if not call.inputs:
             return
-        ref = draft.inputs[0]
+        ref = call.inputs[0]
 
 
-def _names(draft: Node) -> Iterator[str]:
+def _names(call: Node) -> Iterator[str]:
     """The names of the types of the layers in a call."""
-    if draft.use is not None:
-        for node in draft.use.graph.nodes:
+    if call.use is not None:
+        for node in call.use.graph.nodes:
             yield from (leaf.row.name for leaf in node.leaves() if leaf.row is not None)
-    elif draft.row is not None:
-        yield draft.row.name
+    elif call.row is not None:
+        yield call.row.name

@@ -96,11 +96,11 @@ def source(scope: Scope, item: Item, index: int | None) -> Any:
 
 
 def _choose_port(scope: Scope, item: Item, ref: Ref) -> NoReturn:
-    draft = scope.draft(ref.node)
-    known, named = item.written is not None, [name for name in draft.names if name != SKIPPED]
+    call = scope.call(ref.node)
+    known, named = item.written is not None, [name for name in call.names if name != SKIPPED]
     scope.used.add(ref.node)
-    message = f"`{draft.word}` gives several tensors, and `{item.type}` does not say which it reads"
-    help = f"write `from: {named[0] if named else f'{draft.word}.0'}`"
+    message = f"`{call.word}` gives several tensors, and `{item.type}` does not say which it reads"
+    help = f"write `from: {named[0] if named else f'{call.word}.0'}`"
     scope.context.error("NG204", message, item.path, key=known, help=help)
 
 
@@ -167,13 +167,13 @@ def claim(scope: Scope, value: str, path: SpecPath) -> None:
 
     Raises `Taken` if numbering has given it to an earlier layer.
     """
-    if value in scope.written and not any(d.name == value for d in scope.drafts):
+    if value in scope.written and not any(d.name == value for d in scope.calls):
         scope.context.error("NG205", f"the name `{value}` is given twice", path)
     if any(placeholder.is_called(value) for placeholder in scope.inputs):
         scope.context.error("NG205", f"`{value}` is an input already", path)
-    for draft in scope.drafts:
-        if draft.name == value:
-            if draft.written:
+    for call in scope.calls:
+        if call.name == value:
+            if call.written:
                 scope.context.error("NG205", f"the name `{value}` is given twice", path)
             raise Taken(value)
 

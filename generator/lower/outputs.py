@@ -72,15 +72,15 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
             where = (*path, placeholder.name)
             message = f"nothing reads the input `{placeholder.word}`"
             unused.append(_unused(scope, place, placeholder.name, message, where, None))
-    for place, draft in enumerate(scope.drafts, len(scope.inputs)):
-        if place not in scope.used and draft.would is not None:
-            scope.context.fix(draft.condition, Need((*draft.path, "when"), FALSE))
-        elif place not in scope.used and draft.kind not in ("absent", "lost"):
-            type_ = draft.row.name if draft.row else "Sequential"
-            message = f"nothing reads what `{draft.name or type_}` gives"
+    for place, call in enumerate(scope.calls, len(scope.inputs)):
+        if place not in scope.used and call.would is not None:
+            scope.context.fix(call.condition, Need((*call.path, "when"), FALSE))
+        elif place not in scope.used and call.kind not in ("absent", "lost"):
+            type_ = call.row.name if call.row else "Sequential"
+            message = f"nothing reads what `{call.name or type_}` gives"
             help = "name it in a `from` or in `outputs`, or take it out"
-            name = draft.name if draft.written else None
-            unused.append(_unused(scope, place, name, message, draft.path, help))
+            name = call.name if call.written else None
+            unused.append(_unused(scope, place, name, message, call.path, help))
     if unused:
         raise NetgenError(*unused)
 

@@ -13,13 +13,13 @@ def table_so_far(scope: Scope | None) -> str:
     if scope is None:
         return ""
     found = [Row(x.name, "input", x.type.text, 0) for x in scope.inputs]
-    for draft in scope.drafts:
-        if draft.kind == "lost":
+    for call in scope.calls:
+        if call.kind == "lost":
             break
-        if draft.outputs and draft.kind != "absent":
-            module = Module.of(draft, "")
-            type_ = draft.row.name if draft.row else draft.kind
-            shape = draft.output.usual
-            count = 0 if draft.reuses is not None else parameter_count(module.weights)
-            found.append(Row(draft.word, type_, shape, count))
+        if call.outputs and call.kind != "absent":
+            module = Module.of(call, "")
+            type_ = call.row.name if call.row else call.kind
+            shape = call.output.usual
+            count = 0 if call.reuses is not None else parameter_count(module.weights)
+            found.append(Row(call.word, type_, shape, count))
     return table_text(found, sum(row.parameters for row in found))

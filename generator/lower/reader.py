@@ -123,9 +123,9 @@ class Reader(ABC):
         return self.context.shared.repeats
 
     @property
-    def drafts(self) -> list[Node]:
+    def calls(self) -> list[Node]:
         """The calls of the container that is being read, or else of the scope."""
-        return self.scope.drafts if self.frame.chain is None else self.frame.chain
+        return self.scope.calls if self.frame.chain is None else self.frame.chain
 
     def flows(self, type_: TensorType) -> None:
         """Let the next child of the container read a tensor of this type."""
@@ -169,23 +169,23 @@ class Reader(ABC):
 
     # what is added
 
-    def take(self, draft: Node, item: Item) -> None:
+    def take(self, call: Node, item: Item) -> None:
         """Add a call to the container that is being read, or else to the scope."""
         if self.chain is None:
-            names = keys.output_names(self.context, item, list(draft.outputs))
-            ref = self.scope.add(replace(draft, names=names))
-            reads_nothing = draft.row is not None and bool(draft.row.source)
+            names = keys.output_names(self.context, item, list(call.outputs))
+            ref = self.scope.add(replace(call, names=names))
+            reads_nothing = call.row is not None and bool(call.row.source)
             if not reads_nothing:
                 self.current = (ref,)
             return
-        if len(draft.outputs) > 1 and not self.frame.called_one_by_one:
+        if len(call.outputs) > 1 and not self.frame.called_one_by_one:
             message = f"`{item.type}` gives several tensors and can't stand in a `Sequential`"
             self.context.error("NG210", message, item.path, key=True)
-        if draft.name:
+        if call.name:
             loops = [child for child in self.chain if child.kind == "copies"]
-            keys.keep_apart(self.context, loops, draft, item)
-        self.chain.append(draft)
-        self.flows(next(iter(draft.outputs.values())))
+            keys.keep_apart(self.context, loops, call, item)
+        self.chain.append(call)
+        self.flows(next(iter(call.outputs.values())))
 
     def sequential(
         self,
@@ -213,7 +213,7 @@ class Reader(ABC):
             fill()
             if self.frame.lost:
                 raise Unknowable
-            children, after = self.drafts, self.through[0]
+            children, after = self.calls, self.through[0]
             self.check_names(item)
         stem = snake_case(item.type) if name is None else name
         written = name is not None
@@ -263,7 +263,7 @@ class Reader(ABC):
                 )
         if not any(map(str.isdecimal, names)):
             return
-        container = Node(path=item.path, kind="Sequential", body=tuple(self.drafts))
+        container = Node(path=item.path, kind="Sequential", body=tuple(self.calls))
         found: set[str] = set()
         for key, _ in Module.of(container, "").entries():
             if key in found:

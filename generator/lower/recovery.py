@@ -62,7 +62,7 @@ def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
         return
     for name in dict.fromkeys(_names(raw)):
         if name not in scope.written:
-            scope.add(_draft(name, path, name))
+            scope.add(_call(name, path, name))
     reader.current = (_unnamed(reader, raw, path),)
 
 
@@ -84,13 +84,13 @@ def _unnamed(reader: Reader, raw: Any, path: SpecPath) -> Ref:
         stem = row.stem
     if isinstance(common.get("name"), str):
         found = reader.scope.written.get(common["name"])
-        return found[0] if found else reader.scope.add(_draft(stem, path, None))
+        return found[0] if found else reader.scope.add(_call(stem, path, None))
     numbered = row is None or row.weights is not no_weights
     name = reader.scope.names.numbered(stem) if numbered else None
-    return reader.scope.add(_draft(stem, path, name))
+    return reader.scope.add(_call(stem, path, name))
 
 
-def _draft(stem: str, path: SpecPath, name: str | None) -> Node:
+def _call(stem: str, path: SpecPath, name: str | None) -> Node:
     outputs: Any = {"output": None}
     written = name == stem
     return Node(

@@ -57,13 +57,13 @@ def _code(refusal: Refusal) -> str:
 def _origin(scope: Scope, ref: Ref) -> str:
     """A note on where a tensor comes from, and its shape."""
     shape = _shape(scope.type_of(ref))
-    draft = scope.maker(ref)
-    if draft is None:
+    call = scope.maker(ref)
+    if call is None:
         return f"the input `{scope.word(ref)}` is {shape}"
-    line = scope.context.source.locate(draft.path, key=True).line
+    line = scope.context.source.locate(call.path, key=True).line
     source = ""
-    if "=" in shape and len(draft.inputs) == 1:  # for a product, say where its factors are from
-        source = f" from `{scope.word(draft.inputs[0])}`"
+    if "=" in shape and len(call.inputs) == 1:  # for a product, say where its factors are from
+        source = f" from `{scope.word(call.inputs[0])}`"
     return f"`{scope.word(ref)}` (line {line}) gives {shape}{source}"
 
 

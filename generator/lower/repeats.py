@@ -52,9 +52,9 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
                 reader.layer(item, reads, reader.name(item, names), copy, repeated=True)
         reader.scope.conditions -= condition is not None
         if copy < int(count):
-            draft = reader.scope.drafts[-1]
+            call = reader.scope.calls[-1]
             if condition:
-                own = both(condition, draft.condition)
+                own = both(condition, call.condition)
                 reader.scope.set(-1, condition=own, otherwise=reads[0])
         reads = (*reader.current, *reads[1:])
 
@@ -76,11 +76,11 @@ def container(
     common = {key: value for key, value in item.common.items() if key != "name"}
     unnamed = replace(item, common=common)
     several = reader.chain is None and several_tensors(reader, item, reads)
-    draft = reader.sequential(
+    call = reader.sequential(
         item, reads, name, lambda: repeated(reader, unnamed, count), several=several
     )
-    condition = more_than(count, 0) if hangs else draft.condition
-    reader.take(replace(draft, repeated=True, condition=condition), item)
+    condition = more_than(count, 0) if hangs else call.condition
+    reader.take(replace(call, repeated=True, condition=condition), item)
     label_copy(reader, item, names)
 
 
@@ -123,7 +123,7 @@ def one_by_one(reader: Reader, item: Item, count: Size) -> None:
     least, most = keys.copy_bounds(reader.context, item, count)
     for copy in range(most):
         condition = more_than(count, copy) if copy >= least else None
-        known = len(reader.drafts)
+        known = len(reader.calls)
         reader.scope.conditions += condition is not None
         if copy >= int(count):
             names = LayerNames(reader.scope, reader.first_type(reader.current), copy)
@@ -282,12 +282,12 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
     each = max(len(copies) // max(int(count) - first, 1), 1)
     if not alike_in_turn(copies, each):
         return False
-    never = [draft for draft in copies[:each] if not any(_there(copies, draft.path))]
-    for draft in never:  # no copy shows what the call would be
-        need = Need((*draft.path, "when"), "is false")
+    never = [call for call in copies[:each] if not any(_there(copies, call.path))]
+    for call in never:  # no copy shows what the call would be
+        need = Need((*call.path, "when"), "is false")
         reader.context.fix(count, need)
-        if draft.would is None:
-            decides = [s for s in symbols_in(draft.condition) if s.name != INDEX]
+        if call.would is None:
+            decides = [s for s in symbols_in(call.condition) if s.name != INDEX]
             reader.context.fix_names(Symbols(decides), need)
     label = label_of(reader, item)
     if reader.repeats.needs_index:
@@ -315,14 +315,14 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
 
 def alike_in_turn(copies: Sequence[Node], each: int) -> bool:
     """Whether each copy of a loop consists of the same `each` layers, with no loop among them."""
-    places = [draft.path for draft in copies[:each]]
+    places = [call.path for call in copies[:each]]
     turns = [copies[at : at + each] for at in range(0, len(copies), each)]
-    same_places = all([draft.path for draft in turn] == places for turn in turns)
-    return same_places and not any(draft.kind == "copies" for draft in copies)
+    same_places = all([call.path for call in turn] == places for turn in turns)
+    return same_places and not any(call.kind == "copies" for call in copies)
 
 
 def _there(copies: Sequence[Node], path: SpecPath) -> Iterator[bool]:
-    return (draft.kind != "absent" for draft in copies if draft.path == path)
+    return (call.kind != "absent" for call in copies if call.path == path)
 
 
 def may_be_none(count: Size) -> bool:
@@ -350,7 +350,7 @@ def headless(
         reader.context.fix(count, Need(item.at("repeat"), why))
         return head, after
     test = more_than(count, 0)
-    head = [replace(draft, condition=both(test, draft.condition)) for draft in head]
+    head = [replace(call, condition=both(test, call.condition)) for call in head]
     pairs = zip(after.shape, before.shape, strict=True)
     shape = tuple(a if same(a, b) else chosen(test, a, b) for a, b in pairs)
     return head, replace(after, shape=shape)

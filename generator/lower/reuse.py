@@ -25,7 +25,7 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
     """
     scope = reader.scope
     place = _named(scope, item, names)
-    original = scope.drafts[place]
+    original = scope.calls[place]
     if original.kind == "lost":
         raise Unknowable
     if original.condition is not None:  # an absent layer can't be applied again
@@ -39,14 +39,14 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
         message = f"this layer reads {wanted} tensors, but {len(types)} given"
         scope.context.error("NG204", message, item.path, key=item.written is not None)
     try:
-        draft = _applied(reader, item, original, types)
+        call = _applied(reader, item, original, types)
     except Refusal as refusal:
         if refusal.help and refusal.help.startswith("leave"):
             refusal.help = f"`{original.word}` was made for other inputs"
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, None, refusal, read, chained=False)) from None
     reuses = None if original.functional else place
-    return replace(draft, inputs=reads, path=item.path, choices=(), reuses=reuses)
+    return replace(call, inputs=reads, path=item.path, choices=(), reuses=reuses)
 
 
 def _named(scope: Scope, item: Item, names: LayerNames) -> int:
@@ -70,11 +70,11 @@ def _applied(reader: Reader, item: Item, original: Node, types: tuple[TensorType
     if original.use is not None:
         used = replace(item, type=original.use.block, written=None)
         spec = original.use.spec
-        draft = reader.block(used, spec, (), None, None, types=types, given=original.use.given)
-        assert draft.use is not None
-        if draft.use.graph.weights != original.use.graph.weights:
+        call = reader.block(used, spec, (), None, None, types=types, given=original.use.given)
+        assert call.use is not None
+        if call.use.graph.weights != original.use.graph.weights:
             refuse(f"`{original.use.block}` would need other weights for {types[0]}")
-        return replace(draft, name=original.name, shared=original.shared)
+        return replace(call, name=original.name, shared=original.shared)
     if original.row is not None:
         applied = apply(original.row, original.args, types)
         for meeting in applied.meetings:

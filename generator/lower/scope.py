@@ -40,7 +40,7 @@ class Scope(Struct):
     params: Mapping[str, Any]
     inputs: tuple[Placeholder, ...]
     names: Names
-    drafts: list[Node] = field(default_factory=list)
+    calls: list[Node] = field(default_factory=list)
     written: dict[str, tuple[Ref, ...]] = field(default_factory=dict)
     stems: dict[str, list[int]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
@@ -65,7 +65,7 @@ class Scope(Struct):
         return replace(
             self,
             names=names,
-            drafts=[*self.drafts],
+            calls=[*self.calls],
             written={**self.written},
             stems={stem: [*nodes] for stem, nodes in self.stems.items()},
             used={*self.used},
@@ -79,27 +79,27 @@ class Scope(Struct):
         for name in self.__struct_fields__:
             setattr(self, name, getattr(before, name))
 
-    def draft(self, node: int) -> Node:
+    def call(self, node: int) -> Node:
         """The call with this number among the nodes, which inputs begin."""
-        return self.drafts[node - len(self.inputs)]
+        return self.calls[node - len(self.inputs)]
 
     def maker(self, ref: Ref) -> Node | None:
         """The call whose output a reference names; ``None`` for an input."""
-        return None if ref.node < len(self.inputs) else self.draft(ref.node)
+        return None if ref.node < len(self.inputs) else self.call(ref.node)
 
     def word(self, ref: Ref) -> str:
         """The name in messages of the input or call that a reference names."""
-        draft = self.maker(ref)
-        return self.inputs[ref.node].word if draft is None else draft.word
+        call = self.maker(ref)
+        return self.inputs[ref.node].word if call is None else call.word
 
     def type_of(self, ref: Ref) -> TensorType:
         """The type of what a reference names; raises `Unknowable` if its layer is lost."""
-        draft = self.maker(ref)
-        if draft is None:
+        call = self.maker(ref)
+        if call is None:
             return self.inputs[ref.node].type
-        if draft.kind == "lost":
+        if call.kind == "lost":
             raise Unknowable
-        return draft.outputs.get(ref.port) or next(iter(draft.outputs.values()))
+        return call.outputs.get(ref.port) or next(iter(call.outputs.values()))
 
     def terms(self) -> dict[str, Any]:
         """The values of parameters and of named sizes of inputs, each in terms of its own name."""
@@ -108,17 +108,17 @@ class Scope(Struct):
 
     def set(self, place: int, **facts: Any) -> None:
         """Add facts to the call with this index among the calls."""
-        self.drafts[place] = replace(self.drafts[place], **facts)
+        self.calls[place] = replace(self.calls[place], **facts)
 
-    def shared(self, draft: Node, key: Hashable) -> int:
+    def shared(self, call: Node, key: Hashable) -> int:
         """The place, among its stem's attributes, of the one that serves a call without weights.
 
         Calls with an equal `key` share one. A call under a condition has its own.
         """
-        if self.conditions or draft.kind == "absent":
-            number = self.alone[draft.path] = self.alone.get(draft.path, 0) + 1
-            key = (draft.path, number)
-        return self.names.shared(draft.stem, key)
+        if self.conditions or call.kind == "absent":
+            number = self.alone[call.path] = self.alone.get(call.path, 0) + 1
+            key = (call.path, number)
+        return self.names.shared(call.stem, key)
 
     def batch_size(self) -> Size | None:
         """The size of the batch: that of the first input with one, if any."""
@@ -127,21 +127,21 @@ class Scope(Struct):
                 return x.type.shape[x.type.batch]
         return None
 
-    def add(self, draft: Node) -> Ref:
+    def add(self, call: Node) -> Ref:
         """Add a call, and give the reference to its default output."""
-        self.drafts.append(draft)
-        node = len(self.inputs) + len(self.drafts) - 1
-        self.used.update([ref.node for ref in draft.inputs], [ref.node for _, ref in draft.named])
-        if draft.otherwise is not None:
-            self.used.add(draft.otherwise.node)
-        self.stems.setdefault(draft.stem, []).append(node)
-        word = snake_case(draft.row.name) if draft.row is not None else draft.stem
-        if word != draft.stem and draft.row is not None and draft.row.operation:
+        self.calls.append(call)
+        node = len(self.inputs) + len(self.calls) - 1
+        self.used.update([ref.node for ref in call.inputs], [ref.node for _, ref in call.named])
+        if call.otherwise is not None:
+            self.used.add(call.otherwise.node)
+        self.stems.setdefault(call.stem, []).append(node)
+        word = snake_case(call.row.name) if call.row is not None else call.stem
+        if word != call.stem and call.row is not None and call.row.operation:
             self.stems.setdefault(word, []).append(node)  # an operation by its type's name
-        ref = Ref(node, draft.default_port)
-        if draft.name:
-            self.written[draft.name] = (ref,)
-        for name, port in zip(draft.names, draft.outputs, strict=False):
+        ref = Ref(node, call.default_port)
+        if call.name:
+            self.written[call.name] = (ref,)
+        for name, port in zip(call.names, call.outputs, strict=False):
             if name != SKIPPED:
                 self.written[name] = (Ref(node, port),)
         return ref
@@ -164,9 +164,9 @@ class Scope(Struct):
             elif ref is not None:
                 ref = self._port(ref, port, text, path)
         elif ref is not None and self._names_output(text, ref):
-            self._fix_condition(self.draft(ref.node), ref)
+            self._fix_condition(self.call(ref.node), ref)
         elif ref is not None and self.portless(ref) and text not in self.passed:
-            first, other = [*self.draft(ref.node).outputs, "1"][:2]
+            first, other = [*self.call(ref.node).outputs, "1"][:2]
             help = f"write `{text}.{first}`, `{text}.{other}`, ..."
             self.context.error("NG204", f"`{text}` gives several tensors", path, help=help)
         if ref is None:
@@ -186,18 +186,18 @@ class Scope(Struct):
 
         Raises `NetgenError` if there is none or it is unclear which one is meant.
         """
-        calls = [*enumerate(self.drafts)]
+        calls = [*enumerate(self.calls)]
         modules = [
             (n, d) for n, d in calls if not (d.functional or d.reuses is not None or d.absent)
         ]
-        for place, draft in modules:
-            if name == draft.name or (draft.kind == "lost" and name == draft.stem):
+        for place, call in modules:
+            if name == call.name or (call.kind == "lost" and name == call.stem):
                 return place
         functions = [(n, d) for n, d in calls if d.functional and name in (d.name, d.stem)]
-        for place, draft in functions[:1]:
-            if draft.row is not None and not draft.row.operation:
+        for place, call in functions[:1]:
+            if call.row is not None and not call.row.operation:
                 return place
-        shared = [n for n, draft in modules if draft.shared is not None and draft.stem == name]
+        shared = [n for n, call in modules if call.shared is not None and call.stem == name]
         if shared and len(self.names.stateless[name]) == 1:
             return shared[0]
         if shared:
@@ -206,9 +206,9 @@ class Scope(Struct):
             self.context.error("NG204", message, path, help=help)
         if self.vague:
             raise Unknowable
-        known = [draft.word for _, draft in modules]
+        known = [call.word for _, call in modules]
         message = f"there is no layer `{printable(name)}` above that could be applied again"
-        giver = next((draft for draft in self.drafts if name in draft.names), None)
+        giver = next((call for call in self.calls if name in call.names), None)
         cure = closest(name, known) if giver is None else f"`{giver.word}` gives it"
         return self.context.error("NG204", message, path, help=cure)
 
@@ -221,14 +221,14 @@ class Scope(Struct):
 
     def portless(self, ref: Ref) -> bool:
         """Whether a reference is to a call of which it does not say which output it means."""
-        draft = self.maker(ref)
-        known = draft is not None and (draft.row is not None or draft.would is not None)
+        call = self.maker(ref)
+        known = call is not None and (call.row is not None or call.would is not None)
         return known and ref.port == "*"
 
     def _names_output(self, text: str, ref: Ref) -> bool:
         """Whether what a reference names is an output with this name of its own."""
-        draft = self.maker(ref)
-        return draft is not None and text in draft.names
+        call = self.maker(ref)
+        return call is not None and text in call.names
 
     def _lookup(self, name: str) -> Ref | None:
         if name in self.written:
@@ -240,25 +240,25 @@ class Scope(Struct):
         if not nodes:
             nodes = self._numbered(name)
         if len(nodes) > 1:  # an absent layer is not meant
-            nodes = [n for n in nodes if self.draft(n).would is None]
+            nodes = [n for n in nodes if self.call(n).would is None]
         if len(nodes) != 1:
             return None
-        draft = self.draft(nodes[0])
-        self._fix_conditions(draft.stem)
-        return Ref(nodes[0], draft.default_port)
+        call = self.call(nodes[0])
+        self._fix_conditions(call.stem)
+        return Ref(nodes[0], call.default_port)
 
     def _of_type(self, stem: str) -> list[int]:
         """The nodes that a type's name may mean; those with written names only if no others are."""
         nodes = self.stems.get(stem, [])
-        return [n for n in nodes if not self.draft(n).written] or nodes
+        return [n for n in nodes if not self.call(n).written] or nodes
 
     def _fix_conditions(self, stem: str) -> None:
         """Fix the conditions of a stem's calls: a reference by type assumes that all exist."""
         for node in self.stems[stem]:
-            draft = self.draft(node)
-            if draft.condition is not None:
+            call = self.call(node)
+            if call.condition is not None:
                 why = "is called by its type, but is not always there"
-                self.context.fix(draft.condition, Need(draft.path, why))
+                self.context.fix(call.condition, Need(call.path, why))
 
     def mention(self, word: str, *, misspelt: bool) -> None:
         """Count a word in an unreadable value as a use of the layer that it names.
@@ -284,34 +284,34 @@ class Scope(Struct):
         return [
             node
             for node in self.stems[stem]
-            for draft in (self.draft(node),)
-            if draft.shared is not None
-            and draft.shared < len(known)
-            and self.names.numbered_name(stem, draft.shared) == name
+            for call in (self.call(node),)
+            if call.shared is not None
+            and call.shared < len(known)
+            and self.names.numbered_name(stem, call.shared) == name
         ]
 
     def _port(self, ref: Ref, port: str, text: str, path: SpecPath) -> Ref:
         ports: Sequence[str] = ["output"]
-        draft = self.maker(ref)
-        if draft is not None:
-            ports = [port] if draft.kind == "lost" else list(draft.outputs)
-            ports = ["*"] if "*" in draft.outputs else ports
+        call = self.maker(ref)
+        if call is not None:
+            ports = [port] if call.kind == "lost" else list(call.outputs)
+            ports = ["*"] if "*" in call.outputs else ports
         check_port(self.context, text, port, ports, path)
         found = Ref(ref.node, port)
-        if draft is not None:
-            self._fix_condition(draft, found)
+        if call is not None:
+            self._fix_condition(call, found)
         return found
 
-    def _fix_condition(self, draft: Node, port: Ref) -> None:
+    def _fix_condition(self, call: Node, port: Ref) -> None:
         """Fix a layer's condition if this port's type differs from that of what it passes through.
 
         Where the layer is absent, its input stands for each of its ports.
         """
-        if draft.condition is None or draft.otherwise is None or draft.kind == "absent":
+        if call.condition is None or call.otherwise is None or call.kind == "absent":
             return
-        if not neutral(self.type_of(draft.otherwise), self.type_of(port)):
-            need = Need((*draft.path, "when"), "changes shapes")
-            self.context.fix(draft.condition, need)
+        if not neutral(self.type_of(call.otherwise), self.type_of(port)):
+            need = Need((*call.path, "when"), "changes shapes")
+            self.context.fix(call.condition, need)
 
     def _unknown(self, text: str, path: SpecPath) -> NoReturn:
         nodes = self._of_type(text)

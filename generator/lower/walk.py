@@ -20,7 +20,7 @@ from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt, widened
-from .blocks import Body, draft_of, enter, graph_of, holds_weights, read_body
+from .blocks import Body, call_of, enter, graph_of, holds_weights, read_body
 from .conditions import conditional, pass_through
 from .item_types import typed
 from .naming import Names, written_names
@@ -134,20 +134,20 @@ class Walk(Reader):
         """Read one layer, block or `Sequential`."""
         if item.type == "Sequential":
             layers, path = check_layers(self.context, item), item.at("layers")
-            draft = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
+            call = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
         elif (block := self.context.known.blocks.get(item.type)) is not None:
-            draft = self.block(item, block, reads, name, index)
+            call = self.block(item, block, reads, name, index)
         elif (
             row := widened(self.context.known.rows[item.type], item)
         ).operation and self.chain is not None:
             from .inline_operations import as_block
 
             spec, item = as_block(self, item, row, index)
-            draft = self.block(item, spec, reads, name, index)
+            call = self.block(item, spec, reads, name, index)
         else:
             read = read_layer(self.scope, item, row, reads, self.through, index)
-            draft = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
-        self.take(replace(draft, repeated=repeated), item)
+            call = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
+        self.take(replace(call, repeated=repeated), item)
 
     def block(
         self,
@@ -164,13 +164,13 @@ class Walk(Reader):
         body = enter(self.scope, item, spec, types, index, given)
         if body.graph is None:
             body.graph = read_body(self.context, body, self.body)
-        draft = draft_of(self.scope, item, body, () if self.through else reads, name)
+        call = call_of(self.scope, item, body, () if self.through else reads, name)
         if self.chain is None and name is None and given is None:
             if not holds_weights(body):
                 key = (body.key(), exact(body.context.outer))
-                return replace(draft, shared=self.scope.shared(draft, key))
-            return replace(draft, name=self.scope.names.numbered(draft.stem))
-        return draft
+                return replace(call, shared=self.scope.shared(call, key))
+            return replace(call, name=self.scope.names.numbered(call.stem))
+        return call
 
     def body(self, body: Body) -> Any:
         """The graph of a block's body for one use."""
@@ -179,8 +179,8 @@ class Walk(Reader):
         if body.spec.sequential:
             fill = lambda: inner.items(body.spec.layers, body.path, None)  # noqa: E731
             item = Item("Sequential", None, {}, body.path)
-            draft = inner.sequential(item, inner.current, "", fill)
-            inner.current = (inner.scope.add(draft),)
+            call = inner.sequential(item, inner.current, "", fill)
+            inner.current = (inner.scope.add(call),)
         else:
             inner.items(body.spec.layers, body.path, None)
         return graph_of(body, inner.scope, inner.current)
@@ -192,8 +192,8 @@ class Walk(Reader):
             self.context.error("NG210", message, item.path, key=True)
         from .reuse import again
 
-        draft = again(self, item, reads, names)
-        self.take(replace(draft, name=self.name(item, names) or ""), item)
+        call = again(self, item, reads, names)
+        self.take(replace(call, name=self.name(item, names) or ""), item)
 
 
 def counts(name: Any, number: str) -> bool:
