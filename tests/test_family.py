@@ -119,6 +119,16 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"h": 2}, {"h": 0}],
     ),
+    "a divisor that cancels out": (
+        """
+        input: [8]
+        params: {d: 2, e: 3}
+        layers:
+        - Linear: $(ceil_div(d, d) + 3 * e // e)
+        - ReLU: {when: $(d > 1 and e > 2)}
+        """,
+        [{"d": 0}, {"e": 0}],
+    ),
     "multiples of a parameter, which may be 0, as a size may not": (
         """
         input: [8]

@@ -122,15 +122,24 @@ class Evaluator(Struct):
         left, right = self.value(node.left), self.value(node.right)
         check_growth(node.op, uncoded(left), uncoded(right))
         if isinstance(node.op, _EXACT) and _is_whole(left) and _is_whole(right):
-            if not right and isinstance(node.op, (ast.FloorDiv, ast.Mod)):
+            divides = isinstance(node.op, (ast.FloorDiv, ast.Mod))
+            if divides and not right:
                 fail("division by zero")
-            return apply(left, right)
+            return self._divided(apply(left, right), right) if divides else apply(left, right)
         if {type(left), type(right)} == {Coded, list}:  # an argument is a tuple: it joins no list
             self.names.fix_names(symbols_in([left, right]), "joins it with a list")
             return self._apply(apply, [uncoded(left), uncoded(right)], lambda codes: codes[0])
         return self._apply(
             apply, [left, right], lambda codes: ast.BinOp(codes[0], node.op, codes[1])
         )
+
+    def _divided(self, found: Any, under: Any) -> Any:
+        """The result of a division; a divisor that cancels out of it is fixed, for it may be 0."""
+        left = {symbol.name for symbol in symbols_in(found)}
+        names = [s for s in symbols_in(under) if not s.runtime and s.name not in left]
+        if gone := Symbols(names):
+            self.names.fix_names(gone, "divides by it where it cancels out")
+        return found
 
     def _boolop(self, node: ast.BoolOp) -> Any:
         stop = isinstance(node.op, ast.Or)
@@ -263,7 +272,9 @@ class Evaluator(Struct):
         if name == "int" and operands and isinstance(uncoded(operands[0]), str):
             fail("`int` takes a number")
         if name == "ceil_div":
-            return _divided_up(*operands) if len(operands) == 2 else fail(_TWO_NUMBERS)
+            if len(operands) != 2:
+                fail(_TWO_NUMBERS)
+            return self._divided(_divided_up(*operands), operands[1])
         return self._apply(
             FUNCTIONS[name], operands, lambda codes: ast.Call(ast.Name(name), codes, [])
         )
