@@ -112,7 +112,9 @@ class Merge:
             inner = [(case, module.children) for case, module in there]
             by_name = first.node.kind == "ModuleDict"
             merged = replace(first, children=self.children(inner, by_name=by_name))
-        return merged and merged.where(condition=condition)
+        if merged is None or (condition is None and merged.condition is None):
+            return merged
+        return merged.where(condition=condition)
 
     def copies(self, first: Module, group: Modules) -> Module | None:
         """A loop: its count, and the children of each copy, one or several.

@@ -162,6 +162,8 @@ class Values(Struct):
 
         Which parameters name a type is known once all else is merged.
         """
+        if not self.types:
+            return value
         if isinstance(value, Module):
             own = ("condition", "args", "count")
             facts = {name: self.typed(getattr(value.node, name)) for name in own}
