@@ -119,6 +119,16 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"h": 2}, {"h": 0}],
     ),
+    "a default that divides, of a parameter that nothing uses": (
+        """
+        input: [4]
+        params: {b: 2, f: 2, u: $b, s: "$(ceil_div(f, b))", a: [1, $(4 // b), "$(u // b)"]}
+        layers:
+        - Linear: 4
+        - Clamp: {max: "$(max(f, b))"}
+        """,
+        [{"b": 0}, {"f": 0}],
+    ),
     "a divisor that cancels out": (
         """
         input: [8]

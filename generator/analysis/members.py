@@ -129,13 +129,17 @@ def _check_memory(variant: str, found: Prediction) -> None:
 def is_undecided(found: Prediction, wrong: Diagnostic) -> bool:
     """Whether the class may run although the spec with other values is refused.
 
-    A refusal may depend on numbers in tensors, or concern a call that ``forward`` does not make.
+    A refusal may depend on numbers in tensors, or concern what the class does not have: a call
+    that ``forward`` does not make, a parameter that nothing uses.
     """
-    locate = found.source.locate
-    idle = [call.node for call in found.trace.calls if not call.made]
-    places = [locate(path) for node in idle for path in node.places.values()]
-    places += [locate(node.path, key=True) for node in idle]
-    return wrong.code == "NG214" or wrong.location in places
+    if wrong.code == "NG214":
+        return True
+    if wrong.location is None:
+        return False
+    at, _ = found.source.at(wrong.location.line, wrong.location.column)
+    idle = [call.node.path for call in found.trace.calls if not call.made]
+    idle += [("params", p.name) for p in found.classes[-1].params if not p.used]
+    return any(at[: len(path)] == path for path in idle)
 
 
 def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
