@@ -95,10 +95,10 @@ def _said(found: Prediction, values: Mapping[str, Any]) -> Sequence[str]:
     They are the default's own texts (the same object) if those hold at all bounds.
     """
     with suppress(NetgenError):
-        graph = lower(found.reading, values, found.graph.sizes, found.imported, found.variant)
+        graph = lower(found.reading, values, found.graph.sizes, found.imported)
         if agrees(found.graph.fit, graph):
             return found.graph.fit.texts
-    return fit_of(predict(found.reading, values, found.imported, found.variant).graph).texts
+    return fit_of(predict(found.reading, values, found.imported).graph).texts
 
 
 Said = Sequence[tuple[Any, str]]

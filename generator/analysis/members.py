@@ -83,7 +83,7 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
     from ..emit.render import unformatted
 
     try:
-        other = predict(found.reading, {**found.overrides, **values}, found.imported, found.variant)
+        other = predict(found.reading, {**found.overrides, **values}, found.imported)
     except NetgenError as error:
         wrong = error.diagnostics[0]
         return Member(values, refused=wrong.message, undecided=is_undecided(found, wrong))

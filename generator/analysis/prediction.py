@@ -14,13 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..classes.classes import class_graphs
-from ..diagnostics.diagnostics import (
-    Diagnostic,
-    Findings,
-    NetgenError,
-    as_errors,
-    in_file_order,
-)
+from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, as_errors, in_file_order
 from ..ir.graph import Graph, lint
 from ..ir.trace import BATCHES, Misfit, Trace, propagate, traced
 from ..lower.context import Ask, Imported
@@ -67,9 +61,7 @@ class Prediction(Struct, frozen=True, dict=True):
     The `reading` is the spec it was made from, `imported` the types that the spec imports. The
     `trace` is a run with a batch of 2, and the `figures` are those of this run. The last of the
     `classes` is the network's. `allowed` are the codes whose warnings the spec silences.
-
-    `variant` is the one of the spec's variants that this is; empty for the network of the defaults,
-    whose `family` are the predictions for all variants.
+    The network of the defaults has a `family`: the predictions for all variants of the spec.
     """
 
     reading: Reading
@@ -82,8 +74,12 @@ class Prediction(Struct, frozen=True, dict=True):
     classes: tuple[Graph, ...]
     allowed: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
-    variant: str = ""
     family: tuple[Prediction, ...] = ()
+
+    @property
+    def variant(self) -> str:
+        """The variant of the spec that this is; empty for the network of the defaults."""
+        return self.reading.variant
 
     @cached_property
     def statements(self) -> Sequence[Statement]:
@@ -126,10 +122,10 @@ def check_source(
     """
     reading = read_document(source)
     if variant is not None:
-        from ..spec.variants import check_there
+        from ..spec.variants import in_variant
 
-        check_there(reading, variant)
-    found = _checked(reading, overrides, _imported(reading, ask), variant or "")
+        reading = in_variant(reading, variant)
+    found = _checked(reading, overrides, _imported(reading, ask))
     if not found.variant:
         found = _with_family(found)
     if reading.document.expect:
@@ -152,8 +148,9 @@ def _with_family(found: Prediction) -> Prediction:
     findings, warnings = Findings(), [*found.warnings]
     for variant, values in found.reading.document.variants.items():
         others = {name: value for name, value in found.overrides.items() if name not in values}
+        reading = replace(found.reading, variant=variant)
         try:
-            family.append(_checked(found.reading, others, found.imported, variant))
+            family.append(_checked(reading, others, found.imported))
         except NetgenError as error:
             for wrong in error.diagnostics:
                 findings.add(_said_of(variant, wrong, found.source))
@@ -176,13 +173,11 @@ def _said_of(variant: str, diagnostic: Diagnostic, source: Source) -> Diagnostic
     return replace(diagnostic, notes=(*diagnostic.notes, note))
 
 
-def _checked(
-    reading: Reading, overrides: Mapping[str, Any], imported: Imported, variant: str
-) -> Prediction:
+def _checked(reading: Reading, overrides: Mapping[str, Any], imported: Imported) -> Prediction:
     """The prediction for one network of a spec, with its warnings; raises `NetgenError`."""
     source = reading.source
     try:
-        found = _fitted(predict(reading, overrides, imported, variant))
+        found = _fitted(predict(reading, overrides, imported))
     except (TooLong, RecursionError):
         message = "the sizes of this network are expressions too long to be written"
         help = "write numbers, or fewer parameters that decide on sizes"
@@ -235,12 +230,9 @@ def _imported(reading: Reading, ask: Ask | None) -> Imported:
 
 
 def predict(
-    reading: Reading,
-    overrides: Mapping[str, Any],
-    imported: Imported | None = None,
-    variant: str = "",
+    reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
 ) -> Prediction:
-    """The prediction for a spec, or a `variant` of it, without warnings; raises `NetgenError`.
+    """The prediction for a spec, without warnings; raises `NetgenError`.
 
     Run-time sizes get the first sample values that the network takes. If it takes none of them,
     the error for the first is raised.
@@ -250,7 +242,7 @@ def predict(
     refused: list[NetgenError] = []
     for sizes in _samples(names, refused):
         try:
-            graph = lower(reading, overrides, sizes, imported, variant)
+            graph = lower(reading, overrides, sizes, imported)
             lint(graph)
             classes = class_graphs(graph, source)
             trace = _trace(source, graph)
@@ -260,16 +252,7 @@ def predict(
         allowed = tuple(reading.document.allow)
         found = figures(graph, trace)
         return Prediction(
-            reading,
-            imported,
-            source,
-            overrides,
-            graph,
-            trace,
-            found,
-            classes,
-            allowed,
-            variant=variant,
+            reading, imported, source, overrides, graph, trace, found, classes, allowed
         )
     raise refused[0]
 

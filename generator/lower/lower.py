@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
 from ..ir.graph import Graph, Node, Use, uses_in
@@ -57,11 +58,11 @@ def lower(
     overrides: Mapping[str, Any],
     samples: Mapping[str, int],
     imported: Imported,
-    variant: str = "",
 ) -> Graph:
     """The graph of a document; `samples` are values for run-time sizes that have none in it.
 
-    Parameters have the values of `overrides`, else those of the `variant`, else their defaults.
+    Parameters have the values of `overrides`, else those of the variant that is meant, else their
+    defaults.
 
     The document is read again until a reading finds out nothing new. Nothing looks ahead for what
     must be fixed: what a layer needs of a parameter is known only when the layer is read. Each
@@ -73,8 +74,8 @@ def lower(
         from ..spec.variants import check_variants  # few specs have them
 
         check_variants(reading, first)
-    given = reading.document.variants.get(variant, {})
-    places: dict[str, SpecPath] = {n: ("variants", variant, n) for n in {*given} - {*overrides}}
+    given, at = reading.given, ("variants", reading.variant)
+    places: dict[str, SpecPath] = {n: (*at, n) for n in {*given} - {*overrides}}
     blocks = _blocks(reading, first)
     known = KnownTypes(
         blocks,
@@ -106,7 +107,7 @@ def lower(
             done = _nothing_new(found, graph, shared) and done
         if done and not findings.found:
             if shared.unmatched:  # the layers that `init` names must exist without `--set`
-                lower(reading, {}, samples, imported)
+                lower(replace(reading, variant=""), {}, samples, imported)
             return graph
         if done:
             raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))

@@ -133,12 +133,19 @@ class Reading(Struct, frozen=True):
     """A document as far as it could be read; misspelt keys are read as the ones that were meant.
 
     `bad` are keys of the document whose values could not be read, `mistakes` what is reported.
+    `variant` is the one of its variants that is meant; empty for the network of the defaults.
     """
 
     source: Source
     document: Document
     bad: frozenset[str] = frozenset()
     mistakes: tuple[Diagnostic, ...] = ()
+    variant: str = ""
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The values that the variant gives to parameters."""
+        return self.document.variants.get(self.variant, {})
 
 
 def read_document(source: Source) -> Reading:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
 from ..symbolic.hints import closest
 from ..symbolic.names import (
@@ -87,11 +89,11 @@ def _taken(document: Document, name: str) -> str | None:
     return why_no_variable(name) if is_identifier(name) else "is no Python identifier"
 
 
-def check_there(reading: Reading, variant: str) -> None:
-    """Raise `NetgenError` if the document has no such variant."""
+def in_variant(reading: Reading, variant: str) -> Reading:
+    """The reading in which this variant is meant; raises `NetgenError` if there is none."""
     known = reading.document.variants
     if variant in known or "variants" in reading.bad:
-        return
+        return replace(reading, variant=variant)
     message = f"`--variant {printable(variant)}`: the spec has no such variant"
     help = closest(variant, known) or (listed(known) if known else "there are none in it")
     raise NetgenError(Diagnostic("NG208", message, help=help))
