@@ -164,7 +164,7 @@ def build_source(
     graph = replace(graph, params=found.classes[-1].params)
     path = None if target is None else target.path
     warnings = (*found.warnings, *doubts)
-    return Result(text, graph, found.figures, proofs, path, warnings, _variants(found))
+    return Result(text, graph, found.figures, proofs, path, warnings, found.variants)
 
 
 def rendered(found: Prediction) -> str:
@@ -178,17 +178,9 @@ def rendered(found: Prediction) -> str:
         found = for_all_arguments(found)
     inputs = inputs_text(found.source.text, found.overrides, found.variant)
     name = spelt(Path(found.source.name).name)
-    text = render(found.classes, found.statements, name, inputs, _variants(found))
+    text = render(found.classes, found.statements, name, inputs, found.variants)
     audit(text, {row.name: row.imported for row in found.graph.imports})
     return text
-
-
-def _variants(found: Prediction) -> tuple[Variant, ...]:
-    if not found.family:
-        return ()
-    from .analysis.variants import variants_of  # few specs have variants
-
-    return variants_of(found)
 
 
 def _doubts(proofs: Sequence[Proof], prediction: Prediction) -> tuple[Diagnostic, ...]:

@@ -26,7 +26,6 @@ from ..symbolic.syntax import ExpressionError
 from .memory import available, shown
 from .plan import make_plan
 from .prediction import Prediction, predict
-from .variants import variants_of
 
 
 class Member(Struct, frozen=True):
@@ -107,7 +106,7 @@ def variants_to_run(found: Prediction) -> Iterator[Member]:
     """
     from ..emit.render import unformatted
 
-    for variant, other in zip(variants_of(found), found.family, strict=True):
+    for variant, other in zip(found.variants, found.family, strict=True):
         _check_memory(variant.name, other)
         source = unformatted(other.classes, other.statements)
         plan, name, factory = _plan_of(other), variant.name, variant.factory

@@ -29,6 +29,7 @@ from .warnings import advice
 
 if TYPE_CHECKING:
     from ..emit.flow import Statement
+    from ..ir.variants import Variant
     from .plan import Plan
 
 # sample values for run-time sizes like `H` that `sizes` leaves out: the first ones that the
@@ -80,6 +81,16 @@ class Prediction(Struct, frozen=True, dict=True):
     def variant(self) -> str:
         """The variant of the spec that this is; empty for the network of the defaults."""
         return self.reading.variant
+
+    @cached_property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants of the spec with their functions; those of one variant are none."""
+        if not self.family:
+            return ()
+        from .variants import variants_of  # few specs have variants
+
+        others = ((other.reading, other.graph, other.figures) for other in self.family)
+        return variants_of(self.classes[-1], others)
 
     @cached_property
     def statements(self) -> Sequence[Statement]:

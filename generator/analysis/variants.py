@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from ..emit.construct import arguments_of
-from ..ir.graph import Parameter
+from ..ir.graph import Graph, Parameter
 from ..ir.variants import Variant
+from ..spec.spec import Reading
 from ..spec.variants import factory_name
-from .prediction import Prediction
+from .costs import Figures
 
 
-def variants_of(found: Prediction) -> tuple[Variant, ...]:
-    """The variants of a spec with their functions; those of one variant are none."""
-    return tuple(_variant(found, other) for other in found.family)
+def variants_of(
+    network: Graph, others: Iterable[tuple[Reading, Graph, Figures]]
+) -> tuple[Variant, ...]:
+    """The variants of a spec with their functions; `others` are their networks.
+
+    The `network` is the class of the defaults' network.
+    """
+    return tuple(_variant(network, *other) for other in others)
 
 
-def _variant(found: Prediction, other: Prediction) -> Variant:
-    written = found.reading.document.variants[other.variant]
-    values = {x.name: x.value for x in other.graph.params if x.name in written}
-    fixed = _fixed(found, written)
-    name = "" if fixed is not None else factory_name(found.graph.name, other.variant)
-    figures = other.figures
-    return Variant(other.variant, name, values, figures.parameters, figures.macs, fixed)
+def _variant(network: Graph, reading: Reading, graph: Graph, figures: Figures) -> Variant:
+    values = {x.name: x.value for x in graph.params if x.name in reading.given}
+    fixed = _fixed(network, values)
+    name = "" if fixed is not None else factory_name(network.name, reading.variant)
+    return Variant(reading.variant, name, values, figures.parameters, figures.macs, fixed)
 
 
-def _fixed(found: Prediction, written: Iterable[str]) -> Parameter | None:
+def _fixed(network: Graph, given: Container[str]) -> Parameter | None:
     """The first of these parameters that is no argument of the class."""
-    network = found.classes[-1]
     arguments = [parameter.name for parameter in arguments_of(network)]
     others = (x for x in network.params if x.name not in arguments)
-    return next((x for x in others if x.name in written), None)
+    return next((x for x in others if x.name in given), None)

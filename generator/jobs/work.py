@@ -13,7 +13,6 @@ from .job import Job, Outcome
 
 if TYPE_CHECKING:
     from ..analysis.prediction import Prediction
-    from ..ir.variants import Variant
     from ..run.smoke import Worker
 
 
@@ -59,12 +58,7 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """The facts of a spec that is only checked."""
     found = _predicted(job, source, worker)
-    variants: tuple[Variant, ...] = ()
-    if found.family:
-        from ..analysis.variants import variants_of  # few specs have variants
-
-        variants = variants_of(found)
-    facts = facts_of(found.figures, found.classes[-1], source, variants)
+    facts = facts_of(found.figures, found.classes[-1], source, found.variants)
     return {**facts, "diagnostics": found.warnings}
 
 
