@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.memory import shown
-from ..diagnostics.diagnostics import Diagnostic, Location, told
+from ..diagnostics.diagnostics import Diagnostic, Location, listed, told
 from ..ir.levels import DEFAULT_LEVELS
 from ..ir.table import Row, table_text
 from ..jobs.job import Outcome
@@ -125,7 +125,7 @@ def _verdicts(outcome: Outcome) -> Iterator[str]:
         names = [level["level"] for level in proof["levels"]]
         usual = [name for name in names if name in DEFAULT_LEVELS]
         batched = any("batches" in level["found"] for level in proof["levels"])
-        parts = [_listed(usual) + (", batches of 2 and 3" if batched else "")]
+        parts = [listed(usual) + (", batches of 2 and 3" if batched else "")]
         what = "; ".join([*parts, *proof["notes"]])
         seconds = f"{before}in {proof['seconds']:.2f} s (torch {proof['torch']})"
         yield f"smoke-run on {proof['device']}: passed {seconds}{': ' if what else ''}{what}"
@@ -134,10 +134,6 @@ def _verdicts(outcome: Outcome) -> Iterator[str]:
                 yield f"  {level['level']}: {level['found']} ({level['seconds']:.2f} s)"
         if proof["speed"] is not None:
             yield f"  {_speed(proof['speed'])}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _speed(speed: Mapping[str, Any]) -> str:

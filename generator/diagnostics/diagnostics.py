@@ -196,6 +196,11 @@ def printable(text: str) -> str:
     )
 
 
+def listed(words: Sequence[str]) -> str:
+    """The words one after the other: ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def spelt(name: str) -> str:
     """A file's name decoded as UTF-8, whatever the locale with which Python decoded it."""
     try:

@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from msgspec.structs import asdict
 
 from ..analysis.memory import available, shown
-from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError
+from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError, listed
 from ..ir.levels import DEFAULT_LEVELS, LEAST, SHARE, TIMEOUT, Demand, Proof, Shown
 from .time_limit import TimeUp, ending_by
 
@@ -363,16 +363,16 @@ def _shown(variants: Sequence[Member]) -> str:
     """What has been shown of variants, in words."""
     made = [x.variant for x in variants if x.factory]
     alone = [x.variant for x in variants if not x.factory]
-    told = [f"{_listed(made)} {_verb(made)} what `--variant` gives"] if made else []
-    told += [f"{_listed(alone)}, without a function, ran as predicted"] if alone else []
+    told = [f"{_named(made)} {_verb(made)} what `--variant` gives"] if made else []
+    told += [f"{_named(alone)}, without a function, ran as predicted"] if alone else []
     return "; ".join(told)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _named(names: Sequence[str]) -> str:
     named = [f"`{name}`" for name in names]
     if len(named) > MOST_NAMED:
         return f"{len(named)} variants"
-    return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+    return listed(named)
 
 
 def _verb(names: Sequence[str]) -> str:

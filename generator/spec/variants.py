@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
+from ..diagnostics.diagnostics import (
+    Diagnostic,
+    Findings,
+    NetgenError,
+    SpecPath,
+    listed,
+    printable,
+)
 from ..symbolic.hints import closest
 from ..symbolic.names import (
     VARIANT,
@@ -95,15 +102,15 @@ def in_variant(reading: Reading, variant: str) -> Reading:
     if variant in known or "variants" in reading.bad:
         return replace(reading, variant=variant)
     message = f"`--variant {printable(variant)}`: the spec has no such variant"
-    help = closest(variant, known) or (listed(known) if known else "there are none in it")
+    help = closest(variant, known) or (_all_of(known) if known else "there are none in it")
     raise NetgenError(Diagnostic("NG208", message, help=help))
 
 
-def listed(variants: Iterable[str]) -> str:
+def _all_of(variants: Iterable[str]) -> str:
     """The variants there are, in words."""
     names = [f"`{name}`" for name in variants]
     if len(names) == 1:
         return f"the only one is {names[0]}"
-    more = [f"{len(names) - MOST_LISTED} more"] if len(names) > MOST_LISTED else names[-1:]
-    first = names[:MOST_LISTED] if len(names) > MOST_LISTED else names[:-1]
-    return f"there are {', '.join(first)} and {more[0]}"
+    if len(names) > MOST_LISTED:
+        names[MOST_LISTED:] = [f"{len(names) - MOST_LISTED} more"]
+    return f"there are {listed(names)}"
