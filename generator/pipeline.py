@@ -143,25 +143,15 @@ def build_source(
     with nullcontext() if worker is None else worker.in_time():
         found = check_source(source, overrides, variant=variant, strict=strict, ask=ask)
         text = rendered(found)
-    graph = found.graph
     proofs: tuple[Proof, ...] = ()
     if worker is not None and demand is not None:
-        from .analysis.members import family_of, variants_to_run
-
-        locate = Locations(source, graph).locate
-        with worker.in_time():
-            plan, family = found.plan, family_of(found)
-            variants = [*variants_to_run(found)]
-        try:
-            proofs = worker.prove(text, plan, demand, locate, family, variants)
-        except NetgenError as error:  # the warnings may explain the failure
-            raise NetgenError(*found.warnings, *error.diagnostics) from None
+        proofs = _proofs(found, text, worker, demand)
     doubts = _doubts(proofs, found)
     if strict and doubts:
         raise NetgenError(*as_errors(doubts))
     if target is not None:
         target.write(text.encode())
-    graph = replace(graph, params=found.classes[-1].params)
+    graph = replace(found.graph, params=found.classes[-1].params)
     path = None if target is None else target.path
     warnings = (*found.warnings, *doubts)
     return Result(text, graph, found.figures, proofs, path, warnings, found.variants)
@@ -181,6 +171,20 @@ def rendered(found: Prediction) -> str:
     text = render(found.classes, found.statements, name, inputs, found.variants)
     audit(text, {row.name: row.imported for row in found.graph.imports})
     return text
+
+
+def _proofs(found: Prediction, text: str, worker: Worker, demand: Demand) -> tuple[Proof, ...]:
+    """What the run of the generated source shows; raises `NetgenError` if it disproves anything."""
+    from .analysis.members import family_of, variants_to_run
+
+    locate = Locations(found.source, found.graph).locate
+    with worker.in_time():
+        plan, family = found.plan, family_of(found)
+        variants = [*variants_to_run(found)]
+    try:
+        return worker.prove(text, plan, demand, locate, family, variants)
+    except NetgenError as error:  # the warnings may explain the failure
+        raise NetgenError(*found.warnings, *error.diagnostics) from None
 
 
 def _doubts(proofs: Sequence[Proof], prediction: Prediction) -> tuple[Diagnostic, ...]:

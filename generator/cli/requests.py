@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from ..diagnostics.diagnostics import NetgenError, spelt
 from ..ir.levels import DEFAULT_LEVELS, Demand
 from ..jobs.job import Job
@@ -76,28 +78,21 @@ View = Callable[["Prediction"], str]
 
 def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View | None) -> Job:
     allowed, variant = options.allow_imports, _variant(options)
+    job = Job(config, None, overrides, allow_imports=allowed, variant=variant)
     if options.verb == "check":
-        strict = options.strict
-        return Job(
-            config, None, overrides, "check", strict=strict, allow_imports=allowed, variant=variant
-        )
+        return replace(job, verb="check", strict=options.strict)
     if view is not None:
-        return Job(
-            config, None, overrides, "view", allow_imports=allowed, view=view, variant=variant
-        )
+        return replace(job, verb="view", view=view)
     timed = options.report is not None
     demand = Demand(options.device, options.seed, options.prove, timed)
-    return Job(
-        config,
-        _target(config, options),
-        overrides,
-        "compare" if options.check else "build",
-        None if options.no_smoke else demand,
+    return replace(
+        job,
+        target=_target(config, options),
+        verb="compare" if options.check else "build",
+        demand=None if options.no_smoke else demand,
         strict=options.strict,
         force=options.force,
-        allow_imports=allowed,
         named=bool(options.output),
-        variant=variant,
     )
 
 

@@ -67,12 +67,11 @@ def _sound(found: Any) -> bool:
 
 
 def _is_variant(value: Any) -> bool:
+    """Whether this is a variant: it has a `factory`, or the reason `why` it has none."""
     kinds = {"name": str, "line": int, "values": dict, "parameters": int, "macs": int}
-    if not isinstance(value, dict):
-        return False
-    rest = {**value}
-    kinds_of_both = {type(rest.pop(name, 0)) for name in ("factory", "why")}
-    return kinds_of_both == {str, type(None)} and _of_kinds(rest, kinds)
+    made = isinstance(value, dict) and value.get("why") is None
+    left_out = "why" if made else "factory"
+    return _of_kinds(value, {**kinds, "factory": str, "why": str, left_out: type(None)})
 
 
 def _is_fit(sizes: Any, texts: Any) -> bool:

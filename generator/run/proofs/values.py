@@ -169,6 +169,6 @@ def as_numbers(value: torch.Tensor) -> torch.Tensor:
     value = value.detach().cpu()
     if value.is_sparse:
         value = value.to_dense()
-    return (
-        torch.view_as_real(value.resolve_conj()).double() if value.is_complex() else value.double()
-    )
+    if value.is_complex():
+        value = torch.view_as_real(value.resolve_conj())
+    return value.double()
