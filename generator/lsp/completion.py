@@ -22,7 +22,7 @@ from ..spec.source import Source, parse
 from ..spec.spec import COMMON_KEYS, EXPECTED
 from ..symbolic.functions import FUNCTIONS
 from ..views.catalogue import default, kind, origin
-from ..views.schema_values import common_keys
+from ..views.schema_values import common_keys, repeat_keys
 from .cursor import (
     Cursor,
     argument,
@@ -110,7 +110,7 @@ def _suggestions(
         yield from _types(source, cursor)
     elif cursor.key and cursor.inner[:1] == ("repeat",) and len(cursor.inner) == 2:
         written = mapping_at(source.values, *cursor.path[:-1])
-        for key, schema in common_keys()["repeat"]["anyOf"][-1]["properties"].items():
+        for key, schema in repeat_keys().items():
             if key not in written:
                 yield Suggestion(key, "key", schema["description"])
     elif (cursor.key and len(cursor.inner) == 1) or (fresh and cursor.item and not cursor.inner):

@@ -11,11 +11,11 @@ from msgspec import Struct
 from ..diagnostics.diagnostics import Location, SpecPath, printable
 from ..layers.base import REQUIRED, Arg
 from ..lower.static_check import GROUPING
-from ..spec.spec import COMMON_KEYS
+from ..spec.spec import COMMON_KEYS, REPEAT_KEYS
 from ..symbolic.functions import FUNCTIONS
 from ..symbolic.sizes import bracketed
 from ..views.catalogue import default, facts, kind, origin
-from ..views.schema_values import common_keys
+from ..views.schema_values import common_keys, repeat_keys
 from .cursor import (
     Cursor,
     argument,
@@ -190,8 +190,8 @@ def _of_argument(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]
     args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
     if cursor.inner[:1] == ("repeat",) and len(cursor.inner) == 2:
         key = str(cursor.inner[1])
-        told = common_keys()["repeat"]["anyOf"][-1]["properties"].get(key, {})
-        yield f"**{_escaped(key)}** of `repeat`: {told['description']}" if told else ""
+        if key in REPEAT_KEYS:
+            yield f"**{key}** of `repeat`: {repeat_keys()[key]['description']}"
     elif name in COMMON_KEYS:
         yield f"**{name}**: {common_keys()[name]['description']}"
     elif name in mapping_at(snapshot.source.values, "blocks", cursor.type, "params"):
@@ -213,8 +213,9 @@ def _of_key(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
         yield from _parameter(snapshot, scope, str(rest[1]))
     elif path[:1] == ("variants",) and len(path) == 2:
         yield from _variant(snapshot, str(path[1]))
-    elif path[:1] == ("variants",) and {*path[2:]} & {*parameters(snapshot.source.values, ())}:
-        yield from _parameter(snapshot, (), str(path[2]))
+    elif path[:1] == ("variants",) and len(path) > 2:
+        if path[2] in parameters(snapshot.source.values, ()):
+            yield from _parameter(snapshot, (), str(path[2]))
     elif path[:1] == ("blocks",) and len(path) == 2:
         name = str(path[1])
         yield f"**{_escaped(name)}**: {_escaped(_about(snapshot, name) or '')}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..lower.inputs import LARGEST_SIZE
 from ..lower.keys import MOST_COPIES
-from ..spec.spec import COMMON_KEYS
+from ..spec.spec import COMMON_KEYS, REPEAT_KEYS
 from ..symbolic.names import IDENTIFIER
 
 Schema = dict[str, Any]
@@ -141,16 +141,6 @@ def _scalar(type_: str, what: str) -> Schema:
 def common_keys() -> Mapping[str, Schema]:
     """The definitions of the keys that all layers know."""
     references = {"type": "array", "items": ref("reference"), "minItems": 1}
-    count = {"minimum": 0, "maximum": MOST_COPIES}
-    number = _scalar("integer", "a whole number") | count
-    named: Mapping[str, Schema] = {
-        "times": {"description": "The number of copies.", **number},
-        "as": {
-            "description": "The name that a copy's number has in expressions, inside of it.",
-            "type": "string",
-            "pattern": NAME,
-        },
-    }
     keys: Mapping[str, Schema] = {
         "name": {
             "description": "The attribute; a dotted name stands in a container. "
@@ -163,7 +153,7 @@ def common_keys() -> Mapping[str, Schema]:
         },
         "repeat": {
             "description": "So many copies, one after the other.",
-            **any_of(number, keys_of(named, required=[*named])),
+            **any_of(_copies(), keys_of(repeat_keys(), required=[*REPEAT_KEYS])),
         },
         "when": {
             "description": "A condition; where it is false the layer is not there.",
@@ -171,3 +161,20 @@ def common_keys() -> Mapping[str, Schema]:
         },
     }
     return {key: keys[key] for key in COMMON_KEYS}
+
+
+def repeat_keys() -> Mapping[str, Schema]:
+    """The definitions of the keys of `repeat`, where it gives a copy's number a name."""
+    keys: Mapping[str, Schema] = {
+        "times": {"description": "The number of copies.", **_copies()},
+        "as": {
+            "description": "The name that a copy's number has in expressions, inside of it.",
+            "type": "string",
+            "pattern": NAME,
+        },
+    }
+    return {key: keys[key] for key in REPEAT_KEYS}
+
+
+def _copies() -> Schema:
+    return _scalar("integer", "a whole number") | {"minimum": 0, "maximum": MOST_COPIES}
