@@ -31,24 +31,22 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-def check_expected(reading: Reading, networks: Iterable[tuple[str, Graph, Figures]]) -> None:
+def check_expected(networks: Iterable[tuple[Reading, Graph, Figures]]) -> None:
     """Raise `NetgenError` with all differences between networks and their spec's `expect`.
 
-    Each network has the name of its variant, under which stands what is expected of it; that of
-    the defaults has none.
+    What is expected of a variant stands there under its name.
     """
     findings = Findings()
-    for variant, graph, figures in networks:
-        at: SpecPath = ("expect", variant) if variant else ("expect",)
+    for network in networks:
         with findings.collecting():
-            _compare(_Check(reading, graph, figures, at), variant, findings)
+            _compare(_Check(*network), findings)
     if findings.found:
         raise NetgenError(*findings.sorted())
 
 
-def _compare(check: _Check, variant: str, findings: Findings) -> None:
+def _compare(check: _Check, findings: Findings) -> None:
     """Report the differences between one network and what is expected of it."""
-    document = check.reading.document
+    document, variant = check.reading.document, check.reading.variant
     expected: Mapping[str, Any] = document.expect
     others = {} if variant else document.variants
     if variant:
@@ -68,7 +66,12 @@ class _Check(Struct, frozen=True):
     reading: Reading
     graph: Graph
     figures: Figures
-    at: SpecPath
+
+    @property
+    def at(self) -> SpecPath:
+        """The place of what is expected of this network."""
+        variant = self.reading.variant
+        return ("expect", variant) if variant else ("expect",)
 
     def of_variant(self, written: Any) -> Mapping[str, Any]:
         """What is written for a variant, which is a mapping."""

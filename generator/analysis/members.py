@@ -88,8 +88,8 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
         return Member(values, refused=wrong.message, undecided=is_undecided(found, wrong))
     except (TooLong, RecursionError):
         return Member(values, refused="its sizes are expressions too long to be written")
-    memory, left = other.figures.memory, available()
-    if left is not None and 2 * memory.weights + memory.inference > left / 4:
+    left = available()
+    if left is not None and _needed(other) > left / 4:
         return None
     return Member(values, unformatted(other.classes, other.statements), _plan_of(other))
 
@@ -97,6 +97,12 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
 def _plan_of(found: Prediction) -> Mapping[str, Any]:
     """The predictions for a member of a class."""
     return make_plan(found.graph, found.statements, (found.trace,), found.figures).request()
+
+
+def _needed(found: Prediction) -> int:
+    """The memory that it takes to hold a member against the class, in bytes: it is made twice."""
+    memory = found.figures.memory
+    return 2 * memory.weights + memory.inference
 
 
 def variants_to_run(found: Prediction) -> Iterator[Member]:
@@ -114,9 +120,8 @@ def variants_to_run(found: Prediction) -> Iterator[Member]:
 
 
 def _check_memory(variant: str, found: Prediction) -> None:
-    """Raise `NetgenError` for a variant that can't be run beside the class: it is made twice."""
-    memory, left = found.figures.memory, available()
-    need = 2 * memory.weights + memory.inference
+    """Raise `NetgenError` for a variant that can't be run beside the class."""
+    need, left = _needed(found), available()
     if left is None or need <= left:
         return
     message = f"the variant `{variant}` needs {shown(need)} of memory, but {shown(left)} are left"

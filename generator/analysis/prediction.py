@@ -142,8 +142,7 @@ def check_source(
     if reading.document.expect:
         from .expect import check_expected
 
-        networks = ((x.variant, x.graph, x.figures) for x in (found, *found.family))
-        check_expected(reading, networks)
+        check_expected((x.reading, x.graph, x.figures) for x in (found, *found.family))
     if strict and found.warnings:
         raise NetgenError(*as_errors(found.warnings))
     return found
