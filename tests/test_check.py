@@ -38,6 +38,19 @@ def test_check_writes_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_check_reads_only_the_families_of_the_layers_that_a_spec_has() -> None:
+    """A `Sequential` is no layer, so no family is searched for it."""
+    resnet = str(ROOT / "configs" / "resnet18.yaml")
+    code = f"""import sys; from torch_netgen.cli.cli import main; main(['check', {resnet!r}])
+from torch_netgen.layers import TYPES
+read = [name for name in TYPES.families if f'torch_netgen.layers.{{name}}' in sys.modules]
+print(*read)"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    families = {*run.stdout.splitlines()[-1].split()}
+    assert {"conv", "batchnorm", "combining"} <= families
+    assert not families & {"einops", "fourier", "indexing", "rnn", "transformer"}
+
+
 def test_check_says_what_build_says(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(WRONG)
     checked = netgen("check", "wrong.yaml", cwd=tmp_path)

@@ -11,12 +11,15 @@ from importlib import import_module
 
 from .base import Layer
 
+GROUPING = ("Group", "Reuse", "Sequential")  # items that hold or use layers, and are none
+
 
 class Types(Mapping[str, Layer]):
     """The types of some families by name.
 
     A name is looked for in the families imported so far, then in those that are `likely`, then in
-    the others. Iteration has the order of the families.
+    the others: a name that none of them has imports them all. Iteration has the order of the
+    families.
     """
 
     def __init__(self, families: str, likely: str = "") -> None:
@@ -26,7 +29,7 @@ class Types(Mapping[str, Layer]):
         self._found: dict[str, Layer] = {}
 
     def __getitem__(self, name: str) -> Layer:
-        if name not in self._found:
+        if name not in self._found and name not in GROUPING:
             for place in range(self._read, len(self._order)):
                 self._found.update((row.name, row) for row in self.rows(self._order[place]))
                 self._read = place + 1
@@ -53,7 +56,8 @@ class Types(Mapping[str, Layer]):
 _TORCH = """activation attention batchnorm conv distance dropout instancenorm linear normalization
     padding pooling rnn shapes sparse stacks transformer upsampling"""
 _OPERATIONS = "elementwise combining splits tensors einops indexing sampling fourier"
-_LIKELY = "linear conv activation pooling shapes batchnorm dropout combining normalization"
+_LIKELY = """linear conv activation pooling shapes batchnorm dropout combining normalization
+    tensors elementwise sparse local"""
 
 CATALOGUE = Types(_TORCH)
 """The layer types of `torch.nn`."""

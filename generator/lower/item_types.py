@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, Unknowable
 from ..ir.needs import Need
+from ..layers import GROUPING
 from ..spec.spec import Item
 from ..symbolic.sizes import Size, plain, symbols_in
 from .reader import Reader
 from .scope import LayerNames
-from .static_check import GROUPING, is_slip, unknown_type
+from .static_check import is_slip, unknown_type
 
 
 def typed(reader: Reader, item: Item, index: Size | None) -> Item:

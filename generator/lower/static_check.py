@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
+from ..layers import GROUPING
 from ..layers.base import Layer
 from ..layers.models import read_arguments
 from ..spec.spec import COMMON_KEYS, Item, read_item
@@ -27,8 +28,6 @@ from .keys import check_common
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
-
-GROUPING = ("Group", "Reuse", "Sequential")
 
 
 def known_types(context: Context) -> list[str]:

@@ -15,9 +15,8 @@ from msgspec.structs import replace
 
 from ..diagnostics.codes import WARNINGS
 from ..diagnostics.diagnostics import NetgenError
-from ..layers import CATALOGUE, TYPES
+from ..layers import CATALOGUE, GROUPING, TYPES
 from ..layers.base import Arg, Layer
-from ..lower.static_check import GROUPING
 from ..spec.source import Source, parse
 from ..spec.spec import COMMON_KEYS, EXPECTED
 from ..symbolic.functions import FUNCTIONS

@@ -9,9 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath
-from ..layers import TYPES
+from ..layers import GROUPING, TYPES
 from ..layers.base import Layer
-from ..lower.static_check import GROUPING
 from ..spec.block_spec import BlockSpec
 from ..spec.source import Source
 from ..spec.spec import Document, InputSpec, ParamSpec

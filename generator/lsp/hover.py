@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from ..diagnostics.diagnostics import Location, SpecPath, printable
+from ..layers import GROUPING
 from ..layers.base import REQUIRED, Arg
-from ..lower.static_check import GROUPING
 from ..spec.spec import COMMON_KEYS, REPEAT_KEYS
 from ..symbolic.functions import FUNCTIONS
 from ..symbolic.sizes import bracketed
