@@ -531,6 +531,19 @@ def test_numbered_copies_in_a_chain_may_be_absent(build_text: Builder) -> None:
     hold(parse(text, "net.yaml"))
 
 
+def test_an_absent_repeat_keeps_one_place_for_its_one_name(build_text: Builder) -> None:
+    """A name that an argument gives names the container, though it is no plain word."""
+    text = (
+        "name: Net\ninput: [4]\nblocks:\n  B:\n    params: {on: true, part: a}\n    layers:\n"
+        "    - Linear: {name: of_$part, out_features: 4, repeat: 2, when: $on}\n    - Linear: 4\n"
+        "layers: [B, {B: {on: false}}]\n"
+    )
+    network: Any = build_text(text).module_class()
+    assert [*dict(network.b1.of_a.named_children())] == ["0", "1"]
+    assert isinstance(network.b2.of_a, torch.nn.Identity)
+    hold(parse(text, "net.yaml"))
+
+
 def test_an_argument_may_be_called_like_the_list_of_layers(build_text: Builder) -> None:
     text = (
         "name: Net\ninput: [4]\nparams: {depth: 3}\nblocks:\n  B:\n    sequential: true\n"

@@ -21,12 +21,12 @@ from ..layers.base import Layer, no_weights
 from ..layers.models import show_value
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
-from ..symbolic.expressions import words_in
 from ..symbolic.hints import closest
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, is_unknown
 from .containers import module_tree
 from .context import Context, Shared
+from .keys import counts
 from .naming import Names, written_names
 from .outputs import ending, read_outputs
 from .parameters import bare, check_known, check_value, read_block_parameters
@@ -170,9 +170,9 @@ def chain_of_copies(spec: BlockSpec) -> bool:
     (written,) = layers[0].values()
     if not isinstance(written, dict) or "from" in written or "when" in written:
         return False
-    own = repeat.get("as") if isinstance(repeat := written.get("repeat"), dict) else None
-    name = str(written.get("name", ""))
-    return repeat is not None and ("index" in name or own in words_in(name))
+    repeat = written.get("repeat")
+    number = str(repeat.get("as", "")) if isinstance(repeat, dict) else ""
+    return repeat is not None and counts(written.get("name"), number)
 
 
 def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict[str, Any]:

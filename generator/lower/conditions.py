@@ -72,7 +72,7 @@ def _ports_for_names(reader: Reader, item: Item) -> Sequence[str]:
 
 def _is_numbered(item: Item) -> bool:
     """Whether each copy of the item has a name of its own."""
-    return "repeat" in item.common and "$" in str(item.common.get("name"))
+    return "repeat" in item.common and keys.counts(item.common.get("name"), item.number)
 
 
 def last(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:

@@ -12,6 +12,7 @@ from ..diagnostics.diagnostics import MOST_FINDINGS, SpecPath, Unknowable, print
 from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..spec.spec import COMMON_KEYS, REPEAT_KEYS, Item
+from ..symbolic.expressions import words_in
 from ..symbolic.functions import KNOWN
 from ..symbolic.hints import as_expression, whole
 from ..symbolic.names import IN_USE, SKIPPED, why_no_attribute
@@ -160,6 +161,13 @@ def name(scope: Scope, item: Item, names: LayerNames) -> str | None:
     claim(scope, value, item.at("name"))
     scope.names.note(value)
     return value
+
+
+def counts(name: Any, number: str) -> bool:
+    """Whether a name contains the number of the copy, which may have a name of its own."""
+    if not isinstance(name, str) or "$" not in name:
+        return False
+    return "index" in name or number in words_in(name)
 
 
 def claim(scope: Scope, value: str, path: SpecPath) -> None:

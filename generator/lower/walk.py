@@ -15,7 +15,6 @@ from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
-from ..symbolic.expressions import words_in
 from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
@@ -96,7 +95,7 @@ class Walk(Reader):
         elif count is None:
             self.layer(item, reads, self.name(item, names), index)
             label_copy(self, item, names)
-        elif "name" in item.common and not counts(item.common["name"], item.number):
+        elif "name" in item.common and not keys.counts(item.common["name"], item.number):
             if count == 0 and not symbols_in(count):
                 pass_through(self, item, reads[:1], names)
             else:
@@ -194,10 +193,3 @@ class Walk(Reader):
 
         call = again(self, item, reads, names)
         self.take(replace(call, name=self.name(item, names) or ""), item)
-
-
-def counts(name: Any, number: str) -> bool:
-    """Whether a name contains the number of the copy, which may have a name of its own."""
-    if not isinstance(name, str) or "$" not in name:
-        return False
-    return "index" in name or number in words_in(name)
