@@ -402,13 +402,12 @@ def _divided_up(over: Any, under: Any) -> Any:
 def _is_size(node: ast.expr) -> bool:
     """Whether an expression is a tensor's size, which is not 0 as a parameter may be."""
     if isinstance(node, ast.Subscript):
-        node = node.value
-        return (isinstance(node, ast.Name) and node.id == "in_shape") or (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "shape"
-        )
-    return isinstance(node, ast.Name) and node.id in ("in_channels", "in_features")
+        return calls(node.value, "shape") or _is_name(node.value, "in_shape")
+    return _is_name(node, "in_channels", "in_features")
+
+
+def _is_name(node: ast.expr, *names: str) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
 
 
 def _is_whole(value: Any) -> bool:

@@ -23,7 +23,7 @@ from .evaluator import Evaluator, Names
 from .functions import KNOWN
 from .literals import quoted
 from .sizes import Coded, Dim, symbols_in
-from .syntax import ExpressionError, check_syntax, fail
+from .syntax import ExpressionError, calls, check_syntax, fail
 from .tree import names_in
 
 LONGEST = 2_000  # characters of an expression
@@ -212,17 +212,12 @@ def check_names(text: str, known: Container[str] | None) -> None:
         loops = [node for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
         own = {name for loop in loops for name in names_in(loop.target)}
         called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        read = [arg for call in ast.walk(tree) if _reads_shape(call) for arg in call.args]  # type: ignore[attr-defined]
+        read = [arg for node in ast.walk(tree) if calls(node, "shape") for arg in node.args]
         for node in ast.walk(tree):
             if not isinstance(node, ast.Name) or node in called or node in read or known is None:
                 continue
             if not any(node.id in some for some in (known, own, KNOWN)):
                 fail(f"there is no parameter `{node.id}` here", node.id)
-
-
-def _reads_shape(node: ast.AST) -> bool:
-    named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    return named and node.func.id == "shape"  # type: ignore[attr-defined]
 
 
 def texts(
@@ -263,7 +258,7 @@ def constant(text: str, budget: Budget) -> bool | int | str | None:
     nodes = [*ast.walk(_parsed(only))]
     functions = {node.func for node in nodes if isinstance(node, ast.Call)}
     names = [node for node in nodes if isinstance(node, ast.Name) and node not in functions]
-    if names or any(isinstance(node, ast.comprehension) or _reads_shape(node) for node in nodes):
+    if names or any(isinstance(node, ast.comprehension) or calls(node, "shape") for node in nodes):
         return None
     value = Evaluator(PlainNames({}), budget).value(_parsed(only).body)
     return value if isinstance(value, (bool, int, str)) else None

@@ -80,20 +80,16 @@ def check_function(name: str) -> None:
         fail(f"`{name}` is not a function of the expression language", help=help)
 
 
-def calls(node: ast.expr, name: str) -> TypeGuard[ast.Call]:
+def calls(node: ast.AST, name: str) -> TypeGuard[ast.Call]:
     """Whether a node is a call of this function, without keywords."""
-    called = isinstance(node, ast.Call) and not node.keywords
-    return called and isinstance(node.func, ast.Name) and node.func.id == name  # type: ignore[attr-defined]
-
-
-def variables(target: ast.expr) -> list[ast.expr]:
-    """The variables of a comprehension: one, or those between commas."""
-    return target.elts if isinstance(target, ast.Tuple) else [target]
+    if not isinstance(node, ast.Call) or node.keywords:
+        return False
+    return isinstance(node.func, ast.Name) and node.func.id == name
 
 
 def check_target(target: ast.expr) -> None:
-    """Refuse what can't be the variable or the variables of a comprehension."""
-    for variable in variables(target):
+    """Refuse what can't be the variable of a comprehension, or the variables between commas."""
+    for variable in target.elts if isinstance(target, ast.Tuple) else [target]:
         check_variable(variable)
 
 
