@@ -5,12 +5,12 @@ A condition that depends on a constructor argument stays a condition in the gene
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
-from ..diagnostics.diagnostics import NetgenError
+from ..diagnostics.diagnostics import NetgenError, SpecPath
 from ..ir.graph import Node, Ref
 from ..ir.needs import FALSE, Need
 from ..ir.substitute import rebind, rebind_type
@@ -174,7 +174,8 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
     For each call it is what it reads last, for the item's last call what the item passes through.
     """
     scope = reader.scope
-    begin = len(scope.inputs) + known
+    inputs = len(scope.inputs)
+    begin = inputs + known
     ends: dict[int, Ref] = {}  # for each call, what stands for it in the end: not one of them
     for place, call in enumerate(scope.calls[known:], known):
         otherwise = call.otherwise
@@ -184,11 +185,11 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
             scope.used.add(otherwise.node)
             scope.set(place, otherwise=otherwise)
         if otherwise is not None:
-            ends[place - known + begin] = ends.get(otherwise.node, otherwise)
+            ends[inputs + place] = ends.get(otherwise.node, otherwise)
     end = reader.current[0].node
     several = passed.port == "*" or scope.portless(passed)  # tensors none of which is passed on
     if end in ends and ends[end] != passed and not several:
-        scope.set(end - len(scope.inputs), otherwise=passed)
+        scope.set(end - inputs, otherwise=passed)
 
 
 def foreseen(
@@ -215,8 +216,8 @@ def foreseen(
     calls = reader.calls
     # copies would only get as many places as there are now; a layer that is applied again is none
     placeless = any(
-        d.kind == "copies" or (d.repeated and not d.body) or d.reuses is not None
-        for d in calls[known:]
+        call.kind == "copies" or (call.repeated and not call.body) or call.reuses is not None
+        for call in calls[known:]
     )
     reader.frame.through = frame.through
     if why or fixes or placeless or findings.count > mistakes:
@@ -274,23 +275,43 @@ def absent(
     written = item.written if isinstance(item.written, dict) else {}
     alone = "name" not in item.common and reader.chain is None
     if "repeat" in item.common and not copied and (alone or _is_numbered(item)):
-        count = keys.count(reader.scope, item, names) or 0
-        for copy in range(keys.copy_bounds(reader.context, item, count)[1]):
-            own = LayerNames(reader.scope, None, copy)
-            with reader.numbered(item, copy):
-                absent(reader, item, condition, reads, own, copied=True)
-            reads = (*reader.current, *reads[1:])
-        return
-    if item.type == "Group":
-        for place, raw in enumerate(written.get("layers") or ()):
-            path = item.at("layers", place)
-            inner = typed(reader, read_item(raw, reader.context.source, path), names.index)
-            reads = reader.reads(inner, names.index)
-            absent(reader, inner, condition, reads, LayerNames(reader.scope, None, names.index))
-        return
-    item = keys.name_outputs(reader.scope, item, names, chained=reader.chain is not None)
-    if "branches" in written:
-        absent_branches(reader, item, condition, reads, written["branches"])
+        _absent_copies(reader, item, condition, reads, names)
+    elif item.type == "Group":
+        path = item.at("layers")
+        _absent_items(reader, written.get("layers") or (), path, condition, names.index)
+    else:
+        item = keys.name_outputs(reader.scope, item, names, chained=reader.chain is not None)
+        if "branches" in written:
+            absent_branches(reader, item, condition, reads, written["branches"])
+        _absent_call(reader, item, condition, reads, names)
+
+
+def _absent_copies(
+    reader: Reader, item: Item, condition: Any, reads: tuple[Ref, ...], names: LayerNames
+) -> None:
+    """Keep the places of the copies of an absent item, each with a name of its own or with none."""
+    count = keys.count(reader.scope, item, names) or 0
+    for copy in range(keys.copy_bounds(reader.context, item, count)[1]):
+        own = LayerNames(reader.scope, None, copy)
+        with reader.numbered(item, copy):
+            absent(reader, item, condition, reads, own, copied=True)
+        reads = (*reader.current, *reads[1:])
+
+
+def _absent_items(
+    reader: Reader, layers: Iterable[Any], path: SpecPath, condition: Any, index: Size | None
+) -> None:
+    """Keep the places of all layers of a list."""
+    for place, raw in enumerate(layers):
+        inner = typed(reader, read_item(raw, reader.context.source, (*path, place)), index)
+        names = LayerNames(reader.scope, None, index)
+        absent(reader, inner, condition, reader.reads(inner, index), names)
+
+
+def _absent_call(
+    reader: Reader, item: Item, condition: Any, reads: tuple[Ref, ...], names: LayerNames
+) -> None:
+    """Keep the place of one call."""
     row = reader.context.row(item.type)
     stem = row.stem if row is not None else snake_case(item.type)
     name = reader.name(item, names)
@@ -353,10 +374,7 @@ def absent_branches(
             inner = Item("Sequential", None, {"name": key}, path)
             absent(reader, inner, condition, reads, LayerNames(reader.scope, None, None))
             continue
-        for place, raw in enumerate(layers):
-            inner = typed(reader, read_item(raw, reader.context.source, (*path, place)), None)
-            names = LayerNames(reader.scope, None, None)
-            absent(reader, inner, condition, reader.reads(inner, None), names)
+        _absent_items(reader, layers, path, condition, None)
 
 
 def harmless(
