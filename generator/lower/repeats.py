@@ -51,11 +51,9 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
             else:
                 reader.layer(item, reads, reader.name(item, names), copy, repeated=True)
         reader.scope.conditions -= condition is not None
-        if copy < int(count):
-            call = reader.scope.calls[-1]
-            if condition:
-                own = both(condition, call.condition)
-                reader.scope.set(-1, condition=own, otherwise=reads[0])
+        if condition is not None and copy < int(count):
+            own = both(condition, reader.scope.calls[-1].condition)
+            reader.scope.set(-1, condition=own, otherwise=reads[0])
         reads = (*reader.current, *reads[1:])
 
 
@@ -164,10 +162,18 @@ def label_copy(reader: Reader, item: Item, names: LayerNames) -> None:
     """Name the child that was read last, in a copy of a loop, by an expression."""
     if reader.chain is None or reader.scope.loop is None or "name" not in item.common:
         return
-    label = code_in_text(item.common["name"], names, reader.context.budget)
-    reader.chain[-1] = replace(reader.chain[-1], label=label if "{" in label else "")
+    varies = _label_last(reader, item, names)
     # the copies need names
-    reader.repeats.needs_index |= bool(symbols_in(names.index)) and "{" not in label
+    reader.repeats.needs_index |= bool(symbols_in(names.index)) and not varies
+
+
+def _label_last(reader: Reader, item: Item, names: LayerNames) -> bool:
+    """Label the child that was read last if its name varies; says whether it does."""
+    assert reader.chain is not None
+    label = code_in_text(item.common["name"], names, reader.context.budget)
+    varies = "{" in label
+    reader.chain[-1] = replace(reader.chain[-1], label=label if varies else "")
+    return varies
 
 
 def label_of(reader: Reader, item: Item) -> str:
@@ -211,13 +217,10 @@ def turn(reader: Reader, item: Item, index: Size) -> None:
         if item.type == "Group":
             reader.items(check_layers(reader.context, item), item.at("layers"), index)
             return
-        assert reader.chain is not None
         names = LayerNames(reader.scope, reader.through[0], index)
         reader.layer(item, (), reader.name(item, names), index, repeated=True)
         if "name" in item.common and not symbols_in(index):
-            label = code_in_text(item.common["name"], names, reader.context.budget)
-            own = label if "{" in label else ""
-            reader.chain[-1] = replace(reader.chain[-1], label=own)
+            _label_last(reader, item, names)
 
 
 def chained(reader: Reader, item: Item, copies: range, rule: Rule | None) -> list[TensorType]:
