@@ -175,7 +175,7 @@ def claim(scope: Scope, value: str, path: SpecPath) -> None:
 
     Raises `Taken` if numbering has given it to an earlier layer.
     """
-    if value in scope.written and not any(d.name == value for d in scope.calls):
+    if value in scope.written and not any(call.name == value for call in scope.calls):
         scope.context.error("NG205", f"the name `{value}` is given twice", path)
     if any(placeholder.is_called(value) for placeholder in scope.inputs):
         scope.context.error("NG205", f"`{value}` is an input already", path)

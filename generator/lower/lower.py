@@ -74,23 +74,16 @@ def lower(
         from ..spec.variants import check_variants  # few specs have them
 
         check_variants(reading, first)
-    given, at = reading.given, ("variants", reading.variant)
-    places: dict[str, SpecPath] = {n: (*at, n) for n in {*given} - {*overrides}}
-    blocks = _blocks(reading, first)
-    known = KnownTypes(
-        blocks,
-        imported.types(),
-        tuple(imported.rows.values()),
-        frozenset({*reading.document.blocks, *imported.lost} - {*blocks}),
-        nameless="blocks" in reading.bad,
-    )
+    given = {**reading.given, **overrides}
+    of_variant: dict[str, SpecPath] = {
+        name: ("variants", reading.variant, name) for name in given if name not in overrides
+    }
+    known = _known_types(reading, imported, first)
     while True:
         findings = Findings(first.found.values(), eager=True)
         repeats = Repeats(found.rules, found.counts, found.unrolled)
         shared = Shared(known, findings, repeats, found.reserved, found.never)
-        context = Context(
-            reading.source, reading.document, {**given, **overrides}, found.fixed, shared, places
-        )
+        context = Context(reading.source, reading.document, given, found.fixed, shared, of_variant)
         try:
             with findings.collecting():
                 graph = _read(context, found, samples, reading.bad)
@@ -114,9 +107,22 @@ def lower(
         found.fixed = {**context.fixed, **found.fixed}
 
 
+def _known_types(reading: Reading, imported: Imported, first: Findings) -> KnownTypes:
+    """The types that the spec may use; what is wrong with blocks is added to the findings."""
+    blocks = _blocks(reading, first)
+    return KnownTypes(
+        blocks,
+        imported.types(),
+        tuple(imported.rows.values()),
+        frozenset({*reading.document.blocks, *imported.lost} - {*blocks}),
+        nameless="blocks" in reading.bad,
+    )
+
+
 def _nothing_new(found: _Found, graph: Graph, shared: Shared) -> bool:
     """Whether this reading has found out nothing new; what is new is recorded for the next one."""
-    reserved, never = _sometimes_absent(uses_in(graph), shared), _never_there(graph)
+    uses = uses_in(graph)
+    reserved, never = _sometimes_absent(uses, shared), _never_there(graph, uses)
     repeats = shared.repeats
     rules = {path: repeats.seen[path] for path in repeats.short & repeats.seen.keys()}
     counts = {**found.counts}
@@ -212,10 +218,10 @@ def _sometimes_absent(uses: Mapping[str, list[Use]], shared: Shared) -> dict[Spe
     return {node.path: _is_numbered(node, shared) for node in there}
 
 
-def _never_there(graph: Graph) -> set[SpecPath]:
+def _never_there(graph: Graph, uses: Mapping[str, list[Use]]) -> set[SpecPath]:
     """The paths of layers that choose what they read, but are absent in all uses of their block."""
-    uses = [use for known in uses_in(graph).values() for use in known]
-    nodes = [*graph.nodes, *(node for use in uses for node in use.graph.nodes)]
+    graphs = [graph, *(use.graph for known in uses.values() for use in known)]
+    nodes = [node for own in graphs for node in own.nodes]
     made = {node.path for node in nodes if not node.absent or node.would is not None}
     return {node.path for node in nodes if node.choices} - made
 

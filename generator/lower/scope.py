@@ -188,13 +188,16 @@ class Scope(Struct):
         """
         calls = [*enumerate(self.calls)]
         modules = [
-            (n, d) for n, d in calls if not (d.functional or d.reuses is not None or d.absent)
+            (place, call)
+            for place, call in calls
+            if not (call.functional or call.reuses is not None or call.absent)
         ]
         for place, call in modules:
             if name == call.name or (call.kind == "lost" and name == call.stem):
                 return place
-        functions = [(n, d) for n, d in calls if d.functional and name in (d.name, d.stem)]
-        for place, call in functions[:1]:
+        functional = [(place, call) for place, call in calls if call.functional]
+        named = [(place, call) for place, call in functional if name in (call.name, call.stem)]
+        for place, call in named[:1]:
             if call.row is not None and not call.row.operation:
                 return place
         shared = [n for n, call in modules if call.shared is not None and call.stem == name]
