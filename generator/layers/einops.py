@@ -171,7 +171,8 @@ def _sizes(pattern: Pattern, a: Args, x: TensorType, left: Sequence[Keys]) -> Ma
         if int(whole) % int(known) or not (unknown or int(whole) == int(known)):
             right = f"which is no multiple of {known}" if unknown else f"not {known}"
             _refuse_size(a, keys, group, whole, known, right)
-        if is_unknown(whole) and _meeting(task, keys, whole, known, silent=True):
+        found = _meeting(task, keys, whole, known) if is_unknown(whole) else None
+        if found is not None and found.silent:
             right = "which torch would not look at" if unknown else f"not {known}"
             _refuse_size(a, keys, group, f"{whole}, known only at run time", known, right)
         for key in unknown:
@@ -225,17 +226,16 @@ def meetings(operation: str, a: Args, x: TensorType) -> list[Meeting]:
     found = []
     for keys, whole in zip(task.left, x.shape, strict=True):
         known = product(sizes[key] for key in keys if key in sizes)
-        found.append(_meeting(task, keys, whole, known, silent=not looks(task, keys)))
+        found.append(_meeting(task, keys, whole, known))
     return [*filter(None, found)]
 
 
-def _meeting(task: Task, keys: Keys, whole: Size, known: Size, *, silent: bool) -> Meeting | None:
+def _meeting(task: Task, keys: Keys, whole: Size, known: Size) -> Meeting | None:
     """The size of a dimension beside that which its axes give, if they may differ.
 
     It is `silent` where torch would not look.
     """
-    if looks(task, keys) == silent:
-        return None
+    silent = not looks(task, keys)
     if not task.known.issuperset(keys):  # what is not given is what is left
         known = known * (whole // known) if silent else whole
     return None if same(whole, known) else Meeting(whole, known, silent=silent)
