@@ -180,8 +180,10 @@ class _Maker(Struct):
         One more argument of the class may have that name: then the loop keeps the usual one.
         """
         word = loop.node.number
-        if not word or word in self.parameters:
-            return loop.where(number="") if word else loop
+        if not word:
+            return loop
+        if word in self.parameters:
+            return loop.where(number="")
         number = {INDEX: Expression.leaf(word)}
         copies = tuple(_reading(copy, number) for copy in loop.children)
         return replace(loop.where(label=_label_reading(loop.node.label, word)), children=copies)

@@ -187,5 +187,11 @@ def _affine_grid(node: Node, x: str) -> str:
     return f"F.affine_grid({x}, [{', '.join(sizes)}], align_corners={corners})"
 
 
-_SPECIAL = {"slice": _slice, "reshape": _reshape, "expand": _expand, "cast": _cast}
-_SPECIAL |= {"fourier": _fourier, "affine_grid": _affine_grid}
+_SPECIAL = {
+    "slice": _slice,
+    "reshape": _reshape,
+    "expand": _expand,
+    "cast": _cast,
+    "fourier": _fourier,
+    "affine_grid": _affine_grid,
+}

@@ -159,7 +159,6 @@ def drop_path(a: Args, x: TensorType) -> TensorType:
 
 
 _SIZE = Arg("size", sizes(), positional=True)
-_COLUMNS = Arg("m", optional(INT), None, positional=True)
 _DTYPE = Arg("dtype", optional(TEXT), None, code=True)
 
 LAYERS: Sequence[Layer] = (
