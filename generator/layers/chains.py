@@ -261,7 +261,7 @@ def _pairs(task: Task, chain: Chain, slots: Sequence[Keys]) -> Iterator[Sequence
 def _moved(
     task: Task, chain: Chain, slots: Sequence[Keys], pairs: Sequence[tuple[int, int]]
 ) -> Chain:
-    """The dimensions of the chain in the places of the slots, and the others there, too."""
+    """The dimensions of the chain in the order of the slots; slots that it lacks are put in."""
     used = dict(pairs)
     filled = {slot: one for one, slot in pairs}
     gone = [place for place, keys in enumerate(chain.dims) if not keys and place not in used]
