@@ -433,6 +433,18 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
         """The indices of the calls that an output depends on; ``forward`` makes no others."""
         return _live([self])
 
+    @cached_property
+    def made(self) -> Mapping[Graph, set[int]]:
+        """The indices of the calls that the ``forward`` of each graph in this network makes.
+
+        All uses of a block share one ``forward``: it makes every call that any use needs.
+        """
+        found = {self: self.live()}
+        for uses in uses_in(self).values():
+            graphs = [use.graph for use in uses]
+            found |= dict.fromkeys(graphs, _live(graphs))
+        return found
+
     @property
     def is_stateless(self) -> bool:
         """Whether it has neither parameters nor buffers."""
@@ -472,18 +484,6 @@ def _live(graphs: Sequence[Graph]) -> set[int]:
             continue
         found.add(place)
         waiting += [ref.node - inputs for graph in graphs for ref in graph.nodes[place].reads]
-    return found
-
-
-def made_in(graph: Graph) -> dict[Graph, set[int]]:
-    """The indices of the calls that the ``forward`` of each graph makes.
-
-    All uses of a block share one ``forward``: it makes every call that any use needs.
-    """
-    found = {graph: graph.live()}
-    for uses in uses_in(graph).values():
-        graphs = [use.graph for use in uses]
-        found |= dict.fromkeys(graphs, _live(graphs))
     return found
 
 

@@ -15,7 +15,7 @@ from ..layers.broadcasting import facing
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import INDEX
 from ..symbolic.sizes import Dim, is_runtime, nameless, plain, shown, symbols_in
-from .graph import Graph, Node, Ref, made_in
+from .graph import Graph, Node, Ref
 from .substitute import number_of, rebind
 
 T = TypeVar("T", bound=TensorType)
@@ -129,13 +129,13 @@ def propagate(
     where a shape differs from what its expressions evaluate to, as after an accidental broadcast.
     Equal runs of a block are worked out once.
     """
-    known = _Types(made_in(graph), exact).run(graph, sizes)
+    known = _Types(graph.made, exact).run(graph, sizes)
     return tuple(_pick(known, ref) for _, ref in graph.outputs)
 
 
 def traced(graph: Graph, sizes: Mapping[str, int]) -> Trace:
     """The run with these run-time sizes, with a record of its calls; raises `Misfit`."""
-    record = _Record(made_in(graph))
+    record = _Record(graph.made)
     known = record.run(graph, sizes)
     first: dict[str, int] = {}
     for number, call in enumerate(record.calls):
