@@ -47,6 +47,14 @@ class Case(Struct, frozen=True):
 Group = Sequence[tuple[Case, Any]]
 
 
+def is_settled(group: Group) -> bool:
+    """Whether it is one plain value in all cases."""
+    first = group[0][1]
+    return type(first) in PLAIN and (
+        len(group) == 1 or all(_is_same(value, first) for _, value in group)
+    )
+
+
 class Expressions(Struct):
     """The expressions in one class; `allowed` are the names that its `__init__` may use.
 
@@ -62,9 +70,8 @@ class Expressions(Struct):
         In ``forward``, expressions may use sizes of tensors, too. Raises `Inexpressible` if there
         is no such value.
         """
-        first = group[0][1]
-        if type(first) in PLAIN and all(_is_same(value, first) for _, value in group):
-            return first
+        if is_settled(group):
+            return group[0][1]
         values = [case.normal(value) for case, value in group]
         texts = {literal(value): value for value in values}
         for value in texts.values():

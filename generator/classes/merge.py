@@ -99,9 +99,10 @@ class Merge:
         if len(starts) > 1 or len({(m.node.kind, m.node.label) for _, m in there}) > 1:
             self.values.refuse(first, "is a loop in some uses of the block only")
         # parameters in the names of copies must be arguments
-        label = _BRACES.findall(first.node.label)
-        words = {word for part in label for word in _WORD.findall(part)}
-        self.values.expressions.used |= words & self.values.expressions.allowed
+        if first.node.label:
+            parts = _BRACES.findall(first.node.label)
+            words = {word for part in parts for word in _WORD.findall(part)}
+            self.values.expressions.used |= words & self.values.expressions.allowed
         condition = self.condition(first, group)
         merged: Module | None
         if first.node.kind == "layer":
@@ -173,8 +174,25 @@ class Merge:
 
         Where it is one of several types, the arguments are those that all types have.
         """
+        if len(types) > 1:
+            return self.shared_arguments(first, types, uses, merge)
+        known = [*next(iter(types.values()), ())]
+        args = {}
+        for arg in known:
+            group = [(case, given[arg.name]) for case, _, given in uses if arg.name in given]
+            args[arg.name] = merge(first, arg, group) if group else arg.default
+        return known, args
+
+    def shared_arguments(
+        self,
+        first: Module | Node,
+        types: Types,
+        uses: Sequence[tuple[Case, Layer, Given]],
+        merge: Callable[[Module | Node, Arg, Group], Any],
+    ) -> tuple[list[Arg], dict[str, Any]]:
+        """The arguments that all of several types have, and their values."""
         shared = shared_arguments(types)
-        for _, row, given in uses if len(types) > 1 else ():
+        for _, row, given in uses:
             known = [own[row.name] for own in shared]
             for arg in types[row.name]:
                 if arg not in known and not is_default(arg, given.get(arg.name, arg.default)):

@@ -21,7 +21,7 @@ from ..symbolic.provenance import named
 from ..symbolic.sizes import Coded, Dim, exact, plain, symbols_in, tree_of
 from ..symbolic.tree import Expression, measured
 from .attributes import Attributes
-from .common_value import Expressions, Group, Inexpressible
+from .common_value import Expressions, Group, Inexpressible, is_settled
 
 
 class Values(Struct):
@@ -48,6 +48,8 @@ class Values(Struct):
 
     def argument(self, part: Module | Node, arg: Arg, group: Group) -> Any:
         """An argument of a constructor."""
+        if is_settled(group) and not arg.names_type:
+            return group[0][1]
         if arg.code:
             return self.same(part, arg.name, group)
         value = self.value(part, arg.name, group)
@@ -60,6 +62,8 @@ class Values(Struct):
 
     def forward_argument(self, part: Module | Node, arg: Arg, group: Group) -> Any:
         """An argument of a call in ``forward``, where constructor arguments are attributes."""
+        if is_settled(group):
+            return group[0][1]
         if arg.code:
             return self.same(part, arg.name, group)
         value = self.value(part, arg.name, group, forward=True)

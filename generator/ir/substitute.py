@@ -82,7 +82,21 @@ def number_of(size: Size, values: Mapping[str, Any]) -> int:
     """The plain number that a size evaluates to with these values of its names."""
     if not isinstance(size, Dim):
         return size
-    return int(math.prod(_sum(factor, values) for factor in size.factors))
+    return math.prod([_number(factor, values) for factor in size.factors])
+
+
+def _number(poly: Poly, values: Mapping[str, Any]) -> int:
+    """The plain number that a sum comes to."""
+    total = 0
+    for factor, atoms in poly.terms.values():
+        for atom in atoms:
+            if atom.quotient is not None:
+                over, under = atom.quotient
+                factor *= _number(over, values) // _number(under, values)
+            else:
+                factor *= int(_factor(atom, values))
+        total += factor
+    return total
 
 
 def _sum(poly: Poly, values: Mapping[str, Any]) -> Size:

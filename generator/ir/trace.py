@@ -420,7 +420,7 @@ def _compare(
     """Raise `Misfit` where an output's shape is not what its expressions evaluate to."""
     for port, type_ in node.outputs.items():
         real = found.get(port) or next(iter(found.values()))
-        shape = tuple(number_of(s, values) if is_runtime(s) else int(s) for s in type_.shape)
+        shape = tuple([number_of(s, values) if is_runtime(s) else int(s) for s in type_.shape])
         if shape != real.shape:
             message = f"`{node.name}` gives {real} where {type_} is written"
             raise Misfit(Refusal(message), node, reads, runs=True)

@@ -73,6 +73,11 @@ class Dim(int):
         return Symbols.of(*(factor.symbols for factor in self.factors))
 
     @cached_property
+    def is_runtime(self) -> bool:
+        """Whether the size is known only when the network runs."""
+        return any(symbol.runtime for symbol in self.symbols)
+
+    @cached_property
     def code(self) -> str:
         """Python source for the size, with its products left visible."""
         if len(self.factors) == 1:
@@ -220,6 +225,8 @@ def is_batch(size: Size) -> bool:
 
 def is_runtime(value: object) -> bool:
     """Whether a value is known only when the network runs."""
+    if type(value) is Dim:
+        return value.is_runtime
     return any(symbol.runtime for symbol in symbols_in(value))
 
 
