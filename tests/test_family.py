@@ -129,6 +129,24 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"b": 0}, {"f": 0}],
     ),
+    "what a block is given that divides, for a parameter that nothing uses": (
+        """
+        input: [4]
+        params: {a: 2, q: 4}
+        layers:
+        - Named: {g: "$(q // a)", p: $q}
+        - Named: {g: 1, p: $a}
+        - Placed: [$q, $(q // a)]
+        - Alone: $(q // a)
+        - Default: [$q, $a]
+        blocks:
+          Named: {params: {g: required, p: 2}, layers: [Linear: {out_features: 4}, ELU: {alpha: $p}]}
+          Placed: {params: {p: 2, g: required}, layers: [ELU: {alpha: $p}]}
+          Alone: {params: {g: required}, layers: [Linear: 4]}
+          Default: {params: {p: 2, d: 2, g: "$(8 // d)"}, layers: [ELU: {alpha: $p}]}
+        """,
+        [{"a": 0}],
+    ),
     "a divisor that cancels out": (
         """
         input: [8]

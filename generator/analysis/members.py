@@ -17,9 +17,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from ..classes.reach import deciding, least
-from ..diagnostics.diagnostics import Diagnostic, NetgenError
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath
 from ..emit.construct import arguments_of
-from ..ir.graph import Graph, Parameter
+from ..ir.graph import Graph, Parameter, Use
 from ..ir.substitute import rebind
 from ..symbolic.sizes import TooLong
 from ..symbolic.syntax import ExpressionError
@@ -134,16 +134,38 @@ def is_undecided(found: Prediction, wrong: Diagnostic) -> bool:
     """Whether the class may run although the spec with other values is refused.
 
     A refusal may depend on numbers in tensors, or concern what the class does not have: a call
-    that ``forward`` does not make, a parameter that nothing uses.
+    that ``forward`` does not make, a parameter that nothing uses, or what is given for one.
     """
     if wrong.code == "NG214":
         return True
     if wrong.location is None:
         return False
-    at, _ = found.source.at(wrong.location.line, wrong.location.column)
-    idle = [call.node.path for call in found.trace.calls if not call.made]
-    idle += [("params", p.name) for p in found.classes[-1].params if not p.used]
-    return any(at[: len(path)] == path for path in idle)
+    at, is_key = found.source.at(wrong.location.line, wrong.location.column)
+    needed = {graph.name: {p.name for p in graph.params if p.used} for graph in found.classes}
+    match at:
+        case ("params", name, *_):
+            return name not in needed[found.graph.name]
+        case ("blocks", block, "params", name, *_):
+            return name not in needed.get(str(block), {name})
+    for call in found.trace.calls:
+        use, path = call.node.use, call.node.path
+        if at[: len(path)] != path:
+            continue
+        if not call.made:
+            return True
+        name = None if use is None else _argument_at(use, at[len(path) :], is_key)
+        if use is not None and name is not None and name not in needed[use.block]:
+            return True
+    return False
+
+
+def _argument_at(use: Use, steps: SpecPath, is_key: bool) -> str | None:
+    """The block's parameter that is given at a place inside of a use, by name or by position."""
+    names = [*use.spec.params]
+    first = steps[0] if steps else None if is_key else 0
+    if isinstance(first, int):
+        return names[first] if first < len(names) else None
+    return first if first in names else None
 
 
 def other_arguments(classes: Sequence[Graph]) -> list[Mapping[str, Any]]:
