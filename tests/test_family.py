@@ -140,7 +140,7 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         - Alone: $(q // a)
         - Default: [$q, $a]
         blocks:
-          Named: {params: {g: required, p: 2}, layers: [Linear: {out_features: 4}, ELU: {alpha: $p}]}
+          Named: {params: {g: required, p: 2}, layers: [Linear: 4, ELU: {alpha: $p}]}
           Placed: {params: {p: 2, g: required}, layers: [ELU: {alpha: $p}]}
           Alone: {params: {g: required}, layers: [Linear: 4]}
           Default: {params: {p: 2, d: 2, g: "$(8 // d)"}, layers: [ELU: {alpha: $p}]}
