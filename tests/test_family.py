@@ -129,6 +129,28 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"b": 0}, {"f": 0}],
     ),
+    "a condition that comes to one value in all uses of its block": (
+        """
+        input: [4]
+        params: {z: 1, w: true}
+        layers:
+        - Blk: {z: $z, w: $w}
+        - Linear: {out_features: $(z + 3)}
+        blocks:
+          Blk:
+            params: {z: 2, w: true}
+            layers:
+            - PReLU: {name: net1}
+            - ReLU: {name: part2}
+            - Add: {from: [part2, $("part2" if w else "net1")]}
+            - SiLU: {when: "$(in_features != ceil_div(z, z))"}
+            - Linear: {out_features: 4, when: "$(in_features != ceil_div(z, z))"}
+            - Tanh: {when: "$(in_features == ceil_div(z, z))"}
+            - Linear: {name: odd, out_features: 3, when: "$(in_features == ceil_div(z, z))"}
+            - Linear: {out_features: 2, repeat: 2, name: two, when: "$(in_features == z // z)"}
+        """,
+        [{"z": 2}, {"w": False}],
+    ),
     "what a block is given that divides, for a parameter that nothing uses": (
         """
         input: [4]

@@ -19,7 +19,7 @@ from ..layers.tensor import TensorType
 from ..spec.source import Source
 from ..symbolic.algebra import Symbols
 from ..symbolic.names import MODULE_NAMES
-from ..symbolic.sizes import Dim, exact
+from ..symbolic.sizes import Dim, exact, plain, symbols_in
 from ..symbolic.tree import Expression
 from .attributes import Attributes
 from .common_value import Case, Expressions, Group
@@ -104,6 +104,8 @@ class Merge:
             words = {word for part in parts for word in _WORD.findall(part)}
             self.values.expressions.used |= words & self.values.expressions.allowed
         condition = self.condition(first, group)
+        if condition is False:
+            return None
         merged: Module | None
         if first.node.kind == "layer":
             merged = self.layer(there)
@@ -240,7 +242,7 @@ class Merge:
 
     def node(self, group: Nodes, modules: Mapping[str, Module], ports: Container[str]) -> Node:
         """One call merged over all uses; `ports` are those of its outputs that are read."""
-        group = foreseen(group)
+        written, group = group, foreseen(group)
         there = [(case, node) for case, node in group if not node.absent]
         if not there:
             return group[0][1]
@@ -251,11 +253,14 @@ class Merge:
             what = "of one type" if first.functional and len(types) > 1 else "called in one way"
             help = f"write a block for each {what.split()[-1]}"
             self.values.refuse(first, f"is not {what} in all uses of the block", help)
+        condition = self.condition(first, group)
+        if condition is False:
+            return written[0][1]
         choices = self.choices(first, group)
         known, args = self.arguments(first, types, uses, self.values.forward_argument)
         if row is not None and len(types) > 1:
             row = replace(row, options=tuple(known))
-        test, condition = "", self.condition(first, group)
+        test = ""
         if condition is not None:
             test = self.values.attributes.test(first, condition, modules.get(first.target))
         outputs = {
@@ -273,11 +278,17 @@ class Merge:
         )
 
     def condition(self, first: Module | Node, group: Parts[Any]) -> Any:
-        """The condition under which a module or a call is there; ``None`` if it always is."""
+        """The condition under which a module or a call is there.
+
+        ``None`` if it always is, ``False`` if it is in no use.
+        """
         found = [(case, part.condition) for case, part in group]
         if all(value is None for _, value in found):
             return None
-        return self.values.value(first, "condition", found)
+        value = self.values.value(first, "condition", found)
+        if symbols_in(value):
+            return value
+        return None if plain(value) else False
 
     def choices(self, first: Node, group: Nodes) -> tuple[Choice, ...]:
         """The inputs of a call that depend on arguments; all others must be equal in all uses."""
