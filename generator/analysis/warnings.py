@@ -178,6 +178,8 @@ def _lists(items: Any, path: SpecPath) -> Iterator[tuple[SpecPath, list[Any]]]:
         return
     yield path, items
     for place, item in enumerate(items):
+        if not isinstance(item, dict):
+            continue
         written = _Written.of(item)
         if not written.args:
             continue

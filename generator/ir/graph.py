@@ -173,6 +173,8 @@ class Node(Struct, frozen=True, dict=True, kw_only=True):
     @property
     def reads(self) -> tuple[Ref, ...]:
         """All references that it may read, for these and for other arguments."""
+        if not (self.named or self.choices or self.otherwise or self.would):
+            return self.inputs
         other = () if self.otherwise is None else (self.otherwise,)
         others = (ref for choice in self.choices for ref in choice.refs.values())
         would = () if self.would is None else self.would.reads

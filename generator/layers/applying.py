@@ -58,8 +58,7 @@ def apply(
     ones that are given. Raises `Refusal` where torch refuses.
     """
     _check_dtypes(row, inputs)
-    args, meetings = complete(row, written, inputs)
-    a = arguments(args)
+    args, a, meetings = complete(row, written, inputs)
     outputs = _outputs(row, a, inputs, named or {})
     return Applied(args, a, outputs, (*meetings, *met(row, a, inputs)))
 
@@ -94,14 +93,24 @@ def _outputs(
     row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
 ) -> Mapping[str, TensorType]:
     result = row.rule(a, *inputs, **named)
-    outputs = {"output": result} if isinstance(result, TensorType) else result
-    if not (isinstance(result, TensorType) and inputs and result.shape is inputs[0].shape):
+    outputs: Mapping[str, TensorType]
+    if isinstance(result, TensorType):
+        outputs = {"output": result}
+        if not inputs or result.shape is not inputs[0].shape:
+            _check_size(row, result)
+    else:
+        outputs = result
         for tensor in outputs.values():
-            if math.prod(map(int, tensor.shape)) > LARGEST:
-                refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")
+            _check_size(row, tensor)
     if row.moves and inputs and all(x.bound is not None for x in inputs):
         return _bounded(outputs, inputs)
     return outputs
+
+
+def _check_size(row: Layer, tensor: TensorType) -> None:
+    """Raise `Refusal` for a tensor of more elements than torch can count."""
+    if math.prod(map(int, tensor.shape)) > LARGEST:
+        refuse(f"`{row.name}` would give a tensor of {tensor.text}: too large")
 
 
 def _bounded(
@@ -116,8 +125,10 @@ def complete(
     row: Layer,
     written: Mapping[str, Any],
     inputs: Sequence[TensorType],
-) -> tuple[dict[str, Any], list[Meeting]]:
+) -> tuple[dict[str, Any], Args, list[Meeting]]:
     """All arguments in torch's order (written, inferred, defaults), and meetings of numbers.
+
+    The arguments also come in the form that rules read.
 
     A meeting is a written and an inferred number that are equal, but not as expressions. Raises
     `Refusal`.
@@ -130,24 +141,26 @@ def complete(
             value, more = _complete_nested(value, [inputs[place] for place in arg.reads])
             meetings += more
         args[arg.name] = value
-    inferred = row.infer(arguments(args), *inputs)
+    a = arguments(args)
+    inferred = row.infer(a, *inputs) if row.infer is not nothing_inferred else {}
     for name, value in inferred.items():
         if name in written and written[name] is not None:
             meetings += _check_agrees(name, plain(written[name]), value, inputs[0])
         else:
             args[name] = value
+            setattr(a, name, plain(value))
     for arg in row.args:
         if arg.inferred and args[arg.name] is None and arg.default is REQUIRED:
             refuse(f"`{row.name}` can't work out `{arg.name}` from {inputs[0]}")
     _check_runtime(row, args, inputs)
-    return args, meetings
+    return args, a, meetings
 
 
 def _complete_nested(module: Nested, inputs: Sequence[TensorType]) -> tuple[Nested, list[Meeting]]:
     inputs = inputs[: len(module.row.tensors)]
     if len(inputs) < len(module.row.tensors):
         refuse(f"`{module.row.name}` reads {len(module.row.tensors)} tensors and can't stand here")
-    args, meetings = complete(module.row, module.args, inputs)
+    args, _, meetings = complete(module.row, module.args, inputs)
     return Nested(module.row, args), meetings
 
 

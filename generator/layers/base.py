@@ -276,9 +276,14 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         """Whether an argument may be a layer."""
         return any(arg.kind.module for arg in self.args)
 
+    @cached_property
+    def known(self) -> Mapping[str, Arg]:
+        """The arguments of the constructor and of ``forward``, by name."""
+        return {arg.name: arg for arg in (*self.args, *self.options)}
+
     def arg(self, name: str) -> Arg:
         """The argument called `name`, of the constructor or of ``forward``."""
-        return next(arg for arg in (*self.args, *self.options) if arg.name == name)
+        return self.known[name]
 
     def unpacked(self, names: Sequence[str]) -> str:
         """The left side of an assignment of the outputs; ``_`` stands for what is not read."""

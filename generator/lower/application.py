@@ -11,7 +11,7 @@ from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..ir.graph import Node
 from ..ir.needs import Need
 from ..layers.applying import Applied, apply
-from ..layers.base import Dims, Layer, Refusal, arguments
+from ..layers.base import Dims, Layer, Refusal, arguments, no_weights, wants_nothing
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.algebra import Symbols
@@ -30,7 +30,9 @@ def apply_layer(
     Raises `NetgenError` if the rule refuses, unless the output is known all the same.
     """
     args = dict(read.args)
-    if row.wants_batch(arguments({"batch": True, **args}), *read.types):
+    if row.wants_batch is not wants_nothing and row.wants_batch(
+        arguments({"batch": True, **args}), *read.types
+    ):
         args["batch_size"] = scope.batch_size()
     try:
         row, args = _annotated(scope, item, row, args, read)
@@ -85,6 +87,8 @@ def stem_of(call: Node) -> str:
 
 def is_stateless(row: Layer, args: Mapping[str, Any]) -> bool:
     """Whether a layer has no weights, with all flags that are expressions set to true, too."""
+    if row.weights is no_weights:
+        return True
     if row.weights(arguments(args)):
         return False
     flags = [name for name, value in args.items() if isinstance(plain(value), bool)]

@@ -100,9 +100,11 @@ def _check_divisors(
     It would give infinite numbers. A parameter may be 0: the class takes it, too.
     """
     for arg in row.args:
+        if not arg.divides:
+            continue
         text = written.get(arg.name)
         named = isinstance(text, str) and words_in(text)
-        if arg.divides and not named and plain(args.get(arg.name)) == 0:
+        if not named and plain(args.get(arg.name)) == 0:
             message = f"`{arg.name}` divides, so it must not be 0"
             scope.context.error("NG211", message, paths[arg.name])
 
@@ -206,13 +208,13 @@ def _evaluate(
         batch = scope.batch_size()
         value = [batch if size == "N" and batch is not None else size for size in value]
     value = scope.context.evaluate(value, names, path)
-    known = {arg.name: arg for arg in (*row.args, *row.options)}
-    if name in known and known[name].kind.module and value is not None:
+    arg = row.known.get(name)
+    if arg is not None and arg.kind.module and value is not None:
         scope.context.fix_at(value, path)
         try:
-            return known[name].kind.check(plain(value))
+            return arg.kind.check(plain(value))
         except ValueError:
-            return _nested(scope, plain(value), names, path, known[name].kind.label)
+            return _nested(scope, plain(value), names, path, arg.kind.label)
     return value
 
 
