@@ -27,7 +27,7 @@ OF_FEATURES = frozenset({"Linear", "LayerNorm", "RMSNorm"})
 OF_SEQUENCES = frozenset(
     {"LSTM", "GRU", "RNN", "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder"}
 )
-_PLACES = re.compile(r"(?:Conv|ConvTranspose|\w*Pool|BatchNorm|InstanceNorm)([123])d")
+_PLACES = r"(?:Conv|ConvTranspose|\w*Pool|BatchNorm|InstanceNorm)([123])d"
 _MOVING = frozenset(
     {"Permute", "Transpose", "Reshape", "Expand", "Unflatten", "Flatten", "MatMul"}
     | {"Rearrange", "Reduce", "Repeat"}
@@ -78,7 +78,7 @@ def _is_candidate(call: Call) -> bool:
     name, rank = call.node.row.name if call.node.row else "", call.inputs[0].rank
     if name in OF_FEATURES:
         return rank > 2 and not isinstance(getattr(call.a, "normalized_shape", 0), tuple)
-    one = _PLACES.fullmatch(name)
+    one = re.fullmatch(_PLACES, name)
     sequence = one is not None and one[1] == "1" and max(per_dimension(_kernel(call.a), 1)) > 1
     return rank == 3 and (name in OF_SEQUENCES or sequence)
 
@@ -91,7 +91,7 @@ def _kernel(a: Args) -> Any:
 def _keeps_places(call: Call) -> bool:
     """Whether a layer keeps the meaning of dimensions, so that the search can go on before it."""
     assert call.layer is not None
-    name, ranked = call.layer.name, _PLACES.fullmatch(call.layer.name)
+    name, ranked = call.layer.name, re.fullmatch(_PLACES, call.layer.name)
     if not call.inputs:
         return False
     if ranked is not None:  # one-dimensional norms and pools work on channels-first tensors too
@@ -114,7 +114,7 @@ def _of_layer(source: Source, call: Call, origin: Call, x: TensorType) -> Found:
     """A layer that reads `x`, which comes from the output of `origin`."""
     assert call.layer is not None
     assert origin.layer is not None
-    name, ranked = call.layer.name, _PLACES.fullmatch(origin.layer.name)
+    name, ranked = call.layer.name, re.fullmatch(_PLACES, origin.layer.name)
     if x.batch != 0:
         return
     if ranked is not None and origin.output.rank == int(ranked[1]) + 2 == x.rank:
@@ -127,7 +127,7 @@ def _of_layer(source: Source, call: Call, origin: Call, x: TensorType) -> Found:
             message = _taken(call, x, "features", f"`{origin.node.name}` puts channels first")
             help = "put `Flatten` before it" if x.shape[-1] == 1 else _channels_last()
             yield call.node.path, _doubt(source, "NG312", call.node, message, help)
-    elif _PLACES.fullmatch(name) and (
+    elif re.fullmatch(_PLACES, name) and (
         origin.layer.name == "Embedding" or origin.layer.name in OF_SEQUENCES
     ):
         message = _taken(call, x, "channels", f"`{origin.node.name}` puts features last")

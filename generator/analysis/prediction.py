@@ -19,7 +19,6 @@ from ..ir.graph import Graph, lint
 from ..ir.trace import BATCHES, Misfit, Trace, propagate, traced
 from ..lower.context import Ask, Imported
 from ..lower.lower import lower
-from ..lower.refusals import refused_in_run
 from ..spec.source import Source
 from ..spec.spec import Document, Reading, read_document
 from ..symbolic.sizes import TooLong
@@ -313,6 +312,8 @@ def _trace(source: Source, graph: Graph) -> Trace:
         try:
             propagate(graph, sizes, exact=True)
         except Misfit:
+            from ..lower.refusals import refused_in_run
+
             # what fits a batch of 2 by accident does not fit one of 3
             wrong = refused_in_run(source, graph, sizes)
             message = f"this fits some batch sizes only: {wrong.message}"

@@ -34,7 +34,7 @@ from .counterparts import (
 )
 from .values import Values
 
-_BRACES, _WORD = re.compile(r"{(.*?)}"), re.compile(r"[A-Za-z_]\w*")
+_BRACES, _WORD = r"{(.*?)}", r"[A-Za-z_]\w*"
 Modules = Parts[Module]
 Nodes = Parts[Node]
 Outputs = tuple[tuple[str | None, Ref], ...]
@@ -100,8 +100,8 @@ class Merge:
             self.values.refuse(first, "is a loop in some uses of the block only")
         # parameters in the names of copies must be arguments
         if first.node.label:
-            parts = _BRACES.findall(first.node.label)
-            words = {word for part in parts for word in _WORD.findall(part)}
+            parts = re.findall(_BRACES, first.node.label)
+            words = {word for part in parts for word in re.findall(_WORD, part)}
             self.values.expressions.used |= words & self.values.expressions.allowed
         condition = self.condition(first, group)
         if condition is False:

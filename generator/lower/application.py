@@ -18,7 +18,6 @@ from ..symbolic.algebra import Symbols
 from ..symbolic.sizes import Coded, is_unknown, plain, symbols_in
 from .arguments import Arguments
 from .naming import key_of
-from .refusals import refused
 from .scope import Scope
 
 
@@ -38,6 +37,8 @@ def apply_layer(
         row, args = _annotated(scope, item, row, args, read)
         applied = apply(row, args, read.types, dict(read.named_types))
     except Refusal as refusal:
+        from .refusals import refused
+
         wrong = refused(scope, item, row, refusal, read, chained=chained)
         applied = _without(row, args, refusal.argument, read, wrong)
         scope.context.shared.findings.add(wrong)

@@ -22,7 +22,6 @@ from ..symbolic.hints import closest, meant_argument
 from ..symbolic.sizes import Coded, Size, plain
 from ..symbolic.syntax import ExpressionError
 from .context import Context
-from .initial import read_init
 from .scope import LayerNames, Scope
 
 FACTORY = ("device", "dtype")
@@ -203,6 +202,8 @@ def _evaluate(
     if row.source == "buffer" and name == "value":
         return _table(scope, value, names, path)
     if row.source == "parameter" and name == "init":
+        from .initial import read_init  # few specs have them
+
         return read_init(scope.context, value, names, path)
     if name == row.batch_in and isinstance(value, list) and "N" in value:
         batch = scope.batch_size()

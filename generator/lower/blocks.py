@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
 
 DEEPEST_BLOCKS = 40
-_QUOTED = re.compile(r"'[^']*'")
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUOTED = r"'[^']*'"
+_WORD = r"[A-Za-z_]\w*"
 _SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
 
 
@@ -83,9 +83,9 @@ class Body(Struct):
         shapes = ", ".join(map(str, self.types))
         notes = [f"in the use of `{self.name}` on line {line}, which reads {shapes}"]
         text = " ".join((found.message, *found.notes))
-        outer, words = self.context.outer, {*_WORD.findall(_QUOTED.sub("", text))} - {"N"}
+        outer, words = self.context.outer, {*re.findall(_WORD, re.sub(_QUOTED, "", text))} - {"N"}
         # a quoted word may be a parameter without its `$`, but it is no size
-        words |= {p.name for p in self.parameters} & {*_WORD.findall(text)}
+        words |= {p.name for p in self.parameters} & {*re.findall(_WORD, text)}
         values = [
             f"{name} = {show_value(bare(outer[name])).strip('`')}"
             for name in outer

@@ -13,7 +13,6 @@ from ..spec.spec import Item
 from ..symbolic.sizes import Size, plain, symbols_in
 from .reader import Reader
 from .scope import LayerNames
-from .static_check import is_slip, unknown_type
 
 
 def typed(reader: Reader, item: Item, index: Size | None) -> Item:
@@ -35,6 +34,8 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
         return item
     unknown = reader.context.shared.mistakes.unknown
     if item.path not in unknown:  # else it was reported before: this is another copy
+        from .static_check import is_slip, unknown_type
+
         diagnostic, meant = unknown_type(reader.context, item, spatial(reader, item, index))
         reader.context.shared.findings.add(diagnostic)
         slip = meant is not None and is_slip(item.type, meant)

@@ -22,9 +22,9 @@ from .scope import LayerNames, Scope
 
 MOST_COPIES = 10_000
 MOST_PORTS = 4  # that a message lists
-_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")  # inside an f-string: a brace, or an expression
-_QUOTED = re.compile(r"""["']([^"']+)["']""")  # a reference in an expression
-_COUNTS = re.compile(r"index( [-+*] [1-9]\d*)?|[1-9]\d* [+*] index")  # differs from copy to copy
+_TOKEN = r"\{\{|\}\}|\{([^{}]+)\}"  # inside an f-string: a brace, or an expression
+_QUOTED = r"""["']([^"']+)["']"""  # a reference in an expression
+_COUNTS = r"index( [-+*] [1-9]\d*)?|[1-9]\d* [+*] index"  # differs from copy to copy
 
 
 class Taken(Exception):
@@ -71,7 +71,7 @@ def reads(
     if fixes:
         scope.context.fix_at(written, path)
     each = item.common["from"] if isinstance(item.common["from"], list) else [item.common["from"]]
-    for word in (word for text in each for word in _QUOTED.findall(str(text))):
+    for word in (word for text in each for word in re.findall(_QUOTED, str(text))):
         scope.mention(word, misspelt=False)  # other arguments may read it
     value = plain(written)
     texts = [plain(text) for text in value] if isinstance(value, list) else [value]
@@ -258,8 +258,8 @@ def keep_apart(context: Context, chain: Sequence[Node], child: Node, item: Item)
     if "name" not in item.common:  # the layers of a `Group` have names
         need = Need(item.at("repeat"), "may give two children one name")
     for label in _labels(child):
-        tokens = [token[1] for token in _TOKEN.finditer(label) if token[1]]
-        if not any(_COUNTS.fullmatch(token) for token in tokens):
+        tokens = [token[1] for token in re.finditer(_TOKEN, label) if token[1]]
+        if not any(re.fullmatch(_COUNTS, token) for token in tokens):
             context.fix(child.count, need)
     for other in chain:
         if _may_meet(child, other) or _may_meet(other, child):
@@ -283,7 +283,7 @@ def _may_meet(loop: Node, child: Node) -> bool:
 def _filled(label: str, number: str, written: Callable[[str], str] = str) -> str:
     """The inside of an f-string with `number` for each expression, and other text as `written`."""
     parts, end = [], 0
-    for token in _TOKEN.finditer(label):
+    for token in re.finditer(_TOKEN, label):
         parts += [written(label[end : token.start()]), number if token[1] else written(token[0][0])]
         end = token.end()
     return "".join([*parts, written(label[end:])])

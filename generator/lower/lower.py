@@ -22,14 +22,11 @@ from .application import is_stateless
 from .blocks import may_hold_weights
 from .containers import module_tree
 from .context import Context, Imported, KnownTypes, ParameterNames, Repeats, Shared
-from .initial import read_initial
 from .inputs import read_inputs
 from .naming import Names, written_names
 from .outputs import describe, ending, mark_fixed, read_outputs
 from .parameters import bare, read_parameters
-from .partial_table import table_so_far
 from .scope import Scope
-from .ties import read_ties
 from .walk import Walk
 
 if TYPE_CHECKING:
@@ -103,6 +100,8 @@ def lower(
                 lower(replace(reading, variant=""), {}, samples, imported)
             return graph
         if done:
+            from .partial_table import table_so_far
+
             raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))
         found.fixed = {**context.fixed, **found.fixed}
 
@@ -173,7 +172,15 @@ def _read(
         {name: bare(value) for name, value in values.items()},
         imports=context.known.imports,
     )
-    return read_initial(context, read_ties(context, graph), values)
+    if document.tie:
+        from .ties import read_ties
+
+        graph = read_ties(context, graph)
+    if document.init:
+        from .initial import read_initial
+
+        graph = read_initial(context, graph, values)
+    return graph
 
 
 def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:

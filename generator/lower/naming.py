@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from ..symbolic.sizes import Coded, Dim
 
-_NUMBERED = re.compile(r"(.*?)([1-9][0-9]*)")
+_NUMBERED = r"(.*?)([1-9][0-9]*)"
 
 
 def written_names(items: Any) -> set[str]:
@@ -54,7 +54,7 @@ class Names(Struct):
 
     def note(self, name: str) -> None:
         """Let numbering go on from a written name: after `conv3` comes `conv4`."""
-        match = _NUMBERED.fullmatch(name)
+        match = re.fullmatch(_NUMBERED, name)
         if match:
             stem, number = match[1], int(match[2])
             self.highest[stem] = max(self.highest.get(stem, 0), number)

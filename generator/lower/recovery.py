@@ -21,9 +21,8 @@ from ..symbolic.names import is_identifier, snake_case
 from ..symbolic.sizes import TooLong
 from ..symbolic.syntax import ExpressionError
 from .reader import Reader
-from .static_check import StaticCheck, known_types
 
-_WORD = re.compile(r"[A-Za-z_][\w.]*")
+_WORD = r"[A-Za-z_][\w.]*"
 
 
 @contextmanager
@@ -50,6 +49,8 @@ def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
 
     If it is `blamed`, the mistake is its own: words in it may be misspelt names.
     """
+    from .static_check import StaticCheck
+
     scope = reader.scope
     StaticCheck(reader.context, list(scope.params), reader.chain is not None).anything(raw, path)
     inputs = range(len(scope.inputs))  # it should have named one of them
@@ -68,6 +69,8 @@ def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
 
 def _unnamed(reader: Reader, raw: Any, path: SpecPath) -> Ref:
     """Add the lost call under the name that it would have had; gives its reference."""
+    from .static_check import known_types
+
     type_, written = raw, None
     if isinstance(raw, dict) and len(raw) == 1:
         ((type_, written),) = raw.items()
@@ -113,7 +116,7 @@ def _names(raw: Any) -> Iterator[str]:
 def _words(raw: Any) -> Iterator[str]:
     """The words in an item's values that may be references."""
     if isinstance(raw, str):
-        yield from _WORD.findall(raw)
+        yield from re.findall(_WORD, raw)
     elif isinstance(raw, dict):
         for key, value in raw.items():
             if key != "name":

@@ -25,8 +25,6 @@ from .initial import varying
 
 def read_ties(context: Context, graph: Graph) -> Graph:
     """The graph with the ties of the document; mistakes are reported, wrong ties left out."""
-    if not context.document.tie:
-        return graph
     weights = {weight.name: weight for weight in graph.weights if weight.trainable}
     ties = []
     for left, right in context.document.tie.items():

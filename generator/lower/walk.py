@@ -20,14 +20,11 @@ from . import keys
 from .application import apply_layer
 from .arguments import listed, read_layer, respelt, widened
 from .blocks import Body, call_of, enter, graph_of, holds_weights, read_body
-from .conditions import conditional, pass_through
 from .item_types import typed
 from .naming import Names, written_names
 from .reader import Reader
 from .recovery import recovering
-from .repeats import container, copies, label_copy, one_by_one, repeated
 from .scope import LayerNames
-from .static_check import check_layers
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
@@ -72,6 +69,11 @@ class Walk(Reader):
         names = LayerNames(self.scope, self.first_type(reads), index)
         item = keys.name_outputs(self.scope, item, names, chained=self.chain is not None)
         condition = keys.condition(self.scope, item, names)
+        if condition is True:
+            self.present(item, reads, names, index)
+            return
+        from .conditions import conditional, pass_through
+
         if symbols_in(condition):
             conditional(self, item, condition, reads, names, index)
         elif condition:
@@ -94,8 +96,19 @@ class Walk(Reader):
             branches(self, item, reads, index)
         elif count is None:
             self.layer(item, reads, self.name(item, names), index)
-            label_copy(self, item, names)
-        elif "name" in item.common and not keys.counts(item.common["name"], item.number):
+            if self.scope.loop is not None:
+                from .repeats import label_copy
+
+                label_copy(self, item, names)
+        else:
+            self.repeat(item, reads, count, names)
+
+    def repeat(self, item: Item, reads: tuple[Ref, ...], count: Size, names: LayerNames) -> None:
+        """Read an item that is present several times: in a container, or one copy after another."""
+        from .conditions import pass_through
+        from .repeats import container, copies, repeated
+
+        if "name" in item.common and not keys.counts(item.common["name"], item.number):
             if count == 0 and not symbols_in(count):
                 pass_through(self, item, reads[:1], names)
             else:
@@ -113,6 +126,9 @@ class Walk(Reader):
 
     def group(self, item: Item, count: Size | None, index: Size | None) -> None:
         """Read the layers of a `Group` as if they stood in its place."""
+        from .repeats import one_by_one, repeated
+        from .static_check import check_layers
+
         layers = check_layers(self.context, item)
         if count is None:
             self.items(layers, item.at("layers"), index)
@@ -132,6 +148,8 @@ class Walk(Reader):
     ) -> None:
         """Read one layer, block or `Sequential`."""
         if item.type == "Sequential":
+            from .static_check import check_layers
+
             layers, path = check_layers(self.context, item), item.at("layers")
             call = self.sequential(item, reads, name, lambda: self.items(layers, path, index))
         elif (block := self.context.known.blocks.get(item.type)) is not None:

@@ -18,10 +18,10 @@ from typing import TextIO
 
 from ..diagnostics.diagnostics import printable
 
-_PAINT = re.compile(r"(\x1b\[(?:0|1|1;3[134])m)")  # the colours of diagnostics
+_PAINT = r"(\x1b\[(?:0|1|1;3[134])m)"  # the colours of diagnostics
 # GitHub takes a line that begins with `::` for a command, white space before it or not; it and
 # others take `##[...]` and `##word[...]` for one wherever it stands
-_COMMAND = re.compile(r"^( *):(?=:)|##(?=\w*\[)")
+_COMMAND = r"^( *):(?=:)|##(?=\w*\[)"
 
 
 class Unheard(Exception):
@@ -137,13 +137,13 @@ def _lines(to: TextIO | None, lines: tuple[str, ...]) -> str:
 
 def _painted(line: str) -> str:
     """A line made safe, except for the colour codes of diagnostics."""
-    parts = _PAINT.split(line)
+    parts = re.split(_PAINT, line)
     return "".join(part if place % 2 else _safe(part) for place, part in enumerate(parts))
 
 
 def _safe(line: str) -> str:
     """A line with invisible characters and workflow commands escaped."""
-    return _COMMAND.sub(_written_out, printable(line))
+    return re.sub(_COMMAND, _written_out, printable(line))
 
 
 def _written_out(found: re.Match[str]) -> str:

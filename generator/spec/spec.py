@@ -37,6 +37,8 @@ class Strict(BaseModel):
 class InputSpec(Strict):
     """An input: its shape, and what its sample values look like."""
 
+    model_config = ConfigDict(defer_build=True)  # most specs have the shape alone
+
     shape: list[int | str] = Field(description="Numbers, expressions, and names of run-time sizes.")
     dtype: str = Field(default="float32", description="A torch type.")
     batch: bool = Field(default=True, description="False: the shape is complete as it stands.")
@@ -50,6 +52,8 @@ class InputSpec(Strict):
 
 class ParamSpec(Strict):
     """A parameter: its default and the line that documents it."""
+
+    model_config = ConfigDict(defer_build=True)  # most specs have the default alone
 
     default: Any = Field(description="The value, unless another one is given.")
     doc: str | None = Field(default=None, description="Its line under `Args:` in the docstring.")

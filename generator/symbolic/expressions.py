@@ -28,7 +28,7 @@ from .tree import names_in
 
 LONGEST = 2_000  # characters of an expression
 
-_REFERENCE = re.compile(r"\bshape\(\s*([A-Za-z_][\w.]*\.[\w.]*)\s*\)")  # with a port
+_REFERENCE = r"\bshape\(\s*([A-Za-z_][\w.]*\.[\w.]*)\s*\)"  # with a port
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -100,7 +100,7 @@ def only_expression(text: str) -> str | None:
     """The text of the expression if a string is one expression and nothing else, or ``None``."""
     pieces = list(_split(text)) if has_expression(text) else []
     if len(pieces) == 1 and pieces[0].expression:
-        return _REFERENCE.sub(r'shape("\1")', pieces[0].text.strip().replace("\n", " "))
+        return re.sub(_REFERENCE, r'shape("\1")', pieces[0].text.strip().replace("\n", " "))
     return None
 
 
@@ -157,7 +157,7 @@ def evaluate(text: str, names: Names, budget: Budget) -> Any:
         fail(f"an expression of {len(text)} characters is too long")
     if _NAME.fullmatch(text) and text not in ("True", "False", "None", "pi"):
         return names.value(text)
-    tree = _parsed(_REFERENCE.sub(r'shape("\1")', text)).body
+    tree = _parsed(re.sub(_REFERENCE, r'shape("\1")', text)).body
     try:
         return Evaluator(names, budget).value(tree)
     except RecursionError:
@@ -207,7 +207,7 @@ def check_names(text: str, known: Container[str] | None) -> None:
     for piece in _split(text):
         if not piece.expression:
             continue
-        tree = _parsed(_REFERENCE.sub("0", piece.text))
+        tree = _parsed(re.sub(_REFERENCE, "0", piece.text))
         check_syntax(tree.body)
         loops = [node for node in ast.walk(tree) if isinstance(node, ast.comprehension)]
         own = {name for loop in loops for name in names_in(loop.target)}

@@ -175,7 +175,7 @@ _KEYS = {
     "weights": "init",
 }
 
-_DIVISION = re.compile(r"(?<!/)/(?!/)")
+_DIVISION = r"(?<!/)/(?!/)"
 
 
 def closest_word(word: str, words: Iterable[str]) -> str | None:
@@ -265,8 +265,8 @@ def as_expression(value: object, names: Iterable[str]) -> str | None:
 def whole(written: object) -> str:
     """The help for a fraction where a whole number should be."""
     for text in values_in(written):
-        if isinstance(text, str) and _DIVISION.search(text) and "." not in text:
-            return f"`/` gives a fraction: write `{_DIVISION.sub('//', text)}`"
+        if isinstance(text, str) and re.search(_DIVISION, text) and "." not in text:
+            return f"`/` gives a fraction: write `{re.sub(_DIVISION, '//', text)}`"
         if isinstance(text, float) and text.is_integer():
             return f"write `{int(text)}`"
     return "`//` divides without a fraction, `int(...)` cuts one off"

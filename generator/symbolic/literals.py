@@ -16,10 +16,10 @@ from .sizes import Coded, Dim
 
 WIDTH = 88
 
-_COMMAND = re.compile(r"^( *)::")  # begins a command to GitHub in a workflow's log
+_COMMAND = r"^( *)::"  # begins a command to GitHub in a workflow's log
 
 # expressions call these functions without `math.`
-_OF_MATH = re.compile(rf"(?<![\w.])({'|'.join(OF_MATH)})\(")
+_OF_MATH = rf"(?<![\w.])({'|'.join(OF_MATH)})\("
 
 
 def literal(value: Any, *, brackets: bool = False) -> str:
@@ -45,7 +45,7 @@ def literal(value: Any, *, brackets: bool = False) -> str:
 
 def pythonic(code: str) -> str:
     """An expression as generated source: functions of `math` get their module."""
-    return _OF_MATH.sub(r"math.\1(", code)
+    return re.sub(_OF_MATH, r"math.\1(", code)
 
 
 def quoted(text: str) -> str:
@@ -92,7 +92,7 @@ def wrapped(text: str, indent: int, hanging: int = 0) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [_COMMAND.sub(r"\1\\x3a:", line) for line in lines]
+    return [re.sub(_COMMAND, r"\1\\x3a:", line) for line in lines]
 
 
 def summary(text: str) -> str:
