@@ -39,7 +39,7 @@ def counterparts(
 
 def foreseen(group: Parts[Part]) -> Parts[Part]:
     """The parts; if all are absent, those that other arguments would make of them."""
-    if all(part.absent for _, part in group):
+    if group[0][1].absent and all(part.absent for _, part in group):
         return [(case, part.would or part) for case, part in group]
     return group
 

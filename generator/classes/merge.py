@@ -249,7 +249,7 @@ class Merge:
         first = next((node for _, node in there if node.first_call), there[0][1])
         row, uses = first.row, [(case, n.row, n.args) for case, n in there if n.row is not None]
         types = {row.name: _arguments_in_forward(first, row) for _, row, _ in uses}
-        if len({form_of(node, ports) for _, node in there} - {None}) > 1:
+        if len(there) > 1 and len({form_of(node, ports) for _, node in there} - {None}) > 1:
             what = "of one type" if first.functional and len(types) > 1 else "called in one way"
             help = f"write a block for each {what.split()[-1]}"
             self.values.refuse(first, f"is not {what} in all uses of the block", help)
@@ -293,6 +293,8 @@ class Merge:
     def choices(self, first: Node, group: Nodes) -> tuple[Choice, ...]:
         """The inputs of a call that depend on arguments; all others must be equal in all uses."""
         there = [node for _, node in group if not node.absent]
+        if len(group) == 1 and not group[0][1].choices:
+            return ()
         chosen = {choice.place for node in there for choice in node.choices}
         fixed = {
             (tuple(None if i in chosen else ref for i, ref in enumerate(node.inputs)), node.named)
