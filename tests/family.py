@@ -584,6 +584,14 @@ class Scope:
                     "shape": size,
                 }
             }
+        if self.blocks is not None and r.chance(0.25):
+            inside = {"Parameter": {"shape": ["$size"], "init": "ones_"}}
+            alone: Spec = {"inputs": [], "params": {"size": "required"}, "layers": [inside]}
+            if r.chance(0.5):
+                alone["layers"].append(r.choice(ACTIVATIONS))
+            block = r.choice(("AloneOne", "AloneTwo"))
+            self.blocks.setdefault(block, alone)
+            made = {block: {"name": name, "size": number}}
         return [{"Tanh": {"name": here}}, made, {r.choice(("Add", "Mul")): [here, name]}]
 
     def block(self) -> list[dict[str, Any]]:

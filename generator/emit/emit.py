@@ -119,7 +119,7 @@ def _class_view(
         buffer_hints(graph),
         arguments,
         tuple(init),
-        ", ".join(f"{placeholder.name}: Tensor" for placeholder in graph.inputs),
+        "".join(f", {placeholder.name}: Tensor" for placeholder in graph.inputs),
         _returns(graph),
         tuple(line for statement in statements for line in statement.lines()),
     )

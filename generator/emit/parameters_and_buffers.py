@@ -70,10 +70,15 @@ def buffer_hints(graph: Graph) -> tuple[str, ...]:
 
 
 def fresh_source(graph: Graph, node: Node) -> str:
-    """``torch.arange(n, device=x.device)``: on the device of the first input."""
+    """``torch.arange(n, device=x.device)``: on the device of the first input, or of a weight."""
     assert node.row is not None
     parts = [_fresh(node, arg) for arg in node.row.args if node.args[arg.name] is not None]
-    return f"{node.row.functional}({', '.join(parts)}, device={graph.inputs[0].name}.device)"
+    return f"{node.row.functional}({', '.join(parts)}, device={_owner(graph)}.device)"
+
+
+def _owner(graph: Graph) -> str:
+    """The tensor whose device is that of the sources in ``forward``."""
+    return graph.inputs[0].name if graph.inputs else f"self.{graph.steady}"
 
 
 def _fresh(node: Node, arg: Arg) -> str:

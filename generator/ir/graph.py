@@ -14,7 +14,7 @@ from ..layers.base import Args, Layer, Weight, arguments, parameter_count, prefi
 from ..layers.tensor import TensorType
 from ..symbolic.names import SKIPPED
 from ..symbolic.provenance import named
-from ..symbolic.sizes import PLAIN, is_runtime, nameless, plain, symbols_in
+from ..symbolic.sizes import PLAIN, Coded, is_runtime, nameless, plain, symbols_in
 from .needs import Reason
 from .ranges import Fit
 
@@ -425,6 +425,15 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
         modules = [*own["parameter"], *own["buffer"], *others]
         return [w for module in modules for w in prefixed(module.name, module.weights)]
 
+    @property
+    def steady(self) -> str:
+        """The name of a weight that the class always has; empty if it may have none."""
+        for module in self.modules:
+            if is_steady(module):
+                assert module.row is not None
+                return module.name if module.row.source else f"{module.name}.weight"
+        return ""
+
     def layers(self) -> Iterator[tuple[str, Module]]:
         """All layers and blocks with their paths; a block comes before the layers inside of it."""
         for module in self.modules:
@@ -473,6 +482,18 @@ class Use(Struct, eq=False):
     spec: Any  # what the block is declared as
     path: SpecPath
     call: dict[str, Any] = field(default_factory=dict)
+
+
+def is_steady(module: Module) -> bool:
+    """Whether an attribute is a weight, or a layer that has a `weight`, whatever the arguments."""
+    row, node = module.row, module.node
+    if row is None or row.local or row.imported or module.absent or node.callee is not None:
+        return False
+    if module.condition is not None:
+        return False
+    flags = [value for value in node.args.values() if isinstance(value, Coded)]
+    named = any(weight.name == "weight" for weight in module.weights)
+    return row.source in ("parameter", "buffer") or (named and not symbols_in(flags))
 
 
 def _live(graphs: Sequence[Graph]) -> set[int]:

@@ -186,6 +186,7 @@ def _tensors(
         path, key = (item.at("from"), False) if "from" in item.common else (item.path, True)
         if not reads:
             message = f"`{row.name}` comes first and must say what it reads"
+            help = help if known else "write what reads nothing before it, such as an `Arange`"
         else:
             tensors = "tensor" if needed == 1 else "tensors"
             message = f"`{row.name}` reads {needed} {tensors} ({wanted}), but {len(reads)} given"

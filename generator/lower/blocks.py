@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, SpecPath, Unknowable, printable
-from ..ir.graph import Graph, Node, Parameter, Placeholder, Ref, Use
+from ..ir.graph import Graph, Module, Node, Parameter, Placeholder, Ref, Use, is_steady
 from ..ir.needs import FALSE
 from ..ir.substitute import rebind_type
 from ..layers.base import Layer, no_weights
@@ -80,7 +80,7 @@ class Body(Struct):
     def noted(self, found: Diagnostic) -> Diagnostic:
         """A diagnostic of the body with notes on which use it is about, and with which values."""
         line = self.context.source.locate(self.used_at, key=True).line
-        shapes = ", ".join(map(str, self.types))
+        shapes = ", ".join(map(str, self.types)) or "nothing"
         notes = [f"in the use of `{self.name}` on line {line}, which reads {shapes}"]
         text = " ".join((found.message, *found.notes))
         outer, words = self.context.outer, {*re.findall(_WORD, re.sub(_QUOTED, "", text))} - {"N"}
@@ -116,6 +116,8 @@ def enter(
     if len(shared.bodies.open) > DEEPEST_BLOCKS:
         message = f"blocks are nested more than {DEEPEST_BLOCKS} deep"
         scope.context.error("NG210", message, item.path, key=True)
+    if not spec.inputs and item.common.get("from", []) != []:
+        scope.context.error("NG210", f"`{item.type}` reads nothing", item.at("from"), key=True)
     if len(types) != len(spec.inputs):
         wanted = ", ".join(f"`{name}`" for name in spec.inputs)
         message = f"`{item.type}` reads {len(spec.inputs)} ({wanted}), but {len(types)} given"
@@ -124,11 +126,13 @@ def enter(
         # an `nn.Sequential` has the same keys, and one class serves any number of copies
         spec = spec.model_copy(update={"sequential": True})
     if given is None:
-        given = _given(scope, item, spec, LayerNames(scope, types[0], index))
+        first = types[0] if types else None
+        given = _given(scope, item, spec, LayerNames(scope, first, index))
     outer: dict[str, Any] = {}
     context = replace(scope.context, parent=scope.context, outer=outer, to_fix=[])
     inputs = tuple(_placeholder(spec, place, type_, outer) for place, type_ in enumerate(types))
-    inner = LayerNames(Scope(context, {}, inputs, Names(set())), inputs[0].type, None)
+    read = inputs[0].type if inputs else None
+    inner = LayerNames(Scope(context, {}, inputs, Names(set())), read, None)
     parameters, values = read_block_parameters(context, spec, item.type, given, inner)
     body = Body(item.type, spec, context, inputs, values, parameters, given, types, item.path)
     known = shared.bodies.graphs.get(body.key())
@@ -283,6 +287,8 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
         if not outputs:
             message = "what the block gives must be named under `outputs`"
             scope.context.error("NG210", message, (*path, "layers"), key=True)
+        if not scope.inputs:
+            _check_device(scope)
     nodes, modules = module_tree(scope)
     graph = Graph(
         body.name,
@@ -301,6 +307,17 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
     shared.bodies.inside[graph] = sum(_calls(call, shared.bodies.inside) for call in scope.calls)
     shared.bodies.graphs[body.key()] = (graph, body.context.to_fix)
     return graph
+
+
+def _check_device(scope: Scope) -> None:
+    """Refuse sources that need a device in a block without inputs that has no weights, either."""
+    fresh = [call for call in scope.calls if call.row is not None and call.row.fresh]
+    modules = (Module.of(call, "") for call in scope.calls if not call.name.count("."))
+    if fresh and not any(map(is_steady, modules)):
+        type_ = fresh[0].row.name if fresh[0].row else ""
+        message = f"`{type_}` has no device here: the block reads nothing and has no weights"
+        help = "write a `Buffer` instead, or give the block an input"
+        scope.context.error("NG210", message, fresh[0].path, key=True, help=help)
 
 
 def _calls(call: Node, inside: dict[Graph, int]) -> int:

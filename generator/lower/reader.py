@@ -136,8 +136,8 @@ class Reader(ABC):
 
         The parameters in `from` are fixed if `fixes` is true.
         """
-        row = self.context.row(item.type)
-        if row is not None and row.source:
+        again = item.type == "Reuse" and item.common.get("from") == []
+        if again or self.reads_nothing(item):
             return ()
         chained = self.chain is not None
         # the merge has chosen what its branches begin at; in a `Group` each layer chooses
@@ -145,6 +145,11 @@ class Reader(ABC):
         return keys.reads(
             self.scope, item, self.current, index, chained=chained, chosen=chosen, fixes=fixes
         )
+
+    def reads_nothing(self, item: Item) -> bool:
+        """Whether an item is a source, or a block without inputs."""
+        row, block = self.context.row(item.type), self.context.known.blocks.get(item.type)
+        return not block.inputs if block is not None else row is not None and bool(row.source)
 
     def first_type(self, reads: Sequence[Ref]) -> TensorType | None:
         """The type that `in_shape` and its like stand for in an item: that of its first input."""
@@ -174,8 +179,7 @@ class Reader(ABC):
         if self.chain is None:
             names = keys.output_names(self.context, item, list(call.outputs))
             ref = self.scope.add(replace(call, names=names))
-            reads_nothing = call.row is not None and bool(call.row.source)
-            if not reads_nothing:
+            if call.inputs or not self.scope.inputs:
                 self.current = (ref,)
             return
         if len(call.outputs) > 1 and not self.frame.called_one_by_one:

@@ -41,6 +41,9 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
     number, and a copy that some uses lack is under a condition.
     """
     least, most = keys.copy_bounds(reader.context, item, count)
+    if least < most and not reads:
+        message = f"`{item.type}` reads nothing: all uses of the block must have equally many"
+        reader.context.error("NG210", message, item.at("repeat"))
     for copy in range(most):
         names = LayerNames(reader.scope, reader.first_type(reads), copy)
         condition = more_than(count, copy) if copy >= least else None
@@ -54,7 +57,7 @@ def copies(reader: Reader, item: Item, reads: tuple[Ref, ...], count: Size) -> N
         if condition is not None and copy < int(count):
             own = both(condition, reader.scope.calls[-1].condition)
             reader.scope.set(-1, condition=own, otherwise=reads[0])
-        reads = (*reader.current, *reads[1:])
+        reads = (*reader.current, *reads[1:]) if reads else ()
 
 
 def container(
@@ -70,6 +73,10 @@ def container(
         reader.context.fix(count, Need(item.at("repeat"), "is 0"))
         absent(reader, item, more_than(count, 0), reads, names)
         return
+    if reader.reads_nothing(item):
+        message = f"copies with one name are a chain, but `{item.type}` reads nothing"
+        help = "with `$index` in its `name` each copy stands by itself"
+        reader.context.error("NG210", message, item.at("repeat"), help=help)
     name = reader.name(item, names)
     common = {key: value for key, value in item.common.items() if key != "name"}
     unnamed = replace(item, common=common)

@@ -33,6 +33,8 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
     for child in original.body:
         if child.kind == "copies":  # nor can a loop without copies
             scope.context.fix(child.count, Need(item.path))
+    if original.row is not None and not original.inputs and "from" not in item.common:
+        reads = ()
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
     if len(types) != wanted:

@@ -177,6 +177,9 @@ class Walk(Reader):
         given: dict[str, Any] | None = None,
     ) -> Node:
         """The call for a use of a block: its body is read with the arguments and input types."""
+        if self.chain is not None and not spec.inputs:
+            message = f"`{item.type}` reads nothing and can't stand in a `Sequential`"
+            self.context.error("NG210", message, item.path, key=item.written is not None)
         types = types or self.through or tuple(self.scope.type_of(ref) for ref in reads)
         body = enter(self.scope, item, spec, types, index, given)
         if body.graph is None:

@@ -21,8 +21,7 @@ class BlockSpec(Strict):
     )
     inputs: list[str] = Field(
         default=["input"],
-        min_length=1,
-        description="Names, for a block that reads several tensors.",
+        description="Names, for a block that reads several tensors; `[]`: it reads nothing.",
     )
     outputs: list[str] | dict[str, str] | None = Field(
         default=None,
@@ -59,6 +58,9 @@ def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
             message = f"`{printable(variable)}` {reason or 'is given twice'}"
             location = source.locate((*path, "inputs", place))
             raise NetgenError(Diagnostic("NG205", message, location))
+    if block.sequential and not block.inputs:
+        message = "an `nn.Sequential` reads one tensor, but this block reads nothing"
+        raise NetgenError(Diagnostic("NG210", message, source.locate((*path, "sequential"))))
     return block
 
 

@@ -1,0 +1,82 @@
+"""Networks written by hand in plain torch, whose weights the generated ones take, outputs alike."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_netgen.pipeline import build_source
+from torch_netgen.spec.source import parse
+
+
+def generated(text: str, **arguments: object) -> nn.Module:
+    """The network that a spec makes."""
+    made: type[nn.Module] = build_source(parse(text, "net"), {}, None).module_class()
+    return made(**arguments)
+
+
+def hold(own: nn.Module, made: nn.Module, *inputs: Tensor) -> None:
+    """The generated network takes the weights of the one by hand, and gives the same."""
+    made.load_state_dict(own.state_dict(), strict=True)
+    torch.testing.assert_close(made.eval()(*inputs), own.eval()(*inputs))
+
+
+WINDOW = """
+name: Window
+input: [16, 32]
+params: {heads: 4}
+blocks:
+  Bias:
+    inputs: []
+    params: {window: required, heads: required}
+    layers:
+      - Parameter: {name: table, shape: ["$((2 * window - 1) ** 2)", $heads]}
+      - Buffer:
+          name: index
+          value: "$([
+            (i // window - j // window + window - 1) * (2 * window - 1)
+            + i % window - j % window + window - 1
+            for i in range(window ** 2) for j in range(window ** 2)])"
+      - IndexSelect: {from: [table, index], dim: 0}
+      - Rearrange: {pattern: (q k) h -> h q k, q: $(window ** 2)}
+layers:
+  - Linear: {name: qkv, out_features: 96}
+  - Rearrange: {name: split, pattern: n t (three h d) -> three n h t d, three: 3, h: $heads}
+  - Select: {name: q, dim: 0, index: 0}
+  - Select: {name: k, from: split, dim: 0, index: 1}
+  - Select: {name: v, from: split, dim: 0, index: 2}
+  - Bias: {name: bias, window: 4, heads: $heads}
+  - ScaledDotProductAttention: {from: [q, k, v], attn_mask: bias}
+  - Rearrange: n h t d -> n t (h d)
+  - Linear: {name: proj, out_features: 32}
+"""
+
+
+class SwinBias(nn.Module):
+    def __init__(self, window: int, heads: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn((2 * window - 1) ** 2, heads))
+        places = torch.stack(torch.meshgrid(*[torch.arange(window)] * 2, indexing="ij")).flatten(1)
+        between = (places[:, :, None] - places[:, None, :]).permute(1, 2, 0) + window - 1
+        index = between[..., 0] * (2 * window - 1) + between[..., 1]
+        self.register_buffer("index", index.flatten())
+
+    def forward(self) -> Tensor:
+        side = int(len(self.index) ** 0.5)
+        return self.table[self.index].view(side, side, -1).permute(2, 0, 1)
+
+
+class SwinWindow(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.proj = nn.Linear(32, 96), nn.Linear(32, 32)
+        self.bias = SwinBias(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).reshape(-1, 16, 3, 4, 8).permute(2, 0, 3, 1, 4)
+        x = F.softmax(q @ k.transpose(-2, -1) * 8**-0.5 + self.bias(), dim=-1) @ v
+        return self.proj(x.transpose(1, 2).reshape(-1, 16, 32))
+
+
+def test_a_window_of_swin_has_its_table_in_a_block_that_reads_nothing() -> None:
+    hold(SwinWindow(), generated(WINDOW), torch.randn(3, 16, 32))
