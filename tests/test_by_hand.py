@@ -11,7 +11,7 @@ from torch_netgen.spec.source import parse
 
 def generated(text: str, **arguments: object) -> nn.Module:
     """The network that a spec makes."""
-    made: type[nn.Module] = build_source(parse(text, "net"), {}, None).module_class()
+    made: type[nn.Module] = build_source(parse(text, "net"), {}, None).module_class
     return made(**arguments)
 
 
@@ -53,6 +53,8 @@ layers:
 
 
 class SwinBias(nn.Module):
+    index: Tensor
+
     def __init__(self, window: int, heads: int) -> None:
         super().__init__()
         self.table = nn.Parameter(torch.randn((2 * window - 1) ** 2, heads))
@@ -75,7 +77,8 @@ class SwinWindow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).reshape(-1, 16, 3, 4, 8).permute(2, 0, 3, 1, 4)
         x = F.softmax(q @ k.transpose(-2, -1) * 8**-0.5 + self.bias(), dim=-1) @ v
-        return self.proj(x.transpose(1, 2).reshape(-1, 16, 32))
+        out: Tensor = self.proj(x.transpose(1, 2).reshape(-1, 16, 32))
+        return out
 
 
 def test_a_window_of_swin_has_its_table_in_a_block_that_reads_nothing() -> None:

@@ -77,9 +77,12 @@ def _bare(rows: Mapping[str, Layer], *others: str) -> Schema:
     return {"type": "string", "pattern": pattern, "patternErrorMessage": message}
 
 
+_FROM_NOTHING = any_of(ref("from"), {**LIST, "maxItems": 0})  # such a block may read nothing
+
+
 def _use() -> Schema:
     """What is written for a block, an import, or a type that an expression gives."""
-    properties = {**_common(), "branches": ref("branches")}
+    properties = {**_common(), "from": _FROM_NOTHING, "branches": ref("branches")}
     return any_of({"type": "object", "properties": properties}, ref("plain"))
 
 
@@ -110,7 +113,10 @@ def _grouping() -> Mapping[str, Schema]:
         },
         "Reuse": {
             "description": "Applies a layer that is there already, with the same weights.",
-            **keys_of({"layer": ref("reference"), **_common("repeat")}, required=["layer"]),
+            **keys_of(
+                {"layer": ref("reference"), **_common("repeat"), "from": _FROM_NOTHING},
+                required=["layer"],
+            ),
             "type": ["string", "object"],
         },
     }
