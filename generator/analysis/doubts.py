@@ -6,8 +6,7 @@ They look at the finished graph and its trace. Each is reported once for its pla
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -16,22 +15,27 @@ from ..diagnostics.diagnostics import Diagnostic, SpecPath
 from ..ir.graph import Graph, Node
 from ..ir.trace import BATCHES, Call, Trace, Value, propagate
 from ..layers.base import Args
+from ..layers.idle import depends_on_sizes, is_placeholder, rule_of
+from ..layers.kin import (
+    CONVOLUTIONS,
+    EMBEDDINGS,
+    LAYER_NORMS,
+    LINEAR,
+    MOVING,
+    OF_FEATURES,
+    OF_NUMBERS_OF_VALUES,
+    OF_SEQUENCES,
+    TRANSPOSED,
+    dimension_of,
+    is_odd,
+    joins_places,
+    places_behind_channels,
+)
 from ..layers.tensor import TensorType
-from ..layers.windows import per_dimension
 from ..spec.source import Source
 from ..spec.spec import Reading
 from ..symbolic.sizes import shown, symbols_in
 
-# layers that work along the last dimension
-OF_FEATURES = frozenset({"Linear", "LayerNorm", "RMSNorm"})
-OF_SEQUENCES = frozenset(
-    {"LSTM", "GRU", "RNN", "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder"}
-)
-_PLACES = r"(?:Conv|ConvTranspose|\w*Pool|BatchNorm|InstanceNorm)([123])d"
-_MOVING = frozenset(
-    {"Permute", "Transpose", "Reshape", "Expand", "Unflatten", "Flatten", "MatMul"}
-    | {"Rearrange", "Reduce", "Repeat"}
-)
 _HABITS = ("from", "name", "when", "repeat", "branches")  # keys that are no arguments of a layer
 
 
@@ -78,9 +82,9 @@ def _is_candidate(call: Call) -> bool:
     name, rank = call.node.row.name if call.node.row else "", call.inputs[0].rank
     if name in OF_FEATURES:
         return rank > 2 and not isinstance(getattr(call.a, "normalized_shape", 0), tuple)
-    one = re.fullmatch(_PLACES, name)
-    sequence = one is not None and one[1] == "1" and max(per_dimension(_kernel(call.a), 1)) > 1
-    return rank == 3 and (name in OF_SEQUENCES or sequence)
+    if rank != 3 or call.node.row is None:
+        return False
+    return name in OF_SEQUENCES or joins_places(call.node.row, _kernel(call.a))
 
 
 def _kernel(a: Args) -> Any:
@@ -91,13 +95,14 @@ def _kernel(a: Args) -> Any:
 def _keeps_places(call: Call) -> bool:
     """Whether a layer keeps the meaning of dimensions, so that the search can go on before it."""
     assert call.layer is not None
-    name, ranked = call.layer.name, re.fullmatch(_PLACES, call.layer.name)
+    name, dims = call.layer.name, places_behind_channels(call.layer.name)
     if not call.inputs:
         return False
-    if ranked is not None:  # one-dimensional norms and pools work on channels-first tensors too
-        return ranked[1] == "1" and not name.startswith("Conv") and call.inputs[0].rank == 3
+    if dims:  # one-dimensional norms and pools work on channels-first tensors too
+        convolves = name in (*CONVOLUTIONS, *TRANSPOSED)
+        return dims == 1 and not convolves and call.inputs[0].rank == 3
     shapes = [[*map(int, x.shape)] for x in (call.output, call.inputs[0])]
-    return name not in OF_FEATURES | OF_SEQUENCES | _MOVING and shapes[0] == shapes[1]
+    return name not in (*OF_FEATURES, *OF_SEQUENCES, *MOVING) and shapes[0] == shapes[1]
 
 
 def _of_input(source: Source, graph: Graph, call: Call, place: int) -> Found:
@@ -105,7 +110,7 @@ def _of_input(source: Source, graph: Graph, call: Call, place: int) -> Found:
     x = graph.inputs[place]
     sizes = [int(size) for at, size in enumerate(x.type.shape) if at != x.type.batch]
     image = len(sizes) == 3 and sizes[0] in (1, 3) and sizes[1] == sizes[2] >= 8
-    if image and x.type.batch == 0 and call.node.row and call.node.row.name == "Linear":
+    if image and x.type.batch == 0 and call.node.row and call.node.row.name in LINEAR:
         message = f"`{call.node.name}` reads the last dimension of the image `{x.name}` alone"
         yield call.node.path, _doubt(source, "NG312", call.node, message, _for_images(call))
 
@@ -114,22 +119,20 @@ def _of_layer(source: Source, call: Call, origin: Call, x: TensorType) -> Found:
     """A layer that reads `x`, which comes from the output of `origin`."""
     assert call.layer is not None
     assert origin.layer is not None
-    name, ranked = call.layer.name, re.fullmatch(_PLACES, origin.layer.name)
+    name, dims = call.layer.name, places_behind_channels(origin.layer.name)
     if x.batch != 0:
         return
-    if ranked is not None and origin.output.rank == int(ranked[1]) + 2 == x.rank:
-        convolves = origin.layer.name.startswith("Conv")
-        if ranked[1] != "1" and name in OF_FEATURES:
+    if dims and origin.output.rank == dims + 2 == x.rank:
+        convolves = origin.layer.name in (*CONVOLUTIONS, *TRANSPOSED)
+        if dims > 1 and name in OF_FEATURES:
             what = f"`{call.node.name}` reads the last dimension of {x} alone"
             message = f"{what}: `{origin.node.name}` puts channels first"
             yield call.node.path, _doubt(source, "NG312", call.node, message, _for_images(call))
-        elif convolves and (name in OF_SEQUENCES or (name == "Linear" and x.shape[-1] == 1)):
+        elif convolves and (name in OF_SEQUENCES or (name in LINEAR and x.shape[-1] == 1)):
             message = _taken(call, x, "features", f"`{origin.node.name}` puts channels first")
             help = "put `Flatten` before it" if x.shape[-1] == 1 else _channels_last()
             yield call.node.path, _doubt(source, "NG312", call.node, message, help)
-    elif re.fullmatch(_PLACES, name) and (
-        origin.layer.name == "Embedding" or origin.layer.name in OF_SEQUENCES
-    ):
+    elif places_behind_channels(name) and origin.layer.name in (*EMBEDDINGS, *OF_SEQUENCES):
         message = _taken(call, x, "channels", f"`{origin.node.name}` puts features last")
         yield call.node.path, _doubt(source, "NG312", call.node, message, _channels_last())
 
@@ -149,7 +152,7 @@ def _channels_last() -> str:
 def _for_images(call: Call) -> str:
     assert call.layer is not None
     x = call.inputs[0]
-    if call.layer.name == "LayerNorm" and x.rank == 4:
+    if call.layer.name in LAYER_NORMS and x.rank == 4:
         return "write `LayerNorm2d`, which normalises the channels, or the sizes of all dimensions"
     from ..lower.cures import swapped
 
@@ -163,7 +166,7 @@ def _for_images(call: Call) -> str:
 def _of_one_value(source: Source, graph: Graph, trace: Trace) -> Found:
     """Variances that divide by 0 or less: of no more values than `correction` takes off."""
     for call in trace.calls:
-        if call.layer is None or call.layer.name not in ("Var", "Std"):
+        if call.layer is None or call.layer.name not in OF_NUMBERS_OF_VALUES:
             continue
         dims = call.a.dim if isinstance(call.a.dim, tuple) else (call.a.dim,)
         x = call.inputs[0]
@@ -188,7 +191,7 @@ def _by_position(source: Source, graph: Graph, trace: Trace) -> Found:
         if not isinstance(written, list) or len(written) < 2:
             continue
         numbers = all(type(value) is int for value in written[:2])
-        if not numbers or not _is_odd(call.layer.name, written):
+        if not numbers or not is_odd(call.layer, written):
             continue
         from ..lower.cures import without_inferred
 
@@ -200,23 +203,6 @@ def _by_position(source: Source, graph: Graph, trace: Trace) -> Found:
         message = f"by position this is {means}: `{call.layer.args[0].name}` is inferred"
         help = f"write `{right}`, or the arguments by name if it is meant"
         yield call.node.path, _doubt(source, "NG313", call.node, message, help)
-
-
-def _is_odd(name: str, written: list[Any]) -> bool:
-    """Whether these numbers are implausible in the order in which they are read."""
-    first, second, *others = written
-    if name in ("LSTM", "GRU", "RNN"):
-        return bool(second >= 8)  # the number of layers
-    if name.startswith("Transformer"):
-        return bool(first > 16 and second <= 16)  # the number of heads, and `dim_feedforward`
-    if not name.startswith("Conv") or not others or type(others[0]) is not int:
-        return False
-    third, transposed = others[0], name.startswith("ConvTranspose")
-    wide = second >= 12 and second > 2 * third  # the second is read as a kernel, then a stride
-    odd = first <= 4 and second > third >= 3 and third % 2 == 1
-    if transposed and len(others) > 1 and third == others[1]:
-        odd = odd or (third >= 2 and second >= 8 and second - 2 * third != third)
-    return bool(wide or odd)
 
 
 def _written(values: Any, path: SpecPath) -> Any:
@@ -269,11 +255,10 @@ def _cause(trace: Trace, x: Value) -> Call | None:
 
 
 def _own_batch(cause: Call) -> str:
-    name = cause.layer.name if cause.layer is not None else ""
-    if name == "Concat":
-        return "dimension 0 is the batch: write `dim: 1`, or `allow: [NG315]` if it is meant"
-    if name == "Flatten":
-        return "dimension 0 is the batch: write `start_dim: 1`, or `allow: [NG315]` if it is meant"
+    argument = dimension_of(cause.layer) if cause.layer is not None else None
+    if argument is not None:
+        help = f"write `{argument}: 1`, or `allow: [NG315]` if it is meant"
+        return f"dimension 0 is the batch: {help}"
     return "dimension 0 is the batch: another was probably meant; if not, `allow: [NG315]`"
 
 
@@ -328,14 +313,14 @@ def _why_idle(source: Source, reading: _Reading) -> str | None:
     """Why a layer changes nothing; ``None`` if it may, or if that depends on parameters."""
     node = reading.node
     assert node.row is not None
-    rule = _RULES.get(node.row.name) or _RULES.get(re.sub(r"\dd$", "", node.row.name))
+    rule = rule_of(node.row)
     if rule is None or not reading.inputs or "$" in str(node.path[-1]):
         return None
-    if reading.contained and "Drop" in node.row.name:
-        return None  # it may be there to keep the numbers of the layers after it
+    if reading.contained and is_placeholder(node.row):
+        return None
     x = reading.inputs[0]
     sizes = {symbol for size in x.shape for symbol in symbols_in(size)}
-    if any(not symbol.runtime for symbol in sizes) and node.row.name in _SIZED:
+    if any(not symbol.runtime for symbol in sizes) and depends_on_sizes(node.row):
         return None  # with another value of a parameter it may change something
     written = _written(source.values, node.path)
     numbers = written
@@ -344,83 +329,3 @@ def _why_idle(source: Source, reading: _Reading) -> str | None:
     if "$" in str(numbers) or node.output.dtype != x.dtype:
         return None
     return rule(node.a, x, node.output)
-
-
-_SIZED = frozenset({"Squeeze", "Reshape", "Expand", "Unflatten"})
-Rule = Callable[[Args, TensorType, TensorType], str | None]
-
-
-def _numbers(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _same_shape(a: Args, x: TensorType, y: TensorType) -> str | None:
-    same = x.rank == y.rank and [*map(int, x.shape)] == [*map(int, y.shape)]
-    return f"{x} stays what it is" if same else None
-
-
-def _squeezed(a: Args, x: TensorType, y: TensorType) -> str | None:
-    if x.rank != y.rank:
-        return None
-    dim = _numbers(a.dim)[0]
-    return f"dimension {dim} of {x} is {x.shape[dim]}, not 1"
-
-
-def _ordered(a: Args, x: TensorType, y: TensorType) -> str | None:
-    dims = [dim % x.rank for dim in a.dims]
-    return f"{x} stays in its order" if dims == sorted(dims) else None
-
-
-def _transposed(a: Args, x: TensorType, y: TensorType) -> str | None:
-    return f"{a.dim0} and {a.dim1} are one dimension" if (a.dim0 - a.dim1) % x.rank == 0 else None
-
-
-def _all(argument: str, number: float) -> Rule:
-    """A rule for layers that change nothing if all numbers of an argument are `number`."""
-
-    def rule(a: Args, x: TensorType, y: TensorType) -> str | None:
-        given = _numbers(getattr(a, argument, None))
-        same = all(isinstance(value, (int, float)) and value == number for value in given)
-        return f"its `{argument}` is {number}" if same else None
-
-    return rule
-
-
-def _pooled(a: Args, x: TensorType, y: TensorType) -> str | None:
-    ones = {*_numbers(a.kernel_size), *_numbers(a.stride or a.kernel_size)} == {1}
-    bare = {*_numbers(a.padding)} == {0} and not getattr(a, "return_indices", False)
-    return "its windows are single places" if ones and bare else None
-
-
-def _sliced(a: Args, x: TensorType, y: TensorType) -> str | None:
-    return "it goes from 0 to the end" if (a.start, a.end, a.step) == (0, None, 1) else None
-
-
-def _cast(a: Args, x: TensorType, y: TensorType) -> str | None:
-    return f"{x} is {x.dtype} already"
-
-
-_RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(("Reshape", "Expand", "Flatten", "Unflatten"), _same_shape),
-    "Squeeze": _squeezed,
-    "Permute": _ordered,
-    "Transpose": _transposed,
-    "Cast": _cast,
-    "Roll": _all("shifts", 0),
-    "Pad": _all("pad", 0),
-    **dict.fromkeys(("ZeroPad", "ConstantPad", "ReflectionPad"), _all("padding", 0)),
-    **dict.fromkeys(("ReplicationPad", "CircularPad"), _all("padding", 0)),
-    **dict.fromkeys(("Dropout", "AlphaDropout", "FeatureAlphaDropout"), _all("p", 0)),
-    "DropPath": _all("p", 0),
-    **dict.fromkeys(("Add", "Sub"), _all("other", 0)),
-    **dict.fromkeys(("Mul", "Div"), _all("other", 1)),
-    "Pow": _all("exponent", 1),
-    "Scale": _all("factor", 1),
-    **dict.fromkeys(("MaxPool", "AvgPool"), _pooled),
-    **dict.fromkeys(("Upsample", "Interpolate"), _all("scale_factor", 1)),
-    **dict.fromkeys(("UpsamplingNearest", "UpsamplingBilinear"), _all("scale_factor", 1)),
-    "PixelShuffle": _all("upscale_factor", 1),
-    "PixelUnshuffle": _all("downscale_factor", 1),
-    "ChannelShuffle": _all("groups", 1),
-    "Slice": _sliced,
-}

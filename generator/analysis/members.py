@@ -143,10 +143,10 @@ def is_undecided(found: Prediction, wrong: Diagnostic) -> bool:
     at, is_key = found.source.at(wrong.location.line, wrong.location.column)
     needed = {graph.name: {p.name for p in graph.params if p.used} for graph in found.classes}
     match at:
-        case ("params", name, *_):
-            return name not in needed[found.graph.name]
-        case ("blocks", block, "params", name, *_):
-            return name not in needed.get(str(block), {name})
+        case ("params", parameter, *_):
+            return parameter not in needed[found.graph.name]
+        case ("blocks", block, "params", parameter, *_):
+            return parameter not in needed.get(str(block), {parameter})
     for call in found.trace.calls:
         use, path = call.node.use, call.node.path
         if at[: len(path)] != path:

@@ -17,13 +17,12 @@ from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_fi
 from ..ir.graph import Graph
 from ..layers import TYPES
 from ..layers.base import Layer
+from ..layers.kin import BATCH_NORMS, SOFTMAX, WITH_BIAS
 from ..spec.spec import Reading
 from ..symbolic.budget import Budget
 from ..symbolic.expressions import constant, texts, words_in
 from ..symbolic.syntax import ExpressionError
 
-MATRICES = ("Conv", "Linear", "Bilinear")
-SOFTMAX = ("LogSoftmax", "Softmax", "Softmax2d")
 _ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts hold no expressions
 
 
@@ -113,9 +112,9 @@ def _biases(reading: Reading) -> Iterator[Diagnostic]:
     for path, items in chains(reading):
         for place, (item, after) in enumerate(pairwise(items)):
             layer = _Written.of(item)
-            if layer.type.startswith(MATRICES) and layer.args.get("bias") is True:
+            if layer.type in WITH_BIAS and layer.args.get("bias") is True:
                 norm = _Written.of(after)
-                if norm.type.startswith("BatchNorm") and "from" not in norm.args:
+                if norm.type in BATCH_NORMS and "from" not in norm.args:
                     found.append(((*path, place, layer.type, "bias"), layer, norm.type))
     if not found:
         return

@@ -18,6 +18,7 @@ from ..ir.graph import Graph, Module, Node, Parameter, Placeholder, Ref, Use, is
 from ..ir.needs import FALSE
 from ..ir.substitute import rebind_type
 from ..layers.base import Layer, no_weights
+from ..layers.kin import dimensions_read
 from ..layers.models import show_value
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
@@ -255,10 +256,6 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
     return [f"input_{name}" if name in taken else name for name in names]
 
 
-_NUMBERS = frozenset({"Embedding", "EmbeddingBag"})
-_LAST = frozenset({"Linear", "LayerNorm", "RMSNorm", "MultiheadAttention", "LSTM", "GRU", "RNN"})
-
-
 def kinds(layers: Any) -> Iterator[str]:
     """What the layers of a block read, in their order: `1d`, `2d`, `last` or `numbers`.
 
@@ -271,12 +268,8 @@ def kinds(layers: Any) -> Iterator[str]:
         for word, inner in layers.items():
             yield from kinds(word)
             yield from kinds(inner)
-    elif isinstance(layers, str) and layers.endswith(("1d", "2d")):
-        yield layers[-2:]
-    elif layers in _LAST:
-        yield "last"
-    elif layers in _NUMBERS:
-        yield "numbers"
+    elif isinstance(layers, str) and (found := dimensions_read(layers)):
+        yield found
 
 
 def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:

@@ -6,7 +6,6 @@ what is written in the spec.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,17 @@ from msgspec import Struct
 from ..ir.graph import Node, Ref
 from ..layers import TYPES
 from ..layers.base import THIS, Args, Layer, Refusal, arguments
+from ..layers.kin import (
+    BATCH_NORMS,
+    CONCATENATING,
+    FLATTENING,
+    JOINS,
+    LAYER_NORMS,
+    MERGES,
+    TRANSPOSED,
+    spatial_dims,
+    with_dims,
+)
 from ..layers.tensor import TensorType
 from ..layers.windows import per_dimension, stride_of
 from ..spec.spec import Item
@@ -24,8 +34,6 @@ from .scope import Scope
 
 LAST = ("in_features", "input_size", "embed_dim", "d_model", "normalized_shape")
 SECOND = ("in_channels", "num_channels", "num_features")
-MERGES = ("Add", "Sub", "Mul", "Div", "Maximum", "Minimum", "Concat", "Stack")
-_RANKED = re.compile(r"(\w*?)([123])d")
 
 
 def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
@@ -47,23 +55,28 @@ def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments
 
 def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
     """The help to use the same layer for the number of dimensions that the input has."""
-    x, ranked = read.types[0], _RANKED.fullmatch(row.name)
-    if ranked is None or x.rank == int(ranked[2]) + 2:
+    x, dims = read.types[0], spatial_dims(row.name)
+    if not dims or x.rank == dims + 2:
         return None
-    if x.rank == int(ranked[2]) + 1:  # torch reads it without a batch: the batch as channels
-        other = f"{ranked[1]}{x.rank - 2}d"
+    if x.rank == dims + 1:  # torch reads it without a batch: the batch as channels
+        other = with_dims(row.name, x.rank - 2)
         image = x.rank > 2 and x.shape[1] == x.shape[2]  # an image without its only channel
         if refusal.help is None or x.batch != 0 or image:
             return None
         return f"{refusal.help}; or `{other}` was meant"
-    beside = max(x.rank - 2, 1) if ranked[1] == "BatchNorm" else x.rank - 2
-    other = f"{ranked[1]}{beside}d"
+    beside = max(x.rank - 2, 1) if row.name in BATCH_NORMS else x.rank - 2
+    other = with_dims(row.name, beside)
     if other in TYPES and other != row.name:
         return f"write `{other}`, which reads {x.rank} dimensions"
-    before = scope.maker(read.inputs[0]) if read.inputs else None
-    if before is not None and before.row is not None and before.row.name == "Flatten":
+    if _maker_is(scope, read, FLATTENING):
         return f"put the `Flatten` behind `{row.name}`: it leaves one dimension beside the batch"
     return None
+
+
+def _maker_is(scope: Scope, read: Arguments, names: Sequence[str]) -> bool:
+    """Whether a layer of one of these types makes what is read first."""
+    before = scope.maker(read.inputs[0]) if read.inputs else None
+    return before is not None and before.row is not None and before.row.name in names
 
 
 def _positions(item: Item, row: Layer, read: Arguments) -> str | None:
@@ -102,8 +115,7 @@ def _other_dimension(scope: Scope, row: Layer, refusal: Refusal, read: Arguments
     name, x = refusal.argument, read.types[0]
     if name not in (*LAST, *SECOND) or x.rank < 2:
         return None
-    before = scope.maker(read.inputs[0]) if read.inputs else None
-    if x.lost and before is not None and before.row is not None and before.row.name == "Concat":
+    if x.lost and _maker_is(scope, read, CONCATENATING):
         return "`Concat` in dimension 0 puts samples together: `dim: 1` was probably meant"
     at = x.rank - 1 if name in LAST else 1
     given = read.args.get(name)
@@ -117,7 +129,7 @@ def _other_dimension(scope: Scope, row: Layer, refusal: Refusal, read: Arguments
         places = [p for p, size in enumerate(x.shape) if p not in (x.batch, at) and size == given]
     if len(places) != 1 or x.batch == at:
         return None
-    if row.name == "LayerNorm" and places == [1] and x.rank == 4:
+    if row.name in LAYER_NORMS and places == [1] and x.rank == 4:
         return "write `LayerNorm2d`, which normalises the channels of images"
     size, what = shown(x.shape[places[0]]), "features" if name in LAST else "channels"
     return f"put `{swapped(x.rank, places[0], at)}` before {THIS}, if its {what} are the {size}"
@@ -151,7 +163,7 @@ def _merged(scope: Scope, row: Layer, read: Arguments) -> str | None:
 def _apart(row: Layer, left: TensorType, right: TensorType) -> list[int]:
     """The dimensions in which two tensors differ but must not."""
     pairs = enumerate(zip(left.shape, right.shape, strict=False))
-    broadcasts = row.name not in ("Concat", "Stack")
+    broadcasts = row.name not in JOINS
     return [at for at, (a, b) in pairs if a != b and not (broadcasts and 1 in (a, b))]
 
 
@@ -176,13 +188,13 @@ class _Ways(Struct, frozen=True):
         """The number of spatial dimensions of the tensors; 0 for tokens and features."""
         rank = self.types[0].rank
         names = [name for calls in self.calls for call in calls for name in _names(call)]
-        tokens = rank == 3 and not any(_RANKED.fullmatch(name) for name in names)
+        tokens = rank == 3 and not any(map(spatial_dims, names))
         return 0 if tokens else rank - 2
 
 
 def _misfit(row: Layer, ways: _Ways, apart: list[int]) -> str | None:
     dims, (left, right) = ways.spatial(), ways.types
-    if row.name == "Concat":
+    if row.name in CONCATENATING:
         if not dims and len(apart) == 1 and apart[0] > 0:
             return f"`dim: {apart[0]}` joins them" if apart[0] != 1 else None
         apart = [at for at in apart if at > 1] or apart
@@ -262,10 +274,10 @@ def _line(scope: Scope, call: Node) -> int:
 
 def _lost_places(call: Node, gaps: list[int]) -> Iterator[tuple[str, Any, Node]]:
     """The argument, with its value, with which a layer would keep the places that it now loses."""
-    if call.row is None or call.use is not None or not _RANKED.fullmatch(call.row.name):
+    if call.row is None or call.use is not None or not spatial_dims(call.row.name):
         return
     a = arguments(call.args)
-    if call.row.name.startswith("ConvTranspose"):
+    if call.row.name in TRANSPOSED:
         argument, value = "output_padding", _output_padding(a, gaps)
     else:
         argument, value = "padding", _padding(a, len(gaps))

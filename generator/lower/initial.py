@@ -11,6 +11,7 @@ from ..diagnostics.diagnostics import SpecPath, printable
 from ..ir.graph import Graph, Initial, Module
 from ..layers import CATALOGUE, LOCAL
 from ..layers.base import Init, Nested, Weight, arguments
+from ..layers.kin import CONVOLUTIONS, TRANSPOSED, holds_hidden_layers
 from ..layers.models import show_value
 from ..symbolic.hints import closest
 from ..symbolic.literals import literal
@@ -284,8 +285,7 @@ def _matches(key: str, place: str, module: Module) -> bool:
 
 def _hiding(layers: list[tuple[str, Module]]) -> list[Module]:
     """The layers inside which torch builds others, which the graph does not hold."""
-    names = ("Transformer", "MultiheadAttention")
-    return [module for _, module in layers if module.row and module.row.name.startswith(names)]
+    return [module for _, module in layers if module.row and holds_hidden_layers(module.row)]
 
 
 def _hides(graph: Graph, weight: str) -> bool:
@@ -345,7 +345,7 @@ def _statement(found: Initial, module: str = "module") -> Iterator[str]:
     weight = found.weight
     plain_name = weight in ("weight", "bias")
     tensor = f"{module}.{weight}" if plain_name else f"{module}.get_parameter({literal(weight)})"
-    if found.guarded or (weight == "bias" and "Conv" in "".join(found.types)):
+    if found.guarded or (weight == "bias" and {*found.types} & {*CONVOLUTIONS, *TRANSPOSED}):
         own = f"{literal(weight)} in dict({module}.named_parameters())"
         yield f"if {f'{module}.{weight} is not None' if plain_name else own}:"
         yield f"    {found.init.source(tensor)}"

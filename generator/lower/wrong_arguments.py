@@ -126,7 +126,7 @@ def _kind_help(
 
 def _of_pattern(row: Layer, item: Item) -> str | None:
     """The help for a missing argument of a pattern: what it may be."""
-    if row.name == "Repeat" and isinstance(item.written, dict) and "layers" in item.written:
+    if row.axes and isinstance(item.written, dict) and "layers" in item.written:
         return "copies of layers are a `Group` with the key `repeat`"
     return None
 
