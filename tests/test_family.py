@@ -129,6 +129,27 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"b": 0}, {"f": 0}],
     ),
+    "a default that can't be computed, of a parameter that is given": (
+        """
+        input: [6]
+        params: {c: 3, e: 3, q: "$(ceil_div(c, e))"}
+        layers:
+        - Linear: {out_features: $(c + 1)}
+        - Scale: {factor: $(in_features + q)}
+        """,
+        [{"e": 0, "q": 0}, {"e": 0}],
+    ),
+    "a slice that ends behind its size if a parameter is 0": (
+        """
+        inputs: {first: {shape: [], dtype: int64}}
+        params: {v: 2}
+        layers:
+        - Embedding: {num_embeddings: 9, embedding_dim: $(v + 1)}
+        - Slice: {dim: -1, end: 2}
+        - Linear: $(in_features + v)
+        """,
+        [{"v": 1}, {"v": 4}],
+    ),
     "a condition that comes to one value in all uses of its block": (
         """
         input: [4]

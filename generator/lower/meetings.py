@@ -129,7 +129,7 @@ def _far_lists(values: list[Any]) -> list[Any]:
 
 
 def _all(value: Any) -> list[Any]:
-    """The values of `_far`, and for whole numbers also the neighbours and 1, in lists, too."""
+    """The values of `_far`, and for whole numbers also the neighbours, 0 and 1, in lists, too."""
     if isinstance(value, list):
         near = [
             [*value[:place], other, *value[place + 1 :]]
@@ -143,7 +143,8 @@ def _all(value: Any) -> list[Any]:
 def _near(value: Any) -> list[int]:
     if not isinstance(value, int) or isinstance(value, bool):
         return []
-    return [other for other in (1, value + 1, value - 1) if other > 0 and other != value]
+    tried = dict.fromkeys((1, value + 1, value - 1, 0))
+    return [other for other in tried if other >= 0 and other != value]
 
 
 def _worked_out(known: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any
     path: SpecPath = ("params", name)
     default, doc, path = _declared(context, name, raw, path)
     doc = plain_text(context, doc, values, (*path[:2], "doc"))
-    value = context.evaluate(default, ParameterNames(values, context), path)
+    value = _default(context, name, default, values, path)
     if value == REQUIRED:
         message = "the network's own parameters have defaults: only a block's may be `required`"
         context.error("NG201", message, path)
@@ -81,6 +81,23 @@ def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any
         values[name] = value if parameter.fixed else named(name, value)
     context.outer[name] = value
     return parameter
+
+
+def _default(
+    context: Context, name: str, default: Any, values: Mapping[str, Any], path: SpecPath
+) -> Any:
+    """A parameter's default, evaluated.
+
+    Where it can't be evaluated with the given values of others, but the parameter itself is
+    given, it is what is given: nothing asks for the default.
+    """
+    try:
+        return context.evaluate(default, ParameterNames(values, context), path)
+    except NetgenError as error:
+        computed = all(diagnostic.code == "NG206" for diagnostic in error.diagnostics)
+        if name in context.overrides and computed and context.overrides.keys() - {name}:
+            return context.overrides[name]
+        raise
 
 
 def _declared(
