@@ -23,7 +23,8 @@ from .ir.variants import Variant
 from .output.files import SOURCE, Target, claim
 from .run.records import inputs_text
 from .run.smoke import Worker
-from .spec.source import Source, given
+from .spec.given import given
+from .spec.source import Source
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,7 +107,7 @@ def build(
     source = given(spec)
     target = None
     if output is not None:
-        target = claim(Path(output), SOURCE, force=force, specs=[source.name])
+        target = claim(Path(output), SOURCE, force=force, specs=source.files)
     demand = Demand(device, seed, in_order(prove), timed) if smoke else None
     with Worker(timeout, max_memory) as worker, worker.one_spec():
         if demand is not None:  # torch loads while the spec is read
@@ -166,7 +167,7 @@ def rendered(found: Prediction) -> str:
         from .analysis.bounds import for_all_arguments  # few specs name sizes
 
         found = for_all_arguments(found)
-    inputs = inputs_text(found.source.text, found.overrides, found.variant)
+    inputs = inputs_text(found.source.inputs, found.overrides, found.variant)
     name = spelt(Path(found.source.name).name)
     text = render(found.classes, found.statements, name, inputs, found.variants)
     audit(text, {row.name: row.imported for row in found.graph.imports})

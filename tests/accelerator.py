@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch_netgen.analysis.prediction import check_source
 from torch_netgen.pipeline import rendered
 from torch_netgen.run.worker import prove
-from torch_netgen.spec.source import read
+from torch_netgen.spec.given import read
 
 DEVICE = "acc:0"
 MISSING: set[str] = set()  # operations that the device does not have

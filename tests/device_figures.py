@@ -14,7 +14,7 @@ from torch_netgen.analysis.memory import shown
 from torch_netgen.ir.levels import Demand
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
-from torch_netgen.spec.source import read
+from torch_netgen.spec.given import read
 
 from .conftest import CONFIGS, ROOT
 

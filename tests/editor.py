@@ -101,11 +101,17 @@ class Editor:
         return list(found)
 
     def definition(self, uri: str, line: int, character: int) -> types.Range | None:
+        found = self.defined(uri, line, character)
+        assert found is None or found.uri == uri
+        return None if found is None else found.range
+
+    def defined(self, uri: str, line: int, character: int) -> types.Location | None:
+        """Where what stands at a place is defined, in this document or in another one."""
         document, place = types.TextDocumentIdentifier(uri), types.Position(line, character)
         ask = self.client.text_document_definition_async(types.DefinitionParams(document, place))
         found = self.run(ask)
         assert found is None or isinstance(found, types.Location)
-        return None if found is None else found.range
+        return found
 
     def symbols(self, uri: str) -> list[types.DocumentSymbol]:
         params = types.DocumentSymbolParams(types.TextDocumentIdentifier(uri))

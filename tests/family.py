@@ -21,6 +21,7 @@ import sys
 import time
 import traceback
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -39,7 +40,9 @@ from torch_netgen.emit.emit import emit
 from torch_netgen.emit.render import _template
 from torch_netgen.ir.graph import Parameter
 from torch_netgen.layers.tensor import TensorType
-from torch_netgen.spec.source import from_mapping
+from torch_netgen.spec.include import including
+from torch_netgen.spec.source import Source, from_mapping
+from torch_netgen.spec.yaml_writing import as_yaml
 from torch_netgen.symbolic.sizes import TooLong, symbols_in
 
 from . import wider
@@ -799,7 +802,16 @@ def refusal(spec: Spec) -> str:
 
 
 def predicted(spec: Spec, overrides: dict[str, Any]) -> Prediction:
-    return check_source(from_mapping(spec), overrides)
+    return check_source(source_of(spec), overrides)
+
+
+def source_of(spec: Spec) -> Source:
+    """The source of a spec; some of those with blocks have them in a file that they include."""
+    if "blocks" not in spec or zlib.crc32(json.dumps(spec).encode()) % 4:
+        return from_mapping(spec)
+    text = as_yaml({"blocks": spec["blocks"]})
+    own = {key: value for key, value in spec.items() if key != "blocks"}
+    return including(from_mapping({**own, "include": ["blocks.yaml"]}), lambda path: text)
 
 
 def printed(found: Prediction) -> str:

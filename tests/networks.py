@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch_netgen.analysis.prediction import Prediction, check_source
 from torch_netgen.pipeline import Result, build_source
-from torch_netgen.spec.source import read
+from torch_netgen.spec.given import read
 
 from .conftest import ROOT
 

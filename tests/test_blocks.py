@@ -14,7 +14,8 @@ from torch import Tensor
 from torch_netgen import NetgenError
 from torch_netgen.layers.base import Layer, Nested
 from torch_netgen.pipeline import build_source
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import parse
 from torch_netgen.symbolic.sizes import plain
 
 from . import family

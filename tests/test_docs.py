@@ -11,7 +11,9 @@ import pytest
 from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.given import read
 from torch_netgen.spec.source import parse
+from torch_netgen.spec.spec import has_blocks_alone
 
 from .conftest import CPU, ROOT
 from .walkthrough import NOT_RUN, Block, Walkthrough, bare, blocks, fits
@@ -23,7 +25,7 @@ SNIPPETS = [
     pytest.param(page, block, id=f"{page}-{place}")
     for page, found in PAGES.items()
     for place, block in enumerate(found)
-    if block.language == "yaml"
+    if block.language == "yaml" and not has_blocks_alone(parse(block.text, "page").values)
 ]
 
 
@@ -80,10 +82,11 @@ def test_a_spec_of_a_page_is_built(page: str, block: Block, worker: Worker, tmp_
     """And mended, if it is the README's with a mistake in it."""
     text = block.text.replace("kernal_size", "kernel_size")
     for other in PAGES[page]:
-        if other.language == "python" and other.file:
+        if other.language in ("python", "yaml") and other.file and other != block:
             (tmp_path / other.file).write_text(other.text)
-    source = parse(text, str(tmp_path / "mine.yaml"))
+    (tmp_path / "mine.yaml").write_text(text)
     allowed = "\nimports:" in text
+    source = read(tmp_path / "mine.yaml")
     assert build_source(source, {}, worker, CPU, allow_imports=allowed).proofs
 
 

@@ -11,7 +11,8 @@ from torch_netgen.analysis.prediction import check_source
 from torch_netgen.layers import CATALOGUE
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.proofs.subject import samples, tensors_in
-from torch_netgen.spec.source import Source, from_mapping, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import Source, from_mapping
 
 from .cases import Draw, draw
 from .conftest import SPECS

@@ -17,7 +17,8 @@ from torch_netgen.cli.cli import main
 from torch_netgen.ir.graph import Graph, Parameter
 from torch_netgen.ir.needs import UNUSED
 from torch_netgen.pipeline import Result, build_source
-from torch_netgen.spec.source import Source, parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import Source, parse
 
 from .conftest import ROOT
 

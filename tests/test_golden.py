@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
-from torch_netgen.spec.source import read
+from torch_netgen.spec.given import read
 
 from .conftest import CONFIGS, CPU, ROOT, SPECS, STARTERS, by_size
 from .networks import built

@@ -12,7 +12,8 @@ from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.levels import LEVELS, Demand
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import parse
 
 from .command import process as netgen
 from .conftest import CONFIGS, ROOT

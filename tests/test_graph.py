@@ -13,7 +13,7 @@ from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.trace import call_names, traced
 from torch_netgen.spec.source import parse
 from torch_netgen.views.dot import mermaid
-from torch_netgen.views.lines import source_lines, spec_line
+from torch_netgen.views.lines import SpecLines, source_lines
 from torch_netgen.views.picture import Picture, picture
 
 from .command import netgen
@@ -144,7 +144,7 @@ def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
     found = checked(path)
     trace = traced(found.graph, {**found.graph.sizes, "N": 2})
     text = built(path).source
-    lines, spec = text.splitlines(), found.source.text.splitlines()
+    lines, spec = text.splitlines(), SpecLines(found.source)
     for name, call, places in zip(
         call_names(trace), trace.calls, source_lines(found, trace, text), strict=True
     ):
@@ -155,7 +155,8 @@ def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
             assert f"self.{last[0]}" in shown or last[-1].rstrip("0123456789") in shown, name
         if call.layer is not None and not call.node.places and call.node.callee is None:
             assert call.node.row is not None
-            written = spec[spec_line(found, call) - 1]
+            number, written = spec.numbered[spec.of(call)[0] - 1]
+            assert spec.of(call)[1] == f"line {number} of the spec"
             assert call.node.row.name in written or "Reuse" in written or ":" in written
 
 

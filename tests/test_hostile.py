@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import html
+import json
 import os
 import re
 import time
@@ -16,7 +17,8 @@ import torch_netgen
 from torch_netgen import NetgenError
 from torch_netgen.cli.cli import main
 from torch_netgen.pipeline import build_source
-from torch_netgen.spec.source import from_mapping, parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import from_mapping, parse
 from torch_netgen.symbolic.budget import MOST_STEPS, Budget
 from torch_netgen.symbolic.expressions import PlainNames, evaluate_text
 from torch_netgen.symbolic.provenance import named
@@ -483,3 +485,114 @@ def test_what_is_told_is_no_longer_than_anyone_reads(
     assert main(["check", str(spec), "--format", form]) == 1
     told = capsys.readouterr()
     assert 0 < len(told.out + told.err) < 400_000
+
+
+# what a spec includes lies beside it or below its folder, and is an ordinary file of YAML
+
+SECRET = "blocks: {hunter2: {layers: [hunter2]}}\nhunter2: hunter2\n"
+OUT = {
+    "../secret.yaml": "it is above the spec's folder",
+    "parts/../../secret.yaml": "it is above the spec's folder",
+    "../specs/fine.yaml": "it is above the spec's folder",
+    "./.././secret.yaml": "it is above the spec's folder",
+    "parts/up.yaml": "`../../secret.yaml` can't be included: it is above the spec's folder",
+    "@/secret.yaml": "the path is absolute",
+    "//@/secret.yaml": "the path is absolute",
+    "C:/secret.yaml": "the path is absolute",
+    "c:secret.yaml": "the path is absolute",
+    "..\\secret.yaml": "folders are set apart by `/`",
+    "link.yaml": "a link leads out of the spec's folder",
+    "folder/secret.yaml": "a link leads out of the spec's folder",
+    "folder/none.yaml": "a link leads out of the spec's folder",
+    "parts/../folder/../secret.yaml": "a link leads out of the spec's folder",
+    "named.yaml": "a link leads to what is not called YAML",
+    ".env": "its name ends with neither `.yaml` nor `.yml`",
+    "parts": "its name ends with neither `.yaml` nor `.yml`",
+    "": "this is no path",
+    " ": "this is no path",
+    "secret.yaml\0": "this is no path",
+    "a\nb.yaml": "this is no path",
+    "~/secret.yaml": "no such file or directory",
+    "$x.yaml": "no such file or directory",
+    "http://localhost/secret.yaml": "no such file or directory",
+    "a" * 300 + ".yaml": "file name too long",
+    "fine.yaml/none.yaml": "not a directory",
+    "folder.yaml": "it is a folder",
+    "fifo.yaml": "it is no ordinary file",
+    "zero.yaml": "a link leads out of the spec's folder",
+    "loop.yaml": "too many levels of symbolic links",
+    "bytes.yaml": "it is not UTF-8 text (byte 0)",
+}
+
+
+@pytest.fixture
+def specs(tmp_path: Path) -> Path:
+    """A folder with what a stranger may have laid into it, and a secret beside it."""
+    folder = tmp_path / "specs"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "folder.yaml").mkdir()
+    (tmp_path / "secret.yaml").write_text(SECRET)
+    (folder / ".env").write_text(SECRET)
+    (folder / "fine.yaml").write_text("blocks: {Fine: {layers: [Tanh]}}")
+    (folder / "parts" / "up.yaml").write_text("include: [../../secret.yaml]")
+    (folder / "bytes.yaml").write_bytes(b"\xff\xfe")
+    os.mkfifo(folder / "fifo.yaml")
+    links = {"link.yaml": "../secret.yaml", "folder": "..", "named.yaml": ".env"}
+    for name, to in {**links, "zero.yaml": "/dev/zero", "loop.yaml": "loop.yaml"}.items():
+        (folder / name).symlink_to(to)
+    return folder
+
+
+@pytest.mark.parametrize("path", OUT, ids=lambda path: ascii(path[:30]))
+def test_nothing_is_included_from_elsewhere(
+    path: str, specs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = json.dumps(path.replace("@", str(specs.parent)))
+    (specs / "net.yaml").write_text(f"{HEAD}include: [{written}]\nlayers: [Tanh, Fine]\n")
+    start = time.perf_counter()
+    assert main(["check", str(specs / "net.yaml")]) == 1
+    told = capsys.readouterr().err
+    assert OUT[path] in told
+    assert told.count("error[") == 1
+    assert "hunter2" not in told
+    assert time.perf_counter() - start < SECONDS
+
+
+def test_limits_hold_for_all_files_together(
+    specs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(include: list[str], text: str = "") -> str:
+        listed = ", ".join(include)
+        (specs / "net.yaml").write_text(f"{HEAD}include: [{listed}]\nlayers: [Tanh]\n{text}")
+        main(["check", str(specs / "net.yaml")])
+        return capsys.readouterr().err
+
+    names = [f"b{i}.yaml" for i in range(102)]
+    for i, name in enumerate(names):
+        (specs / name).write_text(f"blocks: {{B{i}: {{layers: [Tanh]}}}}")
+    assert told(names[:100]) == ""
+    assert "error[NG215]: a spec includes 100 files at most\n" in told(names[:101])
+    for name in names[:3]:
+        (specs / name).write_text(f"# {'x' * 400_000}\nblocks: {{}}\n")
+    assert told(names[:2]) == ""
+    assert "what it includes have more than 1000000 characters\n" in told(names[:3])
+    # aliases: each file stays below the limit, all together do not
+    monkeypatch.setattr("torch_netgen.spec.yaml_values.MOST_VALUES", 1_000)
+    tens = ", ".join(f"&a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in (1, 2))
+    for i, name in enumerate(names[:3]):
+        (specs / name).write_text(f"blocks: {{B{i}: {{layers: [Linear: [&a0 [1, 1], {tens}]]}}}}")
+    assert "values" not in told(names[:2])
+    assert "error[NG103]: the spec holds more than 1000 values\n" in told(names[:3])
+    monkeypatch.undo()
+    # a chain of files, each of which includes the next one
+    for i, name in enumerate(names[:100]):
+        after = f"include: [{names[i + 1]}]" if i < 99 else "blocks: {B: {layers: [Tanh]}}"
+        (specs / name).write_text(after)
+    assert told(names[:1]) == ""
+
+
+def test_floods_of_paths_are_told_in_short(specs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = ", ".join(f"'{'../' * 50}{i}.yaml'" for i in range(5000))
+    (specs / "net.yaml").write_text(f"{HEAD}include: [{paths}]\nlayers: [Tanh]\n")
+    assert main(["check", str(specs / "net.yaml")]) == 1
+    assert len(capsys.readouterr().err) < 60_000

@@ -17,7 +17,8 @@ from torch_netgen.pipeline import build_source, rendered
 from torch_netgen.run.proofs.calls import KNOWN, Learner, Recorder, names_of
 from torch_netgen.run.proofs.subject import load
 from torch_netgen.run.smoke import Worker
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import parse
 from torch_netgen.spec.spec import read_document
 
 from .conftest import CONFIGS, CPU, SPECS

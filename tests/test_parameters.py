@@ -11,7 +11,8 @@ from torch_netgen import NetgenError
 from torch_netgen.emit.construct import arguments_of
 from torch_netgen.ir.graph import Parameter
 from torch_netgen.pipeline import Result, build_source
-from torch_netgen.spec.source import Source, parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import Source, parse
 
 from .conftest import CONFIGS, SPECS, by_size
 from .networks import built

@@ -3,7 +3,7 @@
 What a page does with its blocks:
 
 - "save this as `FILE`" before a block: it is written to that file; so is one that begins with
-  ``# FILE.py``.
+  ``# FILE.py`` or ``# FILE.yaml``.
 - `diff`, after "in `FILE`": the lines with a minus are replaced by those with a plus.
 - `console`: each line that begins with ``$`` is run, and what stands below it is what it prints.
   ``...`` alone on a line stands for any lines; where nothing is shown anything may be printed.
@@ -56,7 +56,7 @@ VARIES = (
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SAVED = re.compile(r"[Ss]ave (?:this|it) as `([^`]+)`")
 _EDITED = re.compile(r"[Ii]n `([^`]+\.\w+)`")
-_NAMED = re.compile(r"# ([\w/]+\.py)\n")
+_NAMED = re.compile(r"# ([\w/]+\.(?:py|yaml))\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Block:
     def file(self) -> str | None:
         """The file that it is saved as, if it is."""
         said = _SAVED.findall(self.before)
-        named = _NAMED.match(self.text) if self.language == "python" else None
+        named = _NAMED.match(self.text) if self.language in ("python", "yaml") else None
         return said[-1] if said else named[1] if named else None
 
     @property

@@ -140,7 +140,8 @@ def is_undecided(found: Prediction, wrong: Diagnostic) -> bool:
         return True
     if wrong.location is None:
         return False
-    at, is_key = found.source.at(wrong.location.line, wrong.location.column)
+    file = found.source.of(wrong.location.file)
+    at, is_key = file.at(wrong.location.line, wrong.location.column)
     needed = {graph.name: {p.name for p in graph.params if p.used} for graph in found.classes}
     match at:
         case ("params", parameter, *_):

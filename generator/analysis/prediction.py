@@ -174,11 +174,11 @@ def _with_family(found: Prediction) -> Prediction:
 
 def _said_of(variant: str, diagnostic: Diagnostic, source: Source) -> Diagnostic:
     """The diagnostic with a note on the variant, unless it points to one of its values."""
-    where = source.locate(("variants", variant), key=True)
+    line = source.line(("variants", variant), diagnostic.location)
     values = source.values["variants"][variant]
     if diagnostic.location in [source.locate(("variants", variant, name)) for name in values]:
         return diagnostic
-    note = f"this is so in the variant `{variant}`, line {where.line}"
+    note = f"this is so in the variant `{variant}`, {line}"
     return replace(diagnostic, notes=(*diagnostic.notes, note))
 
 

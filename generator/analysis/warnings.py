@@ -48,6 +48,7 @@ def _warning(
 
 
 def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
+    """Blocks without a use; those of included files may be there for other specs."""
     document = reading.document
     if not document.blocks:
         return
@@ -55,7 +56,8 @@ def _unused_blocks(reading: Reading) -> Iterator[Diagnostic]:
     outside = _words([document.layers, document.params])
     users = Counter(word for words in own.values() for word in words)
     for name, words in own.items():
-        if name not in outside and users[name] == (name in words):
+        unused = name not in outside and users[name] == (name in words)
+        if unused and name not in reading.source.homes:
             message = f"nothing uses the block `{name}`"
             help = "use it, or take it out"
             yield _warning(reading, "NG301", message, ("blocks", name), help, key=True)

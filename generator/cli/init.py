@@ -8,7 +8,7 @@ from pathlib import Path
 from .. import configs, starters
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
 from ..output.files import SOURCE, claim
-from ..spec.source import read
+from ..spec.given import read
 from ..symbolic.expressions import has_expression
 
 

@@ -120,6 +120,12 @@ CODES = {
         "name: Net\ninputs: {tokens: {shape: [4], dtype: int64, range: [0, 11]}}\n"
         "layers: [{Embedding: [10, 4]}]\n",
     ),
+    "NG215": Code(
+        "a file that can't be included",
+        "A spec includes YAML files beside it or below its folder, by their paths seen from there. "
+        "They hold blocks, and may include others, but not in a circle.",
+        f"{_HEAD}include: [blocks.yaml]\nlayers:\n  - Conv2d: [8, 3]\n",
+    ),
     "NG301": Code(
         "a block or an import that nothing uses",
         "Use it, or take it out.",

@@ -145,7 +145,7 @@ class Findings:
     def add(self, diagnostic: Diagnostic) -> None:
         """Add a diagnostic, unless there is one for its place; may raise `Enough`."""
         place = diagnostic.location
-        key = (place.line, place.column) if place is not None else diagnostic.message
+        key = diagnostic.message if place is None else (place.file, place.line, place.column)
         self.count += 1
         if len(self.found) <= MOST_FINDINGS:
             self.found.setdefault(key, diagnostic)
@@ -177,11 +177,11 @@ class Findings:
 
 
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The diagnostics by line and column; those without a place come first."""
+    """The diagnostics by file, line and column; those without a place come first."""
 
-    def place(diagnostic: Diagnostic) -> tuple[int, int]:
+    def place(diagnostic: Diagnostic) -> tuple[str, int, int]:
         where = diagnostic.location
-        return (where.line, where.column) if where is not None else (0, 0)
+        return (where.file, where.line, where.column) if where is not None else ("", 0, 0)
 
     return sorted(diagnostics, key=place)
 

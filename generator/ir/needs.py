@@ -38,9 +38,9 @@ class Reason(Struct, frozen=True):
         """The sentence without a line number, which would change with every edit above it."""
         return f"{self.subject} {self.why}"
 
-    def on_line(self, line: int) -> str:
-        """The sentence with the line number of its subject."""
-        return f"{self.subject} on line {line} {self.why}"
+    def on_line(self, line: str) -> str:
+        """The sentence with the line of its subject, in words."""
+        return f"{self.subject} on {line} {self.why}"
 
 
 def reason(need: Need, values: Any) -> Reason:

@@ -91,7 +91,7 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     target = None
     if job.target is not None:
         _check_name(job, job.target)
-        target = claim(job.target, SOURCE, force=job.force, specs=[job.config], told=True)
+        target = claim(job.target, SOURCE, force=job.force, specs=source.files, told=True)
     record = _recalled(job, source)
     if record is not None:
         keys = ("layers", "fixed", "variants", "sizes", "fit", "proofs")
@@ -135,5 +135,5 @@ def _recalled(job: Job, source: Source) -> dict[str, Any] | None:
 
 
 def _key(job: Job, source: Source, output: bytes) -> str:
-    inputs = inputs_text(source.text, job.overrides, job.variant)
+    inputs = inputs_text(source.inputs, job.overrides, job.variant)
     return record_key(inputs, Path(source.name).name, output, repr(job.demand))

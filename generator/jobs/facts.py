@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
+from ..diagnostics.diagnostics import SpecPath
 from ..ir.needs import UNUSED
 from ..spec.source import Source
 
@@ -51,12 +52,17 @@ def _variant(variant: Variant, source: Source) -> dict[str, Any]:
 
 
 def told(parameters: Iterable[Parameter], source: Source) -> Iterator[dict[str, Any]]:
-    """The parameters of the network that are no arguments of its class, with reason and line."""
+    """The parameters of the network that are no arguments of its class, with reason and place."""
     for parameter in parameters:
         reason, name = parameter.reason, parameter.name
         if reason is not None:
-            line = source.locate(reason.path, key=True).line
-            yield {"name": name, "line": line, "why": reason.on_line(line)}
+            why = reason.on_line(source.line(reason.path))
+            yield {"name": name, **_place(source, reason.path), "why": why}
         elif not parameter.used:
-            line = source.locate(("params", name), key=True).line
-            yield {"name": name, "line": line, "why": UNUSED}
+            yield {"name": name, **_place(source, ("params", name)), "why": UNUSED}
+
+
+def _place(source: Source, path: SpecPath) -> dict[str, Any]:
+    """The line of a key, and its file as it is seen from the spec's folder."""
+    where = source.locate(path, key=True)
+    return {"file": source.called(where.file), "line": where.line}

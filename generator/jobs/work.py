@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..diagnostics.diagnostics import NetgenError
-from ..spec.source import Source, parse, read, stdin_text
+from ..spec.given import read, stdin_text
+from ..spec.source import Source, parse
 from .facts import facts_of
 from .job import Job, Outcome
 

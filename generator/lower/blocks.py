@@ -80,9 +80,9 @@ class Body(Struct):
 
     def noted(self, found: Diagnostic) -> Diagnostic:
         """A diagnostic of the body with notes on which use it is about, and with which values."""
-        line = self.context.source.locate(self.used_at, key=True).line
+        line = self.context.source.line(self.used_at, found.location)
         shapes = ", ".join(map(str, self.types)) or "nothing"
-        notes = [f"in the use of `{self.name}` on line {line}, which reads {shapes}"]
+        notes = [f"in the use of `{self.name}` on {line}, which reads {shapes}"]
         text = " ".join((found.message, *found.notes))
         outer, words = self.context.outer, {*re.findall(_WORD, re.sub(_QUOTED, "", text))} - {"N"}
         # a quoted word may be a parameter without its `$`, but it is no size

@@ -114,7 +114,7 @@ def _known_types(reading: Reading, imported: Imported, first: Findings) -> Known
         imported.types(),
         tuple(imported.rows.values()),
         frozenset({*reading.document.blocks, *imported.lost} - {*blocks}),
-        nameless="blocks" in reading.bad,
+        nameless=bool({"blocks", "include"} & reading.bad),
     )
 
 

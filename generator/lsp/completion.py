@@ -72,6 +72,8 @@ def complete(text: str, line: int, column: int, right: Snapshot | None = None) -
             source = parse(marked, "")
         except NetgenError:
             continue
+        if right is not None:
+            source = source.taking(right.source.homes)
         cursor = spot_at(source, line, begin)
         there = cursor.path[-1] if cursor.key else value_at(source.values, cursor.path)
         if isinstance(there, str) and MARK in there:

@@ -1,10 +1,10 @@
-"""Go to definition: where layers, inputs, blocks and parameters are written."""
+"""Go to definition: where layers, inputs, blocks, parameters and included files are written."""
 
 from __future__ import annotations
 
 from ..diagnostics.diagnostics import Location, SpecPath
 from .cursor import Cursor, argument, mapping_at, refers, spot_at, value_at
-from .scopes import named, numbers, parameters, word_at
+from .scopes import file_at, named, numbers, parameters, word_at
 from .snapshot import Snapshot
 
 
@@ -12,6 +12,9 @@ def definition(snapshot: Snapshot, line: int, column: int) -> Location | None:
     """The place where the name at a place is defined; ``None`` if there is none."""
     source = snapshot.source
     cursor = spot_at(source, line, column)
+    file = file_at(source, cursor.path)
+    if file is not None:
+        return Location(file.name, 1, 1)
     place = source.locate(cursor.path, key=cursor.key)
     word = word_at(place.text, column) if place.line == line else ""
     path = _target(snapshot, cursor, word)

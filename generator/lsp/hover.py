@@ -41,7 +41,7 @@ from .occurrences import (
     uses_of,
     values_of,
 )
-from .scopes import declared, named, numbers, parameters, word_at
+from .scopes import declared, file_at, named, numbers, parameters, word_at
 from .snapshot import Snapshot
 
 OF_INPUT: Mapping[str, str] = {
@@ -209,7 +209,13 @@ def _of_key(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     """A key of the document, of a block or of an input; a parameter or a block, declared."""
     path, scope = cursor.path, cursor.scope
     rest = path[len(scope) :]
-    if rest[:1] == ("params",) and len(rest) > 1:
+    file = file_at(snapshot.source, path)
+    if file is not None:
+        names = [f"`{_escaped(name)}`" for name in mapping_at(file.values, "blocks")]
+        told = f"has {', '.join(names)}" if names else "has no blocks of its own"
+        name = str(value_at(snapshot.source.values, path))
+        yield f"**{_escaped(name)}**, an included file, {told}"
+    elif rest[:1] == ("params",) and len(rest) > 1:
         yield from _parameter(snapshot, scope, str(rest[1]))
     elif path[:1] == ("variants",) and len(path) == 2:
         yield from _variant(snapshot, str(path[1]))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from os.path import dirname, join, realpath
 from typing import Any
 
 from ..diagnostics.diagnostics import SpecPath
 from ..ir.graph import Graph, uses_in
+from ..spec.source import Source
 from ..symbolic.names import SKIPPED
 from .cursor import mapping_at, value_at
 from .snapshot import Snapshot
@@ -44,6 +46,15 @@ def inputs(values: Any, scope: SpecPath) -> dict[str, SpecPath]:
     if scope and isinstance(found, list):
         return {str(name): (*scope, "inputs", place) for place, name in enumerate(found)}
     return {"input": scope or ("input",)}
+
+
+def file_at(source: Source, path: SpecPath) -> Source | None:
+    """The file whose path stands under `include`; ``None`` if it is not known."""
+    written = value_at(source.values, path)
+    if path[:1] != ("include",) or not isinstance(written, str):
+        return None
+    real = realpath(join(dirname(source.name), written))
+    return next((other for other in source.others if realpath(other.name) == real), None)
 
 
 def references(snapshot: Snapshot, scope: SpecPath) -> dict[str, SpecPath]:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from os.path import realpath
 
 from lsprotocol import types
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 from pygls.lsp.server import LanguageServer
+from pygls.uris import from_fs_path
 
 from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError, printable
+from ..spec.include import text_of_included
 from ..spec.source import parse
 from ..version import __version__
 from .completion import complete
@@ -42,11 +46,17 @@ _KINDS = {
 
 
 class Opened(Struct):
-    """A text in the editor: whether it is a spec, its last valid snapshot, and the next check."""
+    """A text in the editor: whether it is a spec, its last valid snapshot, and the next check.
+
+    `told` is what the last check found, by the document that it is in; `sought` are the real paths
+    of files that the spec includes.
+    """
 
     spec: bool = False
     right: Snapshot | None = None
     waiting: asyncio.TimerHandle | None = None
+    told: Mapping[str, list[types.Diagnostic]] = field(default_factory=dict)
+    sought: tuple[str, ...] = ()
 
 
 class Asked(Struct, frozen=True):
@@ -66,8 +76,7 @@ class Asked(Struct, frozen=True):
 
     def range(self, place: Location, snapshot: Snapshot) -> types.Range | None:
         """The place of a snapshot's text in the latest one, if it is there."""
-        line = line_in(snapshot.source.text, self.text, place.line)
-        return None if line is None else _range(replace(place, line=line), self.positions)
+        return _moved(place, snapshot.source.text, self.text, self.positions)
 
 
 class Server(LanguageServer):
@@ -85,26 +94,96 @@ class Server(LanguageServer):
         units = self.workspace.position_codec.client_num_units
         return document.source, document.path, Positions(document.source, units)
 
+    def text_of(self, path: str) -> str:
+        """The text of the file at a real path: as it is in the editor, if it is open there.
+
+        Raises `OSError` or `ValueError` if there is none.
+        """
+        uri = self.document_at(path)
+        return text_of_included(path) if uri is None else self.text(uri)[0]
+
+    def document_at(self, path: str) -> str | None:
+        """The open document that is the file at a real path."""
+        return next((uri for uri in self.opened if self.path(uri) == path), None)
+
+    def path(self, uri: str) -> str | None:
+        """The real path of a document; `None` for a text that is no file."""
+        is_file = uri.startswith("file:")
+        return realpath(self.workspace.get_text_document(uri).path) if is_file else None
+
+    def including(self, uri: str) -> list[str]:
+        """The open specs that include a document."""
+        path = self.path(uri)
+        return [spec for spec, opened in self.opened.items() if path in opened.sought]
+
+    def seen_from(self, uri: str) -> Snapshot | None:
+        """The last valid snapshot of a spec that includes a document, as it is seen from there."""
+        for spec in self.including(uri):
+            right = self.opened[spec].right
+            found = None if right is None else right.seen_from(self.path(uri) or "")
+            if found is not None:
+                return found
+        return None
+
     def changed(self, uri: str) -> None:
-        """Schedule a check of a new text after a moment, unless a newer one comes."""
-        opened = self.opened[uri]
-        if opened.waiting is not None:
-            opened.waiting.cancel()
+        """Schedule checks of what a document is a part of, unless newer changes come."""
         later = asyncio.get_running_loop().call_later
-        opened.waiting = later(QUIET, partial(self.check, uri))
+        for spec in (uri, *self.including(uri)):
+            opened = self.opened.get(spec)
+            if opened is not None:
+                if opened.waiting is not None:
+                    opened.waiting.cancel()
+                opened.waiting = later(QUIET, partial(self.check, spec))
 
     def check(self, uri: str) -> None:
         """Check the latest text, if it is a spec's, and publish the diagnostics."""
         opened = self.opened[uri]
-        text, name, positions = self.text(uri)
+        text, name, _ = self.text(uri)
         opened.spec = opened.spec or is_spec(text)  # a key may go for a while
         if opened.spec:
-            checked = check(text, name)
+            checked = check(text, name, self.text_of if self.path(uri) else None)
             opened.right = checked.right or opened.right
-            told = [_told(found, positions) for found in checked.diagnostics]
-            version = self.workspace.get_text_document(uri).version
-            published = types.PublishDiagnosticsParams(uri, told, version)
-            self.text_document_publish_diagnostics(published)
+            if checked.source is not None:
+                opened.sought = checked.source.sought
+            before, opened.told = opened.told, self.by_document(uri, name, checked.diagnostics)
+            for document in {**before, **opened.told}:
+                self.publish(document)
+
+    def by_document(
+        self, uri: str, name: str, diagnostics: Sequence[Diagnostic]
+    ) -> dict[str, list[types.Diagnostic]]:
+        """What was found in a spec with a file's `name`, by the document that it is in."""
+        found: dict[str, list[types.Diagnostic]] = {uri: []}
+        positions = {name: self.text(uri)[2]}
+        for diagnostic in diagnostics:
+            file = name if diagnostic.location is None else diagnostic.location.file
+            if file not in positions:
+                positions[file] = self.positions(file)
+            document = uri if file == name else self.uri_of(file)
+            found.setdefault(document, []).append(_told(diagnostic, positions[file]))
+        return found
+
+    def uri_of(self, file: str) -> str:
+        """The document for a file."""
+        return self.document_at(realpath(file)) or str(from_fs_path(file))
+
+    def positions(self, file: str) -> Positions:
+        """The places of the latest text of an included file."""
+        text = ""
+        with suppress(OSError, ValueError):  # it may go at any moment
+            text = self.text_of(realpath(file))
+        return Positions(text, self.workspace.position_codec.client_num_units)
+
+    def publish(self, uri: str) -> None:
+        """Publish what the open specs have found in a document: of each kind one at a place."""
+        told: list[types.Diagnostic] = []
+        for one in (one for opened in self.opened.values() for one in opened.told.get(uri, ())):
+            if (one.range, one.code) not in [(known.range, known.code) for known in told]:
+                told.append(one)
+        is_open = uri in self.opened
+        version = self.workspace.get_text_document(uri).version if is_open else None
+        published = types.PublishDiagnosticsParams(uri, told, version)
+        self.text_document_publish_diagnostics(published)
 
 
 def serve() -> bool:
@@ -128,7 +207,8 @@ def serve() -> bool:
 def _open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
     document = params.text_document
     ls.opened[document.uri] = Opened(spec="netgen" in document.language_id)
-    ls.check(document.uri)
+    for spec in (document.uri, *ls.including(document.uri)):
+        ls.check(spec)
 
 
 def _change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
@@ -140,7 +220,10 @@ def _close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     opened = ls.opened.pop(uri)
     if opened.waiting is not None:
         opened.waiting.cancel()
-    ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
+    for spec in ls.including(uri):  # what is saved counts again
+        ls.check(spec)
+    for document in {uri: [], **opened.told}:
+        ls.publish(document)
 
 
 def _end(ls: Server, params: None) -> None:
@@ -151,12 +234,14 @@ def _asked(
     ls: Server, document: types.TextDocumentIdentifier, position: types.Position
 ) -> Asked | None:
     """What is asked, if it is asked of a spec."""
-    opened = ls.opened.get(document.uri)
-    if opened is None or not opened.spec:
+    uri = document.uri
+    opened = ls.opened.get(uri)
+    if opened is None or not (opened.spec or ls.including(uri)):
         return None
-    text, name, positions = ls.text(document.uri)
+    text, name, positions = ls.text(uri)
     line, column = positions.from_editor(position.line, position.character)
-    return Asked(document.uri, text, name, positions, line, column, opened.right)
+    right = opened.right or ls.seen_from(uri)
+    return Asked(uri, text, name, positions, line, column, right)
 
 
 def _hover(ls: Server, params: types.HoverParams) -> types.Hover | None:
@@ -177,6 +262,11 @@ def _define(ls: Server, params: types.DefinitionParams) -> types.Location | None
         return None
     for snapshot, line in asked.snapshots():
         found = definition(snapshot, line, asked.column)
+        if found is not None and found.file != snapshot.source.name:
+            there = ls.positions(found.file)
+            before = snapshot.source.of(found.file).text
+            place = _moved(found, before, there.text, there)
+            return None if place is None else types.Location(ls.uri_of(found.file), place)
         place = None if found is None else asked.range(found, snapshot)
         if place is not None:
             return types.Location(asked.uri, place)
@@ -205,9 +295,15 @@ def _complete(ls: Server, params: types.CompletionParams) -> list[types.Completi
 def _outline(ls: Server, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
     text, name, positions = ls.text(params.text_document.uri)
     with suppress(NetgenError):  # it may be no YAML at the moment
-        if is_spec(text):
+        if is_spec(text) or ls.including(params.text_document.uri):
             return [_symbol(symbol, positions) for symbol in symbols(parse(text, name))]
     return []
+
+
+def _moved(place: Location, before: str, now: str, positions: Positions) -> types.Range | None:
+    """A place of a text in the text that it has become, if it is there; `positions` are its."""
+    line = line_in(before, now, place.line)
+    return None if line is None else _range(replace(place, line=line), positions)
 
 
 def _range(place: Location, positions: Positions) -> types.Range:

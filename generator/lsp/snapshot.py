@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import cached_property
+from os.path import realpath
 
 from msgspec import Struct
 
@@ -12,7 +13,9 @@ from ..analysis.costs import Cost, figures
 from ..analysis.prediction import Prediction, check_source
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..jobs.failures import own_mistake
+from ..spec.include import TextOf, including
 from ..spec.source import Source, parse
+from ..spec.spec import has_blocks_alone
 from ..views.explain import Explained
 from .mending import closed
 
@@ -31,6 +34,15 @@ class Snapshot(Struct, frozen=True, dict=True):
         """The network with the origin of each value; ``None`` if the spec is not valid."""
         return None if self.found is None else Explained(self.found)
 
+    def seen_from(self, file: str) -> Snapshot | None:
+        """The snapshot as it is seen from a file that the spec includes; `None` for another one."""
+        own = self.source
+        for source in own.included or ():
+            if realpath(source.name) == realpath(file):
+                homes = {name: own.homes.get(name, own) for name in own.values["blocks"]}
+                return Snapshot(source.taking(homes), self.found)
+        return None
+
     @cached_property
     def costs(self) -> tuple[Cost, ...]:
         """The cost of each call of the network."""
@@ -40,10 +52,14 @@ class Snapshot(Struct, frozen=True, dict=True):
 
 
 class Checked(Struct, frozen=True):
-    """The result of a check; `right` is the snapshot of the text if it has no errors."""
+    """The result of a check; `right` is the snapshot of the text if it has no errors.
+
+    There is no `source` if the text is no YAML.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
     right: Snapshot | None = None
+    source: Source | None = None
 
 
 def is_spec(text: str) -> bool:
@@ -51,15 +67,25 @@ def is_spec(text: str) -> bool:
     return bool(_SCHEMA.search(text)) or all(key.search(text) for key in _KEYS)
 
 
-def check(text: str, name: str) -> Checked:
-    """The result of `netgen check` for a text; imported code is not run."""
+def check(text: str, name: str, text_of: TextOf | None = None) -> Checked:
+    """The result of `netgen check` for a text; imported code is not run.
+
+    `text_of` gives the texts of files that it includes. Without it the text has no folder. Of a
+    file of blocks, which is no spec, only what it includes is checked.
+    """
+    source: Source | None = None
     try:
-        found = check_source(parse(text, name), {})
+        source = parse(text, name)
+        if source.includes and text_of is not None:
+            source = including(source, text_of)
+        if has_blocks_alone(source.values):
+            return Checked(source.mistakes, None, source)
+        found = check_source(source, {})
     except NetgenError as error:
-        return Checked(tuple(error.diagnostics))
+        return Checked(tuple(error.diagnostics), None, source)
     except Exception as error:
-        return Checked((own_mistake(error),))
-    return Checked(found.warnings, Snapshot(found.source, found))
+        return Checked((own_mistake(error),), None, source)
+    return Checked(found.warnings, Snapshot(found.source, found), source)
 
 
 def snapshots(
@@ -75,7 +101,9 @@ def snapshots(
         found.append((right, there))
     if right is None or right.source.text != text:
         source = _readable(text, name, line)
-        found += [] if source is None else [(Snapshot(source), line)]
+        if source is not None:
+            known = {} if right is None else right.source.homes
+            found.append((Snapshot(source.taking(known)), line))
     return found
 
 

@@ -57,7 +57,7 @@ def _sound(found: Any) -> bool:
     columns |= {"macs": int, "activations": int, "kept": int}
     sizes = dict.fromkeys(("weights", "gradients", "training", "inference"), int)
     rows = isinstance(layers, list) and all(_of_kinds(row, columns) for row in layers)
-    why = {"name": str, "line": int, "why": str}
+    why = {"name": str, "file": str, "line": int, "why": str}
     variants = isinstance(found["variants"], list) and all(map(_is_variant, found["variants"]))
     told = isinstance(found["fixed"], list) and all(_of_kinds(one, why) for one in found["fixed"])
     proven = isinstance(proofs, list) and bool(proofs) and all(map(_is_proof, proofs))

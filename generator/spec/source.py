@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 from msgspec import Struct, field
@@ -30,7 +28,8 @@ LARGEST_TEXT = 1_000_000  # characters: each may be a value, which takes 200 byt
 class Source(Struct, frozen=True, eq=False):
     """A spec's text, its values, and the YAML nodes that have the places of values.
 
-    `name` is the file's name for diagnostics.
+    `name` is the file's name for diagnostics. The `values` have the blocks of included files, too:
+    `homes` are the files of these, by the blocks' names.
     """
 
     name: str
@@ -39,6 +38,12 @@ class Source(Struct, frozen=True, eq=False):
     root: yaml.Node | None
     meant: Mapping[str, str] = field(default_factory=dict)  # misspelt keys, by what was meant
     mistakes: tuple[Diagnostic, ...] = ()  # that leave the values readable
+    count: int = 0  # of the values, aliases unfolded
+    # what it includes, each file once; `None` for a text without a folder, which may include none
+    included: Sequence[Source] | None = None
+    homes: Mapping[str, Source] = field(default_factory=dict)
+    sought: tuple[str, ...] = ()  # the real paths of what it includes, whether or not it is there
+    whole: bool = True  # whether all that it includes could be read
     # the lines of the text, and the children of mappings by their keys, once they are asked for
     lines: list[str] = field(default_factory=list)
     children: dict[yaml.Node, Any] = field(default_factory=dict)
@@ -49,8 +54,59 @@ class Source(Struct, frozen=True, eq=False):
         imports = isinstance(self.values, dict) and self.values.get("imports")
         return str(Path(self.name).absolute().parent) if imports else ""
 
+    @property
+    def includes(self) -> bool:
+        """Whether files are written to be included."""
+        return isinstance(self.values, dict) and bool(self.values.get("include"))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all its files: its own, and those that it includes."""
+        return (self.name, *(source.name for source in self.included or ()))
+
+    @property
+    def inputs(self) -> str:
+        """The texts of all its files as one: its own, then each of the others behind its name."""
+        others = ((self.called(x.name), x.text) for x in self.included or ())
+        return "\0".join([self.text, *(part for pair in others for part in pair)])
+
+    def called(self, file: str) -> str:
+        """The name of one of its files, as it is seen from the spec's folder."""
+        folder = os.path.dirname(self.name)
+        return file.removeprefix(f"{folder}/") if folder else file
+
+    def of(self, file: str) -> Source:
+        """The source with the name of a file: one of those whose blocks are known, or this one."""
+        return next((x for x in self.others if x.name == file), self)
+
+    @property
+    def others(self) -> tuple[Source, ...]:
+        """The other files that are known: those that it includes, and those of known blocks."""
+        return (*(self.included or ()), *self.homes.values())
+
+    def taking(self, homes: Mapping[str, Source]) -> Source:
+        """The source with blocks of other files, each by its name; its own come before them."""
+        own = self.values.get("blocks", {}) if isinstance(self.values, dict) else None
+        if not homes or not isinstance(own, dict):
+            return self  # what is no mapping is reported
+        homes = {name: home for name, home in homes.items() if name not in own}
+        others = {name: home.values["blocks"][name] for name, home in homes.items()}
+        return replace(self, values={**self.values, "blocks": {**others, **own}}, homes=homes)
+
+    def line(self, path: SpecPath, near: Location | None = None) -> str:
+        """The line of the key at a path in words: `line 3`, or `line 3 of ...` in another file.
+
+        It is said in a diagnostic with the place `near`, or else of the spec itself.
+        """
+        where = self.locate(path, key=True)
+        if where.file == (self.name if near is None else near.file):
+            return f"line {where.line}"
+        return f"line {where.line} of `{printable(self.called(where.file))}`"
+
     def locate(self, path: SpecPath, *, key: bool = False) -> Location:
         """The place of the value at a path (with `key`, of its key), or of what is around it."""
+        if self.homes and len(path) > 1 and path[0] == "blocks" and path[1] in self.homes:
+            return self.homes[str(path[1])].locate(path, key=key)
         node = self.root
         for place, step in enumerate(path):
             step = self.meant.get(str(step), step) if place == 0 else step
@@ -112,54 +168,11 @@ class Source(Struct, frozen=True, eq=False):
         return Location(self.name, start.line + 1, start.column + 1, max(length, 1), line)
 
 
-def read(path: str | Path) -> Source:
-    """The spec in a file; raises `NetgenError` if it can't be read or is no YAML."""
-    name = str(path)
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe may block, or never end
-            _refuse_odd(Path(path))
-        with open(path, "rb") as file:
-            text = file.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            message = f"can't read `{printable(name)}`: it is not UTF-8 text (byte {error.start})"
-            raise NetgenError(Diagnostic("NG101", message)) from None
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        help = "check the path" if isinstance(error, FileNotFoundError) else None
-        raise NetgenError(
-            Diagnostic("NG101", f"can't read `{printable(name)}`: {reason}", help=help)
-        ) from None
-    return parse(text, name)
-
-
-def _refuse_odd(path: Path) -> NoReturn:
-    """Refuse what is no ordinary file: a folder, a pipe, a device."""
-    name = printable(str(path))
-    what = "it is a folder" if path.is_dir() else "it is no ordinary file"
-    help = "give the file of a spec" if path.is_dir() else "`-` reads a spec from standard input"
-    raise NetgenError(Diagnostic("NG101", f"can't read `{name}`: {what}", help=help))
-
-
-def given(spec: str | Path | Mapping[str, Any] | Source) -> Source:
-    """The source of a spec that a caller gives: as a path, a mapping, or the source itself."""
-    if isinstance(spec, Source):
-        return spec
-    return from_mapping(spec) if isinstance(spec, Mapping) else read(spec)
-
-
-def stdin_text() -> str:
-    """The text on standard input; raises `NetgenError` if it can't be read."""
-    try:
-        return sys.stdin.buffer.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")
-    except (AttributeError, OSError, UnicodeDecodeError) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "it is closed"
-        raise NetgenError(Diagnostic("NG101", f"can't read standard input: {reason}")) from None
-
-
-def parse(text: str, name: str) -> Source:
+def parse(text: str, name: str, before: int = 0) -> Source:
     """The spec in a text; `name` stands for the file in diagnostics.
 
-    Raises `NetgenError` if the text is too long or no YAML that a spec may have.
+    Raises `NetgenError` if the text is too long or no YAML that a spec may have, or if it has too
+    many values, with those `before` it in other files.
     """
     if len(text) > LARGEST_TEXT:
         message = f"the spec has {len(text)} characters; {LARGEST_TEXT} are the most"
@@ -170,9 +183,10 @@ def parse(text: str, name: str) -> Source:
     source = Source(name, text, None, root)
     if root is None:
         return source
-    reader = Reader(source.place_of)
+    reader = Reader(source.place_of, before)
     values = reader.value(root, 0)
-    return replace(source, values=values, mistakes=tuple(reader.mistakes[: MOST_FINDINGS + 1]))
+    mistakes = tuple(reader.mistakes[: MOST_FINDINGS + 1])
+    return replace(source, values=values, mistakes=mistakes, count=reader.count - before)
 
 
 def from_mapping(spec: Mapping[str, Any]) -> Source:

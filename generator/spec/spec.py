@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -24,6 +25,7 @@ from .source import Source
 T = TypeVar("T", bound=BaseModel)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 EXPECTED = ("output", "parameters", "macs")  # the keys under `expect`
+OF_BLOCKS = ("blocks", "include")  # the keys of a file that is included
 COMMON_KEYS = ("name", "from", "repeat", "when")
 REPEAT_KEYS = ("times", "as")
 
@@ -83,6 +85,10 @@ class Document(Strict):
         description="Networks of the family by name, each with its values of parameters.",
     )
     blocks: dict[str, Any] = Field(default={}, description="Classes of the spec's own, by name.")
+    include: list[str] = Field(
+        default=[],
+        description="Files with more blocks, beside the spec or below its folder.",
+    )
     outputs: list[str] | dict[str, str] | None = Field(
         default=None,
         description="References: a list returns a tuple, a mapping a dict. "
@@ -154,11 +160,9 @@ class Reading(Struct, frozen=True):
 
 def read_document(source: Source) -> Reading:
     """The document, with all mistakes in its keys; raises `NetgenError` if it is no mapping."""
-    if not isinstance(source.values, dict):
-        kinds = {type(None): "nothing", list: "a list", str: "text"}
-        found = kinds.get(type(source.values), "a number")
-        message = f"a spec is a mapping with `name`, `input` and `layers`, but this is {found}"
-        raise NetgenError(*source.mistakes, Diagnostic("NG201", message, source.locate(())))
+    wrong = _why_no_spec(source)
+    if wrong is not None:
+        raise NetgenError(*source.mistakes, wrong)
     findings, values = Findings(source.mistakes), dict(source.values)
     bad: frozenset[str] = frozenset()
     try:
@@ -166,6 +170,9 @@ def read_document(source: Source) -> Reading:
     except NetgenError as error:
         findings.caught(error)
         source, document, bad = _as_meant(source, values)
+    if document.include and not (source.included is not None and source.whole):
+        _check_folder(source, findings)
+        bad |= {"include"}
     if document.allow:
         _check_codes(document, source, findings)
     reason = why_no_class(document.name)
@@ -173,6 +180,38 @@ def read_document(source: Source) -> Reading:
         message = f"`{printable(document.name)}` {reason}"
         findings.add(Diagnostic("NG205", message, source.locate(("name",))))
     return Reading(source, document, bad, tuple(findings.sorted()))
+
+
+def _why_no_spec(source: Source) -> Diagnostic | None:
+    """The diagnostic for what is no mapping, or has nothing but blocks; `None` for a spec."""
+    values, where = source.values, source.locate(())
+    if not isinstance(values, dict):
+        message = "a spec is a mapping with `name`, `input` and `layers`, but this is "
+        return Diagnostic("NG201", message + kind_of(values), where)
+    if not has_blocks_alone(values):
+        return None
+    message = "this has blocks alone: it is a file for others to include, and no network"
+    file = printable(os.path.basename(source.name))
+    return Diagnostic("NG201", message, where, help=f"a spec takes them by `include: [{file}]`")
+
+
+def has_blocks_alone(values: Any) -> bool:
+    """Whether a text is a file of blocks, to be included."""
+    return isinstance(values, dict) and bool(values) and {*values} <= {*OF_BLOCKS}
+
+
+def kind_of(values: Any) -> str:
+    """What a text holds that is no mapping, in words."""
+    kinds = {type(None): "nothing", list: "a list", str: "text"}
+    return kinds.get(type(values), "a number")
+
+
+def _check_folder(source: Source, findings: Findings) -> None:
+    """Report that a text without a folder includes files."""
+    if source.includes and source.included is None:
+        message = "this text may include no files: it has no folder from which they are seen"
+        where = source.locate(("include",), key=True)
+        findings.add(Diagnostic("NG215", message, where, help="save it as a file"))
 
 
 def _check_codes(document: Document, source: Source, findings: Findings) -> None:

@@ -61,7 +61,7 @@ def _diagnostic(model: str, known: Sequence[str], found: Any, written: Written) 
     if kind == "extra_forbidden":
         message = f"there is no key `{printable(str(loc[-1]))}` here"
         meant = meant_key(str(loc[-1]), known)
-        help = f"did you mean `{meant}`?" if meant else None
+        help = f"did you mean `{meant}`?" if meant else _ONLY.get(model)
         return Diagnostic("NG201", message, written.source.locate(place, key=True), help=help)
     expected = _EXPECTED.get((model, str(loc[0])), "something else") if loc else "a mapping"
     message = f"`{key}` should be {expected}" if loc else f"this should be {expected}"
@@ -69,7 +69,12 @@ def _diagnostic(model: str, known: Sequence[str], found: Any, written: Written) 
     return Diagnostic("NG201", message, written.source.locate(place), help=help)
 
 
+_ONLY = {"BlocksFile": "an included file has `blocks` and `include` only"}
 _EXPECTED = {
+    **dict.fromkeys(
+        (("Document", "include"), ("BlocksFile", "include")), "a list of paths of files"
+    ),
+    ("BlocksFile", "blocks"): "a mapping from names to blocks",
     ("Document", "name"): "a Python class name",
     ("Document", "layers"): "a list of one layer or more",
     ("Document", "description"): "text",

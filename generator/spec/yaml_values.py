@@ -33,12 +33,12 @@ WORDS = {
 class Reader:
     """Reads nodes as values; raises `NetgenError` for what a spec must not have.
 
-    `mistakes` are those that leave the values readable.
+    `mistakes` are those that leave the values readable, `count` the values that have been read.
     """
 
-    def __init__(self, locate: Callable[[yaml.Node], Location]) -> None:
+    def __init__(self, locate: Callable[[yaml.Node], Location], count: int = 0) -> None:
         self.locate = locate
-        self.count = 0
+        self.count = count
         self.open: set[yaml.Node] = set()  # the lists and mappings that are being read
         self.mistakes: list[Diagnostic] = []
 

@@ -304,7 +304,7 @@ def structural_help(model: str, key: str, value: object) -> str | None:
         return "the batch is implied: leave it out" if value is None else None
     if key == "inputs" and isinstance(value, list):
         return "the shape of the only input stands under `input`"
-    if key == "outputs" and isinstance(value, str):
+    if key in ("outputs", "include") and isinstance(value, str):
         return f"write a list: `[{value}]`"
     if key == "layers" and isinstance(value, dict):
         return "write each layer as an item of a list, with `- ` before it"

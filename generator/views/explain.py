@@ -100,7 +100,7 @@ class Explained:
         return self.derivations[number]
 
     def line(self, path: SpecPath) -> str:
-        return f"line {self.source.locate(path, key=True).line}"
+        return self.source.line(path)
 
     # the explanation of one call
 

@@ -24,9 +24,9 @@ def graph(found: Prediction, output: Path, depth: int, force: bool) -> str:
     been edited since, is only overwritten with `force`; else `NetgenError` is raised.
     """
     kind = DRAWING if output.suffix in _REMARKS else IMAGE
-    target = claim(output, kind, force=force, specs=[found.source.name], told=True)
+    target = claim(output, kind, force=force, specs=found.source.files, told=True)
     data = _marked(_content(found, output.suffix, depth), output.suffix)
-    target.write(sign(data, kind, inputs_text(found.source.text, found.overrides, found.variant)))
+    target.write(sign(data, kind, inputs_text(found.source.inputs, found.overrides, found.variant)))
     return f"wrote {printable(str(output))}\n"
 
 

@@ -9,11 +9,33 @@ from ..analysis.prediction import Prediction
 from ..emit.flow import forward_statements
 from ..ir.graph import Graph, Node
 from ..ir.trace import Call, Trace, blocks_around
+from ..spec.source import Source
 
 
-def spec_line(found: Prediction, call: Call) -> int:
-    """The line of the spec that a call comes from."""
-    return found.source.locate(call.node.path, key=True).line
+class SpecLines:
+    """The lines of a spec, and then those of the files that it includes, each below its name."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.numbered = [*_numbered(source)]
+        self.above = {source.name: 0}  # the lines above those of each file
+        for other in source.included or ():
+            self.numbered.append(("", source.called(other.name)))
+            self.above[other.name] = len(self.numbered)
+            self.numbered += _numbered(other)
+
+    def of(self, call: Call) -> tuple[int, str]:
+        """The place among all lines of the one that a call comes from, and its line in words."""
+        path = call.node.path
+        where, line = self.source.locate(path, key=True), self.source.line(path)
+        words = line if where.file != self.source.name else f"{line} of the spec"
+        return self.above[where.file] + where.line, words.replace("`", "")
+
+
+def _numbered(source: Source) -> Iterator[tuple[str, str]]:
+    """The lines of a file, each with its number."""
+    for number, line in enumerate(source.text.splitlines(), 1):
+        yield str(number), line
 
 
 def source_lines(found: Prediction, trace: Trace, text: str) -> tuple[tuple[int, ...], ...]:

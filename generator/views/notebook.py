@@ -14,7 +14,7 @@ from ..analysis.prediction import Prediction, check_source
 from ..diagnostics.diagnostics import NetgenError
 from ..pipeline import Result, build
 from ..run.smoke import Worker
-from ..spec.source import given
+from ..spec.given import given
 from .dot import drawn
 from .explain import explain
 from .picture import picture

@@ -14,7 +14,7 @@ from ..ir.trace import BATCHES, traced
 from ..pipeline import rendered
 from .dot import cluster, edge, header, node
 from .explain import Explained
-from .lines import source_lines, spec_line
+from .lines import SpecLines, source_lines
 from .picture import Box, Picture, picture
 
 
@@ -49,18 +49,17 @@ def _script(value: Any) -> str:
 def _data(found: Prediction, drawing: Picture, depth: int) -> dict[str, Any]:
     trace = traced(found.graph, {**found.graph.sizes, "N": BATCHES[0]})
     text = rendered(found)
-    lines = source_lines(found, trace, text)
+    lines, written = source_lines(found, trace, text), SpecLines(found.source)
     explained = Explained(found)
 
     def told(box: Box) -> dict[str, Any]:
         facts = {name: getattr(box, name) for name in "key parent name type output inner".split()}
         facts |= {"parameters": box.parameters, "node": node(box), "cluster": cluster(box)}
         if box.call is None:
-            return {**facts, "text": "", "spec": [], "source": []}
-        call = trace.calls[box.call]
+            return {**facts, "text": "", "line": "", "spec": [], "source": []}
+        place, line = written.of(trace.calls[box.call])
         why = "\n".join(explained.lines(box.call))
-        own = {"text": why, "spec": [spec_line(found, call)], "source": lines[box.call]}
-        return {**facts, **own}
+        return {**facts, "text": why, "line": line, "spec": [place], "source": lines[box.call]}
 
     return {
         "style": header(drawing.sizes),
@@ -76,6 +75,6 @@ def _data(found: Prediction, drawing: Picture, depth: int) -> dict[str, Any]:
             for a in drawing.arrows
         ],
         "closed": sorted(drawing.at_depth(depth)),
-        "spec": found.source.text.splitlines(),
-        "source": text.splitlines(),
+        "spec": written.numbered,
+        "source": [*enumerate(text.splitlines(), 1)],
     }

@@ -17,7 +17,7 @@ from ..lower.initial import FUNCTIONS, WORDS
 from ..lower.inputs import ALIASES, MOST_DIMENSIONS
 from ..lower.parameters import MEANINGS, REQUIRED
 from ..spec.block_spec import BlockSpec
-from ..spec.spec import EXPECTED, RESERVED, Document, InputSpec, ParamSpec
+from ..spec.spec import EXPECTED, OF_BLOCKS, RESERVED, Document, InputSpec, ParamSpec
 from ..symbolic.names import IDENTIFIER, VARIANT
 from .schema_layers import layers
 from .schema_values import (
@@ -36,6 +36,7 @@ from .schema_values import (
 
 WIDTH = 100
 PATH = rf"^{IDENTIFIER.pattern}(\.{IDENTIFIER.pattern})+$"
+INCLUDED = r"^(?!/|[A-Za-z]:)[^\\]*\.[yY][aA]?[mM][lL]$"
 SHAPE: Schema = {"items": ref("size"), "maxItems": MOST_DIMENSIONS}
 OUTPUTS: Mapping[str, Schema] = {"array": {"minItems": 1}, "object": {"minProperties": 1}}
 
@@ -68,6 +69,7 @@ def _document() -> Schema:
         "params": {"object": _parameters({"not": {"const": REQUIRED}})},
         "variants": {"object": _variants(mapping_to(ref("plain")))},
         "blocks": {"object": _named({}, {"enum": sorted(RESERVED)})},
+        "include": {"array": {"items": {"type": "string", "pattern": INCLUDED}}},
         "outputs": OUTPUTS,
         "init": {"object": mapping_to(mapping_to(ref("initial")))},
         "sizes": {"object": mapping_to({"type": "integer", "minimum": 1})},
@@ -75,15 +77,21 @@ def _document() -> Schema:
         "allow": {"array": {"items": {"enum": [*WARNINGS]}}},
         "imports": {"object": _named({"type": "string", "pattern": PATH}, ref("known"))},
     }
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "$comment": "made by `netgen schema`",
-        "title": "netgen spec",
-        **_model(Document.model_json_schema(), sides),
+    found = _model(Document.model_json_schema(), sides)
+    whole = {
+        "required": found.pop("required"),
         "oneOf": [
             {"required": ["input"], "properties": {"input": {"type": "array"}}},
             {"required": ["inputs"], "properties": {"inputs": {"type": "object"}}},
         ],
+    }
+    of_blocks = {"propertyNames": {"enum": [*OF_BLOCKS]}, "minProperties": 1}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$comment": "made by `netgen schema`",
+        "title": "netgen spec",
+        **found,
+        "allOf": [{"if": of_blocks, "else": whole}],  # a file of blocks has nothing else
         **_layers_by_type(),
         "definitions": {**values(), **common_keys(), **_parts(), **layers()},
     }

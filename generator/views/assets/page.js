@@ -151,7 +151,7 @@ function tell() {
   title.textContent = box.name;
   const facts = panel.appendChild(document.createElement("p"));
   const parameters = box.parameters ? `, ${box.parameters.toLocaleString("en")} parameters` : "";
-  const line = box.spec.length ? `, line ${box.spec[0]} of the spec` : "";
+  const line = box.line ? `, ${box.line}` : "";
   facts.textContent = `${box.type}, gives ${box.output}${parameters}${line}`;
   if (box.inner) {
     const button = panel.appendChild(document.createElement("button"));
@@ -189,10 +189,11 @@ function code(id, lines) {
       if (!before || box[id].length < before[id].length) first.set(line, box.key);
     }
   }
-  byId(id).replaceChildren(...lines.map((text, place) => {
+  byId(id).replaceChildren(...lines.map(([number, text], place) => {
     const line = document.createElement("div");
     line.textContent = text;
-    line.dataset.line = place + 1;
+    line.dataset.line = number;
+    if (!number) line.classList.add("file");
     const key = first.get(place + 1);
     if (key) {
       line.classList.add("linked");
