@@ -37,6 +37,10 @@ done
 zpty -d z
 """
 
+LINES = (
+    "params: {width: 4}\nvariants:\n  # small\n  n: {width: 1}\n  s:\n    width: 2\nlayers: []\n"
+)
+FLOW = "variants: {xs: {width: 1, sizes: [1, {a: 2}]}, xl: {}}  # two\nexpect: {m: {}}\n"
 OPTION = r"^  (?:-\w[^-]*, )?(--[a-z-]+)"  # where the help describes it
 Ask = Callable[..., list[str]]
 
@@ -47,6 +51,8 @@ def folder(tmp_path: Path) -> Path:
     for name in ("lenet.yaml", "mine.yml", "notes.txt", "my.py"):
         (tmp_path / name).touch()
     (tmp_path / "models").mkdir()
+    (tmp_path / "lenet.yaml").write_text(LINES)
+    (tmp_path / "mine.yml").write_text(FLOW)
     return tmp_path
 
 
@@ -89,6 +95,11 @@ def test_bash_completes_all_that_can_stand_there(folder: Path) -> None:
     assert ask("netgen", "layers", "Conv2") == ["Conv2d"]
     assert ask("netgen", "init", "") == ["starter", *(path.stem for path in CONFIGS)]
     assert ask("netgen", "completion", "") == ["bash", "zsh", "fish"]
+    assert ask("netgen", "build", "lenet.yaml", "--variant", "") == ["n", "s"]
+    assert ask("netgen", "show", "mine.yml", "--variant", "x") == ["xs", "xl"]
+    both = ("netgen", "diff", "lenet.yaml", "mine.yml", "--variant", "n", "--variant")
+    assert ask(*both, "") == ["n", "s", "xs", "xl"]
+    assert ask("netgen", "build", "none.yaml", "my.py", "--variant", "") == []
 
 
 WHOLE = {  # lines that can go on in one way only, and their last word
@@ -97,6 +108,7 @@ WHOLE = {  # lines that can go on in one way only, and their last word
     "netgen build lenet.yaml mi": "mine.yml",
     "netgen build lenet.yaml --format j": "json",
     "netgen diff lenet.yaml mi": "mine.yml",
+    "netgen show mine.yml --variant xs": "xs",
     "netgen layers LeakyR": "LeakyReLU",
     "netgen init resnet1": "resnet18",
     "netgen watch --prove lea": "learn",

@@ -187,8 +187,42 @@ def test_views_show_the_variant(tmp_path: Path) -> None:
     assert "(N, 8)" in told.stdout
     drawn = netgen("graph", "yolo.yaml", "-o", "y.mmd", "--variant", "n", cwd=tmp_path)
     assert drawn.returncode == 0
-    same = netgen("diff", "yolo.yaml", "yolo.yaml", "--variant", "n", cwd=tmp_path)
-    assert same.returncode == 0
+
+
+def test_diff_takes_a_variant_of_each_spec(tmp_path: Path) -> None:
+    there(tmp_path)
+
+    def diff(*variants: str) -> list[str]:
+        words = [word for variant in variants for word in ("--variant", variant)]
+        run = netgen("diff", "yolo.yaml", "yolo.yaml", *words, cwd=tmp_path)
+        return run.stdout.splitlines() if run.returncode == 0 else run.stderr.splitlines()
+
+    assert diff()[:2] == ["--- yolo.yaml", "+++ yolo.yaml"]
+    same = diff("n")
+    assert same[:2] == ["--- yolo.yaml, variant n", "+++ yolo.yaml, variant n"]
+    assert "  the same" in same
+    other = diff("-", "x")
+    assert other[:2] == ["--- yolo.yaml", "+++ yolo.yaml, variant x"]
+    stem = (
+        "Conv2d, out_channels 8 -> 16, kernel_size 3 -> 5, output (N, 8, 14, 14) -> (N, 16, 12, 12)"
+    )
+    assert f"  ~ stem: {stem}" in other
+    back = (
+        "Conv2d, out_channels 16 -> 8, kernel_size 5 -> 3, output (N, 16, 12, 12) -> (N, 8, 14, 14)"
+    )
+    assert f"  ~ stem: {back}" in diff("x", "base")
+    (message, *_) = diff("n", "m")
+    assert message == "error[NG208]: `--variant m`: the spec has no such variant"
+    *_, message = diff("n", "n", "n")
+    assert message == "netgen: error: --variant is given once for both specs, or once for each"
+
+
+def test_a_variant_is_offered_while_it_is_typed() -> None:
+    for line in ("  n", "  "):
+        text = SPEC.partition("expect:")[0] + f"expect:\n{line}"
+        found = complete(text, text.count("\n") + 1, len(line) + 1)
+        names = [x.text for x in found.suggestions]
+        assert names == ["output", "parameters", "macs", "n", "s", "base", "x"]
 
 
 def test_python_takes_a_variant() -> None:

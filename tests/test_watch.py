@@ -241,6 +241,22 @@ def test_a_folder_that_goes_is_told(back: bool, tmp_path: Path, watch: Start) ->
     assert "Traceback" not in told
 
 
+def test_a_variant_is_built_again(tmp_path: Path, watch: Start) -> None:
+    text = spec(2).replace("Linear: 2", "Linear: $out")
+    text += "params: {out: 2}\nvariants: {n: {out: 3}, s: {out: 4}}\n"
+    (tmp_path / "net.yaml").write_text(text)
+    running = watch("net.yaml", "--variant", "n", "--no-smoke")
+    assert "wrote net_n.py" in running.round()
+    assert "out: int = 3" in (tmp_path / "net_n.py").read_text()
+    save(tmp_path / "net.yaml", text.replace("out: 3", "out: 5"))
+    assert "wrote net_n.py" in running.round()
+    assert "out: int = 5" in (tmp_path / "net_n.py").read_text()
+    save(tmp_path / "net.yaml", text.replace("n: {", "m: {"))
+    assert "error[NG208]: `--variant n`: the spec has no such variant" in running.round()
+    assert running.interrupted() == 0
+    assert sorted(path.name for path in tmp_path.glob("*.py")) == ["net_n.py"]
+
+
 def test_nobody_to_tell_is_the_end(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(spec(2))
     command = [sys.executable, "-P", "-m", "torch_netgen", "watch", "net.yaml", "--no-smoke"]

@@ -15,12 +15,66 @@ from ..layers import TYPES
 from .init import templates
 
 _SPECS = shtab.glob("*.yaml", "*.yml")
-# the kinds of files that arguments take, by the arguments' names in the parser
+# the names of variants in the specs that stand in the line: from a list in lines or in one line
+_AWK = """\
+FNR == 1 { within = 0 }
+/^variants:[ ]*[{]/ {
+  sub(/^variants:[ ]*[{]/, ""); sub(/[}][ ]*(#.*)?$/, "")
+  while (gsub(/[{][^{}]*[}]|[[][^][]*[]]/, "")) { }
+  number = split($0, names, ",")
+  for (place = 1; place <= number; place++) name(names[place])
+  next
+}
+/^variants:/ { within = 1; indent = 0; next }
+/^[^ #]/ { within = 0 }
+within && /^ +[^ #]/ {
+  match($0, /^ +/)
+  if (!indent) indent = RLENGTH
+  if (RLENGTH == indent) name($0)
+}
+function name(text) {
+  sub(/^ +/, "", text); sub(/ *:.*/, "", text)
+  if (text ~ /^[A-Za-z0-9_]+$/) print text
+}"""
+_FUNCTIONS = {
+    "bash": """\
+_netgen_variants() {
+  local word files=()
+  for word in "${COMP_WORDS[@]}"; do
+    [[ $word == *.y?(a)ml && -f $word ]] && files+=("$word")
+  done
+  ((${#files[@]})) && compgen -W "$(awk 'NAMES' "${files[@]}")" -- "$1"
+}
+""",
+    "zsh": """\
+_netgen_variants() {
+  local word files=()
+  for word in $words; do
+    [[ $word == *.(yaml|yml) && -f $word ]] && files+=($word)
+  done
+  (($#files)) && compadd -- $(awk 'NAMES' $files)
+}
+""",
+    "fish": """\
+function _netgen_variants
+  set -l files (string match -r '.*[.]ya?ml$' -- (commandline -opc))
+  test -n "$files" && awk 'NAMES' $files 2>/dev/null
+end
+""",
+}
+_VARIANTS: shtab.CompleteType = {
+    "bash": "_netgen_variants",
+    "zsh": "_netgen_variants",
+    "fish": "(_netgen_variants)",
+}
+# what completes arguments from outside of netgen, by the arguments' names in the parser
 _FILES: Mapping[str, shtab.CompleteType] = {
     "configs": _SPECS,
     "output": shtab.FILE,
     "output_dir": shtab.DIRECTORY,
     "report": shtab.FILE,
+    "variant": _VARIANTS,
+    "variants": _VARIANTS,
 }
 _WORDS: Mapping[str, Sequence[str]] = {
     "device": ("auto", "cpu", "cuda", "mps", "all", "meta"),
@@ -39,7 +93,7 @@ def script(top: argparse.ArgumentParser, shell: str) -> str:
             action.choices = _WORDS[action.dest]
         if action.nargs == 2:
             action.nargs = "+"  # shtab does not know counts
-    found = shtab.complete(top, shell)
+    found = shtab.complete(top, shell, preamble=_FUNCTIONS[shell].replace("NAMES", _AWK))
     # shtab makes zsh complete only the first of several specs; `*` makes it complete each
     return found.replace('"(*):', '"*:') if shell == "zsh" else found
 

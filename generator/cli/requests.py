@@ -33,7 +33,8 @@ def jobs_of(options: Namespace) -> list[Job]:
         _check_watched(options.configs)
     overrides = _overrides(options.overrides)
     view = VIEWS[options.verb](options) if options.verb in VIEWS else None
-    return [_job(config, overrides, options, view) for config in options.configs]
+    pairs = zip(options.configs, _variants(options), strict=True)
+    return [_job(config, variant, overrides, options, view) for config, variant in pairs]
 
 
 def telling(options: Namespace) -> tuple[str, bool]:
@@ -76,8 +77,14 @@ def _check_watched(configs: Sequence[str]) -> None:
 View = Callable[["Prediction"], str]
 
 
-def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View | None) -> Job:
-    allowed, variant = options.allow_imports, _variant(options)
+def _job(
+    config: str,
+    variant: str | None,
+    overrides: dict[str, Any],
+    options: Namespace,
+    view: View | None,
+) -> Job:
+    allowed = options.allow_imports
     job = Job(config, None, overrides, allow_imports=allowed, variant=variant)
     if options.verb == "check":
         return replace(job, verb="check", strict=options.strict)
@@ -99,7 +106,9 @@ def _job(config: str, overrides: dict[str, Any], options: Namespace, view: View 
 def _comparison(options: Namespace) -> View:
     from ..views.diff import Comparison
 
-    return Comparison((options.configs[0], options.configs[1]))
+    pairs = zip(options.configs, _variants(options), strict=True)
+    old, new = (name if which is None else f"{name}, variant {which}" for name, which in pairs)
+    return Comparison((old, new))
 
 
 def _explanation(options: Namespace) -> View:
@@ -131,8 +140,16 @@ VIEWS: Mapping[str, Callable[[Namespace], View]] = {
 }
 
 
-def _variant(options: Namespace) -> str | None:
-    return None if options.variant is None else spelt(options.variant)
+def _variants(options: Namespace) -> list[str | None]:
+    """The variant of each spec: one for all, but `diff` may have one for each."""
+    if options.verb != "diff":
+        found = None if options.variant is None else spelt(options.variant)
+        return [found for _ in options.configs]
+    given = options.variants or ["-"]
+    if len(given) > len(options.configs):
+        raise ValueError("--variant is given once for both specs, or once for each")
+    each = given if len(given) > 1 else [given[0] for _ in options.configs]
+    return [None if name == "-" else spelt(name) for name in each]
 
 
 def _overrides(pairs: Sequence[str]) -> dict[str, Any]:

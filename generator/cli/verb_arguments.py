@@ -114,6 +114,22 @@ def common_arguments(verb: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="take one of the spec's variants; `--set` comes after it",
     )
+    shared_arguments(verb)
+
+
+def two_variants(diff: argparse.ArgumentParser) -> None:
+    diff.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="NAME",
+        dest="variants",
+        help="take a variant of both specs; given twice, one of the old spec and one of the new: "
+        "- is the network of the defaults",
+    )
+
+
+def shared_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--set",
         action="append",

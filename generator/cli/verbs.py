@@ -21,10 +21,12 @@ from .verb_arguments import (
     layer_of_spec,
     once_arguments,
     run_arguments,
+    shared_arguments,
     shell,
     show_arguments,
     target_arguments,
     template,
+    two_variants,
 )
 
 _EXAMPLES = """\
@@ -133,7 +135,7 @@ _VERBS: dict[str, Any] = {
     "diff": (
         "how two specs differ in layers, shapes, parameters and weights",
         "How two specs differ, and which weights of the first the second would load.",
-        *(configs(2, "the old spec, and the new one"), common_arguments),
+        *(configs(2, "the old spec, and the new one"), two_variants, shared_arguments),
     ),
     "layers": (
         "the types of layers that there are, or what one of them takes",

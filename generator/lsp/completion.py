@@ -77,7 +77,8 @@ def complete(text: str, line: int, column: int, right: Snapshot | None = None) -
         cursor = spot_at(source, line, begin)
         there = cursor.path[-1] if cursor.key else value_at(source.values, cursor.path)
         if isinstance(there, str) and MARK in there:
-            found = _suggestions(source, cursor, there, right, fresh=not before.strip(" -"))
+            fresh = not before[: begin - 1].strip(" -")
+            found = _suggestions(source, cursor, there, right, fresh=fresh)
             break
     return Completion(begin, tuple(dict.fromkeys(found)))
 
@@ -97,7 +98,7 @@ def _mended(lines: list[str], line: int, begin: int) -> Iterator[str]:
 def _suggestions(
     source: Source, cursor: Cursor, there: str, right: Snapshot | None, *, fresh: bool
 ) -> Iterator[Suggestion]:
-    """The suggestions for a cursor; a `fresh` one has nothing before it on its line."""
+    """The suggestions for a cursor; a `fresh` one has nothing before its word on its line."""
     asked = None if cursor.key else _IN_EXPRESSION.search(there)
     if _IN_SHAPE.search(there):
         yield from _references(source, cursor, right)
