@@ -306,7 +306,7 @@ def offered(editor: Editor, line: str) -> list[str]:
 
 
 ARGUMENTS = ["kernel_size", "stride", "padding", "dilation", "groups", "bias", "padding_mode"]
-KEYS = ["name", "from", "repeat", "when"]
+KEYS = ["name", "from", "repeat", "when", "carry", "collect"]
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ from ..layers.kin import (
 )
 from ..layers.tensor import TensorType
 from ..spec.source import Source
-from ..spec.spec import Reading
+from ..spec.spec import COMMON_KEYS, Reading
 from ..symbolic.sizes import shown, symbols_in
 
-_HABITS = ("from", "name", "when", "repeat", "branches")  # keys that are no arguments of a layer
+_HABITS = (*COMMON_KEYS, "branches")  # keys that are no arguments of a layer
 
 
 def doubts(reading: Reading, graph: Graph, trace: Trace) -> Iterator[Diagnostic]:

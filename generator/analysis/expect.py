@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from msgspec import Struct
 
 from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
-from ..ir.graph import Graph
+from ..ir.graph import ALL, Graph
 from ..layers.tensor import TensorType
 from ..spec.spec import EXPECTED, Reading
 from ..symbolic.budget import Budget
@@ -131,10 +131,14 @@ class _Check(Struct, frozen=True):
     def _named(self) -> Iterator[tuple[str, TensorType]]:
         """The outputs' types by their names in the spec."""
         written = self.reading.document.outputs
+        texts = iter(written if isinstance(written, list) else ())
         for place, (key, ref) in enumerate(self.graph.outputs):
             name = key if key is not None else str(place)
-            if key is None and isinstance(written, list):
-                name = written[place]
+            if ref.port.startswith(f"{ALL}."):  # one of a list: `m.all.0`
+                name = f"{self.graph.nodes[ref.node - len(self.graph.inputs)].name}.{ref.port}"
+            elif key is None and isinstance(written, list):
+                listed = ref.port == ALL
+                name = next(text for text in texts if listed or not text.endswith(f".{ALL}"))
             yield name, self.graph.type_of(ref)
 
     def shape(self, written: Any, found: TensorType, path: SpecPath) -> None:

@@ -78,7 +78,8 @@ def form_of(node: Node, read: Container[str]) -> Hashable:
         if node.first_call is None:
             return None
         called = node.first_call
-        masks, read = called.named, {next(iter(called.outputs))}
+        first = next(iter(called.outputs))
+        masks, read = called.named, called.outputs if node.carries else {first}
     row = called.row
     if row is None:
         return node.target

@@ -247,6 +247,9 @@ class Merge:
         if not there:
             return group[0][1]
         first = next((node for _, node in there if node.first_call), there[0][1])
+        if len(there) < len(group) and (first.carries or first.collects):
+            help = "write `when` beside its `repeat`"
+            self.values.refuse(first, "is there in some uses of the block only", help)
         row, uses = first.row, [(case, n.row, n.args) for case, n in there if n.row is not None]
         types = {row.name: _arguments_in_forward(first, row) for _, row, _ in uses}
         if len(there) > 1 and len({form_of(node, ports) for _, node in there} - {None}) > 1:
@@ -297,7 +300,7 @@ class Merge:
             return ()
         chosen = {choice.place for node in there for choice in node.choices}
         fixed = {
-            (tuple(None if i in chosen else ref for i, ref in enumerate(node.inputs)), node.named)
+            (tuple(None if i in chosen else ref for i, ref in enumerate(node.listed)), node.named)
             for node in there
         }
         passed = {node.otherwise for _, node in group}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from ..ir.graph import Graph, Module, Node, Ref
+from ..ir.graph import LIST, Graph, Module, Node, Ref
 from ..layers.base import REQUIRED, Arg, Layer, is_default
 from ..symbolic.literals import literal
 from .construct import argument_source
@@ -20,7 +20,7 @@ def call_source(
 
     `size` gives the variable that holds a run-time size.
     """
-    tensors = [names[ref] for ref in node.inputs]
+    tensors = [f"*{names[ref]}" if ref.port == LIST else names[ref] for ref in node.listed]
     named = [(name, names[ref]) for name, ref in node.named]
     call = _plain_call(graph, node, tensors, named, size)
     if not node.test or node.otherwise is None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import bisect
 import builtins
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..ir.graph import Graph, Node, Pick, Ref
+from ..ir.graph import ALL, LIST, Graph, Node, Pick, Ref
 from ..symbolic.literals import WIDTH, literal, prose, wrapped
-from ..symbolic.names import SKIPPED, SOURCE_NAMES
+from ..symbolic.names import SKIPPED, SOURCE_NAMES, why_no_variable
 from ..symbolic.sizes import named_by
 from .calls import access, call_source, iterated
 from .stages import stages_of
@@ -110,7 +110,6 @@ def forward_statements(graph: Graph) -> list[Statement]:
         if not statements and _overwritten_early(graph, variables):
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
             _rename_input(variables)
-        reads = [variables.names[ref] for ref in node.inputs]
         targets = _targets(graph, place, node, variables)
         left = _left(node, targets)
         if "x" in targets.values() and not declared:
@@ -127,7 +126,7 @@ def forward_statements(graph: Graph) -> list[Statement]:
             continue
         text = f"{left} = {call}"
         if node.kind == "ModuleList":
-            first, text = _loop(graph, node, left, reads, variables)
+            first, text = _loop(graph, place, node, left, variables)
             before += first
         statements += [Statement(line, "", blank and not n) for n, line in enumerate(before)]
         blank = blank and not before
@@ -166,30 +165,49 @@ def _sizes(graph: Graph, variables: _Locals) -> list[Statement]:
 
 
 def _loop(
-    graph: Graph,
-    node: Node,
-    left: str,
-    reads: list[str],
-    variables: _Locals,
+    graph: Graph, place: int, node: Node, left: str, variables: _Locals
 ) -> tuple[list[str], str]:
     """The lines before a loop over an ``nn.ModuleList``, and the loop.
 
-    Each child reads the output of the one before it; `reads` are the variables of all inputs.
+    Each child reads the outputs of the one before it; `left` has the variables that hold them.
     """
-    name = left.partition(":")[0]
-    before = [] if name == reads[0] else [f"{left} = {reads[0]}"]
-    taken = {x.name for x in graph.inputs} | {*variables.holders} | {name}
-    each = next(word for word in ("layer", "block", "module", "child") if word not in taken)
+    names = left.partition(":")[0].split(", ")
+    reads = [variables.names[ref] for ref in node.inputs]
+    before = [] if names == reads[: len(names)] else [_begun(left, names, reads)]
+    taken = {x.name for x in graph.inputs} | {*variables.holders} | {*names}
+    each = next(word for word in _words(node.target) if word not in taken)
     child = node.first_call or node
     masks = [f"{key}={variables.names[ref]}" for key, ref in child.named]
-    call = f"{each}({', '.join([name, *reads[1:], *masks])})"
+    call = f"{each}({', '.join([*names, *reads[len(names) :], *masks])})"
     first = next(iter(child.outputs))
-    given = _left(child, {port: name if port == first else "_" for port in child.outputs})
+    given = _left(child, {port: names[0] if port == first else "_" for port in child.outputs})
+    given = ", ".join(names) if node.carries else given
     loop = f"for {each} in {iterated(graph, node.target)}:\n    {given} = {call}"
+    collected = variables.names.get(Ref(len(graph.inputs) + place, LIST))
+    if collected is not None:
+        before.append(f"{collected}: list[Tensor] = []")
+        loop = f"{loop}\n    {collected}.append({names[0]})"
     if not node.test or node.otherwise is None:
         return before, loop
     inner = indent("\n".join([*before, loop]), "    ")
-    return [], f"if {node.test}:\n{inner}\nelse:\n    {name} = {variables.names[node.otherwise]}"
+    other = variables.names[node.otherwise]
+    return [], f"if {node.test}:\n{inner}\nelse:\n    {names[0]} = {other}"
+
+
+def _begun(left: str, names: Sequence[str], reads: Sequence[str]) -> str:
+    """The assignment of what the first child of a loop reads to the loop's variables."""
+    if len(names) == 1:
+        return f"{left} = {reads[0]}"
+    pairs = [(name, read) for name, read in zip(names, reads, strict=True) if name != read]
+    return f"{', '.join(name for name, _ in pairs)} = {', '.join(read for _, read in pairs)}"
+
+
+def _words(target: str) -> Iterator[str]:
+    """Names for a child in a loop over a container: ``step`` for one of ``steps``."""
+    name = target.rpartition(".")[2]
+    if name.endswith("s") and why_no_variable(name[:-1]) is None:
+        yield name[:-1]
+    yield from ("layer", "block", "module", "child")
 
 
 def _of_choices(node: Node) -> Node:
@@ -235,10 +253,15 @@ def _last_uses(graph: Graph, live: set[int]) -> dict[Ref, int]:
             continue
         children = [ref for child in node.calls() for _, ref in child.named]
         for ref in (*node.reads, *children):
-            uses[ref] = place
+            uses[_held_by(ref)] = place
     for _, ref in graph.outputs:
-        uses[ref] = NEVER
+        uses[_held_by(ref)] = NEVER
     return uses
+
+
+def _held_by(ref: Ref) -> Ref:
+    """The value whose variable holds what is referred to: of what a copy gives, the list."""
+    return replace(ref, port=LIST) if ref.port.startswith(f"{ALL}.") else ref
 
 
 def _overwritten_early(graph: Graph, variables: _Locals) -> bool:
@@ -262,6 +285,9 @@ def _is_chained(graph: Graph, place: int, node: Node, variables: _Locals) -> boo
     following = variables.after(place)
     if following != NEVER and _renews_identity(graph, following, variables):
         following = variables.after(following)
+    taker = graph.nodes[following] if following != NEVER else node
+    if taker.carries and Ref(len(graph.inputs) + place, port) in taker.inputs[1:]:
+        return False  # a loop has a variable of its own for it
     return last == following
 
 
@@ -304,6 +330,8 @@ def _renews_identity(graph: Graph, place: int, variables: _Locals) -> bool:
 
 def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
     """A variable for each port that is read, ``_`` for the others; they are recorded as held."""
+    if node.carries or node.collects:
+        return _passed_on(graph, place, node, variables)
     targets: dict[str, str] = {}
     busy = _beside(node, variables)
     if variables.live("x", place) and _renews_identity(graph, place, variables):
@@ -338,6 +366,41 @@ def _targets(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[s
     return targets
 
 
+def _passed_on(graph: Graph, place: int, node: Node, variables: _Locals) -> dict[str, str]:
+    """The variables of a loop: those of what it reads, unless that is read again after it.
+
+    They are recorded as held, and so is the list of what its children give, if it is read.
+    """
+    ahead, targets = len(graph.inputs) + place, dict[str, str]()
+    busy = frozenset() if node.carries else _beside(node, variables)
+    alone = len(graph.outputs) == 1 and place == variables.places[-1]
+    for port, read in zip(node.ports, node.inputs, strict=False):
+        ref, held = Ref(ahead, port), variables.names[read]
+        taken = busy | {*targets.values()}
+        returned = alone and variables.last_use.get(ref, -1) == NEVER
+        free = held.isidentifier() and held not in taken and not variables.live(held, place)
+        usual = returned or not (free or targets)
+        if usual and "x" not in taken and not variables.live("x", place):
+            targets[port] = "x"
+        elif free:
+            targets[port] = held
+        else:
+            targets[port] = variables.fresh(_own_name(node, port), place, taken)
+        variables.hold(targets[port], ref)
+    if Ref(ahead, LIST) in variables.last_use:
+        name = variables.fresh("outputs", place, frozenset(targets.values()))
+        variables.hold(name, Ref(ahead, LIST))
+        for number, port in enumerate(port for port in node.outputs if port not in targets):
+            variables.names[Ref(ahead, port)] = f"{name}[{number}]"
+    return targets
+
+
+def _own_name(node: Node, port: str) -> str:
+    """The name of a call's output for a variable that holds nothing else."""
+    name = node.name.replace(".", "_")
+    return name if port == "output" else f"{name}_{port}" if port.isdecimal() else port
+
+
 def _beside(node: Node, variables: _Locals) -> frozenset[str]:
     """The variables that every iteration of a loop reads, beside the one that it updates."""
     if node.kind != "ModuleList":
@@ -349,6 +412,8 @@ def _beside(node: Node, variables: _Locals) -> frozenset[str]:
 def _left(node: Node, targets: dict[str, str]) -> str:
     """The left side of the assignment."""
     row = node.row
+    if node.carries:
+        return ", ".join(targets.values())
     if row is None or (not row.result and len(targets) == 1 and row.ports != ("*",)):
         return next(iter(targets.values()))
     if row.ports == ("*",):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 from msgspec.structs import replace
@@ -44,9 +45,24 @@ def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Se
         return f"{tensors[0]}{row.functional}({filled.removeprefix(', ').removesuffix(', ')})"
     masks = [f"{name}={value}" for (name, _), value in zip(node.named, named, strict=True)]
     filled = pattern.format(
-        *tensors, tensors=", ".join(tensors), args=", ".join([*masks, *filter(None, [arguments])])
+        *tensors,
+        tensors=", ".join(tensors),
+        list=_list(tensors) if row.takes_list else "",
+        args=", ".join([*masks, *filter(None, [arguments])]),
     )
     return f"{row.functional}({filled.removesuffix(', ')})"
+
+
+def _list(tensors: Sequence[str]) -> str:
+    """A list of tensors; those with a star are lists themselves, which are added.
+
+    TorchScript takes no star here.
+    """
+    parts: list[str] = []
+    for starred, run in groupby(tensors, key=lambda name: name.startswith("*")):
+        names = [name.removeprefix("*") for name in run]
+        parts += names if starred else [f"[{', '.join(names)}]"]
+    return " + ".join(parts)
 
 
 def _operands(node: Node, tensors: Sequence[str]) -> list[str]:

@@ -14,9 +14,17 @@ from ..layers.base import Args, Layer, Weight, arguments, parameter_count, prefi
 from ..layers.tensor import TensorType
 from ..symbolic.names import SKIPPED
 from ..symbolic.provenance import named
-from ..symbolic.sizes import PLAIN, Coded, is_runtime, nameless, plain, symbols_in
+from ..symbolic.sizes import PLAIN, Coded, Size, is_runtime, nameless, plain, symbols_in
 from .needs import Reason
 from .ranges import Fit
+
+ALL = "all"  # in references: what each child of a `ModuleList` gives
+LIST = f"{ALL}.*"  # the port that stands for all of it, as a list
+
+
+def copy_port(number: int) -> str:
+    """The port of what one child of a `ModuleList` gives, by the child's number."""
+    return f"{ALL}.{number}"
 
 
 class Ref(Struct, frozen=True):
@@ -55,6 +63,17 @@ class Choice(Struct, frozen=True):
     pick: Pick | str = ""
 
 
+class Collected(Struct, frozen=True):
+    """A list among the inputs of a call: `count` of them, from `place` on.
+
+    They are what the children of a ``ModuleList`` give, whose index in the graph is `node`.
+    """
+
+    place: int
+    node: int
+    count: Size
+
+
 class Node(Struct, frozen=True, dict=True, kw_only=True):
     """A call of a layer, of a block, or of a container with its own calls in `body`.
 
@@ -63,12 +82,14 @@ class Node(Struct, frozen=True, dict=True, kw_only=True):
 
     As it is read: `kind` is ``layer``, ``Sequential``, ``ModuleList``, ``copies`` (in a body),
     ``absent``, or ``lost`` to a mistake. The children of a ``ModuleList`` pass the first input on
-    from one to the next; all of them read the other inputs. ``copies`` are `count` groups of
-    `each` calls, numbered from `start`; `label` is the expression that names them, and `number`
-    the name that their number has in the spec, if any. An ``absent`` call is not made: its value
-    is that of `otherwise`, and `would` is the call that other arguments make. A call with a
-    `condition` is made only where that is true. `functional` calls have no module. `callee` is
-    the expression that gives the type, `repeated` marks a copy of a `repeat`, `reuses` is the
+    from one to the next, and all of them read the other inputs; if it `carries`, they pass all
+    inputs on. One that `collects` has one more output for what each child gives (`copy_port`); a
+    call that reads all of these as a list has the list in `collected`. ``copies`` are `count`
+    groups of `each` calls, numbered from `start`; `label` is the expression that names them, and
+    `number` the name that their number has in the spec, if any. An ``absent`` call is not made:
+    its value is that of `otherwise`, and `would` is the call that other arguments make. A call
+    with a `condition` is made only where that is true. `functional` calls have no module. `callee`
+    is the expression that gives the type, `repeated` marks a copy of a `repeat`, `reuses` is the
     index of the call whose module is called again.
 
     Its name: what is `written` in the spec, or else made of the `stem`. `shared` is the place of
@@ -102,6 +123,9 @@ class Node(Struct, frozen=True, dict=True, kw_only=True):
     reuses: int | None = None
     places: Mapping[str, SpecPath] = {}  # where arguments are written
     choices: tuple[Choice, ...] = ()  # the inputs that depend on arguments
+    carries: bool = False
+    collects: bool = False
+    collected: tuple[Collected, ...] = ()
     names: tuple[str, ...] = ()
     stem: str = ""
     written: bool = False
@@ -153,6 +177,13 @@ class Node(Struct, frozen=True, dict=True, kw_only=True):
         return replace(self.would, condition=self.condition, otherwise=self.otherwise)
 
     @property
+    def ports(self) -> list[str]:
+        """The names of its outputs, without those for what each child gives (`copy_port`)."""
+        if not self.collects:
+            return list(self.outputs)
+        return [port for port in self.outputs if not port.startswith(f"{ALL}.")]
+
+    @property
     def word(self) -> str:
         """Its name in messages while its scope is read: the written one, or the stem."""
         return self.name or self.stem
@@ -173,12 +204,21 @@ class Node(Struct, frozen=True, dict=True, kw_only=True):
     @property
     def reads(self) -> tuple[Ref, ...]:
         """All references that it may read, for these and for other arguments."""
-        if not (self.named or self.choices or self.otherwise or self.would):
+        if not (self.named or self.choices or self.otherwise or self.would or self.collected):
             return self.inputs
         other = () if self.otherwise is None else (self.otherwise,)
         others = (ref for choice in self.choices for ref in choice.refs.values())
         would = () if self.would is None else self.would.reads
-        return (*self.inputs, *(ref for _, ref in self.named), *other, *others, *would)
+        lists = (Ref(each.node, LIST) for each in self.collected)
+        return (*self.inputs, *(ref for _, ref in self.named), *other, *others, *would, *lists)
+
+    @property
+    def listed(self) -> tuple[Ref, ...]:
+        """The inputs, with one reference to `LIST` for each list among them."""
+        found = [*self.inputs]
+        for each in reversed(self.collected):
+            found[each.place : each.place + each.count] = [Ref(each.node, LIST)]
+        return tuple(found)
 
     def calls(self) -> Iterator[Node]:
         """The calls in a container, each copy by itself; for any other node the node itself."""
@@ -557,7 +597,8 @@ def lint(graph: Graph) -> None:
         for ref in node.reads:
             assert 0 <= ref.node < known + place, f"{node.name} reads what comes later"
             if ref.node >= known:
-                assert ref.port in graph.nodes[ref.node - known].outputs, (node.name, ref)
+                maker = graph.nodes[ref.node - known]
+                assert ref.port in maker.outputs or ref.port == LIST, (node.name, ref)
     names = [module.name for module in graph.modules if module.name]
     assert len({*names}) == len(names), f"attributes stand twice: {names}"
     assert graph.outputs, "nothing comes out"

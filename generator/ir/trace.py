@@ -15,7 +15,7 @@ from ..layers.broadcasting import facing
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import INDEX
 from ..symbolic.sizes import Dim, is_runtime, nameless, plain, shown, symbols_in
-from .graph import Graph, Node, Ref
+from .graph import Graph, Node, Ref, copy_port
 from .substitute import number_of, rebind
 
 T = TypeVar("T", bound=TensorType)
@@ -262,10 +262,15 @@ class _Run(Generic[T]):
             return dict.fromkeys(node.outputs, inputs[0] if inputs else self.new(node.output))
         if node.use is not None:
             return self.block(node.use.graph, tuple(inputs), _join(frame.prefix, node.target))
+        given: list[T] = []
         for child, values in _turns(node, frame.values):
             inner = self.node(replace(frame, values=values), child, inputs)
-            inputs = (next(iter(inner.values())), *inputs[1:])
-        return {"output": inputs[0]}
+            carried = node.carries and not child.absent
+            inputs = tuple(inner.values()) if carried else (next(iter(inner.values())), *inputs[1:])
+            if not child.absent:
+                given.append(inputs[0])
+        outputs = dict(zip(node.outputs, inputs if node.carries else inputs[:1], strict=False))
+        return outputs | {copy_port(n): x for n, x in enumerate(given) if node.collects}
 
     def layer(self, frame: _Frame[T], node: Node, inputs: Sequence[T]) -> Mapping[str, T]:
         """The outputs of a layer's call; raises `Misfit` where the layer refuses."""

@@ -271,6 +271,11 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
         """Whether it is a source that each call of ``forward`` makes anew."""
         return self.source not in ("", "parameter", "buffer")
 
+    @property
+    def takes_list(self) -> bool:
+        """Whether it reads its tensors as one list, which may be of any length."""
+        return "{list}" in self.call
+
     @cached_property
     def takes_layers(self) -> bool:
         """Whether an argument may be a layer."""

@@ -32,7 +32,7 @@ from .saved import (
     saves_nothing,
     saves_second,
 )
-from .tensor import TensorType
+from .tensor import Copies, TensorType, number_of
 
 NUMBERS = ALL - BOOLEAN
 
@@ -111,7 +111,7 @@ def concat(a: Args, *tensors: TensorType) -> TensorType:
     if not first.rank:
         refuse("`Concat` needs at least one dimension")
     dim = dimension(first, a.dim)
-    size: Size = first.shape[dim]
+    size = _joined_size(first, dim)
     dtype = first.dtype
     for x in tensors[1:]:
         same = x.rank == first.rank and all(
@@ -121,13 +121,18 @@ def concat(a: Args, *tensors: TensorType) -> TensorType:
         )
         if not same:
             refuse(f"{first} and {x} differ in more than dimension {dim}", "dim")
-        size = size + x.shape[dim]
+        size = size + _joined_size(x, dim)
         dtype = promoted(dtype, x.dtype)
     batch = first.batch if all(x.batch == first.batch for x in tensors) else None
     lost = any(x.lost for x in tensors) or (first.batch is not None and batch is None)
-    if batch == dim and len(tensors) > 1:
+    if batch == dim and number_of(tensors) != 1:
         batch, lost = None, True
     return TensorType((*first.shape[:dim], size, *first.shape[dim + 1 :]), dtype, batch, lost)
+
+
+def _joined_size(x: TensorType, dim: int) -> Size:
+    """The size of a tensor in `dim`; of a list that of its tensors joined."""
+    return x.count * x.shape[dim] if isinstance(x, Copies) else x.shape[dim]
 
 
 def stack(a: Args, *tensors: TensorType) -> TensorType:
@@ -142,7 +147,7 @@ def stack(a: Args, *tensors: TensorType) -> TensorType:
     batch = first.batch
     if batch is not None and batch >= dim:
         batch += 1
-    shape = (*first.shape[:dim], len(tensors), *first.shape[dim:])
+    shape = (*first.shape[:dim], number_of(tensors), *first.shape[dim:])
     return TensorType(shape, dtype, batch, first.lost)
 
 
@@ -321,7 +326,7 @@ LAYERS = (
         functional="torch.cat",
         functional_defaults=(("dim", 0),),
         operation=True,
-        call="[{tensors}], {args}",
+        call="{list}, {args}",
     ),
     Layer(
         name="Stack",
@@ -334,7 +339,7 @@ LAYERS = (
         variadic=(1, 1000),
         functional="torch.stack",
         operation=True,
-        call="[{tensors}], {args}",
+        call="{list}, {args}",
     ),
     Layer(
         name="Where",

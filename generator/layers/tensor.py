@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from msgspec import Struct
@@ -63,3 +63,17 @@ class TensorType(Struct, frozen=True, dict=True):
 
     def __str__(self) -> str:
         return shown_shape(self.shape)
+
+
+class Copies(TensorType, frozen=True, kw_only=True):
+    """The type of each tensor in a list of `count`; the number may be an expression."""
+
+    count: Size
+
+
+def number_of(tensors: Iterable[TensorType]) -> Size:
+    """How many tensors there are, those in lists counted."""
+    found: Size = 0
+    for x in tensors:
+        found = found + (x.count if isinstance(x, Copies) else 1)
+    return found

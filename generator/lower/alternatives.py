@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..ir.graph import Choice, Ref
+from ..ir.graph import LIST, Choice, Ref
 from ..spec.spec import Item
 from ..symbolic.provenance import wrap
 from ..symbolic.sizes import Coded, plain, symbols_in, tree_of
@@ -48,6 +48,11 @@ def _choices(
     With several tensors it can't be where the item has a `when` or a `repeat`: an absent call
     passes one of them on, and copies share those after the first, so the choice concerns others.
     """
+    value = plain(written)
+    if any(ref.port == LIST for ref in reads) or len(reads) != (
+        len(value) if isinstance(value, list) else 1
+    ):
+        return (), False  # a list among them may be of any length
     if isinstance(written, Coded) and isinstance(written.value, list):
         each = _each(written, len(reads))
         if each is None:

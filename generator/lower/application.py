@@ -35,7 +35,7 @@ def apply_layer(
         args["batch_size"] = scope.batch_size()
     try:
         row, args = _annotated(scope, item, row, args, read)
-        applied = apply(row, args, read.types, dict(read.named_types))
+        applied = apply(row, args, read.listed_types(), dict(read.named_types))
     except Refusal as refusal:
         from .refusals import refused
 
@@ -48,6 +48,7 @@ def apply_layer(
         args=applied.args,
         inputs=read.inputs,
         named=read.named,
+        collected=read.lists,
         outputs=applied.outputs,
         callee=item.callee,
         places=read.paths,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,16 +10,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
-from ..ir.graph import Ref
+from ..ir.graph import LIST, Collected, Ref
 from ..layers import CATALOGUE
 from ..layers.base import Layer, Nested
 from ..layers.models import read_arguments
-from ..layers.tensor import TensorType
+from ..layers.tensor import Copies, TensorType
 from ..spec.spec import COMMON_KEYS, Item
 from ..symbolic.buffers import Table, table
 from ..symbolic.expressions import words_in
 from ..symbolic.hints import closest, meant_argument
-from ..symbolic.sizes import Coded, Size, plain
+from ..symbolic.sizes import Coded, Size, plain, symbols_in
 from ..symbolic.syntax import ExpressionError
 from .context import Context
 from .scope import LayerNames, Scope
@@ -36,6 +36,19 @@ class Arguments(Struct, frozen=True):
     types: tuple[TensorType, ...]
     named_types: tuple[tuple[str, TensorType], ...]
     paths: dict[str, SpecPath]  # where each argument is written
+    lists: tuple[Collected, ...] = ()  # those among the inputs
+
+    def listed_types(self) -> Sequence[TensorType]:
+        """The types of the inputs, with one for each list whose length is an expression."""
+        if not self.lists:
+            return self.types
+        found = [*self.types]
+        for each in reversed(self.lists):
+            if each.count and symbols_in(each.count):
+                x = found[each.place]
+                copies = Copies(x.shape, x.dtype, x.batch, x.lost, x.bound, count=each.count)
+                found[each.place : each.place + each.count] = [copies]
+        return found
 
 
 def read_layer(
@@ -57,6 +70,11 @@ def read_layer(
         for name in row.optional_tensors
         if name in written
     ]
+    lists: tuple[Collected, ...] = ()
+    if any(ref.port == LIST for ref in reads):
+        from .lists import lists_in  # few repeats collect
+
+        reads, lists = lists_in(scope, reads)
     inputs, extra = _tensors(scope, item, row, reads, through)
     for name in (name for name, _ in named if name in dict(extra)):
         message = f"`{name}` is given twice: `from` names it already"
@@ -75,7 +93,7 @@ def read_layer(
 
         checked = as_meant(scope.context, item, row, checked, args, paths)
     named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
-    return Arguments(checked, inputs, tuple(named), types, named_types, paths)
+    return Arguments(checked, inputs, tuple(named), types, named_types, paths, lists)
 
 
 def widened(row: Layer, item: Item) -> Layer:

@@ -21,7 +21,7 @@ from ..layers.base import Layer, no_weights
 from ..layers.kin import dimensions_read
 from ..layers.models import show_value
 from ..layers.tensor import TensorType
-from ..spec.spec import Item
+from ..spec.spec import COMMON_KEYS, Item
 from ..symbolic.hints import closest
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, is_unknown
@@ -199,7 +199,7 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
     for name in written:
         if name not in spec.params:
             message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
-            help = closest(str(name), [*spec.params, "name", "from", "repeat", "when"])
+            help = closest(str(name), [*spec.params, *COMMON_KEYS])
             context.shared.mistakes.undeclared.setdefault(item.type, []).append(str(name))
             context.error("NG208", message, paths[name], key=True, help=help)
     for name, raw in spec.params.items():

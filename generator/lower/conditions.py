@@ -81,7 +81,11 @@ def last(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:
         message = "an absent layer passes its input through, but this one reads nothing"
         reader.context.error("NG210", message, item.path)
     inputs = len(reader.scope.inputs)  # all inputs count as equally late: the first of them wins
-    return max(reads, key=lambda ref: max(ref.node, inputs - 1))
+    found = max(reads, key=lambda ref: max(ref.node, inputs - 1))
+    maker = reader.scope.maker(found)
+    if maker is not None and maker.collects and found.port not in maker.ports:
+        return replace(found, port=maker.default_port)  # of a list of copies, what the last gives
+    return found
 
 
 def conditional(
@@ -149,6 +153,8 @@ def under(
         call.name and not call.written for call in reader.calls[known:]
     ):
         return "changes the names of the layers after it"
+    if any(call.carries or call.collects for call in reader.calls[known:]):
+        return "is around a loop that passes on several tensors"
     if before is None or after is None or not harmless(reader, condition, before, after, index):
         return "changes shapes"
     return ""
@@ -161,6 +167,10 @@ def hang(reader: Reader, item: Item, condition: Any, known: int) -> None:
     """
     for place, call in enumerate(reader.calls[known:], known):
         otherwise = call.otherwise
+        if (call.carries or call.collects) and reader.context.parent is not None:
+            message = f"`{call.name}` passes on several tensors and can't be under this condition"
+            help = "write `when` beside its `repeat`"
+            reader.context.error("NG210", message, item.path, key=True, help=help)
         if reader.chain is None and otherwise is None and call.inputs:
             otherwise = last(reader, item, call.inputs)
             reader.scope.used.add(otherwise.node)

@@ -310,7 +310,8 @@ class Context(Struct):
     def is_open(self, value: Any) -> bool:
         """Whether a value depends on parameters of the network that may be arguments."""
         if self.parent is not None:
-            return self.parent.is_open(rebind(value, self.outer))
+            # the number of a copy around this scope is no parameter, so that any will do
+            return self.parent.is_open(rebind(value, {INDEX: 0, **self.outer}))
         return any(not symbol.runtime and symbol.name != INDEX for symbol in symbols_in(value))
 
     @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import MOST_FINDINGS, SpecPath, Unknowable, printable
 from ..ir.graph import Node, Ref
 from ..ir.needs import Need
-from ..spec.spec import COMMON_KEYS, REPEAT_KEYS, Item
+from ..spec.spec import COMMON_KEYS, LOOP_KEYS, REPEAT_KEYS, Item
 from ..symbolic.expressions import words_in
 from ..symbolic.functions import KNOWN
 from ..symbolic.hints import as_expression, whole
@@ -84,7 +84,7 @@ def reads(
         scope.note([*zip(texts, places, strict=True)])
     for text, place in zip(texts, places, strict=True):
         with findings.collecting():
-            found.append(scope.find(text, place))
+            found.append(scope.find_listed(text, place))
     if len(found) < len(texts):
         raise Unknowable
     return tuple(found)
@@ -305,6 +305,8 @@ def check_common(context: Context, item: Item, *, chained: bool) -> None:
             check_path(context, item, name)
     with findings.collecting():
         check_count(context, item, common.get("repeat", 1))
+    with findings.collecting():
+        check_loop(context, item, chained=chained)
     when = common.get("when", True)
     if not isinstance(when, (bool, str)) or (isinstance(when, str) and "$" not in when):
         _no_condition(context, item)
@@ -322,6 +324,33 @@ def check_count(context: Context, item: Item, value: Any) -> None:
     if value > MOST_COPIES:
         message = f"{int(value)} copies are too many: {MOST_COPIES} at most"
         context.error("NG210", message, item.times)
+
+
+def check_loop(context: Context, item: Item, *, chained: bool) -> None:
+    """Refuse `carry` and `collect` where they can't stand, and any value but true and false."""
+    for key in (key for key in LOOP_KEYS if key in item.common):
+        value, common = item.common[key], item.common
+        if not isinstance(value, bool):
+            context.error("NG201", f"`{key}` is true or false", item.at(key))
+        message, help = "", None
+        if item.type in ("Group", "Reuse") or "branches" in _mapping(item.written):
+            message = f"`{item.type}` has no `{key}`: it is for a repeat of one layer or block"
+        elif "repeat" not in common:
+            message = f"`{key}` says what the copies of a `repeat` pass on: there is no `repeat`"
+        elif chained:
+            message = f"a `Sequential` passes one tensor on: what stands in it has no `{key}`"
+        elif "name" not in common or counts(common["name"], item.number):
+            message = f"`{key}` needs a `name` for all copies together"
+            help = "it is the `nn.ModuleList` that holds them"
+        elif key == "carry" and item.type not in context.known.blocks and "$" not in item.type:
+            message = f"`carry` is for the copies of a block, and `{item.type}` is none"
+            help = "without `carry` the copies chain their first input"
+        if message:
+            context.error("NG210", message, item.at(key), key=True, help=help)
+
+
+def _mapping(written: Any) -> Mapping[str, Any]:
+    return written if isinstance(written, dict) else {}
 
 
 def check_number(scope: Scope, item: Item) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
-from ..ir.graph import Parameter, Ref
+from ..ir.graph import LIST, Parameter, Ref
 from ..ir.needs import FALSE, Need, reason
 from ..symbolic.sizes import plain
 from .context import Context, ParameterNames
@@ -46,7 +46,7 @@ def read_outputs(
     if not pairs:
         scope.used.update(ref.node for ref in current)
         scope.context.error("NG201", "there is at least one output", path)
-    outputs = []
+    outputs: list[tuple[str | None, Ref]] = []
     scope.note([(text, place) for _, text, place in pairs[:MOST_FINDINGS]])
     for number, (_, text, _) in enumerate(pairs):
         scope.mention(text, misspelt=number < MOST_FINDINGS)
@@ -57,8 +57,24 @@ def read_outputs(
         with scope.context.shared.findings.collecting():
             value = scope.context.evaluate(text, ParameterNames(scope.params, scope.context), place)
             scope.context.fix_at(value, place)
-            outputs.append((name, scope.find(str(plain(value)), place)))
+            outputs += _found(scope, name, str(plain(value)), place)
+    if not outputs and not scope.context.shared.findings.found:
+        scope.context.error("NG201", "there is at least one output", path)
     return tuple(outputs)
+
+
+def _found(
+    scope: Scope, name: str | None, text: str, place: SpecPath
+) -> Sequence[tuple[str | None, Ref]]:
+    """The output that a reference names; in a list it may be one for each copy of a repeat."""
+    if name is not None:
+        return [(name, scope.find(text, place))]
+    refs: Sequence[Ref] = (scope.find_listed(text, place),)
+    if refs[0].port == LIST:
+        from .lists import one_by_one  # few repeats collect
+
+        refs = one_by_one(scope, refs, place)
+    return [(None, ref) for ref in refs]
 
 
 def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath, Unknowable
-from ..ir.graph import Module, Node, Placeholder, Ref
+from ..ir.graph import LIST, Module, Node, Placeholder, Ref
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.names import snake_case
@@ -30,12 +30,14 @@ class Frame(Struct):
 
     The frame of the scope itself has no `chain`. The first type in `through` is what the next
     child reads; all children read the others. `called_one_by_one` says that the container is an
-    `nn.ModuleList`, `lost` that a child has a mistake.
+    `nn.ModuleList`, `carries` that each child must give what it reads, `lost` that one has a
+    mistake.
     """
 
     chain: list[Node] | None = None
     through: tuple[TensorType, ...] = ()
     called_one_by_one: bool = False
+    carries: bool = False
     lost: bool = False
 
 
@@ -142,9 +144,20 @@ class Reader(ABC):
         chained = self.chain is not None
         # the merge has chosen what its branches begin at; in a `Group` each layer chooses
         chosen = self.current == self.begin or item.type == "Group"
-        return keys.reads(
+        found = keys.reads(
             self.scope, item, self.current, index, chained=chained, chosen=chosen, fixes=fixes
         )
+        if any(ref.port == LIST for ref in found) and not self.takes_list(item):
+            from .lists import one_by_one  # few repeats collect
+
+            return one_by_one(self.scope, found, item.at("from"))
+        return found
+
+    def takes_list(self, item: Item) -> bool:
+        """Whether an item reads its tensors as one list, which may be of any length."""
+        row, written = self.context.row(item.type), item.written
+        branches = isinstance(written, dict) and "branches" in written
+        return row is not None and row.takes_list and not branches
 
     def reads_nothing(self, item: Item) -> bool:
         """Whether an item is a source, or a block without inputs."""
@@ -189,7 +202,12 @@ class Reader(ABC):
             loops = [child for child in self.chain if child.kind == "copies"]
             keys.keep_apart(self.context, loops, call, item)
         self.chain.append(call)
-        self.flows(next(iter(call.outputs.values())))
+        if self.frame.carries:
+            from .loops import check_carried
+
+            check_carried(self.context, item, [*call.outputs.values()], self.through)
+        else:
+            self.flows(next(iter(call.outputs.values())))
 
     def sequential(
         self,
@@ -199,10 +217,12 @@ class Reader(ABC):
         fill: Callable[[], None],
         *,
         several: bool = False,
+        carries: Sequence[str] = (),
     ) -> Node:
         """A container whose children form a chain; with `several` inputs an `nn.ModuleList`.
 
-        `fill` reads the children.
+        `fill` reads the children. If the container `carries` all that it reads, its outputs have
+        these names.
         """
         through = self.through
         if self.chain is None:
@@ -213,11 +233,11 @@ class Reader(ABC):
                 message = f"`Sequential` reads one tensor, but reads {len(reads)}"
                 self.context.error("NG210", message, item.path, key=True)
             through = tuple(self.scope.type_of(ref) for ref in reads)
-        with self.inside(Frame([], through, several)):
+        with self.inside(Frame([], through, several, bool(carries))):
             fill()
             if self.frame.lost:
                 raise Unknowable
-            children, after = self.calls, self.through[0]
+            children, after = self.calls, self.through
             self.check_names(item)
         stem = snake_case(item.type) if name is None else name
         written = name is not None
@@ -227,7 +247,8 @@ class Reader(ABC):
             path=item.path,
             kind="ModuleList" if several else "Sequential",
             inputs=reads,
-            outputs={"output": after},
+            outputs=dict(zip(carries or ("output",), after, strict=False)),
+            carries=bool(carries),
             body=tuple(children),
             stem=stem,
             name=name or "",

@@ -81,17 +81,49 @@ def container(
     common = {key: value for key, value in item.common.items() if key != "name"}
     unnamed = replace(item, common=common)
     several = reader.chain is None and several_tensors(reader, item, reads)
+    ports: Sequence[str] = ()
+    if item.carries:
+        from .loops import ports_of  # few repeats carry
+
+        ports = ports_of(reader.context, item, reads)
     call = reader.sequential(
-        item, reads, name, lambda: repeated(reader, unnamed, count), several=several
+        item,
+        reads,
+        name,
+        lambda: repeated(reader, unnamed, count),
+        several=several,
+        carries=ports,
     )
+    if item.collects:
+        from .loops import with_copies
+
+        call = with_copies(reader.scope, item, call, count)
     condition = more_than(count, 0) if hangs else call.condition
     reader.take(replace(call, repeated=True, condition=condition), item)
     label_copy(reader, item, names)
 
 
+def over_several(
+    reader: Reader, item: Item, condition: Any, reads: tuple[Ref, ...], names: LayerNames
+) -> None:
+    """Read a named repeat that carries or collects: where it is absent, it has no copies."""
+    count = keys.count(reader.scope, item, names)
+    assert count is not None
+    if symbols_in(condition):
+        count = chosen(condition, count, 0)
+    elif not condition:
+        count = 0
+    if not reads:
+        message = f"`{item.type}` comes first and must say what it reads"
+        reader.context.error("NG204", message, item.path, key=True)
+    container(reader, item, reads, count, names)
+
+
 def several_tensors(reader: Reader, item: Item, reads: Sequence[Ref]) -> bool:
-    """Whether the copies read or give more than one tensor."""
+    """Whether the copies stand in an `nn.ModuleList`: they read or give more than one tensor."""
     row, block = reader.context.row(item.type), reader.context.known.blocks.get(item.type)
+    if item.carries or item.collects:
+        return True
     if row is not None:
         written = item.written if isinstance(item.written, Mapping) else {}
         masks = any(name in written for name in row.optional_tensors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, Unknowable, printable
-from ..ir.graph import Node, Ref
+from ..ir.graph import Node, Ref, copy_port
 from ..ir.needs import Need
 from ..layers.applying import apply
 from ..layers.base import Refusal, refuse
@@ -37,6 +37,7 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
         reads = ()
     types = tuple(scope.type_of(ref) for ref in reads)
     wanted = len(original.row.tensors) if original.row else 1
+    wanted = len(original.inputs) if original.carries else wanted
     if len(types) != wanted:
         message = f"this layer reads {wanted} tensors, but {len(types)} given"
         scope.context.error("NG204", message, item.path, key=item.written is not None)
@@ -82,11 +83,15 @@ def _applied(reader: Reader, item: Item, original: Node, types: tuple[TensorType
         for meeting in applied.meetings:
             reader.context.meet(meeting, Need(item.path))
         return replace(original, outputs=applied.outputs, named=())
-    through, children = types, []
+    through, children, given = types, [], []
     for child in original.body:
         if child.kind == "absent":
             children.append(replace(child, outputs={"output": through[0]}))
-        else:
-            children.append(_applied(reader, item, child, through))
-        through = (next(iter(children[-1].outputs.values())), *types[1:])
-    return replace(original, outputs={"output": through[0]}, body=tuple(children))
+            continue
+        children.append(_applied(reader, item, child, through))
+        outputs = tuple(children[-1].outputs.values())
+        given.append(outputs[0])
+        through = outputs if original.carries else (outputs[0], *types[1:])
+    passed = dict(zip(original.ports, through, strict=False))
+    each = {copy_port(n): x for n, x in enumerate(given) if original.collects}
+    return replace(original, outputs=passed | each, body=tuple(children))

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import NetgenError, SpecPath, Unknowable, printable
-from ..ir.graph import Node, Placeholder, Ref
+from ..ir.graph import ALL, LIST, Node, Placeholder, Ref
 from ..ir.needs import Need
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import Symbols
@@ -155,6 +155,10 @@ class Scope(Struct):
         ref = self._lookup(text)
         if ref is None and "." in text:
             name, _, port = text.rpartition(".")
+            if self._all_of(text) is not None:
+                message = f"`{printable(text)}` is a list of what the copies give, and no tensor"
+                help = "it may stand in a list of references"
+                self.context.error("NG204", message, path, help=help)
             ref = self._lookup(name)
             if ref is not None and self.passed.get(name):
                 check_port(self.context, text, port, self.passed[name], path)
@@ -173,6 +177,21 @@ class Scope(Struct):
             self._unknown(text, path)
         self.used.add(ref.node)
         return ref
+
+    def find_listed(self, text: str, path: SpecPath) -> Ref:
+        """What a reference in a list names: as `find`, or all that copies give (`m.all`)."""
+        found = self._all_of(text)
+        if found is None:
+            return self.find(text, path)
+        self.used.add(found.node)
+        return found
+
+    def _all_of(self, text: str) -> Ref | None:
+        """What `m.all` names, if the copies of `m` are collected."""
+        name, _, port = text.rpartition(".")
+        ref = self._lookup(name) if port == ALL and name else None
+        call = None if ref is None else self.maker(ref)
+        return None if ref is None or call is None or not call.collects else replace(ref, port=LIST)
 
     def meant(self, text: str) -> Ref | None:
         """What a reference names, or `None` where `find` raises."""
@@ -297,7 +316,14 @@ class Scope(Struct):
         ports: Sequence[str] = ["output"]
         call = self.maker(ref)
         if call is not None:
-            ports = [port] if call.kind == "lost" else list(call.outputs)
+            ports = [port] if call.kind == "lost" else call.ports
+            ports = [*ports, ALL] if call.collects else ports
+            if port == ALL and port not in ports and call.repeated and call.row is None:
+                help = "write `collect: true` beside its `repeat`"
+                message = (
+                    f"`{printable(text)}`: `{call.word}` does not collect what its copies give"
+                )
+                self.context.error("NG204", message, path, help=help)
             ports = ["*"] if "*" in call.outputs else ports
         check_port(self.context, text, port, ports, path)
         found = Ref(ref.node, port)

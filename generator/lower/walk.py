@@ -55,6 +55,8 @@ class Walk(Reader):
                 if key in item.common:
                     message = f"a `Group` only groups: it has no `{key}`"
                     self.context.error("NG210", message, item.at(key), key=True)
+        if "carry" in item.common or "collect" in item.common:
+            keys.check_loop(self.context, item, chained=self.chain is not None)
         reads = self.reads(item, index, fixes=False)
         if "from" in item.common and symbols_in(written := keys.source(self.scope, item, index)):
             from .alternatives import choosing
@@ -69,6 +71,11 @@ class Walk(Reader):
         names = LayerNames(self.scope, self.first_type(reads), index)
         item = keys.name_outputs(self.scope, item, names, chained=self.chain is not None)
         condition = keys.condition(self.scope, item, names)
+        if item.carries or item.collects:
+            from .repeats import over_several
+
+            over_several(self, item, condition, reads, names)
+            return
         if condition is True:
             self.present(item, reads, names, index)
             return

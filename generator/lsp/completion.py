@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from ..diagnostics.codes import WARNINGS
 from ..diagnostics.diagnostics import NetgenError
+from ..ir.graph import ALL
 from ..layers import CATALOGUE, GROUPING, TYPES
 from ..layers.base import Arg, Layer
 from ..spec.source import Source, parse
-from ..spec.spec import COMMON_KEYS, EXPECTED
+from ..spec.spec import COMMON_KEYS, EXPECTED, LOOP_KEYS
 from ..symbolic.functions import FUNCTIONS
 from ..views.catalogue import default, kind, origin
 from ..views.schema_values import common_keys, repeat_keys
@@ -195,7 +196,7 @@ def _of_row(row: Layer) -> Iterator[tuple[str, str]]:
 def _values(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     """The words that an argument takes."""
     name, row = argument(source, cursor), row_at(source, cursor)
-    if name == "when":
+    if name in ("when", *LOOP_KEYS):
         yield from (Suggestion(word, "value") for word in ("true", "false"))
     args: tuple[Arg, ...] = () if row is None else (*row.args, *row.options)
     for arg in args:
@@ -241,6 +242,8 @@ def _references(source: Source, cursor: Cursor, right: Snapshot | None) -> Itera
         if not layer or not cursor.item or _above(path, cursor.item):
             detail = type_at(snapshot.source.values, path) if layer else "an input"
             yield Suggestion(name, "reference", detail)
+            if mapping_at(snapshot.source.values, *path).get("collect") is True:
+                yield Suggestion(f"{name}.{ALL}", "reference", "what each copy gives")
 
 
 def _above(path: tuple[str | int, ...], item: tuple[str | int, ...]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..diagnostics.diagnostics import SpecPath
+from ..ir.graph import ALL
 from ..symbolic.sizes import bracketed, plain
 from ..views.outline import shown_type, shown_value
 from .snapshot import Snapshot
@@ -69,6 +70,10 @@ def shapes_given(snapshot: Snapshot, item: SpecPath, name: str, port: str) -> It
         call = snapshot.network.trace.calls[number]
         named = dict(zip(call.node.names, call.outputs, strict=False))
         given = shown_type(call.outputs.get(named.get(name, port), call.output))
+        if port == ALL and call.node.collects:
+            own = call.node.ports
+            each = [shown_type(x) for port, x in call.outputs.items() if port not in own]
+            given = f"{len(each)} times {', '.join(dict.fromkeys(each))}" if each else "no tensors"
         last[snapshot.network.blocks[number]] = snapshot.network.names[number], given
     yield from last.values()
 

@@ -26,7 +26,8 @@ T = TypeVar("T", bound=BaseModel)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 EXPECTED = ("output", "parameters", "macs")  # the keys under `expect`
 OF_BLOCKS = ("blocks", "include")  # the keys of a file that is included
-COMMON_KEYS = ("name", "from", "repeat", "when")
+COMMON_KEYS = ("name", "from", "repeat", "when", "carry", "collect")
+LOOP_KEYS = ("carry", "collect")  # those of a `repeat` that passes on several tensors
 REPEAT_KEYS = ("times", "as")
 
 
@@ -132,6 +133,16 @@ class Item(Struct, frozen=True):
         if steps[0] == self.inline:
             steps = steps[1:]
         return (*self.path, *steps)
+
+    @property
+    def carries(self) -> bool:
+        """Whether each copy passes all that it gives on to the next."""
+        return self.common.get("carry") is True
+
+    @property
+    def collects(self) -> bool:
+        """Whether what each copy gives can be read."""
+        return self.common.get("collect") is True
 
     @property
     def times(self) -> SpecPath:

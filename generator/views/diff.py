@@ -87,8 +87,8 @@ def _names(graph: Graph) -> list[Mapping[str, str]]:
     """The name of each output of each node, inputs first."""
     found: list[Mapping[str, str]] = [{"output": x.name} for x in graph.inputs]
     for node in graph.nodes:
-        several = len(node.outputs) > 1
-        found.append({p: f"{node.name}.{p}" if several else node.name for p in node.outputs})
+        alone = node.ports if len(node.ports) == 1 else ()
+        found.append({p: node.name if p in alone else f"{node.name}.{p}" for p in node.outputs})
     return found
 
 

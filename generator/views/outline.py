@@ -165,9 +165,10 @@ class _Tree:
             cost.kept,
             children,
         )
-        for port, x in call.outputs.items():
-            several = len(call.outputs) > 1
-            self.names[x.number] = f"{entry.name}.{port}" if several else entry.name
+        ports = node.ports if node.collects else call.outputs  # copies have names already
+        for port in ports:
+            name = f"{entry.name}.{port}" if len(ports) > 1 else entry.name
+            self.names[call.outputs[port].number] = name
         if children:
             return replace(entry, activations=sum(child.activations for child in children))
         return entry

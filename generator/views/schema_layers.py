@@ -7,7 +7,7 @@ from typing import Any
 
 from ..layers import CATALOGUE, TYPES
 from ..layers.base import REQUIRED, Arg, Layer
-from ..spec.spec import COMMON_KEYS, RESERVED
+from ..spec.spec import COMMON_KEYS, LOOP_KEYS, RESERVED
 from ..symbolic.names import IDENTIFIER
 from ..symbolic.sizes import Coded
 from .catalogue import CHECKED, default, facts, kind, origin, plain, written
@@ -109,12 +109,15 @@ def _grouping() -> Mapping[str, Schema]:
         },
         "Group": {
             "description": "Only groups: its layers stand where it stands.",
-            **keys_of({"layers": ref("layers"), **_common("name", "from")}, required=["layers"]),
+            **keys_of(
+                {"layers": ref("layers"), **_common("name", "from", *LOOP_KEYS)},
+                required=["layers"],
+            ),
         },
         "Reuse": {
             "description": "Applies a layer that is there already, with the same weights.",
             **keys_of(
-                {"layer": ref("reference"), **_common("repeat"), "from": _FROM_NOTHING},
+                {"layer": ref("reference"), **_common("repeat", *LOOP_KEYS), "from": _FROM_NOTHING},
                 required=["layer"],
             ),
             "type": ["string", "object"],

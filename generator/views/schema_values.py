@@ -159,6 +159,14 @@ def common_keys() -> Mapping[str, Schema]:
             "description": "A condition; where it is false the layer is not there.",
             **_scalar("boolean", "true or false"),
         },
+        "carry": {
+            "description": "With `repeat`: a copy of a block reads all that the one before gives.",
+            "type": "boolean",
+        },
+        "collect": {
+            "description": "With `repeat`: `name.all` is what each copy gives, in a list.",
+            "type": "boolean",
+        },
     }
     return {key: keys[key] for key in COMMON_KEYS}
 
