@@ -19,7 +19,7 @@ from ..layers.tensor import TensorType
 from ..spec.source import Source
 from ..symbolic.algebra import Symbols
 from ..symbolic.names import MODULE_NAMES
-from ..symbolic.sizes import Dim, exact, plain, symbols_in
+from ..symbolic.sizes import PLAIN, Dim, exact, plain, symbols_in
 from ..symbolic.tree import Expression
 from .attributes import Attributes
 from .common_value import Case, Expressions, Group
@@ -90,6 +90,9 @@ class Merge:
 
     def module(self, group: Modules) -> Module | None:
         """One attribute or child merged over all uses; ``None`` if it is absent in all of them."""
+        only = group[0][1] if len(group) == 1 else None
+        if only is not None and only.row is not None and _is_settled(only.node, only.row.args):
+            return only
         group = foreseen(group)
         there = [(case, module) for case, module in group if not module.absent]
         if not there:
@@ -225,9 +228,9 @@ class Merge:
         if len(self.graphs) > 1:
             self.check_ranks(groups)
         named = {module.name: module for module in modules}
-        ports = read_ports(self.graphs)
+        ports = read_ports(self.graphs) if len(self.graphs) > 1 else {}
         return tuple(
-            self.node([*zip(self.cases, nodes, strict=True)], named, ports[place])
+            self.node([*zip(self.cases, nodes, strict=True)], named, ports.get(place, ()))
             for place, nodes in enumerate(groups, len(self.graphs[0].inputs))
         )
 
@@ -242,6 +245,10 @@ class Merge:
 
     def node(self, group: Nodes, modules: Mapping[str, Module], ports: Container[str]) -> Node:
         """One call merged over all uses; `ports` are those of its outputs that are read."""
+        case, only = group[0]
+        alone = len(group) == 1 and only.row is not None and not case.constant
+        if alone and _is_settled(only, _arguments_in_forward(only, only.row)):
+            return only
         written, group = group, foreseen(group)
         there = [(case, node) for case, node in group if not node.absent]
         if not there:
@@ -350,8 +357,22 @@ class Merge:
         return first.outputs
 
 
-def _arguments_in_forward(node: Node, row: Layer) -> Sequence[Arg]:
+def _is_settled(node: Node, args: Sequence[Arg]) -> bool:
+    """Whether a layer of one use stands as it is: nothing in it, or in these `args`, has a name."""
+    varies = node.choices or node.use or node.body or node.would or node.label
+    return (
+        not varies
+        and node.condition is None
+        and node.callee is None
+        and all(type(node.args.get(arg.name, arg.default)) in PLAIN for arg in args)
+        and not any(arg.names_type for arg in args)
+    )
+
+
+def _arguments_in_forward(node: Node, row: Layer | None) -> Sequence[Arg]:
     """The arguments that a call has in ``forward``: all of them if it has no module."""
+    if row is None:
+        return ()
     return (*row.args, *row.options) if node.functional else row.options
 
 

@@ -201,6 +201,7 @@ class _Frame(Struct, Generic[T]):
     known: list[Mapping[str, T]]
     values: Mapping[str, Any]
     prefix: str
+    made: Container[int]  # the indices of the calls that are made
 
     def reads(self, node: Node) -> list[T]:
         """The inputs of a call; of an absent one the value that replaces it."""
@@ -240,7 +241,7 @@ class _Run(Generic[T]):
         values = {**graph.values, **sizes}
         if "N" in sizes:
             values["N"] = self.batch(sizes["N"])
-        frame = _Frame(graph, [{"output": x} for x in inputs], values, prefix)
+        frame = _Frame(graph, [{"output": x} for x in inputs], values, prefix, self.made[graph])
         for place, node in enumerate(graph.nodes):
             frame.known.append(self.place(frame, place, frame.reads(node)))
         return frame.known
@@ -323,7 +324,7 @@ class _Types(_Run[TensorType]):
 
     def place(self, frame: _Frame[TensorType], place: int, reads: Sequence[TensorType]) -> Types:
         node = frame.graph.nodes[place]
-        if place not in self.made[frame.graph]:
+        if place not in frame.made:
             return node.outputs
         found = self.node(frame, node, reads)
         if self.exact:
@@ -370,7 +371,7 @@ class _Record(_Run[Value]):
     def place(
         self, frame: _Frame[Value], place: int, reads: Sequence[Value]
     ) -> Mapping[str, Value]:
-        idle = place not in self.made[frame.graph]
+        idle = place not in frame.made
         self.idle += idle
         found = super().place(frame, place, reads)
         self.idle -= idle
