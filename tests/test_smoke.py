@@ -34,8 +34,20 @@ layers:
 """
 
 
-def planned() -> tuple[str, Plan]:
-    source = parse(SPEC, "spec.yaml")
+# `split` and `heads` share a line of the source: there is no variable for what `split` gives
+ONE_LINE = """\
+name: Net
+input: [12, 6]
+layers:
+  - Linear: {name: q, out_features: 8}
+  - Reshape: {name: split, shape: [12, 4, 2]}
+  - Transpose: {name: heads, dim0: 2, dim1: 3}
+  - Add: [heads, heads]
+"""
+
+
+def planned(text: str = SPEC) -> tuple[str, Plan]:
+    source = parse(text, "spec.yaml")
     plan = predict(read_document(source), {}).plan
     return build_source(source, {}, None).source, plan
 
@@ -97,6 +109,19 @@ def test_a_wrong_prediction_is_disproved(name: str, worker: Worker) -> None:
     with pytest.raises(NetgenError, match=words) as caught:
         worker.prove(source, corrupt(plan), CPU)
     assert caught.value.diagnostics[0].code == "NG401"
+
+
+def test_a_wrong_prediction_inside_of_a_line_is_disproved(worker: Worker) -> None:
+    """What is given from one call to the next has no variable, and is held all the same."""
+    source, plan = planned(ONE_LINE)
+    assert worker.prove(source, plan, CPU)[0].device == "cpu"
+    inner = [[*steps] for steps in plan.runs[1].inner]
+    place, steps = next((place, steps) for place, steps in enumerate(inner) if steps)
+    (name, number, shape, dtype), *rest = steps
+    assert (name, shape, rest) == ("split", [3, 12, 4, 2], [])
+    inner[place] = [(name, number, [3, 12, 2, 4], dtype)]
+    with pytest.raises(NetgenError, match=r"`split` is \(3, 12, 4, 2\)"):
+        worker.prove(source, with_run(plan, 1, inner=tuple(map(tuple, inner))), CPU)
 
 
 SABOTAGE = {

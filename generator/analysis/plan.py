@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
-from ..emit.flow import Statement
+from ..emit.statements import Statement
 from ..ir.graph import Graph, Node, Placeholder, Ref
 from ..ir.trace import BATCHES, Call, Trace, concrete
 from ..layers.base import BOOLEAN, INEXACT
@@ -40,6 +40,8 @@ class Run(Struct, frozen=True):
 
     samples: tuple[Sample, ...]
     variables: tuple[tuple[tuple[str, list[int], str], ...], ...]  # for each statement
+    # values that have no variable: the call, and how many functions are called in the statement
+    inner: tuple[tuple[tuple[str, int, list[int], str], ...], ...]
     calls: Mapping[str, list[tuple[list[int], str]]]  # of each module by its path, in order
     outputs: tuple[tuple[str | None, list[int], str], ...]
 
@@ -82,13 +84,12 @@ def make_plan(
 
     The `statements` are those of the network's ``forward``.
     """
-    nodes = [statement.node for statement in statements]
     return Plan(
         graph.name,
         tuple(_run(graph, statements, trace) for trace in traces),
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in graph.weights),
         graph.parameter_count,
-        tuple("" if node is None else graph.nodes[node].name for node in nodes),
+        tuple(graph.nodes[x.nodes[-1]].name if x.nodes else "" for x in statements),
         figures,
         tuple(_idle(graph, traces[0])),
         tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),
@@ -140,12 +141,18 @@ def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
     ahead = len(graph.inputs)
     variables = []
     for statement in statements:
-        held = []
-        for port, name in statement.targets:
-            if name != "_" and statement.node is not None:
-                type_ = trace.read(Ref(ahead + statement.node, port))
-                held.append((name, *_shape(type_)))
-        variables.append(tuple(held))
+        made = (
+            (x, ref) for x, ref in statement.passing if not graph.nodes[ref.node - ahead].absent
+        )
+        held = (*statement.targets, *made)
+        variables.append(tuple((name, *_shape(trace.read(ref))) for name, ref in held))
+    inner = tuple(
+        tuple(
+            (graph.nodes[ref.node - ahead].name, number, *_shape(trace.read(ref)))
+            for ref, number in statement.inner
+        )
+        for statement in statements
+    )
     calls: dict[str, list[tuple[list[int], str]]] = {}
     for call in trace.calls:
         if call.is_module and call.made:
@@ -154,7 +161,7 @@ def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
         _sample(graph, place, placeholder, trace) for place, placeholder in enumerate(graph.inputs)
     )
     last = tuple((key, *_shape(trace.read(ref))) for key, ref in graph.outputs)
-    return Run(samples, tuple(variables), calls, last)
+    return Run(samples, tuple(variables), inner, calls, last)
 
 
 def _shape(type_: TensorType) -> tuple[list[int], str]:

@@ -27,7 +27,7 @@ from .doubts import doubts
 from .warnings import advice
 
 if TYPE_CHECKING:
-    from ..emit.flow import Statement
+    from ..emit.statements import Statement
     from ..ir.variants import Variant
     from .plan import Plan
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -10,26 +10,11 @@ from ..ir.graph import LIST, Graph, Module, Node, Ref
 from ..layers.base import REQUIRED, Arg, Layer, is_default
 from ..symbolic.literals import literal
 from .construct import argument_source
-from .operations import operation_source, with_sizes
+from .operations import is_variable, operation_source, with_sizes
+from .run_time_sizes import Sizes
 
 
-def call_source(
-    graph: Graph, node: Node, names: Mapping[Ref, str], size: Callable[[str], str]
-) -> str:
-    """The source of a call in ``forward``, with its condition; `names` are the variables.
-
-    `size` gives the variable that holds a run-time size.
-    """
-    tensors = [f"*{names[ref]}" if ref.port == LIST else names[ref] for ref in node.listed]
-    named = [(name, names[ref]) for name, ref in node.named]
-    call = _plain_call(graph, node, tensors, named, size)
-    if not node.test or node.otherwise is None:
-        return call
-    other = names[node.otherwise]
-    return f"{call} if {node.test} else {_passed(node, other)}"
-
-
-def _passed(node: Node, other: str) -> str:
+def passed_source(node: Node, other: str) -> str:
     """The source for the outputs of a call that is not made: the value `other` for each of them."""
     count, row = len(node.outputs), node.row
     if row is not None and row.result:
@@ -37,20 +22,19 @@ def _passed(node: Node, other: str) -> str:
     return f"({', '.join([other] * count)})" if count > 1 else other
 
 
-def _plain_call(
-    graph: Graph,
-    node: Node,
-    tensors: list[str],
-    named: list[tuple[str, str]],
-    size: Callable[[str], str],
-) -> str:
-    """The source of a call without its condition."""
+def call_source(graph: Graph, node: Node, names: Mapping[Ref, str], sizes: Sizes) -> str:
+    """The source of a call in ``forward``, without its condition.
+
+    `names` are the variables, or expressions that end in brackets.
+    """
+    tensors = [f"*{names[ref]}" if ref.port == LIST else names[ref] for ref in node.listed]
+    named = [(name, names[ref]) for name, ref in node.named]
     row = node.row
     if row is not None:
         written = (*row.args, *row.options) if node.functional else row.options
-        node = with_sizes(graph, node, [arg.name for arg in written], tensors, size)
+        node = with_sizes(graph, node, [arg.name for arg in written], tensors, sizes)
     if row is not None and (row.operation or row.source):
-        return operation_source(graph, node, tensors, [name for _, name in named])
+        return operation_source(graph, node, tensors, [name for _, name in named], sizes)
     given: list[str] = []
     parts = [", ".join(tensors), *(f"{name}={variable}" for name, variable in named)]
     if row is not None and row.call and named:
@@ -63,6 +47,9 @@ def _plain_call(
         given = [_option(arg, node) for arg in options if not is_default(arg, node.args[arg.name])]
     if given:
         parts.append(", ".join(given))
+    if row is not None and row.inline and node.functional and not is_variable(tensors[0]):
+        method = row.functional.removeprefix("torch")  # after others of the same line
+        return f"{tensors[0]}{method}({', '.join(given)})"
     callee = row.functional if row is not None and node.functional else access(graph, node.target)
     return f"{callee}({', '.join(parts)})"
 

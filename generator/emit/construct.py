@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import dropwhile, groupby, takewhile
@@ -17,7 +18,7 @@ from ..lower.initial import initial_lines
 from ..lower.ties import tie_lines
 from ..symbolic.literals import literal
 from ..symbolic.provenance import reading
-from ..symbolic.sizes import symbols_in
+from ..symbolic.sizes import symbols_in, tree_of
 from ..symbolic.tree import Expression
 from .parameters_and_buffers import source_lines
 
@@ -234,6 +235,7 @@ class _Maker(Struct):
 
     def _added(self, name: str, child: Module, named: bool) -> list[str]:
         if child.node.kind == "copies":
+            child = replace(child, children=tuple(_sure(child, each) for each in child.children))
             copies = [c.where(label=child.node.label or c.node.label) for c in child.children]
             lines = self._each(name, copies, named)
             index = _index(child, "".join(copy.node.label for copy in copies) if named else "")
@@ -243,6 +245,15 @@ class _Maker(Struct):
         if named and not (child.name or child.node.label):
             key = f"str(len({name}))"
         return [*before, f"{name}[{key}] = {source}" if named else f"{name}.append({source})"]
+
+
+def _sure(loop: Module, copy: Module) -> Module:
+    """A copy without a condition that all numbers of its loop fulfil: ``i > 0`` from 1 on."""
+    match None if copy.condition is None else tree_of(copy.condition):
+        case ast.Compare(ast.Name(name), [ast.Gt() | ast.NotEq()], [ast.Constant(int(other))]):
+            if name == (loop.node.number or INDEX) and other < loop.node.start:
+                return copy.where(condition=None)
+    return copy
 
 
 def _is_one(loop: Module) -> bool:

@@ -15,8 +15,9 @@ from ..layers.base import Layer
 from ..symbolic.literals import literal, paragraphs, prose, summary, wrapped
 from .construct import init_lines, sequential_lines, signature
 from .docstrings import class_docstring, description
-from .flow import Statement, forward_statements
+from .flow import forward_statements
 from .parameters_and_buffers import buffer_hints
+from .statements import Statement
 
 # functions and classes that a file defines if it uses them, with the imported names they need
 HELPERS = {"divisible": (), "DropPath": ("torch",), "LayerNorm2d": ("torch", "F")}
@@ -134,7 +135,7 @@ def _sort_key(name: str) -> Any:
 def _words(views: Sequence[ClassView]) -> set[str]:
     """The names that the classes use."""
     lines = [line for view in views for line in (view.signature, *view.init, *view.forward)]
-    code = (line for line in lines if not line.startswith("#"))
+    code = (line for line in lines if not line.lstrip().startswith("#"))
     return set(_WORD.findall(_STRING.sub("", "\n".join(code))))
 
 

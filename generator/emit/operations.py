@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -13,15 +14,18 @@ from ..ir.graph import Graph, Node
 from ..layers.base import REQUIRED, Arg, is_default
 from ..symbolic.literals import literal
 from ..symbolic.provenance import reading
-from ..symbolic.sizes import Coded, is_runtime, named_by, plain, symbols_in, tree_of
+from ..symbolic.sizes import Coded, is_batch, is_runtime, named_by, plain, symbols_in, tree_of
 from ..symbolic.tree import Expression
 from .construct import argument_source
 from .parameters_and_buffers import fresh_source
+from .run_time_sizes import Sizes
 
 STARRED = (".permute", ".flip")  # methods that take their dimensions one by one
 
 
-def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Sequence[str]) -> str:
+def operation_source(
+    graph: Graph, node: Node, tensors: Sequence[str], named: Sequence[str], sizes: Sizes
+) -> str:
     """The expression of an operation on these variables."""
     row = node.row
     assert row is not None
@@ -36,6 +40,8 @@ def operation_source(graph: Graph, node: Node, tensors: Sequence[str], named: Se
         return fresh_source(graph, node)
     if row.axes:
         return _chain(node, tensors[0], graph.type_of(node.inputs[0]).rank)
+    if row.call == "reshape":
+        return _reshape(graph, node, tensors[0], sizes)
     if row.call in _SPECIAL:
         return _SPECIAL[row.call](node, tensors[0])
     arguments = ", ".join(_arguments(node))
@@ -112,11 +118,11 @@ def with_sizes(
     node: Node,
     written: Sequence[str],
     tensors: Sequence[str],
-    size_of: Callable[[str], str],
+    sizes: Sizes,
 ) -> Node:
     """The call with each run-time size in its `written` arguments as the source that reads it.
 
-    That is a size of one of the `tensors`, ``x.shape[1]``, or the variable that `size_of` gives.
+    That is a size of one of the `tensors`, ``x.shape[1]``, or a variable of `sizes`.
     """
     args = {name: node.args[name] for name in written if is_runtime(node.args.get(name))}
     wanted = {symbol.name for symbol in symbols_in(args) if symbol.runtime}
@@ -126,9 +132,10 @@ def with_sizes(
     for ref, variable in zip(node.inputs, tensors, strict=True):
         for place, size in enumerate(graph.type_of(ref).shape):
             for symbol in named_by(size):
-                if symbol.name in wanted:
+                if symbol.name in wanted and is_variable(variable):
                     found.setdefault(symbol.name, f"{variable}.shape[{place}]")
-    sources = {name: Expression.leaf(found.get(name) or size_of(name)) for name in sorted(wanted)}
+    leaf = Expression.leaf
+    sources = {name: leaf(sizes.read(name, found.get(name, ""))) for name in sorted(wanted)}
     read = {name: reading(value, sources) for name, value in args.items()}
     return replace(node, args={**node.args, **read})
 
@@ -152,6 +159,17 @@ def _chain(node: Node, x: str, rank: int) -> str:
     return source
 
 
+# a name, an attribute, or one of a list of them
+_VARIABLE = re.compile(r"[\w.]+(\[(\d+|\"[^\"]*\")\])*")
+# what a slice gives is sliced once more in the same brackets
+_SLICED = re.compile(r"(?P<x>[\w.]+)\[(?P<parts>[^\[\]()\"]*)\]")
+
+
+def is_variable(source: str) -> bool:
+    """Whether the source of a tensor is a variable or an attribute, not a call or a slice."""
+    return _VARIABLE.fullmatch(source) is not None
+
+
 def _slice(node: Node, x: str) -> str:
     """``x[:, 1:3]``."""
     assert node.row is not None
@@ -161,6 +179,11 @@ def _slice(node: Node, x: str) -> str:
     part, dim = f"{given.get('start', '')}:{given.get('end', '')}{step}", int(node.args["dim"])
     before = [":"] * dim if dim >= 0 else ["..."]
     after = [] if dim >= 0 else [":"] * (-dim - 1)
+    sliced = _SLICED.fullmatch(x)
+    if sliced is not None and dim >= 0:
+        parts = sliced["parts"].split(", ")
+        if len(parts) <= dim and all(":" in each for each in parts):  # neither `...` nor an index
+            x, before = sliced["x"], [*parts, *before[len(parts) :]]
     return f"{x}[{', '.join([*before, part, *after])}]"
 
 
@@ -171,9 +194,12 @@ def _listed(sizes: Any) -> list[str]:
     return [literal(size) for size in sizes]
 
 
-def _reshape(node: Node, x: str) -> str:
+def _reshape(graph: Graph, node: Node, x: str, sizes: Sizes) -> str:
     """``x.reshape(x.shape[0], 8, -1)``: the batch, where there is one, is kept."""
-    batch = [f"{x}.shape[0]"] if len(plain(node.args["shape"])) < node.output.rank else []
+    batch, place = [], f"{x}.shape[0]"
+    if len(plain(node.args["shape"])) < node.output.rank:
+        named = is_batch(graph.type_of(node.inputs[0]).shape[0])
+        batch = [sizes.read("N", place if is_variable(x) else "") if named else place]
     return f"{x}.reshape({', '.join([*batch, *_listed(node.args['shape'])])})"
 
 
@@ -205,7 +231,6 @@ def _affine_grid(node: Node, x: str) -> str:
 
 _SPECIAL = {
     "slice": _slice,
-    "reshape": _reshape,
     "expand": _expand,
     "cast": _cast,
     "fourier": _fourier,

@@ -13,8 +13,8 @@ from ..ir.graph import Graph
 from ..ir.variants import Variant
 from ..output.files import SOURCE, UNSIGNED, sign
 from .emit import FileView, emit
-from .flow import Statement
 from .formatting import formatted
+from .statements import Statement
 
 
 @cache

@@ -11,10 +11,12 @@ POOLS = ("maxpool", "avgpool", "lppool")
 def stages_of(graph: Graph) -> set[int]:
     """The indices of calls that begin a stage.
 
-    Stages begin after a pool, with a run of repeats, at a merge of branches, and at the head.
+    Stages begin after a pool, with a run of repeats, at a merge of branches, and at the head;
+    a sum that is kept, as in a residual connection, ends one.
     """
     stages = set()
-    head = _head(graph)
+    head, ahead = _head(graph), len(graph.inputs)
+    last_use = {ref.node - ahead: place for place, x in enumerate(graph.nodes) for ref in x.reads}
     for place, node in enumerate(graph.nodes):
         before = graph.nodes[place - 1] if place else None
         if before is None or "absent" in (node.kind, before.kind):
@@ -22,12 +24,25 @@ def stages_of(graph: Graph) -> set[int]:
         after_pool = _is_pool(_skip_dropouts(graph, place - 1)) and _holds_weights(node)
         run_begins = node.repeated and before.path != node.path and not before.repeated
         joins = node.row is not None and bool(node.row.variadic) and len(node.inputs) > 1
-        merges = joins and not (before.row is not None and before.row.operation)
         if after_pool or run_begins or place == head:
             stages.add(place)
-        elif merges:
-            stages.add(place - 1 if _is_beside(graph, place - 1) else place)
+        elif _is_operator(node, "+") and last_use.get(place, 0) > place + 1:
+            stages.add(place + 1)
+        elif joins and not _is_function(before) and not _is_operator(node, "*"):
+            if not _is_beside(graph, place - 1):
+                stages.add(place)
+            elif _is_operator(node, "+"):
+                stages.add(place - 1)
     return stages
+
+
+def _is_operator(node: Node, sign: str) -> bool:
+    return node.row is not None and node.row.operator == sign
+
+
+def _is_function(node: Node) -> bool:
+    """Whether a call is an operation, or makes a tensor."""
+    return node.row is not None and bool(node.row.operation or node.row.source)
 
 
 def _is_beside(graph: Graph, place: int) -> bool:

@@ -68,8 +68,8 @@ class _Class:
         body = [] if forward is None else forward.body
         self.called: dict[int, set[int]] = {}
         for statement, line in zip(forward_statements(graph), body, strict=False):
-            if statement.node is not None:
-                self.called.setdefault(statement.node, set()).update(_span(line))
+            for place in statement.nodes:
+                self.called.setdefault(place, set()).update(_span(line))
 
     def lines(self, graph: Graph, node: Node, path: str) -> set[int]:
         """The lines for a call in the class; `path` is the module's path relative to the class."""

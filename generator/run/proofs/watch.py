@@ -1,19 +1,21 @@
-"""An observed forward pass: each variable, each module's call and each output is checked."""
+"""An observed forward pass: each value, each module's call and each output is checked."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from msgspec import Struct, field
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from .subject import FILE, Disproof, Subject, named_outputs, samples, type_name
 
-Watch = Callable[[types.FrameType, str, Any], Any]
 Note = Callable[[str, Any], Any]
 
 
@@ -24,9 +26,9 @@ def observe(subject: Subject, run: int, inputs: Sequence[torch.Tensor] | None = 
     """
     plan = subject.plan
     planned = plan["runs"][run]
-    outputs, variables, calls = gather(subject, run, lambda name, value: facts(value), inputs)
+    seen = gather(subject, run, lambda name, value: facts(value), inputs)
     for path, predicted in planned["calls"].items():
-        found = calls.get(path, [])
+        found = seen.calls.get(path, [])
         if len(found) != len(predicted):
             message = f"`{path}` is called {len(found)} times, but {len(predicted)} were predicted"
             raise Disproof(message, path)
@@ -36,38 +38,53 @@ def observe(subject: Subject, run: int, inputs: Sequence[torch.Tensor] | None = 
         for name, shape, dtype in held:
             call = plan["names"][place]
             what = f"`{name}`, given by `{call}`,"
-            check(what, variables.get(place, {}).get(name), shape, dtype, call)
-    check_outputs(outputs, planned)
-    return outputs
+            check(what, seen.variables.get(place, {}).get(name), shape, dtype, call)
+    for place, steps in enumerate(planned["inner"]):
+        for call, number, shape, dtype in steps:
+            check(f"`{call}`", seen.inner.get((place, number)), shape, dtype, call)
+    check_outputs(seen.outputs, planned)
+    return seen.outputs
+
+
+class Seen(Struct):
+    """What a run of `forward` has shown: its outputs, and notes of what is computed in it.
+
+    Variables are by statement and name, values that have no variable by statement and the number
+    of functions called in it, and modules by path.
+    """
+
+    outputs: Any
+    variables: dict[int, dict[str, Any]] = field(default_factory=dict)
+    inner: dict[tuple[int, int], Any] = field(default_factory=dict)
+    calls: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def gather(
     subject: Subject, run: int, note: Note, inputs: Sequence[torch.Tensor] | None = None
-) -> tuple[Any, dict[int, dict[str, Any]], dict[str, list[Any]]]:
-    """Run `forward`: its outputs, and what `note` returns for variables and for modules.
+) -> Seen:
+    """Run `forward`, and note what is computed in it.
 
     `note` is called for each value in the order of the run, with the name of the call that gave
-    it. Its results are returned for variables by statement and name, and for modules by path.
-    Without `inputs` random ones are used.
+    it; what it returns is kept. Without `inputs` random ones are used.
     """
     planned, network = subject.plan["runs"][run], subject.network
-    variables: dict[int, dict[str, Any]] = {}
-    calls: dict[str, list[Any]] = {}
+    seen = Seen(None)
     hooks = [
-        network.get_submodule(path).register_forward_hook(_keep(calls, path, note))
+        network.get_submodule(path).register_forward_hook(_keep(seen.calls, path, note))
         for path in planned["calls"]
     ]
     inputs = inputs or samples(planned, subject.device)
     before = sys.gettrace()
-    names = subject.plan["names"]
-    sys.settrace(_watch(subject.forward, variables, lambda place, x: note(names[place], x)))
+    watch = _Watch(subject, planned, seen, note)
+    sys.settrace(watch.calls)
     try:
-        outputs = network(*inputs)
+        with watch if any(planned["inner"]) else contextlib.nullcontext():
+            seen.outputs = network(*inputs)
     finally:
         sys.settrace(before)
         for hook in hooks:
             hook.remove()
-    return outputs, variables, calls
+    return seen
 
 
 def _keep(calls: dict[str, list[Any]], path: str, note: Note) -> Any:
@@ -79,43 +96,65 @@ def _keep(calls: dict[str, list[Any]], path: str, note: Note) -> Any:
     return hook
 
 
-def _watch(
-    forward: ast.FunctionDef, seen: dict[int, dict[str, Any]], note: Callable[[int, Any], Any]
-) -> Watch:
-    """A function for `sys.settrace` that notes each statement's variables when the next begins."""
-    place_of: dict[int, int] = {}
-    targets = []
-    for place, statement in enumerate(forward.body):
-        for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
-            place_of[line] = place
-        assigned = ast.walk(statement)
-        targets.append(
-            [n.id for n in assigned if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-        )
+class _Watch(TorchFunctionMode):
+    """Notes each statement's variables when the next begins.
 
-    def look(frame: types.FrameType, place: int) -> None:
-        found = frame.f_locals
-        seen[place] = {name: note(place, found[name]) for name in targets[place] if name in found}
+    As a mode it also notes values that have no variable, as functions return them.
+    """
 
-    def lines(frame: types.FrameType, event: str, value: Any) -> Any:
-        current = place_of.get(frame.f_lineno)
-        before = state.get(frame)
+    def __init__(
+        self, subject: Subject, planned: Mapping[str, Any], seen: Seen, note: Note
+    ) -> None:
+        super().__init__()
+        self.seen, self.note, self.names = seen, note, subject.plan["names"]
+        self.line = subject.forward.lineno
+        self.place_of: dict[int, int] = {}
+        self.targets: list[list[str]] = []
+        for place, statement in enumerate(subject.forward.body):
+            for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
+                self.place_of[line] = place
+            assigned = ast.walk(statement)
+            self.targets.append(
+                [n.id for n in assigned if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+            )
+        self.steps = [{number: name for name, number, *_ in held} for held in planned["inner"]]
+        self.state: dict[types.FrameType, int] = {}
+        self.number = 0  # of functions called in this statement
+
+    def calls(self, frame: types.FrameType, event: str, value: Any) -> Any:
+        """The tracer of calls: it follows `forward` alone."""
+        return self.lines if event == "call" and self._is_forward(frame) else None
+
+    def _is_forward(self, frame: types.FrameType) -> bool:
+        return frame.f_code.co_filename == FILE and frame.f_code.co_firstlineno == self.line
+
+    def lines(self, frame: types.FrameType, event: str, value: Any) -> Any:
+        """The tracer of lines."""
+        current = self.place_of.get(frame.f_lineno)
+        before = self.state.get(frame)
         if before is not None and (event == "return" or current != before):
-            look(frame, before)
+            found = frame.f_locals
+            self.seen.variables[before] = {
+                name: self.note(self.names[before], found[name])
+                for name in self.targets[before]
+                if name in found
+            }
         if event == "return":
-            state.pop(frame, None)  # a reference cycle would keep all values of the frame alive
+            self.state.pop(frame, None)  # a reference cycle would keep all values of it alive
         elif current is not None:
-            state[frame] = current
-        return lines
+            self.number = self.number if current == before else 0
+            self.state[frame] = current
+        return self.lines
 
-    state: dict[types.FrameType, int] = {}
-
-    def calls(frame: types.FrameType, event: str, value: Any) -> Any:
-        code = frame.f_code
-        watched = code.co_filename == FILE and code.co_firstlineno == forward.lineno
-        return lines if watched and event == "call" else None
-
-    return calls
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        place = self.state.get(sys._getframe(1))
+        if place is not None and isinstance(result, torch.Tensor):
+            self.number += 1
+            name = self.steps[place].get(self.number)
+            if name is not None:
+                self.seen.inner[place, self.number] = self.note(name, result)
+        return result
 
 
 def facts(value: Any) -> tuple[list[int], str] | str:
