@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -15,6 +15,9 @@ from torch_netgen.ir.levels import TIMEOUT, Demand
 from torch_netgen.pipeline import Result, build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
+
+if TYPE_CHECKING:
+    from .editor import Editor
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -121,3 +124,14 @@ def build_text(worker: Worker) -> Builder:
         return build_source(parse(text, "spec.yaml"), overrides, worker, CPU)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def editor() -> Iterator[Editor]:
+    """An editor's session with a language server, which takes a while to start."""
+    from .editor import Editor
+
+    session = Editor()
+    assert session.start() == "utf-16"
+    yield session
+    assert session.end() == (0, "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
+import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,17 @@ import torch
 import torch_netgen
 from torch import nn
 from torch_netgen import NetgenError
+from torch_netgen.lsp.completion import complete
+from torch_netgen.lsp.definition import definition
+from torch_netgen.lsp.hover import hover
+from torch_netgen.lsp.snapshot import check, snapshots
 from torch_netgen.spec.given import read
 from torch_netgen.views.lines import SpecLines
 
 from .command import netgen
 from .conftest import ROOT
 from .editor import Editor
+from .fuzz import changed_text
 from .networks import checked
 from .test_lsp import place
 from .test_watch import Start, save, watch
@@ -94,7 +101,7 @@ class Reference(nn.Module):
 
 def test_the_network_is_that_of_one_file(folder: Path) -> None:
     """It is the one that is written in torch, and has the source of a spec with the same blocks."""
-    run = netgen("build", "net.yaml", "--device", "cpu", cwd=folder)
+    run = netgen("build", "net.yaml", "--device", "cpu", "--prove", "eval", cwd=folder)
     assert run.returncode == 0, run.stderr
     spec = importlib.util.spec_from_file_location("net", folder / "net.py")
     assert spec is not None
@@ -120,15 +127,15 @@ def test_a_change_of_an_included_file_is_a_change_of_the_spec(folder: Path) -> N
         run = netgen(*args, cwd=folder)
         return run.stdout + run.stderr
 
-    build = ("build", "net.yaml", "--device", "cpu")
+    build = ("build", "net.yaml", "--device", "cpu", "--prove", "forward")
     assert "wrote net.py" in told(*build)
     assert "net.py is up to date" in told(*build)
     assert told("build", "net.yaml", "--check") == "net.py is what net.yaml gives\n"
-    there(folder, parts__norms=NORMS.replace("BatchNorm2d", "InstanceNorm2d"))
+    there(folder, parts__norms=f"# the same in another text\n{NORMS}")
     assert "`net.py` is not what the spec gives" in told("build", "net.yaml", "--check")
     assert "wrote net.py" in told(*build)
-    there(folder, parts__norms=f"# the same in another text\n{NORMS}")
-    assert "wrote net.py" in told(*build)
+    there(folder, parts__norms=NORMS.replace("BatchNorm2d", "InstanceNorm2d"))
+    assert "`net.py` is not what the spec gives" in told("build", "net.yaml", "--check")
     there(folder, parts__norms=NORMS)
     os.rename(folder / "parts" / "norms.yaml", folder / "norms.yaml")
     there(folder, blocks=BLOCKS.replace("parts/", ""))
@@ -402,6 +409,41 @@ def test_a_page_shows_all_files(folder: Path) -> None:
     assert by_name["stem.last.0"]["line"] == "line 6 of parts/norms.yaml"
 
 
+# whatever the files hold
+
+
+@pytest.mark.slow
+def test_odd_files_are_told_at_their_places_and_have_answers() -> None:
+    draws, names = random.Random("include"), ("net", "blocks", "parts/norms")
+    paths = [f"/specs/{name}.yaml" for name in names]
+
+    def text_of(path: str) -> str:
+        if path not in files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return files[path]
+
+    files = dict(zip(paths, (NET, BLOCKS, NORMS), strict=True))
+    right = check(NET, paths[0], text_of).right
+    assert right is not None
+    for _ in range(600):
+        files = dict(zip(paths, (NET, BLOCKS, NORMS), strict=True))
+        for path in draws.sample(paths, draws.choice((1, 1, 2, 3))):
+            files[path] = changed_text(draws, files[path])
+        for found in check(files[paths[0]], paths[0], text_of).diagnostics:
+            assert found.code != "NG601"
+            assert found.location is not None
+            lines = re.split("\r\n?|\n", files[found.location.file])
+            assert found.location.text in ("", lines[found.location.line - 1])
+        for path, text in files.items():
+            seen = right.seen_from(path) or right
+            line = draws.randint(1, len(text.splitlines()) or 1)
+            column = draws.randint(1, 40)
+            for look, there in snapshots(text, path, line, seen):
+                hover(look, there, column)
+                definition(look, there, column)
+            complete(text, line, column, seen)
+
+
 # `watch`
 
 
@@ -436,14 +478,6 @@ def test_watch_knows_what_a_spec_includes(folder: Path, watch: Start) -> None:
 
 
 # editors
-
-
-@pytest.fixture(scope="module")
-def editor() -> Iterator[Editor]:
-    session = Editor()
-    session.start()
-    yield session
-    assert session.end() == (0, "")
 
 
 def messages(editor: Editor, uri: str) -> list[tuple[int, int, str]]:

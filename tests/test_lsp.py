@@ -56,14 +56,6 @@ layers:
 """
 
 
-@pytest.fixture(scope="module")
-def editor() -> Iterator[Editor]:
-    session = Editor()
-    assert session.start() == "utf-16"
-    yield session
-    assert session.end() == (0, "")
-
-
 def place(text: str, part: str, more: int = 0) -> tuple[int, int]:
     """The line and character at which a part of a text begins, and a little on."""
     offset = text.index(part) + more
@@ -466,6 +458,12 @@ def test_no_text_and_no_place_is_too_odd() -> None:
                 definition(look, there, column)
                 symbols(look.source)
             complete(text, line, column, right)
+
+
+def test_a_list_in_the_place_of_a_mapping_is_told_of_as_little() -> None:
+    ((look, line),) = snapshots("name: Net\nparams: [width]\n", "net.yaml", 2, None)
+    assert hover(look, line, 12) is None
+    assert definition(look, line, 12) is None
 
 
 def test_lines_are_found_again() -> None:

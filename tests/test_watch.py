@@ -241,6 +241,7 @@ def test_a_folder_that_goes_is_told(back: bool, tmp_path: Path, watch: Start) ->
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_a_variant_is_built_again(tmp_path: Path, watch: Start) -> None:
     text = spec(2).replace("Linear: 2", "Linear: $out")
     text += "params: {out: 2}\nvariants: {n: {out: 3}, s: {out: 4}}\n"

@@ -216,7 +216,8 @@ def _of_key(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
         name = str(value_at(snapshot.source.values, path))
         yield f"**{_escaped(name)}**, an included file, {told}"
     elif rest[:1] == ("params",) and len(rest) > 1:
-        yield from _parameter(snapshot, scope, str(rest[1]))
+        if rest[1] in parameters(snapshot.source.values, scope):  # there is a mapping
+            yield from _parameter(snapshot, scope, str(rest[1]))
     elif path[:1] == ("variants",) and len(path) == 2:
         yield from _variant(snapshot, str(path[1]))
     elif path[:1] == ("variants",) and len(path) > 2:

@@ -33,6 +33,7 @@ def symbols(source: Source) -> tuple[Symbol, ...]:
             tuple(_layers(source, ("blocks", name, "layers"))),
         )
         for name in mapping_at(source.values, "blocks")
+        if name not in source.homes  # those of included files stand there
     ]
     return (*blocks, *_layers(source, ("layers",)))
 
