@@ -30,7 +30,12 @@ class Editor:
             self.published.append(params)
             self.news.set()
 
+        def registered(params: types.RegistrationParams) -> None:
+            self.registered += [one.method for one in params.registrations]
+
+        self.registered: list[str] = []
         self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(published)
+        self.client.feature(types.CLIENT_REGISTER_CAPABILITY)(registered)
 
     def run(self, answer: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(asyncio.wait_for(answer, DEADLINE))
@@ -38,7 +43,9 @@ class Editor:
     def start(self, *encodings: str) -> str:
         """Start the server; the encoding that it chose."""
         general = types.GeneralClientCapabilities(position_encodings=encodings or None)
-        able = types.ClientCapabilities(general=general)
+        files = types.DidChangeWatchedFilesClientCapabilities(dynamic_registration=True)
+        workspace = types.WorkspaceClientCapabilities(did_change_watched_files=files)
+        able = types.ClientCapabilities(general=general, workspace=workspace)
 
         async def begin() -> types.InitializeResult:
             command = [sys.executable, "-P", "-m", "torch_netgen", "lsp"]
@@ -64,6 +71,12 @@ class Editor:
         self.versions[uri] = None
         params = types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
         self._tell("text_document_did_close", params)
+
+    def files_change(self, *uris: str) -> None:
+        """Tell of files that have changed outside of the editor."""
+        events = [types.FileEvent(uri, types.FileChangeType.Changed) for uri in uris]
+        params = types.DidChangeWatchedFilesParams(events)
+        self._tell("workspace_did_change_watched_files", params)
 
     def _tell(self, method: str, params: object) -> None:
         async def tell() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 import torch_netgen
+from lsprotocol import types
 from torch import nn
 from torch_netgen import NetgenError
 from torch_netgen.lsp.completion import complete
@@ -516,6 +517,18 @@ def test_an_editor_is_told_in_the_document_it_concerns(folder: Path, editor: Edi
     assert len(messages(editor, norms)) == 1
     editor.close(other)
     assert messages(editor, norms) == []
+
+
+def test_what_changes_outside_of_the_editor_counts(folder: Path, editor: Editor) -> None:
+    net, norms = ((folder / f"{x}.yaml").as_uri() for x in ("net", "parts/norms"))
+    editor.versions[norms] = None
+    editor.open(net, NET)
+    assert messages(editor, net) == []
+    assert editor.registered == [types.WORKSPACE_DID_CHANGE_WATCHED_FILES]
+    there(folder, parts__norms=NORMS.replace("BatchNorm2d", "BatchNorm"))
+    editor.files_change(norms, (folder / "other.yaml").as_uri())
+    assert messages(editor, norms) == [(6, 8, "there is no layer type `BatchNorm`")]
+    editor.close(net)
 
 
 def test_an_editor_goes_from_file_to_file(folder: Path, editor: Editor) -> None:

@@ -197,6 +197,8 @@ def serve() -> bool:
     server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)(_outline)
     triggers = types.CompletionOptions([*"$ ([{."])
     server.feature(types.TEXT_DOCUMENT_COMPLETION, triggers)(_complete)
+    server.feature(types.INITIALIZED)(_ask_for_files)
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(_files_change)
     server.feature(types.SHUTDOWN)(_end)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # waiting for input can't be interrupted else
     # a copy, because it is closed at the end
@@ -224,6 +226,22 @@ def _close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
         ls.check(spec)
     for document in {uri: [], **opened.told}:
         ls.publish(document)
+
+
+async def _ask_for_files(ls: Server, params: types.InitializedParams) -> None:
+    """Ask an editor that can do it to tell of changed files: specs may include them."""
+    workspace = ls.client_capabilities.workspace
+    able = workspace.did_change_watched_files if workspace else None
+    if able and able.dynamic_registration:
+        watchers = [types.FileSystemWatcher("**/*.{yaml,yml}")]
+        options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
+        asked = types.Registration("files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+        await ls.client_register_capability_async(types.RegistrationParams([asked]))
+
+
+def _files_change(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
+    for change in params.changes:
+        ls.changed(change.uri)
 
 
 def _end(ls: Server, params: None) -> None:
