@@ -26,7 +26,7 @@ STRIDE = Dim.named("stride", 2)
         (WIDTH * 2 + 1, "2 * width + 1"),
         (33 - WIDTH, "33 - width"),
         (WIDTH - WIDTH, "0"),
-        ((WIDTH + 3) * WIDTH, "width * width + 3 * width"),
+        ((WIDTH + 3) * WIDTH, "width * (width + 3)"),
         (WIDTH * 16 // 4, "4 * width"),
         (64 * WIDTH // WIDTH, "64"),
         ((H - 1) // STRIDE + 1, "(H - 1) // stride + 1"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from itertools import chain, count
 from typing import Any
 
 from msgspec import Struct, field
 
 from ..ir.graph import Module, Node
-from ..ir.substitute import rebind
-from ..lower.parameters import bare
-from ..symbolic.provenance import wrap
+from ..symbolic.provenance import reading
 from ..symbolic.sizes import Coded, exact, symbols_in
+from ..symbolic.tree import Expression
 
 
 class Attributes(Struct):
@@ -25,26 +25,32 @@ class Attributes(Struct):
     taken: frozenset[str]
     kept: dict[str, Any] = field(default_factory=dict)
 
-    def read(self, value: Any) -> Any:
-        """The value as an expression in `forward`, with attributes for constructor arguments."""
+    def read(self, value: Any, word: str) -> Any:
+        """The value as an expression in `forward`, with attributes for constructor arguments.
+
+        The value is that of the argument `word`.
+        """
         symbols = [s for s in symbols_in(value) if not s.runtime]
         if not symbols:
             return value
-        terms = {**self.terms}
+        sources = {}
         for symbol in symbols:
-            inner = terms.get(symbol.name, value)
-            attribute = ast.Attribute(ast.Name("self"), self.keep(symbol.name, inner))
-            terms[symbol.name] = wrap(bare(inner), attribute, symbols_in(inner))
-        return rebind(value, terms)
+            kept = self.terms.get(symbol.name, value)
+            own = word if getattr(value, "code", None) == symbol.name else ""
+            attribute = self.keep(symbol.name, kept, own)
+            sources[symbol.name] = Expression.of(ast.Attribute(ast.Name("self"), attribute))
+        return reading(value, sources)
 
-    def keep(self, name: str, value: Any) -> str:
-        """Keep a value for ``forward``; gives the attribute: `name`, with a `_` if it is taken."""
-        attribute = name
-        while attribute in self.taken or (
-            attribute in self.kept and exact(self.kept[attribute]) != exact(value)
-        ):
-            attribute += "_"
-        self.kept[attribute] = value
+    def keep(self, name: str, value: Any, word: str = "") -> str:
+        """Keep a value for ``forward``; gives the attribute: `name`, or `word` if that is taken."""
+        for known, other in self.kept.items():
+            if exact(other) == exact(value):
+                return known
+        numbered = (f"{name}_value{number}" for number in count(2))
+        for attribute in chain(filter(None, (name, word, f"{name}_value")), numbered):
+            if attribute not in self.taken and attribute not in self.kept:
+                self.kept[attribute] = value
+                break
         return attribute
 
     def test(self, node: Node, condition: Any, module: Module | None) -> str:
@@ -59,8 +65,5 @@ class Attributes(Struct):
     def asked(self, condition: Any, word: str) -> str:
         """The source that reads a condition in ``forward``: an attribute, which `word` may name."""
         if isinstance(condition, Coded) and condition.code.isidentifier():
-            return f"self.{self.keep(condition.code, condition)}"
-        for attribute, known in self.kept.items():
-            if isinstance(known, Coded) and known.code == condition.code:
-                return f"self.{attribute}"
+            return f"self.{self.keep(condition.code, condition, word.replace('.', '_'))}"
         return f"self.{self.keep(word.replace('.', '_'), condition)}"

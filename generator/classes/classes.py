@@ -203,12 +203,14 @@ def _hint(value: Any) -> str:
 
 def _row(graph: Graph) -> Layer:
     """The row for a class, with which other classes use it as a type of layer."""
+    channels = _channels(graph)
     args = tuple(
         Arg(
             parameter.name,
             LIST if ", ...]" in parameter.hint else ANY,
             REQUIRED if parameter.required else None if parameter.code else parameter.value,
             positional=parameter.required,
+            named=parameter.name not in channels,
             names_type=parameter.is_type,
         )
         for parameter in graph.params
@@ -221,6 +223,30 @@ def _row(graph: Graph) -> Layer:
         ports=tuple(str(place) for place in range(len(graph.outputs))),
         local=True,
     )
+
+
+def _channels(graph: Graph) -> set[str]:
+    """The arguments of a class that are numbers of channels or features, by name or by use.
+
+    The class of a single operation has the operation's own.
+    """
+    only = graph.nodes[0].row if len(graph.nodes) == 1 else None
+    if only is not None and only.name == graph.name:
+        return {arg.name for arg in only.args if arg.positional}
+    found = {parameter.name for parameter in graph.params if _counts_channels(parameter.name)}
+    waiting = list(graph.modules)
+    for module in waiting:  # the list grows while it is iterated
+        waiting += module.children
+        for arg in module.row.args if module.row is not None else ():
+            value = module.node.args[arg.name]
+            by_name = module.row is not None and (module.row.local or _counts_channels(arg.name))
+            if isinstance(value, Dim) and arg.positional and not arg.named and by_name:
+                found.add(value.code)
+    return found
+
+
+def _counts_channels(name: str) -> bool:
+    return name.endswith(("channels", "features"))
 
 
 def _shapes(

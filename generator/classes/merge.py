@@ -214,7 +214,7 @@ class Merge:
             args[arg.name] = merge(first, arg, group) if group else arg.default
             if group and not all(is_default(arg, other.default) for other in own.values()):
                 arg = replace(arg, default=REQUIRED)  # each type has another default: it is written
-            found.append(arg)
+            found.append(replace(arg, named=False) if len(types) > 1 else arg)
         return found, args
 
     # the calls of `forward`

@@ -56,10 +56,13 @@ def _given(module: Module, reached: dict[str, set[str]]) -> list[Any]:
 
 
 def _least_of(value: Any, name: str, bound: int, graph: Graph) -> int:
-    """The least value of a parameter with which a value is `bound` or more; 0 if it always is."""
+    """The least value of a parameter with which a value is `bound` or more; 0 if it always is.
+
+    Of fractions there is no least one.
+    """
     low, high = 0, graph.values.get(name, 0)
     if type(high) is not int or _reaches(value, name, low, bound, graph):
-        return 0 if type(high) is int or _reaches(value, name, 0, bound, graph) else 1
+        return 0
     while high - low > 1:  # bisect: too small at `low`, enough at `high`
         middle = (low + high) // 2
         enough = _reaches(value, name, middle, bound, graph)

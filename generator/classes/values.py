@@ -67,7 +67,7 @@ class Values(Struct):
         if arg.code:
             return self.same(part, arg.name, group)
         value = self.value(part, arg.name, group, forward=True)
-        return self.typed(self.attributes.read(value))
+        return self.typed(self.attributes.read(value, arg.name))
 
     def count(self, part: Module, group: Group) -> Any:
         """The number of copies in a loop."""
@@ -182,7 +182,7 @@ class Values(Struct):
 
         found = Expression.of(with_types(value.tree(), self.types, self.rows))
         if isinstance(value, Coded):
-            return replace(value, expression=found)
+            return replace(value, expression=found, written=None)
         changed = found != Expression.of(value.tree())
         return Dim.opaque(found, int(value), value.symbols) if changed else value
 

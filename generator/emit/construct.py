@@ -380,7 +380,7 @@ def layer_source(row: Layer, args: Mapping[str, Any], callee: Any = None) -> str
         if is_default(arg, args[arg.name]):
             positional = False
             continue
-        positional = positional and arg.positional
+        positional = positional and arg.positional and not arg.named
         parts.append(argument_source(arg, args[arg.name], named=not positional))
     name = row.name if row.local else f"nn.{row.name}"
     return f"{name if callee is None else literal(callee)}({', '.join(parts)})"

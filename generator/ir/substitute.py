@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -17,8 +18,10 @@ from ..symbolic.algebra import Atom, Poly, Symbols
 from ..symbolic.budget import Budget
 from ..symbolic.buffers import Table
 from ..symbolic.expressions import evaluate_again
-from ..symbolic.sizes import Coded, Dim, Size, product, symbols_in
+from ..symbolic.provenance import written
+from ..symbolic.sizes import Coded, Dim, Size, product, symbols_in, tree_of
 from ..symbolic.syntax import fail
+from ..symbolic.tree import put
 
 
 class _Values(Struct, frozen=True):
@@ -39,7 +42,8 @@ class _Values(Struct, frozen=True):
 def rebind(value: Any, values: Mapping[str, Any]) -> Any:
     """The value with each of its names replaced by its value in `values`.
 
-    A size that is a product stays a product of factors.
+    A size that is a product stays a product of factors. What is written in the spec stays as it is
+    where names are replaced by names.
     """
     if not symbols_in(value):
         return value
@@ -66,9 +70,15 @@ def _factor_of(size: Dim, factor: Poly, values: Mapping[str, Any]) -> Any:
     if not all(type(values[symbol.name]) in (int, Dim) for symbol in size.symbols):
         return evaluate_again(factor.tree(), _Values(values))
     try:
-        return Budget().bounded(_sum(factor, values))
+        found = Budget().bounded(_sum(factor, values))
     except ZeroDivisionError:
         fail("division by zero")
+    if factor.written is None:
+        return found
+    trees = {symbol.name: tree_of(values[symbol.name]) for symbol in factor.symbols}
+    names = {tree.id for tree in trees.values() if isinstance(tree, ast.Name)}
+    renames = len(names) == len(trees)  # each to another name, so that none cancels out
+    return written(found, put(factor.written, trees)) if renames else found
 
 
 def rebind_type(type_: TensorType, values: Mapping[str, Any]) -> TensorType:

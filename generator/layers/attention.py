@@ -207,8 +207,8 @@ LAYERS = (
         rule=attention,
         args=(
             Arg("embed_dim", INT, inferred=True, positional=True),
-            Arg("num_heads", INT, positional=True),
-            Arg("dropout", FLOAT, 0.0, free=True),
+            Arg("num_heads", INT, positional=True, doc="Number of attention heads"),
+            Arg("dropout", FLOAT, 0.0, free=True, doc="Dropout probability"),
             Arg("bias", BOOL, True, free=True),
             Arg("add_bias_kv", BOOL, False),
             Arg("add_zero_attn", BOOL, False),

@@ -90,7 +90,8 @@ def adds_nothing(value: Any) -> bool:
 class Arg(Struct, frozen=True):
     """An argument of a layer: torch's name, order and default.
 
-    `inferred` arguments follow from the input. `positional` ones are printed without their name.
+    `inferred` arguments follow from the input. `positional` ones are printed without their name,
+    unless they are `named`: that is for a block's required arguments beside the channels.
     `free` ones never change a shape, so they may be any expression over constructor arguments. An
     argument that is itself a layer `reads` the inputs of its owner with these indices. One that
     `trains` only has an effect in training: in evaluation the function gets its default.
@@ -101,6 +102,7 @@ class Arg(Struct, frozen=True):
     default: Any = REQUIRED
     inferred: bool = False
     positional: bool = False
+    named: bool = False
     free: bool = False
     keyword_only: bool = False
     positive: bool = False  # netgen refuses 0, which torch accepts without a word
@@ -113,6 +115,7 @@ class Arg(Struct, frozen=True):
     reads: tuple[int, ...] = (0,)
     trains: bool = False
     hint: str = ""  # its annotation, for a block's argument
+    doc: str = ""  # what it is, in words to which the name of its layer is added
 
 
 class Weight(Struct, frozen=True):
@@ -305,7 +308,7 @@ def is_default(arg: Arg, value: Any) -> bool:
     if value is arg.default:
         return True
     if arg.names_type and isinstance(value, Coded) and isinstance(arg.default, Coded):
-        return value.code == arg.default.code
+        return value.normal == arg.default.normal
     if arg.default is REQUIRED or isinstance(value, (Nested, Coded)):
         return False
     if isinstance(value, Dim) and symbols_in(value):

@@ -54,8 +54,8 @@ def norm_args(affine: bool, momentum: Kind, *more: Arg) -> tuple[Arg, ...]:
     """The arguments that batch norms and instance norms share."""
     return (
         Arg("num_features", INT, inferred=True, positional=True),
-        Arg("eps", FLOAT, 1e-05, free=True),
-        Arg("momentum", momentum, 0.1, free=True),
+        Arg("eps", FLOAT, 1e-05, free=True, doc="Epsilon"),
+        Arg("momentum", momentum, 0.1, free=True, doc="Momentum"),
         Arg("affine", BOOL, affine, free=True),
         Arg("track_running_stats", BOOL, affine, free=True),
         *more,

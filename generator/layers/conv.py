@@ -165,13 +165,13 @@ def _conv_args(n: int) -> tuple[Arg, ...]:
     paddings = either(loosely(INT, n), choice("same", "valid"))
     return (
         Arg("in_channels", INT, inferred=True, positional=True),
-        Arg("out_channels", INT, positional=True, positive=True),
-        Arg("kernel_size", each(INT, n)),
-        Arg("stride", loosely(INT, n), 1),
-        Arg("padding", paddings, 0),
-        Arg("dilation", loosely(INT, n), 1),
-        Arg("groups", INT, 1),
-        Arg("bias", BOOL, True, free=True),
+        Arg("out_channels", INT, positional=True, positive=True, doc="Output channels"),
+        Arg("kernel_size", each(INT, n), doc="Kernel size"),
+        Arg("stride", loosely(INT, n), 1, doc="Stride"),
+        Arg("padding", paddings, 0, doc="Padding"),
+        Arg("dilation", loosely(INT, n), 1, doc="Dilation"),
+        Arg("groups", INT, 1, doc="Number of groups"),
+        Arg("bias", BOOL, True, free=True, doc="Whether there is a bias"),
         Arg("padding_mode", PADDING_MODES, "zeros"),
     )
 
@@ -179,14 +179,14 @@ def _conv_args(n: int) -> tuple[Arg, ...]:
 def _transposed_args(n: int) -> tuple[Arg, ...]:
     return (
         Arg("in_channels", INT, inferred=True, positional=True),
-        Arg("out_channels", INT, positional=True, positive=True),
-        Arg("kernel_size", each(INT, n)),
-        Arg("stride", loosely(INT, n), 1),
-        Arg("padding", loosely(INT, n), 0),
+        Arg("out_channels", INT, positional=True, positive=True, doc="Output channels"),
+        Arg("kernel_size", each(INT, n), doc="Kernel size"),
+        Arg("stride", loosely(INT, n), 1, doc="Stride"),
+        Arg("padding", loosely(INT, n), 0, doc="Padding"),
         Arg("output_padding", loosely(INT, n), 0),
-        Arg("groups", INT, 1),
-        Arg("bias", BOOL, True, free=True),
-        Arg("dilation", loosely(INT, n), 1),
+        Arg("groups", INT, 1, doc="Number of groups"),
+        Arg("bias", BOOL, True, free=True, doc="Whether there is a bias"),
+        Arg("dilation", loosely(INT, n), 1, doc="Dilation"),
         Arg("padding_mode", PADDING_MODES, "zeros"),
     )
 

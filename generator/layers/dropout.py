@@ -37,7 +37,8 @@ def _mask_rank(name: str, x: TensorType) -> int:
 
 
 def _dropout(name: str, *ranks: int) -> Layer:
-    p = Arg("p", FLOAT, 0.5, positional=True, free=True)
+    doc = "Probability of an element to be zeroed"
+    p = Arg("p", FLOAT, 0.5, positional=True, free=True, doc=doc)
     rule = partial(dropout, name, ranks)
     return Layer(
         name=name,

@@ -331,7 +331,7 @@ LAYERS: tuple[Layer, ...] = (
     _operation(
         "Scale",
         scale,
-        Arg("factor", FLOAT, positional=True),
+        Arg("factor", FLOAT, positional=True, doc="Factor"),
         dtypes=ALL,
         operator="*",
         saves=saves_nothing,

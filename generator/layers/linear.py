@@ -65,8 +65,8 @@ def bilinear_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -
 
 
 _OUT = (
-    Arg("out_features", INT, positional=True, positive=True),
-    Arg("bias", BOOL, True, free=True),
+    Arg("out_features", INT, positional=True, positive=True, doc="Output features"),
+    Arg("bias", BOOL, True, free=True, doc="Whether there is a bias"),
 )
 
 LAYERS = (

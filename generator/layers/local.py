@@ -158,6 +158,7 @@ def drop_path(a: Args, x: TensorType) -> TensorType:
     return pointwise(a, x)
 
 
+_DROPPED = "Probability of a sample to be zeroed"
 _SIZE = Arg("size", sizes(), positional=True)
 _DTYPE = Arg("dtype", optional(TEXT), None, code=True)
 
@@ -245,7 +246,7 @@ LAYERS: Sequence[Layer] = (
         name="DropPath",
         stem="drop_path",
         rule=drop_path,
-        args=(Arg("p", FLOAT, 0.0, positional=True, free=True),),
+        args=(Arg("p", FLOAT, 0.0, positional=True, free=True, doc=_DROPPED),),
         saves=saves_mask(lambda x: 1),
         view=lambda a: bool(a.p == 0),
         dtypes=FLOATS,

@@ -162,9 +162,9 @@ LAYERS = (
         stem="norm",
         rule=group_norm,
         args=(
-            Arg("num_groups", INT, positional=True),
+            Arg("num_groups", INT, positional=True, doc="Number of groups"),
             Arg("num_channels", INT, inferred=True, positional=True),
-            Arg("eps", FLOAT, 1e-05, free=True),
+            Arg("eps", FLOAT, 1e-05, free=True, doc="Epsilon"),
             Arg("affine", BOOL, True, free=True),
             Arg("bias", BOOL, True, free=True, keyword_only=True),
         ),
@@ -174,7 +174,7 @@ LAYERS = (
     ),
     _shape_norm(
         "LayerNorm",
-        Arg("eps", FLOAT, 1e-05, free=True),
+        Arg("eps", FLOAT, 1e-05, free=True, doc="Epsilon"),
         AFFINE,
         Arg("bias", BOOL, True, free=True),
         saves=saves_statistics(lambda a, x: x.numel // math.prod(_trailing(a))),
@@ -188,7 +188,7 @@ LAYERS = (
     ),
     _shape_norm(
         "RMSNorm",
-        Arg("eps", optional(FLOAT), None, free=True),
+        Arg("eps", optional(FLOAT), None, free=True, doc="Epsilon"),
         AFFINE,
         dtypes=INEXACT,
         saves=_rms_saves,

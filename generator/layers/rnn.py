@@ -165,7 +165,7 @@ def _first(*more: Arg) -> tuple[Arg, ...]:
     """The arguments of all recurrent layers: the sizes, then `more`."""
     return (
         Arg("input_size", INT, inferred=True, positional=True),
-        Arg("hidden_size", INT, positional=True),
+        Arg("hidden_size", INT, positional=True, doc="Hidden size"),
         *more,
     )
 
@@ -178,7 +178,7 @@ def _rnn(name: str) -> Layer:
         stem=name.lower(),
         rule=partial(rnn, name),
         args=_first(
-            Arg("num_layers", INT, 1),
+            Arg("num_layers", INT, 1, doc="Number of layers"),
             *((Arg("nonlinearity", NONLINEARITY, "tanh"),) if name == "RNN" else ()),
             Arg("bias", BOOL, True, free=True),
             Arg("batch_first", BOOL, False),

@@ -80,8 +80,8 @@ def table(a: Args) -> Sequence[Weight]:
 
 
 _FIRST = (
-    Arg("num_embeddings", INT, positional=True, positive=True),
-    Arg("embedding_dim", INT, positional=True, positive=True),
+    Arg("num_embeddings", INT, positional=True, positive=True, doc="Number of embeddings"),
+    Arg("embedding_dim", INT, positional=True, positive=True, doc="Embedding size"),
 )
 _MAX_NORM = (
     Arg("max_norm", optional(FLOAT), None, free=True),

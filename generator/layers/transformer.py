@@ -187,11 +187,16 @@ REST = (
     Arg("bias", BOOL, True, free=True),
 )
 WIDE = (
-    Arg("dim_feedforward", INT, 2048),
-    Arg("dropout", FLOAT, 0.1, free=True),
+    Arg("dim_feedforward", INT, 2048, doc="Width of the feed-forward part"),
+    Arg("dropout", FLOAT, 0.1, free=True, doc="Dropout probability"),
     Arg("activation", ACTIVATION, "relu"),
 )
-LAYER_ARGS = (MODEL, Arg("nhead", INT, positional=True), *WIDE, *REST)
+LAYER_ARGS = (
+    MODEL,
+    Arg("nhead", INT, positional=True, doc="Number of attention heads"),
+    *WIDE,
+    *REST,
+)
 _SRC_MASKS = ("src_mask", "src_key_padding_mask")
 TGT_MASKS = ("tgt_mask", "memory_mask", "tgt_key_padding_mask", "memory_key_padding_mask")
 HINTS = (Arg("tgt_is_causal", optional(BOOL), None), Arg("memory_is_causal", BOOL, False))

@@ -35,7 +35,7 @@ def key_of(row: str, args: Mapping[str, Any]) -> Hashable:
 
 def _frozen(value: Any) -> Hashable:
     if isinstance(value, (Dim, Coded)):
-        return value.code
+        return value.normal
     if isinstance(value, (tuple, list)):
         return tuple(map(_frozen, value))
     return (type(value).__name__, value)  # `True` is no 1, and 1.0 neither

@@ -23,7 +23,7 @@ from ..symbolic.algebra import Symbols
 from ..symbolic.equality import same
 from ..symbolic.expressions import code_in_text
 from ..symbolic.provenance import both, chosen, more_than
-from ..symbolic.sizes import Dim, Size, poly_of, symbols_in
+from ..symbolic.sizes import Dim, Size, normal_tree, poly_of, symbols_in
 from ..symbolic.syntax import ExpressionError
 from ..symbolic.tree import Expression
 from . import keys
@@ -436,7 +436,7 @@ def by_number(reader: Reader, item: Item, reached: Sequence[TensorType]) -> Rule
     for size, sizes in zip(gives.shape, zip(*(x.shape for x in reached), strict=True), strict=True):
         if _in_a_list(size):
             read = read_by_number(size, sizes[0], terms)
-            expression = Expression(read.code, read.tree())
+            expression = Expression(read.normal, normal_tree(read))
             shapes.append([Dim.opaque(expression, int(x), read.symbols) for x in sizes])
             given.append(size)
         elif (known := _line(sizes, 0)) is not None:

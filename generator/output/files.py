@@ -39,7 +39,7 @@ class Kind(Struct, frozen=True):
 
 
 _DIGEST = rb"\(digest ([0-9a-f]{12})\)"
-SOURCE = Kind(re.compile(_DIGEST + rb'\.?\n"""\n'))  # at the docstring's end
+SOURCE = Kind(re.compile(_DIGEST + rb'\.?\n?"""\n'))  # at the docstring's end
 DRAWING = Kind(re.compile(rb"Drawn by netgen " + _DIGEST + rb"(?: -->)?\n\Z"))
 IMAGE = Kind(
     re.compile(rb"tEXtComment\0Drawn by netgen " + _DIGEST + rb"(.{4}).{4}IEND.{4}\Z", re.DOTALL)

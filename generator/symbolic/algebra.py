@@ -14,7 +14,7 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .tree import Expression, multiplied, put
+from .tree import Expression, factors_in, multiplied, put
 
 INDEX = "index"  # the number of a copy, in expressions and in generated loops
 
@@ -68,10 +68,12 @@ class Atom(Struct, frozen=True):
 class Poly(Struct, frozen=True):
     """A sum of terms, each a whole number times atoms, in the order in which they appeared.
 
-    The keys of `terms` are the sorted texts of the atoms.
+    The keys of `terms` are the sorted texts of the atoms. A sum that is `written` in the spec is
+    printed as it stands there; what is computed with it knows its terms alone.
     """
 
     terms: Mapping[tuple[str, ...], tuple[int, tuple[Atom, ...]]]
+    written: ast.expr | None = None
 
     @property
     def symbols(self) -> Symbols:
@@ -124,6 +126,10 @@ class Poly(Struct, frozen=True):
 
     def tree(self) -> ast.expr:
         """The tree of the sum: what Python reads in its `text`."""
+        if self.written is not None:
+            return self.written
+        if (sides := _factored(self)) is not None:
+            return multiplied([part for side in sides for part in factor_trees(side)])
         result: ast.expr | None = None
         for factor, atoms in self.ordered():
             operands = _operands(abs(factor), atoms)
@@ -137,9 +143,19 @@ class Poly(Struct, frozen=True):
 
     def text(self) -> str:
         """Python source of the sum."""
+        return self.normal() if self.written is None else ast.unparse(self.written)
+
+    def normal(self) -> str:
+        """Python source of the terms: the same for equal sums, however they are written."""
         only = self.only_atom()
         if only:
             return only.text
+        if (sides := _factored(self)) is not None:
+            return " * ".join(map(factor_text, sides))
+        return self._summed()
+
+    def _summed(self) -> str:
+        """Python source of the terms, one after the other."""
         pieces: list[str] = []
         for factor, atoms in self.ordered():
             sign = "-" if factor < 0 else "+" if pieces else ""
@@ -148,6 +164,31 @@ class Poly(Struct, frozen=True):
             bare = bool(pieces[:-1]) or factor > 0
             pieces.append(_term_text(abs(factor), atoms, bare))
         return "".join(pieces) or "0"
+
+
+def _factored(poly: Poly) -> tuple[Poly, Poly] | None:
+    """What all terms have in common, and the sum without it, if that is shorter to write."""
+    if len(poly.terms) < 2 or () in poly.terms:
+        return None
+    common = _common(poly.terms.values())
+    if common == (1, ()):
+        return None
+    outer = Poly({tuple(sorted(atom.text for atom in common[1])): common})
+    inner = collect(filter(None, (_exact(*term, outer) for term in poly.terms.values())))
+    brief = f"{outer.normal()} * ({inner.normal()})"
+    return (outer, inner) if len(brief) < len(poly._summed()) else None
+
+
+def _common(
+    terms: Iterable[tuple[int, tuple[Atom, ...]]],
+) -> tuple[int, tuple[Atom, ...]]:
+    """The factors that all terms have in common."""
+    (_, first), *_ = terms = [*terms]
+    found: list[Atom] = []
+    for atom in first:
+        if atom not in found and all(atom in atoms for _, atoms in terms):
+            found.append(atom)
+    return math.gcd(*(factor for factor, _ in terms)), tuple(found)
 
 
 def _rounded_up(factor: int, atoms: tuple[Atom, ...]) -> tuple[int, tuple[Atom, ...]]:
@@ -213,11 +254,15 @@ def of_atom(atom: Atom) -> Poly:
 
 def factor_text(poly: Poly) -> str:
     """A factor of a product as text: in parentheses if it is a sum, a division or negative."""
-    return f"({poly.text()})" if _needs_brackets(poly) else poly.text()
+    return f"({poly.normal()})" if _needs_brackets(poly) else poly.normal()
 
 
 def factor_trees(poly: Poly) -> list[ast.expr]:
     """A factor of a product as trees: one, or those of its own factors."""
+    if poly.written is not None:
+        return factors_in(poly.written)
+    if (sides := _factored(poly)) is not None:
+        return [part for side in sides for part in factor_trees(side)]
     if _needs_brackets(poly):
         return [poly.tree()]
     ((factor, atoms),) = poly.ordered()
@@ -225,6 +270,8 @@ def factor_trees(poly: Poly) -> list[ast.expr]:
 
 
 def _needs_brackets(poly: Poly) -> bool:
+    if _factored(poly) is not None:
+        return False
     only = poly.only_atom()
     sum_or_negative = len(poly.terms) != 1 or poly.ordered()[0][0] < 0
     return sum_or_negative or (only is not None and not only.tight)
@@ -232,7 +279,7 @@ def _needs_brackets(poly: Poly) -> bool:
 
 def quotient(over: Poly, under: Poly) -> Poly:
     """The floor division: terms that divide exactly are taken out, nested divisions merged."""
-    over, under = _reduced(over, under)
+    over, under = _reduced(Poly(over.terms), Poly(under.terms))
     divided, rest = [], []
     for factor, atoms in over.terms.values():
         exact = _exact(factor, atoms, under)
@@ -258,15 +305,9 @@ def quotient(over: Poly, under: Poly) -> Poly:
 
 def _reduced(over: Poly, under: Poly) -> tuple[Poly, Poly]:
     """Both sides without the factors that all their terms have in common."""
-    terms = [*over.terms.values(), *under.terms.values()]
     if not over.terms or not under.terms:
         return over, under
-    common: list[Atom] = []
-    for atom in terms[0][1]:
-        if atom not in common and all(atom in atoms for _, atoms in terms):
-            common.append(atom)
-    shared = math.gcd(*(factor for factor, _ in terms))
-    factor = (shared, tuple(common))
+    factor = _common([*over.terms.values(), *under.terms.values()])
     divisor = Poly({(): factor})
     if factor == (1, ()):
         return over, under
@@ -294,6 +335,7 @@ def _exact(
 def remainder(over: Poly, under: Poly) -> Poly:
     if under.constant and all(factor % under.constant == 0 for factor, _ in over.terms.values()):
         return constant(0)
+    over, under = Poly(over.terms), Poly(under.terms)
     return of_atom(Atom(_division(over, "%", under), over.symbols | under.symbols, False))
 
 
@@ -319,10 +361,13 @@ def operand(poly: Poly) -> str:
 
 def renamed(poly: Poly, sources: Mapping[str, Expression]) -> Poly:
     """The sum with other source in place of some names; nothing is computed."""
-    return collect(
+    found = collect(
         (factor, tuple(_renamed(atom, sources) for atom in atoms))
         for factor, atoms in poly.terms.values()
     )
+    if poly.written is None:
+        return found
+    return replace(found, written=put(poly.written, _trees(sources)))
 
 
 def _renamed(atom: Atom, sources: Mapping[str, Expression]) -> Atom:
@@ -331,5 +376,8 @@ def _renamed(atom: Atom, sources: Mapping[str, Expression]) -> Atom:
     if atom.quotient is not None:
         over, under = (renamed(side, sources) for side in atom.quotient)
         return replace(atom, expression=_division(over, "//", under), quotient=(over, under))
-    tree = put(atom.expression.tree, {name: source.tree for name, source in sources.items()})
-    return replace(atom, expression=Expression.of(tree))
+    return replace(atom, expression=Expression.of(put(atom.expression.tree, _trees(sources))))
+
+
+def _trees(sources: Mapping[str, Expression]) -> dict[str, ast.expr]:
+    return {name: source.tree for name, source in sources.items()}

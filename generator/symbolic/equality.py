@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from .algebra import Poly, constant
-from .sizes import Dim, Size, code, exactly, poly_of, symbols_in, tree_of
+from .sizes import Dim, Size, exactly, normal_tree, poly_of, symbols_in
 from .tree import Expression, call
 
 
@@ -86,6 +86,7 @@ def smallest(left: Size, right: Size) -> Size:
         return value
     if same(left, right):
         return left
-    tree = call("min", tree_of(left), tree_of(right))
-    text = Expression(f"min({code(left)}, {code(right)})", tree)
+    tree = call("min", normal_tree(left), normal_tree(right))
+    texts = [size.normal if isinstance(size, Dim) else str(size) for size in (left, right)]
+    text = Expression(f"min({', '.join(texts)})", tree)
     return Dim.opaque(text, value, symbols, tight=True)

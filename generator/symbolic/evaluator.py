@@ -10,6 +10,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -19,8 +20,8 @@ from .budget import LONGEST_RANGE, MOST_ITEMS, Budget, check_growth, weight
 from .equality import surely_equal
 from .functions import FUNCTIONS, ceil_div, zipped
 from .hints import whole
-from .provenance import joined, uncoded, wrap
-from .sizes import Coded, Dim, plain, symbols_in, tree_of
+from .provenance import is_written, joined, uncoded, wrap, written
+from .sizes import Coded, Dim, normal_tree, plain, symbols_in, tree_of
 from .syntax import (
     ExpressionError,
     calls,
@@ -31,6 +32,7 @@ from .syntax import (
     fail,
     no_part,
 )
+from .tree import factors_in, multiplied, names_in
 
 
 class Names(Protocol):
@@ -83,13 +85,15 @@ MIXED = "gives true or false, or a number, by it"  # why `a and b` fixes its par
 class Evaluator(Struct):
     """Evaluates one expression; if it `rebinds`, that of a value, which is put into other terms.
 
-    `local` holds the variables of comprehensions.
+    `local` holds the variables of comprehensions. An expression is `derived` once it has read a
+    value that is more than a name.
     """
 
     names: Names
     budget: Budget
     local: dict[str, Any] = field(default_factory=dict)
     rebinds: bool = False
+    derived: bool = False
 
     def value(self, node: ast.expr) -> Any:
         self.budget.spend()
@@ -113,7 +117,7 @@ class Evaluator(Struct):
         apply = _UNARY.get(type(node.op)) or fail("`~` is not part of the expression language")
         operand = self.value(node.operand)
         if isinstance(operand, Dim) and isinstance(node.op, ast.USub):
-            return -operand
+            return self._as_written(-operand, [node.operand], [operand], _negative)
         return self._apply(apply, [operand], lambda codes: ast.UnaryOp(node.op, codes[0]))
 
     def _binop(self, node: ast.BinOp) -> Any:
@@ -121,17 +125,39 @@ class Evaluator(Struct):
         apply = _BINARY[type(node.op)]
         left, right = self.value(node.left), self.value(node.right)
         check_growth(node.op, uncoded(left), uncoded(right))
+        if (trivial := _trivial(node.op, left, right)) is not None:
+            return trivial
         if isinstance(node.op, _EXACT) and _is_whole(left) and _is_whole(right):
             divides = isinstance(node.op, (ast.FloorDiv, ast.Mod))
             if divides and not right:
                 fail("division by zero")
-            return self._divided(apply(left, right), right) if divides else apply(left, right)
+            found = self._divided(apply(left, right), right) if divides else apply(left, right)
+            return self._as_written(found, [node.left, node.right], [left, right], _joins(node))
         if {type(left), type(right)} == {Coded, list}:  # an argument is a tuple: it joins no list
             self.names.fix_names(symbols_in([left, right]), "joins it with a list")
             return self._apply(apply, [uncoded(left), uncoded(right)], lambda codes: codes[0])
-        return self._apply(
-            apply, [left, right], lambda codes: ast.BinOp(codes[0], node.op, codes[1])
-        )
+        return self._apply(apply, [left, right], partial(_binary, node.op))
+
+    def _as_written(
+        self,
+        found: Any,
+        nodes: list[ast.expr],
+        operands: list[Any],
+        code: Callable[[list[ast.expr]], ast.expr],
+    ) -> Any:
+        """A size as it is written: the `code` of its operands.
+
+        Where netgen worked out one of them, the size is printed in the shorter form. One that
+        lacks a name of its operands stays in its normal form.
+        """
+        if self.rebinds or not isinstance(found, Dim):
+            return found
+        self.derived = self.derived or any(map(_is_derived, nodes, operands))
+        if _is_tight(found) or {*found.symbols} != {*symbols_in(operands)}:
+            return found
+        trees = [*map(_source_of, nodes, operands)]
+        shown = written(found, code(trees))
+        return found if self.derived and len(shown.code) >= len(found.normal) else shown
 
     def _divided(self, found: Any, under: Any) -> Any:
         """The result of a division; a divisor that cancels out of it is fixed, for it may be 0."""
@@ -161,8 +187,8 @@ class Evaluator(Struct):
             self.names.fix_names(symbols, MIXED)
         # what is known to be true adds nothing to `and`, nor what is false to `or`
         adds_nothing = (not stop) if all(type(uncoded(v)) is bool for v in values) else ...
-        codes = [tree_of(value) for value in values if value is not adds_nothing]
-        return wrap(uncoded(result), joined(node.op, codes), symbols)
+        told = [value for value in values if value is not adds_nothing]
+        return self._coded(uncoded(result), told, lambda codes: joined(node.op, codes), symbols)
 
     def _compare(self, node: ast.Compare) -> Any:
         operands = [self.value(node.left), *map(self.value, node.comparators)]
@@ -198,9 +224,8 @@ class Evaluator(Struct):
             return chosen
         if _of_two_kinds(sides):
             self.names.fix_names(symbols, MIXED)
-        symbols = symbols_in([sides[0], test, sides[1]])
-        code = ast.IfExp(tree_of(test), tree_of(sides[0]), tree_of(sides[1]))
-        return wrap(uncoded(chosen), code, symbols)
+        parts = [sides[0], test, sides[1]]
+        return self._coded(uncoded(chosen), parts, _conditional)
 
     def _subscript(self, node: ast.Subscript) -> Any:
         value = self.value(node.value)
@@ -221,20 +246,20 @@ class Evaluator(Struct):
                     uncoded(part), ast.Subscript(tree_of(value), ast.Slice(*codes)), value.symbols
                 )
             return part
-        written = self.value(node.slice)
-        carried = isinstance(items, list) and _is_whole(written) and self._carries(written)
-        place = int(written) if carried else self._index(written)
+        at = self.value(node.slice)
+        carried = isinstance(items, list) and _is_whole(at) and self._carries(at)
+        place = int(at) if carried else self._index(at)
         if not -len(items) <= place < len(items):
             if self.rebinds and isinstance(value, Coded) and isinstance(items, list):
                 # with these values there is no such item, and nothing reads it
-                code = ast.Subscript(tree_of(value), tree_of(written))
-                return wrap(0, code, symbols_in([value, written]))
+                code = ast.Subscript(tree_of(value), tree_of(at))
+                return wrap(0, code, symbols_in([value, at]))
             fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
         if carried:
-            return self._item(value, place, tree_of(written), symbols_in([value, written]))
+            return self._item(value, place, at)
         if place < 0 and isinstance(value, Coded) and isinstance(items, list):
             # from the end, it is another item in a list of another length
-            return self._item(value, place, ast.Constant(place), value.symbols)
+            return self._item(value, place, place)
         return items[place]
 
     def _carries(self, place: Any) -> bool:
@@ -242,12 +267,13 @@ class Evaluator(Struct):
         names = {symbol.name for symbol in symbols_in(place)}
         return bool(names) and (self.rebinds or INDEX in names)
 
-    def _item(self, values: Any, place: int, code: ast.expr, symbols: Symbols) -> Any:
+    def _item(self, values: Any, place: int, at: Any) -> Any:
         """An item of a list, with a subscript as its expression: ``sizes[index - 1]``."""
-        whole = tree_of(values)
-        if ast.unparse(code) == f"len({ast.unparse(whole)}) - 1":
-            code = ast.Constant(-1)
-        return wrap(uncoded(plain(values)[place]), ast.Subscript(whole, code), symbols)
+        whole, item = tree_of(values), uncoded(plain(values)[place])
+        if ast.unparse(normal_tree(at)) == f"len({ast.unparse(whole)}) - 1":
+            code = ast.Subscript(whole, ast.Constant(-1))
+            return wrap(item, code, symbols_in([values, at]))
+        return self._coded(item, [values, at], lambda codes: ast.Subscript(codes[0], codes[1]))
 
     def _index(self, value: Any) -> int:
         if not _is_whole(value):
@@ -382,10 +408,69 @@ class Evaluator(Struct):
             text = str(error).replace("'", "`")
             numbers = ", ".join(str(uncoded(operand)) for operand in operands)
             fail(text if text != "math domain error" else f"this has no value for {numbers}")
-        symbols = symbols_in(operands)
+        return self._coded(value, operands, code)
+
+    def _coded(
+        self,
+        value: Any,
+        operands: list[Any],
+        code: Callable[[list[ast.expr]], ast.expr],
+        symbols: Symbols | None = None,
+    ) -> Any:
+        """The value with the `code` of its operands: in normal form, and as it is written.
+
+        It depends on `symbols`, or else on those of the operands.
+        """
+        symbols = symbols_in(operands) if symbols is None else symbols
         if not symbols:
             return value
-        return wrap(value, code([tree_of(operand) for operand in operands]), symbols)
+        found = wrap(value, code([normal_tree(operand) for operand in operands]), symbols)
+        if self.rebinds or not any(map(is_written, operands)):
+            return found
+        return written(found, code([tree_of(operand) for operand in operands]))
+
+
+def _binary(op: ast.operator, codes: list[ast.expr]) -> ast.expr:
+    return ast.BinOp(codes[0], op, codes[1])
+
+
+def _joins(node: ast.BinOp) -> Callable[[list[ast.expr]], ast.expr]:
+    """How the sides of an operation on whole numbers are joined: products need no brackets."""
+    if isinstance(node.op, ast.Mult) and not isinstance(node.right, ast.BinOp):
+        return lambda codes: multiplied([part for code in codes for part in factors_in(code)])
+    return partial(_binary, node.op)
+
+
+def _conditional(codes: list[ast.expr]) -> ast.expr:
+    """A conditional expression, its parts in the order in which they stand in it."""
+    return ast.IfExp(codes[1], codes[0], codes[2])
+
+
+def _negative(codes: list[ast.expr]) -> ast.expr:
+    return ast.UnaryOp(ast.USub(), codes[0])
+
+
+_NEUTRAL: dict[type, int] = {ast.Add: 0, ast.Sub: 0, ast.Mult: 1, ast.Div: 1, ast.FloorDiv: 1}
+
+
+def _trivial(op: ast.operator, left: Any, right: Any) -> Any:
+    """What an operation with 0 or 1 gives without being computed, or ``None``.
+
+    ``1 * x`` and ``x + 0`` are `x`; ``0 * x`` is 0.0 for a fraction `x`.
+    """
+    if type(left) in (int, float) and isinstance(op, (ast.Add, ast.Mult)):
+        left, right = right, left
+    if type(left) not in (Dim, Coded) or type(right) not in (int, float):
+        return None
+    fraction = isinstance(uncoded(left), float)
+    if fraction and isinstance(op, ast.Mult) and right == 0:
+        return 0.0
+    if right != _NEUTRAL.get(type(op)):
+        return None
+    if fraction:
+        return None if isinstance(op, ast.FloorDiv) else left
+    whole = type(left) is Dim and type(right) is int
+    return left if whole and not isinstance(op, ast.Div) else None
 
 
 _TWO_NUMBERS = "`ceil_div` takes two whole numbers"
@@ -397,6 +482,29 @@ def _divided_up(over: Any, under: Any) -> Any:
         fractions = any(isinstance(uncoded(number), float) for number in (over, under))
         fail(_TWO_NUMBERS, help=whole(None) if fractions else None)
     return ceil_div(over, under) if under else fail("division by zero")
+
+
+LONGEST_NAME = 40  # characters of an expression that is no more than a name
+
+
+def _is_derived(node: ast.expr, value: Any) -> bool:
+    """Whether netgen worked out the expression of an operand: no number or name stands there."""
+    if not isinstance(value, Dim):
+        return bool(names_in(node))
+    if isinstance(node, (ast.BinOp, ast.UnaryOp)):
+        return False  # its own operands have been asked
+    return not _is_tight(value) or len(value.code) > LONGEST_NAME
+
+
+def _source_of(node: ast.expr, value: Any) -> ast.expr:
+    """The tree of an operand: of numbers alone, it is what stands there."""
+    return tree_of(value) if isinstance(value, Dim) or names_in(node) else node
+
+
+def _is_tight(size: Dim) -> bool:
+    """Whether the expression of a size is a name, an item or a call."""
+    only = size.factors[0].only_atom() if len(size.factors) == 1 else None
+    return only is not None and only.tight
 
 
 def _is_size(node: ast.expr) -> bool:

@@ -7,8 +7,21 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from .algebra import Symbol, Symbols, renamed
-from .sizes import LONGEST_CODE, Coded, Dim, Size, TooLong, bracketed, symbols_in, tree_of
+from .sizes import (
+    LONGEST_CODE,
+    Coded,
+    Dim,
+    Size,
+    TooLong,
+    bracketed,
+    normal_tree,
+    poly_of,
+    symbols_in,
+    tree_of,
+)
 from .tree import Expression, changed, names_in, put
 
 
@@ -39,6 +52,24 @@ def wrap(value: Any, tree: ast.expr, symbols: Symbols) -> Any:
     return _single(value, expression, symbols)
 
 
+def written(value: Any, tree: ast.expr) -> Any:
+    """The value, to be printed as it is written: by a tree with the same names in it."""
+    if isinstance(value, Dim):
+        return Dim.make(int(value), (replace(poly_of(value), written=tree),))
+    if isinstance(value, Coded) and not isinstance(value.value, list):
+        return replace(value, written=Expression.of(tree))
+    return value
+
+
+def is_written(value: Any) -> bool:
+    """Whether a value is printed in another way than its normal form."""
+    if isinstance(value, list):
+        return any(map(is_written, value))
+    if isinstance(value, Dim):
+        return any(factor.written is not None for factor in value.factors)
+    return isinstance(value, Coded) and value.written is not None
+
+
 def _single(value: Any, expression: Expression, symbols: Symbols) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         tight = isinstance(expression.tree, _TIGHT)
@@ -66,8 +97,10 @@ def reading(value: Any, sources: Mapping[str, Expression]) -> Any:
         return type(value)(reading(item, sources) for item in value)
     if isinstance(value, Dim):
         return Dim.make(int(value), tuple(renamed(factor, sources) for factor in value.factors))
-    tree = put(tree_of(value), {name: source.tree for name, source in sources.items()})
-    return Coded(reading(value.value, sources), Expression.of(tree), value.symbols)
+    trees = {name: source.tree for name, source in sources.items()}
+    inner = reading(value.value, sources)
+    found = Coded(inner, Expression.of(put(normal_tree(value), trees)), value.symbols)
+    return found if value.written is None else written(found, put(value.tree(), trees))
 
 
 def uncoded(value: Any) -> Any:

@@ -80,9 +80,16 @@ class Dim(int):
     @cached_property
     def code(self) -> str:
         """Python source for the size, with its products left visible."""
+        if all(factor.written is None for factor in self.factors):
+            return self.normal
+        return ast.unparse(self.tree())
+
+    @cached_property
+    def normal(self) -> str:
+        """The source that is the same for all sizes of the same factors, however written."""
         if len(self.factors) == 1:
-            return self.factors[0].text()
-        return " * ".join(factor_text(factor) for factor in self.factors)
+            return self.factors[0].normal()
+        return " * ".join(map(factor_text, self.factors))
 
     def tree(self) -> ast.expr:
         """The tree of the size's expression: what Python reads in its `code`."""
@@ -190,7 +197,7 @@ def scaled(size: Size, factor: float) -> Size:
     value = math.floor(int(size) * factor)
     if not symbols_in(size):
         return value
-    whole = poly_of(size)
+    whole = Poly(poly_of(size).terms)
     tree = call("int", ast.BinOp(whole.tree(), ast.Mult(), ast.Constant(factor)))
     text = Expression(f"int({operand(whole)} * {factor!r})", tree)
     return Dim.opaque(text, value, symbols_in(size), tight=True)
@@ -271,26 +278,35 @@ def bracketed(texts: Iterable[str]) -> str:
 
 
 class Coded(Struct, frozen=True):
-    """A value that is no whole number, with the Python expression that it came from."""
+    """A value that is no whole number, with the Python expression that it came from.
+
+    Sizes in the `expression` are in their normal form. It is printed as it is `written`, if it is.
+    """
 
     value: Any
     expression: Expression
     symbols: Symbols
+    written: Expression | None = None
 
     @property
     def code(self) -> str:
         """Python source of the expression."""
+        return (self.written or self.expression).text
+
+    @property
+    def normal(self) -> str:
+        """The source that is the same for equal expressions, however their sizes are written."""
         return self.expression.text
 
     def tree(self) -> ast.expr:
-        """The tree of the expression."""
-        return self.expression.tree
+        """The tree of the expression, as it is printed."""
+        return (self.written or self.expression).tree
 
 
 def exact(value: Any) -> Hashable:
     """A key that is equal for values with the same number and the same expression."""
     if isinstance(value, (Dim, Coded)):
-        return (value.code, exact(int(value) if isinstance(value, Dim) else value.value))
+        return (value.normal, exact(int(value) if isinstance(value, Dim) else value.value))
     if isinstance(value, (tuple, list)):
         return tuple(map(exact, value))
     if isinstance(value, Mapping):
@@ -303,6 +319,15 @@ def tree_of(value: Any) -> ast.expr:
     if isinstance(value, (Dim, Coded)):
         return value.tree()
     return ast.List([*map(tree_of, value)]) if isinstance(value, list) else of_plain(value)
+
+
+def normal_tree(value: Any) -> ast.expr:
+    """The same tree, with sizes in their normal form."""
+    if isinstance(value, Dim):
+        return Dim.make(0, tuple(Poly(factor.terms) for factor in value.factors)).tree()
+    if isinstance(value, list):
+        return ast.List([*map(normal_tree, value)])
+    return value.expression.tree if isinstance(value, Coded) else of_plain(value)
 
 
 def plain(value: Any) -> Any:

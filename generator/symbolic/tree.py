@@ -94,6 +94,13 @@ def multiplied(operands: list[ast.expr]) -> ast.expr:
     return first
 
 
+def factors_in(tree: ast.expr) -> list[ast.expr]:
+    """The operands of a product, from left to right; for any other expression the expression."""
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Mult):
+        return [*factors_in(tree.left), *factors_in(tree.right)]
+    return [tree]
+
+
 def divided_up(over: ast.expr, under: ast.expr) -> ast.expr:
     """The division that rounds up: ``-(-over // under)``."""
     sign = ast.USub()
