@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from torch_netgen.symbolic.algebra import Symbols
 from torch_netgen.symbolic.budget import Budget
+from torch_netgen.symbolic.equality import same
 from torch_netgen.symbolic.expressions import evaluate_text
 from torch_netgen.symbolic.provenance import named
 from torch_netgen.symbolic.sizes import Coded, Dim, plain
@@ -189,6 +190,37 @@ def test_everything_else_is_refused_at_once(text: str) -> None:
     assert time.perf_counter() - start < 30
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("$(a * (5 + b))", "a * (5 + b)"),
+        ("$(4 * a * 4 * 4)", "4 * a * 4 * 4"),
+        ("$((a - 1) * b // 2)", "(a - 1) * b // 2"),
+        ("$(a * 2 ** 3)", "a * 2 ** 3"),
+        ("$(items[0] * 2)", "items[0] * 2"),
+        ("$(8 * a // (2 if flag else 1))", "8 * a // (2 if flag else 1)"),
+        ("$(1 * a)", "a"),
+        ("$(a + 0 * b)", "a"),
+        ("$(f * 1 / 3)", "f / 3"),
+        ("$(max(b * 2, 3 * (a + 1)))", "max(b * 2, 3 * (a + 1))"),
+    ],
+)
+def test_an_expression_is_printed_as_it_is_written(text: str, code: str) -> None:
+    found = evaluate(text, {name: named(name, value) for name, value in PARAMS.items()})
+    assert found.code == code
+
+
+def test_a_rate_of_nothing_is_nothing() -> None:
+    assert repr(evaluate("$(f * 0 / 3)", {"f": named("f", 0.5)})) == "0.0"
+
+
+def test_sizes_are_equal_however_they_are_written() -> None:
+    values = {name: named(name, PARAMS[name]) for name in ("a", "b")}
+    written = [f"$({text})" for text in ("2 * (a + b) * 3", "6 * a + b * 6", "(b + a) * 6")]
+    first, *others = (evaluate(text, values) for text in written)
+    assert all(same(first, other) for other in others)
+
+
 def test_where_a_value_comes_from_is_carried_along() -> None:
     """Over random expressions: the code that is carried gives the value, for all parameters."""
     draws = random.Random(0)
@@ -236,5 +268,6 @@ def test_where_a_value_comes_from_is_carried_along() -> None:
         except ZeroDivisionError:
             continue
         assert eval(found.code, {}, others) == expected, (text, found.code)
+        assert eval(found.normal, {}, others) == expected, (text, found.normal)
         checked += 1
     assert checked > 1000

@@ -7,6 +7,7 @@ size of an input, or a number that no expression gives.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -23,7 +24,8 @@ from ..spec.source import Source
 from ..symbolic.literals import literal
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, symbols_in
-from .common_value import Case, Expressions, Inexpressible
+from ..symbolic.syntax import ExpressionError
+from .common_value import Case, Expressions, Group, Inexpressible
 from .merge import Merge
 from .values import Values
 
@@ -108,7 +110,8 @@ def _block_class(uses: Sequence[Use], rows: Mapping[str, Layer], source: Source)
         for parameter in params:
             if parameter.name in use.given or parameter.required:
                 use.call[parameter.name] = use.outer[parameter.name]
-    shapes = _shapes(uses, cases, allowed, {*given})
+    arguments = {parameter.name for parameter in (*inferred, *params)}
+    shapes = _shapes(uses, cases, allowed, {*given}, arguments)
     graph = replace(graph, params=(*inferred, *params), is_block=True, shapes=shapes)
     return _bypassed(graph)
 
@@ -175,7 +178,8 @@ def _parameter(
 
 def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Parameter:
     """A required argument of the class that is no parameter in the spec."""
-    return Parameter(name, None, None, required=True, hint=hint_for([bare(v) for v in values]))
+    hint = hint_for([bare(v) for v in values])
+    return Parameter(name, None, None, required=True, inferred=True, hint=hint)
 
 
 def hint_for(values: Sequence[Any], *, any_length: bool = False) -> str:
@@ -250,7 +254,11 @@ def _counts_channels(name: str) -> bool:
 
 
 def _shapes(
-    uses: Sequence[Use], cases: Sequence[Case], allowed: frozenset[str], given: set[str]
+    uses: Sequence[Use],
+    cases: Sequence[Case],
+    allowed: frozenset[str],
+    given: set[str],
+    arguments: set[str],
 ) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
     """The types of inputs and outputs in all uses, with names for the sizes that vary."""
     first = uses[0].graph
@@ -259,7 +267,7 @@ def _shapes(
 
     def merged(types: Iterable[Sequence[TensorType]]) -> tuple[TensorType, ...]:
         groups = ([*zip(cases, own, strict=True)] for own in zip(*types, strict=True))
-        return tuple(_type(group, expressions, letters) for group in groups)
+        return tuple(_type(group, expressions, letters, arguments) for group in groups)
 
     inputs = merged([x.type for x in use.graph.inputs] for use in uses)
     outputs = merged([use.graph.type_of(ref) for _, ref in use.graph.outputs] for use in uses)
@@ -267,7 +275,10 @@ def _shapes(
 
 
 def _type(
-    group: Sequence[tuple[Case, TensorType]], expressions: Expressions, letters: Mapping[str, Any]
+    group: Sequence[tuple[Case, TensorType]],
+    expressions: Expressions,
+    letters: Mapping[str, Any],
+    arguments: set[str],
 ) -> TensorType:
     """The type of one input or output in all uses; ``*`` stands for dimensions that vary in number.
 
@@ -280,6 +291,8 @@ def _type(
         try:
             found = expressions.common(sizes, forward=True)
         except Inexpressible:
+            found = _equal_by_number(sizes, arguments)
+        if found is None:
             return Dim.named(f"D{place % first.rank}", int(first.shape[place]))
         return rebind(found, letters)  # type: ignore[no-any-return]
 
@@ -288,6 +301,21 @@ def _type(
         return replace(first, shape=tuple(map(size, range(first.rank))))
     varying = Dim.named("*", 0)
     return replace(first, shape=(size(0), varying, size(-1)) if all(ranks) else (varying,))
+
+
+def _equal_by_number(sizes: Group, arguments: set[str]) -> Any:
+    """The size, of those in `arguments` alone, that has the right number in all uses, if any has.
+
+    A shortcut is absent where `in_channels` and `out_channels` are equal: either may be said.
+    """
+    for _, value in sizes:
+        names = {symbol.name for symbol in symbols_in(value)}
+        with suppress(ExpressionError):  # a list may have no such item in another use
+            if names and names <= arguments:
+                numbers = [int(rebind(value, case.own)) for case, _ in sizes]
+                if numbers == [int(own) for _, own in sizes]:
+                    return value
+    return None
 
 
 def _letters(uses: Sequence[Use], given: set[str]) -> dict[str, Dim]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from operator import eq
 from typing import Any
 
 from msgspec import Struct, field
@@ -26,32 +27,42 @@ _MEANINGS = {
     "out_features": "Number of output features",
     "num_classes": "Number of output classes",
 }
-_HEADS = "Number of attention heads"
+_OF_ATTENTION = {
+    **dict.fromkeys(("heads", "n_head", "n_heads", "num_heads"), "Number of attention heads"),
+    **dict.fromkeys(
+        ("kv_heads", "n_kv_heads", "num_kv_heads"), "Number of heads of keys and values"
+    ),
+    "head_dim": "Size of each head",
+}
 _ZEROED = "Probability of an element to be zeroed"
-_MOST_NAMES = 4  # layers that are named instead of a description
+_MOST_PARTS = 5  # types that are named instead of a description
 _LONGEST = 30  # characters of a size in a shape
 _WIDEST = WIDTH - 8
 
 
 def description(graph: Graph) -> str:
-    """The spec's description of the class; for a short chain its layers, or else its name."""
+    """The spec's description of the class; else what it is made of, or its name."""
     if graph.description:
         return graph.description
-    if not graph.is_block:
-        return f"The {graph.name} network."
     calls = [call for node in graph.nodes for call in node.walk() if call.kind != "Sequential"]
     names = [call.row.name if call.row is not None else "" for call in calls]
-    if names == [graph.name]:
-        return f"{graph.name} as a module."
-    layers = 1 < len(calls) <= _MOST_NAMES and all(map(_is_sure_layer, calls))
-    return f"{listed(names)}." if layers and _is_chain(graph) else f"The {graph.name} block."
+    chain = all(map(_is_sure_layer, calls)) and _is_chain(graph)
+    if 1 < len(names) <= _MOST_PARTS and chain and not any(map(eq, names, names[1:])):
+        return f"{listed(names)}."
+    parts = [*dict.fromkeys(call.row.name for call in calls if call.row and _tells(call.row))]
+    if 1 < len(parts) <= _MOST_PARTS:
+        return f"Made of {listed(parts)}."
+    return f"The {graph.name} {'block' if graph.is_block else 'network'}."
+
+
+def _tells(row: Layer) -> bool:
+    """Whether a type says what a class does: a layer or a block, or attention."""
+    return row.attends or not (row.operation or row.source or row.moves)
 
 
 def _is_sure_layer(call: Node) -> bool:
     """Whether it is a layer of torch's that is there in all uses."""
-    return (
-        call.is_layer and call.condition is None and call.row is not None and not call.row.operation
-    )
+    return call.is_layer and call.condition is None and not (call.row and call.row.operation)
 
 
 def _is_chain(graph: Graph) -> bool:
@@ -184,13 +195,13 @@ def _by_name(graph: Graph, parameter: Parameter, *, attends: bool) -> str:
     name = parameter.name
     if name in _MEANINGS:
         return _MEANINGS[name]
-    if attends and name in ("heads", "n_head", "n_heads", "num_heads"):
-        return _HEADS
+    if attends and name in _OF_ATTENTION:
+        return _OF_ATTENTION[name]
     if name == "dropout" and type(parameter.value) is float:
         return _ZEROED
     if parameter.is_type and name == "activation":
         return "Type of the activation"
-    if not parameter.required or parameter.value is not None:
+    if not parameter.inferred:
         return ""
     for place, placeholder in enumerate(graph.inputs):
         own = f"{placeholder.name}_"

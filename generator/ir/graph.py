@@ -366,7 +366,8 @@ class Parameter(Struct, frozen=True):
 
     `code` is the expression of a default that `depends` on parameters before it. A `fixed`
     parameter is no argument: generation decided its value, for a `reason`. `hint` is its
-    annotation where the default's type does not suffice.
+    annotation where the default's type does not suffice. An `inferred` one is no parameter in the
+    spec: it is a size of what a block reads, or differs between its uses otherwise.
     """
 
     name: str
@@ -378,6 +379,7 @@ class Parameter(Struct, frozen=True):
     reason: Reason | None = None
     used: bool = True
     required: bool = False
+    inferred: bool = False
     default: Any = None  # over the names of the parameters before it
     hint: str = ""
     is_type: bool = False
