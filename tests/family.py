@@ -52,6 +52,13 @@ Shape = tuple[int, ...]  # without the batch, with all parameters at their defau
 
 ACTIVATIONS = ("ReLU", "GELU", "Tanh", "SiLU", "Sigmoid")
 NUMBERS, COUNTS = (2, 2, 2, 3, 4), (0, 1, 1, 2, 2, 3)
+WEIGHTED = ("Linear", "Conv1d", "Conv2d", "BatchNorm2d", "LayerNorm", "PReLU")
+WAYS = (
+    *("weight_norm", "weight_norm", "spectral_norm", "spectral_norm", "orthogonal"),
+    {"weight": {"weight_norm": {"dim": None}}},
+    {"bias": "spectral_norm", "weight": "spectral_norm"},
+    "$('weight_norm' if in_channels > 3 else None)",
+)  # some of which don't fit
 FIRST = {  # arguments that may be written alone
     "LeakyReLU": "negative_slope",
     "MaxPool2d": "kernel_size",
@@ -399,6 +406,8 @@ class Scope:
                 common["name"] = f"{name}_$index"
             elif not self.inside and not index:
                 self.named[name] = self.shape
+        if type_ in WEIGHTED and r.chance(0.12):
+            common["parametrize"] = copy.deepcopy(r.choice(WAYS))
         if not common or isinstance(args, list):
             return item
         if args is None:

@@ -27,6 +27,13 @@ def test_what_netgen_writes_passes(path: Path) -> None:
     [
         "import os",
         "from torch import hub",
+        "from torch.nn.utils import parametrize",
+        "from torch.nn.utils.parametrize import register_parametrization",
+        "from torch.nn.utils.parametrizations import *",
+        "from torch.nn.utils.parametrizations import weight_norm as nn",
+        "from torch.nn.utils.parametrizations import _WeightNorm",
+        "from .torch.nn.utils.parametrizations import weight_norm",
+        "from torch.nn.utils.parametrizations import weight_norm\nweight_norm = 3",
         "import torch.hub",
         "import torch as t",
         "from os import path as nn",

@@ -62,6 +62,7 @@ SEEN = {
     "module_argument": "an argument that is a layer is one of torch's own",
     "nested_layer_misspelt": "an argument that is a layer is one of torch's own",
     "parameter_reads_nothing": "a source has no such key",
+    "parametrize_without_weights": "a layer without weights has no such key",
     "unclosed_expression": "the expression has no end",
     "type_with_its_module": "the type is no identifier",
     "yaml_colon_without_space": "the type is no identifier",

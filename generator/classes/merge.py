@@ -154,6 +154,9 @@ class Merge:
             callee = self.values.type(self.values.value(first, "type", callees))
         elif len(types) > 1:
             self.values.refuse(first, "is not of one type in all uses of the block")
+        if len({row.parametrized for _, row, _ in uses}) > 1:
+            reason = "is not parametrized alike in all uses of the block"
+            self.values.refuse(first, reason, "write a block for each way")
         known, args = self.arguments(first, types, uses, self.values.argument)
         row = uses[0][1] if len(types) == 1 else replace(uses[0][1], args=tuple(known))
         if row.source and len({_element_type(row, given) for _, _, given in uses}) > 1:

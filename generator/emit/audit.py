@@ -30,6 +30,11 @@ IMPORTS = frozenset(
         "import torch.nn.functional as F",
     }
 )
+# further functions that may be imported, under their own names, by their modules
+FUNCTIONS = {
+    "torch.nn.utils.parametrizations": frozenset({"orthogonal", "spectral_norm", "weight_norm"}),
+    "torch.nn.utils.parametrize": frozenset({"is_parametrized", "remove_parametrizations"}),
+}
 BUILTINS = frozenset(
     """abs all any bool dict enumerate float int isinstance len list max min range round str sum
     super tuple type zip""".split()
@@ -162,15 +167,16 @@ def _check_names(nodes: Mapping[type[ast.AST], Sequence[Any]], imports: Mapping[
     """Refuse unknown imports, and names that are bound to another meaning than the usual one."""
     custom = [node for node in nodes.get(ast.ImportFrom, ()) if _is_custom(node, imports)]
     for node in (*nodes.get(ast.Import, ()), *nodes.get(ast.ImportFrom, ())):
-        if node not in custom and ast.unparse(node) not in IMPORTS:
+        if node not in custom and not _is_known(node):
             _refuse(f"`{ast.unparse(node)}`", node.lineno)
     bound = {alias.asname or alias.name for node in custom for alias in node.names}
     for kind in (ast.ClassDef, ast.FunctionDef):
         bound |= {node.name for node in nodes.get(kind, ())}
     bound |= {node.arg for node in nodes.get(ast.arg, ())}
     bound |= {n.id for n in nodes.get(ast.Name, ()) if isinstance(n.ctx, ast.Store)}
-    typed = {a.name for n in nodes.get(ast.ImportFrom, ()) if n.module == "typing" for a in n.names}
-    for name in sorted(bound & (_TAKEN | typed)):
+    modules = {"typing", *FUNCTIONS}
+    named = {a.name for n in nodes.get(ast.ImportFrom, ()) if n.module in modules for a in n.names}
+    for name in sorted(bound & (_TAKEN | named)):
         _refuse(f"another meaning of `{name}`", 1)
 
 
@@ -269,6 +275,14 @@ def _inside(part: Any, kind: type[_Node]) -> list[_Node]:
     """The nodes of a kind in a part of a tree."""
     roots = part if isinstance(part, list) else [part] if isinstance(part, ast.AST) else []
     return [node for root in roots for node in ast.walk(root) if isinstance(node, kind)]
+
+
+def _is_known(node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether an import statement is one that netgen writes."""
+    if not isinstance(node, ast.ImportFrom) or node.module not in FUNCTIONS:
+        return ast.unparse(node) in IMPORTS
+    known = FUNCTIONS[node.module]
+    return not node.level and all(a.name in known and a.asname is None for a in node.names)
 
 
 def _is_custom(node: ast.AST, imports: Mapping[str, str]) -> TypeGuard[ast.ImportFrom]:

@@ -383,7 +383,10 @@ def layer_source(row: Layer, args: Mapping[str, Any], callee: Any = None) -> str
         positional = positional and arg.positional and not arg.named
         parts.append(argument_source(arg, args[arg.name], named=not positional))
     name = row.name if row.local else f"nn.{row.name}"
-    return f"{name if callee is None else literal(callee)}({', '.join(parts)})"
+    source = f"{name if callee is None else literal(callee)}({', '.join(parts)})"
+    for way in row.parametrized:
+        source = way.source(source)
+    return source
 
 
 def argument_source(arg: Arg, value: Any, *, named: bool) -> str:

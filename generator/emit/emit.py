@@ -21,6 +21,11 @@ from .statements import Statement
 
 # functions and classes that a file defines if it uses them, with the imported names they need
 HELPERS = {"divisible": (), "DropPath": ("torch",), "LayerNorm2d": ("torch", "F")}
+# functions for weights that are computed from others, by their modules
+PARAMETRIZATIONS = {
+    "torch.nn.utils.parametrizations": ("orthogonal", "spectral_norm", "weight_norm"),
+    "torch.nn.utils.parametrize": ("is_parametrized", "remove_parametrizations"),
+}
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"")
 
@@ -162,7 +167,17 @@ def _imports(views: Sequence[ClassView], used: set[str], custom: Sequence[str]) 
         imports.append("import torch.nn.functional as F")
     tensor = any(view.forward for view in views) or "DropPath" in used
     own = f"from torch import {'Tensor, ' if tensor else ''}nn"
-    return [*imports, *sorted((own, *custom), key=lambda line: line.split()[1].lower())]
+    others = (own, *parametrization_lines(used), *custom)
+    return [*imports, *sorted(others, key=lambda line: line.split()[1].lower())]
+
+
+def parametrization_lines(used: Container[str]) -> list[str]:
+    """The import statements for what computes weights, and for what stops it."""
+    found = {
+        module: [name for name in names if name in used]
+        for module, names in PARAMETRIZATIONS.items()
+    }
+    return [f"from {module} import {', '.join(names)}" for module, names in found.items() if names]
 
 
 def import_lines(rows: Sequence[Layer], used: Container[str]) -> list[str]:

@@ -10,7 +10,15 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath
-from ..layers.base import Args, Layer, Weight, arguments, parameter_count, prefixed
+from ..layers.base import (
+    Args,
+    Layer,
+    Parametrization,
+    Weight,
+    arguments,
+    parameter_count,
+    prefixed,
+)
 from ..layers.tensor import TensorType
 from ..symbolic.names import SKIPPED
 from ..symbolic.provenance import named
@@ -313,6 +321,12 @@ class Module(Struct, frozen=True, dict=True):
         return [w for key, child in self.entries() for w in prefixed(key, child.weights)]
 
     @property
+    def bare_weights(self) -> Sequence[Weight]:
+        """The weights by the names that they have before any of them is parametrized."""
+        bare = None if self.row is None or self.absent else self.row.bare
+        return self.weights if bare is None else bare.weights(self.node.a)
+
+    @property
     def is_stateless(self) -> bool:
         """Whether it has neither parameters nor buffers."""
         if self.absent:
@@ -390,7 +404,9 @@ class Initial(Struct, frozen=True):
 
     `kind` says whether `key` is a ``type``, a ``name`` or a ``path``; `types` are the types of
     the layers that it selects. `guarded`: some of these layers lack the weight. `top`: it selects
-    one attribute of the network and nothing else.
+    one attribute of the network and nothing else. `ways`: how the weights of these layers are
+    computed, if this is one of them; then `mixed` says that of some layers it is not. `opaque`:
+    some layers have computed weights, so to a type checker their attributes are unknown.
     """
 
     kind: str
@@ -400,6 +416,9 @@ class Initial(Struct, frozen=True):
     init: Any
     guarded: bool = False
     top: bool = False
+    ways: tuple[Parametrization, ...] = ()
+    mixed: bool = False
+    opaque: bool = False
 
 
 class Graph(Struct, frozen=True, dict=True, eq=False):

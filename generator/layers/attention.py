@@ -151,7 +151,7 @@ def attention_weights(a: Args) -> list[Weight]:
         sizes = (("q", embed), ("k", kdim), ("v", vdim))
         weights = [Weight(f"{name}_proj_weight", (embed, size)) for name, size in sizes]
     if a.bias:
-        weights.append(Weight("in_proj_bias", (3 * embed,)))
+        weights.append(Weight("in_proj_bias", (3 * embed,), zeros=True))
     if a.add_bias_kv:
         weights += [Weight("bias_k", (1, 1, embed)), Weight("bias_v", (1, 1, embed))]
     weights.append(Weight("out_proj.weight", (embed, embed)))

@@ -119,12 +119,16 @@ class Arg(Struct, frozen=True):
 
 
 class Weight(Struct, frozen=True):
-    """A parameter or a buffer of a layer; without a name the layer is itself a tensor."""
+    """A parameter or a buffer of a layer; without a name the layer is itself a tensor.
+
+    Of one with `zeros` a part or the whole begins with zeros.
+    """
 
     name: str
     shape: tuple[int, ...]
     trainable: bool = True
     dtype: str = "float32"
+    zeros: bool = False
 
 
 Args = SimpleNamespace
@@ -168,6 +172,24 @@ class Init(Struct, frozen=True):
         if self.function == "constant_":
             named = [literal(self.args[0][1])]
         return f"nn.init.{self.function}({', '.join([tensor, *named])})"
+
+
+class Parametrization(Struct, frozen=True):
+    """One weight of a layer that a `function` of `torch.nn.utils.parametrizations` computes.
+
+    `args` are those of its arguments that are not the defaults.
+    """
+
+    weight: str
+    function: str
+    args: tuple[tuple[str, Any], ...] = ()
+
+    def source(self, module: str) -> str:
+        """The call in generated source, on an expression for the layer."""
+        named = [f"name={literal(self.weight)}"] if self.weight != "weight" else []
+        # the norm over all dimensions is -1 to torch, whose annotation has no null
+        named += [f"{name}={literal(-1 if x is None else x)}" for name, x in self.args]
+        return f"{self.function}({', '.join([module, *named])})"
 
 
 def arguments(args: Mapping[str, Any]) -> Args:
@@ -268,6 +290,8 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     reads_true: bool = False  # true elements of its mask are read, not hidden
     local: bool = False  # a class of the generated file, or of one that it imports
     imported: str = ""  # the import path of a class that the spec imports
+    parametrized: tuple[Parametrization, ...] = ()  # the weights that are computed from others
+    bare: Layer | None = None  # the row of the layer without these
 
     @property
     def fresh(self) -> bool:
@@ -278,6 +302,11 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     def takes_list(self) -> bool:
         """Whether it reads its tensors as one list, which may be of any length."""
         return "{list}" in self.call
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether a layer of this type may have parameters of its own."""
+        return self.weights is not no_weights and not self.source
 
     @cached_property
     def takes_layers(self) -> bool:

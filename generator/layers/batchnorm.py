@@ -42,7 +42,7 @@ def norm_weights(a: Args) -> Sequence[Weight]:
     if a.affine:
         weights.append(Weight("weight", shape))
         if a.bias:
-            weights.append(Weight("bias", shape))
+            weights.append(Weight("bias", shape, zeros=True))
     if a.track_running_stats:
         weights.append(Weight("running_mean", shape, trainable=False))
         weights.append(Weight("running_var", shape, trainable=False))

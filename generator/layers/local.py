@@ -262,7 +262,10 @@ LAYERS: Sequence[Layer] = (
         ),
         dtypes=PARAMETERS,
         infer=infer_num_channels,
-        weights=lambda a: (Weight("weight", (a.num_channels,)), Weight("bias", (a.num_channels,))),
+        weights=lambda a: (
+            Weight("weight", (a.num_channels,)),
+            Weight("bias", (a.num_channels,), zeros=True),
+        ),
         saves=saves_statistics(lambda a, x: x.numel // a.num_channels),
         local=True,
     ),

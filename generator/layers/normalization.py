@@ -86,7 +86,7 @@ def group_weights(a: Args) -> Sequence[Weight]:
     if not a.affine:
         return ()
     weight = Weight("weight", (a.num_channels,))
-    return (weight, Weight("bias", (a.num_channels,))) if a.bias else (weight,)
+    return (weight, Weight("bias", (a.num_channels,), zeros=True)) if a.bias else (weight,)
 
 
 def layer_weights(a: Args) -> Sequence[Weight]:
@@ -94,7 +94,8 @@ def layer_weights(a: Args) -> Sequence[Weight]:
     if not a.elementwise_affine:
         return ()
     weight = Weight("weight", _trailing(a))
-    return (weight, Weight("bias", _trailing(a))) if getattr(a, "bias", False) else (weight,)
+    bias = Weight("bias", _trailing(a), zeros=True)
+    return (weight, bias) if getattr(a, "bias", False) else (weight,)
 
 
 def _last(a: Args, x: TensorType) -> dict[str, Any]:

@@ -75,8 +75,9 @@ def _check_weights(a: Args, x: TensorType, weights: TensorType) -> None:
 
 
 def table(a: Args) -> Sequence[Weight]:
-    """The table of embeddings."""
-    return (Weight("weight", (a.num_embeddings, a.embedding_dim)),)
+    """The table of embeddings; that of the padding begins with zeros."""
+    shape = (a.num_embeddings, a.embedding_dim)
+    return (Weight("weight", shape, zeros=a.padding_idx is not None),)
 
 
 _FIRST = (

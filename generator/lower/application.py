@@ -42,6 +42,10 @@ def apply_layer(
         wrong = refused(scope, item, row, refusal, read, chained=chained)
         applied = _without(row, args, refusal.argument, read, wrong)
         scope.context.shared.findings.add(wrong)
+    if row.parametrized:
+        from .parametrizations import check_ways
+
+        check_ways(scope, item, row, applied.a, applied.args)
     call = Node(
         path=item.path,
         row=row,

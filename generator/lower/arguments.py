@@ -317,7 +317,8 @@ def respelt(context: Context, item: Item) -> Item:
             help = f"did you mean `{meant}`?"
             context.shared.findings.add(Diagnostic("NG203", message, location, help=help))
             value = written.pop(key)
-            common[meant] = value.get("times", 1) if isinstance(value, dict) else value
+            numbered = meant == "repeat" and isinstance(value, dict)
+            common[meant] = value.get("times", 1) if numbered else value
     return replace(item, written=written, common=common)
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import SpecPath, printable
 from ..ir.graph import Graph, Initial, Module
 from ..layers import CATALOGUE, LOCAL
-from ..layers.base import Init, Nested, Weight, arguments
+from ..layers.base import Init, Layer, Nested, Parametrization, Weight, arguments
 from ..layers.kin import CONVOLUTIONS, TRANSPOSED, holds_hidden_layers
 from ..layers.models import show_value
 from ..symbolic.hints import closest
@@ -167,11 +167,11 @@ def _initial(
             context.shared.unmatched = True
             return None
         message = f"`{printable(key)}` has no parameter `{printable(weight)}`"
-        known = [w.name for _, module in matched for w in module.weights]
+        known = [w.name for _, module in matched for w in module.bare_weights]
         context.error("NG204", message, path, key=True, help=closest(weight, known))
     init = read_init(context, raw, names, path)
     for _, module in matched:
-        for found in module.weights:
+        for found in module.bare_weights:
             if found.name == weight:
                 _check_fits(context, init, found, path)
     kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
@@ -186,11 +186,47 @@ def _initial(
     )
     lacking = any(not _has(m, weight) or [*varying(m, weight)] for m in others)
     guarded = not all(there) or any(varies) or lacking or (weight == "bias" and inner)
-    return Initial(kind, key, types, weight, init, guarded, top)
+    computed = [_ways(module, weight) for module in meant]
+    ways = _common_ways(context, key, weight, init, computed, path)
+    mixed = bool(ways) and (() in computed or guarded or hidden)
+    opaque = any(module.row is not None and bool(module.row.parametrized) for module in meant)
+    return Initial(kind, key, types, weight, init, guarded, top, ways, mixed, opaque)
 
 
 def _has(module: Module, weight: str) -> bool:
-    return any(found.name == weight for found in module.weights)
+    return any(found.name == weight for found in module.bare_weights)
+
+
+def _ways(module: Module, weight: str) -> tuple[Parametrization, ...]:
+    """How weights of the layer are computed, if the weight is one of them."""
+    ways = () if module.row is None else module.row.parametrized
+    return ways if any(way.weight == weight for way in ways) else ()
+
+
+def _common_ways(
+    context: Context,
+    key: str,
+    weight: str,
+    init: Init,
+    computed: Sequence[tuple[Parametrization, ...]],
+    path: SpecPath,
+) -> tuple[Parametrization, ...]:
+    """The one way in which the weight is computed; refuses several, and a norm that would be 0."""
+    found = dict.fromkeys(filter(None, computed))
+    if len(found) > 1:
+        message = f"`{printable(weight)}` of `{printable(key)}` is parametrized in several ways"
+        help = "give initial values by name or path, for each way apart"
+        context.error("NG211", message, path, key=True, help=help)
+    for way in next(iter(found), ()):
+        if _gives_zeros(init) and way.weight == weight and way.function != "orthogonal":
+            message = f"`{way.function}` would divide by the norm of `{weight}`, which is 0"
+            context.error("NG211", message, path)
+    return next(iter(found), ())
+
+
+def _gives_zeros(init: Init) -> bool:
+    values = [plain(value) for _, value in init.args]
+    return init.function == "zeros_" or (init.function == "constant_" and values == [0])
 
 
 def _may_have(module: Module, weight: str) -> bool:
@@ -234,16 +270,19 @@ def _renumbered(
 
 def varying(module: Module, weight: str) -> Iterator[Any]:
     """The arguments of a layer that depend on parameters and decide whether it has the weight."""
-    if module.row is None:
-        return
-    there = {found.name for found in module.weights}
-    for name, value in module.node.args.items():
+    if module.row is not None:
+        yield from deciding(module.row.bare or module.row, module.node.args, weight)
+
+
+def deciding(row: Layer, args: Mapping[str, Any], weight: str) -> Iterator[Any]:
+    """The arguments, of these, that depend on parameters and decide whether a weight exists."""
+    there = weight in {found.name for found in row.weights(arguments(args))}
+    for name, value in args.items():
         if not symbols_in(value) or not isinstance(plain(value), int):
             continue
         for other in (False, True) if isinstance(plain(value), bool) else (1,):
-            changed = arguments({**module.node.args, name: other})
-            has = weight in {found.name for found in module.row.weights(changed)}
-            if has != (weight in there):
+            changed = row.weights(arguments({**args, name: other}))
+            if (weight in {found.name for found in changed}) != there:
                 yield value
                 break
 
@@ -342,10 +381,35 @@ def _alike(group: list[Initial]) -> list[list[Initial]]:
 
 
 def _statement(found: Initial, module: str = "module") -> Iterator[str]:
+    """The statements for one weight; one that is computed is a plain one for a while."""
+    if not found.ways:
+        yield from _plain_statement(found, module)
+        return
+    lines = [f"remove_parametrizations({module}, {literal(way.weight)})" for way in found.ways]
+    lines += _plain_statement(found, module, sure=True)
+    source = module
+    for way in found.ways:
+        source = way.source(source)
+    lines.append(source)
+    if not found.mixed:
+        yield from lines
+        return
+    yield f"if is_parametrized({module}, {literal(found.weight)}):"
+    yield from (f"    {line}" for line in lines)
+    others = [*_plain_statement(found, module)]
+    if others[0].startswith("if "):
+        yield from (f"el{others[0]}", *others[1:])
+    else:
+        yield from ("else:", *(f"    {line}" for line in others))
+
+
+def _plain_statement(found: Initial, module: str, *, sure: bool = False) -> Iterator[str]:
+    """The statements for a weight that is no computed one; it is `sure` to be there."""
     weight = found.weight
-    plain_name = weight in ("weight", "bias")
+    plain_name = weight in ("weight", "bias") and not (found.opaque and module != "module")
     tensor = f"{module}.{weight}" if plain_name else f"{module}.get_parameter({literal(weight)})"
-    if found.guarded or (weight == "bias" and {*found.types} & {*CONVOLUTIONS, *TRANSPOSED}):
+    optional = weight == "bias" and bool({*found.types} & {*CONVOLUTIONS, *TRANSPOSED})
+    if not sure and (found.guarded or optional):
         own = f"{literal(weight)} in dict({module}.named_parameters())"
         yield f"if {f'{module}.{weight} is not None' if plain_name else own}:"
         yield f"    {found.init.source(tensor)}"

@@ -17,7 +17,7 @@ from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, print
 from ..layers import GROUPING
 from ..layers.base import Layer
 from ..layers.models import read_arguments
-from ..spec.spec import COMMON_KEYS, Item, read_item
+from ..spec.spec import COMMON_KEYS, PARAMETRIZE, Item, read_item
 from ..symbolic.expressions import check_names, has_expression, texts
 from ..symbolic.hints import bare_type, closest, meant_type, run_together
 from ..symbolic.syntax import ExpressionError
@@ -132,7 +132,19 @@ class StaticCheck(Struct):
                 self.numbered(item).expressions(value, item.at(key))
             with self.context.shared.findings.collecting():
                 check_common(self.context, item, chained=self.chained)
+            if PARAMETRIZE in item.common:
+                self.parametrize(item, item.common[PARAMETRIZE])
             self.numbered(item).written(item)
+
+    def parametrize(self, item: Item, value: Any) -> None:
+        """Check what is written under `parametrize`, as far as it has no expressions."""
+        from .parametrizations import check_type, read_parametrizations
+
+        with self.context.shared.findings.collecting():
+            if item.type in known_types(self.context):
+                check_type(self.context, item)
+            if not _open(value):
+                read_parametrizations(self.context, item, value)
 
     def numbered(self, item: Item) -> StaticCheck:
         """The check of what stands in an item, which knows the name of a copy's number."""

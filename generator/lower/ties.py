@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..diagnostics.diagnostics import printable
 from ..ir.graph import Graph, Module
 from ..ir.needs import Need
 from ..ir.substitute import rebind
-from ..layers.base import Weight
+from ..layers.base import Parametrization, Weight
 from ..symbolic.equality import same
 from ..symbolic.hints import closest
 from ..symbolic.literals import literal
@@ -29,6 +29,7 @@ def read_ties(context: Context, graph: Graph) -> Graph:
     ties = []
     for left, right in context.document.tie.items():
         with context.shared.findings.collecting():
+            _check_plain(context, graph, left, right)
             _check(context, weights, left, right)
             _check_no_circle(context, left, right)
             _fix(context, graph, left, right)
@@ -47,6 +48,23 @@ def _check(context: Context, weights: Mapping[str, Weight], left: str, right: st
     if sizes[0] != sizes[1]:
         message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
         context.error("NG211", message, ("tie", left))
+
+
+def _check_plain(context: Context, graph: Graph, left: str, right: str) -> None:
+    """Refuse weights that are computed, and those that they are computed from."""
+    for path, way in _computed(graph):
+        for side, key in ((left, True), (right, False)):
+            inside = side.startswith(f"{path}.parametrizations.{way.weight}.")
+            if inside or side == f"{path}.{way.weight}":
+                message = f"`{printable(side)}` can't be tied: `{way.function}` computes the weight"
+                context.error("NG211", message, ("tie", left), key=key)
+
+
+def _computed(graph: Graph) -> Iterator[tuple[str, Parametrization]]:
+    """The weights that are computed, each with the path of its layer."""
+    for path, module in graph.layers():
+        for way in () if module.row is None else module.row.parametrized:
+            yield path, way
 
 
 def _check_no_circle(context: Context, left: str, right: str) -> None:
@@ -116,7 +134,9 @@ def _outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
 
 def tie_lines(graph: Graph) -> list[str]:
     """The statements of ``__init__`` that put one parameter under a second name."""
-    return [f"{_owner(left)} = {_parameter(right)}" for left, right in graph.ties]
+    # to a type checker the attributes of a layer with computed weights are unknown
+    opaque = {path for path, _ in _computed(graph)} if graph.ties else set()
+    return [f"{_owner(left)} = {_parameter(right, opaque)}" for left, right in graph.ties]
 
 
 def _owner(path: str) -> str:
@@ -127,7 +147,7 @@ def _owner(path: str) -> str:
     return f"self.{module}.{name}" if plain else f"self.get_submodule({literal(module)}).{name}"
 
 
-def _parameter(path: str) -> str:
+def _parameter(path: str, opaque: Container[str]) -> str:
     module, _, name = path.rpartition(".")
-    simple = is_identifier(module) and name in ("weight", "bias")
+    simple = is_identifier(module) and name in ("weight", "bias") and module not in opaque
     return f"self.{path}" if simple or "." not in path else f"self.get_parameter({literal(path)})"

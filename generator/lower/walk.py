@@ -14,7 +14,7 @@ from ..diagnostics.diagnostics import SpecPath, Unknowable
 from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..layers.tensor import TensorType
-from ..spec.spec import Item, read_item
+from ..spec.spec import PARAMETRIZE, Item, read_item
 from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
@@ -50,6 +50,10 @@ class Walk(Reader):
         item = listed(respelt(self.context, item), self.context.row(item.type))
         if self.frame.lost:
             raise Unknowable
+        if PARAMETRIZE in item.common:
+            from .parametrizations import check_type  # few specs have any
+
+            check_type(self.context, item)
         if item.type == "Group":
             for key in ("name", "from"):
                 if key in item.common:
@@ -169,6 +173,11 @@ class Walk(Reader):
             spec, item = as_block(self, item, row, index)
             call = self.block(item, spec, reads, name, index)
         else:
+            if PARAMETRIZE in item.common:
+                from .parametrizations import with_parametrizations
+
+                names = LayerNames(self.scope, self.first_type(reads), index)
+                row = with_parametrizations(self.scope, item, row, names)
             read = read_layer(self.scope, item, row, reads, self.through, index)
             call = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
         self.take(replace(call, repeated=repeated), item)

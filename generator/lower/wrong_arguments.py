@@ -9,6 +9,7 @@ from typing import Any
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
 from ..layers.base import Layer
 from ..layers.models import Problem, read_arguments
+from ..layers.parametrizations import FUNCTIONS
 from ..spec.spec import COMMON_KEYS, Item
 from ..symbolic.hints import (
     as_expression,
@@ -47,6 +48,8 @@ def _diagnostic(
         meant = meant_argument(found.argument, [*known, *row.optional_tensors], COMMON_KEYS)
         help = f"did you mean `{meant}`?" if meant else _takes(row)
         help = run_together(found.argument, known) or help
+        if found.argument in FUNCTIONS and row.has_weights:
+            help = f"write `parametrize: {found.argument}`"
     if found.kind == "missing" and row.axes:
         help = _of_pattern(row, item)
     key = found.kind == "unknown" or (path == item.path and item.written is not None)

@@ -18,8 +18,9 @@ from ..diagnostics.diagnostics import NetgenError
 from ..ir.graph import ALL
 from ..layers import CATALOGUE, GROUPING, TYPES
 from ..layers.base import Arg, Layer
+from ..layers.parametrizations import FUNCTIONS as PARAMETRIZATIONS
 from ..spec.source import Source, parse
-from ..spec.spec import COMMON_KEYS, EXPECTED, LOOP_KEYS
+from ..spec.spec import COMMON_KEYS, EXPECTED, LOOP_KEYS, PARAMETRIZE
 from ..symbolic.functions import FUNCTIONS
 from ..views.catalogue import default, kind, origin
 from ..views.schema_values import common_keys, repeat_keys
@@ -116,6 +117,8 @@ def _suggestions(
         for key, schema in repeat_keys().items():
             if key not in written:
                 yield Suggestion(key, "key", schema["description"])
+    elif cursor.inner[:1] == (PARAMETRIZE,) and not (cursor.key and len(cursor.inner) == 1):
+        yield from _parametrizations(cursor)
     elif (cursor.key and len(cursor.inner) == 1) or (fresh and cursor.item and not cursor.inner):
         yield from _arguments(source, cursor)
     elif cursor.item:
@@ -177,8 +180,9 @@ def _arguments(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     for name, detail in known.items():
         if name not in written:
             yield Suggestion(name, "argument", detail)
+    weightless = cursor.type in GROUPING or (row is not None and not row.has_weights)
     for key in COMMON_KEYS if not cursor.module else ():
-        if key not in written:
+        if key not in written and not (key == PARAMETRIZE and weightless):
             yield Suggestion(key, "key", common_keys()[key]["description"])
 
 
@@ -205,6 +209,19 @@ def _values(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
                 yield Suggestion(word, "value", default(arg))
             if arg.kind.module:
                 yield from _types(source, replace(cursor, module=True))
+
+
+def _parametrizations(cursor: Cursor) -> Iterator[Suggestion]:
+    """The functions that compute a weight, or the arguments of one of them."""
+    match cursor.key, cursor.inner:
+        case True, (_, _):  # the name of a weight
+            return
+        case True, (_, _, str(function), _) if function in PARAMETRIZATIONS:
+            for arg in PARAMETRIZATIONS[function].args:
+                yield Suggestion(arg.name, "argument", f"{kind(arg)}; {default(arg)}")
+        case _, (_,) | (_, _) | (_, _, _):
+            for name in PARAMETRIZATIONS:
+                yield Suggestion(name, "value", "of torch.nn.utils.parametrizations")
 
 
 def _words(schema: Mapping[str, Any]) -> Iterator[str]:

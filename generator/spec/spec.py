@@ -26,7 +26,8 @@ T = TypeVar("T", bound=BaseModel)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 EXPECTED = ("output", "parameters", "macs")  # the keys under `expect`
 OF_BLOCKS = ("blocks", "include")  # the keys of a file that is included
-COMMON_KEYS = ("name", "from", "repeat", "when", "carry", "collect")
+PARAMETRIZE = "parametrize"  # the key of layers with weights
+COMMON_KEYS = ("name", "from", "repeat", "when", "carry", "collect", PARAMETRIZE)
 LOOP_KEYS = ("carry", "collect")  # those of a `repeat` that passes on several tensors
 REPEAT_KEYS = ("times", "as")
 

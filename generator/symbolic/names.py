@@ -24,8 +24,8 @@ MODULE_NAMES = frozenset(
 )
 # what the generated source uses itself
 SOURCE_NAMES = frozenset(
-    """DropPath F LayerNorm2d Literal OrderedDict Tensor divisible math nn self super
-    torch""".split()
+    """DropPath F LayerNorm2d Literal OrderedDict Tensor divisible is_parametrized math nn
+    orthogonal remove_parametrizations self spectral_norm super torch weight_norm""".split()
 )
 # small classes that the generated file may define; a block of the same name replaces them
 HELPERS = frozenset({"DropPath", "LayerNorm2d"})

@@ -121,6 +121,9 @@ class Explained:
             for key, part in inner:
                 told = self.expression(part, number).removeprefix(" ")
                 rows.append((f"{name}.{key}", shown_value(plain(part)), told))
+        for way in node.row.parametrized if node.row is not None else ():
+            line = self.line((*node.path, "parametrize"))
+            rows.append((way.weight, way.source("..."), f"{line} (`parametrize`)"))
         return rows
 
     def block_arguments(self, number: int) -> Rows:

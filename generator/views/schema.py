@@ -30,6 +30,7 @@ from .schema_values import (
     mapping_to,
     one_of_keys,
     one_word_of,
+    parametrization,
     ref,
     values,
 )
@@ -174,6 +175,7 @@ def _parts() -> Mapping[str, Schema]:
         "parameter": parameter,
         "block": _model(BlockSpec.model_json_schema(), block),
         "initial": _initial(),
+        "parametrization": parametrization(),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..layers import CATALOGUE, TYPES
 from ..layers.base import REQUIRED, Arg, Layer
-from ..spec.spec import COMMON_KEYS, LOOP_KEYS, RESERVED
+from ..spec.spec import COMMON_KEYS, LOOP_KEYS, PARAMETRIZE, RESERVED
 from ..symbolic.names import IDENTIFIER
 from ..symbolic.sizes import Coded
 from .catalogue import CHECKED, default, facts, kind, origin, plain, written
@@ -105,19 +105,23 @@ def _grouping() -> Mapping[str, Schema]:
     return {
         "Sequential": {
             "description": "An `nn.Sequential`: a chain of layers.",
-            **keys_of({"layers": ref("layers"), **_common()}, required=["layers"]),
+            **keys_of({"layers": ref("layers"), **_common(PARAMETRIZE)}, required=["layers"]),
         },
         "Group": {
             "description": "Only groups: its layers stand where it stands.",
             **keys_of(
-                {"layers": ref("layers"), **_common("name", "from", *LOOP_KEYS)},
+                {"layers": ref("layers"), **_common("name", "from", *LOOP_KEYS, PARAMETRIZE)},
                 required=["layers"],
             ),
         },
         "Reuse": {
             "description": "Applies a layer that is there already, with the same weights.",
             **keys_of(
-                {"layer": ref("reference"), **_common("repeat", *LOOP_KEYS), "from": _FROM_NOTHING},
+                {
+                    "layer": ref("reference"),
+                    **_common("repeat", *LOOP_KEYS, PARAMETRIZE),
+                    "from": _FROM_NOTHING,
+                },
                 required=["layer"],
             ),
             "type": ["string", "object"],
@@ -151,7 +155,8 @@ def _by_name(row: Layer) -> Schema:
     properties |= {name: ref("reference") for name in row.optional_tensors}
     if row.variadic is not None:
         properties["branches"] = ref("branches")
-    properties |= _common(*(["from"] if row.source else []))
+    without_from = ["from"] if row.source else []
+    properties |= _common(*without_from, *([] if row.has_weights else [PARAMETRIZE]))
     more: Schema = {"required": _needed(row)} if _needed(row) else {}
     if row.axes:  # the sizes of its axes
         more["additionalProperties"] = ref("integer")

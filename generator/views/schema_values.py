@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..layers.parametrizations import FUNCTIONS
 from ..lower.inputs import LARGEST_SIZE
 from ..lower.keys import MOST_COPIES
 from ..spec.spec import COMMON_KEYS, REPEAT_KEYS
@@ -167,8 +168,23 @@ def common_keys() -> Mapping[str, Schema]:
             "description": "With `repeat`: `name.all` is what each copy gives, in a list.",
             "type": "boolean",
         },
+        "parametrize": {
+            "description": "Weights that are computed from others: `weight_norm`, "
+            "`spectral_norm` or `orthogonal`, for `weight` or by the names of weights.",
+            **any_of(ref("parametrization"), mapping_to(ref("parametrization"))),
+        },
     }
     return {key: keys[key] for key in COMMON_KEYS}
+
+
+def parametrization() -> Schema:
+    """The definition of what computes a weight: a function, with arguments if there are any."""
+    functions = {
+        name: keys_of({arg.name: admitting(arg.kind.schema) for arg in row.args})
+        for name, row in FUNCTIONS.items()
+    }
+    words = {"type": "string", "pattern": one_word_of(FUNCTIONS)}
+    return any_of(words, one_of_keys(functions), {"type": "null"}, ref("expression"))
 
 
 def repeat_keys() -> Mapping[str, Schema]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.utils.parametrize import is_parametrized
 
 from .subject import Disproof, Subject, tensors_in
 from .values import hold_equal, refuse_random, seeded
@@ -57,6 +58,10 @@ def compiled(subject: Subject) -> str:
 
 def script(subject: Subject) -> str:
     """Check `torch.jit.script`."""
+    for path, module in subject.network.named_modules():
+        if is_parametrized(module):
+            message = f"TorchScript has no parametrizations, and `{path}` has a computed weight"
+            raise Disproof(message, path, "NG407")
     return _compare(subject, "the script", torch.jit.script(subject.twin()))
 
 

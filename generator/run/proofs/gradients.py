@@ -9,6 +9,8 @@ import torch
 from .subject import Disproof, Subject, differentiable, samples
 from .values import first_infinite, is_finite, other_weights
 
+PARAMETRIZED = ".parametrizations."  # in the names of what weights are computed from
+
 
 def backward(subject: Subject) -> str:
     """Differentiate a random combination of the outputs, and check all gradients.
@@ -66,6 +68,8 @@ def _within(name: str, paths: Sequence[str]) -> bool:
 
 def layer_of(name: str) -> str:
     """The path of the layer that a parameter belongs to; the name of the network's own ones."""
+    if PARAMETRIZED in name:  # a part of a computed weight belongs to the layer of that
+        return name.partition(PARAMETRIZED)[0]
     return name.rpartition(".")[0] or name
 
 

@@ -5,7 +5,6 @@ A size that leaves a tensor without elements does not fit, either, but torch com
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +38,7 @@ def _hold_outside(subject: Subject, outside: Mapping[str, Any]) -> str:
     """
     network = subject.network
     if subject.device != "cpu":
-        network = copy.deepcopy(network).to("cpu")
+        network = subject.copied().to("cpu")
     sizes, fit = outside["sizes"], subject.plan["fit"]
     recorder = Recorder({})
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 
 from .subject import Disproof, Subject, named_outputs, tensors_in
@@ -19,7 +17,7 @@ def dtype(subject: Subject) -> str:
     expected = tensors_in(subject.twin()(*subject.inputs(0)))
     for half in (torch.bfloat16, torch.float16):
         name = str(half).removeprefix("torch.")
-        network = copy.deepcopy(subject.network).to(half).eval()
+        network = subject.copied().to(half).eval()
         inputs = [x.to(half) if x.is_floating_point() else x for x in subject.inputs(0)]
         outputs = list(named_outputs(network(*inputs)))
         share = 0.0

@@ -52,10 +52,20 @@ class Subject(Struct):
         network: nn.Module = getattr(self.module, self.plan["class_name"])()
         return network.to(self.device)
 
+    def copied(self) -> nn.Module:
+        """A copy of the network."""
+        try:
+            return copy.deepcopy(self.network)
+        except RuntimeError:  # recurrent layers hold on to weights that they have computed
+            with torch.random.fork_rng(devices=[]):
+                network = self.fresh()
+            network.load_state_dict(self.network.state_dict())
+            return network
+
     def twin(self) -> nn.Module:
         """A copy of the network in evaluation mode."""
         # `to` makes the copied recurrent weights contiguous again, as cuDNN needs them
-        return copy.deepcopy(self.network).to(self.device).eval()
+        return self.copied().to(self.device).eval()
 
     def inputs(self, run: int) -> list[torch.Tensor]:
         """Random inputs for a run, the same ones each time."""
