@@ -136,8 +136,9 @@ def _begun(left: str, names: Sequence[str], reads: Sequence[str]) -> str:
 def _words(target: str) -> Iterator[str]:
     """Names for a child in a loop over a container: ``step`` for one of ``steps``."""
     name = target.rpartition(".")[2]
-    if name.endswith("s") and why_no_variable(name[:-1]) is None:
-        yield name[:-1]
+    one = name[:-2] if name.endswith(("ches", "shes", "sses", "xes")) else name[:-1]
+    if name.endswith("s") and why_no_variable(one) is None:
+        yield one
     yield from ("layer", "block", "module", "child")
 
 

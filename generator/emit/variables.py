@@ -173,13 +173,24 @@ class Variables(Struct):
             elif own != SKIPPED:
                 name = self.fresh(own, place, frozenset({*targets.values()}))
             elif leads:
-                name = self.fresh(short(node.name), place, self._beside(node))
+                own = self._moved(place, node) or short(node.name)
+                name = self.fresh(own, place, self._beside(node))
             else:
                 own = f"{short(node.name)}_{port}" if port.isdecimal() else port
                 name = self.fresh(own, place)
             targets[port] = name
             self.hold(name, ref)
         return targets
+
+    def _moved(self, place: int, node: Node) -> str:
+        """The variable that a call only moves on, which keeps its name; empty if there is none."""
+        row = node.row
+        unnamed = row is not None and row.moves and not (node.target or node.written)
+        if not unnamed or len(node.inputs) != 1 or not self.flows(place):
+            return ""
+        held = self.names.get(node.inputs[0], "")
+        free = held in self.holders and held != "identity" and not self.live(held, place)
+        return held if free else ""
 
     def _passed_on(self, place: int, node: Node) -> dict[str, str]:
         """The variables of a loop: those of what it reads, unless that is read again after it.
