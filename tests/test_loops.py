@@ -71,7 +71,9 @@ def test_realnvp_carries_its_state_and_the_determinant() -> None:
         hold(network, RealNvp(6, hidden, depth), torch.randn(3, 6))
     x, (z, log_det) = torch.randn(6), kind(depth=2)(torch.randn(2, 6)).values()
     network = kind(depth=2)
-    jacobian = torch.autograd.functional.jacobian(lambda v: network(v[None])["z"][0], x)
+    jacobian = torch.autograd.functional.jacobian(  # type: ignore[no-untyped-call]
+        lambda v: network(v[None])["z"][0], x
+    )
     change = network(x[None])["log_det"][0]
     assert torch.allclose(jacobian.det().abs().log(), change, atol=1e-5)
     assert z.shape == (2, 6)

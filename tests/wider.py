@@ -438,12 +438,34 @@ def crossed(scope: Scope) -> Items:
     use = scope.name()
     outputs = scope.blocks[name].get("outputs")
     args = {"name": use, "from": [first, second], **scope.use(name, made)[name]}
+    if outputs and r.chance(0.4):
+        args |= {"repeat": scope.count(), "carry": True}
+        if r.chance(0.3):
+            args["when"] = scope.flag()
     items.append({name: args})
     if isinstance(outputs, dict):
         return [*items, {r.choice(EQUAL): [f"{use}.{key}" for key in outputs]}]
     if outputs:
         return [*items, {r.choice(EQUAL): [f"{use}.0", f"{use}.1"]}]
     return items
+
+
+def collected(scope: Scope) -> Items:
+    """What each copy of a layer gives, joined or added up."""
+    r, name, last = scope.draws, scope.name(), scope.shape[-1]
+    ((type_, args),) = scope.keep().items()
+    known = isinstance(args, dict)
+    written = {"name": name, **(args if known else {}), "repeat": scope.count(), "collect": True}
+    if r.chance(0.3):
+        written["when"] = scope.flag()
+    scope.named[name] = scope.shape
+    each = r.choice(([f"{name}.all", name], [name, f"{name}.all"], [name, name, f"{name}.all"]))
+    joins: list[Items] = [
+        [{"Concat": {"from": each, "dim": -1}}, {"Linear": {"out_features": last}}],
+        [{"Stack": {"from": each, "dim": 1}}, {r.choice(("Mean", "Sum", "Amax")): {"dim": 1}}],
+        [{"Add": each}],
+    ]
+    return [{type_ if known or args is None else "Tanh": written}, *r.choice(joins)]
 
 
 def _two(scope: Scope, name: str) -> dict[str, Any]:
@@ -477,7 +499,7 @@ def merged_alike(scope: Scope) -> Items:
 
 ITEMS: Sequence[Callable[[Scope], Items]] = (
     *(chosen, chosen, merged, forked, forked, parts, masked, computed, computed, attentive),
-    *(held, held, paired, nested, listed, applied, crossed),
+    *(held, held, paired, nested, listed, applied, crossed, collected),
 )
 
 
