@@ -192,7 +192,9 @@ def argument_meanings(
 
 def _by_name(graph: Graph, parameter: Parameter, *, attends: bool) -> str:
     """What an argument means by its name, or by the input that it is a size of; or nothing."""
-    name = parameter.name
+    name, first = parameter.name, graph.inputs[0].name if len(graph.inputs) > 1 else ""
+    if first and parameter.inferred and name in ("in_channels", "in_features"):
+        name = f"{first}_{name.removeprefix('in_')}"  # of the first of several inputs
     if name in _MEANINGS:
         return _MEANINGS[name]
     if attends and name in _OF_ATTENTION:
@@ -207,7 +209,7 @@ def _by_name(graph: Graph, parameter: Parameter, *, attends: bool) -> str:
         own = f"{placeholder.name}_"
         for word, what in {"length": "Length", "width": "Width"}.items():
             if name == (word if place == 0 else own + word):
-                return f"{what} of {'the input' if place == 0 else f'``{placeholder.name}``'}"
+                return f"{what} of {f'``{placeholder.name}``' if first else 'the input'}"
         if name == f"{own}channels":
             return f"Channels of ``{placeholder.name}``"
         if name == f"{own}features":
