@@ -16,6 +16,8 @@ from torch_netgen.pipeline import Result, build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
 
+from .deep import is_deep
+
 if TYPE_CHECKING:
     from .editor import Editor
 
@@ -45,11 +47,20 @@ def by_size(paths: Iterable[Path], more: Iterable[str] = ()) -> list[Any]:
     """
     slow = {*LARGE, *more}
 
-    def marks(name: str) -> list[pytest.MarkDecorator]:
-        found = [pytest.mark.slow] if name in slow else []
-        return [*found, pytest.mark.huge] if name in HUGE else found
+    def marks(path: Path) -> list[pytest.MarkDecorator]:
+        found = [pytest.mark.slow] if path.stem in slow or is_deep(path) else []
+        return [*found, pytest.mark.huge] if path.stem in HUGE or is_deep(path) else found
 
-    return [pytest.param(path, marks=marks(path.stem), id=path.stem) for path in paths]
+    return [pytest.param(path, marks=marks(path), id=path.stem) for path in paths]
+
+
+def by_depth(paths: Iterable[Path]) -> list[Any]:
+    """Specs as a test's parameters; those of many layers are marked as slow."""
+    marks = [pytest.mark.slow]
+    return [
+        pytest.param(path, marks=marks * is_deep(path), id=f"{path.parent.name}-{path.stem}")
+        for path in paths
+    ]
 
 
 Builder = Callable[..., Result]

@@ -19,7 +19,7 @@ from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
 
 from .command import netgen
-from .conftest import CONFIGS, ROOT
+from .conftest import CONFIGS, ROOT, by_depth
 from .networks import built
 from .pages import diagnostics_page, shown
 
@@ -59,7 +59,7 @@ SPECS = sorted((ROOT / "tests" / "specs").glob("*.yaml"))
 SOUND = [*CONFIGS, *SPECS, *sorted((ROOT / "tests" / "sound").glob("*.yaml"))]
 
 
-@pytest.mark.parametrize("path", SOUND, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", by_depth(SOUND))
 def test_our_own_specs_give_no_cause_for_warnings(path: Path) -> None:
     assert [found.render() for found in built(path).warnings] == []
 

@@ -20,7 +20,7 @@ from torch_netgen.views.explain import explain
 
 from .cases import Case, Draw, draw
 from .command import netgen
-from .conftest import CONFIGS, ROOT
+from .conftest import CONFIGS, ROOT, by_depth
 from .networks import checked, config
 from .oracle import nested
 
@@ -76,7 +76,7 @@ def test_formulas_of_random_layers_give_their_sizes(name: str) -> None:
     assert told
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_formulas_of_networks_give_their_sizes(path: Path) -> None:
     graph = checked(path).graph
     for call in traced(graph, {**graph.sizes, "N": 3}).calls:
@@ -118,7 +118,7 @@ def test_explanations_are_as_reviewed(
         assert eval(told, {}) == value
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_every_layer_of_the_end_is_explained_back_to_an_input(path: Path) -> None:
     found = checked(path)
     node = next(node for node in reversed(found.graph.nodes) if node.kind != "absent")

@@ -26,6 +26,7 @@ from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
 
 from .conftest import CONFIGS, CPU, SPECS, STARTERS
+from .deep import is_deep
 from .networks import built, checked
 
 _INPUTS = re.compile(r"^inputs?:.*?(?=^\w)", re.DOTALL | re.MULTILINE)
@@ -236,7 +237,11 @@ def has_names(path: Path) -> bool:
 
 
 # GPT-2 takes a minute
-NAMED = {x.stem: x for x in (*CONFIGS, *SPECS, *STARTERS) if has_names(x) and x.stem != "gpt2"}
+NAMED = {
+    x.stem: x
+    for x in (*CONFIGS, *SPECS, *STARTERS)
+    if has_names(x) and x.stem != "gpt2" and not is_deep(x)
+}
 
 
 # many layers for each of hundreds of sizes

@@ -11,7 +11,7 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.given import read
 
-from .conftest import CONFIGS, CPU, ROOT, SPECS, STARTERS, by_size
+from .conftest import CONFIGS, CPU, ROOT, SPECS, STARTERS, by_depth, by_size
 from .networks import built
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -29,7 +29,7 @@ def test_reviewed_source_runs(path: Path, worker: Worker) -> None:
     assert source == built(path).source
 
 
-@pytest.mark.parametrize("path", REVIEWED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(REVIEWED))
 def test_source_is_as_reviewed(path: Path, request: pytest.FixtureRequest) -> None:
     """It is equal to the golden file (see ``--renew``)."""
     source = built(path).source

@@ -17,9 +17,11 @@ from torch_netgen.views.lines import SpecLines, source_lines
 from torch_netgen.views.picture import Picture, picture
 
 from .command import netgen
-from .conftest import CONFIGS, ROOT
+from .conftest import CONFIGS, ROOT, by_depth
 from .networks import built, checked, config
 
+SOURCES = ["input", "Arange", "Buffer", "Full", "Linspace", "Parameter", "Zeros"]
+SOURCES += ["Grid", "EncoderBuckets", "DecoderBuckets"]  # blocks that read no more than a size
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -35,7 +37,7 @@ def named(found: Picture, *, skips: bool) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 9])
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_every_box_lies_on_a_way_from_an_input_to_an_output(path: Path, depth: int) -> None:
     graph = checked(path).graph
     whole = picture(graph)
@@ -48,14 +50,14 @@ def test_every_box_lies_on_a_way_from_an_input_to_an_output(path: Path, depth: i
     inner = {box.key for box in found.boxes} - around
     ends = [{a.source for a in found.arrows}, {a.target for a in found.arrows}]
     assert ends[0] | ends[1] <= inner, "arrows begin and end at what shows nothing in it"
-    sources = {box.key for box in found.boxes if box.type in ("input", "Arange", "Parameter")}
+    sources = {box.key for box in found.boxes if box.type in SOURCES}
     unread = {f"i{n}" for n in range(len(graph.inputs))} - ends[0]
     assert inner - sources <= ends[1], "what reads nothing is an input or a source"
     assert {key for key in inner - unread if key[0] != "o"} <= ends[0]
     assert all(a.source != a.target for a in found.arrows)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_arrows_are_what_the_layers_read(path: Path) -> None:
     graph = checked(path).graph
     trace = traced(graph, {**graph.sizes, "N": 2})
@@ -123,7 +125,7 @@ def test_png_is_an_image(tmp_path: Path) -> None:
     assert height > 4 * width > 400
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_mermaid_says_the_same(path: Path) -> None:
     whole = picture(checked(path).graph)
     found = whole.folded(whole.at_depth(2))
@@ -139,7 +141,7 @@ def test_mermaid_says_the_same(path: Path) -> None:
     assert lines.count("end") == sum(line.startswith("subgraph") for line in lines)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
     found = checked(path)
     trace = traced(found.graph, {**found.graph.sizes, "N": 2})

@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torch_netgen import build
 
-from .conftest import CONFIGS
+from .conftest import CONFIGS, by_depth
 from .networks import built
 
 IMAGES: dict[str, Any] = {"input": [4, 9, 9]}
@@ -39,7 +39,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_the_layers_macs_are_the_networks(path: Path) -> None:
     result = built(path)
     assert sum(row.macs for row in result.shapes) == result.figures.macs

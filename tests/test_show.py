@@ -15,7 +15,7 @@ from torch_netgen.spec.source import parse
 from torch_netgen.views.show import HEADS, show
 
 from .command import netgen
-from .conftest import CONFIGS, ROOT
+from .conftest import CONFIGS, ROOT, by_depth
 from .networks import built, checked, config
 
 RESNET = ROOT / "configs" / "resnet18.yaml"
@@ -32,7 +32,7 @@ def test_tables_are_as_reviewed(name: str, request: pytest.FixtureRequest) -> No
     assert table == expected.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_the_numbers_are_those_of_the_build(path: Path) -> None:
     result = built(path)
     tree: dict[str, Any] = json.loads(show(checked(path), "json", 2, 1, None))

@@ -85,12 +85,14 @@ class _Class:
 
 
 def _assignments(method: ast.FunctionDef | None) -> Iterator[tuple[str, ast.expr]]:
-    """The attributes assigned in a method, with their values; a ``super().__init__`` call is ""."""
+    """The attributes made in a method, with their values; a ``super().__init__`` call is ""."""
     for item in ast.walk(method) if method is not None else ():
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Attribute):
             yield item.targets[0].attr, item.value
         elif isinstance(item, ast.Call) and item.args and _is_super_init(item):
             yield "", item
+        elif isinstance(item, ast.Call) and ast.unparse(item.func) == "self.register_buffer":
+            yield ast.literal_eval(item.args[0]), item
 
 
 def _is_super_init(call: ast.Call) -> bool:
