@@ -793,6 +793,177 @@ class T5(nn.Module):
         return logits
 
 
+# Mamba, as in state-spaces/mamba (mixer_seq_simple.py); the scan goes from place
+# to place
+
+
+class MambaMixer(nn.Module):
+    def __init__(self, size: int, states: int) -> None:
+        super().__init__()
+        inner, rank = 2 * size, math.ceil(size / 16)
+        self.rank, self.states = rank, states
+        numbers = torch.arange(1, states + 1, dtype=torch.float32)
+        self.A_log = nn.Parameter(numbers.repeat(inner, 1).log())
+        self.D = nn.Parameter(torch.ones(inner))
+        self.in_proj = nn.Linear(size, 2 * inner, bias=False)
+        self.conv1d = nn.Conv1d(inner, inner, 4, groups=inner)
+        self.x_proj = nn.Linear(inner, rank + 2 * states, bias=False)
+        self.dt_proj = nn.Linear(rank, inner)
+        self.out_proj = nn.Linear(inner, size, bias=False)
+
+    def forward(self, y: Tensor) -> Tensor:
+        x, gate = self.in_proj(y).chunk(2, dim=-1)
+        x = F.silu(self.conv1d(F.pad(x.transpose(1, 2), (3, 0)))).transpose(1, 2)
+        dt, b, c = self.x_proj(x).split([self.rank, self.states, self.states], dim=-1)
+        dt = F.softplus(self.dt_proj(dt))
+        a = -torch.exp(self.A_log)
+        state = torch.zeros_like(x[:, 0, :, None] * a)
+        found = []
+        for t in range(x.shape[1]):
+            kept = torch.exp(dt[:, t, :, None] * a)
+            state = kept * state + dt[:, t, :, None] * b[:, t, None, :] * x[:, t, :, None]
+            found.append((state @ c[:, t, :, None])[..., 0])
+        z: Tensor = self.out_proj((torch.stack(found, dim=1) + x * self.D) * F.silu(gate))
+        return z
+
+
+class Mamba(nn.Module):
+    def __init__(
+        self, vocab_size: int = 50280, d_model: int = 768, n_layer: int = 24, d_state: int = 16
+    ) -> None:
+        super().__init__()
+        layers = (
+            Named(mixer=MambaMixer(d_model, d_state), norm=nn.RMSNorm(d_model, eps=1e-5))
+            for _ in range(n_layer)
+        )
+        self.backbone = Named(
+            embedding=nn.Embedding(vocab_size, d_model),
+            layers=nn.ModuleList(layers),
+            norm_f=nn.RMSNorm(d_model, eps=1e-5),
+        )
+        self.lm_head = nn.Linear(d_model, vocab_size, bias=False)
+        self.lm_head.weight = self.backbone.embedding.weight
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        x = self.backbone.embedding(input_ids)
+        for layer in self.backbone.layers:
+            x = x + layer.mixer(layer.norm(x))
+        logits: Tensor = self.lm_head(self.backbone.norm_f(x))
+        return logits
+
+
+# YOLOv8, as in ultralytics (nn/modules, cfg/models/v8/yolov8.yaml), in training: what comes after
+# the maps, `dfl.conv` included, is left out
+
+
+class YoloConv(nn.Module):
+    def __init__(self, channels: int, out: int, kernel: int = 1, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(out, eps=1e-3, momentum=0.03)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(self.bn(self.conv(x)))
+
+
+class YoloC2f(nn.Module):
+    def __init__(self, channels: int, out: int, depth: int, shortcut: bool = False) -> None:
+        super().__init__()
+        half = out // 2
+        self.shortcut = shortcut
+        self.cv1 = YoloConv(channels, out)
+        self.cv2 = YoloConv((2 + depth) * half, out)
+        pairs = (
+            Named(cv1=YoloConv(half, half, 3), cv2=YoloConv(half, half, 3)) for _ in range(depth)
+        )
+        self.m = nn.ModuleList(pairs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = [*self.cv1(x).chunk(2, 1)]
+        for part in self.m:
+            y = part.cv2(part.cv1(found[-1]))
+            found.append(found[-1] + y if self.shortcut else y)
+        z: Tensor = self.cv2(torch.cat(found, 1))
+        return z
+
+
+class YoloSPPF(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.cv1 = YoloConv(channels, channels // 2)
+        self.cv2 = YoloConv(2 * channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = [self.cv1(x)]
+        for _ in range(3):
+            found.append(F.max_pool2d(found[-1], 5, 1, 2))
+        z: Tensor = self.cv2(torch.cat(found, 1))
+        return z
+
+
+class YOLOv8(nn.Module):
+    """The layers of yolov8.yaml by their numbers; those that join or enlarge have no weights."""
+
+    def __init__(self, width: float = 0.25, depth: float = 0.33, most: int = 1024) -> None:
+        super().__init__()
+
+        def c(channels: int) -> int:
+            return math.ceil(min(channels, most) * width / 8) * 8
+
+        def n(times: int) -> int:
+            return max(round(times * depth), 1)
+
+        grids, classes = (c(256), c(512), c(1024)), 80
+        box, kinds = max(16, grids[0] // 4, 64), max(grids[0], min(classes, 100))
+
+        def predict(hidden: int, out: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                nn.Sequential(
+                    YoloConv(x, hidden, 3), YoloConv(hidden, hidden, 3), nn.Conv2d(hidden, out, 1)
+                )
+                for x in grids
+            )
+
+        layers: list[nn.Module] = [
+            YoloConv(3, c(64), 3, 2),
+            YoloConv(c(64), c(128), 3, 2),
+            YoloC2f(c(128), c(128), n(3), True),
+            YoloConv(c(128), c(256), 3, 2),
+            YoloC2f(c(256), c(256), n(6), True),
+            YoloConv(c(256), c(512), 3, 2),
+            YoloC2f(c(512), c(512), n(6), True),
+            YoloConv(c(512), c(1024), 3, 2),
+            YoloC2f(c(1024), c(1024), n(3), True),
+            YoloSPPF(c(1024)),
+            nn.Upsample(scale_factor=2.0),
+            nn.Identity(),
+            YoloC2f(c(1024) + c(512), c(512), n(3)),
+            nn.Upsample(scale_factor=2.0),
+            nn.Identity(),
+            YoloC2f(c(512) + c(256), c(256), n(3)),
+            YoloConv(c(256), c(256), 3, 2),
+            nn.Identity(),
+            YoloC2f(c(256) + c(512), c(512), n(3)),
+            YoloConv(c(512), c(512), 3, 2),
+            nn.Identity(),
+            YoloC2f(c(512) + c(1024), c(1024), n(3)),
+            Named(cv2=predict(box, 64), cv3=predict(kinds, classes)),
+        ]
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        beside = {11: 6, 14: 4, 17: 12, 20: 9}
+        found: list[Tensor] = []
+        for i, layer in enumerate(list(self.model)[:22]):
+            x = torch.cat([x, found[beside[i]]], 1) if i in beside else layer(x)
+            found.append(x)
+        grids, head = (found[15], found[18], found[21]), self.model[22]
+        return [
+            torch.cat([box(y), kind(y)], 1)
+            for y, box, kind in zip(grids, head.cv2, head.cv3, strict=True)
+        ]
+
+
 CRITEO = (
     *(1460, 583, 10000, 10000, 305, 24, 10000, 633, 3, 10000, 5683, 10000, 3194, 27, 10000, 10000),
     *(10, 5652, 2173, 4, 10000, 18, 15, 10000, 105, 10000),
@@ -856,6 +1027,10 @@ REFERENCES = {
         T5,
         {"vocab_size": 50, "d_model": 24, "d_kv": 6, "d_ff": 40, "num_layers": 2, "num_heads": 4},
     ),
+    "mamba": Reference(
+        "github:state-spaces/mamba", Mamba, {"vocab_size": 50, "d_model": 32, "n_layer": 2}
+    ),
+    "yolov8n": Reference("github:ultralytics/ultralytics, in training", YOLOv8),
     "diffusion_unet": Reference(
         "github:huggingface/diffusers UNet2DModel", DiffusionUNet, {"width": 32}
     ),

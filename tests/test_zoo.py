@@ -30,12 +30,13 @@ def inputs(name: str) -> list[torch.Tensor]:
 
 def test_every_fact_has_a_config() -> None:
     assert {*FACTS} <= {path.stem for path in CONFIGS}
-    assert len(FACTS) == 30
+    assert len(FACTS) == 32
 
 
 # their reference models make some layers in another order than they call them
 UNORDERED = frozenset(
-    "clip diffusion_unet dlrm ft_transformer llama t5_small whisper_tiny_encoder".split()
+    """clip diffusion_unet dlrm ft_transformer llama mamba t5_small whisper_tiny_encoder
+    yolov8n""".split()
 )
 
 
@@ -87,8 +88,19 @@ def test_torch_scripts_and_exports_it(path: Path) -> None:
     assert torch.allclose(found[0], found[2], atol=1e-5)
 
 
+# the published counts; 16 of them are the weights that follow the maps (`dfl.conv`)
+YOLOV8 = {"n": 3_157_200, "s": 11_166_560, "m": 25_902_640, "l": 43_691_520, "x": 68_229_648}
+
+
+@pytest.mark.slow
+def test_yolov8_is_there_in_all_its_sizes() -> None:
+    variants = built(config("yolov8n")).variants
+    assert {variant.name: variant.parameters + 16 for variant in variants} == YOLOV8
+
+
 def test_few_lines_of_spec_are_enough() -> None:
     assert len(config("llama").read_text().splitlines()) <= 60
+    assert len(config("yolov8n").read_text().splitlines()) <= 100
     attention = read(config("gpt2")).values["blocks"]["CausalSelfAttention"]
     assert len(attention["layers"]) <= 8
 
