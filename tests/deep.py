@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 DEEP = frozenset(
-    """bert_base clip diffusion_unet fno fpn_resnet50 llama mamba t5_small whisper_tiny_encoder
+    """bert_base clip diffusion_unet fno fpn_resnet50 llama mamba t5_small tcn whisper_tiny_encoder
     yolov8n""".split()
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from torch.utils.flop_counter import FlopCounterMode
 
 from .conftest import ROOT
@@ -964,6 +965,60 @@ class YOLOv8(nn.Module):
         ]
 
 
+# a temporal convolutional network, as in locuslab/TCN (tcn.py), without `net`, which holds the
+# same layers again, and padded on the left instead of cut on the right
+
+
+class TemporalBlock(nn.Module):
+    def __init__(self, channels: int, out: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        self.before = (kernel - 1) * dilation
+        self.conv1 = weight_norm(nn.Conv1d(channels, out, kernel, dilation=dilation))
+        self.conv2 = weight_norm(nn.Conv1d(out, out, kernel, dilation=dilation))
+        if channels != out:
+            self.downsample = nn.Conv1d(channels, out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.conv1(F.pad(x, (self.before, 0))))
+        y = F.relu(self.conv2(F.pad(y, (self.before, 0))))
+        return F.relu(y + (self.downsample(x) if hasattr(self, "downsample") else x))
+
+
+class TCN(nn.Module):
+    def __init__(self, channels: int = 25, depth: int = 8, kernel_size: int = 7) -> None:
+        super().__init__()
+        blocks = (
+            TemporalBlock(channels if i else 1, channels, kernel_size, 2**i) for i in range(depth)
+        )
+        self.tcn = Named(network=nn.Sequential(*blocks))
+        self.linear = nn.Linear(channels, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.linear(self.tcn.network(x)[:, :, -1])
+        return y
+
+
+# the discriminator of SN-GAN, as its paper's table has it, with torch's own spectral norm
+
+
+class SNGANDiscriminator(nn.Module):
+    SHAPES = ((3, 1, 3), (1, 1, 4), (1, 2, 3), (2, 2, 4), (2, 4, 3), (4, 4, 4), (4, 8, 3))
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        for i, (channels, out, kernel) in enumerate(self.SHAPES):
+            channels = channels * width if i else 3
+            conv = nn.Conv2d(channels, out * width, kernel, 2 if kernel == 4 else 1, 1)
+            self.add_module(f"conv{i + 1}", spectral_norm(conv))
+        self.fc = spectral_norm(nn.Linear(8 * width * 4 * 4, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for i in range(len(self.SHAPES)):
+            x = F.leaky_relu(getattr(self, f"conv{i + 1}")(x), 0.1)
+        y: Tensor = self.fc(x.flatten(1))
+        return y
+
+
 CRITEO = (
     *(1460, 583, 10000, 10000, 305, 24, 10000, 633, 3, 10000, 5683, 10000, 3194, 27, 10000, 10000),
     *(10, 5652, 2173, 4, 10000, 18, 15, 10000, 105, 10000),
@@ -1031,6 +1086,10 @@ REFERENCES = {
         "github:state-spaces/mamba", Mamba, {"vocab_size": 50, "d_model": 32, "n_layer": 2}
     ),
     "yolov8n": Reference("github:ultralytics/ultralytics, in training", YOLOv8),
+    "tcn": Reference("github:locuslab/TCN", TCN, {"channels": 6, "depth": 3, "kernel_size": 3}),
+    "sngan_discriminator": Reference(
+        "Miyato et al., 2018, table 3", SNGANDiscriminator, {"width": 8}
+    ),
     "diffusion_unet": Reference(
         "github:huggingface/diffusers UNet2DModel", DiffusionUNet, {"width": 32}
     ),
