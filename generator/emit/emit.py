@@ -154,11 +154,11 @@ def _words(views: Sequence[ClassView]) -> set[str]:
 def _imports(views: Sequence[ClassView], used: set[str], custom: Sequence[str]) -> list[str]:
     """The imports for the names that the classes use, `custom` ones among them."""
     imports = ["import math"] if "math" in used else []
+    if "OrderedDict" in used:
+        imports.append("from collections import OrderedDict")
     typing = [name for name in ("Any", "Literal") if name in used]
     if typing:
         imports.append(f"from typing import {', '.join(typing)}")
-    if "OrderedDict" in used:
-        imports.append("from collections import OrderedDict")
     if imports:
         imports.append("")
     if "torch" in used:
