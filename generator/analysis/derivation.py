@@ -242,6 +242,8 @@ class _Leaves:
     def derived(self, size: int) -> Derived:
         formula = code(size)
         leaves = dict.fromkeys(_LEAF.findall(formula))
-        names = {leaf: self.names[leaf] for leaf in leaves if leaf in self.names}
+        if not leaves.keys() <= self.names.keys():  # those of a buffer's value are the network's
+            return Derived(int(size), str(int(size)), {}, ())
+        names = {leaf: self.names[leaf] for leaf in leaves}
         reads = tuple(self.reads[leaf] for leaf in leaves if leaf in self.reads)
         return Derived(int(size), formula, names, reads)
