@@ -462,8 +462,8 @@ class FTTransformer(nn.Module):
             value, gate = block.ffn.linear_first(block.ffn_normalization(x)).chunk(2, dim=-1)
             x = x + block.ffn.linear_second(value * F.relu(gate))
         head = self.transformer.head
-        y = head.linear(F.relu(head.normalization(x[:, -1])))
-        return y
+        logits: Tensor = head.linear(F.relu(head.normalization(x[:, -1])))
+        return logits
 
 
 # Fourier neural operator, as in neuraloperator's first code (fourier_2d.py); the complex weights
@@ -484,7 +484,8 @@ class SpectralConv2d(nn.Module):
         out = torch.zeros_like(freq)
         out[:, :, :m, :m] = torch.einsum("bixy,ioxy->boxy", freq[:, :, :m, :m], w1)
         out[:, :, -m:, :m] = torch.einsum("bixy,ioxy->boxy", freq[:, :, -m:, :m], w2)
-        return torch.fft.irfft2(out, s=(x.shape[-2], x.shape[-1]))
+        y: Tensor = torch.fft.irfft2(out, s=(x.shape[-2], x.shape[-1]))
+        return y
 
 
 def fno_mlp(channels: int, out: int, mid: int) -> nn.Module:
@@ -495,7 +496,7 @@ class FNO(nn.Module):
     def __init__(self, width: int = 32, modes: int = 12, depth: int = 4) -> None:
         super().__init__()
         self.p = nn.Linear(3, width)
-        self.layers = nn.Sequential()
+        self.layers: Any = nn.Sequential()
         for _ in range(depth):
             part = Named(
                 conv=SpectralConv2d(width, modes),
@@ -503,7 +504,7 @@ class FNO(nn.Module):
                 w=nn.Conv2d(width, width, 1),
             )
             self.layers.extend([part, nn.GELU()])
-        self.q = fno_mlp(width, 1, 4 * width)
+        self.q: Any = fno_mlp(width, 1, 4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
         n, h, w, _ = x.shape
@@ -619,7 +620,7 @@ class DiffusionUNet(nn.Module):
         self.width = width
         self.conv_in = nn.Conv2d(3, w, 3, padding=1)
         self.time_embedding = Named(linear_1=nn.Linear(w, time), linear_2=nn.Linear(time, time))
-        self.down_blocks = nn.ModuleList(
+        self.down_blocks: Any = nn.ModuleList(
             self.block([(i, o), (o, o)], time, attend, down="downsamplers" if more else None)
             for i, o, attend, more in [
                 (w, w, False, True),
@@ -632,7 +633,7 @@ class DiffusionUNet(nn.Module):
             resnets=nn.ModuleList(ResnetBlock(2 * w, 2 * w, time) for _ in range(2)),
             attentions=nn.ModuleList([PlaceAttention(2 * w)]),
         )
-        self.up_blocks = nn.ModuleList(
+        self.up_blocks: Any = nn.ModuleList(
             self.block(
                 [*zip(i, [o] * 3, strict=True)], time, attend, "upsamplers" if more else None
             )
@@ -738,7 +739,7 @@ class T5Stack(nn.Module):
     ) -> None:
         super().__init__()
         self.decoder = decoder
-        self.block = nn.ModuleList()
+        self.block: Any = nn.ModuleList()
         for i in range(depth):
             kinds: list[tuple[str, nn.Module]] = [
                 ("SelfAttention", T5Attention(size, num_heads, d_kv, first=i == 0))
@@ -877,7 +878,7 @@ class YoloC2f(nn.Module):
         pairs = (
             Named(cv1=YoloConv(half, half, 3), cv2=YoloConv(half, half, 3)) for _ in range(depth)
         )
-        self.m = nn.ModuleList(pairs)
+        self.m: Any = nn.ModuleList(pairs)
 
     def forward(self, x: Tensor) -> Tensor:
         found = [*self.cv1(x).chunk(2, 1)]
@@ -952,13 +953,17 @@ class YOLOv8(nn.Module):
         ]
         self.model = nn.Sequential(*layers)
 
+    @property
+    def head(self) -> Any:
+        return self.model[22]
+
     def forward(self, x: Tensor) -> list[Tensor]:
         beside = {11: 6, 14: 4, 17: 12, 20: 9}
         found: list[Tensor] = []
         for i, layer in enumerate(list(self.model)[:22]):
             x = torch.cat([x, found[beside[i]]], 1) if i in beside else layer(x)
             found.append(x)
-        grids, head = (found[15], found[18], found[21]), self.model[22]
+        grids, head = (found[15], found[18], found[21]), self.head
         return [
             torch.cat([box(y), kind(y)], 1)
             for y, box, kind in zip(grids, head.cv2, head.cv3, strict=True)
