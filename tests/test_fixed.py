@@ -316,10 +316,17 @@ MEETINGS = {
     ),
     "two that are equal for more than these values": (
         "input: [4]\nparams: {a: 6, b: 3}\nlayers:\n"
+        "- Linear: {name: one, from: x, out_features: $(a + 2)}\n"
+        "- Linear: {name: two, from: x, out_features: $(2 * b + 2)}\n"
+        "- Add: [one, two]\n- Linear: 2",
+        set(),
+    ),
+    "what spreads under the name of the other where a parameter is 0": (
+        "input: [4]\nparams: {a: 6, b: 3}\nlayers:\n"
         "- Linear: {name: one, from: x, out_features: $(a + 1)}\n"
         "- Linear: {name: two, from: x, out_features: $(2 * b + 1)}\n"
         "- Add: [one, two]\n- Linear: 2",
-        set(),
+        {"a", "b"},
     ),
     "what spreads under the name of the other": (  # with a = 1 the sum is b wide, and a with b = 1
         "input: [4]\nparams: {a: 6, b: 3}\nlayers:\n"

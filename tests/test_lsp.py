@@ -315,7 +315,7 @@ def test_arguments_that_are_not_written_yet_are_offered(editor: Editor, line: st
     editor.open(URI, SPEC)
     if "Sequential" in line:
         line = line.replace("Sequential: [", "Sequential: {layers: [")
-    assert offered(editor, line) == [*ARGUMENTS, "in_channels", *KEYS]
+    assert offered(editor, line) == [*ARGUMENTS, "in_channels", *KEYS, "parametrize"]
 
 
 @pytest.mark.parametrize(

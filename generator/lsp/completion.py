@@ -180,7 +180,7 @@ def _arguments(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     for name, detail in known.items():
         if name not in written:
             yield Suggestion(name, "argument", detail)
-    weightless = cursor.type in GROUPING or (row is not None and not row.has_weights)
+    weightless = row is None or not row.has_weights
     for key in COMMON_KEYS if not cursor.module else ():
         if key not in written and not (key == PARAMETRIZE and weightless):
             yield Suggestion(key, "key", common_keys()[key]["description"])
