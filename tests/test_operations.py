@@ -511,6 +511,7 @@ def test_every_operation_is_built_and_run(build_text: Builder) -> None:
         "complex",
         "sampled",
         "patterns",
+        "edges",
     ):
         (path,) = (path for path in SPECS if path.stem == stem)
         result = build_text(path.read_text())

@@ -368,5 +368,5 @@ def _is_refused(graph: Graph, sizes: Mapping[str, int]) -> bool:
     try:
         propagate(graph, {**sizes, "N": 2})
     except Refusal as refusal:
-        return not refusal.by_values
+        return not (refusal.by_values or refusal.runs)
     return False

@@ -46,7 +46,13 @@ def _statements(graph: Graph, sizes: Sizes) -> list[Statement]:
         variables.follow(place)
         residual = not statements and variables.is_residual()
         before = _chosen(graph.nodes[place], place, variables)
-        line = line_from(graph, place, _of_choices(graph.nodes[place]), variables, declared)
+        node = _of_choices(graph.nodes[place])
+        if node.named and node.row is not None and "to" in node.row.optional_tensors:
+            from .edges import with_numbers  # few networks pad to a tensor's sizes
+
+            node, lines = with_numbers(graph, node, variables.names, variables.counter(place))
+            before += lines
+        line = line_from(graph, place, node, variables, declared)
         if residual:
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
             _rename_input(variables)

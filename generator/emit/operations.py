@@ -229,10 +229,16 @@ def _affine_grid(node: Node, x: str) -> str:
     return f"F.affine_grid({x}, [{', '.join(sizes)}], align_corners={corners})"
 
 
+def _crop(node: Node, x: str) -> str:
+    """``x[:, :, top : top + skip.shape[2]]``: what each dimension keeps is worked out before."""
+    return f"{x}[{', '.join(map(literal, node.args['dims']))}]"
+
+
 _SPECIAL = {
     "slice": _slice,
     "expand": _expand,
     "cast": _cast,
+    "crop": _crop,
     "fourier": _fourier,
     "affine_grid": _affine_grid,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import builtins
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -58,6 +58,12 @@ class Variables(Struct):
         while candidate in taken or self.live(candidate, place):
             candidate, number = f"{name}_{number}", number + 1
         return candidate
+
+    def counter(self, place: int) -> Callable[[str], str]:
+        """A function that gives variables for numbers, which no tensor ever gets."""
+        nodes = self.graph.nodes
+        tensors = {name for node in nodes for name in (node.name, node.stem, *node.names)}
+        return lambda name: self.fresh(name, place, frozenset(tensors))
 
     def follow(self, place: int) -> None:
         """Record what led to the outputs of a call, which is made next."""

@@ -104,10 +104,7 @@ class Trace(Struct, frozen=True):
 
 
 class Misfit(Refusal):
-    """A layer's refusal in a run, with its node and the types that it reads.
-
-    `runs` says that torch would accept the sizes, but with another shape than is written.
-    """
+    """A layer's refusal in a run, with its node and the types that it reads."""
 
     def __init__(
         self, refusal: Refusal, node: Node, inputs: Sequence[TensorType], *, runs: bool = False
@@ -117,7 +114,7 @@ class Misfit(Refusal):
         self.span = refusal.span
         self.node = node
         self.inputs = inputs
-        self.runs = runs
+        self.runs = runs or refusal.runs
 
 
 def propagate(

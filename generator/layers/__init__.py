@@ -55,7 +55,7 @@ class Types(Mapping[str, Layer]):
 
 _TORCH = """activation attention batchnorm conv distance dropout instancenorm linear normalization
     padding pooling rnn shapes sparse stacks transformer upsampling"""
-_OPERATIONS = "elementwise combining splits tensors einops indexing sampling fourier"
+_OPERATIONS = "elementwise combining splits tensors edges einops indexing sampling fourier"
 _LIKELY = """linear conv activation pooling shapes batchnorm dropout combining normalization
     tensors elementwise sparse local"""
 

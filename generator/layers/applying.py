@@ -60,7 +60,7 @@ def apply(
     _check_dtypes(row, inputs)
     args, a, meetings = complete(row, written, inputs)
     outputs = _outputs(row, a, inputs, named or {})
-    return Applied(args, a, outputs, (*meetings, *met(row, a, inputs)))
+    return Applied(args, a, outputs, (*meetings, *met(row, a, inputs, named or {})))
 
 
 def outputs_of(

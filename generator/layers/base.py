@@ -42,10 +42,11 @@ class Refusal(Exception):
 
     `argument` is the name of the wrong argument, if there is one. `note` shows the arithmetic,
     `help` says what to write. A refusal `by_values` is about numbers in tensors: torch raises only
-    where such a number comes.
+    where such a number comes. One that `runs` is netgen's own: torch takes what is not meant.
     """
 
     by_values = False
+    runs = False
     span: tuple[int, int] | None = None  # the part of the argument's text that is wrong
 
     def __init__(
@@ -73,6 +74,13 @@ def refuse_values(message: str, help: str | None = None) -> NoReturn:
     """Raise a `Refusal` that is about numbers in tensors."""
     refusal = Refusal(message, help=help)
     refusal.by_values = True
+    raise refusal
+
+
+def refuse_alone(message: str, argument: str, help: str) -> NoReturn:
+    """Raise a `Refusal` of what torch runs without a word, with another result than is meant."""
+    refusal = Refusal(message, argument, help)
+    refusal.runs = True
     raise refusal
 
 
@@ -114,6 +122,7 @@ class Arg(Struct, frozen=True):
     spread: bool = False  # its items are printed one by one: as many for all uses of a block
     reads: tuple[int, ...] = (0,)
     trains: bool = False
+    instead: str = ""  # the tensor that may be given in its place: else it is required
     hint: str = ""  # its annotation, for a block's argument
     doc: str = ""  # what it is, in words to which the name of its layer is added
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..symbolic.equality import Meeting, same, smallest
 from ..symbolic.sizes import Size, code, is_unknown, symbols_in
@@ -114,11 +114,13 @@ def _inner(row: Layer, other: TensorType) -> Size:
     return other.shape[-2 if other.rank > 1 and row.name == "MatMul" else -1]
 
 
-def met(row: Layer, a: Args, inputs: Sequence[TensorType]) -> list[Meeting]:
+def met(
+    row: Layer, a: Args, inputs: Sequence[TensorType], named: Mapping[str, TensorType]
+) -> list[Meeting]:
     """The pairs of sizes that must fit in a layer, and may not do so for other arguments."""
     first, *others = inputs or [TensorType(())]
     if row.meets is not nothing_met:
-        return [*row.meets(a, *inputs)]
+        return [*row.meets(a, *inputs, **named)]
     if row.name in ("Concat", "Stack"):
         joined = int(a.dim) % first.rank if row.name == "Concat" else None
         places = [at for at in range(first.rank) if at != joined]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..symbolic.equality import same
 from .base import Args, Layer
 from .tensor import TensorType
 
@@ -22,7 +23,7 @@ def rule_of(row: Layer) -> Rule | None:
 
 def depends_on_sizes(row: Layer) -> bool:
     """Whether a layer of the type may change something for other sizes."""
-    return row.name in ("Squeeze", "Reshape", "Expand", "Unflatten")
+    return row.name in ("Crop", "Pad", "Squeeze", "Reshape", "Expand", "Unflatten")
 
 
 def is_placeholder(row: Layer) -> bool:
@@ -35,8 +36,17 @@ def _numbers(value: Any) -> tuple[Any, ...]:
 
 
 def _same_shape(a: Args, x: TensorType, y: TensorType) -> str | None:
-    same = x.rank == y.rank and [*map(int, x.shape)] == [*map(int, y.shape)]
-    return f"{x} stays what it is" if same else None
+    alike = x.rank == y.rank and [*map(int, x.shape)] == [*map(int, y.shape)]
+    return f"{x} stays what it is" if alike else None
+
+
+def _to_a_tensor(a: Args, x: TensorType, y: TensorType) -> str | None:
+    alike = all(map(same, x.shape, y.shape))
+    return "its sizes are those of `to` already" if alike else None
+
+
+def _padded(a: Args, x: TensorType, y: TensorType) -> str | None:
+    return _to_a_tensor(a, x, y) if a.pad is None else _all("pad", 0)(a, x, y)
 
 
 def _squeezed(a: Args, x: TensorType, y: TensorType) -> str | None:
@@ -60,8 +70,8 @@ def _all(argument: str, number: float) -> Rule:
 
     def rule(a: Args, x: TensorType, y: TensorType) -> str | None:
         given = _numbers(getattr(a, argument, None))
-        same = all(isinstance(value, (int, float)) and value == number for value in given)
-        return f"its `{argument}` is {number}" if same else None
+        alike = all(isinstance(value, (int, float)) and value == number for value in given)
+        return f"its `{argument}` is {number}" if alike else None
 
     return rule
 
@@ -87,7 +97,8 @@ _RULES: Mapping[str, Rule] = {
     "Transpose": _transposed,
     "Cast": _cast,
     "Roll": _all("shifts", 0),
-    "Pad": _all("pad", 0),
+    "Crop": _to_a_tensor,
+    "Pad": _padded,
     **dict.fromkeys(("ZeroPad", "ConstantPad", "ReflectionPad"), _all("padding", 0)),
     **dict.fromkeys(("ReplicationPad", "CircularPad"), _all("padding", 0)),
     **dict.fromkeys(("Dropout", "AlphaDropout", "FeatureAlphaDropout"), _all("p", 0)),

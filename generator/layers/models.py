@@ -34,7 +34,7 @@ def validator(row: Layer) -> SchemaValidator:
     """The validator for the arguments of a type."""
     fields = {}
     for arg in (*row.args, *row.options):
-        required = arg.default is REQUIRED and not arg.inferred
+        required = arg.default is REQUIRED and not (arg.inferred or arg.instead)
         value = core_schema.no_info_plain_validator_function(arg.kind.read)
         fields[arg.name] = core_schema.typed_dict_field(value, required=required)
     return SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid"))

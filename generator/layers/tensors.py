@@ -1,4 +1,4 @@
-"""Operations that move and reshape: permutations, padding, new and other dimensions."""
+"""Operations that move and reshape: permutations, new and other dimensions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from ..symbolic.equality import same, smallest
 from ..symbolic.sizes import Size, exactly, is_batch, product, shape_text, shown
-from .base import ALL, INDICES, INEXACT, INTS, Arg, Args, Layer, dimension, refuse
-from .kinds import BOOL, FLOAT, INDEX, INT, choice, either, items, optional, sizes
+from .base import INDICES, Arg, Args, Layer, dimension, refuse
+from .kinds import BOOL, INDEX, INT, either, items, optional, sizes
 from .saved import always
 from .splits import operation, with_size, without
 from .tensor import TensorType
@@ -88,29 +88,6 @@ def unsqueeze(a: Args, x: TensorType) -> TensorType:
     dim = dimension(TensorType((*x.shape, 1)), a.dim)
     batch = x.batch + (x.batch >= dim) if x.batch is not None else None
     return TensorType((*x.shape[:dim], 1, *x.shape[dim:]), x.dtype, batch, x.lost)
-
-
-def pad(a: Args, x: TensorType) -> TensorType:
-    """Sizes grow by the padding of their two sides, last dimension first, as in `F.pad`."""
-    if len(a.pad) % 2 or len(a.pad) > 2 * x.rank:
-        refuse(f"`pad` has {len(a.pad)} numbers: two for each of the last dimensions of {x}", "pad")
-    if a.value is not None and a.mode != "constant":
-        refuse(f"`value` means nothing to `mode: {a.mode}`", "value")
-    shape = list(x.shape)
-    for place in range(len(a.pad) // 2):
-        before, after, at = a.pad[2 * place], a.pad[2 * place + 1], x.rank - 1 - place
-        most = {"reflect": x.shape[at] - 1, "circular": x.shape[at]}.get(a.mode, before + after + 1)
-        if a.mode != "constant" and max(before, after) > max(most, 0):
-            refuse(f"`mode: {a.mode}` can't add {max(before, after)} to {x.shape[at]}", "pad")
-        shape[at] = x.shape[at] + before + after
-        if shape[at] < 1:
-            refuse(f"nothing is left of a size of {x.shape[at]}", "pad")
-    modes = {"constant": ALL, "circular": ALL}.get(a.mode, INEXACT | INTS)
-    if x.dtype not in modes:
-        refuse(f"`mode: {a.mode}` can't read `{x.dtype}`", "mode")
-    if a.mode != "constant" and len(a.pad) // 2 not in (x.rank - 1, x.rank - 2):
-        refuse(f"`mode: {a.mode}` pads all but the first dimension or two of {x}", "pad")
-    return x.with_shape(shape)
 
 
 def roll(a: Args, x: TensorType) -> TensorType:
@@ -301,16 +278,6 @@ LAYERS: Sequence[Layer] = (
         call="expand",
         moves=True,
         wants_batch=lambda a, x: x.batch is None and a.batch,
-    ),
-    operation(
-        "Pad",
-        pad,
-        Arg("pad", items(INT), positional=True),
-        Arg("mode", choice("constant", "reflect", "replicate", "circular"), "constant"),
-        Arg("value", optional(FLOAT), None),
-        function="F.pad",
-        stem="pad",
-        list_argument="pad",
     ),
     operation(
         "Roll",

@@ -29,6 +29,10 @@ def as_block(reader: Reader, item: Item, row: Layer, index: Size | None) -> tupl
     where `in_shape` and its like mean the same tensor.
     """
     written, paths = by_name(reader.context, item, row)
+    for name in (name for name in row.optional_tensors if name in written):
+        message = f"with `{name}` this reads two tensors and can't stand in a `Sequential`"
+        help = "a named `repeat` is one, too" if "repeat" in item.common else None
+        reader.context.error("NG210", message, paths[name], key=True, help=help)
     if row.axes:
         _check_pattern(reader, item, row, written.get(row.axes), paths)
     args = row.args

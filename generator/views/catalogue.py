@@ -126,7 +126,7 @@ def kind(arg: Arg) -> str:
 def default(arg: Arg) -> str:
     """The default of an argument as text, or ``required``."""
     if arg.default is REQUIRED:
-        return "required"
+        return f"required without {arg.instead}" if arg.instead else "required"
     value = arg.default
     if isinstance(value, bool) or value is None:
         return f"default {'null' if value is None else str(value).lower()}"

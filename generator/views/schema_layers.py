@@ -158,6 +158,9 @@ def _by_name(row: Layer) -> Schema:
     without_from = ["from"] if row.source else []
     properties |= _common(*without_from, *([] if row.has_weights else [PARAMETRIZE]))
     more: Schema = {"required": _needed(row)} if _needed(row) else {}
+    for arg in row.args:
+        if arg.instead:
+            more = {"anyOf": [{"required": [name]} for name in (arg.name, arg.instead, "from")]}
     if row.axes:  # the sizes of its axes
         more["additionalProperties"] = ref("integer")
     return keys_of(properties, **more)
