@@ -398,6 +398,10 @@ class Scope:
         common: dict[str, Any] = {}
         if r.chance(0.4):
             common["when"] = self.flag(index)
+            fits = [n for n, shape in self.named.items() if len(shape) == len(self.shape)]
+            fits = [n for n in fits if self.named[n] == self.shape or r.chance(0.1)]
+            if fits and not self.inside and r.chance(0.25):
+                common["else"] = r.choice(fits)
         if copies and r.chance(0.35):
             common["repeat"] = self.count()
         if r.chance(0.45):

@@ -33,7 +33,9 @@ VALUES: list[Any] = [
     [1], [1, 2], [2, -1], [0], {}, {"a": 1}, ["x", "x"], [[1, 2]], "$(min(3,4))", "$width",
     "Linear", {"Linear": 3}, {"ReLU": None},
 ]  # fmt: skip
-KEYS = "name from repeat when padding stride bias dim groups num_layers return_indices x".split()
+KEYS = (
+    "name from repeat when else padding stride bias dim groups num_layers return_indices x".split()
+)
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -299,7 +299,7 @@ def offered(editor: Editor, line: str) -> list[str]:
 
 
 ARGUMENTS = ["kernel_size", "stride", "padding", "dilation", "groups", "bias", "padding_mode"]
-KEYS = ["name", "from", "repeat", "when", "carry", "collect"]
+KEYS = ["name", "from", "repeat", "when", "else", "carry", "collect"]
 
 
 @pytest.mark.parametrize(
@@ -326,6 +326,10 @@ def test_arguments_that_are_not_written_yet_are_offered(editor: Editor, line: st
         ("  - Conv2d: {bias: t|, kernel_size: 3}", ["true", "false"]),
         ("  - Add: [|]", ["stem", "body", "twin", "relu", "add", "avgpool", "input"]),
         ("  - ReLU: {from: |", ["stem", "body", "twin", "relu", "add", "avgpool", "input"]),
+        (
+            "  - ReLU: {when: true, else: |",
+            ["stem", "body", "twin", "relu", "add", "avgpool", "input"],
+        ),
         ("  - Body: {|}", ["channels", "stride", *KEYS]),
         ("  - Rearrange: {pattern: n (h w) c -> n h w c, |}", [*"nhwc", *KEYS]),
         ("  - Repeat: {pattern: n c -> n (c r), r: 2, |}", [*"nc", *KEYS]),

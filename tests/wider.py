@@ -497,7 +497,22 @@ def merged_alike(scope: Scope) -> Items:
     return [*items, {scope.draws.choice(EQUAL): {"from": [first, second], "when": scope.flag()}}]
 
 
+def fitted(scope: Scope) -> Items:
+    """Padding to the sizes of a larger tensor, or cropping to those of a smaller one."""
+    r, (*others, last) = scope.draws, scope.shape
+    items, small = here(scope)
+    large, number = scope.name(), scope.number()
+    items.append({"Pad": {"name": large, "pad": [number, 1]}})
+    if r.chance(0.5):
+        return [*items, {"Crop": {"to": small, "dims": [-1]}}]
+    scope.shape = (*others, last + scope.worth(number) + 1)
+    scope.named[large] = scope.shape
+    side = r.choice(("both", "start"))
+    return [*items, {"Pad": {"from": small, "to": large, "dims": [-1], "side": side}}]
+
+
 ITEMS: Sequence[Callable[[Scope], Items]] = (
+    fitted,
     *(chosen, chosen, merged, forked, forked, parts, masked, computed, computed, attentive),
     *(held, held, paired, nested, listed, applied, crossed, collected),
 )

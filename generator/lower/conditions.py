@@ -5,7 +5,8 @@ A condition that depends on a constructor argument stays a condition in the gene
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,8 +18,9 @@ from ..ir.substitute import rebind, rebind_type
 from ..layers.base import no_weights
 from ..layers.tensor import TensorType
 from ..spec.spec import Item, read_item
+from ..symbolic.equality import same
 from ..symbolic.names import SKIPPED, snake_case
-from ..symbolic.provenance import both, equal_unless
+from ..symbolic.provenance import both, chosen, equal_unless
 from ..symbolic.sizes import Size, TooLong, plain, symbols_in
 from ..symbolic.syntax import ExpressionError
 from . import keys
@@ -29,9 +31,13 @@ from .item_types import typed
 from .reader import Reader
 from .scope import LayerNames, neutral
 
+SHAPES = "changes shapes"
+
 
 def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:
-    """Read an absent layer: its name refers to what it would have read."""
+    """Read an absent layer: its name refers to what it would have read, or to its `else`."""
+    if item.type == "Group" and item.passes is not None:
+        reader.current = (item.passes,)
     if item.type == "Group" or reader.chain is not None:
         return
     passed = last(reader, item, reads)
@@ -43,7 +49,8 @@ def pass_through(reader: Reader, item: Item, reads: tuple[Ref, ...], names: Laye
     for name in (name for name in item.names if name != SKIPPED):
         reader.scope.written[name] = (passed,)
         reader.scope.passed[name] = ()
-    reader.current = (passed,)
+    if reads:
+        reader.current = (passed,)
 
 
 def ports_of(reader: Reader, item: Item) -> tuple[str, ...]:
@@ -76,7 +83,12 @@ def _is_numbered(item: Item) -> bool:
 
 
 def last(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:
-    """What an absent layer passes through: of all that it reads, what is computed last."""
+    """What passes where a layer is absent: its `else`, or of what it reads the latest."""
+    return latest(reader, item, reads) if item.passes is None else item.passes  # type: ignore[no-any-return]
+
+
+def latest(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:
+    """Of all that an absent layer would read, what is computed last."""
     if not reads:
         message = "an absent layer passes its input through, but this one reads nothing"
         reader.context.error("NG210", message, item.path)
@@ -101,9 +113,20 @@ def conditional(
     It becomes a call under the condition, or an absent one that keeps its place. The condition is
     fixed if it changes shapes or the names of other layers, or an absent call can't be foreseen.
     """
+    if item.passes is not None and not reads and item.type != "Group":
+        need = Need(item.at("when"), "is that of a layer that reads nothing")
+        reader.context.fix(condition, need)
+        if plain(condition):
+            reader.present(item, reads, names, index)
+        else:
+            pass_through(reader, item, reads, names)
+        return
     of_a_copy = reader.chain is not None and INDEX in {s.name for s in symbols_in(condition)}
     if plain(condition):
         why = under(reader, item, condition, reads, names, index)
+        if why == SHAPES and (either := joined(reader, item, condition)):
+            why = ""
+            reader.scope.set(end_of(reader), outputs=either)
     elif of_a_copy:  # other copies of the loop show what the call would be
         absent(reader, item, condition, reads, names)
         return
@@ -156,8 +179,32 @@ def under(
     if any(call.carries or call.collects for call in reader.calls[known:]):
         return "is around a loop that passes on several tensors"
     if before is None or after is None or not harmless(reader, condition, before, after, index):
-        return "changes shapes"
+        return SHAPES
     return ""
+
+
+def end_of(reader: Reader) -> int:
+    """The place among the scope's calls of the one that was read last."""
+    return reader.current[0].node - len(reader.scope.inputs)
+
+
+def joined(reader: Reader, item: Item, condition: Any) -> Mapping[str, TensorType] | None:
+    """The type of what comes out of an item, or passes instead by its `else`: sizes for both cases.
+
+    `None` if they differ in more than sizes, or if the item gives several tensors.
+    """
+    if item.passes is None:
+        return None
+    call = reader.scope.calls[end_of(reader)]
+    type_, other = call.output, reader.scope.type_of(item.passes)
+    kinds = [(x.dtype, x.batch, x.lost, x.rank) for x in (type_, other)]
+    if len(call.outputs) > 1 or call.names or kinds[0] != kinds[1]:
+        return None
+    pairs = zip(type_.shape, other.shape, strict=True)
+    with suppress(TooLong):
+        shape = tuple(a if same(a, b) else chosen(condition, a, b) for a, b in pairs)
+        return dict.fromkeys(call.outputs, replace(type_, shape=shape, bound=None))
+    return None
 
 
 def hang(reader: Reader, item: Item, condition: Any, known: int) -> None:
@@ -172,7 +219,7 @@ def hang(reader: Reader, item: Item, condition: Any, known: int) -> None:
             help = "write `when` beside its `repeat`"
             reader.context.error("NG210", message, item.path, key=True, help=help)
         if reader.chain is None and otherwise is None and call.inputs:
-            otherwise = last(reader, item, call.inputs)
+            otherwise = latest(reader, item, call.inputs)
             reader.scope.used.add(otherwise.node)
         both_hold = both(condition, call.condition)
         reader.calls[place] = replace(call, condition=both_hold, otherwise=otherwise)
@@ -191,12 +238,12 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
         otherwise = call.otherwise
         if otherwise is None and call.inputs:
             made = [ref for ref in call.inputs if ref.node < begin or ref.node in ends]
-            otherwise = last(reader, item, tuple(made)) if made else passed
+            otherwise = latest(reader, item, tuple(made)) if made else passed
             scope.used.add(otherwise.node)
             scope.set(place, otherwise=otherwise)
         if otherwise is not None:
             ends[inputs + place] = ends.get(otherwise.node, otherwise)
-    end = reader.current[0].node
+    end = inputs + end_of(reader)
     several = passed.port == "*" or scope.portless(passed)  # tensors none of which is passed on
     if end in ends and ends[end] != passed and not several:
         scope.set(end - inputs, otherwise=passed)
@@ -223,6 +270,8 @@ def foreseen(
             why = under(reader, item, condition, reads, names, index)
         except (NetgenError, ExpressionError, TooLong):
             why = FALSE
+    either = joined(reader, item, condition) if why == SHAPES else None
+    why = "" if either else why
     calls = reader.calls
     # copies would only get as many places as there are now; a layer that is applied again is none
     placeless = any(
@@ -239,6 +288,8 @@ def foreseen(
     for place, call in enumerate(calls[known:], known):
         if call.kind != "absent":
             calls[place] = unmade(reader, call)
+    if either:
+        reader.scope.set(end_of(reader), outputs=either)
     return ""
 
 
@@ -289,6 +340,9 @@ def absent(
     elif item.type == "Group":
         path = item.at("layers")
         _absent_items(reader, written.get("layers") or (), path, condition, names.index)
+        if item.passes is not None:
+            outputs = {"output": reader.scope.type_of(item.passes)}
+            reader.scope.set(end_of(reader), otherwise=item.passes, outputs=outputs)
     else:
         item = keys.name_outputs(reader.scope, item, names, chained=reader.chain is not None)
         if "branches" in written:

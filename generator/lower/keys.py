@@ -117,6 +117,29 @@ def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
     return value
 
 
+def passing(
+    scope: Scope, item: Item, reads: Sequence[Ref], index: int | None, *, chained: bool
+) -> Item:
+    """The item with what its `else` refers to, if it has one: that passes where it is absent.
+
+    What it `reads` counts as read, whether it is there or not.
+    """
+    if "else" not in item.common:
+        return item
+    path = item.at("else")
+    if "when" not in item.common:
+        message = "`else` is what passes where `when` is false, but there is no `when`"
+        scope.context.error("NG203", message, path, key=True)
+    if chained:
+        message = "a `Sequential` is a chain: what stands in it has no `else`"
+        scope.context.error("NG210", message, path, key=True)
+    value = fixed(scope, item, "else", LayerNames(scope, None, index))
+    if not isinstance(value, str):
+        scope.context.error("NG201", "`else` is a reference to a tensor", path)
+    scope.used.update(ref.node for ref in reads)
+    return replace(item, passes=scope.find(value, path))
+
+
 def count(scope: Scope, item: Item, names: LayerNames) -> Size | None:
     """The number of copies: `repeat`, with the expression that gave it; `None` without one."""
     if "repeat" not in item.common:

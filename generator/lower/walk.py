@@ -73,6 +73,7 @@ class Walk(Reader):
     def present_or_absent(self, item: Item, reads: tuple[Ref, ...], index: Size | None) -> None:
         """Read an item as its `when` says: present, absent, or under a condition."""
         names = LayerNames(self.scope, self.first_type(reads), index)
+        item = keys.passing(self.scope, item, reads, index, chained=self.chain is not None)
         item = keys.name_outputs(self.scope, item, names, chained=self.chain is not None)
         condition = keys.condition(self.scope, item, names)
         if item.carries or item.collects:

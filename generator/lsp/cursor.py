@@ -144,8 +144,8 @@ def refers(source: Source, cursor: Cursor) -> bool:
     if cursor.key or cursor.bare:
         return False
     if cursor.type == "Reuse":
-        return cursor.inner in ((), ("layer",), ("from",))
-    if cursor.inner[:1] == ("from",):
+        return cursor.inner in ((), ("layer",), ("from",), ("else",))
+    if cursor.inner[:1] in (("from",), ("else",)):
         return True
     row = row_of(source.values, cursor.type)
     if row is None:

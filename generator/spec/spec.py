@@ -27,7 +27,7 @@ RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 EXPECTED = ("output", "parameters", "macs")  # the keys under `expect`
 OF_BLOCKS = ("blocks", "include")  # the keys of a file that is included
 PARAMETRIZE = "parametrize"  # the key of layers with weights
-COMMON_KEYS = ("name", "from", "repeat", "when", "carry", "collect", PARAMETRIZE)
+COMMON_KEYS = ("name", "from", "repeat", "when", "else", "carry", "collect", PARAMETRIZE)
 LOOP_KEYS = ("carry", "collect")  # those of a `repeat` that passes on several tensors
 REPEAT_KEYS = ("times", "as")
 
@@ -128,6 +128,7 @@ class Item(Struct, frozen=True):
     inline: str = ""  # the key whose value is written in place of all arguments
     names: tuple[str, ...] = ()  # of its outputs, where `name` is a list of them
     number: str = ""  # the name of a copy's number, where `repeat` gives it one
+    passes: Any = None  # what `else` refers to
 
     def at(self, *steps: str | int) -> SpecPath:
         """The place in the spec of a key or value of the item."""

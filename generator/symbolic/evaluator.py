@@ -21,7 +21,7 @@ from .equality import surely_equal
 from .functions import FUNCTIONS, ceil_div, zipped
 from .hints import whole
 from .provenance import is_written, joined, uncoded, wrap, written
-from .sizes import Coded, Dim, normal_tree, plain, symbols_in, tree_of
+from .sizes import Coded, Dim, exact, normal_tree, plain, symbols_in, tree_of
 from .syntax import (
     ExpressionError,
     calls,
@@ -221,6 +221,8 @@ class Evaluator(Struct):
             sides[1 - place] = self.value(sides[1 - place])
         except ExpressionError:
             self.names.fix_names(symbols, "needs it for a condition")
+            return chosen
+        if exact(sides[0]) == exact(sides[1]):
             return chosen
         if _of_two_kinds(sides):
             self.names.fix_names(symbols, MIXED)

@@ -160,6 +160,10 @@ def common_keys() -> Mapping[str, Schema]:
             "description": "A condition; where it is false the layer is not there.",
             **_scalar("boolean", "true or false"),
         },
+        "else": {
+            "description": "What passes where `when` is false: a reference.",
+            **any_of(ref("reference"), ref("expression")),
+        },
         "carry": {
             "description": "With `repeat`: a copy of a block reads all that the one before gives.",
             "type": "boolean",
