@@ -84,7 +84,7 @@ def _is_numbered(item: Item) -> bool:
 
 def last(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:
     """What passes where a layer is absent: its `else`, or of what it reads the latest."""
-    return latest(reader, item, reads) if item.passes is None else item.passes  # type: ignore[no-any-return]
+    return latest(reader, item, reads) if item.passes is None else item.passes
 
 
 def latest(reader: Reader, item: Item, reads: tuple[Ref, ...]) -> Ref:
