@@ -146,7 +146,7 @@ def _layer(row: Layer) -> Schema:
 
 def _needed(row: Layer) -> list[str]:
     args = (*row.args, *row.options)
-    return [arg.name for arg in args if arg.default is REQUIRED and not arg.inferred]
+    return [a.name for a in args if a.default is REQUIRED and not (a.inferred or a.instead)]
 
 
 def _by_name(row: Layer) -> Schema:
@@ -158,9 +158,6 @@ def _by_name(row: Layer) -> Schema:
     without_from = ["from"] if row.source else []
     properties |= _common(*without_from, *([] if row.has_weights else [PARAMETRIZE]))
     more: Schema = {"required": _needed(row)} if _needed(row) else {}
-    for arg in row.args:
-        if arg.instead:
-            more = {"anyOf": [{"required": [name]} for name in (arg.name, arg.instead, "from")]}
     if row.axes:  # the sizes of its axes
         more["additionalProperties"] = ref("integer")
     return keys_of(properties, **more)
