@@ -41,8 +41,9 @@ def with_numbers(
     (ref,), ((_, to),) = node.inputs, node.named
     x, y = graph.type_of(ref), graph.type_of(to)
     found = {}
+    in_numbers = not graph.is_block and _is_read(graph, to)
     for dim, other in pairs(node.a, x, y).items():
-        numbers = None if graph.is_block else _known(x.shape[dim], y.shape[other])
+        numbers = _known(x.shape[dim], y.shape[other]) if in_numbers else None
         own, given = f"{names[ref]}.shape[{dim}]", f"{names[to]}.shape[{other}]"
         found[dim] = _Along(own, given, numbers)
     lines: list[str] = []
@@ -55,6 +56,19 @@ def with_numbers(
             added = added[:-2]
     changes = {"pad": added, "dims": None, "side": "both"}
     return replace(node, named=(), args={**node.args, **changes}), lines
+
+
+def _is_read(graph: Graph, to: Ref) -> bool:
+    """Whether a tensor is read for more than its sizes: else it would be made for nothing."""
+    place = to.node - len(graph.inputs)
+    if place < 0 or to.node in {ref.node for _, ref in graph.outputs}:
+        return True
+    for node in (graph.nodes[place] for place in graph.live()):
+        sized = node.row is not None and "to" in node.row.optional_tensors
+        reads = replace(node, named=()).reads if sized else node.reads
+        if to.node in {ref.node for ref in reads}:
+            return True
+    return False
 
 
 def _known(own: Size, other: Size) -> tuple[int, int] | None:
