@@ -15,7 +15,8 @@ from torch_netgen.layers.base import Refusal
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
 from torch_netgen.pipeline import build_source
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import parse
 
 from .conftest import SPECS
 

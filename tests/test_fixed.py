@@ -47,8 +47,8 @@ WHY = {
         {"a": "`outputs` on line 6 needs it"},
     ),
     "a type": (
-        "input: [4]\nparams: {a: GELU}\nlayers:\n- Linear: 4\n- $a",
-        {"a": "`$a` on line 6 gets its type from it"},
+        "input: [4]\nparams: {a: Flatten}\nlayers:\n- Linear: 4\n- $a",
+        {"a": "`$a` on line 6 gets its type from it, and no other type fits there"},
     ),
     "an argument that decides on shapes": (
         "input: [2, 4]\nparams: {a: 1}\nlayers:\n- Concat: {name: both, from: [x, x], dim: $a}",

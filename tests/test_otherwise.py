@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch_netgen.diagnostics.diagnostics import NetgenError
 from torch_netgen.pipeline import build_source
-from torch_netgen.spec.source import parse, read
+from torch_netgen.spec.given import read
+from torch_netgen.spec.source import parse
 
 from .conftest import SPECS
 

@@ -27,6 +27,8 @@ from .memory import available, shown
 from .plan import make_plan
 from .prediction import Prediction, predict
 
+MOST_TYPES = 5  # of layers, that are tried for one
+
 
 class Member(Struct, frozen=True):
     """A member of a class: the `values` of some arguments, and what the spec gives for them.
@@ -35,8 +37,8 @@ class Member(Struct, frozen=True):
     predictions. Where the spec can't be built with these values both are empty, and `refused` is
     the message. If it is `undecided`, numbers in tensors decide whether torch refuses it, too.
 
-    A `variant` of the spec is made by the function `factory`. Where that is empty it is no member
-    of the class, and runs alone.
+    The arguments in `types` are types of layers, by their names. A `variant` of the spec is made by
+    the function `factory`. Where that is empty it is no member of the class, and runs alone.
     """
 
     values: Mapping[str, Any]
@@ -46,6 +48,7 @@ class Member(Struct, frozen=True):
     undecided: bool = False
     variant: str = ""
     factory: str = ""
+    types: tuple[str, ...] = ()
 
 
 class Family(Struct):
@@ -91,7 +94,9 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
     left = available()
     if left is not None and _needed(other) > left / 4:
         return None
-    return Member(values, unformatted(other.classes, other.statements), _plan_of(other))
+    types = tuple(p.name for p in found.classes[-1].params if p.is_type and p.name in values)
+    source = unformatted(other.classes, other.statements)
+    return Member(values, source, _plan_of(other), types=types)
 
 
 def _plan_of(found: Prediction) -> Mapping[str, Any]:
@@ -219,6 +224,8 @@ def other_values(parameter: Parameter, bound: int) -> list[Any]:
     elif isinstance(value, (int, float)):
         near = map(type(value), (value + 1, value - 1, 2 * value, 1, 0))
         found = (other for other in near if other >= bound or not bound)
+    elif parameter.is_type:
+        found = parameter.types[:MOST_TYPES]
     elif isinstance(value, str):
         found = _words(parameter.hint)
     elif isinstance(value, list):

@@ -80,6 +80,9 @@ def _network_class(graph: Graph, rows: Mapping[str, Layer], source: Source) -> G
             used |= parameter.depends
         if reached and not parameter.fixed and parameter.name in merged.values.lists:
             parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
+        if parameter.is_type and not parameter.fixed:
+            value = merged.values.type(parameter.value)
+            parameter = replace(parameter, value=value, hint="type[nn.Module]")
         params.append(replace(parameter, used=reached))
     return _bypassed(replace(network, params=tuple(reversed(params))))
 

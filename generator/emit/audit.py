@@ -202,14 +202,22 @@ def _makes(node: ast.FunctionDef, classes: Collection[str]) -> bool:
 
 
 def _is_plain_with_overrides(values: ast.expr) -> bool:
-    """Whether an expression is a ``dict`` of plain values with the `overrides` at its end."""
+    """Whether an expression is a ``dict`` of plain values with the `overrides` at its end.
+
+    A value may be a type of layer, too.
+    """
     if not isinstance(values, ast.Dict) or None in values.keys[:-1] or values.keys[-1:] != [None]:
         return False
+    given = [value for value in values.values[:-1] if not _is_layer_type(value)]
     try:
-        plain = [*map(ast.literal_eval, [*filter(None, values.keys), *values.values[:-1]])]
+        _ = [*map(ast.literal_eval, [*filter(None, values.keys), *given])]
     except ValueError:
         return False
-    return bool(plain) and ast.unparse(values.values[-1]) == "overrides"
+    return len(values.values) > 1 and ast.unparse(values.values[-1]) == "overrides"
+
+
+def _is_layer_type(value: ast.expr) -> bool:
+    return isinstance(value, ast.Attribute) and ast.unparse(value.value) == "nn"
 
 
 def _check_scopes(tree: ast.Module) -> None:

@@ -231,6 +231,8 @@ def _said(
             what = "repeats" if more or not name else f"``{prose(name)}`` modules"
             place = (Owner(owner.path),) if owner.path else ()
             yield _name_of(module.node.count), Meaning(f"Number of {what}", place)
+        if module.node.callee is not None and not graph.is_block:
+            yield _name_of(module.node.callee), Meaning("Type", (Owner(owner.path),))
         if module.row is not None:
             yield from _given(owner, module.row, module.node.args, classes)
         if module.condition is not None and (module.name or module.row is not None):

@@ -47,7 +47,7 @@ def with_numbers(
         own, given = f"{names[ref]}.shape[{dim}]", f"{names[to]}.shape[{other}]"
         found[dim] = _Along(own, given, numbers)
     lines: list[str] = []
-    if node.row is not None and node.row.name == "Crop":
+    if node.row is not None and node.row.call == "crop":
         kept = _kept(found, x.rank, fresh, lines)
         return replace(node, named=(), args={**node.args, "dims": kept}), lines
     added = _added(found, x.rank, fresh if node.a.side == "both" else None, lines)

@@ -397,6 +397,7 @@ class Parameter(Struct, frozen=True):
     default: Any = None  # over the names of the parameters before it
     hint: str = ""
     is_type: bool = False
+    types: tuple[str, ...] = ()  # others that fit, where it is a type of the network's layers
 
 
 class Initial(Struct, frozen=True):

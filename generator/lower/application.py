@@ -61,6 +61,8 @@ def apply_layer(
         written=name is not None,
     )
     _fix(scope, item, row, read, applied)
+    if item.callee is not None:
+        _note_types(scope, item, row, read, applied)
     if row.imported:  # how its output depends on the sizes that it reads is unknown
         sizes = [size for x in read.types for size in x.shape]
         known = [size for size in sizes if not is_unknown(size)]
@@ -82,6 +84,16 @@ def _annotated(
             scope.context.fix_at(args[changed], item.at(changed))
             more = {**more, changed: tuple(map(int, value))}
     return row if item.callee is not None else TYPES[name], {**args, **more}
+
+
+def _note_types(scope: Scope, item: Item, row: Layer, read: Arguments, applied: Applied) -> None:
+    """Note which other types fit in place of one that an expression gives."""
+    from .context import OtherTypes
+    from .other_types import fitting
+
+    names = fitting(scope.context, item, row, read, applied)
+    need = Need(item.path, "gets its type from it, and no other type fits there")
+    scope.context.narrow(OtherTypes(item.callee, names), need)
 
 
 def stem_of(call: Node) -> str:
@@ -163,6 +175,8 @@ def _placed(scope: Scope, call: Node, row: Layer) -> Node:
         return replace(call, functional=True)
     if call.name:
         return call
+    if call.callee is not None and scope.context.parent is None:
+        return replace(call, name=scope.names.numbered(stem_of(call)))  # others may have weights
     if not stateless or row.source:
         return replace(call, name=scope.names.numbered(call.stem))
     call = replace(call, stem=stem_of(call))

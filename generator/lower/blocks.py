@@ -321,7 +321,7 @@ def _calls(call: Node, inside: dict[Graph, int]) -> int:
 
 def holds_weights(body: Body) -> bool:
     """Whether a use of a block has weights, or would have some with other arguments."""
-    if body.graph is not None and not body.graph.is_stateless:
+    if body.context.holds_types or (body.graph is not None and not body.graph.is_stateless):
         return True
     return may_hold_weights(body.context.shared, body.spec.layers)
 

@@ -162,6 +162,13 @@ class Noted(Struct, frozen=True):
     meetings: int
 
 
+class OtherTypes(Struct, frozen=True):
+    """A type of layer that has an expression, and the `names` of others that fit in its place."""
+
+    value: Any
+    names: frozenset[str]
+
+
 class Context(Struct):
     """What one scope, the network's or a block's, is read with.
 
@@ -186,6 +193,9 @@ class Context(Struct):
     # what each use of this block must fix: names, values and meetings, in the block's own terms
     to_fix: list[tuple[Symbols | Meeting | Any, Need]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
+    # in the network the types that may stand for a parameter's, in a block whether it has such
+    types: dict[str, frozenset[str]] = field(default_factory=dict)
+    holds_types: bool = False
 
     def declared(self) -> Sequence[str]:
         """The names of the parameters of this scope: the document's, or a block's."""
@@ -241,6 +251,27 @@ class Context(Struct):
             self.to_fix.append((value, need))
             self.parent.fix(rebind(value, self.outer), need)
 
+    def narrow(self, other: OtherTypes, need: Need) -> bool:
+        """Note the types that may stand for one that a parameter gives; says whether one does.
+
+        The parameter is fixed if there are none, or if it does not name the type by itself.
+        """
+        if self.parent is not None:
+            self.to_fix.append((other, need))
+            outer = OtherTypes(rebind(other.value, self.outer), other.names)
+            self.holds_types = self.parent.narrow(outer, need) or self.holds_types
+            return self.holds_types
+        symbols = symbols_in(other.value)
+        if not symbols:
+            return False
+        name = other.value.code
+        known = self.types.get(name, other.names) & other.names
+        if name not in self.document.params or not known:
+            self.fix(other.value, need)
+            return False
+        self.types[name] = known
+        return True
+
     def fix_names(self, symbols: Symbols, need: Need) -> None:
         """Fix each of these names; raises `ExpressionError` for sizes known only at run time.
 
@@ -275,6 +306,8 @@ class Context(Struct):
                 self.fix_names(value, need)
             elif isinstance(value, Meeting):
                 self.meet(value, need)
+            elif isinstance(value, OtherTypes):
+                self.narrow(value, need)
             else:
                 self.fix(value, need)
 

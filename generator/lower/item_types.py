@@ -24,8 +24,12 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
     if "$" in item.type:
         names = LayerNames(reader.scope, None, index)
         value = reader.context.evaluate(item.type, names, item.path)
-        reader.context.fix(value, Need(item.path, "gets its type from it"))
         item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
+        if item.callee is not None:
+            from .other_types import is_argument  # few networks have types as values
+
+            if not is_argument(reader.context, item, chained=reader.chain is not None):
+                reader.context.fix(value, Need(item.path, "gets its type from it"))
     blocks = reader.context.known.blocks
     known = reader.context.known.rows
     if item.type in reader.context.known.lost:  # the block comes before other types

@@ -7,14 +7,14 @@ further down, and where an absent layer must keep its number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
-from ..ir.graph import Graph, Node, Use, uses_in
+from ..ir.graph import Graph, Node, Parameter, Use, uses_in
 from ..ir.needs import Need
 from ..spec.spec import Reading
 from . import keys
@@ -162,7 +162,7 @@ def _read(
     graph = Graph(
         document.name,
         describe(context, values),
-        mark_fixed(context, parameters),
+        _with_types(context, mark_fixed(context, parameters)),
         walk.scope.inputs,
         modules,
         nodes,
@@ -181,6 +181,17 @@ def _read(
 
         graph = read_initial(context, graph, values)
     return graph
+
+
+def _with_types(context: Context, parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """The parameters, those that are types of layers with the others that fit."""
+    known = context.types
+    return tuple(
+        replace(x, types=tuple(sorted(known[x.name])), is_type=True)
+        if x.name in known and not x.fixed
+        else x
+        for x in parameters
+    )
 
 
 def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:

@@ -28,6 +28,8 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
     original = scope.calls[place]
     if original.kind == "lost":
         raise Unknowable
+    if original.callee is not None:
+        scope.context.fix(original.callee, Need(item.path, "is made for it"))
     if original.condition is not None:  # an absent layer can't be applied again
         scope.context.fix(original.condition, Need(item.path))
     for child in original.body:

@@ -74,8 +74,9 @@ def _hold(subject: Subject, member: Mapping[str, Any]) -> None:
 def _call(subject: Subject, member: Mapping[str, Any]) -> str:
     if member["factory"]:
         return f"{member['factory']}()"
-    values = _arguments(member["values"])
-    given = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    values, types = _arguments(member), member["types"]
+    shown = {name: f"nn.{x.__name__}" if name in types else repr(x) for name, x in values.items()}
+    given = ", ".join(f"{name}={value}" for name, value in shown.items())
     return f"{subject.plan['class_name']}({given})"
 
 
@@ -90,9 +91,13 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
 
 
-def _arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as arguments of the class, with tuples in place of lists."""
-    return {name: _as_tuple(value) for name, value in values.items()}
+def _arguments(member: Mapping[str, Any]) -> dict[str, Any]:
+    """A member's values as arguments of the class: tuples for lists, classes for their names."""
+    types = member["types"]
+    return {
+        name: getattr(nn, value) if name in types else _as_tuple(value)
+        for name, value in member["values"].items()
+    }
 
 
 def _as_tuple(value: Any) -> Any:
@@ -116,7 +121,7 @@ def _member(subject: Subject, member: Mapping[str, Any]) -> nn.Module:
     if member["factory"]:
         made: nn.Module = getattr(subject.module, member["factory"])()
     else:
-        made = getattr(subject.module, subject.plan["class_name"])(**_arguments(member["values"]))
+        made = getattr(subject.module, subject.plan["class_name"])(**_arguments(member))
     return made
 
 
