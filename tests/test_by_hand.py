@@ -83,3 +83,40 @@ class SwinWindow(nn.Module):
 
 def test_a_window_of_swin_has_its_table_in_a_block_that_reads_nothing() -> None:
     hold(SwinWindow(), generated(WINDOW), torch.randn(3, 16, 32))
+
+
+YOLO_HEAD = """
+name: Detector
+input: [3, 16, 16]
+layers:
+  - Conv2d: {name: model.0, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
+  - Conv2d: {name: model.1, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
+  - Upsample: {scale_factor: 2.0}
+  - Concat: [model.0, upsample]
+  - Conv2d: {name: model.4, out_channels: 4, kernel_size: 1}
+  - Conv2d: {name: model.12, out_channels: 2, kernel_size: 1}
+"""
+
+
+class Detector(nn.Module):
+    """As in YOLO's files, layers without weights have numbers, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1),
+            nn.Conv2d(8, 8, 3, 2, 1),
+            nn.Upsample(scale_factor=2.0),
+            nn.Identity(),
+            nn.Conv2d(16, 4, 1),
+            *[nn.Identity() for _ in range(7)],
+            nn.Conv2d(4, 2, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.model[0](x)
+        return self.model[3:](torch.cat([x, self.model[2](self.model[1](x))], dim=1))  # type: ignore[no-any-return]
+
+
+def test_numbers_with_gaps_are_the_keys_of_a_checkpoint() -> None:
+    hold(Detector(), generated(YOLO_HEAD), torch.randn(2, 3, 16, 16))

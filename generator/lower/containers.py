@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NoReturn
 
 from msgspec import Struct, field
@@ -10,7 +9,6 @@ from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath
 from ..ir.graph import Module, Node
-from ..ir.needs import Need
 from ..symbolic.literals import literal
 from ..symbolic.names import MODULE_NAMES
 from .scope import Scope
@@ -106,34 +104,38 @@ def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
     if any(numbers) and not all(numbers):
         _refuse(scope, child.path, f"`{name}` mixes numbers with words")
     if all(numbers):
+        listed = _counts_up(child)
         names.sort(key=int)
-        there = [key for key in names if not child.children[key].absent]
-        if there != [str(place) for place in range(len(there))]:
-            _refuse(scope, child.path, f"the numbers in `{name}` must run from 0 without a gap")
-        _keep_numbers(scope, [child.children[key] for key in names])
-    for key in names:
-        if key in _DICT_NAMES:
-            _refuse(scope, child.path, f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself")
+    else:
+        listed = False
+        for key in names:
+            if key in _DICT_NAMES:
+                message = f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself"
+                _refuse(scope, child.path, message)
     children = tuple(_finish(scope, key, child.children[key]) for key in names)
-    kind = "ModuleList" if all(numbers) else "ModuleDict"
+    kind = "ModuleList" if listed else "ModuleDict"
     return Module(name, Node(path=child.path, kind=kind), children)
 
 
-def _keep_numbers(scope: Scope, children: Sequence[_Container | Module]) -> None:
-    """Fix conditions that may leave a gap in the numbers of a `ModuleList`.
+def _counts_up(container: _Container) -> bool:
+    """Whether the numbers in a container run from 0 without a gap, for all arguments.
 
-    Only the last children may be absent, all under the same condition.
+    So only the last children may be absent: all under the same condition, or copies of one layer,
+    of which each is there only if the one before it is.
     """
+    keys = sorted(container.children, key=int)
+    if keys != [str(place) for place in range(len(keys))]:
+        return False
+    children = [container.children[key] for key in keys]
     conditions = [child.condition for child in children if isinstance(child, Module)]
     sometimes = [condition for condition in conditions if condition is not None]
-    at_end = conditions[len(conditions) - len(sometimes) :] == sometimes
-    alike = len({literal(condition) for condition in sometimes}) < 2
-    if at_end and alike and len(conditions) == len(children):
-        return
-    for child in children:
-        if isinstance(child, Module) and child.condition is not None:
-            need = Need((*child.path, "when"), "moves the numbers of the layers after it")
-            scope.context.fix(child.condition, need)
+    if not sometimes:
+        return True
+    last = children[-len(sometimes) :]
+    at_end = all(isinstance(child, Module) and child.condition is not None for child in last)
+    alike = len({literal(condition) for condition in sometimes}) == 1
+    in_turn = len({child.path for child in last}) == 1 and keys == [*container.children]
+    return at_end and (alike or in_turn)
 
 
 def _refuse(scope: Scope, path: SpecPath, message: str) -> NoReturn:

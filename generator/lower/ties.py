@@ -116,8 +116,11 @@ def _below(module: Module, path: str) -> _Tied:
         found = _Tied(shape, [*varying(module, path)])
     else:
         found = _of(module.entries(), path)
+        numbered = module.node.kind != "ModuleDict"  # a key of an `nn.ModuleDict` stays as it is
         moving = [
-            value for child in module.children for value in (child.condition, child.node.count)
+            value
+            for child in (module.children if numbered else ())
+            for value in (child.condition, child.node.count)
         ]
         found = replace(found, conditions=[*found.conditions, *moving])
     return replace(found, conditions=[module.condition, *found.conditions])
