@@ -113,7 +113,18 @@ def random_spec(draws: random.Random) -> Any:
     """A document with known keys, and anything under them."""
     layers = [random_value(draws, 2) for _ in range(3)]
     spec: dict[str, Any] = {"name": "A", "input": [4], "layers": layers}
-    for key in ("params", "blocks", "outputs", "init", "tie", "inputs", "sizes", "style", "layers"):
+    for key in (
+        "params",
+        "blocks",
+        "outputs",
+        "init",
+        "tie",
+        "alias",
+        "inputs",
+        "sizes",
+        "style",
+        "layers",
+    ):
         if draws.random() < 0.2:
             spec[key] = random_value(draws)
     return spec

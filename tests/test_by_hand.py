@@ -85,6 +85,67 @@ def test_a_window_of_swin_has_its_table_in_a_block_that_reads_nothing() -> None:
     hold(SwinWindow(), generated(WINDOW), torch.randn(3, 16, 32))
 
 
+T5 = """
+name: T5
+inputs:
+  input_ids: {shape: [6], dtype: int64}
+  labels: {shape: [5], dtype: int64}
+params: {vocab: 20}
+blocks:
+  Stack:
+    inputs: [x, memory]
+    layers:
+      - RMSNorm: {name: norm, from: x, eps: 1.0e-6}
+      - MultiheadAttention: {name: attn, from: [norm, memory], num_heads: 2, batch_first: true}
+      - Add: [x, attn]
+layers:
+  - Embedding: {name: shared, from: input_ids, num_embeddings: $vocab, embedding_dim: 8}
+  - Stack: {name: encoder, from: [shared, shared]}
+  - Reuse: {name: embedded, layer: shared, from: labels}
+  - Stack: {name: decoder, from: [embedded, encoder]}
+  - Linear: {name: lm_head, out_features: $vocab, bias: false}
+alias: {encoder.embed_tokens: shared, decoder.embed_tokens: shared}
+tie: {lm_head.weight: shared.weight}
+"""
+
+
+class Stack(nn.Module):
+    def __init__(self, embed_tokens: nn.Embedding) -> None:
+        super().__init__()
+        self.embed_tokens = embed_tokens
+        self.norm = nn.RMSNorm(8, eps=1e-6)
+        self.attn = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, tokens: Tensor, memory: Tensor | None = None) -> Tensor:
+        x = self.embed_tokens(tokens)
+        memory = x if memory is None else memory
+        added, _ = self.attn(self.norm(x), memory, memory)
+        return x + added  # type: ignore[no-any-return]
+
+
+class SharedEmbedding(nn.Module):
+    """As in transformers' T5, each stack is given the embedding, and the head has its weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Embedding(20, 8)
+        self.encoder, self.decoder = Stack(self.shared), Stack(self.shared)
+        self.lm_head = nn.Linear(8, 20, bias=False)
+        self.lm_head.weight = self.shared.weight
+
+    def forward(self, input_ids: Tensor, labels: Tensor) -> Tensor:
+        out: Tensor = self.lm_head(self.decoder(labels, self.encoder(input_ids)))
+        return out
+
+
+def test_a_shared_embedding_has_a_key_in_each_stack() -> None:
+    own, made = SharedEmbedding(), generated(T5)
+    hold(own, made, torch.randint(20, (2, 6)), torch.randint(20, (2, 5)))
+    assert {*made.state_dict()} == {*own.state_dict()}
+    assert [p.shape for p in made.parameters()] == [p.shape for p in own.parameters()]
+    assert made.encoder.embed_tokens is made.shared  # type: ignore[union-attr]
+
+
 YOLO_HEAD = """
 name: Detector
 input: [3, 16, 16]

@@ -566,6 +566,16 @@ def tie(found: Prediction, scope: Scope, spec: Spec) -> Spec:
     return {**spec, "tie": dict([r.choice(pairs)])} if pairs else spec
 
 
+def alias(found: Prediction, scope: Scope, spec: Spec) -> Spec:
+    """A module under a further name, in the network or in a block."""
+    r = scope.draws
+    layers = [(p, m) for p, m in found.graph.layers() if m.row is not None and not m.row.source]
+    owners = ["", *(f"{p}." for p, m in layers if m.node.use and not m.node.use.graph.sequential)]
+    chosen = [(f"{r.choice(owners)}again{n}", r.choice(layers)[0]) for n in range(r.randint(1, 2))]
+    right = {name: own for name, own in chosen if not name.startswith(f"{own}.")}
+    return {**spec, "alias": dict([*right.items()][:1])} if layers and right else spec
+
+
 def outputs(_: Prediction, scope: Scope, spec: Spec) -> Spec:
     """Several outputs: a list, or a mapping."""
     r = scope.draws
@@ -591,5 +601,6 @@ def outputs(_: Prediction, scope: Scope, spec: Spec) -> Spec:
 ADDED: Sequence[tuple[float, Callable[[Prediction, Scope, Spec], Spec]]] = (
     (0.35, init),
     (0.2, tie),
+    (0.2, alias),
     (0.3, outputs),
 )

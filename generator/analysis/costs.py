@@ -91,8 +91,7 @@ def figures(graph: Graph, trace: Trace) -> Figures:
 
 
 def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
-    again = {name for name, _ in graph.ties}
-    weights = [weight for weight in graph.weights if weight.name not in again]
+    weights = graph.own_weights
     held = [_weight_bytes(weight) for weight in weights]
     results = [lives.place(trace.read(ref)) for _, ref in graph.outputs]
     alive = {*results, *(place for call in kept for place in call.places)}

@@ -67,6 +67,7 @@ class Plan(Struct, frozen=True):
     figures: Figures
     idle: tuple[str, ...] = ()  # paths of layers that get no gradient
     custom: tuple[str, ...] = ()  # paths of layers of imported classes
+    aliases: tuple[tuple[str, str], ...] = ()  # further paths of modules, each with the own one
     sizes: str = ""  # the run-time sizes of the third run, as text
     outside: tuple[Outside, ...] = ()
     fit: str = ""  # which sizes fit, as text
@@ -93,6 +94,7 @@ def make_plan(
         figures,
         tuple(_idle(graph, traces[0])),
         tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),
+        tuple((alias.name, alias.own) for alias in graph.aliases),
     )
 
 

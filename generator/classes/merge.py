@@ -44,8 +44,9 @@ Given = Mapping[str, Any]  # the arguments of a layer by name
 class Merge:
     """The graphs of a block's uses, or of the network alone, and the values of their class.
 
-    Names in `allowed` may be arguments; `rows` are the classes that exist already. A `closed` class
-    gets no other arguments. Methods raise `NetgenError` where no one class can serve all uses.
+    Names in `allowed` may be arguments; `rows` are the classes that exist already. `names` are
+    taken in addition to those of attributes. A `closed` class gets no other arguments. Methods
+    raise `NetgenError` where no one class can serve all uses.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Merge:
         allowed: frozenset[str],
         rows: Mapping[str, Layer],
         source: Source,
+        names: frozenset[str],
         *,
         closed: bool = False,
     ) -> None:
         taken = MODULE_NAMES.union(module.name for graph in graphs for module in graph.modules)
+        taken |= names
         attributes = Attributes(cases[0].own, taken)
         self.graphs = graphs
         self.cases = cases

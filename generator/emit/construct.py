@@ -45,7 +45,30 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
         before, absent = _placeholders(modules, kept)
         lines += [*before, f"if {condition}:", *(STEP + line for line in made)]
         lines += ["else:", *(STEP + line for line in absent)] if absent else []
-    return [*lines, *tie_lines(graph), *initial_lines(graph, own)]
+    return [*lines, *tie_lines(graph), *initial_lines(graph, own), *alias_lines(graph)]
+
+
+def alias_lines(graph: Graph) -> list[str]:
+    """The statements that give modules further names.
+
+    They are the last ones: initial weights are drawn for each module under its own name.
+    """
+    lines = [""] if graph.aliases and graph.initial else []
+    for alias in graph.aliases:
+        parent, _, name = alias.name.rpartition(".")
+        owner, own = _at(parent), _at(alias.own)
+        if alias.keyed and "." in parent:
+            lines.append(f"{owner}.add_module({literal(name)}, {own})")
+        else:
+            target = f"[{literal(name)}]" if alias.keyed else f".{name}"
+            lines.append(f"{owner}{target} = {own}")
+    return lines
+
+
+def _at(path: str) -> str:
+    """The expression for the module at a path."""
+    plain = "." not in path and not path.isdecimal()
+    return f"self.{path}".rstrip(".") if plain else f"self.get_submodule({literal(path)})"
 
 
 def defaults(graph: Graph) -> list[str]:

@@ -23,6 +23,7 @@ from ..layers.tensor import TensorType
 from ..symbolic.names import SKIPPED
 from ..symbolic.provenance import named
 from ..symbolic.sizes import PLAIN, Coded, Size, is_runtime, nameless, plain, symbols_in
+from .aliases import Alias, also_named
 from .needs import Reason
 from .ranges import Fit
 
@@ -441,6 +442,7 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
     values: Mapping[str, Any]
     sequential: bool = False
     ties: tuple[tuple[str, str], ...] = ()
+    aliases: tuple[Alias, ...] = ()  # further names of modules
     initial: tuple[Initial, ...] = ()
     keeps: tuple[tuple[str, Any], ...] = ()  # attributes that hold values for `forward`
     is_block: bool = False
@@ -485,7 +487,11 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
         }
         others = [m for m in self.modules if not m.row or not m.row.source]
         modules = [*own["parameter"], *own["buffer"], *others]
-        return [w for module in modules for w in prefixed(module.name, module.weights)]
+        weights = [w for module in modules for w in prefixed(module.name, module.weights)]
+        if not self.aliases:
+            return weights
+        paths = [path for path, layer in self.layers() if layer.row and not layer.row.source]
+        return also_named(weights, self.aliases, paths)
 
     @property
     def steady(self) -> str:
@@ -526,8 +532,14 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
     @cached_property
     def parameter_count(self) -> int:
         """The number of trainable elements; those of tied parameters count once."""
-        again = {name for name, _ in self.ties}
-        return parameter_count([w for w in self.weights if w.name not in again])
+        return parameter_count(self.own_weights)
+
+    @property
+    def own_weights(self) -> Sequence[Weight]:
+        """The weights without those that are others under a second name."""
+        tied = {name for name, _ in self.ties}
+        also = tuple(f"{alias.name}." for alias in self.aliases)
+        return [w for w in self.weights if w.name not in tied and not w.name.startswith(also)]
 
 
 class Use(Struct, eq=False):

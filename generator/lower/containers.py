@@ -13,7 +13,7 @@ from ..symbolic.literals import literal
 from ..symbolic.names import MODULE_NAMES
 from .scope import Scope
 
-_DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
+DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
 
 
 class _Container(Struct):
@@ -109,7 +109,7 @@ def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
     else:
         listed = False
         for key in names:
-            if key in _DICT_NAMES:
+            if key in DICT_NAMES:
                 message = f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself"
                 _refuse(scope, child.path, message)
     children = tuple(_finish(scope, key, child.children[key]) for key in names)

@@ -180,6 +180,10 @@ def _read(
         from .initial import read_initial
 
         graph = read_initial(context, graph, values)
+    if document.alias:
+        from .aliases import read_aliases
+
+        graph = read_aliases(context, graph)
     return graph
 
 

@@ -110,23 +110,24 @@ def _below(module: Module, path: str) -> _Tied:
     if module.node.use is not None:
         inner = _of([(child.name, child) for child in module.node.use.graph.modules], path)
         outer = module.node.use.outer
-        found = _Tied(_outside(inner.shape, outer), _outside(inner.conditions, outer))
+        found = _Tied(outside(inner.shape, outer), outside(inner.conditions, outer))
     elif module.row is not None:
         shape = next(weight.shape for weight in module.weights if weight.name == path)
         found = _Tied(shape, [*varying(module, path)])
     else:
         found = _of(module.entries(), path)
-        numbered = module.node.kind != "ModuleDict"  # a key of an `nn.ModuleDict` stays as it is
-        moving = [
-            value
-            for child in (module.children if numbered else ())
-            for value in (child.condition, child.node.count)
-        ]
-        found = replace(found, conditions=[*found.conditions, *moving])
+        found = replace(found, conditions=[*found.conditions, *moving(module)])
     return replace(found, conditions=[module.condition, *found.conditions])
 
 
-def _outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
+def moving(container: Module) -> list[Any]:
+    """The values that decide on the numbers of a container's children."""
+    if container.node.kind == "ModuleDict":  # a key stays as it is
+        return []
+    return [value for child in container.children for value in (child.condition, child.node.count)]
+
+
+def outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
     """Values of a block in its user's terms; those with a copy's number become plain numbers."""
     numbered = [INDEX in {symbol.name for symbol in symbols_in(value)} for value in values]
     return [

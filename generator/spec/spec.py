@@ -102,6 +102,9 @@ class Document(Strict):
     tie: dict[str, str] = Field(
         default={}, description="The parameter on the right stands under the name on the left, too."
     )
+    alias: dict[str, str] = Field(
+        default={}, description="The module on the right stands under the name on the left, too."
+    )
     style: Literal["modules", "functional"] = Field(
         default="modules",
         description="Functional: layers without parameters are calls in `forward`.",

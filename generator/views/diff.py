@@ -70,7 +70,7 @@ def _layers(graph: Graph) -> dict[str, Facts]:
 
 
 def _others(graph: Graph) -> dict[str, Facts]:
-    """The facts of outputs, of initial weights and of ties."""
+    """The facts of outputs, of initial weights, of ties and of aliases."""
     names = _names(graph)
     found: dict[str, Facts] = {
         f"output {place if key is None else key}": {"": names[ref.node][ref.port]}
@@ -80,7 +80,8 @@ def _others(graph: Graph) -> dict[str, Facts]:
         f"init {initial.key}.{initial.weight}": {"": initial.init.source("tensor")}
         for initial in graph.initial
     }
-    return found | {f"tie {name}": {"": other} for name, other in graph.ties}
+    found |= {f"tie {name}": {"": other} for name, other in graph.ties}
+    return found | {f"alias {alias.name}": {"": alias.own} for alias in graph.aliases}
 
 
 def _names(graph: Graph) -> list[Mapping[str, str]]:

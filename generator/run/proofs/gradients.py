@@ -21,7 +21,7 @@ def backward(subject: Subject) -> str:
     idle = subject.plan["idle"]
     parameters = [
         (name, parameter)
-        for name, parameter in subject.network.named_parameters()
+        for name, parameter in subject.parameters()
         if parameter.requires_grad and not _within(name, idle)
     ]
     for path in idle:
@@ -101,11 +101,11 @@ def _doubt(subject: Subject, zero: set[str]) -> None:
     with torch.random.fork_rng(devices=[]):
         for _ in other_weights(network):
             differentiate(network(*samples(subject.plan["runs"][1], subject.device)))
-            for name, parameter in network.named_parameters():
+            for name, parameter in subject.parameters():
                 if parameter.grad is not None and bool(_values(parameter.grad).any()):
                     zero.discard(name)
             network.zero_grad()
-    alive = {layer_of(name) for name, _ in network.named_parameters() if name not in zero}
+    alive = {layer_of(name) for name, _ in subject.parameters() if name not in zero}
     for path in sorted(set(map(layer_of, zero)) - alive):
         _learns_nothing(subject, path, "its gradient is always zero")
 

@@ -73,6 +73,16 @@ class Subject(Struct):
             torch.default_generator.manual_seed(self.seed + run + 1)  # they are made on the CPU
             return samples(self.plan["runs"][run], self.device)
 
+    def parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The parameters, each by its module's own path; torch takes the first of its names."""
+        for name, parameter in self.network.named_parameters():
+            yield self._own(name), parameter
+
+    def _own(self, name: str) -> str:
+        aliases = self.plan["aliases"]
+        alias, own = next((p for p in aliases if name.startswith(f"{p[0]}.")), ("", ""))
+        return self._own(f"{own}{name.removeprefix(alias)}") if alias else name
+
     @property
     def batch_dims(self) -> list[int | None]:
         """The dimension of the batch in each input."""
