@@ -17,6 +17,7 @@ from ..lower.context import INDEX
 from ..lower.initial import initial_lines
 from ..lower.ties import tie_lines
 from ..symbolic.literals import literal
+from ..symbolic.names import is_identifier
 from ..symbolic.provenance import reading
 from ..symbolic.sizes import symbols_in, tree_of
 from ..symbolic.tree import Expression
@@ -45,7 +46,12 @@ def init_lines(graph: Graph, own: frozenset[str]) -> list[str]:
         before, absent = _placeholders(modules, kept)
         lines += [*before, f"if {condition}:", *(STEP + line for line in made)]
         lines += ["else:", *(STEP + line for line in absent)] if absent else []
-    return [*lines, *tie_lines(graph), *initial_lines(graph, own), *alias_lines(graph)]
+    return [*lines, *_afterwards(graph, own)]
+
+
+def _afterwards(graph: Graph, own: frozenset[str]) -> list[str]:
+    """The statements that need all modules: ties, initial weights, aliases."""
+    return [*tie_lines(graph), *initial_lines(graph, own), *alias_lines(graph)]
 
 
 def alias_lines(graph: Graph) -> list[str]:
@@ -56,7 +62,7 @@ def alias_lines(graph: Graph) -> list[str]:
     lines = [""] if graph.aliases and graph.initial else []
     for alias in graph.aliases:
         parent, _, name = alias.name.rpartition(".")
-        owner, own = _at(parent), _at(alias.own)
+        owner, own = _at(graph, parent), _at(graph, alias.own)
         if alias.keyed and "." in parent:
             lines.append(f"{owner}.add_module({literal(name)}, {own})")
         else:
@@ -65,9 +71,9 @@ def alias_lines(graph: Graph) -> list[str]:
     return lines
 
 
-def _at(path: str) -> str:
-    """The expression for the module at a path."""
-    plain = "." not in path and not path.isdecimal()
+def _at(graph: Graph, path: str) -> str:
+    """The expression for the module at a path; the children of an `nn.Sequential` have no types."""
+    plain = not path or (is_identifier(path) and not graph.sequential)
     return f"self.{path}".rstrip(".") if plain else f"self.get_submodule({literal(path)})"
 
 
@@ -80,10 +86,11 @@ def defaults(graph: Graph) -> list[str]:
     return lines
 
 
-def sequential_lines(graph: Graph) -> list[str]:
+def sequential_lines(graph: Graph, own: frozenset[str]) -> list[str]:
     """The body of ``__init__`` of a class that is an ``nn.Sequential`` itself."""
     before, inner = _maker(graph).inner(graph.modules[0])
-    return [*defaults(graph), *before, f"super().__init__({inner})"]
+    made = [*defaults(graph), *before, f"super().__init__({inner})"]
+    return [*made, *_afterwards(graph, own)]
 
 
 def _condition(module: Module) -> str:

@@ -84,7 +84,7 @@ def emit(
     blocks = [
         _class_view(
             graph,
-            [] if graph.sequential else forward_statements(graph),
+            forward_statements(graph),
             own,
             class_docstring(graph, meanings[graph.name]),
         )
@@ -126,7 +126,7 @@ def _class_view(
 ) -> ClassView:
     """One class."""
     arguments = signature(graph)
-    init = sequential_lines(graph) if graph.sequential else init_lines(graph, own)
+    init = sequential_lines(graph, own) if graph.sequential else init_lines(graph, own)
     if not graph.sequential and (init or arguments):
         init = ["super().__init__()", *init]
     return ClassView(

@@ -19,7 +19,9 @@ from .variables import Variables, variables_of
 
 
 def forward_statements(graph: Graph) -> list[Statement]:
-    """The statements of ``forward``, the ``return`` last."""
+    """The statements of ``forward``, the ``return`` last; none if the class is a container."""
+    if graph.sequential:
+        return []
     sizes = Sizes(graph)
     statements = _statements(graph, sizes)
     wanted = sizes.wanted()

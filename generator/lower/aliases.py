@@ -55,6 +55,9 @@ def _alias(context: Context, graph: Graph, name: str, own: str) -> Alias:
     owner = _found(_keyed(graph.modules), parent.split(".")) if parent else None
     if owner is not None:
         _check_holder(context, name, owner.module)
+    elif not parent and graph.sequential:
+        message = "the network is an `nn.Sequential`: it would call what stands in it by this name"
+        context.error("NG205", message, ("alias", name), key=True)
     elif parent:
         message = f"there is no block and no container `{printable(parent)}`"
         help = closest(parent, _paths(graph))
@@ -151,7 +154,9 @@ def _found(modules: Iterable[tuple[str, Module]], path: Sequence[str]) -> _Found
             return None
         conditions = inner.conditions
         conditions = (
-            [*moving(module), *conditions] if use is None else outside(conditions, use.outer)
+            [*moving(module, rest[0]), *conditions]
+            if use is None
+            else outside(conditions, use.outer)
         )
         return _Found(inner.module, [module.condition, *conditions])
     return None

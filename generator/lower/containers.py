@@ -76,7 +76,9 @@ def _body(call: Node, name: str, target: str, place: int = 0) -> tuple[Node, ...
             continue
         key = child.name or str(place)
         place += not child.absent
-        body.append(_named(child, f"{name}.{key}", f"{target}.{key}"))
+        # the children of a class that is a container have only their keys
+        inner = f"{name}.{key}".lstrip("."), f"{target}.{key}".lstrip(".")
+        body.append(_named(child, *inner))
     return tuple(body)
 
 

@@ -15,6 +15,7 @@ from ..layers.kin import CONVOLUTIONS, TRANSPOSED, holds_hidden_layers
 from ..layers.models import show_value
 from ..symbolic.hints import closest
 from ..symbolic.literals import literal
+from ..symbolic.names import is_identifier
 from ..symbolic.sizes import plain, shape_text, symbols_in
 from .context import Context, ParameterNames
 
@@ -180,7 +181,9 @@ def _initial(
     meant += [m for m in others if _may_have(m, weight)]
     types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
     always = all(module.condition is None for _, module in matched)
-    top = "." not in key and [place for place, _ in matched] == [key] and always and not others
+    # the children of an `nn.Sequential` are attributes without a type
+    plain_name = is_identifier(key) and not graph.sequential
+    top = plain_name and [place for place, _ in matched] == [key] and always and not others
     inner = kind == "type" and any(
         _may_lack_biases(hiding.node.args) for hiding in _hiding([*graph.layers()])
     )

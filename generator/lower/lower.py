@@ -155,8 +155,10 @@ def _read(
     inputs, sizes = read_inputs(context, values, samples)
     walk = Walk(context, inputs, values, Names(written_names(document.layers) | found.taken))
     found.scope = walk.scope
+    if document.sequential:
+        _check_chain(context, walk.scope)
     with ending(walk.scope, ("inputs",)):
-        walk.items(document.layers, ("layers",), None)
+        walk.whole(document.layers, ("layers",), sequential=document.sequential)
         outputs = read_outputs(walk.scope, document.outputs, walk.current, ("outputs",))
     nodes, modules = module_tree(walk.scope)
     graph = Graph(
@@ -170,6 +172,7 @@ def _read(
         document.style,
         sizes,
         {name: bare(value) for name, value in values.items()},
+        document.sequential,
         imports=context.known.imports,
     )
     if document.tie:
@@ -198,6 +201,16 @@ def _with_types(context: Context, parameters: Sequence[Parameter]) -> tuple[Para
     )
 
 
+def _check_chain(context: Context, scope: Scope) -> None:
+    """Refuse what an `nn.Sequential` can't have: several inputs, and `outputs`."""
+    if len(scope.inputs) != 1:
+        message = f"an `nn.Sequential` reads one tensor, but there are {len(scope.inputs)} inputs"
+        context.error("NG210", message, ("inputs",), key=True)
+    if context.document.outputs is not None:
+        message = "an `nn.Sequential` gives what its last layer gives: it has no `outputs`"
+        context.error("NG210", message, ("outputs",), key=True)
+
+
 def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:
     """The document's blocks by name, without those that have mistakes in their keys."""
     if not reading.document.blocks:
@@ -218,7 +231,8 @@ def look_at_the_rest(context: Context, found: _Found, bad: frozenset[str]) -> No
 
     check = StaticCheck(context, None if "params" in bad else words)
     if found.scope is None and "layers" not in bad:
-        check.items(context.document.layers, ("layers",))
+        chained = replace(check, chained=context.document.sequential)
+        chained.items(context.document.layers, ("layers",))
     if shared.findings.found:
         names = ParameterNames(dict.fromkeys(words, 1), context)
         check.initial(context.document.init, names)

@@ -116,14 +116,14 @@ def _below(module: Module, path: str) -> _Tied:
         found = _Tied(shape, [*varying(module, path)])
     else:
         found = _of(module.entries(), path)
-        found = replace(found, conditions=[*found.conditions, *moving(module)])
+        found = replace(found, conditions=[*found.conditions, *moving(module, path)])
     return replace(found, conditions=[module.condition, *found.conditions])
 
 
-def moving(container: Module) -> list[Any]:
-    """The values that decide on the numbers of a container's children."""
-    if container.node.kind == "ModuleDict":  # a key stays as it is
-        return []
+def moving(container: Module, path: str) -> list[Any]:
+    """The values that decide on which child of a container has the number that begins a path."""
+    if container.node.kind == "ModuleDict" or not path.partition(".")[0].isdecimal():
+        return []  # a key stays as it is
     return [value for child in container.children for value in (child.condition, child.node.count)]
 
 
@@ -138,16 +138,21 @@ def outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
 
 def tie_lines(graph: Graph) -> list[str]:
     """The statements of ``__init__`` that put one parameter under a second name."""
-    # to a type checker the attributes of a layer with computed weights are unknown
+    # to a type checker the attributes of a layer with computed weights are unknown, and so are the
+    # children of an `nn.Sequential`
     opaque = {path for path, _ in _computed(graph)} if graph.ties else set()
-    return [f"{_owner(left)} = {_parameter(right, opaque)}" for left, right in graph.ties]
+    opaque |= {module.name for module in graph.modules[0].children} if graph.sequential else set()
+    return [
+        f"{_owner(left, typed=not graph.sequential)} = {_parameter(right, opaque)}"
+        for left, right in graph.ties
+    ]
 
 
-def _owner(path: str) -> str:
+def _owner(path: str, *, typed: bool) -> str:
     module, _, name = path.rpartition(".")
     if not module:
         return f"self.{name}"
-    plain = is_identifier(module)
+    plain = is_identifier(module) and typed
     return f"self.{module}.{name}" if plain else f"self.get_submodule({literal(module)}).{name}"
 
 

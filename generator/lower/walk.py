@@ -43,6 +43,15 @@ class Walk(Reader):
                 item = read_item(raw, self.context.source, (*path, place), types)
                 self.item(item, index)
 
+    def whole(self, layers: Any, path: SpecPath, *, sequential: bool) -> None:
+        """Read all layers of the scope, which is a single `nn.Sequential` if it is `sequential`."""
+        if not sequential:
+            self.items(layers, path, None)
+            return
+        item = Item("Sequential", None, {}, path)
+        call = self.sequential(item, self.current, "", lambda: self.items(layers, path, None))
+        self.current = (self.scope.add(call),)
+
     def item(self, item: Item, index: Size | None) -> None:
         """Read one item: decide whether it is present, and how often."""
         self.context.count(1, item.path)
@@ -213,13 +222,7 @@ class Walk(Reader):
         """The graph of a block's body for one use."""
         names = Names(written_names(body.spec.layers))
         inner = Walk(body.context, body.inputs, body.values, names)
-        if body.spec.sequential:
-            fill = lambda: inner.items(body.spec.layers, body.path, None)  # noqa: E731
-            item = Item("Sequential", None, {}, body.path)
-            call = inner.sequential(item, inner.current, "", fill)
-            inner.current = (inner.scope.add(call),)
-        else:
-            inner.items(body.spec.layers, body.path, None)
+        inner.whole(body.spec.layers, body.path, sequential=body.spec.sequential)
         return graph_of(body, inner.scope, inner.current)
 
     def reuse(self, item: Item, reads: tuple[Ref, ...], names: LayerNames) -> None:

@@ -91,6 +91,9 @@ class Document(Strict):
         default=[],
         description="Files with more blocks, beside the spec or below its folder.",
     )
+    sequential: bool = Field(
+        default=False, description="True: the class is an `nn.Sequential`, its layers a chain."
+    )
     outputs: list[str] | dict[str, str] | None = Field(
         default=None,
         description="References: a list returns a tuple, a mapping a dict. "

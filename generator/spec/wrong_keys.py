@@ -86,6 +86,7 @@ _EXPECTED = {
     ("Document", "blocks"): "a mapping from names to blocks",
     ("Document", "init"): "a mapping from types, names or paths to their initial weights",
     ("Document", "tie"): "a mapping from a parameter's path to another one's",
+    ("Document", "sequential"): "true or false",
     ("Document", "alias"): "a mapping from a module's further name to its path",
     ("BlockSpec", "layers"): "a list of one layer or more",
     ("BlockSpec", "description"): "text",

@@ -39,7 +39,7 @@ class Subject(Struct):
     device: str
     seed: int
     module: types.ModuleType
-    forward: ast.FunctionDef  # the network's `forward`, which `watch` traces
+    forward: ast.FunctionDef | None  # the network's `forward`, if it has one: `watch` traces it
     network: nn.Module
     levels: Sequence[str] = ()
     outputs: Any = None
@@ -89,8 +89,11 @@ class Subject(Struct):
         return [request["batch"] for request in self.plan["runs"][0]["samples"]]
 
 
-def load(source: str, class_name: str) -> tuple[types.ModuleType, ast.FunctionDef]:
-    """The source imported as a module, and the syntax tree of the class's `forward`."""
+def load(source: str, class_name: str) -> tuple[types.ModuleType, ast.FunctionDef | None]:
+    """The source imported as a module, and the syntax tree of the class's `forward`.
+
+    An `nn.Sequential` has none of its own.
+    """
     linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
     tree = ast.parse(source, FILE)
     module = types.ModuleType("netgen_generated")
@@ -100,11 +103,8 @@ def load(source: str, class_name: str) -> tuple[types.ModuleType, ast.FunctionDe
     network = next(
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name
     )
-    forward = next(
-        node
-        for node in network.body
-        if isinstance(node, ast.FunctionDef) and node.name == "forward"
-    )
+    defined = (node for node in network.body if isinstance(node, ast.FunctionDef))
+    forward = next((node for node in defined if node.name == "forward"), None)
     return module, forward
 
 

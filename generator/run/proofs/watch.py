@@ -107,10 +107,11 @@ class _Watch(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.seen, self.note, self.names = seen, note, subject.plan["names"]
-        self.line = subject.forward.lineno
+        forward = subject.forward  # an `nn.Sequential` has none of its own
+        self.line = 0 if forward is None else forward.lineno
         self.place_of: dict[int, int] = {}
         self.targets: list[list[str]] = []
-        for place, statement in enumerate(subject.forward.body):
+        for place, statement in enumerate([] if forward is None else forward.body):
             for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
                 self.place_of[line] = place
             assigned = ast.walk(statement)
