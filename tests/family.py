@@ -696,6 +696,10 @@ def drawn(draws: Draws) -> tuple[Spec, Scope]:
         scope.shape = scope.shape[:1]
         layers.append({"Linear": scope.number()})
     spec: Spec = {"name": "Net", **given, "params": scope.params, "layers": layers}
+    chain = all("from" not in str(item) and not isinstance(item, str) for item in spec["layers"])
+    apart = ("Add", "Sub", "Mul", "Concat", "Reuse", "Alone")
+    if chain and not any(word in str(spec["layers"]) for word in apart) and draws.chance(0.3):
+        spec["sequential"] = True
     if blocks:
         spec["blocks"] = blocks
     if draws.chance(0.15):

@@ -181,3 +181,27 @@ class Detector(nn.Module):
 
 def test_numbers_with_gaps_are_the_keys_of_a_checkpoint() -> None:
     hold(Detector(), generated(YOLO_HEAD), torch.randn(2, 3, 16, 16))
+
+
+CHAIN = """
+name: Chain
+input: [3, 8, 8]
+sequential: true
+params: {width: 4}
+layers:
+  - Conv2d: {out_channels: $width, kernel_size: 3}
+  - BatchNorm2d
+  - ReLU
+  - Flatten
+  - Linear: {name: head, out_features: 5}
+"""
+
+
+def test_a_document_is_an_nn_sequential() -> None:
+    own = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten())
+    own.add_module("head", nn.Linear(6 * 36, 5))
+    made = generated(CHAIN, width=6)
+    assert isinstance(made, nn.Sequential)
+    hold(own, made, torch.randn(2, 3, 8, 8))
+    assert [*made.state_dict()] == [*own.state_dict()]
+    assert torch.equal(made[:2](x := torch.randn(2, 3, 8, 8)), own[:2](x))

@@ -153,10 +153,10 @@ def _read(
     if bad:
         raise Unknowable
     inputs, sizes = read_inputs(context, values, samples)
+    if document.sequential:
+        _check_chain(context, len(inputs))
     walk = Walk(context, inputs, values, Names(written_names(document.layers) | found.taken))
     found.scope = walk.scope
-    if document.sequential:
-        _check_chain(context, walk.scope)
     with ending(walk.scope, ("inputs",)):
         walk.whole(document.layers, ("layers",), sequential=document.sequential)
         outputs = read_outputs(walk.scope, document.outputs, walk.current, ("outputs",))
@@ -201,10 +201,10 @@ def _with_types(context: Context, parameters: Sequence[Parameter]) -> tuple[Para
     )
 
 
-def _check_chain(context: Context, scope: Scope) -> None:
+def _check_chain(context: Context, inputs: int) -> None:
     """Refuse what an `nn.Sequential` can't have: several inputs, and `outputs`."""
-    if len(scope.inputs) != 1:
-        message = f"an `nn.Sequential` reads one tensor, but there are {len(scope.inputs)} inputs"
+    if inputs != 1:
+        message = f"an `nn.Sequential` reads one tensor, but there are {inputs} inputs"
         context.error("NG210", message, ("inputs",), key=True)
     if context.document.outputs is not None:
         message = "an `nn.Sequential` gives what its last layer gives: it has no `outputs`"
