@@ -35,12 +35,12 @@ _LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W"
 def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
     """The classes of a file, as graphs: a block's before those that use it, the network's last."""
     rows = {row.name: row for row in graph.imports}
-    names = frozenset(alias.name.rpartition(".")[2] for alias in graph.aliases)
+    also = frozenset(alias.name.rpartition(".")[2] for alias in graph.aliases)
     classes = []
     for block, uses in uses_in(graph).items():
-        classes.append(_block_class(uses, rows, source, names))
+        classes.append(_block_class(uses, rows, source, also))
         rows[block] = _row(classes[-1])
-    return (*classes, _network_class(graph, rows, source, names))
+    return (*classes, _network_class(graph, rows, source, also))
 
 
 def _bypassed(graph: Graph) -> Graph:
@@ -68,11 +68,11 @@ def _bypassed(graph: Graph) -> Graph:
 
 
 def _network_class(
-    graph: Graph, rows: Mapping[str, Layer], source: Source, names: frozenset[str]
+    graph: Graph, rows: Mapping[str, Layer], source: Source, also: frozenset[str]
 ) -> Graph:
     terms = graph.terms()
     allowed = frozenset({*graph.values, "index"})
-    merged = Merge([graph], [Case(0, terms, terms)], allowed, rows, source, names, closed=True)
+    merged = Merge([graph], [Case(0, terms, terms)], allowed, rows, source, also, closed=True)
     network = merged.graph()
     used = merged.values.expressions.used
     used |= {symbol.name for found in graph.initial for symbol in symbols_in(found.init)}
@@ -91,11 +91,11 @@ def _network_class(
 
 
 def _block_class(
-    uses: Sequence[Use], rows: Mapping[str, Layer], source: Source, names: frozenset[str]
+    uses: Sequence[Use], rows: Mapping[str, Layer], source: Source, also: frozenset[str]
 ) -> Graph:
     """The graph of a block's class; sets the constructor's arguments (`call`) of each use.
 
-    `names` may be further names of modules in it.
+    `also` are further names that modules in it may have.
     """
     dims = [name for name in _arguable(uses[0]) if all(name in use.outer for use in uses)]
     constant = _constants(uses)
@@ -105,7 +105,7 @@ def _block_class(
     ]
     names = {parameter.name for parameter in uses[0].graph.params}
     allowed = frozenset({*names, *(d for d in dims if d not in constant), "index"})
-    merged = Merge([use.graph for use in uses], cases, allowed, rows, source, names)
+    merged = Merge([use.graph for use in uses], cases, allowed, rows, source, also)
     graph, values = merged.graph(), merged.values
     params = _parameters(uses, values, cases)
     given = [name for name in dims if name in values.expressions.used]

@@ -107,7 +107,7 @@ def _check_name(context: Context, name: str, owner: Graph | Module) -> None:
         context.error("NG205", f"`{printable(name)}` is there already", path, key=True)
     if keyed and any(module.name.isdecimal() for module in inside):
         right = last.isascii() and last.isdecimal() and str(int(last)) == last
-        reason = None if right else "is no number, as the other keys are"
+        reason: str | None = None if right else "is no number, as the other keys are"
     elif keyed and last in DICT_NAMES:
         reason = "is used by `nn.ModuleDict` itself"
     else:
