@@ -111,11 +111,6 @@ WHY = {
         "input: [4]\nparams: {a: true}\nlayers: [{Linear: {out_features: 4, when: $a}}]",
         {"a": "`when` of `Linear` on line 4 changes the names of the layers after it"},
     ),
-    "layers of a list that others are numbered after": (
-        "input: [4]\nparams: {a: true}\nlayers:\n- Linear: {name: p.0, out_features: 4, when: $a}\n"
-        "- Linear: {name: p.1, out_features: 4}",
-        {"a": "`when` of `p.0` on line 5 moves the numbers of the layers after it"},
-    ),
     "parameters that are tied": (
         "input: [4]\nparams: {a: true, b: 4}\nblocks:\n"
         "  B: {params: {f: true, n: 1}, layers: [{Linear: {out_features: $n, bias: $f}}]}\n"
