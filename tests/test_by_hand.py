@@ -204,3 +204,14 @@ def test_a_document_is_an_nn_sequential() -> None:
     assert isinstance(made, nn.Sequential)
     hold(own, made, torch.randn(2, 3, 8, 8))
     assert [*made.state_dict()] == [*own.state_dict()]
+
+
+def test_a_long_sum_is_read_by_python_and_by_torchscript() -> None:
+    wide = "\n".join(
+        f"  - Linear: {{name: fc{n}, from: input, out_features: 3}}" for n in range(250)
+    )
+    names = ", ".join(f"fc{n}" for n in range(250))
+    made = generated(f"name: Wide\ninput: [2]\nlayers:\n{wide}\n  - Add: [{names}]\n")
+    x = torch.randn(4, 2)
+    torch.testing.assert_close(made(x), sum(layer(x) for layer in made.children()))
+    torch.testing.assert_close(torch.jit.script(made)(x), made(x))

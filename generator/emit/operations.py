@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..ir.graph import Graph, Node
-from ..layers.base import REQUIRED, Arg, is_default
+from ..layers.base import MOST_TERMS, REQUIRED, Arg, is_default
 from ..symbolic.literals import literal
 from ..symbolic.provenance import reading
 from ..symbolic.sizes import Coded, is_batch, is_runtime, named_by, plain, symbols_in, tree_of
@@ -32,7 +32,7 @@ def operation_source(
     if row.prefix:
         return f"{row.prefix}{tensors[0]}"
     if row.operator:
-        return f" {row.operator} ".join(_operands(node, tensors))
+        return _combined(row.operator, _operands(node, tensors))
     if "{operands}" in row.call:
         inner = row.call.format(operands=", ".join(_operands(node, tensors)))
         return f"{row.functional}({inner})"
@@ -69,6 +69,17 @@ def _list(tensors: Sequence[str]) -> str:
         names = [name.removeprefix("*") for name in run]
         parts += names if starred else [f"[{', '.join(names)}]"]
     return " + ".join(parts)
+
+
+def _combined(operator: str, operands: Sequence[str]) -> str:
+    """The operands with an operator between them; more than Python can read in brackets."""
+    if len(operands) > MOST_TERMS:
+        parts = [operands[at : at + MOST_TERMS] for at in range(0, len(operands), MOST_TERMS)]
+        inner = [_combined(operator, part) for part in parts]
+        operands = [
+            f"({text})" if part[1:] else text for part, text in zip(parts, inner, strict=True)
+        ]
+    return f" {operator} ".join(operands)
 
 
 def _operands(node: Node, tensors: Sequence[str]) -> list[str]:

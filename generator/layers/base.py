@@ -31,6 +31,7 @@ BOOLEAN = frozenset({"bool"})
 ALL = FLOATS | INTS | WIDE | COMPLEX | BOOLEAN
 PARAMETERS = frozenset({"float32"})  # layers compute in the type of their weights
 MOST_LAYERS = 1000  # in one stack that torch builds
+MOST_TERMS = 100  # of a sum without brackets: Python can't read one of a thousand
 INDICES = frozenset({"int32", "int64"})
 
 

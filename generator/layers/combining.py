@@ -13,6 +13,7 @@ from .base import (
     FLOATS,
     INEXACT,
     INTS,
+    MOST_TERMS,
     WIDE,
     Arg,
     Args,
@@ -35,6 +36,7 @@ from .saved import (
 from .tensor import Copies, TensorType, number_of
 
 NUMBERS = ALL - BOOLEAN
+MOST_TENSORS = 1000  # that one operation reads
 
 
 def _with_number(name: str, dtype: str, other: float, divides: bool) -> str:
@@ -52,6 +54,8 @@ def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> Tensor
         refuse(f"`{name}` reads two tensors, but {len(others) + 1} given")
     if name == "Sub" and any(y.dtype == "bool" for y in (x, *others)):
         refuse("`Sub` can't subtract booleans")
+    if len(others) >= MOST_TERMS and len({y.dtype for y in (x, *others)}) > 1:
+        refuse(f"more than {MOST_TERMS} tensors must be of one element type: write a `Cast`")
     divides = name == "Div"
     if a.other is not None:
         return x.with_dtype(_with_number(name, x.dtype, a.other, divides))
@@ -186,7 +190,7 @@ def _operator(name: str, sign: str, rule: Callable[..., TensorType]) -> Layer:
         args=(_other(name == "Div"),),
         dtypes=ALL,
         tensors=("input",),
-        variadic=(1, 100 if several else 2),
+        variadic=(1, MOST_TENSORS if several else 2),
         operation=True,
         operator=sign,
         saves=_KEPT.get(name, saves_nothing),
@@ -287,7 +291,7 @@ LAYERS = (
         args=(Arg("equation", TEXT, positional=True),),
         dtypes=NUMBERS,
         macs=einsum_macs,
-        variadic=(1, 100),
+        variadic=(1, MOST_TENSORS),
         functional="torch.einsum",
         operation=True,
         call="{args}, {tensors}",
@@ -322,7 +326,7 @@ LAYERS = (
         rule=concat,
         args=(Arg("dim", INDEX, 1),),
         dtypes=ALL,
-        variadic=(1, 1000),
+        variadic=(1, MOST_TENSORS),
         functional="torch.cat",
         functional_defaults=(("dim", 0),),
         operation=True,
@@ -336,7 +340,7 @@ LAYERS = (
         rule=stack,
         args=(Arg("dim", INDEX),),
         dtypes=ALL,
-        variadic=(1, 1000),
+        variadic=(1, MOST_TENSORS),
         functional="torch.stack",
         operation=True,
         call="{list}, {args}",

@@ -208,6 +208,9 @@ def _tensors(
         else:
             tensors = "tensor" if needed == 1 else "tensors"
             message = f"`{row.name}` reads {needed} {tensors} ({wanted}), but {len(reads)} given"
+            if row.variadic is not None and most > 2:
+                message = f"`{row.name}` reads {most} tensors at most, but {len(reads)} given"
+                help = f"write several: a `{row.name}` may read what others give"
         scope.context.error("NG204", message, path, key=key, help=help)
     if row.variadic is not None:
         return reads, []
