@@ -206,7 +206,7 @@ def test_a_document_is_an_nn_sequential() -> None:
     assert [*made.state_dict()] == [*own.state_dict()]
 
 
-def test_a_long_sum_is_read_by_python_and_by_torchscript() -> None:
+def test_a_long_sum_can_be_read_by_python() -> None:
     wide = "\n".join(
         f"  - Linear: {{name: fc{n}, from: input, out_features: 3}}" for n in range(250)
     )
@@ -214,4 +214,3 @@ def test_a_long_sum_is_read_by_python_and_by_torchscript() -> None:
     made = generated(f"name: Wide\ninput: [2]\nlayers:\n{wide}\n  - Add: [{names}]\n")
     x = torch.randn(4, 2)
     torch.testing.assert_close(made(x), sum(layer(x) for layer in made.children()))
-    torch.testing.assert_close(torch.jit.script(made)(x), made(x))

@@ -60,8 +60,8 @@ def _alias(context: Context, graph: Graph, name: str, own: str) -> Alias:
         context.error("NG205", message, ("alias", name), key=True)
     elif parent:
         message = f"there is no block and no container `{printable(parent)}`"
-        help = closest(parent, _paths(graph))
-        context.error("NG204", message, ("alias", name), key=True, help=help)
+        meant = closest(parent, _paths(graph))
+        context.error("NG204", message, ("alias", name), key=True, help=meant)
     _check_name(context, name, graph if owner is None else owner.module)
     need = Need(("alias", name), "needs modules that are always there")
     for found in (module, owner):

@@ -210,7 +210,7 @@ def _tensors(
             message = f"`{row.name}` reads {needed} {tensors} ({wanted}), but {len(reads)} given"
             if row.variadic is not None and most > 2:
                 message = f"`{row.name}` reads {most} tensors at most, but {len(reads)} given"
-                help = f"write several: a `{row.name}` may read what others give"
+                help = "write several of them: one may read what others give"
         scope.context.error("NG204", message, path, key=key, help=help)
     if row.variadic is not None:
         return reads, []
