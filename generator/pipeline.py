@@ -12,7 +12,7 @@ from zlib import crc32
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .analysis.costs import Figures
+from .analysis.costs import Costs
 from .analysis.locations import Locations
 from .analysis.prediction import Prediction, check_source
 from .diagnostics.diagnostics import Diagnostic, NetgenError, as_errors, spelt
@@ -38,7 +38,7 @@ class Result(Struct, frozen=True):
 
     source: str
     graph: Graph
-    figures: Figures
+    costs: Costs
     proofs: tuple[Proof, ...] = ()
     path: Path | None = None
     warnings: tuple[Diagnostic, ...] = ()
@@ -47,7 +47,7 @@ class Result(Struct, frozen=True):
     @property
     def shapes(self) -> tuple[Row, ...]:
         """The layers with their output shapes and parameters, in the order of the calls."""
-        return self.figures.rows
+        return self.costs.rows
 
     @property
     def parameter_count(self) -> int:
@@ -155,7 +155,7 @@ def build_source(
     graph = replace(found.graph, params=found.classes[-1].params)
     path = None if target is None else target.path
     warnings = (*found.warnings, *doubts)
-    return Result(text, graph, found.figures, proofs, path, warnings, found.variants)
+    return Result(text, graph, found.costs, proofs, path, warnings, found.variants)
 
 
 def rendered(found: Prediction) -> str:

@@ -34,7 +34,7 @@ Beside them what was computed: multiply-adds for a sample, and what training kee
 def rows(path: Path, worker: Worker) -> dict[tuple[str, str], str]:
     """The rows of a config by its name and the device's."""
     result = build_source(read(path), {}, worker, Demand("all", timed=True))
-    figures, found = result.figures, {}
+    figures, found = result.costs, {}
     for proof in result.proofs:
         assert proof.speed is not None
         kind = proof.device.partition(":")[0]

@@ -51,7 +51,7 @@ def test_parameter_counts_are_the_published_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", MACS)
 def test_macs_are_the_counted_ones(name: str) -> None:
-    assert build(config(name), smoke=False).figures.macs == MACS[name]
+    assert build(config(name), smoke=False).costs.macs == MACS[name]
 
 
 def test_lenet_takes_other_sizes(build_text: Builder) -> None:

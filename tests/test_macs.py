@@ -42,7 +42,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_the_layers_macs_are_the_networks(path: Path) -> None:
     result = built(path)
-    assert sum(row.macs for row in result.shapes) == result.figures.macs
+    assert sum(row.macs for row in result.shapes) == result.costs.macs
     assert sum(row.parameters for row in result.shapes) >= result.parameter_count
 
 
@@ -54,8 +54,8 @@ def test_macs_are_half_of_the_counted_operations(layer: str) -> None:
     with FlopCounterMode(display=False) as counter:
         result.module_class()(*samples)
     batch = samples[0].shape[0]
-    assert result.figures.macs == counter.get_total_flops() // 2 // batch
-    assert result.figures.macs > 0
+    assert result.costs.macs == counter.get_total_flops() // 2 // batch
+    assert result.costs.macs > 0
 
 
 FRAMES = [{"Flatten": {"start_dim": 0, "end_dim": 1}}]
@@ -99,8 +99,8 @@ def test_macs_of_a_sample_are_those_of_a_batch_of_one(kind: str) -> None:
     result = build({"name": "Net", "input": shape, "layers": layers}, smoke=False)
     with FlopCounterMode(display=False) as counter:
         result.module_class().train(kind != "normed")(torch.randn(1, *shape))
-    assert result.figures.macs == counter.get_total_flops() // 2
-    assert sum(row.macs for row in result.shapes) == result.figures.macs > 0
+    assert result.costs.macs == counter.get_total_flops() // 2
+    assert sum(row.macs for row in result.shapes) == result.costs.macs > 0
 
 
 EQUATIONS: list[tuple[str, list[list[int]]]] = [
@@ -152,8 +152,8 @@ def test_einsum_is_counted_as_torch_contracts_it(monkeypatch: pytest.MonkeyPatch
         with FlopCounterMode(display=False) as counter:
             out = result.module_class()(*map(torch.randn, shapes))
         assert str(tuple(out.shape)) == result.shapes[-1].output, equation
-        assert result.figures.macs == counter.get_total_flops() // 2, equation
-        counted += result.figures.macs > 0
+        assert result.costs.macs == counter.get_total_flops() // 2, equation
+        counted += result.costs.macs > 0
     assert counted > 40
 
 
@@ -173,8 +173,8 @@ def test_what_no_output_needs_is_not_computed(when: str | bool, on: bool) -> Non
     result = build(spec, smoke=False)
     with FlopCounterMode(display=False) as counter:
         result.module_class()(torch.randn(1, 8))
-    assert result.figures.macs == counter.get_total_flops() // 2 == (128 if when else 64)
-    assert result.figures.parameters == 144
+    assert result.costs.macs == counter.get_total_flops() // 2 == (128 if when else 64)
+    assert result.costs.parameters == 144
 
 
 def test_what_one_use_of_a_block_needs_all_compute() -> None:
@@ -189,4 +189,4 @@ def test_what_one_use_of_a_block_needs_all_compute() -> None:
     result = build(spec, smoke=False)
     with FlopCounterMode(display=False) as counter:
         result.module_class()(torch.randn(1, 8))
-    assert result.figures.macs == counter.get_total_flops() // 2 == 256
+    assert result.costs.macs == counter.get_total_flops() // 2 == 256

@@ -68,7 +68,7 @@ def test_weights_take_what_torch_says(path: Path) -> None:
         for name, value in network.state_dict().items()
         if name not in parameters
     )
-    memory = result.figures.memory
+    memory = result.costs.memory
     assert memory.gradients == own
     assert memory.weights == own + buffers
 
@@ -192,7 +192,7 @@ def test_sequences_keep_about_what_is_computed(name: str) -> None:
     with saving.hooks:
         for value in tensors_in(network(*[torch.randn(2, *shape) for shape in inputs])):
             saving._keep(value)
-    assert result.figures.memory.training == pytest.approx(saving.bytes, rel=0.2)
+    assert result.costs.memory.training == pytest.approx(saving.bytes, rel=0.2)
 
 
 class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -226,7 +226,7 @@ def run_of(path: Path) -> tuple[Any, nn.Module, list[torch.Tensor]]:
     """The computed memory, the network, and its sample inputs."""
     plan = checked(path).plan
     network = built(path).module_class()
-    return plan.figures.memory, network, samples(plan.request()["runs"][0], "cpu")
+    return plan.costs.memory, network, samples(plan.request()["runs"][0], "cpu")
 
 
 @pytest.mark.slow

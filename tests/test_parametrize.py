@@ -348,11 +348,9 @@ def test_figures_count_what_torch_has() -> None:
     result = build_source(parse(INITIAL, "spec.yaml"), {}, None)
     network = result.module_class()
     parameters = sum(p.numel() for p in network.parameters())
-    assert result.figures.parameters == parameters
-    assert result.figures.memory.gradients == 4 * parameters
-    assert result.figures.memory.weights == 4 * sum(
-        v.numel() for v in network.state_dict().values()
-    )
+    assert result.costs.parameters == parameters
+    assert result.costs.memory.gradients == 4 * parameters
+    assert result.costs.memory.weights == 4 * sum(v.numel() for v in network.state_dict().values())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -367,7 +365,7 @@ def test_autograd_keeps_what_is_computed(function: str, conv: bool) -> None:
     with saving.hooks:
         y = network(x)
     kept = saving.bytes + y.numel() * 4
-    assert kept <= result.figures.memory.training <= kept + 4 * size
+    assert kept <= result.costs.memory.training <= kept + 4 * size
 
 
 def test_a_recurrent_network_can_be_exported_after_a_run(worker: Worker) -> None:

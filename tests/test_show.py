@@ -37,8 +37,8 @@ def test_the_numbers_are_those_of_the_build(path: Path) -> None:
     result = built(path)
     tree: dict[str, Any] = json.loads(show(checked(path), "json", 2, 1, None))
     assert tree["parameters"] == result.parameter_count
-    assert tree["macs"] == result.figures.macs == sum(entry["macs"] for entry in tree["entries"])
-    assert tree["memory"]["training"] == result.figures.memory.training
+    assert tree["macs"] == result.costs.macs == sum(entry["macs"] for entry in tree["entries"])
+    assert tree["memory"]["training"] == result.costs.memory.training
     assert sum(entry["kept"] for entry in tree["entries"]) <= tree["memory"]["training"]
 
 

@@ -1,4 +1,4 @@
-"""Computed figures of a run: multiply-adds, activations, and memory in bytes.
+"""What a run costs: multiply-adds, activations, and memory in bytes.
 
 What a layer keeps for its gradient is given by `saves` of its row. A tensor that two layers keep
 counts once, for the first of them.
@@ -64,8 +64,8 @@ class Overwritten(Struct, frozen=True):
     kept: bool = False
 
 
-class Figures(Struct, frozen=True):
-    """The figures of a run: a row for each layer, a cost for each call of the trace, and totals.
+class Costs(Struct, frozen=True):
+    """The costs of a run: a row for each layer, a cost for each call of the trace, and totals.
 
     `overwritten` are in-place writes to values that other calls still need.
     """
@@ -78,8 +78,8 @@ class Figures(Struct, frozen=True):
     overwritten: tuple[Overwritten, ...]
 
 
-def figures(graph: Graph, trace: Trace) -> Figures:
-    """The figures of a run, computed from the types in its trace."""
+def costs_of(graph: Graph, trace: Trace) -> Costs:
+    """The costs of a run, computed from the types in its trace."""
     lives = _Lives(trace)
     kept = lives.kept()
     own = macs(graph, trace)
@@ -87,7 +87,7 @@ def figures(graph: Graph, trace: Trace) -> Figures:
     rows = tuple(_rows(graph, trace, calls))
     memory = _memory(graph, trace, lives, kept)
     overwritten = tuple(_overwritten(trace, lives))
-    return Figures(rows, calls, graph.parameter_count, sum(own), memory, overwritten)
+    return Costs(rows, calls, graph.parameter_count, sum(own), memory, overwritten)
 
 
 def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:

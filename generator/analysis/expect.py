@@ -18,7 +18,7 @@ from ..symbolic.expressions import PlainNames, evaluate_text, has_expression
 from ..symbolic.hints import closest
 from ..symbolic.sizes import Size, code, plain, shown_shape
 from ..symbolic.syntax import ExpressionError
-from .costs import Figures
+from .costs import Costs
 
 BOUND = re.compile(r"(<=|>=|==|<|>)?\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([kMG]?)")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
@@ -31,7 +31,7 @@ _HOLDS: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-def check_expected(networks: Iterable[tuple[Reading, Graph, Figures]]) -> None:
+def check_expected(networks: Iterable[tuple[Reading, Graph, Costs]]) -> None:
     """Raise `NetgenError` with all differences between networks and their spec's `expect`.
 
     What is expected of a variant stands there under its name.
@@ -65,7 +65,7 @@ def _compare(check: _Check, findings: Findings) -> None:
 class _Check(Struct, frozen=True):
     reading: Reading
     graph: Graph
-    figures: Figures
+    costs: Costs
 
     @property
     def at(self) -> SpecPath:
@@ -97,7 +97,7 @@ class _Check(Struct, frozen=True):
 
     def figure(self, key: str, written: Any) -> None:
         """Compare a figure with the written number or bound."""
-        found = self.figures.parameters if key == "parameters" else self.figures.macs
+        found = self.costs.parameters if key == "parameters" else self.costs.macs
         wanted = self.value(written, (key,))
         whole = isinstance(wanted, int) and not isinstance(wanted, bool)
         match = BOUND.fullmatch(str(wanted)) if whole or isinstance(wanted, str) else None

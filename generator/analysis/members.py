@@ -101,12 +101,12 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
 
 def _plan_of(found: Prediction) -> Mapping[str, Any]:
     """The predictions for a member of a class."""
-    return make_plan(found.graph, found.statements, (found.trace,), found.figures).request()
+    return make_plan(found.graph, found.statements, (found.trace,), found.costs).request()
 
 
 def _needed(found: Prediction) -> int:
     """The memory that it takes to hold a member against the class, in bytes: it is made twice."""
-    memory = found.figures.memory
+    memory = found.costs.memory
     return 2 * memory.weights + memory.inference
 
 

@@ -14,7 +14,7 @@ from ..ir.graph import Graph, Node, Placeholder, Ref
 from ..ir.trace import BATCHES, Call, Trace, concrete
 from ..layers.base import BOOLEAN, INEXACT
 from ..layers.tensor import TensorType
-from .costs import Figures
+from .costs import Costs
 
 LARGEST_TOKEN = 10  # whole numbers without an upper bound are drawn below this
 
@@ -64,7 +64,7 @@ class Plan(Struct, frozen=True):
     weights: tuple[tuple[str, list[int], str, bool], ...]
     parameters: int
     names: tuple[str, ...]  # the node's name for each statement, empty where there is none
-    figures: Figures
+    costs: Costs
     idle: tuple[str, ...] = ()  # paths of layers that get no gradient
     custom: tuple[str, ...] = ()  # paths of layers of imported classes
     aliases: tuple[tuple[str, str], ...] = ()  # further paths of modules, each with the own one
@@ -73,15 +73,15 @@ class Plan(Struct, frozen=True):
     fit: str = ""  # which sizes fit, as text
 
     def request(self) -> dict[str, Any]:
-        """All fields but the figures, as plain data for the worker process."""
-        names = [name for name in self.__struct_fields__ if name != "figures"]
+        """All fields but the costs, as plain data for the worker process."""
+        names = [name for name in self.__struct_fields__ if name != "costs"]
         return {name: _plain(getattr(self, name)) for name in names}
 
 
 def make_plan(
-    graph: Graph, statements: Sequence[Statement], traces: Sequence[Trace], figures: Figures
+    graph: Graph, statements: Sequence[Statement], traces: Sequence[Trace], costs: Costs
 ) -> Plan:
-    """The plan with a run for each of the `traces`; the `figures` are those of the first.
+    """The plan with a run for each of the `traces`; the `costs` are those of the first.
 
     The `statements` are those of the network's ``forward``.
     """
@@ -91,7 +91,7 @@ def make_plan(
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in graph.weights),
         graph.parameter_count,
         tuple(graph.nodes[x.nodes[-1]].name if x.nodes else "" for x in statements),
-        figures,
+        costs,
         tuple(_idle(graph, traces[0])),
         tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),
         tuple((alias.name, alias.own) for alias in graph.aliases),

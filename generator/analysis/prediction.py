@@ -1,4 +1,4 @@
-"""Checks a spec without running it, and gives the prediction: graph, classes, figures and plan.
+"""Checks a spec without running it, and gives the prediction: graph, classes, costs and plan.
 
 Neither torch nor black is needed for it.
 """
@@ -22,7 +22,7 @@ from ..lower.lower import lower
 from ..spec.source import Source
 from ..spec.spec import Document, Reading, read_document
 from ..symbolic.sizes import TooLong
-from .costs import Figures, figures
+from .costs import Costs, costs_of
 from .doubts import doubts
 from .warnings import advice
 
@@ -59,7 +59,7 @@ class Prediction(Struct, frozen=True, dict=True):
     """A spec that has been checked: its graph, what is predicted of it, and warnings.
 
     The `reading` is the spec it was made from, `imported` the types that the spec imports. The
-    `trace` is a run with a batch of 2, and the `figures` are those of this run. The last of the
+    `trace` is a run with a batch of 2, and the `costs` are those of this run. The last of the
     `classes` is the network's. `allowed` are the codes whose warnings the spec silences.
     The network of the defaults has a `family`: the predictions for all variants of the spec.
     """
@@ -70,7 +70,7 @@ class Prediction(Struct, frozen=True, dict=True):
     overrides: Mapping[str, Any]
     graph: Graph
     trace: Trace
-    figures: Figures
+    costs: Costs
     classes: tuple[Graph, ...]
     allowed: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
@@ -88,7 +88,7 @@ class Prediction(Struct, frozen=True, dict=True):
             return ()
         from .variants import variants_of  # few specs have variants
 
-        others = ((other.reading, other.graph, other.figures) for other in self.family)
+        others = ((other.reading, other.graph, other.costs) for other in self.family)
         return variants_of(self.classes[-1], others)
 
     @cached_property
@@ -106,13 +106,13 @@ class Prediction(Struct, frozen=True, dict=True):
         others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
         traces = (self.trace, *others)
         if not self.graph.fit.ranges:
-            return make_plan(self.graph, self.statements, traces, self.figures)
+            return make_plan(self.graph, self.statements, traces, self.costs)
         from .fitting import sizes_that_fit
 
         sizes = sizes_that_fit(self.graph)
         if sizes is not None:
             traces = (*traces, traced(self.graph, {**sizes, "N": BATCHES[0]}))
-        plan = make_plan(self.graph, self.statements, traces, self.figures)
+        plan = make_plan(self.graph, self.statements, traces, self.costs)
         return with_sizes(plan, self.graph, sizes)
 
 
@@ -141,7 +141,7 @@ def check_source(
     if reading.document.expect:
         from .expect import check_expected
 
-        check_expected((x.reading, x.graph, x.figures) for x in (found, *found.family))
+        check_expected((x.reading, x.graph, x.costs) for x in (found, *found.family))
     if strict and found.warnings:
         raise NetgenError(*as_errors(found.warnings))
     return found
@@ -196,7 +196,7 @@ def _checked(reading: Reading, overrides: Mapping[str, Any], imported: Imported)
         in_file_order(
             [
                 *advice(reading, found.graph),
-                *_overwritten(reading, found.figures),
+                *_overwritten(reading, found.costs),
                 *doubts(reading, found.graph, found.trace),
             ]
         )
@@ -216,10 +216,10 @@ def _fitted(found: Prediction) -> Prediction:
     return replace(found, graph=replace(found.graph, fit=fit), classes=classes)
 
 
-def _overwritten(reading: Reading, figures: Figures) -> Iterable[Diagnostic]:
+def _overwritten(reading: Reading, costs: Costs) -> Iterable[Diagnostic]:
     """Warnings about values that a layer overwrites in place although another needs them."""
     found: dict[str, Diagnostic] = {}
-    for case in figures.overwritten if "NG310" not in reading.document.allow else ():
+    for case in costs.overwritten if "NG310" not in reading.document.allow else ():
         writer, other = case.writer.node, case.other.node
         what = f"`{other.name}` reads what `{writer.name}` has overwritten in place"
         if case.kept:
@@ -259,7 +259,7 @@ def predict(
             refused.append(error)
             continue
         allowed = tuple(reading.document.allow)
-        found = figures(graph, trace)
+        found = costs_of(graph, trace)
         return Prediction(
             reading, imported, source, overrides, graph, trace, found, classes, allowed
         )

@@ -9,11 +9,11 @@ from ..ir.graph import Graph, Parameter
 from ..ir.variants import Variant
 from ..spec.spec import Reading
 from ..spec.variants import factory_name
-from .costs import Figures
+from .costs import Costs
 
 
 def variants_of(
-    network: Graph, others: Iterable[tuple[Reading, Graph, Figures]]
+    network: Graph, others: Iterable[tuple[Reading, Graph, Costs]]
 ) -> tuple[Variant, ...]:
     """The variants of a spec with their functions; `others` are their networks.
 
@@ -22,11 +22,11 @@ def variants_of(
     return tuple(_variant(network, *other) for other in others)
 
 
-def _variant(network: Graph, reading: Reading, graph: Graph, figures: Figures) -> Variant:
+def _variant(network: Graph, reading: Reading, graph: Graph, costs: Costs) -> Variant:
     values = {x.name: x.value for x in graph.params if x.name in reading.given}
     fixed = _fixed(network, values)
     name = "" if fixed is not None else factory_name(network.name, reading.variant)
-    return Variant(reading.variant, name, values, figures.parameters, figures.macs, fixed)
+    return Variant(reading.variant, name, values, costs.parameters, costs.macs, fixed)
 
 
 def _fixed(network: Graph, given: Container[str]) -> Parameter | None:

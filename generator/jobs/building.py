@@ -51,7 +51,7 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         )
         error.diff = _diff(str(job.target), there or b"", result.source)
         raise error
-    facts = facts_of(result.figures, result.graph, source, result.variants)
+    facts = facts_of(result.costs, result.graph, source, result.variants)
     return {**facts, "diagnostics": result.warnings, "fresh": True}
 
 
@@ -111,7 +111,7 @@ def build(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         strict=job.strict,
         allow_imports=job.allow_imports,
     )
-    facts = facts_of(result.figures, result.graph, source, result.variants)
+    facts = facts_of(result.costs, result.graph, source, result.variants)
     facts["proofs"] = tuple(map(_as_record, result.proofs))
     if target is not None:
         timed = job.demand is not None and job.demand.timed

@@ -12,21 +12,21 @@ from ..ir.needs import UNUSED
 from ..spec.source import Source
 
 if TYPE_CHECKING:
-    from ..analysis.costs import Figures
+    from ..analysis.costs import Costs
     from ..ir.graph import Graph, Parameter
     from ..ir.variants import Variant
 
 
 def facts_of(
-    figures: Figures, network: Graph, source: Source, variants: Iterable[Variant] = ()
+    costs: Costs, network: Graph, source: Source, variants: Iterable[Variant] = ()
 ) -> dict[str, Any]:
     """The figures of a network and its variants, fixed parameters with reasons, sizes that fit."""
-    layers = tuple(asdict(row) for row in figures.rows)
-    totals = {"parameters": figures.parameters, "macs": figures.macs}
+    layers = tuple(asdict(row) for row in costs.rows)
+    totals = {"parameters": costs.parameters, "macs": costs.macs}
     return {
         "layers": layers,
         **totals,
-        "memory": asdict(figures.memory),
+        "memory": asdict(costs.memory),
         "fixed": tuple(told(network.params, source)),
         "variants": tuple(_variant(variant, source) for variant in variants),
         "sizes": network.fit.facts(network.sizes),

@@ -59,7 +59,7 @@ def _predicted(job: Job, source: Source, worker: Worker) -> Prediction:
 def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """The facts of a spec that is only checked."""
     found = _predicted(job, source, worker)
-    facts = facts_of(found.figures, found.classes[-1], source, found.variants)
+    facts = facts_of(found.costs, found.classes[-1], source, found.variants)
     return {**facts, "diagnostics": found.warnings}
 
 

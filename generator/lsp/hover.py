@@ -120,7 +120,7 @@ def _variant(snapshot: Snapshot, name: str) -> Iterator[str]:
     for other in () if snapshot.found is None else snapshot.found.family:
         if other.variant == name:
             yield f"**{_escaped(name)}**, a variant of the network"
-            found = other.figures
+            found = other.costs
             yield f"{found.parameters:,} parameters, {found.macs:,} multiply-adds for a sample"
 
 

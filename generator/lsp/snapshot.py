@@ -9,7 +9,7 @@ from os.path import realpath
 
 from msgspec import Struct
 
-from ..analysis.costs import Cost, figures
+from ..analysis.costs import Cost, costs_of
 from ..analysis.prediction import Prediction, check_source
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..jobs.failures import own_mistake
@@ -48,7 +48,7 @@ class Snapshot(Struct, frozen=True, dict=True):
         """The cost of each call of the network."""
         if self.network is None:
             return ()
-        return figures(self.network.graph, self.network.trace).calls
+        return costs_of(self.network.graph, self.network.trace).calls
 
 
 class Checked(Struct, frozen=True):

@@ -155,7 +155,7 @@ class Worker:
             "task": "prove",
             "source": source,
             "plan": plan.request(),
-            "need": plan.figures.memory.step,
+            "need": plan.costs.memory.step,
             **asdict(demand),
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}", family)
@@ -236,7 +236,7 @@ class Worker:
         Weights are made in the machine's own memory, for any device.
         """
         known = [size for size in (available(), self.most_memory) if size is not None]
-        memory = plan.figures.memory
+        memory = plan.costs.memory
         if not known or memory.step <= min(known):
             return
         if device == "auto":
@@ -426,7 +426,7 @@ def _current_folder() -> Path | None:
 
 
 def _parts(plan: Plan) -> tuple[str, ...]:
-    memory = plan.figures.memory
+    memory = plan.costs.memory
     return (
         f"weights with their gradients take {shown(memory.weights + memory.gradients)}",
         f"what training keeps of a batch of 2 takes {shown(memory.training)}",
@@ -435,5 +435,5 @@ def _parts(plan: Plan) -> tuple[str, ...]:
 
 def _need_text(plan: Plan) -> str:
     """The least memory that a run needs, in words."""
-    total = plan.figures.memory.step
+    total = plan.costs.memory.step
     return f"needs {shown(total)} or more: {', '.join(_parts(plan))}"

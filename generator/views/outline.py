@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..analysis.costs import Cost, Memory, figures
+from ..analysis.costs import Cost, Memory, costs_of
 from ..ir.graph import Graph
 from ..ir.trace import Call, Trace, Value, traced
 from ..layers.base import Init, Nested
@@ -73,7 +73,7 @@ class Outline(Struct, frozen=True):
 def outline(graph: Graph, batch: int) -> Outline:
     """The outline of a network; raises `Refusal` if it can't take the batch."""
     trace = traced(graph, {**graph.sizes, "N": batch})
-    found = figures(graph, trace)
+    found = costs_of(graph, trace)
     batched = any(x.type.batch is not None for x in graph.inputs)
     inputs = tuple(
         Entry(x.name, x.name, "input", (), shown_type(type_), (), 0, 0, 0, 0)
