@@ -846,6 +846,8 @@ def class_of(text: str) -> type[nn.Module]:
 def others(parameter: Parameter) -> list[Any]:
     """Other values of the same kind."""
     value = parameter.value
+    if parameter.is_type:
+        return [*parameter.types[:2]]
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
@@ -912,7 +914,9 @@ def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, 
 
     `default` is the prediction for the spec as it is written, `made` its class.
     """
+    types = {p.name for p in default.classes[-1].params if p.is_type}
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
+    arguments |= {name: getattr(nn, arguments[name]) for name in types & arguments.keys()}
     try:
         found = predict(default.reading, overrides)
     except (TooLong, RecursionError):

@@ -150,6 +150,27 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"v": 1}, {"v": 4}],
     ),
+    "copies of which there may be none, where something else passes": (
+        """
+        inputs: {first: [6], second: [6]}
+        params: {r: 3, v: 2, w: 2}
+        layers:
+        - Tanh: {name: begin, from: first}
+        - Mul: [begin, second]
+        - Linear: {name: n, out_features: 6, when: $(r != 5), else: begin, repeat: "$(max(v - 1, 0))"}
+        - Blk: {n: $v, flag: $(r > 3)}
+        - Blk: {n: 1, flag: true}
+        blocks:
+          Blk:
+            params: {n: 2, flag: true}
+            layers:
+            - Tanh: {name: a}
+            - ReLU
+            - PReLU: {when: $flag, else: a, repeat: $n, name: inner}
+            - ELU
+        """,
+        [{"v": 0}, {"v": 1}, {"r": 5}, {"v": 0, "r": 5}, {"r": 4, "v": 3}],
+    ),
     "a condition that comes to one value in all uses of its block": (
         """
         input: [4]

@@ -26,7 +26,7 @@ def test_a_type_tells_each_argument_with_its_default(name: str) -> None:
             assert arg.name in text
         else:
             required = arg.default is REQUIRED
-            assert lines[arg.name].endswith("required") == required
+            assert ("required" in lines[arg.name]) == required
     assert max(map(len, text.splitlines())) < 130
 
 

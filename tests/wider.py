@@ -571,9 +571,11 @@ def alias(found: Prediction, scope: Scope, spec: Spec) -> Spec:
     r = scope.draws
     layers = [(p, m) for p, m in found.graph.layers() if m.row is not None and not m.row.source]
     owners = ["", *(f"{p}." for p, m in layers if m.node.use and not m.node.use.graph.sequential)]
+    if not layers:
+        return spec
     chosen = [(f"{r.choice(owners)}again{n}", r.choice(layers)[0]) for n in range(r.randint(1, 2))]
     right = {name: own for name, own in chosen if not name.startswith(f"{own}.")}
-    return {**spec, "alias": dict([*right.items()][:1])} if layers and right else spec
+    return {**spec, "alias": dict([*right.items()][:1])} if right else spec
 
 
 def outputs(_: Prediction, scope: Scope, spec: Spec) -> Spec:

@@ -66,9 +66,11 @@ def container(
     """Read a named repeat: a `Sequential`, or a `ModuleList` where copies read several tensors.
 
     In a chain it is under a condition if it may have no copies: then the chain has no child for it,
-    and the numbers of the children after it are others.
+    and the numbers of the children after it are others. So it is where something else passes if
+    there is nothing.
     """
-    hangs = reader.chain is not None and bool(symbols_in(count)) and may_be_none(count)
+    hangs = reader.chain is not None or item.passes is not None
+    hangs = hangs and bool(symbols_in(count)) and may_be_none(count)
     if hangs and count == 0 and reader.context.parent is not None:
         reader.context.fix(count, Need(item.at("repeat"), "is 0"))
         absent(reader, item, more_than(count, 0), reads, names)
