@@ -157,7 +157,7 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         layers:
         - Tanh: {name: begin, from: first}
         - Mul: [begin, second]
-        - Linear: {name: n, out_features: 6, when: $(r != 5), else: begin, repeat: "$(max(v - 1, 0))"}
+        - Linear: {name: n, out_features: 6, when: $(r != 5), else: begin, repeat: "$(v // 2)"}
         - Blk: {n: $v, flag: $(r > 3)}
         - Blk: {n: 1, flag: true}
         blocks:

@@ -99,6 +99,7 @@ def expected(found: Any, text: str) -> tuple[object, ...]:
     return (row, begin, row, end, found["code"], severity, message)
 
 
+@pytest.mark.slow
 def test_diagnostics_are_those_of_check(editor: Editor) -> None:
     paths = [*BAD, *DOUBTFUL, *SPECS]
     run = netgen("check", *paths, "--format", "json", cwd=ROOT)

@@ -473,6 +473,7 @@ def test_sources_agree_with_torch() -> None:
     assert 500 < sum(verdicts) < 1300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stem", "changes"),
     [

@@ -255,6 +255,7 @@ def test_what_decides_how_many_come_out_is_fixed(item: str, fixed: dict[str, str
     assert ("width" in reasons) == ("width" in fixed)
 
 
+@pytest.mark.slow
 def test_a_class_of_the_specs_own_has_one_output(tmp_path: Path) -> None:
     own = "from torch import nn\n\nclass Own(nn.Tanh):\n    pass\n"
     (tmp_path / "own_names.py").write_text(own, encoding="utf-8")

@@ -223,6 +223,7 @@ def refused_by_netgen(spec: dict[str, Any]) -> set[str]:
     return set()
 
 
+@pytest.mark.slow
 def test_netgen_agrees_on_each_type(schema: Draft7Validator) -> None:
     rng, accepted, refused = random.Random(0), 0, 0
     for row in (row for name, row in TYPES.items() if name not in LATER):
