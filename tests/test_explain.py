@@ -86,8 +86,11 @@ def test_formulas_of_networks_give_their_sizes(path: Path) -> None:
 
 
 def equations(text: str) -> list[tuple[int, str]]:
-    """The numbers with the arithmetic that is told of them on the way back to the input."""
-    (_, way) = text.split("\nback to the input\n")
+    """The numbers with the arithmetic that is told of them on the way back to the input.
+
+    There are none where each size is one of an input.
+    """
+    _, _, way = text.partition("\nback to the input\n")
     found = re.findall(r"^  (\d+) += (.+?)(?:  |$)", way.partition("\n\n")[0], re.MULTILINE)
     return [(int(value), told) for value, told in found if not NAME.search(told)]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from msgspec.structs import asdict
+from torch.nn.utils.parametrize import is_parametrized
 from torch_netgen.run.proofs.subject import samples
 from torch_netgen.spec.given import read
 
@@ -78,14 +79,14 @@ def test_torch_scripts_and_exports_it(path: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         # torch's own: scripting is deprecated, and the exporter uses what is
         warnings.simplefilter("ignore")
-        scripted: Any = torch.jit.script(network)
-        exported = torch.export.export(network, tuple(arguments)).module()
+        others: list[Any] = [torch.export.export(network, tuple(arguments)).module()]
+        if not any(map(is_parametrized, network.modules())):  # torch can't script these
+            others.append(torch.jit.script(network))
         found = []
-        for called in (network, scripted, exported):
+        for called in (network, *others):
             torch.manual_seed(0)
             found.append(first(called(*arguments)))
-    assert torch.allclose(found[0], found[1], atol=1e-5)
-    assert torch.allclose(found[0], found[2], atol=1e-5)
+    assert all(torch.allclose(found[0], other, atol=1e-5) for other in found[1:])
 
 
 # the published counts; 16 of them are the weights that follow the maps (`dfl.conv`)
