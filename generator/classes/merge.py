@@ -39,6 +39,8 @@ Modules = Parts[Module]
 Nodes = Parts[Node]
 Outputs = tuple[tuple[str | None, Ref], ...]
 Given = Mapping[str, Any]  # the arguments of a layer by name
+Applied = Sequence[tuple[Case, Layer, Given]]  # the layers of all uses
+Each = Callable[[Module | Node, Arg, Group], Any]  # merges the values of one argument
 
 
 class Merge:
@@ -175,11 +177,7 @@ class Merge:
         return module.row, module.node.args
 
     def arguments(
-        self,
-        first: Module | Node,
-        types: Types,
-        uses: Sequence[tuple[Case, Layer, Given]],
-        merge: Callable[[Module | Node, Arg, Group], Any],
+        self, first: Module | Node, types: Types, uses: Applied, merge: Each
     ) -> tuple[list[Arg], dict[str, Any]]:
         """The arguments of a layer or call, and their values, each merged by `merge`.
 
@@ -195,11 +193,7 @@ class Merge:
         return known, args
 
     def shared_arguments(
-        self,
-        first: Module | Node,
-        types: Types,
-        uses: Sequence[tuple[Case, Layer, Given]],
-        merge: Callable[[Module | Node, Arg, Group], Any],
+        self, first: Module | Node, types: Types, uses: Applied, merge: Each
     ) -> tuple[list[Arg], dict[str, Any]]:
         """The arguments that all of several types have, and their values."""
         shared = shared_arguments(types)
