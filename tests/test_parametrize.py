@@ -85,7 +85,7 @@ def hold(name: str, count: int) -> None:
     draws, held = Draw(f"parametrize {name}"), 0
     while held < count:
         case = draw(draws, name)
-        if case.named or case.args.get("eps", 1) < 0 or verdict(case, {}).result is None:
+        if case.named or case.args.get("eps", 1) <= 0 or verdict(case, {}).result is None:
             continue
         held += 1
         with warnings.catch_warnings():

@@ -74,6 +74,10 @@ def _check_spectral_norm(a: Args, weight: Weight) -> None:
         refuse("`n_power_iterations` must be 1 or more", "n_power_iterations")
     if a.dim is not None and not 0 <= a.dim < len(weight.shape):
         _refuse_dim(a, weight)
+    # one row of zeros, as that of an embedding's padding, is no matter here
+    if weight.zeros and weight.name.endswith("bias") and len(weight.shape) > 1:
+        what = "`spectral_norm` would divide by their largest singular value"
+        refuse(f"`{weight.name}` begins with zeros: {what}")
 
 
 def _spectral_norm(a: Args, shape: tuple[int, ...]) -> Sequence[Weight]:
