@@ -916,7 +916,7 @@ def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, 
     """
     types = {p.name for p in default.classes[-1].params if p.is_type}
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
-    arguments |= {name: getattr(nn, arguments[name]) for name in types & arguments.keys()}
+    arguments |= {name: getattr(nn, str(arguments[name])) for name in types & arguments.keys()}
     try:
         found = predict(default.reading, overrides)
     except (TooLong, RecursionError):
