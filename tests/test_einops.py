@@ -457,6 +457,7 @@ def network(draws: random.Random) -> dict[str, Any]:
     return {"name": "Net", "input": dims, "params": params, "layers": layers}
 
 
+@pytest.mark.slow
 def test_networks_with_patterns_are_what_is_predicted(worker: Worker) -> None:
     """Each is run, its other members, too, and sizes beyond those that fit; or it is refused."""
     draws, built = random.Random(0), 0

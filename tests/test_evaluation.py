@@ -55,6 +55,7 @@ def test_no_layer_draws_in_evaluation(style: str) -> None:
         assert run_twice(source, network, training=False) or name in DRAWS, case
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_no_operation_draws_in_evaluation(path: Path) -> None:
     source = read(path)

@@ -19,7 +19,7 @@ REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
 
 
 # several networks in one, whose runs take as long as twenty others
-LONG = ("buckets", "conformer")
+LONG = "blocks buckets conformer edges gaps output_names patterns unet_skips".split()
 
 
 @pytest.mark.parametrize("path", by_size(REVIEWED, LONG))

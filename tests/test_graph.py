@@ -143,6 +143,7 @@ def test_mermaid_says_the_same(path: Path) -> None:
     assert lines.count("end") == sum(line.startswith("subgraph") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_lines_of_spec_and_source_are_those_of_the_layer(path: Path) -> None:
     found = checked(path)

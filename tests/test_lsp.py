@@ -444,6 +444,7 @@ def test_the_outline_has_blocks_and_layers(editor: Editor) -> None:
 # whatever is asked of whatever text
 
 
+@pytest.mark.slow
 def test_no_text_and_no_place_is_too_odd() -> None:
     draws = random.Random("lsp")
     texts = [path.read_text() for path in (*CONFIGS, *SPECS) if not is_deep(path)]

@@ -310,6 +310,7 @@ ARGUMENTS = (None, 1, 2, [2, 2], {"hidden_size": 4}, {"nhead": 2})
 TYPES = {row.name for row in CATALOGUE.values() if len(row.tensors) == 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TYPES - UNTOLD - UNTRIED))
 @pytest.mark.filterwarnings("ignore")  # of unusual shapes
 def test_what_is_overwritten_though_it_is_kept_is_what_torch_refuses(name: str) -> None:

@@ -499,6 +499,7 @@ def test_arguments_of_the_class_are_those_of_operations(
         torch.testing.assert_close(one(*xs), other(*xs))
 
 
+@pytest.mark.slow
 def test_every_operation_is_built_and_run(build_text: Builder) -> None:
     built: set[str] = set()
     for stem in (

@@ -417,6 +417,7 @@ def test_a_limit_of_memory_is_told_before_the_run_and_held_in_it(tmp_path: Path)
     assert any("needs 30.6 MiB or more" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_a_run_has_the_time_that_it_is_given(tmp_path: Path) -> None:
     """A network that is read at once, and takes a minute to run: the limit is met in the run."""
     vit = ROOT / "configs" / "vit_b_16.yaml"

@@ -180,6 +180,7 @@ class Twice(nn.Module):
 IMPORTS = "imports: {Twice: own.Twice}\n"
 
 
+@pytest.mark.slow
 def test_a_save_during_a_build_is_the_next_one_and_code_counts_too(
     tmp_path: Path, watch: Start
 ) -> None:
