@@ -90,15 +90,14 @@ class Walk(Reader):
 
             over_several(self, item, condition, reads, names)
             return
-        if condition is True:
+        varies = bool(symbols_in(condition))
+        if condition and not varies:
             self.present(item, reads, names, index)
             return
         from .conditions import conditional, pass_through
 
-        if symbols_in(condition):
+        if varies:
             conditional(self, item, condition, reads, names, index)
-        elif condition:
-            self.present(item, reads, names, index)
         else:
             pass_through(self, item, reads, names)
 
