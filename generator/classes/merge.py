@@ -96,7 +96,7 @@ class Merge:
     def module(self, group: Modules) -> Module | None:
         """One attribute or child merged over all uses; ``None`` if it is absent in all of them."""
         only = group[0][1] if len(group) == 1 else None
-        if only is not None and only.row is not None and _is_settled(only.node, only.row.args):
+        if only is not None and only.row is not None and _is_plain(only.node, only.row.args):
             return only
         group = foreseen(group)
         there = [(case, module) for case, module in group if not module.absent]
@@ -247,7 +247,7 @@ class Merge:
         """One call merged over all uses; `ports` are those of its outputs that are read."""
         case, only = group[0]
         alone = len(group) == 1 and only.row is not None and not case.constant
-        if alone and _is_settled(only, _arguments_in_forward(only, only.row)):
+        if alone and _is_plain(only, _arguments_in_forward(only, only.row)):
             return only
         written, group = group, foreseen(group)
         there = [(case, node) for case, node in group if not node.absent]
@@ -357,7 +357,7 @@ class Merge:
         return first.outputs
 
 
-def _is_settled(node: Node, args: Sequence[Arg]) -> bool:
+def _is_plain(node: Node, args: Sequence[Arg]) -> bool:
     """Whether a layer of one use stands as it is: nothing in it, or in these `args`, has a name."""
     varies = node.choices or node.use or node.body or node.would or node.label
     return (

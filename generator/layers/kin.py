@@ -39,7 +39,7 @@ _CHANNELS_FIRST = r"(?:Conv|ConvTranspose|\w*Pool|BatchNorm|InstanceNorm)[123]d"
 
 def spatial_dims(name: str) -> int:
     """The spatial dimensions that a type's name ends with, as in `Conv2d`; 0 without them."""
-    return int(name[-2]) if re.fullmatch(r"\w*?[123]d", name) else 0
+    return int(name[-2]) if name.endswith(("1d", "2d", "3d")) else 0
 
 
 def with_dims(name: str, dims: int) -> str:

@@ -24,7 +24,7 @@ def lists_in(scope: Scope, reads: Sequence[Ref]) -> tuple[tuple[Ref, ...], tuple
     return tuple(found), tuple(lists)
 
 
-def one_by_one(scope: Scope, reads: Sequence[Ref], path: SpecPath) -> tuple[Ref, ...]:
+def without_lists(scope: Scope, reads: Sequence[Ref], path: SpecPath) -> tuple[Ref, ...]:
     """The references with one for each tensor of the lists among them, whose lengths are fixed."""
     found, lists = lists_in(scope, reads)
     for each in lists:

@@ -71,9 +71,9 @@ def _found(
         return [(name, scope.find(text, place))]
     refs: Sequence[Ref] = (scope.find_listed(text, place),)
     if refs[0].port == LIST:
-        from .lists import one_by_one  # few repeats collect
+        from .lists import without_lists  # few repeats collect
 
-        refs = one_by_one(scope, refs, place)
+        refs = without_lists(scope, refs, place)
     return [(None, ref) for ref in refs]
 
 

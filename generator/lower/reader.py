@@ -148,9 +148,9 @@ class Reader(ABC):
             self.scope, item, self.current, index, chained=chained, chosen=chosen, fixes=fixes
         )
         if any(ref.port == LIST for ref in found) and not self.takes_list(item):
-            from .lists import one_by_one  # few repeats collect
+            from .lists import without_lists  # few repeats collect
 
-            return one_by_one(self.scope, found, item.at("from"))
+            return without_lists(self.scope, found, item.at("from"))
         return found
 
     def takes_list(self, item: Item) -> bool:
