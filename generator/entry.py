@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
 from .version import __version__
+
+TYPE_CHECKING = False  # as type checkers know it; `typing` itself takes as long as all of this
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def run() -> None:
