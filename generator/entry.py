@@ -28,8 +28,6 @@ def run() -> None:
     import gc
 
     gc.disable()  # most objects live to the end, so collections would cost time for nothing
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for plugins is slow
-    _defer_metadata()
     try:
         from .cli.cli import main
         from .output.terminal import Unheard, finish
@@ -61,35 +59,3 @@ def _end(why: str) -> NoReturn:
         os.write(2, f"netgen: {why}\n".encode())
     finally:
         os._exit(1)
-
-
-def _defer_metadata() -> None:
-    """Load `importlib.metadata` on first use, not when it is imported.
-
-    pydantic imports it even where plugins are turned off. With the modules for mail and archives
-    that it imports, that takes a tenth of the time of a check. The tests import it in each way
-    that Python has, and get the real module.
-    """
-    import importlib
-
-    name = "importlib.metadata"
-    if name in sys.modules:
-        return
-    deferred = type(sys)(name)
-    deferred.__path__ = [f"{importlib.__path__[0]}/metadata"]  # its submodules can be imported
-
-    def ask(attribute: str) -> object:
-        if attribute.startswith("__"):
-            raise AttributeError(attribute)
-        if sys.modules.get(name) is deferred:
-            sys.modules.pop(name, None)
-        return getattr(importlib.import_module(name), attribute)
-
-    def entry_points(**wanted: str) -> object:
-        found: object = ask("entry_points")
-        assert callable(found)
-        return found(**wanted)
-
-    vars(deferred).update(__getattr__=ask, entry_points=entry_points)
-    sys.modules[name] = deferred
-    vars(importlib).update(metadata=deferred)

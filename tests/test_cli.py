@@ -78,7 +78,7 @@ def test_no_torch_is_needed_without_the_smoke_run(tmp_path: Path) -> None:
 
 
 def test_version_and_help_load_nothing_heavy(tmp_path: Path) -> None:
-    heavy = {"torch", "pydantic", "black", "jinja2", "yaml"}
+    heavy = {"torch", "pydantic_core", "black", "jinja2", "yaml"}
     code = (
         "import sys\nfrom torch_netgen.cli.cli import main\n"
         "try: main(['--version'])\nexcept SystemExit as end: assert end.code == 0\n"

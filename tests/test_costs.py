@@ -57,35 +57,12 @@ def test_the_version_is_told_without_the_rest(tmp_path: Path) -> None:
 
 def test_a_check_imports_what_it_needs(tmp_path: Path) -> None:
     modules = imported(tmp_path, *COMMAND, "check", LENET)
-    # no jinja2, no black, no torch: what a check does not need is not waited for
-    pydantic = {"pydantic", "pydantic_core", "annotated_types"}
-    typing = {"typing_extensions", "typing_inspection"}  # pydantic's own
-    assert third_party(modules) == {"msgspec", "yaml"} | pydantic | typing
+    # no jinja2, no black, no torch, and of pydantic its core alone: what a check does not need is
+    # not waited for
+    assert third_party(modules) == {"msgspec", "pydantic_core", "typing_extensions", "yaml"}
     # what writes, runs and draws is not needed either
     assert not folders(modules) & {"emit", "lsp", "pipeline", "views"}
-    # nor the readers of mail and archives behind the search for plugins, of which there are none
     assert not modules & {"importlib.metadata", "email", "zipfile", "shutil", "json", "difflib"}
-
-
-def test_what_is_put_off_is_there_when_it_is_asked(tmp_path: Path) -> None:
-    """`importlib.metadata` is read late, for whoever imports it in whatever way."""
-    lines = (
-        "from torch_netgen.entry import _defer_metadata; _defer_metadata()",
-        "from importlib.metadata import entry_points",
-        "import importlib.metadata, sys",
-        "from importlib import metadata",
-        "import importlib.metadata._meta",
-        "assert 'zipfile' not in sys.modules",
-        "(script,) = entry_points(group='console_scripts', name='netgen')",
-        "assert script.value == 'torch_netgen.entry:run'",
-        "from importlib.metadata import version",
-        "assert {version('torch-netgen'), metadata.version('torch-netgen')} == {VERSION}",
-        "assert importlib.metadata.version('torch-netgen') == VERSION",
-        "assert issubclass(metadata.PathDistribution, importlib.metadata.Distribution)",
-        "assert 'zipfile' in sys.modules",
-    )
-    code = "\n".join(["from torch_netgen.version import __version__ as VERSION", *lines])
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 def test_the_run_imports_little_beside_torch(tmp_path: Path) -> None:
@@ -101,9 +78,8 @@ def test_the_run_imports_little_beside_torch(tmp_path: Path) -> None:
 
 def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     costs = counted(tmp_path, "check", LENET)
-    # a model takes half a millisecond to build: there are no blocks, so there is none for them
-    assert costs.models == ["Document", "InputSpec", "ParamSpec", "Strict"]
-    assert costs.validators == 5  # Conv2d, ReLU, MaxPool2d, Flatten, Linear
+    # the document, an input, a parameter; Conv2d, ReLU, MaxPool2d, Flatten, Linear
+    assert costs.validators == 8
 
 
 @pytest.mark.slow
@@ -111,8 +87,8 @@ def test_a_check_takes_few_instructions_beside_its_libraries() -> None:
     found = instructions()
     if not found:
         pytest.skip("there is no valgrind on this machine")
-    # now 1.45 times as many as the import of the libraries
-    assert found["check"] <= 1.50 * found["libraries"]
+    # now 0.98 times as many as the import of the libraries, of which it leaves out a part
+    assert found["check"] <= 1.01 * found["libraries"]
 
 
 @pytest.mark.parametrize(("text", "lines"), [(LENET.read_text(), 50), (equal(1000), 31)])
@@ -133,11 +109,11 @@ def test_each_rule_is_evaluated_five_times(tmp_path: Path) -> None:
 # number on costs against one more up to there: 1 if cost grows as the number does, 2 if as its
 # square. Blocks in blocks grow a little more, as the paths in them do
 CALLS = {
-    "layers": (142_700, 1.02),
-    "blocks": (195_000, 1.02),
-    "uses": (181_000, 1.02),
-    "branches": (148_000, 1.02),
-    "depth": (150_400, 1.12),
+    "layers": (67_300, 1.02),
+    "blocks": (114_100, 1.02),
+    "uses": (101_800, 1.02),
+    "branches": (72_400, 1.02),
+    "depth": (76_300, 1.12),
 }
 
 

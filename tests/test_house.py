@@ -26,8 +26,8 @@ HOMES = {
     "black": {"emit"},
     "jinja2": {"emit"},
     "lsprotocol": {"lsp"},
-    "pydantic": {"layers", "spec"},
-    "pydantic_core": {"layers"},  # a part of pydantic
+    "pydantic": {"spec"},
+    "pydantic_core": {"layers", "spec"},  # a part of pydantic
     "pygls": {"lsp"},
     "pygraphviz": {"views"},
     "shtab": {"cli"},

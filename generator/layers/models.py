@@ -11,8 +11,7 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
-from pydantic import ValidationError
-from pydantic_core import SchemaValidator, core_schema
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from ..symbolic.sizes import Coded, Dim, shown
 from .base import REQUIRED, Layer

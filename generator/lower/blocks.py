@@ -125,7 +125,7 @@ def enter(
         scope.context.error("NG204", message, item.path, key=item.written is not None)
     if chain_of_copies(spec):
         # an `nn.Sequential` has the same keys, and one class serves any number of copies
-        spec = spec.model_copy(update={"sequential": True})
+        spec = replace(spec, sequential=True)
     if given is None:
         first = types[0] if types else None
         given = _given(scope, item, spec, LayerNames(scope, first, index))

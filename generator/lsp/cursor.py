@@ -12,6 +12,7 @@ from ..diagnostics.diagnostics import SpecPath
 from ..layers import GROUPING, TYPES
 from ..layers.base import Layer
 from ..spec.block_spec import BlockSpec
+from ..spec.models import described_keys
 from ..spec.source import Source
 from ..spec.spec import Document, InputSpec, ParamSpec
 
@@ -159,13 +160,12 @@ def known_keys(path: SpecPath) -> Mapping[str, str]:
     """The keys that are allowed at the end of a path, each with its description."""
     match path:
         case (_,):
-            model: Any = Document
+            return described_keys(Document)
         case ("blocks", _, _):
-            model = BlockSpec
+            return described_keys(BlockSpec)
         case ("inputs", _, _):
-            model = InputSpec
+            return described_keys(InputSpec)
         case ("params", _, _) | ("blocks", _, "params", _, _):
-            model = ParamSpec
+            return described_keys(ParamSpec)
         case _:
             return {}
-    return {name: field.description or "" for name, field in model.model_fields.items()}

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from msgspec import Meta, Struct, field
 
 from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
 from ..symbolic.names import HELPERS, NN_CLASSES, why_no_class, why_no_variable
-from .spec import COMMON_KEYS, RESERVED, Reading, Strict, validate
+from .spec import COMMON_KEYS, RESERVED, Reading, validate
 
 
-class BlockSpec(Strict):
+class BlockSpec(Struct, frozen=True):
     """A block: what becomes a class of its own."""
 
-    layers: list[Any] = Field(min_length=1, description="The block's layers, in order.")
-    description: str | None = Field(default=None, description="The docstring of the class.")
-    params: dict[str, Any] = Field(
-        default={}, description="Names with `required`, defaults, or `{default, doc}`."
-    )
-    inputs: list[str] = Field(
-        default=["input"],
-        description="Names, for a block that reads several tensors; `[]`: it reads nothing.",
-    )
-    outputs: list[str] | dict[str, str] | None = Field(
-        default=None,
-        description="References: a list gives the ports 0, 1 and so on, a mapping named ones.",
-    )
-    sequential: bool = Field(default=False, description="True: the class is an `nn.Sequential`.")
+    layers: Annotated[list[Any], Meta(min_length=1, description="The block's layers, in order.")]
+    description: Annotated[str | None, Meta(description="The docstring of the class.")] = None
+    params: Annotated[
+        dict[str, Any], Meta(description="Names with `required`, defaults, or `{default, doc}`.")
+    ] = {}
+    inputs: Annotated[
+        list[str],
+        Meta(description="Names, for a block that reads several tensors; `[]`: it reads nothing."),
+    ] = field(default_factory=lambda: ["input"])
+    outputs: Annotated[
+        list[str] | dict[str, str] | None,
+        Meta(
+            description="References: a list gives the ports 0, 1 and so on, a mapping named ones."
+        ),
+    ] = None
+    sequential: Annotated[bool, Meta(description="True: the class is an `nn.Sequential`.")] = False
 
 
 def read_blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:

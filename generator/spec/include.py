@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
-from pydantic import Field
 
 from ..diagnostics.diagnostics import (
     MOST_FINDINGS,
@@ -23,7 +22,7 @@ from ..diagnostics.diagnostics import (
     printable,
 )
 from .source import LARGEST_TEXT, Source, parse
-from .spec import Strict, kind_of, validate
+from .spec import kind_of, validate
 from .text_files import text_in, why_unreadable
 
 MOST_FILES = 100  # that one spec includes
@@ -34,11 +33,11 @@ TextOf = Callable[[str], str]
 """Gives the text of the file at a real path; raises `OSError` or `ValueError` if there is none."""
 
 
-class BlocksFile(Strict):
+class BlocksFile(Struct, frozen=True):
     """A file to be included: blocks, and what it includes itself."""
 
-    blocks: dict[str, Any] = Field(default={}, description="The blocks, by name.")
-    include: list[str] = Field(default=[], description="More files, seen from this one's folder.")
+    blocks: Annotated[dict[str, Any], Meta(description="The blocks, by name.")] = {}
+    include: Annotated[list[str], Meta(description="More files, seen from this one's folder.")] = []
 
 
 def text_of_included(path: str) -> str:

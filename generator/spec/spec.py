@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ValidationError
 
 from ..diagnostics.diagnostics import (
     MOST_FINDINGS,
@@ -20,9 +20,10 @@ from ..diagnostics.diagnostics import (
 )
 from ..symbolic.hints import closest, meant_key
 from ..symbolic.names import why_no_class, why_no_variable
+from .models import read_keys
 from .source import Source
 
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T", bound=Struct)
 RESERVED = frozenset({"Group", "Reuse", "Sequential"})
 EXPECTED = ("output", "parameters", "macs")  # the keys under `expect`
 OF_BLOCKS = ("blocks", "include")  # the keys of a file that is included
@@ -32,95 +33,90 @@ LOOP_KEYS = ("carry", "collect")  # those of a `repeat` that passes on several t
 REPEAT_KEYS = ("times", "as")
 
 
-class Strict(BaseModel):
-    """A model that refuses unknown keys, and values of other types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class InputSpec(Strict):
+class InputSpec(Struct, frozen=True):
     """An input: its shape, and what its sample values look like."""
 
-    model_config = ConfigDict(defer_build=True)  # most specs have the shape alone
-
-    shape: list[int | str] = Field(description="Numbers, expressions, and names of run-time sizes.")
-    dtype: str = Field(default="float32", description="A torch type.")
-    batch: bool = Field(default=True, description="False: the shape is complete as it stands.")
-    range: list[int | float | str] | None = Field(
-        default=None,
-        min_length=2,
-        max_length=2,
-        description="[low, high]: sample values are drawn from low to high, high excluded.",
-    )
+    shape: Annotated[
+        list[int | str], Meta(description="Numbers, expressions, and names of run-time sizes.")
+    ]
+    dtype: Annotated[str, Meta(description="A torch type.")] = "float32"
+    batch: Annotated[bool, Meta(description="False: the shape is complete as it stands.")] = True
+    range: Annotated[
+        Annotated[list[int | float | str], Meta(min_length=2, max_length=2)] | None,
+        Meta(description="[low, high]: sample values are drawn from low to high, high excluded."),
+    ] = None
 
 
-class ParamSpec(Strict):
+class ParamSpec(Struct, frozen=True):
     """A parameter: its default and the line that documents it."""
 
-    model_config = ConfigDict(defer_build=True)  # most specs have the default alone
-
-    default: Any = Field(description="The value, unless another one is given.")
-    doc: str | None = Field(default=None, description="Its line under `Args:` in the docstring.")
+    default: Annotated[Any, Meta(description="The value, unless another one is given.")]
+    doc: Annotated[str | None, Meta(description="Its line under `Args:` in the docstring.")] = None
 
 
-class Document(Strict):
+class Document(Struct, frozen=True):
     """A whole spec."""
 
-    name: str = Field(description="The name of the generated class.")
-    layers: list[Any] = Field(min_length=1, description="The network's layers, in order.")
-    description: str | None = Field(
-        default=None, description="The docstring; `$name` may stand in it."
-    )
-    language: Literal[1] = Field(default=1, description="The version of the language.")
-    input: list[int | str] | None = Field(
-        default=None, description="The shape of the only input, without the batch."
-    )
-    inputs: dict[str, Any] | None = Field(
-        default=None, description="Several inputs, or one with a name: names with shapes."
-    )
-    params: dict[str, Any] = Field(
-        default={},
-        description="Arguments of the class: names with defaults, or with `{default, doc}`.",
-    )
-    variants: dict[str, dict[str, Any]] = Field(
-        default={},
-        description="Networks of the family by name, each with its values of parameters.",
-    )
-    blocks: dict[str, Any] = Field(default={}, description="Classes of the spec's own, by name.")
-    include: list[str] = Field(
-        default=[],
-        description="Files with more blocks, beside the spec or below its folder.",
-    )
-    sequential: bool = Field(
-        default=False, description="True: the class is an `nn.Sequential`, its layers a chain."
-    )
-    outputs: list[str] | dict[str, str] | None = Field(
-        default=None,
-        description="References: a list returns a tuple, a mapping a dict. "
-        "By default what the last layer gives.",
-    )
-    init: dict[str, dict[str, Any]] = Field(
-        default={}, description="Initial weights, by layer type, by name or by path."
-    )
-    tie: dict[str, str] = Field(
-        default={}, description="The parameter on the right stands under the name on the left, too."
-    )
-    alias: dict[str, str] = Field(
-        default={}, description="The module on the right stands under the name on the left, too."
-    )
-    style: Literal["modules", "functional"] = Field(
-        default="modules",
-        description="Functional: layers without parameters are calls in `forward`.",
-    )
-    sizes: dict[str, int] = Field(
-        default={}, description="Sample values of run-time sizes, for the run."
-    )
-    expect: dict[str, Any] = Field(default={}, description="What must come out.")
-    allow: list[str] = Field(default=[], description="Codes of warnings that are meant.")
-    imports: dict[str, str] = Field(
-        default={},
-        description="Layers of your own: names with import paths. Needs `--allow-imports`.",
-    )
+    name: Annotated[str, Meta(description="The name of the generated class.")]
+    layers: Annotated[list[Any], Meta(min_length=1, description="The network's layers, in order.")]
+    description: Annotated[
+        str | None, Meta(description="The docstring; `$name` may stand in it.")
+    ] = None
+    language: Annotated[Literal[1], Meta(description="The version of the language.")] = 1
+    input: Annotated[
+        list[int | str] | None, Meta(description="The shape of the only input, without the batch.")
+    ] = None
+    inputs: Annotated[
+        dict[str, Any] | None,
+        Meta(description="Several inputs, or one with a name: names with shapes."),
+    ] = None
+    params: Annotated[
+        dict[str, Any],
+        Meta(description="Arguments of the class: names with defaults, or with `{default, doc}`."),
+    ] = {}
+    variants: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(description="Networks of the family by name, each with its values of parameters."),
+    ] = {}
+    blocks: Annotated[dict[str, Any], Meta(description="Classes of the spec's own, by name.")] = {}
+    include: Annotated[
+        list[str], Meta(description="Files with more blocks, beside the spec or below its folder.")
+    ] = []
+    sequential: Annotated[
+        bool, Meta(description="True: the class is an `nn.Sequential`, its layers a chain.")
+    ] = False
+    outputs: Annotated[
+        list[str] | dict[str, str] | None,
+        Meta(
+            description="References: a list returns a tuple, a mapping a dict. "
+            "By default what the last layer gives."
+        ),
+    ] = None
+    init: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(description="Initial weights, by layer type, by name or by path."),
+    ] = {}
+    tie: Annotated[
+        dict[str, str],
+        Meta(description="The parameter on the right stands under the name on the left, too."),
+    ] = {}
+    alias: Annotated[
+        dict[str, str],
+        Meta(description="The module on the right stands under the name on the left, too."),
+    ] = {}
+    style: Annotated[
+        Literal["modules", "functional"],
+        Meta(description="Functional: layers without parameters are calls in `forward`."),
+    ] = "modules"
+    sizes: Annotated[
+        dict[str, int], Meta(description="Sample values of run-time sizes, for the run.")
+    ] = {}
+    expect: Annotated[dict[str, Any], Meta(description="What must come out.")] = {}
+    allow: Annotated[list[str], Meta(description="Codes of warnings that are meant.")] = []
+    imports: Annotated[
+        dict[str, str],
+        Meta(description="Layers of your own: names with import paths. Needs `--allow-imports`."),
+    ] = {}
 
 
 class Item(Struct, frozen=True):
@@ -249,33 +245,33 @@ def _as_meant(source: Source, values: Mapping[str, Any]) -> tuple[Source, Docume
 
     The source gets to know the misspelt keys, so that it can locate them.
     """
-    known = Document.model_fields
+    known = Document.__struct_fields__
     unknown = [key for key in values if key not in known][:MOST_FINDINGS]
     meant = {key: meant_key(key, known) or key for key in unknown}
     renamed = {right: key for key, right in meant.items() if right not in values}
     found = {key: value for key, value in values.items() if key in known}
     found |= {right: values[key] for right, key in renamed.items() if right in known}
     try:
-        return replace(source, meant=renamed), Document.model_validate(found), frozenset()
+        return replace(source, meant=renamed), read_keys(Document, found), frozenset()
     except ValidationError as error:
         bad = frozenset(str(problem["loc"][0]) for problem in error.errors())
     stand_ins = {"name": "Network", "layers": [None]}
     found = {key: value for key, value in found.items() if key not in bad}
     found |= {key: value for key, value in stand_ins.items() if key in bad}
-    return replace(source, meant=renamed), Document.model_validate(found), bad
+    return replace(source, meant=renamed), read_keys(Document, found), bad
 
 
 def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
-    """The values as a model; raises `NetgenError` with one diagnostic for each wrong key."""
+    """The values as a record; raises `NetgenError` with one diagnostic for each wrong key."""
     try:
-        return model.model_validate(values)
+        return read_keys(model, values)
     except ValidationError as error:
         from .wrong_keys import Written, wrong_keys
 
         problems = error.errors(include_url=False)[: MOST_FINDINGS + 1]
-        known = tuple(model.model_fields)
+        written = Written(source, path, values)
         raise NetgenError(
-            *wrong_keys(model.__name__, known, problems, Written(source, path, values))
+            *wrong_keys(model.__name__, model.__struct_fields__, problems, written)
         ) from None
 
 

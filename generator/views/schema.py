@@ -1,6 +1,6 @@
 """`netgen schema`: the language of specs as a JSON Schema, for editors.
 
-The keys are those of the models in `spec`, the layers those of the catalogue. It is draft 7,
+The keys are those of the records in `spec`, the layers those of the catalogue. It is draft 7,
 because that is what the language servers of editors know.
 """
 
@@ -17,6 +17,7 @@ from ..lower.initial import FUNCTIONS, WORDS
 from ..lower.inputs import ALIASES, MOST_DIMENSIONS
 from ..lower.parameters import MEANINGS, REQUIRED
 from ..spec.block_spec import BlockSpec
+from ..spec.models import json_schema
 from ..spec.spec import EXPECTED, OF_BLOCKS, RESERVED, Document, InputSpec, ParamSpec
 from ..symbolic.names import IDENTIFIER, VARIANT
 from .schema_layers import layers
@@ -78,7 +79,7 @@ def _document() -> Schema:
         "allow": {"array": {"items": {"enum": [*WARNINGS]}}},
         "imports": {"object": _named({"type": "string", "pattern": PATH}, ref("known"))},
     }
-    found = _model(Document.model_json_schema(), sides)
+    found = _model(json_schema(Document), sides)
     whole = {
         "required": found.pop("required"),
         "oneOf": [
@@ -157,7 +158,7 @@ def _variants(value: Schema) -> Schema:
 
 def _parts() -> Mapping[str, Schema]:
     """The definitions of inputs, parameters, blocks and initial weights."""
-    parameter = _model(ParamSpec.model_json_schema(), {})
+    parameter = _model(json_schema(ParamSpec), {})
     parameter["properties"]["default"] |= ref("plain")
     inputs = {
         "shape": {"array": SHAPE},
@@ -171,9 +172,9 @@ def _parts() -> Mapping[str, Schema]:
         "outputs": OUTPUTS,
     }
     return {
-        "input": any_of({"type": "array", **SHAPE}, _model(InputSpec.model_json_schema(), inputs)),
+        "input": any_of({"type": "array", **SHAPE}, _model(json_schema(InputSpec), inputs)),
         "parameter": parameter,
-        "block": _model(BlockSpec.model_json_schema(), block),
+        "block": _model(json_schema(BlockSpec), block),
         "initial": _initial(),
         "parametrization": parametrization(),
     }
