@@ -888,6 +888,66 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": 0}, {"d": False}],
     ),
+    "a default compares a type with types, in the network and in a block": (
+        """
+        input: [4]
+        params: {c: ReLU, m: 1, r: "$(c != 'ReLU' and m == 0)"}
+        blocks:
+          B:
+            params: {d: ReLU, q: "$(3 if d in ['ReLU', 'GELU'] else 6)"}
+            layers: [{Linear: $q}, {$d: {name: act}}]
+        layers:
+        - Linear: {out_features: 2, bias: $r}
+        - $c: {}
+        - B: {d: $c}
+        - B: {d: Tanh}
+        """,
+        [{"m": 0}, {"c": "Tanh", "m": 0}, {"c": "GELU"}, {"c": "Tanh", "r": True}],
+    ),
+    "a type that an expression chooses among types is fixed": (
+        """
+        input: [4]
+        params: {c: ReLU, d: "$('ReLU' if c == 'Tanh' else 'Tanh')"}
+        layers: [{Linear: 3}, {$c: {}}, {$d: {}}]
+        """,
+        [{"c": "Tanh"}, {"d": "ReLU"}],
+    ),
+    "copies of which there may be none pass on the `else` of a condition that always holds": (
+        """
+        input: [3, 4]
+        params: {u: 4, y: 2, v: $u}
+        blocks:
+          B:
+            params: {n: 0}
+            layers:
+            - Linear: {name: wide, out_features: 5}
+            - Linear: 4
+            - Linear: {name: more, out_features: 4, when: true, else: wide, repeat: $n}
+        layers:
+        - Linear: {name: part, out_features: 4}
+        - ReLU
+        - Clamp: {name: most, max: $u, when: $(v > 3), else: part, repeat: $y}
+        - Group: {when: $(in_features != v), repeat: 2, layers: [ELU]}
+        - B: {n: $y}
+        - B
+        """,
+        [{"y": 0}, {"y": 1}, {"y": 3}, {"u": 3}],
+    ),
+    "a list equals a list, although arguments are tuples": (
+        """
+        input: [1, 8, 8]
+        params: {k: [3, 3], m: 2, r: "$([3, 1] if m == 2 else [1, 2])"}
+        layers:
+        - Conv2d: {out_channels: 3, kernel_size: $r, bias: "$(r == [3, 1])"}
+        - Conv2d:
+            {out_channels: 3, kernel_size: 1, bias: "$(k[:1] == [3] and k in [[3, 1], [3, 3]])"}
+        - Conv2d:
+            {out_channels: 3, kernel_size: 1, bias: "$([k[i] for i in range(len(k))] == [3, 3])"}
+        - Conv2d:
+            {out_channels: 3, kernel_size: "$([m] * 2)", bias: "$([3] * 2 == k or [m] == [1])"}
+        """,
+        [{"m": 1}, {"k": [3, 1]}, {"k": [1, 3]}, {"r": [3, 1], "m": 1}, {"r": [1, 1]}],
+    ),
 }
 
 

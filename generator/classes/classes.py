@@ -81,6 +81,7 @@ def _network_class(
         reached = parameter.name in used
         if reached and parameter.code:
             used |= parameter.depends
+            parameter = replace(parameter, code=_default_code(parameter.default, merged.values))
         if reached and not parameter.fixed and parameter.name in merged.values.lists:
             parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
         if parameter.is_type and not parameter.fixed:
@@ -173,7 +174,7 @@ def _parameter(
     if is_type:
         value, code, hint = None if required else values.type(default), None, "type[nn.Module]"
     else:
-        value, code = bare(default), literal(default) if symbols_in(default) else None
+        value, code = bare(default), _default_code(default, values) if symbols_in(default) else None
         known = [*(bare(use.outer[name]) for use in uses), *([] if required else [value])]
         hint = values.hints.get(name) or hint_for(known, any_length=name in values.lists)
     return replace(
@@ -185,6 +186,11 @@ def _parameter(
         is_type=is_type,
         depends=frozenset(symbol.name for symbol in symbols_in(default)),
     )
+
+
+def _default_code(default: Any, values: Values) -> str:
+    """The expression of a default that other parameters decide, in the class's terms."""
+    return literal(values.typed(default))
 
 
 def _inferred(uses: Sequence[Use], name: str, values: Sequence[object]) -> Parameter:

@@ -193,6 +193,7 @@ class Context(Struct):
     # what each use of this block must fix: names, values and meetings, in the block's own terms
     to_fix: list[tuple[Symbols | Meeting | Any, Need]] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)  # parameters with mistakes in them
+    computed: set[str] = field(default_factory=set)  # parameters with words that others decide
     # in the network the types that may stand for a parameter's, in a block whether it has such
     types: dict[str, frozenset[str]] = field(default_factory=dict)
     holds_types: bool = False
@@ -254,7 +255,8 @@ class Context(Struct):
     def narrow(self, other: OtherTypes, need: Need) -> bool:
         """Note the types that may stand for one that a parameter gives; says whether one does.
 
-        The parameter is fixed if there are none, or if it does not name the type by itself.
+        The parameter is fixed if there are none, if the type is not what it is given, or if an
+        expression chooses its default among types.
         """
         if self.parent is not None:
             self.to_fix.append((other, need))
@@ -266,7 +268,7 @@ class Context(Struct):
             return False
         name = other.value.code
         known = self.types.get(name, other.names) & other.names
-        if name not in self.document.params or not known:
+        if name not in self.document.params or name in self.computed or not known:
             self.fix(other.value, need)
             return False
         self.types[name] = known

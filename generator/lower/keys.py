@@ -16,7 +16,8 @@ from ..symbolic.expressions import words_in
 from ..symbolic.functions import KNOWN
 from ..symbolic.hints import as_expression, whole
 from ..symbolic.names import IN_USE, SKIPPED, why_no_attribute
-from ..symbolic.sizes import Size, is_runtime, is_unknown, plain, symbols_in
+from ..symbolic.provenance import more_than
+from ..symbolic.sizes import Size, is_runtime, is_unknown, plain, poly_of, symbols_in
 from .context import Context
 from .scope import LayerNames, Scope
 
@@ -115,6 +116,20 @@ def condition(scope: Scope, item: Item, names: LayerNames) -> Any:
     if not isinstance(plain(value), bool):
         _no_condition(scope.context, item)
     return value
+
+
+def are_there(scope: Scope, item: Item, names: LayerNames) -> Any:
+    """The condition that an item has copies, for one that another value may stand for."""
+    copies = count(scope, item, names)
+    if copies is None or not symbols_in(copies) or not may_be_none(copies):
+        return True
+    return more_than(copies, 0)
+
+
+def may_be_none(count: Size) -> bool:
+    """Whether a count may be 0: it can't if it is a positive number plus non-negative terms."""
+    terms = poly_of(count).terms
+    return not (all(factor > 0 for factor, _ in terms.values()) and () in terms)
 
 
 def passing(

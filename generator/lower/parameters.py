@@ -18,7 +18,7 @@ from ..symbolic.hints import closest
 from ..symbolic.literals import literal
 from ..symbolic.names import why_no_variable
 from ..symbolic.provenance import named
-from ..symbolic.sizes import Dim, plain, symbols_in
+from ..symbolic.sizes import Coded, Dim, plain, symbols_in
 from .context import INDEX, Context, ParameterNames
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def _read_parameter(context: Context, name: str, raw: Any, values: dict[str, Any
         context.error("NG201", message, path)
     parameter = _parameter(context, name, value, doc, path)
     values[name] = parameter.value if parameter.fixed else named(name, bare(value))
+    if isinstance(value, Coded) and not value.code.isidentifier():
+        context.computed.add(name)
     if name in context.overrides:
         value = bare(_override(context, name, value))
         parameter = replace(parameter, value=value, code=None, depends=frozenset())

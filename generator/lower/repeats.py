@@ -70,7 +70,7 @@ def container(
     there is nothing.
     """
     hangs = reader.chain is not None or item.passes is not None
-    hangs = hangs and bool(symbols_in(count)) and may_be_none(count)
+    hangs = hangs and bool(symbols_in(count)) and keys.may_be_none(count)
     if hangs and count == 0 and reader.context.parent is not None:
         reader.context.fix(count, Need(item.at("repeat"), "is 0"))
         absent(reader, item, more_than(count, 0), reads, names)
@@ -184,7 +184,7 @@ def no_copies(reader: Reader, item: Item, count: Size) -> None:
     if first is None:
         return
     names = LayerNames(reader.scope, reader.through[0], 0)
-    if first and may_be_none(count):
+    if first and keys.may_be_none(count):
         absent(reader, item, more_than(count, 0), (), names, copied=True)
     reader.chain.append(
         Node(
@@ -247,7 +247,7 @@ class Rule(Struct, frozen=True):
     def end(self, count: Size, terms: Mapping[str, Any]) -> TensorType:
         """The type after all copies, in terms of the count."""
         last = self.types[-1]
-        if self.gives is not None and not may_be_none(count):
+        if self.gives is not None and not keys.may_be_none(count):
             return rebind_type(self.gives, {**terms, INDEX: count - 1})
         return replace(last, shape=rebind(last.shape, {**terms, INDEX: count}))
 
@@ -337,7 +337,7 @@ def written_by(reader: Reader, item: Item, count: Size, rule: Rule) -> bool:
     if reader.repeats.needs_index:
         return False
     through = rule.end(count, reader.scope.terms())
-    if first and may_be_none(count):
+    if first and keys.may_be_none(count):
         head, through = headless(reader, item, count, head, through, start)
     loop = Node(
         path=item.path,
@@ -367,12 +367,6 @@ def alike_in_turn(copies: Sequence[Node], each: int) -> bool:
 
 def _there(copies: Sequence[Node], path: SpecPath) -> Iterator[bool]:
     return (call.kind != "absent" for call in copies if call.path == path)
-
-
-def may_be_none(count: Size) -> bool:
-    """Whether a count may be 0: it can't if it is a positive number plus non-negative terms."""
-    terms = poly_of(count).terms
-    return not (all(factor > 0 for factor, _ in terms.values()) and () in terms)
 
 
 def headless(

@@ -90,6 +90,8 @@ class Walk(Reader):
 
             over_several(self, item, condition, reads, names)
             return
+        if item.passes is not None and condition and not symbols_in(condition):
+            condition = keys.are_there(self.scope, item, names)
         varies = bool(symbols_in(condition))
         if condition and not varies:
             self.present(item, reads, names, index)

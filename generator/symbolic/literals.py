@@ -6,6 +6,7 @@ through `literal`, prose through `prose`.
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 import textwrap
@@ -13,6 +14,7 @@ from typing import Any
 
 from .functions import OF_MATH
 from .sizes import Coded, Dim
+from .tree import changed
 
 WIDTH = 88
 
@@ -28,7 +30,8 @@ def literal(value: Any, *, brackets: bool = False) -> str:
     With `brackets`, a tuple is written as a list.
     """
     if isinstance(value, (Dim, Coded)):
-        return pythonic(value.code)
+        code = value.code
+        return pythonic(code if brackets or "[" not in code else _with_tuples(value.tree()))
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, (tuple, list)):
@@ -46,6 +49,37 @@ def literal(value: Any, *, brackets: bool = False) -> str:
 def pythonic(code: str) -> str:
     """An expression as generated source: functions of `math` get their module."""
     return re.sub(_OF_MATH, r"math.\1(", code)
+
+
+def _with_tuples(tree: ast.expr) -> str:
+    """Source of an expression with tuples for the lists that it gives or compares.
+
+    The arguments of a class are tuples, and no tuple equals a list.
+    """
+
+    def in_comparisons(node: ast.expr) -> ast.expr | None:
+        if not isinstance(node, ast.Compare):
+            return None
+        left, *others = (_as_tuples(operand) for operand in (node.left, *node.comparators))
+        return ast.Compare(left, node.ops, others)
+
+    return ast.unparse(changed(_as_tuples(tree), in_comparisons))
+
+
+def _as_tuples(node: ast.expr) -> ast.expr:
+    """The expression with tuples for the lists among which its value is."""
+    if isinstance(node, ast.List):
+        return ast.Tuple([*map(_as_tuples, node.elts)])
+    if isinstance(node, ast.ListComp):
+        items = ast.GeneratorExp(_as_tuples(node.elt), node.generators)
+        return ast.Call(ast.Name("tuple"), [items], [])
+    if isinstance(node, ast.IfExp):
+        return ast.IfExp(node.test, _as_tuples(node.body), _as_tuples(node.orelse))
+    if isinstance(node, ast.BoolOp):
+        return ast.BoolOp(node.op, [*map(_as_tuples, node.values)])
+    if isinstance(node, ast.BinOp):
+        return ast.BinOp(_as_tuples(node.left), node.op, _as_tuples(node.right))
+    return node
 
 
 def quoted(text: str) -> str:
