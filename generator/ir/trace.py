@@ -240,7 +240,7 @@ class _Run(Generic[T]):
             values["N"] = self.batch(sizes["N"])
         frame = _Frame(graph, [{"output": x} for x in inputs], values, prefix, self.made[graph])
         for place, node in enumerate(graph.nodes):
-            frame.known.append(self.place(frame, place, frame.reads(node)))
+            frame.known.append(self.place(frame, place, node))
         return frame.known
 
     def batch(self, size: int) -> Dim:
@@ -248,9 +248,9 @@ class _Run(Generic[T]):
             self.batches[size] = Dim.named("N", size, runtime=True)
         return self.batches[size]
 
-    def place(self, frame: _Frame[T], place: int, reads: Sequence[T]) -> Mapping[str, T]:
+    def place(self, frame: _Frame[T], place: int, node: Node) -> Mapping[str, T]:
         """The outputs of the graph's node in this place."""
-        return self.node(frame, frame.graph.nodes[place], reads)
+        return self.node(frame, node, frame.reads(node))
 
     def node(self, frame: _Frame[T], node: Node, inputs: Sequence[T]) -> Mapping[str, T]:
         """The outputs of a call that reads these inputs."""
@@ -278,7 +278,7 @@ class _Run(Generic[T]):
             own = {name: _in_run(value, frame.values) for name, value in others.items()}
             a = Args(**vars(a), **own)
         named = frame.named(node) if node.named else {}
-        reads = (*inputs, *named.values())
+        reads = (*inputs, *named.values()) if named else tuple(inputs)
         try:
             outputs = outputs_of(node.row, a, inputs, named)
         except Refusal as refusal:
@@ -319,10 +319,10 @@ class _Types(_Run[TensorType]):
     def new(self, type_: TensorType, maker: Maker | None = None) -> TensorType:
         return type_
 
-    def place(self, frame: _Frame[TensorType], place: int, reads: Sequence[TensorType]) -> Types:
-        node = frame.graph.nodes[place]
+    def place(self, frame: _Frame[TensorType], place: int, node: Node) -> Types:
         if place not in frame.made:
             return node.outputs
+        reads = frame.reads(node)
         found = self.node(frame, node, reads)
         if self.exact:
             _compare(node, reads, found, frame.values)
@@ -365,12 +365,10 @@ class _Record(_Run[Value]):
         x = type_
         return Value(x.shape, x.dtype, x.batch, x.lost, x.bound, number=number)
 
-    def place(
-        self, frame: _Frame[Value], place: int, reads: Sequence[Value]
-    ) -> Mapping[str, Value]:
+    def place(self, frame: _Frame[Value], place: int, node: Node) -> Mapping[str, Value]:
         idle = place not in frame.made
         self.idle += idle
-        found = super().place(frame, place, reads)
+        found = super().place(frame, place, node)
         self.idle -= idle
         return found
 

@@ -369,7 +369,7 @@ def check_dtype(layer: Layer, tensor: TensorType) -> None:
 
 def check_rank(name: str, x: TensorType, *ranks: int) -> None:
     """Raise `Refusal` for an input whose rank is none of `ranks`."""
-    if x.rank not in ranks:
+    if len(x.shape) not in ranks:
         expected = " or ".join(str(rank) for rank in ranks)
         refuse(f"`{name}` reads {expected} dimensions, batch included, but {x} has {x.rank}")
 

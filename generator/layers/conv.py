@@ -51,34 +51,36 @@ def _check_numbers(
         refuse(f"`{name}` must be 1 or more", name)
 
 
-def _paddings(n: int, a: Args) -> tuple[tuple[Size, Size], ...]:
-    """For each spatial dimension the padding before it, and that of both sides together."""
+def _paddings(n: int, a: Args) -> tuple[Sequence[Size], Sequence[Size]]:
+    """The paddings before each spatial dimension, and those of both sides together."""
     if a.padding == "valid":
-        return ((0, 0),) * n
+        return (0,) * n, (0,) * n
     if isinstance(a.padding, int):
-        return ((a.padding, 2 * a.padding),) * n
+        return (a.padding,) * n, (2 * a.padding,) * n
     if a.padding != "same":
-        return tuple((size, 2 * size) for size in a.padding)
+        return a.padding, [2 * size for size in a.padding]
     sizes = zip(per_dimension(a.kernel_size, n), per_dimension(a.dilation, n), strict=True)
-    totals = [dilation * (kernel - 1) for kernel, dilation in sizes]
-    return tuple((total // 2, total) for total in totals)
+    both = [dilation * (kernel - 1) for kernel, dilation in sizes]
+    return [total // 2 for total in both], both
 
 
 # modes that copy the padding from the input: how much smaller than the size it must be
 _ROOM = {"reflect": 1, "circular": 0}
 
 
-def _check_padding(n: int, a: Args, x: TensorType, paddings: Sequence[tuple[Size, Size]]) -> None:
+def _check_padding(
+    n: int, a: Args, x: TensorType, before: Sequence[Size], both: Sequence[Size]
+) -> None:
     """Raise `Refusal` for a padding that torch can't add to this input."""
     if a.padding == "same" and max(per_dimension(a.stride, n)) > 1:
         refuse("`padding: same` needs a stride of 1", "padding")
-    if a.padding_mode == "zeros" and min(paddings)[0] < 0:
+    if a.padding_mode == "zeros" and min(before) < 0:
         refuse("`padding` must be 0 or more", "padding")
     room = _ROOM.get(a.padding_mode)
     if room is None:
         return
-    for (before, both), size in zip(paddings, x.shape[-n:], strict=True):
-        most = max(before, both - before)
+    for left, total, size in zip(before, both, x.shape[-n:], strict=True):
+        most = max(left, total - left)
         if most > size - room:
             refuse(f"`padding_mode: {a.padding_mode}` can't add {most} to a size of {size}")
 
@@ -89,12 +91,11 @@ def conv(n: int, a: Args, x: TensorType) -> TensorType:
     dilation, sizes = per_dimension(a.dilation, n), x.shape[-n:]
     _check_numbers(a, kernel, stride, dilation)
     _check_groups(a)
-    paddings = _paddings(n, a)
-    _check_padding(n, a, x, paddings)
-    axes = zip(sizes, kernel, stride, [both for _, both in paddings], dilation, strict=True)
+    before, both = _paddings(n, a)
+    _check_padding(n, a, x, before, both)
     room = _ROOM.get(a.padding_mode)
     limit = None if room is None else lambda kernel: int(min(sizes)) - room
-    spatial = window_sizes([*axes], limit)
+    spatial = window_sizes((sizes, kernel, stride, both, dilation), limit)
     return x.with_shape((*x.shape[: -n - 1], a.out_channels, *spatial))
 
 
@@ -219,11 +220,10 @@ def _layers(n: int) -> tuple[Layer, Layer]:
 
 def _saved(n: int, a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved:
     """The input is kept, or a copy with the padding that the kernel of torch can't add itself."""
-    x, paddings = xs[0], _paddings(n, a)
+    x, (before, both) = xs[0], _paddings(n, a)
+    added = both
     if a.padding_mode == "zeros":
-        added = [abs(both - 2 * before) for before, both in paddings]
-    else:
-        added = [both for _, both in paddings]
+        added = [abs(total - 2 * left) for left, total in zip(before, both, strict=True)]
     sizes = [size + more for size, more in zip(x.shape[-n:], added, strict=True)]
     copy = 4 * math.prod(map(int, (*x.shape[:-n], *sizes)))
     mirrored = a.padding_mode in ("reflect", "replicate")  # their gradients need the input, too

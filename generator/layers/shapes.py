@@ -77,7 +77,7 @@ def _blocks(a: Args, sizes: tuple[Size, ...]) -> list[Size]:
     if min(padding) < 0:
         refuse("`padding` must be 0 or more", "padding")
     both = [2 * side for side in padding]
-    return window_sizes([*zip(sizes, kernel, stride, both, dilation, strict=True)])
+    return window_sizes((sizes, kernel, stride, both, dilation))
 
 
 def unfold(a: Args, x: TensorType) -> TensorType:

@@ -7,6 +7,7 @@ documentation of `torch.nn.Conv2d`, `torch.nn.ConvTranspose2d` and `torch.nn.Max
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any
 
 from msgspec import Struct
@@ -60,20 +61,18 @@ class Axis(Struct, frozen=True):
         return windows(*sizes, self.ceil) >= 1
 
 
-Sizes = tuple[Size, Size, Size, Size, Size]  # size, kernel, stride, padding, dilation
+Axes = tuple[Sequence[Size], ...]  # sizes, kernels, strides, paddings and dilations
 Limit = Callable[[int], int]
 
 
-def window_sizes(
-    axes: Sequence[Sizes], limit: Limit | None = None, *, ceil: bool = False
-) -> list[Size]:
+def window_sizes(axes: Axes, limit: Limit | None = None, *, ceil: bool = False) -> list[Size]:
     """How often windows fit along each dimension; raises `Refusal` if one does not fit at all.
 
     `limit` gives the largest padding of a side for a kernel, if there is a limit.
     """
-    found = [windows(*axis, ceil) for axis in axes]
+    found = [*map(windows, *axes, repeat(ceil))]
     if min(found) < 1:
-        _refuse([Axis(*axis, ceil) for axis in axes], limit)
+        _refuse([Axis(*axis, ceil) for axis in zip(*axes, strict=True)], limit)
     return found
 
 
@@ -188,7 +187,7 @@ def pool_sizes(
     """The number of windows in each dimension."""
     kernels, strides = per_dimension(a.kernel_size, n), per_dimension(stride_of(a), n)
     both = [2 * side for side in padding]
-    axes = [*zip(x.shape[-n:], kernels, strides, both, dilation, strict=True)]
+    axes = (x.shape[-n:], kernels, strides, both, dilation)
     pads = "padding" in vars(a)  # power pools know none
     limit = (lambda kernel: kernel // 2) if pads else (lambda kernel: 0)
     return tuple(window_sizes(axes, limit, ceil=a.ceil_mode))
