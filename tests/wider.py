@@ -332,6 +332,8 @@ def held(scope: Scope) -> Items:
     ((type_, args),) = r.choice(kinds)().items()
     if type_ == "Buffer" and r.chance(0.4):
         args["persistent"] = scope.flag()
+    if r.chance(0.3):
+        name = f"{name}.{r.choice(('own', '0', 'inner.own'))}"
     made = {type_: {"name": name, **args}}
     if r.chance(0.2) and len(scope.shape) == 2:
         places, table = scope.name(), {"num_embeddings": f"$(shape({first})[0])"}

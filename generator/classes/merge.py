@@ -121,7 +121,7 @@ class Merge:
             merged = self.copies(first, there)
         else:
             inner = [(case, module.children) for case, module in there]
-            by_name = first.node.kind == "ModuleDict"
+            by_name = first.node.kind in ("ModuleDict", "Module")
             merged = replace(first, children=self.children(inner, by_name=by_name))
         if merged is None or (condition is None and merged.condition is None):
             return merged

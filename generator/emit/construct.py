@@ -111,7 +111,7 @@ def _placeholders(
     before, absent = [], []
     late = False
     for module, stands_in in zip(modules, identity, strict=True):
-        if module.row is not None and module.row.source:
+        if module.is_tensor:
             continue
         many = module.node.kind == "ModuleList"
         name, kind = f"self.{module.name}", "ModuleList" if many else "Module"
@@ -129,10 +129,24 @@ def _placeholders(
 
 
 def _attribute(module: Module, maker: _Maker) -> list[str]:
-    if module.row is not None and module.row.source:
+    if module.is_tensor:
         return source_lines(module)
     before, source = maker.made(module)
-    return [*before, f"self.{module.name} = {source}"]
+    return [*before, f"self.{module.name} = {source}", *_tensors(module, module.name)]
+
+
+def _tensors(container: Module, path: str) -> Iterator[str]:
+    """The statements that give a container, and those in it, their parameters and buffers."""
+    if container.row is not None:
+        return
+    own = [child for child in container.children if child.is_tensor]
+    owner = f"self.{path}" if is_identifier(path) else f"self.get_submodule({literal(path)})"
+    for condition, run in groupby(own, key=_condition):
+        lines = [line for child in run for line in source_lines(child, owner, path)]
+        yield from (f"if {condition}:", *(STEP + line for line in lines)) if condition else lines
+    for child in container.children:
+        if child.children:
+            yield from _tensors(child, f"{path}.{child.name}")
 
 
 def arguments_of(graph: Graph) -> list[Parameter]:
@@ -163,6 +177,11 @@ class _Maker(Struct):
         """The statements that come before, and the expression that makes the module."""
         if module.row is not None:
             return [], layer_source(module.row, module.node.args, module.node.callee)
+        if module.node.kind == "Module":
+            return [], "nn.Module()"
+        if any(child.is_tensor for child in module.children):  # added once the container is there
+            modules = (child for child in module.children if not child.is_tensor)
+            module = replace(module, children=tuple(modules))
         if module.node.kind == "ModuleDict":
             return self._dict(module)
         before, inner = self.inner(module)

@@ -6,27 +6,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..ir.graph import Graph, Module, Node
-from ..layers.base import Arg
+from ..layers.base import Arg, Layer
+from ..lower.ties import registered
 from ..symbolic.literals import literal, pythonic
 from ..symbolic.sizes import Coded, plain, symbols_in
 
 
-def source_lines(module: Module) -> list[str]:
-    """The statements that make a parameter or a buffer."""
+def source_lines(module: Module, owner: str = "self", container: str = "") -> list[str]:
+    """The statements that make a parameter or a buffer of the network, or of a container in it.
+
+    The `owner` is the expression for the one that holds it.
+    """
     assert module.row is not None
-    args = module.node.args
+    name, args = module.name, module.node.args
     if module.row.source == "buffer":
-        return [_buffer(module.name, args)]
+        return [_buffer(owner, name, args)]
     shape = _sizes(args["shape"])
     init = args["init"]
     if init is None or init.function in ("zeros_", "ones_"):
         fill = "zeros" if init is None else init.function[:-1]
-        return [f"self.{module.name} = nn.Parameter(torch.{fill}({shape}))"]
+        return [registered(owner, name, f"nn.Parameter(torch.{fill}({shape}))")]
     if init.function == "constant_":
         value = _number(init.args[0][1])
-        return [f"self.{module.name} = nn.Parameter(torch.full({_tuple(args['shape'])}, {value}))"]
-    made = f"self.{module.name} = nn.Parameter(torch.empty({shape}))"
-    return [made, init.source(f"self.{module.name}")]
+        full = f"torch.full({_tuple(args['shape'])}, {value})"
+        return [registered(owner, name, f"nn.Parameter({full})")]
+    made = registered(owner, name, f"nn.Parameter(torch.empty({shape}))")
+    return [made, init.source(tensor_source(module.row, f"{container}.{name}".lstrip(".")))]
+
+
+def tensor_source(row: Layer, path: str) -> str:
+    """The expression that reads a parameter or a buffer.
+
+    To a type checker, what a container holds under a name of its own may be a module.
+    """
+    return f"self.get_{row.source}({literal(path)})" if "." in path else f"self.{path}"
 
 
 def _number(value: Any) -> str:
@@ -48,7 +61,7 @@ def _tuple(shape: Any) -> str:
     return literal(shape if isinstance(shape, Coded) else tuple(shape))
 
 
-def _buffer(name: str, args: Mapping[str, Any]) -> str:
+def _buffer(owner: str, name: str, args: Mapping[str, Any]) -> str:
     table, shape = args["value"], args["shape"]
     dtype = args["dtype"] or table.dtype
     if shape is None or table.shape:
@@ -60,7 +73,7 @@ def _buffer(name: str, args: Mapping[str, Any]) -> str:
         value = f"torch.full({_tuple(shape)}, {pythonic(table.code)}, dtype=torch.{dtype})"
     persistent = literal(args["persistent"])
     kept = "" if persistent == "True" else f", persistent={persistent}"
-    return f'self.register_buffer("{name}", {value}{kept})'
+    return f'{owner}.register_buffer("{name}", {value}{kept})'
 
 
 def buffer_hints(graph: Graph) -> tuple[str, ...]:

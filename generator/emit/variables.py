@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..ir.graph import ALL, LIST, Graph, Node, Ref
 from ..symbolic.names import SKIPPED, is_identifier
-from .calls import access
+from .parameters_and_buffers import tensor_source
 from .run_time_sizes import NEVER_FRESH, Sizes
 
 NEVER = 10**9
@@ -251,8 +251,10 @@ def variables_of(graph: Graph, sizes: Sizes) -> Variables:
     held = {place for place in live if is_attribute(graph.nodes[place])}
     variables = Variables(graph, _last_uses(graph, live), tuple(sorted(live - held)), sizes)
     for place in sorted(held):
-        target = access(graph, graph.nodes[place].target)
-        variables.hold(target, Ref(len(graph.inputs) + place))
+        node = graph.nodes[place]
+        assert node.row is not None
+        source = tensor_source(node.row, node.target)
+        variables.hold(source, Ref(len(graph.inputs) + place))
     for place, placeholder in enumerate(graph.inputs):
         variables.hold(placeholder.name, Ref(place))
     return variables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -258,7 +258,8 @@ class Module(Struct, frozen=True, dict=True):
 
     `name` is the last part of the attribute's path; it is empty where a `Sequential` numbers its
     children. The `node` is the call that it is made for, with the arguments of its constructor; of
-    a container that names with dots make it has only the `kind`: ``ModuleList`` or ``ModuleDict``.
+    a container that names with dots make it has only the `kind`: ``ModuleList``, ``ModuleDict``, or
+    ``Module`` if it holds tensors only.
     """
 
     name: str
@@ -279,6 +280,11 @@ class Module(Struct, frozen=True, dict=True):
     def row(self) -> Layer | None:
         """The layer's or block's type; ``None`` for a container."""
         return self.node.row
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether it is no module, but a parameter or a buffer."""
+        return self.row is not None and bool(self.row.source)
 
     @property
     def condition(self) -> Any:
@@ -319,7 +325,7 @@ class Module(Struct, frozen=True, dict=True):
             return self.node.use.graph.weights
         if self.row is not None:
             return self.row.weights(self.node.a)
-        return [w for key, child in self.entries() for w in prefixed(key, child.weights)]
+        return _in_order(self.entries())
 
     @property
     def bare_weights(self) -> Sequence[Weight]:
@@ -351,6 +357,20 @@ class Module(Struct, frozen=True, dict=True):
                 yield f"{path}.{inner}", module
         for key, child in self.entries():
             yield from child.layers(f"{path}.{key}")
+
+
+def _in_order(entries: Iterable[tuple[str, Module]]) -> list[Weight]:
+    """The weights of attributes with their keys, in the order of the `state_dict`.
+
+    The owner's own tensors come first: parameters, then buffers; after them those of its modules.
+    """
+    ordered = sorted(entries, key=lambda entry: _place(entry[1]))
+    return [weight for key, module in ordered for weight in prefixed(key, module.weights)]
+
+
+def _place(module: Module) -> int:
+    kinds = ("parameter", "buffer")
+    return kinds.index(module.row.source) if module.row and module.row.source in kinds else 2
 
 
 class Placeholder(Struct, frozen=True):
@@ -477,20 +497,11 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
 
     @cached_property
     def weights(self) -> Sequence[Weight]:
-        """Parameters and buffers in the order of the `state_dict`.
-
-        The class's own come first: parameters, then buffers; after them those of its modules.
-        """
-        own = {
-            source: [m for m in self.modules if m.row and m.row.source == source]
-            for source in ("parameter", "buffer", "")
-        }
-        others = [m for m in self.modules if not m.row or not m.row.source]
-        modules = [*own["parameter"], *own["buffer"], *others]
-        weights = [w for module in modules for w in prefixed(module.name, module.weights)]
+        """Parameters and buffers in the order of the `state_dict`."""
+        weights = _in_order((module.name, module) for module in self.modules)
         if not self.aliases:
             return weights
-        paths = [path for path, layer in self.layers() if layer.row and not layer.row.source]
+        paths = [path for path, layer in self.layers() if not layer.is_tensor]
         return also_named(weights, self.aliases, paths)
 
     @property

@@ -48,7 +48,7 @@ def _alias(context: Context, graph: Graph, name: str, own: str) -> Alias:
     module = _found(_keyed(graph.modules), own.split("."))
     if module is None:
         _unknown(context, graph, name, own)
-    if module.module.row is not None and module.module.row.source:
+    if module.module.is_tensor:
         help = "a parameter under two names is a `tie`"
         context.error("NG204", f"`{own}` is a tensor, no module", ("alias", name), help=help)
     parent = name.rpartition(".")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 from msgspec import Struct, field
@@ -17,7 +18,7 @@ DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
 
 
 class _Container(Struct):
-    """A `ModuleList` or `ModuleDict`, made by names with dots, that grows call by call."""
+    """A container, made by names with dots, that grows call by call."""
 
     path: SpecPath
     children: dict[str, _Container | Module] = field(default_factory=dict)
@@ -88,7 +89,8 @@ def _place(scope: Scope, root: _Container, target: str, call: Node) -> None:
     for name in outer:
         child = container.children.setdefault(name, _Container(call.path))
         if not isinstance(child, _Container):
-            _refuse(scope, call.path, f"`{target}`: `{name}` is a layer, not a container")
+            kind = "tensor" if child.is_tensor else "layer"
+            _refuse(scope, call.path, f"`{target}`: `{name}` is a {kind}, not a container")
         container = child
     known = container.children.get(last)
     if isinstance(known, _Container):
@@ -98,37 +100,46 @@ def _place(scope: Scope, root: _Container, target: str, call: Node) -> None:
 
 
 def _finish(scope: Scope, name: str, child: _Container | Module) -> Module:
-    """The attribute for a child of the tree; a container becomes a `ModuleList` or `ModuleDict`."""
+    """The attribute for a child of the tree.
+
+    A container becomes a `ModuleList` or a `ModuleDict`, which may have tensors, too; one that has
+    nothing else becomes a plain `Module`.
+    """
     if isinstance(child, Module):
         return child
-    names = list(child.children)
+    tensors = [key for key, each in child.children.items() if _is_tensor(each)]
+    names = [key for key in child.children if key not in tensors]
     numbers = [key.isdecimal() for key in names]
     if any(numbers) and not all(numbers):
         _refuse(scope, child.path, f"`{name}` mixes numbers with words")
     if all(numbers):
-        listed = _counts_up(child)
+        listed = _counts_up({key: child.children[key] for key in names})
         names.sort(key=int)
     else:
         listed = False
-        for key in names:
-            if key in DICT_NAMES:
-                message = f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself"
-                _refuse(scope, child.path, message)
-    children = tuple(_finish(scope, key, child.children[key]) for key in names)
-    kind = "ModuleList" if listed else "ModuleDict"
+    for key in (*tensors, *names):
+        if key in DICT_NAMES:
+            message = f"`{name}.{key}`: `{key}` is used by `nn.ModuleDict` itself"
+            _refuse(scope, child.path, message)
+    children = tuple(_finish(scope, key, child.children[key]) for key in (*tensors, *names))
+    kind = "Module" if not names else "ModuleList" if listed else "ModuleDict"
     return Module(name, Node(path=child.path, kind=kind), children)
 
 
-def _counts_up(container: _Container) -> bool:
-    """Whether the numbers in a container run from 0 without a gap, for all arguments.
+def _is_tensor(child: _Container | Module) -> bool:
+    return isinstance(child, Module) and child.is_tensor
+
+
+def _counts_up(numbered: Mapping[str, _Container | Module]) -> bool:
+    """Whether the numbers of what is in a container run from 0 without a gap, for all arguments.
 
     So only the last children may be absent: all under the same condition, or copies of one layer,
     of which each is there only if the one before it is.
     """
-    keys = sorted(container.children, key=int)
+    keys = sorted(numbered, key=int)
     if keys != [str(place) for place in range(len(keys))]:
         return False
-    children = [container.children[key] for key in keys]
+    children = [numbered[key] for key in keys]
     conditions = [child.condition for child in children if isinstance(child, Module)]
     sometimes = [condition for condition in conditions if condition is not None]
     if not sometimes:
@@ -136,7 +147,7 @@ def _counts_up(container: _Container) -> bool:
     last = children[-len(sometimes) :]
     at_end = all(isinstance(child, Module) and child.condition is not None for child in last)
     alike = len({literal(condition) for condition in sometimes}) == 1
-    in_turn = len({child.path for child in last}) == 1 and keys == [*container.children]
+    in_turn = len({child.path for child in last}) == 1 and keys == [*numbered]
     return at_end and (alike or in_turn)
 
 

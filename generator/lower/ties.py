@@ -142,18 +142,26 @@ def tie_lines(graph: Graph) -> list[str]:
     # children of an `nn.Sequential`
     opaque = {path for path, _ in _computed(graph)} if graph.ties else set()
     opaque |= {module.name for module in graph.modules[0].children} if graph.sequential else set()
+    typed = not graph.sequential
     return [
-        f"{_owner(left, typed=not graph.sequential)} = {_parameter(right, opaque)}"
+        registered(_owner(left, typed=typed), left.rpartition(".")[2], _parameter(right, opaque))
         for left, right in graph.ties
     ]
 
 
 def _owner(path: str, *, typed: bool) -> str:
-    module, _, name = path.rpartition(".")
+    module = path.rpartition(".")[0]
     if not module:
-        return f"self.{name}"
+        return "self"
     plain = is_identifier(module) and typed
-    return f"self.{module}.{name}" if plain else f"self.get_submodule({literal(module)}).{name}"
+    return f"self.{module}" if plain else f"self.get_submodule({literal(module)})"
+
+
+def registered(owner: str, name: str, parameter: str) -> str:
+    """The statement that gives a module a parameter, whose name may be a number."""
+    if name.isdecimal():
+        return f"{owner}.register_parameter({literal(name)}, {parameter})"
+    return f"{owner}.{name} = {parameter}"
 
 
 def _parameter(path: str, opaque: Container[str]) -> str:
