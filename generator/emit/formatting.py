@@ -12,7 +12,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from functools import lru_cache
 from string import ascii_letters
 
 import black
@@ -59,9 +59,9 @@ class _Statement(Struct, frozen=True):
 
 
 class _Form(Struct, frozen=True):
-    """A skeleton as black formats it: pieces of text, and the kind of filler after each."""
+    """A skeleton as black formats it: a text with ``%s`` for each filler, and their kinds."""
 
-    pieces: tuple[str, ...]
+    text: str
     kinds: tuple[str, ...]
 
     @staticmethod
@@ -69,15 +69,14 @@ class _Form(Struct, frozen=True):
         pieces, kinds, end = [], [], 0
         for found in _TOKEN.finditer(text):
             if found.lastgroup == "comment" or _is_replaced(found):
-                pieces.append(text[end : found.start()])
+                pieces.append(text[end : found.start()].replace("%", "%%"))
                 kinds.append("comment" if found.lastgroup == "comment" else "word")
                 end = found.end()
-        return _Form((*pieces, text[end:]), tuple(kinds))
+        return _Form("%s".join((*pieces, text[end:].replace("%", "%%"))), tuple(kinds))
 
     def filled(self, statement: _Statement) -> str:
         """The formatted lines of a statement with its words and its comment put back."""
-        put = (*statement.words, *statement.comments, "")
-        return "".join(chain.from_iterable(zip(self.pieces, put, strict=True)))
+        return self.text % (*statement.words, *statement.comments)
 
 
 def formatted(text: str) -> str:
@@ -182,14 +181,24 @@ def _simple(line: str, indent: int) -> _Skeleton | None:
     words = _WORD.findall(code)
     masked = code.translate(_MASK)
     bare = _WIDE_WHOLE.sub("1", _WIDE_NAME.sub("x", masked))
-    if _ODD.search(bare) or not _WORDS.isdisjoint(words) or not code.isascii():
+    odd, exploded, depth = _signs(bare)
+    if odd or not _WORDS.isdisjoint(words) or not code.isascii():
         return None
     comments, filler = ((sign + text,), _filler(sign + text)) if sign else ((), "")
     fits = indent + len(line) + 2 * len(bare) <= _MODE.line_length
-    if fits and not _EXPLODED.search(bare):
+    if fits and not exploded:
         masked, filler = bare, filler[:3]
-    depth = sum(map(bare.count, "([{")) - sum(map(bare.count, ")]}"))
     return masked + filler, tuple(words), comments, depth
+
+
+@lru_cache
+def _signs(bare: str) -> tuple[bool, bool, int]:
+    """Whether a line is odd, or exploded, and how many brackets it leaves open.
+
+    Of a line without its words there are few, so it is known for most.
+    """
+    depth = sum(map(bare.count, "([{")) - sum(map(bare.count, ")]}"))
+    return bool(_ODD.search(bare)), bool(_EXPLODED.search(bare)), depth
 
 
 def _filler(comment: str) -> str:

@@ -92,6 +92,8 @@ def number_of(size: Size, values: Mapping[str, Any]) -> int:
     """The plain number that a size evaluates to with these values of its names."""
     if not isinstance(size, Dim):
         return size
+    if size.code in values:  # it is a single name
+        return int(values[size.code])
     return math.prod([_number(factor, values) for factor in size.factors])
 
 

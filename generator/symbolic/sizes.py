@@ -234,7 +234,7 @@ def is_runtime(value: object) -> bool:
     """Whether a value is known only when the network runs."""
     if type(value) is Dim:
         return value.is_runtime
-    return any(symbol.runtime for symbol in symbols_in(value))
+    return type(value) not in PLAIN and any(symbol.runtime for symbol in symbols_in(value))
 
 
 def nameless(value: Any) -> Any:
@@ -246,6 +246,8 @@ def nameless(value: Any) -> Any:
 
 def is_unknown(value: object) -> bool:
     """Whether a value can't be known when the source is generated."""
+    if type(value) in PLAIN:
+        return False
     return any(symbol.runtime and not symbol.known for symbol in symbols_in(value))
 
 
