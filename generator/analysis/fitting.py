@@ -50,6 +50,7 @@ def agrees(fit: Fit, graph: Graph) -> bool:
     """Whether a description holds for another graph, judged by sizes at and near its bounds."""
     if fit.some:
         return False
+    tries = _Tries(graph)
     for name, own in fit.ranges.items():
         ends = [own.least, *([] if own.most is None else [own.most])]
         steps = (-own.step, -1, 0, 1, own.step)
@@ -57,7 +58,7 @@ def agrees(fit: Fit, graph: Graph) -> bool:
             sizes = _solved({**graph.sizes, name: size}, fit.equations)
             alone = {**graph.sizes, name: size}
             for one in (sizes, alone):
-                if min(one.values()) > 0 and fit.holds(one) != _fits(graph, one):
+                if min(one.values()) > 0 and fit.holds(one) != tries.fits(one):
                     return False
     return True
 

@@ -14,7 +14,7 @@ from ..layers.base import Args, Layer, Refusal, Weight
 from ..layers.broadcasting import facing
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import INDEX
-from ..symbolic.sizes import Dim, is_runtime, nameless, plain, shown, symbols_in
+from ..symbolic.sizes import Dim, Size, code, is_runtime, nameless, plain, shown, symbols_in
 from .graph import Graph, Node, Ref, copy_port
 from .substitute import number_of, rebind
 
@@ -199,6 +199,7 @@ class _Frame(Struct, Generic[T]):
     values: Mapping[str, Any]
     prefix: str
     made: Container[int]  # the indices of the calls that are made
+    numbers: dict[str, int] = {}  # what sizes came to so far, by their expressions
 
     def reads(self, node: Node) -> list[T]:
         """The inputs of a call; of an absent one the value that replaces it."""
@@ -206,6 +207,15 @@ class _Frame(Struct, Generic[T]):
             return [_pick(self.known, node.otherwise)]
         known = self.known
         return [known[ref.node].get(ref.port) or _pick(known, ref) for ref in node.inputs]
+
+    def number(self, size: Size) -> int:
+        """The plain number that a size comes to in this run."""
+        if not is_runtime(size):
+            return int(size)
+        text = code(size)
+        if text not in self.numbers:
+            self.numbers[text] = number_of(size, self.values)
+        return self.numbers[text]
 
     def named(self, node: Node) -> Mapping[str, T]:
         """The optional tensors that a call reads, by the names of its arguments."""
@@ -262,7 +272,8 @@ class _Run(Generic[T]):
             return self.block(node.use.graph, tuple(inputs), _join(frame.prefix, node.target))
         given: list[T] = []
         for child, values in _turns(node, frame.values):
-            inner = self.node(replace(frame, values=values), child, inputs)
+            inside = frame if values is frame.values else replace(frame, values=values, numbers={})
+            inner = self.node(inside, child, inputs)
             carried = node.carries and not child.absent
             inputs = tuple(inner.values()) if carried else (next(iter(inner.values())), *inputs[1:])
             if not child.absent:
@@ -325,7 +336,7 @@ class _Types(_Run[TensorType]):
         reads = frame.reads(node)
         found = self.node(frame, node, reads)
         if self.exact:
-            _compare(node, reads, found, frame.values)
+            _compare(frame, node, reads, found)
             _compare_met(frame.graph, node, reads)
         return found
 
@@ -416,12 +427,12 @@ def _pick(known: Sequence[Mapping[str, T]], ref: Ref) -> T:
 
 
 def _compare(
-    node: Node, reads: Sequence[TensorType], found: Types, values: Mapping[str, Any]
+    frame: _Frame[TensorType], node: Node, reads: Sequence[TensorType], found: Types
 ) -> None:
     """Raise `Misfit` where an output's shape is not what its expressions evaluate to."""
     for port, type_ in node.outputs.items():
         real = found.get(port) or next(iter(found.values()))
-        shape = tuple([number_of(s, values) if is_runtime(s) else int(s) for s in type_.shape])
+        shape = tuple(map(frame.number, type_.shape))
         if shape != real.shape:
             message = f"`{node.name}` gives {real} where {type_} is written"
             raise Misfit(Refusal(message), node, reads, runs=True)

@@ -21,6 +21,7 @@ KEYS = frozenset({*COMMON_KEYS, "branches", "pattern", "reduction"})
 
 Span = tuple[int, int]
 Keys = tuple[str, ...]  # what one dimension is made of, the outermost axis first
+Sides = tuple[tuple[Keys, ...], tuple[Keys, ...]]
 
 
 class Misread(ValueError):
@@ -80,25 +81,35 @@ class Pattern(Struct, frozen=True, dict=True):
         axes = self.axes.values()
         return tuple(axis.text for axis in axes if axis.number is None and not _is_rest(axis))
 
+    @cached_property
+    def least(self) -> int:
+        """The number of dimensions of the left side without ``...``."""
+        return sum(not _is_open(group) for group in self.left)
+
+    @cached_property
+    def sides(self) -> dict[int, Sides]:
+        """The `dimensions` that are known, by the rank."""
+        return {}
+
     def reads(self, rank: int) -> bool:
         """Whether the left side may read a tensor with so many dimensions."""
-        least = sum(not _is_open(group) for group in self.left)
-        return rank == least or (rank > least and least < len(self.left))
+        return rank == self.least or (rank > self.least and self.least < len(self.left))
 
     def read(self, rank: int) -> list[Group]:
         """The groups of the left side, one for each dimension of a tensor of this rank."""
-        more = rank - sum(not _is_open(group) for group in self.left)
+        more = rank - self.least
         return [group for group in self.left for _ in range(more if _is_open(group) else 1)]
 
-    def dimensions(self, rank: int) -> tuple[tuple[Keys, ...], tuple[Keys, ...]]:
+    def dimensions(self, rank: int) -> Sides:
         """Both sides as dimensions, ``...`` as those that a tensor of this rank has there."""
-        more = rank - sum(not _is_open(group) for group in self.left)
-        others = tuple(f"{ELLIPSIS}{place}" for place in range(more))
-        left, right = (
-            tuple(keys for group in side for keys in _opened(group, others))
-            for side in (self.left, self.right)
-        )
-        return left, right
+        if rank not in self.sides:
+            others = tuple(f"{ELLIPSIS}{place}" for place in range(rank - self.least))
+            left, right = (
+                tuple(keys for group in side for keys in _opened(group, others))
+                for side in (self.left, self.right)
+            )
+            self.sides[rank] = (left, right)
+        return self.sides[rank]
 
 
 def _is_open(group: Group) -> bool:

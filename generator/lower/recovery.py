@@ -69,16 +69,15 @@ def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
 
 def _unnamed(reader: Reader, raw: Any, path: SpecPath) -> Ref:
     """Add the lost call under the name that it would have had; gives its reference."""
-    from .static_check import known_types
+    from .static_check import is_known_type, known_types
 
     type_, written = raw, None
     if isinstance(raw, dict) and len(raw) == 1:
         ((type_, written),) = raw.items()
     common = written if isinstance(written, dict) else {}
-    known = known_types(reader.context)
-    meant = type_ if type_ in known else None
+    meant = type_ if is_known_type(reader.context, type_) else None
     if meant is None and isinstance(type_, str):
-        meant = meant_type(type_, known, None)
+        meant = meant_type(type_, known_types(reader.context), None)
     if not isinstance(meant, str) or "repeat" in common or meant == "Group":
         reader.scope.vague = True
     stem = snake_case(str(meant)) if is_identifier(str(meant)) else "layer"

@@ -40,6 +40,13 @@ def known_types(context: Context) -> list[str]:
     ]
 
 
+def is_known_type(context: Context, name: Any) -> bool:
+    """Whether an item may have this type."""
+    known = context.known
+    homes = (known.blocks, known.lost, known.rows, GROUPING)
+    return isinstance(name, str) and any(name in home for home in homes)
+
+
 def unknown_type(
     context: Context, item: Item, spatial: int | None
 ) -> tuple[Diagnostic, str | None]:
