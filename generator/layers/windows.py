@@ -61,7 +61,7 @@ class Axis(Struct, frozen=True):
         return windows(*sizes, self.ceil) >= 1
 
 
-Axes = tuple[Sequence[Size], ...]  # sizes, kernels, strides, paddings and dilations
+Axes = tuple[Sequence[Size], ...]  # sizes, kernels, strides, paddings, dilations: one per dimension
 Limit = Callable[[int], int]
 
 
@@ -72,7 +72,7 @@ def window_sizes(axes: Axes, limit: Limit | None = None, *, ceil: bool = False) 
     """
     found = [*map(windows, *axes, repeat(ceil))]
     if min(found) < 1:
-        _refuse([Axis(*axis, ceil) for axis in zip(*axes, strict=True)], limit)
+        _refuse([Axis(*axis) for axis in zip(*axes, repeat(ceil))], limit)
     return found
 
 
