@@ -173,8 +173,10 @@ class Scope:
         kinds += [f"{count} > 1", f"{count} == {r.choice((0, 1, 2))}"] if count else []
         items, word, type_ = self.any("list"), self.any("word"), self.any("type")
         kinds += [f"len({items}) > 1"] if items else []
-        kinds += [f"{word} == 'zeros'"] if word else []
-        kinds += [f"{type_} != 'ReLU'"] if type_ else []
+        equal = r.choice((" == [2, 3]", "[:1] == [2]", " in [[2], [3, 3]]"))
+        kinds += [items + equal] if items else []
+        kinds += [f"{word} {r.choice(('==', '!='))} 'zeros'"] if word else []
+        kinds += [type_ + r.choice((" != 'ReLU'", " in ['ReLU', 'Tanh']"))] if type_ else []
         return r.choice(kinds)
 
     def number(self, index: bool = False) -> Any:
