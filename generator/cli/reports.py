@@ -155,12 +155,13 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
 
 
 def write_report(target: Target, outcomes: Sequence[Outcome]) -> None:
-    """The same with the machine it was measured on, in a file."""
+    """The same with the machine it was measured on, in a file; none that a spec is made from."""
     import json
     import platform
 
-    from ..output.files import UNSIGNED, sign
+    from ..output.files import UNSIGNED, check_no_spec, sign
 
+    check_no_spec(target.path, [file for outcome in outcomes for file in outcome.files])
     machine = {"system": platform.platform(), "python": platform.python_version()}
     facts = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
     report = {"netgen": facts.pop("netgen"), "digest": UNSIGNED, **facts}

@@ -41,12 +41,12 @@ class Job(Struct, frozen=True):
 class Outcome(Struct, frozen=True):
     """The result of a job, with errors and warnings in the order of the file.
 
-    `layers` are the rows of the table, `fixed` the parameters that are no arguments, `sizes` the
-    run-time sizes, and `fit` says which of them the network takes. `variant` is the one that was
-    asked for; without one `variants` are those of the spec. `proofs` are the results of the
-    run on each device. `fresh` means that the target had this content already. After an error
-    `table` shows the layers up to the failing one, and `diff` how the target differs from what the
-    spec gives.
+    `files` are the spec's own and those that it includes. `layers` are the rows of the table,
+    `fixed` the parameters that are no arguments, `sizes` the run-time sizes, and `fit` says which
+    of them the network takes. `variant` is the one that was asked for; without one `variants` are
+    those of the spec. `proofs` are the results of the run on each device. `fresh` means that the
+    target had this content already. After an error `table` shows the layers up to the failing one,
+    and `diff` how the target differs from what the spec gives.
     """
 
     config: str
@@ -55,6 +55,7 @@ class Outcome(Struct, frozen=True):
     target: str | None
     seconds: float
     diagnostics: tuple[Diagnostic, ...] = ()
+    files: tuple[str, ...] = ()
     layers: tuple[dict[str, Any], ...] = ()
     parameters: int = 0
     macs: int = 0

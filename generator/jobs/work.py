@@ -28,15 +28,17 @@ def work(job: Job, worker: Worker) -> Outcome:
 
 def _tried(job: Job, worker: Worker) -> tuple[bool, dict[str, Any]]:
     """Whether a job was done, and the facts of its outcome."""
+    files: tuple[str, ...] = ()
     try:
         text = stdin_text() if job.config == "-" else None  # waiting for it counts for no limit
         with worker.one_spec():
             with worker.in_time():
                 source = read(job.config) if text is None else parse(text, "<stdin>")
-            return True, _DO[job.verb](job, source, worker)
+            files = source.files
+            return True, {**_DO[job.verb](job, source, worker), "files": files}
     except NetgenError as error:
-        problems, diff = tuple(error.diagnostics), getattr(error, "diff", "")
-        return False, {"diagnostics": problems, "table": error.table, "diff": diff}
+        facts = {"diagnostics": tuple(error.diagnostics), "table": error.table, "files": files}
+        return False, {**facts, "diff": getattr(error, "diff", "")}
     except OSError as error:
         from .failures import refused
 

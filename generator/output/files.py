@@ -159,7 +159,7 @@ def claim(
     So it is for a file that netgen did not write, unless `force` is given, and for one of the
     `specs`. If the result is also `told`, also where standard output is closed or full.
     """
-    _check_no_spec(path, specs)
+    check_no_spec(path, specs)
     if told:
         _check_heard()
     try:
@@ -187,7 +187,7 @@ def _check_heard() -> None:
         raise NetgenError(Diagnostic("NG506", f"{why}: nothing is written", help=help))
 
 
-def _check_no_spec(path: Path, specs: Iterable[str]) -> None:
+def check_no_spec(path: Path, specs: Iterable[str]) -> None:
     """Raise `NetgenError` if the path is one of the specs, even with `--force`."""
     for spec in specs:
         same = False
