@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
 from ..ir.graph import LIST, Collected, Ref
 from ..layers import CATALOGUE
-from ..layers.base import Layer, Nested
+from ..layers.base import REQUIRED, Layer, Nested
 from ..layers.models import read_arguments
 from ..layers.tensor import Copies, TensorType
 from ..spec.spec import COMMON_KEYS, Item
@@ -64,7 +64,10 @@ def read_layer(
     `through` are the types that a container's child reads; outside of containers it is empty.
     Raises `NetgenError` for mistakes in them.
     """
-    written, paths = by_name(scope.context, item, row)
+    try:
+        written, paths = by_name(scope.context, item, row)
+    except NetgenError as error:
+        raise _with_cure(error, scope, item, row) from None
     named = [
         (name, _reference(scope, written.pop(name), paths[name]))
         for name in row.optional_tensors
@@ -91,7 +94,10 @@ def read_layer(
     if isinstance(checked, list):
         from .wrong_arguments import as_meant
 
-        checked = as_meant(scope.context, item, row, checked, args, paths)
+        try:
+            checked = as_meant(scope.context, item, row, checked, args, paths)
+        except NetgenError as error:
+            raise _with_cure(error, scope, item, row) from None
     named_types = tuple((name, scope.type_of(ref)) for name, ref in named)
     return Arguments(checked, inputs, tuple(named), types, named_types, paths, lists)
 
@@ -158,6 +164,18 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
     names = [arg.name for arg in known[: len(values)]]
     paths = {name: item.at(i) if several else item.path for i, name in enumerate(names)}
     return dict(zip(names, values, strict=True)), paths
+
+
+def _with_cure(error: NetgenError, scope: Scope, item: Item, row: Layer) -> NetgenError:
+    """The error with a cure of its own where the one argument that is given is a reference."""
+    word = item.written
+    if not isinstance(word, str) or word.partition(".")[0] not in scope.written:
+        return error
+    more = ", ..." if any(arg.default is REQUIRED and not arg.inferred for arg in row.args) else ""
+    help = f"to read `{word}` write `{row.name}: {{from: {word}{more}}}`"
+    if row.variadic is not None or len(row.tensors) > 1:
+        help = f"what it reads is a list: `{row.name}: [{word}, ...]`"
+    return NetgenError(*(replace(one, help=help) for one in error.diagnostics))
 
 
 def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
