@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import copy
+from itertools import permutations
 
 import torch
 from torch import Tensor, nn
+from torch_netgen import build
+from torch_netgen.lsp.completion import complete
+from torch_netgen.lsp.hover import hover
+from torch_netgen.lsp.snapshot import check
 from torch_netgen.pipeline import build_source
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
@@ -77,3 +82,98 @@ def test_tensors_of_a_container_are_where_a_class_of_ones_own_has_them(worker: W
     network = loaded(VISION, model, worker)
     x = torch.randn(2, 3, 8, 8)
     torch.testing.assert_close(network(x), model(x))
+
+
+class Residual(nn.Module):
+    """A part of which the last layers are declared first, as many a repository has it."""
+
+    def __init__(self, channels: int, *, downsample: bool) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.shortcut = nn.Conv2d(channels, channels, 1) if downsample else None
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skip = x if self.shortcut is None else self.shortcut(x)
+        found: Tensor = self.norm(self.conv(x) + skip)
+        return found
+
+
+class Reordered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 3)
+        self.blocks = nn.ModuleList([Residual(6, downsample=True), Residual(6, downsample=False)])
+        self.parts = nn.ModuleDict({"scale": nn.Conv2d(6, 6, 1), "mix": nn.Conv2d(6, 6, 1)})
+        self.stem = nn.Conv2d(3, 6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        x = self.parts["scale"](self.parts["mix"](x))
+        found: Tensor = self.head(x.mean((2, 3)))
+        return found
+
+
+REORDERED = """
+name: Reordered
+input: [3, 8, 8]
+blocks:
+  Residual:
+    params: {downsample: false}
+    declare: [norm, shortcut]
+    layers:
+      - Conv2d: {name: conv, out_channels: $in_channels, kernel_size: 3, padding: 1}
+      - Conv2d:
+          name: shortcut
+          from: input
+          when: $downsample
+          out_channels: $in_channels
+          kernel_size: 1
+      - Add: [conv, shortcut]
+      - BatchNorm2d: {name: norm}
+declare: [head, blocks, parts.scale]
+layers:
+  - Conv2d: {name: stem, out_channels: 6, kernel_size: 3}
+  - Residual: {name: blocks.0, downsample: true}
+  - Residual: {name: blocks.1}
+  - Conv2d: {name: parts.mix, out_channels: 6, kernel_size: 1}
+  - Conv2d: {name: parts.scale, out_channels: 6, kernel_size: 1}
+  - Mean: [2, 3]
+  - Linear: {name: head, out_features: 3}
+"""
+
+
+def test_layers_are_declared_in_the_order_that_is_asked_for(worker: Worker) -> None:
+    model = Reordered().eval()
+    network = loaded(REORDERED, model, worker)
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(network(x), model(x))
+
+
+def test_every_order_can_be_declared() -> None:
+    names = ["a", "b", "c.x", "c.y", "fc1"]
+    layers = [{"Linear": {"name": name, "out_features": 4}} for name in names[:-1]]
+    for order in [*permutations(["a", "b", "c", "fc1"])][::3]:
+        spec = {
+            "name": "Net",
+            "input": [4],
+            "declare": [*order],
+            "layers": [*layers, {"Linear": 4}],
+        }
+        children = [name for name, _ in build(spec, smoke=False).module_class().named_children()]
+        assert children == [*order]
+
+
+def test_an_editor_knows_the_names_that_are_declared() -> None:
+    lines = REORDERED.splitlines()
+    place = lines.index("declare: [head, blocks, parts.scale]") + 1
+    column = lines[place - 1].index("head") + 2
+    snapshot = check(REORDERED, "net.yaml").right
+    assert snapshot is not None
+    found = hover(snapshot, place, column)
+    assert found is not None
+    assert "Linear" in found.text
+    offered = complete(REORDERED, place, column - 1).suggestions
+    assert {"stem", "head", "parts.mix"} <= {suggestion.text for suggestion in offered}

@@ -602,9 +602,33 @@ def outputs(_: Prediction, scope: Scope, spec: Spec) -> Spec:
     return {**spec, "layers": layers, "outputs": found}
 
 
+def declare(found: Prediction, scope: Scope, spec: Spec) -> Spec:
+    """Some attributes in another order, in the network or in one of its blocks."""
+    r = scope.draws
+    uses = [(m.node.use.block, m.node.use.graph) for _, m in found.graph.layers() if m.node.use]
+    block, graph = r.choice([("", found.graph), *uses])
+    named = [m for m in graph.modules if m.name and not m.node.repeated]
+    if graph.sequential or not named or (block and block not in spec.get("blocks", {})):
+        return spec
+    names = [
+        f"{module.name}.{child.name}"
+        if (child := r.choice(module.children or (module,))) is not module
+        and module.row is None
+        and module.node.kind in ("Module", "ModuleDict")
+        and not child.name.isdecimal()
+        else module.name
+        for module in r.sample(named, r.randint(1, len(named)))
+    ]
+    if not block:
+        return {**spec, "declare": names}
+    blocks = {**spec["blocks"], block: {**spec["blocks"][block], "declare": names}}
+    return {**spec, "blocks": blocks}
+
+
 ADDED: Sequence[tuple[float, Callable[[Prediction, Scope, Spec], Spec]]] = (
     (0.35, init),
     (0.2, tie),
+    (0.2, declare),
     (0.2, alias),
     (0.3, outputs),
 )

@@ -169,7 +169,8 @@ def read_body(context: Context, body: Body, read: Callable[[Body], Graph]) -> Gr
 
 def chain_of_copies(spec: BlockSpec) -> bool:
     """Whether a block has one input and holds nothing but copies of one layer, each with a name."""
-    layers, plain = spec.layers, spec.outputs is None and spec.inputs == ["input"]
+    layers = spec.layers
+    plain = spec.outputs is None and spec.inputs == ["input"] and not spec.declare
     if len(layers) != 1 or not plain or not isinstance(layers[0], dict) or len(layers[0]) != 1:
         return False
     (written,) = layers[0].values()
@@ -282,7 +283,7 @@ def graph_of(body: Body, scope: Scope, current: tuple[Ref, ...]) -> Graph:
             scope.context.error("NG210", message, (*path, "layers"), key=True)
         if not scope.inputs:
             _check_device(scope)
-    nodes, modules = module_tree(scope)
+    nodes, modules = module_tree(scope, body.spec.declare, (*path, "declare"))
     graph = Graph(
         body.name,
         body.spec.description,

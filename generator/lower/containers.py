@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath, printable
 from ..ir.graph import Module, Node
+from ..symbolic.hints import closest
 from ..symbolic.literals import literal
 from ..symbolic.names import MODULE_NAMES
+from .context import Context
 from .scope import Scope
 
 DICT_NAMES = MODULE_NAMES | {"clear", "items", "keys", "update", "values"}
@@ -25,10 +28,13 @@ class _Container(Struct):
     absent: bool = False
 
 
-def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
-    """The calls with their final names, and the attributes in the order of the spec.
+def module_tree(
+    scope: Scope, first: Sequence[str], path: SpecPath
+) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
+    """The calls with their final names, and the attributes: those declared `first`, then by place.
 
-    Raises `NetgenError` where names with dots make no valid container.
+    The `path` is that of `declare`, which names them. Raises `NetgenError` where names with dots
+    make no valid container.
     """
     root = _Container(())
     nodes: list[Node] = []
@@ -40,8 +46,76 @@ def module_tree(scope: Scope) -> tuple[tuple[Node, ...], tuple[Module, ...]]:
         elif not call.functional:
             _place(scope, root, target, call)
         nodes.append(_named(call, target, target))
+    if first:
+        _put_first(scope.context, root, first, path)
     modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
     return tuple(nodes), modules
+
+
+def _put_first(context: Context, root: _Container, names: Sequence[str], path: SpecPath) -> None:
+    """Put what has these names before all others, in this order; a container with what is in it.
+
+    Mistakes are reported, wrong names left out: those of nothing, those that are given twice, and
+    numbers, which come in their own order.
+    """
+    right = []
+    for place, name in enumerate(names):
+        with context.shared.findings.collecting():
+            if name in names[:place]:
+                message = f"the name `{printable(name)}` is given twice"
+                context.error("NG205", message, (*path, place))
+            _check(context, root, name, (*path, place))
+            right.append(name)
+    for name in reversed(right):
+        container: _Container | Module = root
+        for part in name.split("."):
+            if not isinstance(container, _Container) or part not in container.children:
+                break  # the layer is absent here, and has no name
+            found = container.children[part]
+            container.children = {part: found, **container.children}
+            container = found
+
+
+def _check(context: Context, root: _Container, name: str, path: SpecPath) -> None:
+    """Refuse a name that is no layer, tensor or container of the scope, and a number."""
+    container: _Container | Module = root
+    for part in name.split("."):
+        if isinstance(container, Module):
+            _inside(context, container, name, path)
+        if part not in container.children:
+            if container is root and _is_absent(root, part):
+                return
+            message = f"there is no layer `{printable(name)}` here that `__init__` makes"
+            context.error("NG204", message, path, help=closest(name, _paths(root)))
+        if part.isdecimal():
+            message = f"`{printable(name)}`: what has numbers stands in their order"
+            help = "name the container, to make all that is in it first"
+            context.error("NG205", message, path, help=help)
+        container = container.children[part]
+
+
+def _inside(context: Context, module: Module, name: str, path: SpecPath) -> NoReturn:
+    """Report a name of what is in a layer or a block."""
+    message = f"`{printable(name)}` lies in `{module.name}`, which is no container of this scope"
+    help = None if module.node.use is None else "a block has a `declare` of its own"
+    context.error("NG204", message, path, help=help)
+
+
+def _is_absent(root: _Container, name: str) -> bool:
+    """Whether it may be the name that an absent layer without a written one gets elsewhere."""
+    absent = (
+        child.node
+        for key, child in root.children.items()
+        if isinstance(child, Module) and key[:1] == "?"
+    )
+    return any(re.fullmatch(rf"{re.escape(node.stem)}\d*", name) for node in absent)
+
+
+def _paths(container: _Container, before: str = "") -> Iterator[str]:
+    for key, child in container.children.items():
+        yield f"{before}{key}"
+        if isinstance(child, _Container):
+            yield from _paths(child, f"{before}{key}.")
 
 
 def _target(scope: Scope, call: Node) -> str:

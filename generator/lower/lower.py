@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import Enough, Findings, NetgenError, SpecPath, Unknowable
 from ..ir.graph import Graph, Node, Parameter, Use, uses_in
 from ..ir.needs import Need
-from ..spec.spec import Reading
+from ..spec.spec import CHAIN_DECLARES, Reading
 from . import keys
 from .application import is_stateless
 from .blocks import may_hold_weights
@@ -160,7 +160,7 @@ def _read(
     with ending(walk.scope, ("inputs",)):
         walk.whole(document.layers, ("layers",), sequential=document.sequential)
         outputs = read_outputs(walk.scope, document.outputs, walk.current, ("outputs",))
-    nodes, modules = module_tree(walk.scope)
+    nodes, modules = module_tree(walk.scope, document.declare, ("declare",))
     graph = Graph(
         document.name,
         describe(context, values),
@@ -209,6 +209,8 @@ def _check_chain(context: Context, inputs: int) -> None:
     if context.document.outputs is not None:
         message = "an `nn.Sequential` gives what its last layer gives: it has no `outputs`"
         context.error("NG210", message, ("outputs",), key=True)
+    if context.document.declare:
+        context.error("NG210", CHAIN_DECLARES, ("declare",), key=True)
 
 
 def _blocks(reading: Reading, findings: Findings) -> dict[str, BlockSpec]:

@@ -141,6 +141,8 @@ def refers(source: Source, cursor: Cursor) -> bool:
     """Whether the value at a cursor names a layer or an input."""
     if not cursor.item:
         rest = cursor.path[len(cursor.scope) :]
+        if rest[:1] == ("declare",):
+            return len(rest) == 2
         return rest[:1] in (("tie",), ("alias",)) or (rest[:1] == ("outputs",) and not cursor.key)
     if cursor.key or cursor.bare:
         return False

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, field
 
 from ..diagnostics.diagnostics import Diagnostic, Findings, NetgenError, SpecPath, printable
 from ..symbolic.names import HELPERS, NN_CLASSES, why_no_class, why_no_variable
-from .spec import COMMON_KEYS, RESERVED, Reading, validate
+from .spec import CHAIN_DECLARES, COMMON_KEYS, RESERVED, Reading, validate
 
 
 class BlockSpec(Struct, frozen=True):
@@ -29,6 +29,9 @@ class BlockSpec(Struct, frozen=True):
             description="References: a list gives the ports 0, 1 and so on, a mapping named ones."
         ),
     ] = None
+    declare: Annotated[
+        list[str], Meta(description="Layers by name that `__init__` makes first, in this order.")
+    ] = []
     sequential: Annotated[bool, Meta(description="True: the class is an `nn.Sequential`.")] = False
 
 
@@ -63,6 +66,9 @@ def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
     if block.sequential and not block.inputs:
         message = "an `nn.Sequential` reads one tensor, but this block reads nothing"
         raise NetgenError(Diagnostic("NG210", message, source.locate((*path, "sequential"))))
+    if block.sequential and block.declare:
+        where = source.locate((*path, "declare"), key=True)
+        raise NetgenError(Diagnostic("NG210", CHAIN_DECLARES, where))
     return block
 
 

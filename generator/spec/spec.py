@@ -31,6 +31,7 @@ PARAMETRIZE = "parametrize"  # the key of layers with weights
 COMMON_KEYS = ("name", "from", "repeat", "when", "else", "carry", "collect", PARAMETRIZE)
 LOOP_KEYS = ("carry", "collect")  # those of a `repeat` that passes on several tensors
 REPEAT_KEYS = ("times", "as")
+CHAIN_DECLARES = "an `nn.Sequential` has its layers in the order of its calls: it has no `declare`"
 
 
 class InputSpec(Struct, frozen=True):
@@ -85,6 +86,9 @@ class Document(Struct, frozen=True):
     sequential: Annotated[
         bool, Meta(description="True: the class is an `nn.Sequential`, its layers a chain.")
     ] = False
+    declare: Annotated[
+        list[str], Meta(description="Layers by name that `__init__` makes first, in this order.")
+    ] = []
     outputs: Annotated[
         list[str] | dict[str, str] | None,
         Meta(

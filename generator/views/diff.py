@@ -39,7 +39,10 @@ def compare(old: Graph, new: Graph, names: tuple[str, str]) -> str:
     others = _differences(_others(old), _others(new))
     lines += ["outputs, initial weights and ties:", *others] if others else []
     same = sum(weights[0].get(name) == shape for name, shape in weights[1].items())
-    lines.append(f"state_dict: {same} of {len(weights[1])} weights would load from the first")
+    orders = [[name for name in w if name in weights[1 - side]] for side, w in enumerate(weights)]
+    moved = "" if orders[0] == orders[1] else ", in another order"
+    loaded = f"{same} of {len(weights[1])} weights would load from the first"
+    lines.append(f"state_dict: {loaded}{moved}")
     lines += _differences(*({name: {"": shape} for name, shape in w.items()} for w in weights))
     return "\n".join([*lines, ""])
 
