@@ -47,6 +47,9 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
     """
     if not symbols_in(value):
         return value
+    if isinstance(value, Dim):
+        found = [_factor_of(value, factor, values) for factor in value.factors]
+        return product(found) if len(found) > 1 else found[0]
     if isinstance(value, Nested):
         return Nested(value.row, {name: rebind(arg, values) for name, arg in value.args.items()})
     if isinstance(value, Init):
@@ -58,9 +61,6 @@ def rebind(value: Any, values: Mapping[str, Any]) -> Any:
         return tuple(rebind(item, values) for item in value)
     if isinstance(value, list):
         return [rebind(item, values) for item in value]
-    if isinstance(value, Dim):
-        found = [_factor_of(value, factor, values) for factor in value.factors]
-        return product(found) if len(found) > 1 else found[0]
     assert isinstance(value, Coded)
     return evaluate_again(value.tree(), _Values(values))
 

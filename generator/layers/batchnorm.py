@@ -21,7 +21,7 @@ def batch_norm(name: str, a: Args, x: TensorType) -> TensorType:
     check_equal("`num_features`", a.num_features, x.shape[1], "the number of channels")
     if a.eps <= 0:
         refuse(f"`eps` must be greater than 0 in training, but is {a.eps}", "eps")
-    if x.numel == x.shape[1]:
+    if x.shape[0] == 1 and x.numel == x.shape[1]:
         refuse(f"`{name}` needs two values or more per channel in training, but reads {x}")
     return pointwise(a, x)
 

@@ -12,6 +12,7 @@ from .functions import MOST_DIGITS
 from .sizes import Coded, plain
 from .syntax import fail
 
+LARGEST = 10**MOST_DIGITS
 MOST_ITEMS = 100_000
 LONGEST_RANGE = 2**40  # from its first number to its last one
 MOST_STEPS = 2_000_000  # of one spec
@@ -29,7 +30,7 @@ class Budget(Struct):
 
     def bounded(self, value: Any) -> Any:
         """The value; raises `ExpressionError` if it is too large, or no finite real number."""
-        if isinstance(value, int) and abs(int(value)) >= 10**MOST_DIGITS:
+        if isinstance(value, int) and abs(int(value)) >= LARGEST:
             fail(f"a number of more than {MOST_DIGITS} digits is too long")
         if isinstance(value, complex):
             fail("the result is not a real number")

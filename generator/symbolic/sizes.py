@@ -211,6 +211,8 @@ def symbols_in(value: object) -> Symbols:
     """The symbols that a value depends on, in order of appearance; none for a plain value."""
     if type(value) in PLAIN:
         return _NONE
+    if isinstance(value, Dim):
+        return value.symbols
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
