@@ -85,3 +85,27 @@ def test_a_layer_of_ones_own_may_stand_there() -> None:
     network = built(HEAD.replace("TYPE", "ReLU") + "- $kind\n- $kind\n").module_class
     x = torch.randn(1, 4, 8, 8)
     torch.testing.assert_close(network(kind=Double)(x), 4 * x)
+
+
+def test_expressions_compare_a_type_with_types_wherever_they_stand() -> None:
+    network = built(
+        """
+        name: Net
+        input: [6, 8]
+        params: {kind: ReLU, sizes: [2], twice: "$(kind == 'ReLU')"}
+        init: {Linear: {weight: {constant_: "$(3 if kind == 'ReLU' and sizes == [2] else 4)"}}}
+        layers:
+        - Linear: {name: fc, out_features: 8, bias: false}
+        - $kind
+        - Parameter: {name: offset, shape: [1], init: {constant_: "$(1 if kind == 'ReLU' else 2)"}}
+        - Buffer: {name: table, value: "$([2 if kind in ['ReLU', 'ELU'] else 5 for i in range(1)])"}
+        - Buffer: {name: sizes_, value: "$([6 if sizes[:1] == [2] else 7])"}
+        - Buffer: {name: two, value: "$(1 if twice else 0)"}
+        - Add: [kind1, offset, table, sizes_, two]
+        - Scale: "$(2 if kind == 'ReLU' else 3)"
+        """
+    ).module_class
+    x = torch.ones(1, 6, 8)
+    torch.testing.assert_close(network()(x), torch.full((1, 6, 8), 2.0 * (24 + 1 + 2 + 6 + 1)))
+    other = network(kind=nn.Identity, sizes=(3,))
+    torch.testing.assert_close(other(x), torch.full((1, 6, 8), 3.0 * (32 + 2 + 5 + 7)))

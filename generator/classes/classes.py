@@ -88,7 +88,8 @@ def _network_class(
             value = merged.values.type(parameter.value)
             parameter = replace(parameter, value=value, hint="type[nn.Module]")
         params.append(replace(parameter, used=reached))
-    return _bypassed(replace(network, params=tuple(reversed(params))))
+    initial = tuple(replace(one, init=merged.values.typed(one.init)) for one in graph.initial)
+    return _bypassed(replace(network, params=tuple(reversed(params)), initial=initial))
 
 
 def _block_class(

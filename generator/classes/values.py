@@ -176,10 +176,17 @@ class Values(Struct):
             return {name: self.typed(item) for name, item in value.items()}
         if isinstance(value, (tuple, list)):
             return type(value)(map(self.typed, value))
-        if not isinstance(value, (Coded, Dim)) or not {s.name for s in value.symbols} & self.types:
+        if isinstance(value, (Init, Nested)):
+            return replace(value, args=self.typed(value.args))
+        if not isinstance(value, (Coded, Dim, Table)):
+            return value
+        if not {symbol.name for symbol in value.symbols} & self.types:
             return value
         from .type_names import with_types
 
+        if isinstance(value, Table):
+            tree = with_types(value.expression.tree, self.types, self.rows)
+            return replace(value, expression=Expression.of(tree))
         found = Expression.of(with_types(value.tree(), self.types, self.rows))
         if isinstance(value, Coded):
             return replace(value, expression=found, written=None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
 from ..ir.graph import Graph, Module, Node
 from ..layers.base import Arg, Layer
 from ..lower.ties import registered
-from ..symbolic.literals import literal, pythonic
+from ..symbolic.buffers import Table
+from ..symbolic.literals import comparing_tuples, literal, pythonic
 from ..symbolic.sizes import Coded, plain, symbols_in
 
 
@@ -61,16 +63,23 @@ def _tuple(shape: Any) -> str:
     return literal(shape if isinstance(shape, Coded) else tuple(shape))
 
 
+def _elements(table: Table) -> str:
+    """The value of a buffer: a number, or lists of numbers."""
+    if not table.symbols:
+        return pythonic(table.code)
+    return pythonic(ast.unparse(comparing_tuples(table.expression.tree)))
+
+
 def _buffer(owner: str, name: str, args: Mapping[str, Any]) -> str:
     table, shape = args["value"], args["shape"]
     dtype = args["dtype"] or table.dtype
     if shape is None or table.shape:
-        value = f"torch.tensor({pythonic(table.code)}, dtype=torch.{dtype})"
+        value = f"torch.tensor({_elements(table)}, dtype=torch.{dtype})"
     elif table.code in ("0", "0.0", "1", "1.0"):
         fill = "zeros" if float(table.code) == 0 else "ones"
         value = f"torch.{fill}({_tuple(shape)}, dtype=torch.{dtype})"
     else:
-        value = f"torch.full({_tuple(shape)}, {pythonic(table.code)}, dtype=torch.{dtype})"
+        value = f"torch.full({_tuple(shape)}, {_elements(table)}, dtype=torch.{dtype})"
     persistent = literal(args["persistent"])
     kept = "" if persistent == "True" else f", persistent={persistent}"
     return f'{owner}.register_buffer("{name}", {value}{kept})'

@@ -31,7 +31,9 @@ def literal(value: Any, *, brackets: bool = False) -> str:
     """
     if isinstance(value, (Dim, Coded)):
         code = value.code
-        return pythonic(code if brackets or "[" not in code else _with_tuples(value.tree()))
+        if "[" in code and not brackets:
+            code = ast.unparse(comparing_tuples(_as_tuples(value.tree())))
+        return pythonic(code)
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, (tuple, list)):
@@ -51,19 +53,20 @@ def pythonic(code: str) -> str:
     return re.sub(_OF_MATH, r"math.\1(", code)
 
 
-def _with_tuples(tree: ast.expr) -> str:
-    """Source of an expression with tuples for the lists that it gives or compares.
+def comparing_tuples(tree: ast.expr) -> ast.expr:
+    """The expression with tuples for the lists that it compares.
 
     The arguments of a class are tuples, and no tuple equals a list.
     """
 
-    def in_comparisons(node: ast.expr) -> ast.expr | None:
+    def compared(node: ast.expr) -> ast.expr | None:
         if not isinstance(node, ast.Compare):
             return None
         left, *others = (_as_tuples(operand) for operand in (node.left, *node.comparators))
         return ast.Compare(left, node.ops, others)
 
-    return ast.unparse(changed(_as_tuples(tree), in_comparisons))
+    found: ast.expr = changed(tree, compared)
+    return found
 
 
 def _as_tuples(node: ast.expr) -> ast.expr:
