@@ -6,19 +6,18 @@ size of an input, or a number that no expression gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import count
 from typing import Any
 
 from msgspec.structs import replace
 
-from ..ir.graph import Graph, Node, Parameter, Ref, Use, uses_in
+from ..ir.graph import Graph, Parameter, Ref, Use, uses_in
 from ..ir.substitute import rebind
 from ..layers.base import REQUIRED, Arg, Layer
 from ..layers.kinds import ANY, LIST
 from ..layers.tensor import TensorType
-from ..lower.blocks import dim_names, kinds, no_rule
+from ..lower.blocks import dim_names, no_rule
 from ..lower.parameters import bare
 from ..spec.source import Source
 from ..symbolic.literals import literal
@@ -26,19 +25,19 @@ from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, symbols_in
 from ..symbolic.syntax import ExpressionError
 from .common_value import Case, Expressions, Group, Inexpressible
+from .letters import equal_sizes, letters_of
 from .merge import Merge
 from .values import Values
-
-_LETTERS = {1: ("F",), 2: ("L", "C"), 3: ("C", "H", "W"), 4: ("C", "D", "H", "W")}
 
 
 def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
     """The classes of a file, as graphs: a block's before those that use it, the network's last."""
     rows = {row.name: row for row in graph.imports}
     also = frozenset(alias.name.rpartition(".")[2] for alias in graph.aliases)
-    classes = []
-    for block, uses in uses_in(graph).items():
-        classes.append(_block_class(uses, rows, source, also))
+    blocks, classes = uses_in(graph), []
+    alike = equal_sizes(graph, blocks)
+    for block, uses in blocks.items():
+        classes.append(_block_class(uses, rows, source, also, alike.get(block, {})))
         rows[block] = _row(classes[-1])
     return (*classes, _network_class(graph, rows, source, also))
 
@@ -93,11 +92,15 @@ def _network_class(
 
 
 def _block_class(
-    uses: Sequence[Use], rows: Mapping[str, Layer], source: Source, also: frozenset[str]
+    uses: Sequence[Use],
+    rows: Mapping[str, Layer],
+    source: Source,
+    also: frozenset[str],
+    alike: Mapping[str, str],
 ) -> Graph:
     """The graph of a block's class; sets the constructor's arguments (`call`) of each use.
 
-    `also` are further names that modules in it may have.
+    `also` are further names that modules in it may have, `alike` sizes of inputs that are equal.
     """
     dims = [name for name in _arguable(uses[0]) if all(name in use.outer for use in uses)]
     constant = _constants(uses)
@@ -124,8 +127,11 @@ def _block_class(
             if parameter.name in use.given or parameter.required:
                 use.call[parameter.name] = use.outer[parameter.name]
     arguments = {parameter.name for parameter in (*inferred, *params)}
-    shapes = _shapes(uses, cases, allowed, {*given}, arguments)
-    graph = replace(graph, params=(*inferred, *params), is_block=True, shapes=shapes)
+    letters = letters_of(uses, {*given}, _constants(uses), alike)
+    shapes = _shapes(uses, cases, allowed, letters, arguments)
+    graph = replace(
+        graph, params=(*inferred, *params), is_block=True, shapes=shapes, letters=letters
+    )
     return _bypassed(graph)
 
 
@@ -275,12 +281,12 @@ def _shapes(
     uses: Sequence[Use],
     cases: Sequence[Case],
     allowed: frozenset[str],
-    given: set[str],
+    names: Mapping[str, str],
     arguments: set[str],
 ) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
     """The types of inputs and outputs in all uses, with names for the sizes that vary."""
     first = uses[0].graph
-    letters = {**first.terms(), **_letters(uses, given)}
+    letters = {**first.terms(), **{name: Dim.named(own, 1) for name, own in names.items()}}
     expressions = Expressions(allowed)
 
     def merged(types: Iterable[Sequence[TensorType]]) -> tuple[TensorType, ...]:
@@ -334,49 +340,3 @@ def _equal_by_number(sizes: Group, arguments: set[str]) -> Any:
                 if numbers == [int(own) for _, own in sizes]:
                     return value
     return None
-
-
-def _letters(uses: Sequence[Use], given: set[str]) -> dict[str, Dim]:
-    """The names, by the block's own, that the docstring has for sizes that are no arguments."""
-    use, known = uses[0], {*given, *_constants(uses)}
-    found: dict[str, Dim] = {}
-    numbers = count(1)
-    for place, placeholder in enumerate(use.graph.inputs):
-        rank = placeholder.type.rank - (placeholder.type.batch is not None)
-        names = dim_names(use.spec, place, rank)
-        if rank not in _LETTERS or (rank > 2 and not _is_image(use, place, names, given)):
-            unknown = [name for name in names if name not in known]
-            found |= {name: Dim.named(f"S{next(numbers)}", 1) for name in unknown}
-            continue
-        shown = _LETTERS[rank]
-        first = names[0] in given and names[1] not in given if rank == 2 else False
-        if rank == 1 and names[0].endswith("length"):
-            shown = ("L",)
-        if first and not names[0].endswith("length"):
-            shown = ("C", "L")  # channels come first, as for `Conv1d`
-        suffix = "" if place == 0 else f"{place + 1}"
-        for name, letter in zip(names, shown, strict=True):
-            if name not in given:
-                found[name] = Dim.named(f"{letter}{suffix}", 1)
-    return found
-
-
-def _is_image(use: Use, place: int, names: Sequence[str], given: set[str]) -> bool:
-    """Whether an input of three or more sizes probably has channels first, then places.
-
-    Otherwise it may have heads, or features last. An input without a batch is a mask or a bias.
-    """
-    if use.graph.inputs[place].type.batch is None:
-        return False
-    if names[0] in given or names[-1] in given:
-        return names[0] in given
-    inner = [other.graph for others in uses_in(use.graph).values() for other in others]
-    calls = (node for graph in (use.graph, *inner) for node in _calls(graph.nodes))
-    attends = any(node.row is not None and node.row.attends for node in calls)
-    return not attends and next(kinds(use.spec.layers), "") != "last"
-
-
-def _calls(nodes: Sequence[Node]) -> Iterator[Node]:
-    for node in nodes:
-        yield node
-        yield from _calls(node.body)

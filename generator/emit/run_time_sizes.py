@@ -26,8 +26,15 @@ class Sizes(Struct):
         if place and name not in self.variables:
             self.in_place.append(name)
             return place
+        known = self.variables.get(name)
+        if known is not None:
+            return known
+        word = self.graph.letters.get(name, name)
         taken = {x.name for x in self.graph.inputs} | NEVER_FRESH
-        return self.variables.setdefault(name, f"{name}_size" if name in taken else name)
+        variable = f"{word}_size" if word in taken else word
+        if variable not in self.variables.values():  # else it has been read off another input
+            self.variables[name] = variable
+        return variable
 
     def wanted(self) -> list[str]:
         """The sizes that should be variables: all, if several are read, or one of them often."""

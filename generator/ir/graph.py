@@ -469,6 +469,7 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
     imports: tuple[Layer, ...] = ()  # the classes that the spec imports
     # the types of inputs and outputs that hold in all uses of a block
     shapes: tuple[tuple[TensorType, ...], tuple[TensorType, ...]] | None = None
+    letters: Mapping[str, str] = {}  # what sizes of a block's inputs are called in its class
     fit: Fit = Fit()
 
     def terms(self) -> dict[str, Any]:
@@ -601,7 +602,7 @@ def uses_in(graph: Graph) -> dict[str, list[Use]]:
     seen: set[Use | Graph] = set()
 
     def visit(inner: Graph) -> None:
-        for use in _own_uses(inner):
+        for use in own_uses(inner):
             if use in seen:
                 continue
             seen.add(use)
@@ -616,13 +617,14 @@ def uses_in(graph: Graph) -> dict[str, list[Use]]:
     from graphlib import TopologicalSorter
 
     inner = {
-        block: dict.fromkeys(own.block for use in uses for own in _own_uses(use.graph))
+        block: dict.fromkeys(own.block for use in uses for own in own_uses(use.graph))
         for block, uses in found.items()
     }
     return {block: found[block] for block in TopologicalSorter(inner).static_order()}
 
 
-def _own_uses(graph: Graph) -> Iterator[Use]:
+def own_uses(graph: Graph) -> Iterator[Use]:
+    """The uses of blocks in a graph, without those inside of these blocks."""
     for node in graph.nodes:
         yield from _uses_of(node)
 

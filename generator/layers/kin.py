@@ -27,6 +27,7 @@ FLATTENING = ("Flatten",)
 CONCATENATING = ("Concat",)
 EMBEDDINGS = ("Embedding",)
 READING_INDICES = (*EMBEDDINGS, "EmbeddingBag")
+RESIZING = ("Interpolate", "Upsample", "PixelShuffle", "PixelUnshuffle")
 OF_FEATURES = ("Linear", "LayerNorm", "RMSNorm")  # they work along the last dimension
 OF_SEQUENCES = (*RECURRENT, "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder")
 MOVING = (
@@ -63,12 +64,14 @@ def holds_hidden_layers(row: Layer) -> bool:
 
 
 def dimensions_read(name: str) -> str:
-    """What a type reads: `1d`, `2d`, the `last` dimension, or `numbers` (indices).
+    """What a type reads: `1d` to `3d`, `places`, the `last` dimension, or `numbers` (indices).
 
     Empty for a name that does not tell.
     """
-    if name.endswith(("1d", "2d")):
+    if spatial_dims(name):
         return name[-2:]
+    if name in RESIZING:
+        return "places"
     if name in (*OF_FEATURES, *RECURRENT, "MultiheadAttention"):
         return "last"
     return "numbers" if name in READING_INDICES else ""

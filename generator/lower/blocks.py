@@ -7,7 +7,8 @@ numbers of one use. The types that it gives are put back into the terms of the s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from string import digits
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 DEEPEST_BLOCKS = 40
 _QUOTED = r"'[^']*'"
 _WORD = r"[A-Za-z_]\w*"
+_PLACES = {2: ("1d", "places"), 3: ("2d", "places"), 4: ("3d", "places")}  # by sizes of an input
 _SPATIAL = {3: ("H",), 4: ("D", "H")}  # between channels and the last dimension
 
 
@@ -239,16 +241,14 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
     Channels are first and features last, unless the block's layers show that it reads images,
     sequences or indices.
     """
-    prefix = "in" if place == 0 else spec.inputs[place]
+    alone = place == 0 and not _are_numbered(spec.inputs)
+    prefix, own = ("in", "") if alone else (spec.inputs[place], f"{spec.inputs[place]}_")
     between = _SPATIAL.get(rank, tuple(f"S{number}" for number in range(1, rank - 1)))
-    if place:
-        between = tuple(f"{prefix}_{name}" for name in between)
-    ends = [f"{prefix}_channels", *between, f"{prefix}_features"]
+    ends = [f"{prefix}_channels", *(f"{own}{name}" for name in between), f"{prefix}_features"]
     kind = next(kinds(spec.layers), "")
-    own = "" if place == 0 else f"{prefix}_"
-    if rank == 3 and kind == "2d":  # an image: its last size is no number of features
-        ends[-1] = f"{own}width"
-    elif (rank == 2 and kind == "1d") or (rank == 1 and kind == "numbers"):
+    if kind in _PLACES.get(rank, ()):  # the last size is no number of features
+        ends[-1] = f"{own}{'length' if rank == 2 else 'width'}"
+    elif rank == 1 and kind == "numbers":
         ends[-1] = f"{own}length"
     elif rank == 2 and kind == "last":
         ends[0] = f"{own}length"
@@ -257,10 +257,17 @@ def dim_names(spec: BlockSpec, place: int, rank: int) -> list[str]:
     return [f"input_{name}" if name in taken else name for name in names]
 
 
-def kinds(layers: Any) -> Iterator[str]:
-    """What the layers of a block read, in their order: `1d`, `2d`, `last` or `numbers`.
+def _are_numbered(inputs: Sequence[str]) -> bool:
+    """Whether inputs differ by a number, as ``c2, c3``: then none of them is the main one."""
+    stems = {name.rstrip(digits) for name in inputs}
+    return len(inputs) > 1 and len(stems) == 1 and all(name[-1] in digits for name in inputs)
 
-    A `Conv2d` reads `2d`, a `Linear` the `last` dimension, an `Embedding` `numbers` (indices).
+
+def kinds(layers: Any) -> Iterator[str]:
+    """What the layers of a block read, in their order: `1d`, `2d`, `3d`, `last` and the like.
+
+    A `Conv2d` reads `2d`, an `Interpolate` any `places` behind channels, a `Linear` the `last`
+    dimension, an `Embedding` `numbers` (indices).
     """
     if isinstance(layers, list):
         for item in layers:
