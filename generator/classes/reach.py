@@ -26,11 +26,12 @@ def deciding(classes: Sequence[Graph]) -> set[str]:
     return reached[classes[-1].name]
 
 
-def least(classes: Sequence[Graph]) -> dict[str, int]:
+def least(classes: Sequence[Graph], *, alone: bool = False) -> dict[str, int]:
     """The least values that make sense for parameters of the network; torch may accept less.
 
     Numbers of features and channels depend on them: with 0 there is nothing to compute. A number of
-    copies may be 0, but not less.
+    copies may be 0, but not less. Where several parameters decide on a number together, the least
+    value of one is that with the defaults of the others; `alone` leaves it out.
     """
     reached: dict[str, dict[str, int]] = {}
     for graph in classes:
@@ -42,9 +43,10 @@ def least(classes: Sequence[Graph]) -> dict[str, int]:
             own += [(args[name], bound) for name, bound in bounds.items() if name in args]
             own += [] if module.node.count is None else [(module.node.count, 0)]
             for value, bound in own:
-                for symbol in symbols_in(value):
-                    known = found.get(symbol.name, 0)
-                    found[symbol.name] = max(known, _least_of(value, symbol.name, bound, graph))
+                names = {symbol.name for symbol in symbols_in(value)}
+                for name in () if alone and len(names - {INDEX}) > 1 else names:
+                    known = found.get(name, 0)
+                    found[name] = max(known, _least_of(value, name, bound, graph))
         reached[graph.name] = {name: bound for name, bound in found.items() if bound}
     return reached[classes[-1].name]
 

@@ -231,7 +231,7 @@ def _said(
             what = "repeats" if more or not name else f"``{prose(name)}`` modules"
             place = (Owner(owner.path),) if owner.path else ()
             yield _name_of(module.node.count), Meaning(f"Number of {what}", place)
-        if module.node.callee is not None and not graph.is_block:
+        if module.node.callee is not None:
             yield _name_of(module.node.callee), Meaning("Type", (Owner(owner.path),))
         if module.row is not None:
             yield from _given(owner, module.row, module.node.args, classes)

@@ -90,7 +90,7 @@ def emit(
         )
         for graph in graphs[:-1]
     ]
-    about = class_docstring(graphs[-1], meanings[graphs[-1].name], least(graphs))
+    about = class_docstring(graphs[-1], meanings[graphs[-1].name], least(graphs, alone=True))
     views = [*blocks, _class_view(graphs[-1], statements, own, about)]
     used = _words(views)
     helpers = tuple(name for name in HELPERS if name in used and name not in own)

@@ -97,8 +97,8 @@ class Variables(Struct):
         if not self.is_chained(place):
             return False
         node, taker, own = self.graph.nodes[place], self._next(place), self.output(place)
-        if taker == NEVER:
-            return True
+        if taker == NEVER:  # it is returned, alone or beside others that have their names
+            return len(self.graph.outputs) == 1 or not node.written
         reader = self.graph.nodes[taker]
         others = [ref for ref in _all_reads(reader) if ref != own and not self._is_attribute(ref)]
         if node.written and not node.target and node.row is not None:  # named for its value
@@ -174,7 +174,10 @@ class Variables(Struct):
             if self.last_use.get(ref, -1) < 0:
                 targets[port] = "_"
                 continue
-            if self._is_x(place, node, ref, own, leads):
+            key = self._output_name(place, ref) if own == SKIPPED else ""
+            if key:
+                name = key
+            elif self._is_x(place, node, ref, own, leads):
                 name = "x"
             elif own != SKIPPED:
                 name = self.fresh(own, place, frozenset({*targets.values()}))
@@ -187,6 +190,19 @@ class Variables(Struct):
             targets[port] = name
             self.hold(name, ref)
         return targets
+
+    def _output_name(self, place: int, ref: Ref) -> str:
+        """The name under which a value is given back, if a variable may have it; else empty.
+
+        The single result of a block has no name in its ``forward``.
+        """
+        graph = self.graph
+        if graph.is_block and len(graph.outputs) == 1:
+            return ""
+        key = next((key for key, own in graph.outputs if own == ref and key), "")
+        others = (node for at, node in enumerate(graph.nodes) if at != place)
+        taken = any(key in (short(node.name), *node.names) for node in others)
+        return key if is_identifier(key) and not taken and self.fresh(key, place) == key else ""
 
     def _moved(self, place: int, node: Node) -> str:
         """The variable that a call only moves on, which keeps its name; empty if there is none."""
