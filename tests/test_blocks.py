@@ -595,7 +595,7 @@ def test_only_images_have_channels_and_places() -> None:
     assert told["Attend"][:3] == ["(N, 2, S1, 4)", "(N, 2, S2, 4)", "(N, 2, S2, 4)"]
     assert told["Attend"][3:] == ["(N, 2, S1, S2)", "(N, 2, S1, 4)"]
     assert told["Mix"] == ["(N, 2, S1, 4)", "(N, 2, S1, 8)"]
-    assert told["Skip"] == ["(N, 3, H, W)", "(N, 6, H2, W2)", "(N, 6, H, W)"]
+    assert told["Skip"] == ["(N, 3, H, W)", "(N, 6, H, W)", "(N, 6, H, W)"]
 
 
 PYRAMID = """
