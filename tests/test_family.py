@@ -933,6 +933,19 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"y": 0}, {"y": 1}, {"y": 3}, {"u": 3}],
     ),
+    "a repeat without copies in one use has those that an absent one would have": (
+        """
+        input: [6, 4]
+        params: {f: 2}
+        blocks:
+          B:
+            params: {p: required, z: true}
+            layers:
+            - Scale: {factor: 3, when: $(in_features != p * 2), repeat: $(2 if z else 0), name: s}
+        layers: [{B: {p: $f}}, {B: {p: 4, z: false}}]
+        """,
+        [{"f": 3}, {"f": 4}],
+    ),
     "a list equals a list, although arguments are tuples": (
         """
         input: [1, 8, 8]

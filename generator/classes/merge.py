@@ -102,6 +102,8 @@ class Merge:
         there = [(case, module) for case, module in group if not module.absent]
         if not there:
             return None
+        if all(_is_bare(module) for _, module in there):  # absent ones show what there may be
+            there += [(case, module.would) for case, module in group if module.would is not None]
         first = next((m for _, m in there if m.children), there[0][1])
         starts = {m.node.start for _, m in there if m.children or m is first}
         if len(starts) > 1 or len({(m.node.kind, m.node.label) for _, m in there}) > 1:
@@ -355,6 +357,11 @@ class Merge:
             help = "name a layer that reads what varies: `Identity: {name: out, from: $which}`"
             raise NetgenError(Diagnostic("NG210", message, location, help=help))
         return first.outputs
+
+
+def _is_bare(module: Module) -> bool:
+    """Whether there is no layer in a container."""
+    return module.node.kind != "layer" and all(map(_is_bare, module.children))
 
 
 def _is_plain(node: Node, args: Sequence[Arg]) -> bool:
