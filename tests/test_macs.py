@@ -31,6 +31,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "TransformerEncoderLayer": (ONE, SMALL),
     "TransformerDecoderLayer": (TWO, {**SMALL, **READS}),
     "Transformer": (TWO, {**SMALL, **READS, "num_encoder_layers": 2, "num_decoder_layers": 1}),
+    "FunctionalConv2d": (
+        {"inputs": {"a": [4, 9, 9], "w": {"shape": [8, 2, 3, 3], "batch": False}}},
+        {"from": ["a", "w"], "groups": 2, "stride": 2},
+    ),
+    "FunctionalConvTranspose1d": (
+        {"inputs": {"a": [4, 9], "w": {"shape": [4, 3, 3], "batch": False}}},
+        {"from": ["a", "w"], "groups": 2, "stride": 2},
+    ),
+    "FunctionalLinear": (
+        {"inputs": {"a": [5, 6], "w": {"shape": [7, 6], "batch": False}}},
+        {"from": ["a", "w"]},
+    ),
     "MatMul": ({"inputs": {"a": [5, 6], "b": [6, 7]}}, {"from": ["a", "b"]}),
     "Einsum": (
         {"inputs": {"a": [5, 6], "b": [6, 7]}},

@@ -156,6 +156,10 @@ OPERATIONS = (
     "- Reshape: [1, 4, 6]\n- Exp: {name: e}\n- Reshape: {name: grid, from: fc, shape: [3, 4, 2]}\n"
     "- GridSample: [e, grid]",
     "- Slice: {dim: 1, end: 2}\n- Slice: {dim: 2, end: 3}\n- AffineGrid: [3, 4, 5]",
+    "- Parameter: {name: w, shape: [4, 3, 3]}\n- Exp: {name: e, from: w}\n"
+    "- FunctionalConv1d: [fc, e]",
+    "- Buffer: {name: w, value: 1.0, shape: [3, 4, 3]}\n- FunctionalConvTranspose1d: [fc, w]",
+    "- Parameter: {name: w, shape: [4, 8]}\n- Exp: {name: e, from: w}\n- FunctionalLinear: [fc, e]",
 )
 
 

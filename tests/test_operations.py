@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch_netgen.layers import LOCAL, OPERATIONS
 from torch_netgen.layers.applying import apply
-from torch_netgen.layers.base import ALL, COMPLEX, Refusal
+from torch_netgen.layers.base import ALL, COMPLEX, INEXACT, Refusal
 from torch_netgen.layers.models import read_arguments
 from torch_netgen.layers.tensor import TensorType
 from torch_netgen.pipeline import build_source
@@ -19,8 +20,10 @@ from torch_netgen.spec.given import read
 
 from .conftest import SPECS, Builder
 
-# torch says so of grids of one place
-pytestmark = pytest.mark.filterwarnings("ignore:Since version 1.3.0")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Since version 1.3.0"),  # torch says so of grids of one place
+    pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel"),
+]
 
 Tensors = list[torch.Tensor]
 TYPES = ["float32"] * 20 + ["float64", "float16", "int64", "int32", "uint8", "bool", "complex64"]
@@ -152,6 +155,13 @@ REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
     "ScaledDotProductAttention": lambda xs, a: F.scaled_dot_product_attention(
         xs[0], xs[1], xs[2], **a
     ),
+    "FunctionalLinear": lambda xs, a: F.linear(*xs),
+    "FunctionalConv1d": lambda xs, a: F.conv1d(*xs, **a),
+    "FunctionalConv2d": lambda xs, a: F.conv2d(*xs, **a),
+    "FunctionalConv3d": lambda xs, a: F.conv3d(*xs, **a),
+    "FunctionalConvTranspose1d": lambda xs, a: F.conv_transpose1d(*xs, **a),
+    "FunctionalConvTranspose2d": lambda xs, a: F.conv_transpose2d(*xs, **a),
+    "FunctionalConvTranspose3d": lambda xs, a: F.conv_transpose3d(*xs, **a),
 }
 
 
@@ -198,6 +208,54 @@ def _sampled(draws: random.Random, rank: int) -> tuple[dict[str, Any], list[tupl
     if draws.random() < 0.2:
         grid = _near(draws, grid)
     return args, [(places[0], *(draws.randint(1, 4) for _ in places[1:])), grid]
+
+
+def _weighted(
+    draws: random.Random, n: int, transposed: bool
+) -> tuple[dict[str, Any], list[tuple[int, ...]]]:
+    """Arguments of a convolution that reads its weight, and the shapes of all that it reads."""
+
+    def each(*values: int) -> int | list[int]:
+        return draws.choice(values) if draws.random() < 0.6 else [draws.choice(values)] * n
+
+    groups = draws.choice((1, 1, 1, 2, 3))
+    read, given = groups * draws.randint(1, 2), groups * draws.randint(1, 2)
+    kernel = [draws.choice((1, 2, 3)) for _ in range(n)]
+    args: dict[str, Any] = {"groups": draws.choice((groups,) * 12 + (0, 2, -1))}
+    for key, values in {
+        "stride": (1, 1, 2, 3),
+        "dilation": (1, 1, 2),
+        "padding": (0, 0, 1),
+    }.items():
+        if draws.random() < 0.5:
+            args[key] = each(*values) if draws.random() < 0.95 else each(0, -1)
+    if transposed and draws.random() < 0.4:
+        args["output_padding"] = each(0, 1)
+    if not transposed and draws.random() < 0.25:
+        args["padding"] = draws.choice(("same", "valid"))
+    weight = (read, given // groups) if transposed else (given, read // groups)
+    sizes = [draws.randint(1, 6) for _ in range(n)]
+    shapes: list[tuple[int, ...]] = [(*draws.choice(((2,), (2,), ())), read, *sizes)]
+    shapes.append((*weight, *kernel))
+    if draws.random() < 0.4:
+        shapes.append((given,))
+    if draws.random() < 0.2:
+        wrong = draws.randrange(len(shapes))
+        shapes[wrong] = draws.choice((shapes[wrong][1:], (*shapes[wrong], 2)))
+    if draws.random() < 0.2:
+        wrong = draws.randrange(len(shapes))
+        shapes[wrong] = (*(size + draws.choice((0, 1)) for size in shapes[wrong]),)
+    return args, shapes
+
+
+def _mapped(draws: random.Random) -> list[tuple[int, ...]]:
+    """The shapes of an input, a weight and a bias of a linear map."""
+    shape = _shape(draws)
+    weight = (shape[-1],) if draws.random() < 0.15 else (draws.randint(2, 4), shape[-1])
+    shapes = [shape, weight if draws.random() < 0.85 else _near(draws, weight)]
+    if draws.random() < 0.5:
+        shapes.append(weight[:1] if draws.random() < 0.85 else (weight[0] + 1,))
+    return shapes
 
 
 def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[int, ...]]]:
@@ -266,6 +324,10 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         args = {"dim": dim}
         shapes += [_near(draws, shape)] * (1 + (draws.random() < 0.7))
         shapes += [_near(draws, shape)][: 3 - len(shapes)]
+    elif name == "FunctionalLinear":
+        shapes = _mapped(draws)
+    elif name.startswith("Functional"):
+        args, shapes = _weighted(draws, int(name[-2]), "Transpose" in name)
     elif name == "GridSample":
         args, shapes = _sampled(draws, draws.choice((4, 4, 5, 5, 3)))
     elif name == "AffineGrid":
@@ -334,6 +396,10 @@ def hold(name: str, args: dict[str, Any], shapes: list[tuple[int, ...]], types: 
         theirs = None
     if name == "TopK" and args["k"] == 0:
         theirs = None  # of a tensor without dimensions torch gives one element, not none
+    if name.startswith("Functional") and (types[0] not in INEXACT or len({*types}) > 1):
+        theirs = None  # some of torch's kernels take whole numbers, or look at no bias
+    if name == "FunctionalLinear" and shapes[2:] and shapes[2] != shapes[1][:1]:
+        theirs = None  # torch broadcasts the bias
     if name == "AffineGrid" and 0 in args["size"]:
         theirs = None  # where torch warns of grids of one place it forgets to look
     if name == "Chunk" and theirs is not None and len(theirs) != args["chunks"]:
@@ -514,6 +580,7 @@ def test_every_operation_is_built_and_run(build_text: Builder) -> None:
         "sampled",
         "patterns",
         "edges",
+        "weighted",
     ):
         (path,) = (path for path in SPECS if path.stem == stem)
         result = build_text(path.read_text())
@@ -589,3 +656,77 @@ def test_a_list_of_sizes_is_an_argument_as_a_whole(build_text: Builder) -> None:
     assert network(shape=(2, 1, 6), wide=(2, 5, 6))(x).shape == (2, 60)
     with pytest.raises(RuntimeError, match="is invalid for input of size 24"):
         network(shape=(6, 2, 3))(x)
+
+
+class StdConv2d(nn.Conv2d):
+    """The convolution of Big Transfer (Kolesnikov et al., 2020): its kernels are standardised."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        v, m = torch.var_mean(self.weight, dim=[1, 2, 3], keepdim=True, unbiased=False)
+        weight = (self.weight - m) / torch.sqrt(v + 1e-10)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class BlurPool2d(nn.Module):
+    """Zhang's pool (2019): a blur of each channel before every second place is taken."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("filt", (line[:, None] * line[None]).repeat(channels, 1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        filt = self.get_buffer("filt")
+        padded = F.pad(x, (1, 1, 1, 1), "reflect")
+        return F.conv2d(padded, filt, stride=2, groups=x.shape[1])
+
+
+BIT = """
+name: Bit
+input: [3, 12, 12]
+blocks:
+  StdConv2d:
+    params: {out_channels: required, kernel_size: 3, stride: 1}
+    layers:
+      - Parameter:
+          name: weight
+          shape: [$out_channels, "$(shape(input)[0])", $kernel_size, $kernel_size]
+          init: {normal_: {std: 0.1}}
+      - Parameter: {name: bias, shape: [$out_channels]}
+      - Mean: {name: m, from: weight, dim: [1, 2, 3], keepdim: true}
+      - Var: {name: v, from: weight, dim: [1, 2, 3], correction: 0, keepdim: true}
+      - Add: {name: safe, from: v, other: 1.0e-10}
+      - Sqrt: {name: std}
+      - Sub: {name: centred, from: [weight, m]}
+      - Div: {name: standard, from: [centred, std]}
+      - FunctionalConv2d:
+          from: [input, standard, bias]
+          stride: $stride
+          padding: $(kernel_size // 2)
+  BlurPool2d:
+    params: {rows: [1, 2, 1]}
+    layers:
+      - Buffer:
+          name: filt
+          value: "$([[[[a / 16, a / 8, a / 16] for a, _ in zip(rows, rows)]]] * 6)"
+      - Pad: {name: padded, from: input, pad: [1, 1, 1, 1], mode: reflect}
+      - FunctionalConv2d: {from: [padded, filt], stride: 2, groups: 6}
+layers:
+  - StdConv2d: {name: "0", out_channels: 6, kernel_size: 5, stride: 2}
+  - BlurPool2d: {name: "1"}
+  - StdConv2d: {name: "2", out_channels: 4}
+sequential: true
+"""
+
+
+def test_standardised_and_blurred_weights_compute_what_their_authors_wrote(
+    build_text: Builder,
+) -> None:
+    network = build_text(BIT).module_class().eval()
+    model = nn.Sequential(
+        StdConv2d(3, 6, 5, stride=2, padding=2), BlurPool2d(6), StdConv2d(6, 4, 3, padding=1)
+    )
+    assert torch.equal(network.state_dict()["1.filt"], model.state_dict()["1.filt"])
+    network.load_state_dict(model.state_dict(), strict=True)
+    x = torch.randn(2, 3, 12, 12)
+    torch.testing.assert_close(network(x), model(x))

@@ -347,6 +347,30 @@ def held(scope: Scope) -> Items:
     return [*items, made, {r.choice(("Add", "Mul")): {"from": [first, name]}}]
 
 
+def weighted(scope: Scope) -> Items:
+    """A linear map or a convolution that reads its weight, which is computed from a parameter."""
+    r = scope.draws
+    items, first = here(scope)
+    weight, name, last = scope.name(), scope.name(), scope.shape[-1]
+    out: Any = scope.number()
+    grown = {r.choice(("Tanh", "Exp")): {"name": name, "from": weight}}
+    if len(scope.shape) == 3 and min(scope.shape[1:]) >= 3 and r.chance(0.7):
+        sizes = [out, f"$(shape({first})[0])", 3, 3]
+        args: dict[str, Any] = {"padding": r.choice((1, "same"))}
+        use: dict[str, Any] = {"FunctionalConv2d": {"from": [first, name], **args}}
+    else:
+        fits = [n for n in scope.kinds["number"] if scope.values[n] == last]
+        sizes = [out, f"${r.choice(fits)}" if fits else f"$(shape({first})[-1])"]
+        use = {"FunctionalLinear": {"from": [first, name]}}
+    made = {"Parameter": {"name": weight, "shape": sizes, "init": "ones_"}}
+    ((_, args),) = use.items()
+    if r.chance(0.4):
+        bias = scope.name()
+        args["from"].append(bias)
+        return [*items, made, {"Parameter": {"name": bias, "shape": [out]}}, grown, use]
+    return [*items, made, grown, use]
+
+
 def paired(scope: Scope) -> Items:
     """A convolution with pairs of numbers."""
     r = scope.draws
@@ -516,7 +540,7 @@ def fitted(scope: Scope) -> Items:
 ITEMS: Sequence[Callable[[Scope], Items]] = (
     fitted,
     *(chosen, chosen, merged, forked, forked, parts, masked, computed, computed, attentive),
-    *(held, held, paired, nested, listed, applied, crossed, collected),
+    *(held, held, weighted, paired, nested, listed, applied, crossed, collected),
 )
 
 

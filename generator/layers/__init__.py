@@ -55,7 +55,8 @@ class Types(Mapping[str, Layer]):
 
 _TORCH = """activation attention batchnorm conv distance dropout instancenorm linear normalization
     padding pooling rnn shapes sparse stacks transformer upsampling"""
-_OPERATIONS = "elementwise combining splits tensors edges einops indexing sampling fourier"
+_OPERATIONS = """elementwise combining splits tensors edges einops indexing sampling fourier
+    weighted"""
 _LIKELY = """linear conv activation pooling shapes batchnorm dropout combining normalization
     tensors elementwise sparse local"""
 
