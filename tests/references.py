@@ -735,9 +735,18 @@ class T5Attention(nn.Module):
 
 class T5Stack(nn.Module):
     def __init__(
-        self, size: int, d_kv: int, d_ff: int, depth: int, num_heads: int, *, decoder: bool
+        self,
+        embed_tokens: nn.Embedding,
+        d_kv: int,
+        d_ff: int,
+        depth: int,
+        num_heads: int,
+        *,
+        decoder: bool,
     ) -> None:
         super().__init__()
+        size = embed_tokens.embedding_dim
+        self.embed_tokens = embed_tokens
         self.decoder = decoder
         self.block: Any = nn.ModuleList()
         for i in range(depth):
@@ -782,9 +791,9 @@ class T5(nn.Module):
     ) -> None:
         super().__init__()
         self.shared = nn.Embedding(vocab_size, d_model)
-        sizes = (d_model, d_kv, d_ff, num_layers, num_heads)
-        self.encoder = T5Stack(*sizes, decoder=False)
-        self.decoder = T5Stack(*sizes, decoder=True)
+        sizes = (d_kv, d_ff, num_layers, num_heads)
+        self.encoder = T5Stack(self.shared, *sizes, decoder=False)
+        self.decoder = T5Stack(self.shared, *sizes, decoder=True)
         self.lm_head = nn.Linear(d_model, vocab_size, bias=False)
         self.lm_head.weight = self.shared.weight
 
@@ -1083,7 +1092,7 @@ REFERENCES = {
     ),
     "fpn_resnet50": Reference("github:pytorch/vision BackboneWithFPN", FPNResNet50),
     "t5_small": Reference(
-        "github:huggingface/transformers T5ForConditionalGeneration, without `embed_tokens`",
+        "github:huggingface/transformers T5ForConditionalGeneration",
         T5,
         {"vocab_size": 50, "d_model": 24, "d_kv": 6, "d_ff": 40, "num_layers": 2, "num_heads": 4},
     ),
