@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ..ir.graph import LIST, Graph, Node, Pick, Ref
 from ..symbolic.literals import literal, prose
 from ..symbolic.names import why_no_variable
+from .branch_line import branch_line
 from .calls import iterated, passed_source
 from .one_line import Line, line_from
 from .run_time_sizes import Sizes
@@ -46,7 +47,8 @@ def _statements(graph: Graph, sizes: Sizes) -> list[Statement]:
         if place <= end:
             continue  # it stands in the line before
         variables.follow(place)
-        residual = not statements and variables.is_residual()
+        branch = branch_line(graph, place, variables, declared)
+        residual = branch is None and not statements and variables.is_residual()
         before = _chosen(graph.nodes[place], place, variables)
         node = _of_choices(graph.nodes[place])
         if node.named and node.row is not None and "to" in node.row.optional_tensors:
@@ -54,7 +56,7 @@ def _statements(graph: Graph, sizes: Sizes) -> list[Statement]:
 
             node, lines = with_numbers(graph, node, variables.names, variables.counter(place))
             before += lines
-        line = line_from(graph, place, node, variables, declared)
+        line = branch or line_from(graph, place, node, variables, declared)
         if residual:
             statements.append(Statement(f"identity = {graph.inputs[0].name}"))
             _rename_input(variables)
@@ -74,7 +76,7 @@ def _statements(graph: Graph, sizes: Sizes) -> list[Statement]:
             continue
         first, made = _statement(graph, line, left, targets, variables)
         before += first
-        blank = place in stages and bool(statements)
+        blank = place in stages and bool(statements) and branch is None
         statements += [Statement(text, "", blank and not n) for n, text in enumerate(before)]
         statements.append(replace(made, blank_before=blank and not before))
     returned = Statement(f"return {_returned(graph, variables)}")

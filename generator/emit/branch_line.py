@@ -1,0 +1,82 @@
+"""A sum or product of modules' results in one line: ``x = x + self.attn(self.ln_1(x))``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..ir.graph import Graph, Node, Ref
+from ..symbolic.literals import WIDTH
+from .calls import call_source
+from .one_line import Line
+from .statements import INDENT
+from .variables import NEVER, Variables, short
+
+MOST_CALLS = 3  # of modules, one in the other
+
+
+def branch_line(graph: Graph, place: int, variables: Variables, declared: bool) -> Line | None:
+    """The line that begins with a module's call and ends with a sum or product, if there is one.
+
+    One value goes in: each operand is this value, or what modules make of it that nothing else
+    reads. The line has room beside others, and hides no comment on a shape. `declared` is whether
+    ``x`` has an annotation.
+    """
+    ahead = len(graph.inputs)
+    made: dict[Ref, int] = {}  # the values in the line, each with the number of calls around it
+    places: list[int] = []
+    begun: Ref | None = None
+    at = place
+    while at != NEVER and _is_module(graph.nodes[at]):
+        node, own = graph.nodes[at], Ref(ahead + at, next(iter(graph.nodes[at].outputs)))
+        first, *others = node.inputs
+        begun = begun or first
+        inner = first in made and first == Ref(ahead + places[-1], first.port)
+        if (first != begun and not inner) or any(ref in made for ref in others):
+            return None
+        made[own] = made[first] + 1 if inner else 1
+        if made[own] > MOST_CALLS or len(places) == 2 * MOST_CALLS:
+            return None
+        places.append(at)
+        at = variables.after(at)
+    if not places or at == NEVER:
+        return None
+    merge, begin = graph.nodes[at], graph.type_of(graph.nodes[place].inputs[0])
+    reads = [ref for one in (*places, at) for ref in graph.nodes[one].reads if ref in made]
+    once = len(reads) == len(made) == len({*reads})
+    alone = once and all(variables.last_use.get(ref, NEVER) <= at for ref in made)
+    if not (alone and _is_merge(merge) and _joins(merge, begun, made)):
+        return None
+    shapes = {graph.type_of(ref).usual for ref in made} | {merge.output.usual}
+    if not graph.is_block and shapes != {begin.usual}:
+        return None
+    sizes, names = variables.sizes.copy(), {**variables.names}
+    for at_call, own in zip(places, made, strict=True):
+        names[own] = call_source(graph, graph.nodes[at_call], names, sizes)
+    source = call_source(graph, merge, names, sizes)
+    named = merge.written or not variables.is_chained(at)
+    left = short(merge.name) if named else "x" if declared else "x: Tensor"
+    if INDENT + len(f"{left} = {source}") > WIDTH:
+        return None
+    variables.sizes.take(sizes)
+    return Line((*places, at), source)
+
+
+def _is_module(node: Node) -> bool:
+    """Whether a call is that of one module which is always there, for one result."""
+    plain = node.kind == "layer" and node.target and len(node.outputs) == 1
+    varies = node.test or node.choices or node.names or node.named or node.collected
+    return bool(plain and node.inputs and not varies)
+
+
+def _is_merge(node: Node) -> bool:
+    """Whether a call is a sum or product of two tensors that is always made."""
+    row = node.row
+    operator = row is not None and row.operator in ("+", "*") and len(node.inputs) == 2
+    return operator and not (node.test or node.choices or node.collected)
+
+
+def _joins(merge: Node, begun: Ref | None, made: Mapping[Ref, int]) -> bool:
+    """Whether a merge reads what modules have made, in their order, and else the value `begun`."""
+    operands = [ref for ref in merge.inputs if ref in made]
+    known = all(ref in made or ref == begun for ref in merge.inputs)
+    return known and bool(operands) and operands == [ref for ref in made if ref in operands]
