@@ -199,6 +199,12 @@ PIECES = (
     ),
     *("        x = self.b(x) \\", "        self.if = nn.A()", "        self.b = nn.A(if=1)"),
     *("        self.b = nn.None(1)", "        self.b = nn.A(01)", "        self.b = nn.A(a=1, 2)"),
+    *(
+        "        0.5,",
+        "        0.5,\n        -1e-05,",
+        "        [1, 2],\n        [3],",
+        "        01,",
+    ),
     *("        self.b = nn.A(a=1, a=2)", '        f"""\n        x = self.a(x)  # {open}\n"""'),
 )
 

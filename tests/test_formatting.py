@@ -153,3 +153,32 @@ def test_a_number_stays_the_number_that_it_is() -> None:
     lines += [f"        x = x * {number}" for number in NUMBERS if number != "00"]
     text = "\n".join([*lines, ""])
     assert formatted(text) == blacks(text)
+
+
+def numbers(draws: random.Random, depth: int) -> str:
+    """A list of numbers, or of lists of numbers, some of which fit in a line."""
+    count = draws.choice((1, 2, 3, 5, 30))
+    if not depth:
+        kinds = ("0", "1", "-17", "0.25", "-1e-05", "123456.789", "1e+20")
+        return f"[{', '.join(draws.choice(kinds) for _ in range(count))}]"
+    return f"[{', '.join(numbers(draws, depth - 1) for _ in range(min(count, 6)))}]"
+
+
+def test_long_lists_of_numbers_are_as_black_formats_them() -> None:
+    draws, seen = random.Random(0), 0
+    statements = (
+        'self.register_buffer("table", torch.tensor(LIST, dtype=torch.float32))',
+        'self.own.register_buffer("t", torch.tensor(LIST, dtype=torch.int64), persistent=False)',
+        "x = f(LIST)",
+        "x = LIST",
+        'self.a = nn.Linear(1, 2)  # "LIST"',
+        'self.a = f("LIST", LIST)',
+    )
+    for _ in range(30):
+        text = numbers(draws, draws.randint(0, 3))
+        text = f"[{', '.join([text] * min(draws.randint(1, 9), 3000 // len(text) or 1))}]"
+        line = draws.choice(statements).replace("LIST", text)
+        module = f"class A:\n    def f(self):\n        {line}\n        return 1\n"
+        assert formatted(module) == black.format_str(module, mode=black.Mode())
+        seen += len(text) > 1000
+    assert seen > 5

@@ -95,6 +95,8 @@ _PLAIN = re.compile(
     rf"((?:(?:(?<=\()|, ){_NAME}={_VALUE})*)\)"
     rf"|x = self\.({_NAME})\(x\)(?:  # [^\"'\\{{}}]*)?)"
 )
+_ONE = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,20})?(?:e[+-]?[0-9]{1,3})?"
+_NUMBER = re.compile(rf"( {{8,}}){_ONE},")  # a line of a list
 _MADE, _CALLED = "        self.a = nn.A(); return", "        x = self.a(x); return"
 _KEYWORDS = frozenset(keyword.kwlist)
 
@@ -106,11 +108,16 @@ def _without_plain(lines: Sequence[str]) -> Iterator[str]:
     plain. Plain lines neither begin nor end a string or a bracket, so a run of them is either
     inside of one as a whole or outside of all. Inside of a bracket the placeholder's ``return`` is
     a syntax error; inside of a string the placeholder is text, as the lines are. The placeholder
-    reads the same variables as the lines.
+    reads the same variables as the lines. Lines of a long list of numbers become one of them.
     """
     before = ""
     for line in lines:
         found = _PLAIN.fullmatch(line)
+        if found is None and (number := _NUMBER.fullmatch(line)):
+            kind = f"{number[1]}0,"
+            yield "" if kind == before else kind
+            before = kind
+            continue
         plain = found is not None and _has_right_words(*found.groups(""))
         kind = "" if not plain else _CALLED if found and found[4] else _MADE
         yield line if not plain else "" if kind == before else kind

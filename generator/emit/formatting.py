@@ -37,6 +37,7 @@ _ODD = re.compile(r"[\"'\\]|[01][x01.]|\.[01]")  # strings, and numbers that are
 _EXPLODED = re.compile(r",\s*[)\]}]")  # black gives each item a line of its own
 _LAST = "class _:"  # the line before the skeletons
 _DEEPEST = 24
+_LONG_LIST = re.compile(r"\[[-+0-9.e, \[\]]{1000,}\]")  # of numbers, or of lists of numbers
 _MODE = black.Mode()
 
 
@@ -86,6 +87,15 @@ def formatted(text: str) -> str:
     compare the two on random modules. Docstrings in the module must begin on lines of their own,
     and indents must be of four spaces.
     """
+    if _LONG_LIST.search(text) is None:
+        return _formatted(text)
+    from .long_lists import put_back, without_lists  # few networks hold so many numbers
+
+    short, lists = without_lists(text, _LONG_LIST)
+    return put_back(_formatted(short), lists) or _formatted(text)
+
+
+def _formatted(text: str) -> str:
     # black needs one pass for what is formatted already, else two: so strip trailing spaces
     rest, runs = _reduced([line.rstrip(" ") for line in text.rstrip().split("\n")])
     known = list(dict.fromkeys(statement.key for run in runs for statement in run))

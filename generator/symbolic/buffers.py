@@ -21,7 +21,7 @@ from .expressions import only_expression
 from .functions import KNOWN
 from .sizes import Coded, Dim, Size, plain, symbols_in, tree_of
 from .syntax import calls, check_syntax, fail
-from .tree import Expression, changed, divided_up, names_in, put
+from .tree import Expression, changed, divided_up, names_in, of_plain, put
 
 MOST_VALUES = 4_000_000
 _WHOLE_FUNCTIONS = frozenset({"int", "floor", "ceil", "len", "divisible", "ceil_div", "any", "all"})
@@ -83,6 +83,10 @@ def _plain_table(value: Any, names: Names, budget: Budget) -> Table:
             if inner is None
             else Evaluator(names, budget).value(ast.parse(inner, mode="eval").body)
         )
+    if isinstance(value, list) and value and {*map(type, value)} <= {int, float}:
+        text = f"[{', '.join(map(repr, value))}]"
+        tree = ast.List([*map(of_plain, value)])
+        return Table(Expression(text, tree), (len(value),), _dtype({*map(type, value)}))
     if isinstance(value, list):
         parts = [_plain_table(item, names, budget) for item in value]
         if not parts or len({tuple(map(int, part.shape)) for part in parts}) > 1:
