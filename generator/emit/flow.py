@@ -9,14 +9,13 @@ from msgspec.structs import replace
 
 from ..ir.graph import LIST, Graph, Node, Pick, Ref
 from ..symbolic.literals import literal, prose
-from ..symbolic.names import why_no_variable
 from .branch_line import branch_line
 from .calls import iterated, passed_source
 from .one_line import Line, line_from
 from .run_time_sizes import Sizes
 from .stages import stages_of
 from .statements import Statement, in_stages, under_conditions
-from .variables import Variables, variables_of
+from .variables import Variables, one_of, variables_of
 
 
 def forward_statements(graph: Graph) -> list[Statement]:
@@ -145,10 +144,7 @@ def _begun(left: str, names: Sequence[str], reads: Sequence[str]) -> str:
 
 def _words(target: str) -> Iterator[str]:
     """Names for a child in a loop over a container: ``step`` for one of ``steps``."""
-    name = target.rpartition(".")[2]
-    one = name[:-2] if name.endswith(("ches", "shes", "sses", "xes")) else name[:-1]
-    if name.endswith("s") and why_no_variable(one) is None:
-        yield one
+    yield from filter(None, [one_of(target.rpartition(".")[2])])
     yield from ("layer", "block", "module", "child")
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..ir.graph import ALL, LIST, Graph, Node, Ref
-from ..symbolic.names import SKIPPED, is_identifier
+from ..symbolic.names import SKIPPED, is_identifier, why_no_variable
 from .parameters_and_buffers import tensor_source
 from .run_time_sizes import NEVER_FRESH, Sizes
 
@@ -281,11 +281,18 @@ def is_attribute(node: Node) -> bool:
     return node.row is not None and node.row.source in ("parameter", "buffer")
 
 
+def one_of(name: str) -> str:
+    """The name of one child in a container that has the name of several; or an empty text."""
+    one = name[:-2] if name.endswith(("ches", "shes", "sses", "xes")) else name[:-1]
+    return one if name.endswith("s") and why_no_variable(one) is None else ""
+
+
 def short(name: str) -> str:
-    """The variable's name for a call: ``wte`` for ``transformer.wte``, ``h_0`` for ``enc.h.0``."""
+    """The variable's name for a call: ``wte`` for ``model.wte``, ``head_0`` for ``heads.0``."""
     parts = name.split(".")
     words = [place for place, part in enumerate(parts) if not part.isdecimal()]
-    last = "_".join(parts[words[-1] :]) if words else ""
+    own = parts[words[-1] :] if words else []
+    last = "_".join([one_of(own[0]) or own[0], *own[1:]] if own[1:] else own)
     return last if is_identifier(last) else "_".join(parts)
 
 
