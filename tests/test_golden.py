@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch_netgen.spec.given import read
 from .conftest import CONFIGS, CPU, ROOT, SPECS, STARTERS, by_depth, by_size
 from .networks import built
 
+OPERATIONS = {"DropPath", "LayerNorm2d", "Permute"}
 GOLDEN = ROOT / "tests" / "golden"
 REVIEWED = [*CONFIGS, *STARTERS, *SPECS]
 
@@ -59,3 +61,19 @@ def test_golden_files_pass(command: list[str]) -> None:
     files = sorted(map(str, GOLDEN.rglob("*.py")))
     run = subprocess.run([*command, *files], capture_output=True, text=True, cwd=ROOT, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_argument_of_a_config_is_described() -> None:
+    """Its class has a line for each in the docstring; the class of one operation needs none."""
+    missing = []
+    for path in sorted((GOLDEN / "configs").glob("*.py")):
+        for made in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(made, ast.ClassDef) or made.name in OPERATIONS:
+                continue
+            doc = ast.get_docstring(made) or ""
+            inits = [
+                x for x in made.body if isinstance(x, ast.FunctionDef) and x.name == "__init__"
+            ]
+            names = [arg.arg for init in inits for arg in init.args.args[1:]]
+            missing += [(path.stem, made.name, x) for x in names if f"\n    {x}: " not in doc]
+    assert missing == []
