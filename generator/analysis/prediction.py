@@ -50,6 +50,7 @@ SAMPLES = (
     (2, 3, 1),
     (1, 2, 3),
 )
+ALIKE = 3  # samples that are refused in the same words, so that others will be, too
 MORE_BATCHES = (3, 7, 1000)  # batch sizes that a network must take beside 2
 MOST_NUMBERS = 6  # numbers in a refusal's message that are tried as sizes
 LARGEST_NUMBER = 4096
@@ -270,23 +271,31 @@ def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[d
     """Run-time sizes to try in turn: usual ones, then equal ones, then numbers from a message.
 
     The last are numbers in the first refusal's message: it may name a size that would fit, such
-    as the length of a table of positions.
+    as the length of a table of positions. Once a few refusals are alike and speak of no such size,
+    only these numbers are left.
     """
     if not names:
         yield {}
         return
     usual = [{n: samples[i % 3] + i // 3 for i, n in enumerate(names)} for samples in SAMPLES]
-    yield from usual
-    yield from (dict.fromkeys(names, samples[0]) for samples in SAMPLES if len(names) > 1)
+    yield from usual[:ALIKE]
+    said = {(wrong.message, wrong.location) for wrong in map(_first, refused)}
+    if len(said) > 1 or {*names}.intersection(re.findall(r"\w+", _first(refused[0]).message)):
+        yield from usual[ALIKE:]
+        yield from (dict.fromkeys(names, samples[0]) for samples in SAMPLES if len(names) > 1)
     first, small = usual[0], usual[5]
     for number in _numbers(refused[0]):
         yield from ({**first, name: number} for name in names)
         yield {name: number * size for name, size in small.items()}
 
 
+def _first(error: NetgenError) -> Diagnostic:
+    return error.diagnostics[0]
+
+
 def _numbers(error: NetgenError) -> list[int]:
     """The numbers in an error's message, each with the number below it; the last ones first."""
-    texts = re.findall(r"\b\d{1,4}\b", error.diagnostics[0].message)
+    texts = re.findall(r"\b\d{1,4}\b", _first(error).message)
     found = [number for text in reversed(texts) for number in (int(text), int(text) - 1)]
     return [x for x in dict.fromkeys(found) if 1 < x <= LARGEST_NUMBER][:MOST_NUMBERS]
 
