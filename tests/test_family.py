@@ -933,6 +933,20 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"y": 0}, {"y": 1}, {"y": 3}, {"u": 3}],
     ),
+    "a layer that is declared first may be absent": (
+        """
+        input: [2, 6]
+        params: {f: 2, z: true}
+        declare: [part, elu, fc2, dropout]
+        blocks: {B: {layers: [Linear: $in_features]}}
+        layers:
+        - Dropout: {when: $z}
+        - Group: {when: $z, layers: [ELU, {Linear: $in_features}]}
+        - Linear: $(f // 2 + 1)
+        - B: {name: part, when: $(in_features != f)}
+        """,
+        [{"z": False}, {"f": 1}, {"f": 1, "z": False}],
+    ),
     "a repeat without copies in one use has those that an absent one would have": (
         """
         input: [6, 4]

@@ -47,24 +47,24 @@ def module_tree(
             _place(scope, root, target, call)
         nodes.append(_named(call, target, target))
     if first:
-        _put_first(scope.context, root, first, path)
+        _put_first(scope, root, first, path)
     modules = tuple(_finish(scope, name, child) for name, child in root.children.items())
     return tuple(nodes), modules
 
 
-def _put_first(context: Context, root: _Container, names: Sequence[str], path: SpecPath) -> None:
+def _put_first(scope: Scope, root: _Container, names: Sequence[str], path: SpecPath) -> None:
     """Put what has these names before all others, in this order; a container with what is in it.
 
     Mistakes are reported, wrong names left out: those of nothing, those that are given twice, and
     numbers, which come in their own order.
     """
-    right = []
+    context, right = scope.context, []
     for place, name in enumerate(names):
         with context.shared.findings.collecting():
             if name in names[:place]:
                 message = f"the name `{printable(name)}` is given twice"
                 context.error("NG205", message, (*path, place))
-            _check(context, root, name, (*path, place))
+            _check(scope, root, name, (*path, place))
             right.append(name)
     for name in reversed(right):
         container: _Container | Module = root
@@ -76,14 +76,21 @@ def _put_first(context: Context, root: _Container, names: Sequence[str], path: S
             container = found
 
 
-def _check(context: Context, root: _Container, name: str, path: SpecPath) -> None:
-    """Refuse a name that is no layer, tensor or container of the scope, and a number."""
+def _check(scope: Scope, root: _Container, name: str, path: SpecPath) -> None:
+    """Refuse a name that is no layer, tensor or container of the scope, and a number.
+
+    With other values (`--set`) a layer may be absent: that is noted in `unmatched`.
+    """
+    context = scope.context
     container: _Container | Module = root
     for part in name.split("."):
         if isinstance(container, Module):
             _inside(context, container, name, path)
         if part not in container.children:
-            if container is root and _is_absent(root, part):
+            if container is root and (part in scope.passed or _is_absent(root, part)):
+                return
+            if context.network.overrides:
+                context.shared.unmatched = True
                 return
             message = f"there is no layer `{printable(name)}` here that `__init__` makes"
             context.error("NG204", message, path, help=closest(name, _paths(root)))

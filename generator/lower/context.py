@@ -148,7 +148,7 @@ class Shared(Struct):
     mistakes: Mistakes = field(default_factory=Mistakes)
     budget: Budget = field(default_factory=Budget)
     read: int = 0  # items so far, those that give no layer included
-    unmatched: bool = False  # no layer matches a key of `init` with the values of `--set`
+    unmatched: bool = False  # a layer that `init` or `declare` names is not there with `--set`
     # sizes that meet, by their expressions in the network's terms
     meetings: dict[tuple[str, str, bool, bool], tuple[Meeting, Need]] = field(default_factory=dict)
     evaluating: SpecPath = ()  # the place of the expression that is being evaluated
@@ -197,6 +197,11 @@ class Context(Struct):
     # in the network the types that may stand for a parameter's, in a block whether it has such
     types: dict[str, frozenset[str]] = field(default_factory=dict)
     holds_types: bool = False
+
+    @property
+    def network(self) -> Context:
+        """The outermost scope: that of the network itself."""
+        return self if self.parent is None else self.parent.network
 
     def declared(self) -> Sequence[str]:
         """The names of the parameters of this scope: the document's, or a block's."""

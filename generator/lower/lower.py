@@ -96,7 +96,7 @@ def lower(
         if not findings.found:
             done = _nothing_new(found, graph, shared) and done
         if done and not findings.found:
-            if shared.unmatched:  # the layers that `init` names must exist without `--set`
+            if shared.unmatched:  # the layers that are named must exist without `--set`
                 lower(replace(reading, variant=""), {}, samples, imported)
             return graph
         if done:
