@@ -1,0 +1,1 @@
+"""What a live network does when it is called, as plain records."""

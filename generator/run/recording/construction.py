@@ -1,0 +1,86 @@
+"""Networks from where their code stands, and the arguments that each module was made with."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch import nn
+
+_made: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
+
+
+class Unloadable(Exception):
+    """The code gives no network; the text says why."""
+
+
+def watch_constructors() -> None:
+    """Note down from now on with what every module is made, in the order of `__init__`."""
+
+    def noted(class_: type[nn.Module], *args: Any, **named: Any) -> nn.Module:
+        module: nn.Module = object.__new__(class_)
+        # lists are copied: a constructor may take its arguments apart
+        kept = tuple([*x] if type(x) is list else x for x in args)
+        _made[module] = (kept, dict(named))
+        return module
+
+    nn.Module.__new__ = noted  # type: ignore[method-assign, assignment]
+
+
+def made_with(module: nn.Module) -> dict[str, Any]:
+    """The arguments of the module's `__init__`, defaults included; empty if they were not seen."""
+    if module not in _made:
+        return {}
+    args, named = _made[module]
+    try:
+        bound = inspect.signature(type(module).__init__).bind(module, *args, **named)
+    except (TypeError, ValueError):
+        return {}
+    bound.apply_defaults()
+    kinds = inspect.signature(type(module).__init__).parameters
+    found: dict[str, Any] = {}
+    for name, value in [*bound.arguments.items()][1:]:
+        if kinds[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found |= value
+        else:
+            found[name] = value
+    return found
+
+
+def construct(module: str, name: str, args: Mapping[str, Any]) -> nn.Module:
+    """The network that a callable gives; `module` is a module's name, or the path of a file.
+
+    Raises `Unloadable`, and whatever the code raises.
+    """
+    space = _from_file(Path(module)) if module.endswith(".py") else import_module(module)
+    maker: Any = space
+    for part in name.split("."):
+        if not hasattr(maker, part):
+            raise Unloadable(f"`{module}` has no `{name}`")
+        maker = getattr(maker, part)
+    network = maker if isinstance(maker, nn.Module) else _called(maker, name, args)
+    if not isinstance(network, nn.Module):
+        raise Unloadable(f"`{name}` gives a {type(network).__name__}, and no `nn.Module`")
+    return network
+
+
+def _called(maker: Callable[..., Any], name: str, args: Mapping[str, Any]) -> Any:
+    if not callable(maker):
+        raise Unloadable(f"`{name}` is a {type(maker).__name__}, which can't be called")
+    return maker(**args)
+
+
+def _from_file(path: Path) -> Any:
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise Unloadable(f"`{path}` can't be imported")
+    module = module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,144 @@
+"""The modules and tensors of a network as records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ...layers import CATALOGUE
+from .construction import made_with
+from .recorded import Module, Tensor
+
+if TYPE_CHECKING:
+    from .record import Names
+
+MOST_ELEMENTS = 1 << 20  # of a tensor whose values are taken down
+# what a class may define anew and still compute what its base computes
+_HARMLESS = frozenset(
+    """__init__ __doc__ __module__ __annotations__ __parameters__ __orig_bases__ __firstlineno__
+    __static_attributes__ __constants__ __jit_unused_properties__ extra_repr reset_parameters
+    __annotate__ __annotate_func__ __annotations_cache__ __repr__ __slots__
+    _reset_parameters""".split()
+)
+# classes of libraries that drop whole samples in training, with the attribute of the probability
+_DROP_PATHS = {"DropPath": "drop_prob", "StochasticDepth": "p"}
+
+
+def name_in_python(x: Any) -> str:
+    """The name of a class, a function or a type of torch; else the beginning of its `repr`."""
+    if isinstance(x, (torch.dtype, torch.device, torch.memory_format)):
+        return str(x).removeprefix("torch.") if isinstance(x, torch.dtype) else str(x)
+    name = getattr(x, "__qualname__", None)
+    if name is None:
+        return repr(x)[:200]
+    module = getattr(x, "__module__", None)
+    return f"{module}.{name}" if module else str(name)
+
+
+def layer_of(module: nn.Module) -> str:
+    """The type of layer in the catalogue that the module is; empty if it is none."""
+    if type(module).__name__ in _DROP_PATHS and _drops_samples(module):
+        return "DropPath"
+    if _has_hooks(module):
+        return ""
+    for base in type(module).__mro__:
+        name = base.__name__
+        if getattr(nn, name, None) is base and name in CATALOGUE:
+            return name
+        if {*vars(base)} - _HARMLESS & {*dir(nn.Module)} and not _only_harmless(base):
+            return ""
+    return ""
+
+
+def _only_harmless(class_: type) -> bool:
+    """Whether a subclass changes nothing of what its base computes."""
+    return all(
+        name in _HARMLESS or not any(hasattr(base, name) for base in class_.__bases__)
+        for name in vars(class_)
+    )
+
+
+def _drops_samples(module: nn.Module) -> bool:
+    """Whether a module named so is what it is called: no children, a probability, by rows."""
+    probability = getattr(module, _DROP_PATHS[type(module).__name__], None)
+    known = isinstance(probability, (int, float)) and not [*module.children()]
+    return known and getattr(module, "mode", "row") == "row"
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    hooks = (
+        *(module._forward_hooks, module._forward_pre_hooks),
+        *(module._backward_hooks, module._backward_pre_hooks),
+    )
+    return any(hooks)
+
+
+def modules_of(network: nn.Module, names: Names) -> Iterator[Module]:
+    """The modules of a network, each once, in the order of `named_modules`."""
+    paths: dict[int, list[str]] = {}
+    modules: dict[int, nn.Module] = {}
+    for path, module in network.named_modules(remove_duplicate=False):
+        paths.setdefault(id(module), []).append(path)
+        modules[id(module)] = module
+    for key, (first, *others) in paths.items():
+        module, layer = modules[key], layer_of(modules[key])
+        arguments = made_with(module)
+        own = settings(module, layer, arguments) if layer else {}
+        yield Module(
+            path=first,
+            type=name_in_python(type(module)),
+            layer=layer,
+            settings=tuple((name, names.tree(value)) for name, value in own.items()),
+            arguments=tuple((name, names.tree(value)) for name, value in arguments.items()),
+            others=tuple(others),
+            doc=((type(module).__doc__ or "").strip().split("\n") or [""])[0],
+        )
+
+
+def settings(module: nn.Module, layer: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that give a layer as it is now: its attributes, or else what it was given."""
+    if layer == "DropPath":
+        return {"p": float(getattr(module, _DROP_PATHS[type(module).__name__]))}
+    found = {}
+    for arg in CATALOGUE[layer].args:
+        own = getattr(module, arg.name, arguments.get(arg.name))
+        if arg.name == "bias" and not isinstance(own, bool):
+            own = own is not None
+        if own is not None or arg.name in arguments or hasattr(module, arg.name):
+            found[arg.name] = own
+    return found
+
+
+def tensors_of(network: nn.Module) -> Iterator[Tensor]:
+    """The parameters, buffers and other tensors of a network, each once."""
+    found: dict[int, list[str]] = {}
+    kinds: dict[int, tuple[str, torch.Tensor, bool, bool]] = {}
+    for path, module in network.named_modules(remove_duplicate=False):
+        before, layer = f"{path}." if path else "", layer_of(module)
+        held: list[tuple[str, str, Any]] = []
+        held += [("parameter", name, x) for name, x in module._parameters.items()]
+        held += [("buffer", name, x) for name, x in module._buffers.items()]
+        held += [("attribute", n, x) for n, x in vars(module).items() if torch.is_tensor(x)]
+        for kind, name, x in held:
+            if x is not None:
+                found.setdefault(id(x), []).append(f"{before}{name}")
+                persistent = name not in module._non_persistent_buffers_set
+                kinds.setdefault(id(x), (kind, x, persistent, bool(layer)))
+    for key, (first, *others) in found.items():
+        kind, x, persistent, of_layer = kinds[key]
+        known = kind != "parameter" and x.device.type != "meta" and not of_layer
+        known = known and math.prod(x.shape) <= MOST_ELEMENTS and not x.is_complex()
+        yield Tensor(
+            path=first,
+            kind=kind,
+            shape=tuple(x.shape),
+            dtype=name_in_python(x.dtype),
+            trainable=x.requires_grad,
+            persistent=persistent and kind != "attribute",
+            others=tuple(others),
+            value=tuple(x.detach().reshape(-1).tolist()) if known else None,
+        )

@@ -1,0 +1,408 @@
+"""What a network does when it is called: its runs, watched call by call."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from msgspec import Struct
+from torch import nn
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from .agreement import agreed
+from .modules import layer_of, modules_of, name_in_python, tensors_of
+from .recorded import (
+    BATCH,
+    Enter,
+    Event,
+    Fields,
+    FunctionCall,
+    Held,
+    Input,
+    Items,
+    Leave,
+    Meta,
+    ModuleCall,
+    Part,
+    Recording,
+    Span,
+    Tree,
+    Value,
+    Word,
+)
+
+Sizes = Mapping[str, int]
+# calls that give numbers of a tensor's elements to Python: what it does then hangs on them
+READS = frozenset(
+    f"torch.Tensor.{name}"
+    for name in "item tolist __bool__ __int__ __float__ __index__ __contains__".split()
+) | {"torch.equal", "torch.allclose", "torch.Tensor.equal", "torch.Tensor.allclose"}
+CHANGED = "<a change through another name of the same memory>"
+# usual values for named sizes, in pairs: the network is run with both
+_USUAL = ((64, 96), (224, 256), (16, 24), (32, 48), (128, 160), (8, 12), (512, 640))
+
+
+class Unrecordable(Exception):
+    """The network can't be run, or does not do the same each time; `source` is where."""
+
+    def __init__(self, message: str, source: str = "") -> None:
+        super().__init__(message)
+        self.source = source
+
+
+class Run(Struct, frozen=True):
+    """What one run left."""
+
+    values: tuple[Meta, ...]
+    events: tuple[Event, ...]
+    output: Tree
+
+
+def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
+    """The recording of a network in evaluation mode; raises `Unrecordable`.
+
+    It is run on the meta device, or with numbers if its code looks at them.
+    """
+    network.eval()
+    choices = _choices(inputs)
+    for place, sizes in enumerate(choices):
+        last = place + 1 == len(choices)
+        try:
+            return _recorded(network, inputs, sizes, "meta")
+        except Exception:  # it looks at numbers, or takes no such sizes
+            try:
+                return _recorded(network, inputs, sizes, "cpu")
+            except Exception:
+                if last:
+                    raise
+    raise AssertionError
+
+
+def _choices(inputs: Sequence[Input]) -> list[list[dict[str, int]]]:
+    """The sizes of all runs, for each pair of values that named sizes may take."""
+    names = [*dict.fromkeys(x for one in inputs for x in one.shape if isinstance(x, str))]
+    found = []
+    for usual, other in _USUAL if names else _USUAL[:1]:
+        first = {BATCH: 2, **dict.fromkeys(names, usual)}
+        found.append([first, {**first, BATCH: 3}, *({**first, name: other} for name in names)])
+    return found
+
+
+def _recorded(
+    network: nn.Module, inputs: Sequence[Input], sizes: Sequence[Sizes], device: str
+) -> Recording:
+    runs = [_run(network, inputs, each, device) for each in sizes]
+    values, events, output = agreed(runs)
+    return Recording(
+        inputs=tuple(inputs),
+        runs=tuple(tuple(each.items()) for each in sizes),
+        modules=tuple(modules_of(network, Names(network))),
+        tensors=tuple(tensors_of(network)),
+        keys=tuple(network.state_dict()),
+        values=values,
+        events=events,
+        output=output,
+        device=device,
+    )
+
+
+def _run(network: nn.Module, inputs: Sequence[Input], sizes: Sizes, device: str) -> Run:
+    """One run of a copy, so that nothing is left from the run before."""
+    twin = copied(network, device)
+    tensors = [sample(one, sizes, device) for one in inputs]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        watcher = _Watcher(twin, tensors)
+        with torch.device(device), watcher:
+            return watcher.run(tensors, [one.name for one in inputs])
+
+
+def copied(network: nn.Module, device: str) -> nn.Module:
+    """A copy of the network on a device; on the meta device no weight is copied."""
+    memo: dict[int, Any] = {}
+    if device == "meta":
+        for module in network.modules():
+            held = [*module._parameters.values(), *module._buffers.values()]
+            held += [x for x in vars(module).values() if isinstance(x, torch.Tensor)]
+            for tensor in held:
+                if tensor is not None and id(tensor) not in memo:
+                    empty = tensor.detach().to("meta")
+                    if isinstance(tensor, nn.Parameter):
+                        empty = nn.Parameter(empty, tensor.requires_grad)
+                    memo[id(tensor)] = empty
+    return copy.deepcopy(network, memo)
+
+
+def sample(one: Input, sizes: Sizes, device: str) -> torch.Tensor:
+    """A sample of an input with these sizes."""
+    shape = [sizes[BATCH], *(sizes[x] if isinstance(x, str) else x for x in one.shape)]
+    dtype: torch.dtype = getattr(torch, one.dtype)
+    if device == "meta":
+        return torch.empty(shape, dtype=dtype, device="meta")
+    low = 0 if one.low is None else one.low
+    if dtype == torch.bool:
+        return torch.ones(shape, dtype=dtype)
+    if dtype.is_floating_point or dtype.is_complex:
+        real = torch.randn(shape, dtype=dtype)
+        return real if one.high is None else torch.rand(shape).to(dtype) * (one.high - low) + low
+    return torch.randint(low, low + 2 if one.high is None else one.high, shape, dtype=dtype)
+
+
+class Names:
+    """How things of Python stand in records; modules of the network by their paths."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.paths = {id(module): path for path, module in network.named_modules()}
+
+    def tensor(self, tensor: torch.Tensor) -> Tree:
+        """A tensor in a record."""
+        return Word(f"a tensor of the shape {tuple(tensor.shape)}")
+
+    def tree(self, x: Any) -> Tree:
+        """An argument or a result as a record."""
+        if x is None or isinstance(x, (bool, int, float, str)):
+            kinds = (bool, int, float, str)
+            return x if x is None else next(kind(x) for kind in kinds if isinstance(x, kind))
+        if isinstance(x, torch.Tensor):
+            return self.tensor(x)
+        if isinstance(x, nn.Module):
+            path = self.paths.get(id(x))
+            return Word(type(x).__name__) if path is None else Part(path)
+        if isinstance(x, Mapping):
+            return Fields(tuple((str(name), self.tree(item)) for name, item in x.items()))
+        if isinstance(x, (tuple, list)):
+            return Items(tuple(map(self.tree, x)), isinstance(x, list))
+        if isinstance(x, slice):
+            return Span(self.tree(x.start), self.tree(x.stop), self.tree(x.step))
+        if is_dataclass(x) and not isinstance(x, type):
+            return Fields(tuple((f.name, self.tree(getattr(x, f.name))) for f in fields(x)))
+        return Word("..." if x is ... else name_in_python(x))
+
+
+class _Numbers(Names):
+    """The tensors of a run with their numbers."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        self.values: list[Meta] = []
+        self.events: list[Event] = []
+        # the number of each tensor, and how often it had been written to
+        self.known: dict[int, tuple[torch.Tensor, int, int]] = {}
+        self.held: dict[int, str] = {}
+        for path, tensor in _held(network):
+            self.held.setdefault(id(tensor), path)
+
+    def new(self, tensor: torch.Tensor) -> Value:
+        """A tensor with its next number."""
+        self.values.append(Meta(tuple(tensor.shape), name_in_python(tensor.dtype)))
+        self.known[id(tensor)] = (tensor, len(self.values) - 1, tensor._version)
+        return Value(len(self.values) - 1)
+
+    def tensor(self, tensor: torch.Tensor) -> Tree:
+        """A tensor that is read: what was written to by another name is another value."""
+        if id(tensor) in self.held:
+            return Held(self.held[id(tensor)])
+        if id(tensor) not in self.known:
+            where = source_line()
+            made = self.new(tensor)
+            self.events.append(FunctionCall("<unseen>", (), (), made, "", where))
+            return made
+        _, number, version = self.known[id(tensor)]
+        if tensor._version == version:
+            return Value(number)
+        made = self.new(tensor)
+        where = source_line()
+        self.events.append(FunctionCall(CHANGED, (Value(number),), (), made, "", where))
+        return made
+
+    def given(self, result: Any, inputs: Sequence[torch.Tensor], before: Sequence[int]) -> Any:
+        """What a call gives, with new numbers; what is an input itself gets another name."""
+        changed = {id(x) for x, old in zip(inputs, before, strict=True) if x._version != old}
+        same = {id(x) for x in inputs} - changed
+        return self._numbered(result, same)
+
+    def _numbered(self, result: Any, same: set[int]) -> Any:
+        if isinstance(result, torch.Tensor):
+            if id(result) in same or id(result) in self.held:
+                result = result.view_as(result)
+            self.new(result)
+            return result
+        if type(result) in (tuple, list):
+            return type(result)(self._numbered(item, same) for item in result)
+        for tensor in tensors_in(result):  # a type of its own, such as that of `torch.max`
+            self.new(tensor)
+        return result
+
+
+class _Watcher(TorchFunctionMode):
+    """Writes down the calls of modules and functions while it is entered."""
+
+    def __init__(self, network: nn.Module, inputs: Sequence[torch.Tensor]) -> None:
+        super().__init__()
+        self.network = network
+        self.numbers = _Numbers(network)
+        for tensor in inputs:
+            self.numbers.new(tensor)
+        self.scopes: list[str] = []
+        self.quiet = 0
+        self.layers: dict[int, str] = {}
+        self.original = nn.Module.__call__
+
+    def run(self, inputs: Sequence[torch.Tensor], names: Sequence[str]) -> Run:
+        """What the network's run with these inputs leaves."""
+        by_name = {n: x for n, x in zip(names, inputs, strict=True) if n}
+        by_place = [x for n, x in zip(names, inputs, strict=True) if not n]
+        output = self.network(*by_place, **by_name)
+        numbers = self.numbers
+        with self.unwatched():
+            return Run(tuple(numbers.values), tuple(numbers.events), numbers.tree(output))
+
+    def __enter__(self) -> _Watcher:
+        watcher = self
+
+        def called(module: nn.Module, *args: Any, **named: Any) -> Any:
+            return watcher.module(module, args, named)
+
+        nn.Module.__call__ = called  # type: ignore[method-assign]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        nn.Module.__call__ = self.original  # type: ignore[method-assign]
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+
+    def module(self, module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Call a module, and write down the call of a layer, or what happens in it."""
+        path = self.numbers.paths.get(id(module))
+        if self.quiet or path is None:  # inside of a layer, or not of this network
+            return self.original(module, *args, **named)
+        if id(module) not in self.layers:
+            self.layers[id(module)] = layer_of(module)
+        if not self.layers[id(module)]:
+            return self.frame(module, path, args, named)
+        with self.unwatched():
+            source, scope = source_line(), self.scopes[-1] if self.scopes else ""
+            trees, words = self.arguments(args, named)
+            inputs = [*tensors_in((args, named))]
+            before = [x._version for x in inputs]
+            result = self.original(module, *args, **named)
+            result = self.numbers.given(result, inputs, before)
+            call = ModuleCall(path, trees, words, self.numbers.tree(result), scope, source)
+            self.numbers.events.append(call)
+        return result
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Write down nothing in the ``with`` block."""
+        self.quiet += 1
+        try:
+            yield
+        finally:
+            self.quiet -= 1
+
+    def frame(
+        self, module: nn.Module, path: str, args: Sequence[Any], named: Mapping[str, Any]
+    ) -> Any:
+        """Call a module, and write down what happens in it."""
+        with self.unwatched():
+            trees, words = self.arguments(args, named)
+        self.numbers.events.append(Enter(path, trees, words, source_line()))
+        self.scopes.append(path)
+        try:
+            result = self.original(module, *args, **named)
+        finally:
+            self.scopes.pop()
+        with self.unwatched():
+            self.numbers.events.append(Leave(path, self.numbers.tree(result)))
+        return result
+
+    def arguments(
+        self, args: Sequence[Any], named: Mapping[str, Any]
+    ) -> tuple[tuple[Tree, ...], tuple[tuple[str, Tree], ...]]:
+        """The arguments of a call as records."""
+        tree = self.numbers.tree
+        return tuple(map(tree, args)), tuple((name, tree(x)) for name, x in named.items())
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        named = kwargs or {}
+        if self.quiet:
+            return func(*args, **named)
+        inputs = [*tensors_in((args, named))]
+        before = [x._version for x in inputs]
+        trees: Any = None
+        if any(id(x) in self.numbers.known or id(x) in self.numbers.held for x in inputs):
+            trees = self.arguments(args, named)  # before they may be written to
+        result = func(*args, **named)
+        written = [x for x, old in zip(inputs, before, strict=True) if x._version != old]
+        name = name_of(func)
+        if not written and name not in READS and not any(True for _ in tensors_in(result)):
+            return result  # a shape, a type: nothing that is computed
+        source = source_line()
+        if trees is None:
+            trees = self.arguments(args, named)
+        result = self.numbers.given(result, inputs, before)
+        given = {id(x) for x in tensors_in(result)}
+        writes = tuple(
+            (trees[0][0], self.numbers.new(x).number)
+            for x in written[:1]
+            if id(x) not in given and trees[0]
+        )
+        scope = self.scopes[-1] if self.scopes else ""
+        self.numbers.events.append(
+            FunctionCall(name, *trees, self.numbers.tree(result), scope, source, writes)
+        )
+        return result
+
+
+def name_of(function: Any) -> str:
+    """The full name of a function or method of torch, as its documentation has it."""
+    name = resolve_name(function) or name_in_python(function)
+    return name.removesuffix(".__get__")
+
+
+def tensors_in(x: Any) -> Iterator[torch.Tensor]:
+    """The tensors in arguments or results, in order."""
+    if isinstance(x, torch.Tensor):
+        yield x
+    elif isinstance(x, Mapping):
+        for item in x.values():
+            yield from tensors_in(item)
+    elif isinstance(x, (tuple, list)) and not isinstance(x, torch.Size):
+        for item in x:
+            yield from tensors_in(item)
+
+
+def _held(network: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of a network by path: parameters, buffers, and others that modules have."""
+    yield from network.named_parameters()
+    yield from network.named_buffers()
+    for path, module in network.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, torch.Tensor):
+                yield f"{path}.{name}" if path else name, value
+
+
+_OWN = str(__file__).rpartition("recording")[0]
+_TORCH = str(torch.__file__).rpartition("__init__")[0]
+
+
+def source_line() -> str:
+    """The line of the network's code that is being run, with its file."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith((_OWN, _TORCH, "<")):
+            return f"{file}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""

@@ -1,0 +1,206 @@
+"""The records of a live network: its modules, its tensors, and what its runs did, in order.
+
+They need no torch to be read. A network is run several times, with another batch and other named
+sizes each time; the runs are one `Recording`, in which a whole number that differs from run to run
+is a `Size`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from msgspec import Struct
+
+BATCH = "N"
+
+
+class Value(Struct, frozen=True, tag=True):
+    """A tensor that a run made or was given, by its place in `Recording.values`."""
+
+    number: int
+
+
+class Held(Struct, frozen=True, tag=True):
+    """A tensor that a module holds, by the path that `Recording.tensors` knows it by."""
+
+    path: str
+
+
+class Part(Struct, frozen=True, tag=True):
+    """A module of the network, by its path."""
+
+    path: str
+
+
+class Size(Struct, frozen=True, tag=True):
+    """A whole number that differs from run to run: one for each of `Recording.runs`."""
+
+    values: tuple[int, ...]
+
+
+class Items(Struct, frozen=True, tag=True):
+    """A tuple or a list."""
+
+    items: tuple[Tree, ...]
+    is_list: bool = False
+
+
+class Fields(Struct, frozen=True, tag=True):
+    """A mapping from words."""
+
+    items: tuple[tuple[str, Tree], ...]
+
+
+class Span(Struct, frozen=True, tag=True):
+    """A slice."""
+
+    start: Tree
+    stop: Tree
+    step: Tree
+
+
+class Word(Struct, frozen=True, tag=True):
+    """What has a name in Python, such as ``torch.float32``, a class or a function, or ``...``.
+
+    Anything else is the beginning of its `repr`.
+    """
+
+    text: str
+
+
+Tree = (
+    None | bool | int | float | str | Value | Held | Part | Size | Items | Fields | Span | Word
+)  # an argument or a result
+
+
+class Module(Struct, frozen=True):
+    """A module of the network, under the first of its paths.
+
+    `type` is its class with the class's module. If it computes what a class of `torch.nn` does, and
+    nothing else, that is its `layer` (``Conv2d``), and `settings` are the arguments that give the
+    layer as it is now. `arguments` are those of its own `__init__`, with the defaults, as it was
+    called; empty if that was not seen.
+    """
+
+    path: str
+    type: str
+    layer: str = ""
+    settings: tuple[tuple[str, Tree], ...] = ()
+    arguments: tuple[tuple[str, Tree], ...] = ()
+    others: tuple[str, ...] = ()  # further paths of the same module
+    doc: str = ""  # the first line of its class's docstring
+
+    @property
+    def class_name(self) -> str:
+        """The name of its class alone."""
+        return self.type.rpartition(".")[2]
+
+
+class Tensor(Struct, frozen=True):
+    """A parameter or a buffer, under the first of its paths, or another tensor that a module has.
+
+    `kind` is ``parameter``, ``buffer``, or ``attribute`` for what no `state_dict` knows. `value` is
+    there for those that are neither large nor part of a `layer`: all elements in a row.
+    """
+
+    path: str
+    kind: str
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool = True
+    persistent: bool = True
+    others: tuple[str, ...] = ()  # further paths of the same tensor
+    value: tuple[int | float | bool, ...] | None = None
+
+
+class Meta(Struct, frozen=True):
+    """Shape and type of a value."""
+
+    shape: tuple[int | Size, ...]
+    dtype: str
+
+
+class ModuleCall(Struct, frozen=True, tag=True):
+    """A call of a module that is a `layer`; what it does inside is not told.
+
+    `scope` is the path of the module whose code calls, `source` the file and line of the code.
+    """
+
+    path: str
+    args: tuple[Tree, ...]
+    named: tuple[tuple[str, Tree], ...]
+    result: Tree
+    scope: str
+    source: str
+
+
+class FunctionCall(Struct, frozen=True, tag=True):
+    """A call of a function or method of torch, by its name: ``torch.Tensor.view``.
+
+    A call that changes tensors in place `writes` them: each is a value before, and another after.
+    """
+
+    function: str
+    args: tuple[Tree, ...]
+    named: tuple[tuple[str, Tree], ...]
+    result: Tree
+    scope: str
+    source: str
+    writes: tuple[tuple[Tree, int], ...] = ()  # what was written to, and its value afterwards
+
+
+class Enter(Struct, frozen=True, tag=True):
+    """The call of a module that is no `layer`; all up to its `Leave` happens in it."""
+
+    path: str
+    args: tuple[Tree, ...]
+    named: tuple[tuple[str, Tree], ...]
+    source: str
+
+
+class Leave(Struct, frozen=True, tag=True):
+    """The end of a module's call, with what it gives."""
+
+    path: str
+    result: Tree
+
+
+Event = ModuleCall | FunctionCall | Enter | Leave
+
+
+class Input(Struct, frozen=True):
+    """An input as it was asked for; its `shape` leaves the batch out and may hold names."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str = "float32"
+    low: int | None = None
+    high: int | None = None
+
+
+class Recording(Struct, frozen=True, dict=True):
+    """A network with what all its runs had in common.
+
+    Values 0, 1, ... are the inputs. Events are in the order in which they happened; the first is
+    the `Enter` of the network itself, whose path is empty.
+    """
+
+    inputs: tuple[Input, ...]
+    runs: tuple[tuple[tuple[str, int], ...], ...]  # the batch and the named sizes of each
+    modules: tuple[Module, ...]
+    tensors: tuple[Tensor, ...]
+    keys: tuple[str, ...]  # of the state_dict
+    values: tuple[Meta, ...]
+    events: tuple[Event, ...]
+    output: Tree
+    device: str  # where it was run: meta, or cpu
+
+    @cached_property
+    def by_path(self) -> dict[str, Module]:
+        """The modules by all their paths."""
+        return {path: m for m in self.modules for path in (m.path, *m.others)}
+
+    @cached_property
+    def held(self) -> dict[str, Tensor]:
+        """The tensors by all their paths."""
+        return {path: t for t in self.tensors for path in (t.path, *t.others)}
