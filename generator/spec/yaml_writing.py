@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,13 @@ def as_yaml(spec: Mapping[str, Any]) -> str:
         message = f"the mapping can't be written as YAML: {reason or type(error).__name__}"
         raise NetgenError(Diagnostic("NG103", message)) from None
     return text
+
+
+def in_flow(value: Any) -> str:
+    """A value as YAML on one line: ``{out_channels: 64, kernel_size: 3}``."""
+    options = {"sort_keys": False, "allow_unicode": True, "width": float("inf")}
+    text: str = yaml.dump(value, Dumper=_Flow, default_flow_style=True, **options)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 class _Plain:
@@ -60,6 +68,18 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+class _Flow(_Dumper):
+    """Writes fractions in their shortest form: ``1e-6``."""
+
+
+def _fraction(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
+    if math.isinf(number) or math.isnan(number):
+        return dumper.represent_float(number)
+    text = repr(number).replace("e-0", "e-").replace("e+", "e")
+    tag = dumper.resolve(yaml.ScalarNode, text, (True, False))  # so that none is written
+    return dumper.represent_scalar(tag, text)
+
+
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     looks = text in WORDS or INT.fullmatch(text) or FLOAT.fullmatch(text) or text == "<<"
     style = '"' if looks or "\n" in text else None
@@ -67,3 +87,5 @@ def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _string)
+_Flow.add_representer(str, _string)
+_Flow.add_representer(float, _fraction)

@@ -48,7 +48,7 @@ def layer_of(module: nn.Module) -> str:
     for base in type(module).__mro__:
         name = base.__name__
         if getattr(nn, name, None) is base and name in CATALOGUE:
-            return name
+            return "" if CATALOGUE[name].takes_layers else name  # its layers are called by it
         if {*vars(base)} - _HARMLESS & {*dir(nn.Module)} and not _only_harmless(base):
             return ""
     return ""
@@ -108,6 +108,8 @@ def settings(module: nn.Module, layer: str, arguments: dict[str, Any]) -> dict[s
         own = getattr(module, arg.name, arguments.get(arg.name))
         if arg.name == "bias" and not isinstance(own, bool):
             own = own is not None
+        if isinstance(own, (nn.Module, torch.Tensor)):  # made from the argument
+            own = arguments.get(arg.name)
         if own is not None or arg.name in arguments or hasattr(module, arg.name):
             found[arg.name] = own
     return found
@@ -141,4 +143,13 @@ def tensors_of(network: nn.Module) -> Iterator[Tensor]:
             persistent=persistent and kind != "attribute",
             others=tuple(others),
             value=tuple(x.detach().reshape(-1).tolist()) if known else None,
+            fill=_fill(x) if kind == "parameter" else None,
         )
+
+
+def _fill(x: torch.Tensor) -> float | None:
+    """The number that all elements of a tensor are."""
+    if x.device.type == "meta" or not x.numel() or x.is_complex():
+        return None
+    row = x.detach().reshape(-1)
+    return float(row[0]) if bool((row == row[0]).all()) else None

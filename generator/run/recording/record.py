@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -287,12 +288,12 @@ class _Watcher(TorchFunctionMode):
             return self.frame(module, path, args, named)
         with self.unwatched():
             source, scope = source_line(), self.scopes[-1] if self.scopes else ""
-            trees, words = self.arguments(args, named)
+            _, words = self.arguments((), _by_name(module, args, named))
             inputs = [*tensors_in((args, named))]
             before = [x._version for x in inputs]
             result = self.original(module, *args, **named)
             result = self.numbers.given(result, inputs, before)
-            call = ModuleCall(path, trees, words, self.numbers.tree(result), scope, source)
+            call = ModuleCall(path, words, self.numbers.tree(result), scope, source)
             self.numbers.events.append(call)
         return result
 
@@ -363,6 +364,14 @@ class _Watcher(TorchFunctionMode):
             FunctionCall(name, *trees, self.numbers.tree(result), scope, source, writes)
         )
         return result
+
+
+def _by_name(
+    module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The arguments of a module's `forward`, each by its name."""
+    names = [*inspect.signature(type(module).forward).parameters][1:]
+    return {**dict(zip(names, args, strict=False)), **named}
 
 
 def name_of(function: Any) -> str:

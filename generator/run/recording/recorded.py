@@ -111,6 +111,7 @@ class Tensor(Struct, frozen=True):
     persistent: bool = True
     others: tuple[str, ...] = ()  # further paths of the same tensor
     value: tuple[int | float | bool, ...] | None = None
+    fill: float | None = None  # the number that all elements of a parameter are
 
 
 class Meta(Struct, frozen=True):
@@ -123,11 +124,11 @@ class Meta(Struct, frozen=True):
 class ModuleCall(Struct, frozen=True, tag=True):
     """A call of a module that is a `layer`; what it does inside is not told.
 
-    `scope` is the path of the module whose code calls, `source` the file and line of the code.
+    All arguments are `named`, as those of its `forward`. `scope` is the path of the module whose
+    code calls, `source` the file and line of the code.
     """
 
     path: str
-    args: tuple[Tree, ...]
     named: tuple[tuple[str, Tree], ...]
     result: Tree
     scope: str
@@ -178,6 +179,13 @@ class Input(Struct, frozen=True):
     high: int | None = None
 
 
+class Constant(Struct, frozen=True):
+    """A value that hangs on no input and no weight: all its elements in a row."""
+
+    number: int
+    elements: tuple[int | float | bool, ...]
+
+
 class Recording(Struct, frozen=True, dict=True):
     """A network with what all its runs had in common.
 
@@ -194,6 +202,7 @@ class Recording(Struct, frozen=True, dict=True):
     events: tuple[Event, ...]
     output: Tree
     device: str  # where it was run: meta, or cpu
+    constants: tuple[Constant, ...] = ()
 
     @cached_property
     def by_path(self) -> dict[str, Module]:

@@ -1,0 +1,1 @@
+"""From a live network to a spec: what was recorded, as a person would write it."""

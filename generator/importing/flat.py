@@ -1,0 +1,406 @@
+"""A recording as a spec of one scope: each layer by the path that it has in the network."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ..layers import TYPES
+from ..layers.base import Layer
+from ..run.recording.recorded import (
+    Event,
+    Fields,
+    FunctionCall,
+    Held,
+    Items,
+    ModuleCall,
+    Recording,
+    Tensor,
+    Tree,
+    Value,
+)
+from .layers import layer_step
+from .operations import Operations, short_name
+from .sizes import Sizes
+from .spec_text import item
+from .steps import Inexpressible, Shaped, Step, tensors_of, values_in
+
+# what torch calls tensors that Python numbers alone make, or what another tensor's shape makes
+_FRESH = ("new_", "zeros", "ones", "full", "empty", "arange", "linspace", "eye", "tensor", "as_tensor")
+
+
+class Unknown(Struct, frozen=True):
+    """A call that a spec has no words for."""
+
+    scope: str
+    call: str
+    why: str
+    source: str
+
+
+class Inexpressibles(Exception):
+    """All calls of a network that a spec has no words for."""
+
+    def __init__(self, unknown: Sequence[Unknown]) -> None:
+        super().__init__(f"{len(unknown)} calls")
+        self.unknown = tuple(unknown)
+
+
+def flat_spec(recording: Recording, name: str) -> dict[str, Any]:
+    """The spec of a recording in one scope; raises `Inexpressibles`."""
+    steps = _without_identities(needed_steps(recording), recording)
+    return _Scope(recording, steps).spec(name)
+
+
+def needed_steps(recording: Recording) -> list[Step]:
+    """The steps of all calls on which the output hangs; raises `Inexpressibles`."""
+    sizes = Sizes(recording)
+    operations = Operations(sizes)
+    constants = {one.number: one.elements for one in recording.constants}
+    steps: list[Step] = []
+    unknown: dict[tuple[str, str, str], Unknown] = {}
+    for event in needed_events(recording):
+        given = [number for number in _made(event) if number in constants]
+        if given:
+            steps += (_constant(number, constants[number], sizes) for number in given)
+            continue
+        try:
+            if isinstance(event, ModuleCall):
+                steps.append(layer_step(event, recording))
+            else:
+                steps += operations.steps(event)
+        except Inexpressible as why:
+            found = _unknown(event, str(why), recording)
+            unknown.setdefault((found.call, found.source, found.why), found)
+    if unknown:
+        raise Inexpressibles([*unknown.values()])
+    return steps
+
+
+def _constant(number: int, elements: Sequence[Any], sizes: Sizes) -> Step:
+    """A buffer, which no `state_dict` has, for what is computed from numbers alone."""
+    value = Value(number)
+    shape = [size if isinstance(size, int) else size.values[0] for size in sizes.shape(value)]
+    arguments = buffer_arguments(elements, shape, sizes.dtype(value))
+    return Step("Buffer", (), (number,), {**arguments, "persistent": False})
+
+
+def _unknown(event: FunctionCall | ModuleCall, why: str, recording: Recording) -> Unknown:
+    if isinstance(event, ModuleCall):
+        return Unknown(event.path, recording.by_path[event.path].type, why, event.source)
+    name = event.function.removeprefix("torch.") if "Tensor" in event.function else event.function
+    return Unknown(event.scope, name, why, event.source)
+
+
+def needed_events(recording: Recording) -> list[FunctionCall | ModuleCall]:
+    """The calls on which the output hangs, in order."""
+    needed = {*values_in(recording.output)}
+    constants = {one.number for one in recording.constants}
+    found: list[FunctionCall | ModuleCall] = []
+    for event in reversed(recording.events):
+        if isinstance(event, (FunctionCall, ModuleCall)) and needed & {*_made(event)}:
+            found.append(event)
+            if not constants & {*_made(event)}:
+                needed |= {x.number for x in reads_of(event) if isinstance(x, Value)}
+    return found[::-1]
+
+
+def reads_of(event: Event) -> Iterator[Value | Held]:
+    """The tensors that a call reads."""
+    if isinstance(event, FunctionCall):
+        for value in event.args:
+            yield from tensors_of(value)
+    if isinstance(event, (FunctionCall, ModuleCall)):
+        for _, value in event.named:
+            yield from tensors_of(value)
+
+
+def _made(event: FunctionCall | ModuleCall) -> tuple[int, ...]:
+    written = tuple(n for _, n in event.writes) if isinstance(event, FunctionCall) else ()
+    return (*values_in(event.result), *written)
+
+
+def _without_identities(steps: Sequence[Step], recording: Recording) -> list[Step]:
+    """The steps without those that give what they read, and without those that nothing reads."""
+    same: dict[int, Value | Held] = {}
+
+    def source(tensor: Value | Held) -> Value | Held:
+        while isinstance(tensor, Value) and tensor.number in same:
+            tensor = same[tensor.number]
+        return tensor
+
+    left = []
+    for step in steps:
+        if step.type == "Identity":
+            same[step.gives[0]] = step.reads[0]
+            continue
+        left.append(_reading(step, source))
+    outputs = {source(Value(number)) for number in values_in(recording.output)}
+    for number in values_in(recording.output):
+        end = source(Value(number))
+        if end != Value(number) and (isinstance(end, Held) or end.number < len(recording.inputs)):
+            left.append(Step("Identity", (end,), (number,), {}))  # an input comes out
+        elif end != Value(number):
+            left = [_renamed(step, end, number) for step in left]
+            same[end.number] = Value(number)  # type: ignore[union-attr]
+            left = [_reading(step, source) for step in left]
+    del outputs
+    return left
+
+
+def _reading(step: Step, source: Any) -> Step:
+    """A step that reads tensors by other numbers."""
+    arguments = {name: _sourced(value, source) for name, value in step.arguments.items()}
+    reads = tuple(map(source, step.reads))
+    return Step(step.type, reads, step.gives, arguments, step.path, step.source)
+
+
+def _renamed(step: Step, old: Value | Held, number: int) -> Step:
+    gives = tuple(number if Value(n) == old else n for n in step.gives)
+    return Step(step.type, step.reads, gives, step.arguments, step.path, step.source)
+
+
+def _sourced(value: Any, source: Any) -> Any:
+    if isinstance(value, (Value, Held)):
+        return source(value)
+    if isinstance(value, Shaped):
+        return Shaped(source(value.value), value.place, value.times, value.over)
+    if isinstance(value, list):
+        return [_sourced(x, source) for x in value]
+    return value
+
+
+def buffer_arguments(elements: Sequence[Any], shape: Sequence[int], dtype: str) -> dict[str, Any]:
+    """The arguments of a `Buffer` with these elements."""
+    natural = "bool" if dtype == "bool" else "float32" if dtype.startswith("float") else "int64"
+    types = {} if dtype == natural else {"dtype": dtype}
+    if elements and len({*map(repr, elements)}) == 1 and len(elements) > 1:
+        return {"value": elements[0], "shape": [*shape], **types}
+    return {"value": _nested(elements, shape), **types}
+
+
+def _nested(elements: Sequence[Any], shape: Sequence[int]) -> Any:
+    if not shape:
+        return elements[0]
+    width = len(elements) // shape[0] if shape[0] else 0
+    return [_nested(elements[i * width : (i + 1) * width], shape[1:]) for i in range(shape[0])]
+
+
+class _Scope:
+    """Gives layers names where something else reads them, and writes them as items."""
+
+    def __init__(self, recording: Recording, steps: Sequence[Step]) -> None:
+        self.recording = recording
+        self.sizes = Sizes(recording)
+        self.steps = self.with_tensors(steps)
+        self.taken = {"input", "x", "self"}
+        self.names: dict[int, str] = {}  # of steps, by place
+        self.maker = {n: place for place, step in enumerate(self.steps) for n in step.gives}
+        self.inputs = input_names(recording)
+        self.calls: dict[str, int] = {}  # the first call of each module with a name
+
+    def with_tensors(self, steps: Sequence[Step]) -> list[Step]:
+        """The steps with those that make parameters and buffers, each before it is read."""
+        found: list[Step] = []
+        made: set[str] = set()
+        for step in steps:
+            for tensor in step.needs:
+                if isinstance(tensor, Held) and tensor.path not in made:
+                    made.add(tensor.path)
+                    found.append(tensor_step(self.recording.held[tensor.path]))
+            found.append(step)
+        return found
+
+    def spec(self, name: str) -> dict[str, Any]:
+        """The whole spec."""
+        self.name_all()
+        found: dict[str, Any] = {"name": name, **self.declared_inputs()}
+        layers = []
+        before: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
+        for place, step in enumerate(self.steps):
+            layers.append(self.item(place, step, before))
+            if step.reads:
+                before = Value(step.gives[0])
+        found["layers"] = layers
+        outputs = self.outputs(before)
+        if outputs is not None:
+            found["outputs"] = outputs
+        return found
+
+    def declared_inputs(self) -> dict[str, Any]:
+        """`input` or `inputs`."""
+        declared: dict[str, Any] = {}
+        for one, name in zip(self.recording.inputs, self.inputs, strict=True):
+            bounds = {} if one.high is None else {"range": [one.low or 0, one.high]}
+            types = {} if one.dtype == "float32" else {"dtype": one.dtype}
+            shape = [*one.shape]
+            declared[name] = {"shape": shape, **types, **bounds} if bounds or types else shape
+        if [*declared] == ["input"] and isinstance(declared["input"], list):
+            return declared
+        return {"inputs": declared}
+
+    def name_all(self) -> None:
+        """Names for modules with weights, and for what anything but the next layer reads."""
+        self.taken |= {*self.inputs}
+        last: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
+        for place, step in enumerate(self.steps):
+            if self.has_name(step):
+                self.names[place] = step.path
+                self.taken.add(step.path.partition(".")[0])
+                self.calls.setdefault(step.path, place)
+        for step in self.steps:
+            reads = [] if step.reads == (last,) else [*step.reads]
+            others = [x for value in step.arguments.values() for x in tensors_of(value)]
+            for tensor in (*reads, *others):
+                self.need_name(tensor)
+            if step.reads:
+                last = Value(step.gives[0])
+        wanted = values_in(self.recording.output)
+        if [Value(number) for number in wanted] != [last] or not isinstance(
+            self.recording.output, Value
+        ):
+            for number in wanted:
+                self.need_name(Value(number))
+        again = {
+            place
+            for place, step in enumerate(self.steps)
+            if step.path and self.calls.get(step.path, place) != place
+        }
+        for place in again:  # a further call of a module needs another name
+            del self.names[place]
+        for step in self.steps:
+            for tensor in step.needs:
+                if isinstance(tensor, Value) and self.maker.get(tensor.number) in again:
+                    self.need_name(tensor)
+        for number in wanted:
+            if self.maker.get(number) in again:
+                self.need_name(Value(number))
+
+    def has_name(self, step: Step) -> bool:
+        """Whether a step is a module with weights, or a tensor that a module holds."""
+        return bool(step.path) and (TYPES[step.type].has_weights or bool(TYPES[step.type].source))
+
+    def need_name(self, tensor: Value | Held) -> None:
+        """Give the step that makes a tensor a name."""
+        if isinstance(tensor, Held):
+            return
+        place = self.maker.get(tensor.number)
+        if place is None or place in self.names:
+            return
+        step = self.steps[place]
+        self.names[place] = self.free(TYPES[step.type].stem if not step.path else _last(step.path))
+
+    def free(self, stem: str) -> str:
+        """A name that nothing has, which begins with a stem."""
+        stem = re.sub(r"\W", "_", stem)
+        if not stem or not stem[0].isalpha() or keyword.iskeyword(stem):
+            stem = f"x_{stem}" if stem else "x"
+        name, number = stem, 1
+        while name in self.taken or (number == 1 and name in _COMMON):
+            number += 1
+            name = f"{stem}_{number - 1}" if stem in _COMMON else f"{stem}_{number}"
+        self.taken.add(name)
+        return name
+
+    def reference(self, tensor: Value | Held) -> str:
+        """How a tensor is called."""
+        if isinstance(tensor, Held):
+            return tensor.path
+        if tensor.number < len(self.inputs):
+            return self.inputs[tensor.number]
+        place = self.maker[tensor.number]
+        step = self.steps[place]
+        port = step.gives.index(tensor.number)
+        row = TYPES[step.type]
+        if row.ports == ("*",):
+            return f"{self.names[place]}.{port}"
+        if port:
+            return f"{self.names[place]}.{row.ports[port]}"
+        return self.names[place]
+
+    def item(self, place: int, step: Step, before: Value | Held | None) -> Any:
+        """A step as an item of `layers`."""
+        row = TYPES[step.type]
+        again = step.path and self.calls.get(step.path, place) != place
+        found: dict[str, Any] = {}
+        if again:
+            found["layer"] = step.path
+        if place in self.names:
+            found = {"name": self.names[place], **found}
+        if step.reads and (step.reads != (before,) or not self.is_default_port(step.reads[0])):
+            references = [self.reference(x) for x in step.reads]
+            found["from"] = references[0] if len(references) == 1 else references
+        if again:
+            return item("Reuse", found)
+        found |= {name: self.argument(value) for name, value in step.arguments.items()}
+        return item(row.name, found)
+
+    def is_default_port(self, tensor: Value | Held) -> bool:
+        """Whether a tensor is what the layer before gives, without the name of a port."""
+        if isinstance(tensor, Value) and tensor.number in self.maker:
+            step = self.steps[self.maker[tensor.number]]
+            return TYPES[step.type].ports != ("*",) and step.gives[0] == tensor.number
+        return True
+
+    def argument(self, value: Any) -> Any:
+        """An argument, with references for tensors and expressions for sizes."""
+        if isinstance(value, (Value, Held)):
+            return self.reference(value)
+        if isinstance(value, Shaped):
+            text = f"shape({self.reference(value.value)})[{value.place}]"
+            text += f" * {value.times}" * (value.times > 1) + f" // {value.over}" * (value.over > 1)
+            return f"$({text})"
+        if isinstance(value, list):
+            return [self.argument(x) for x in value]
+        return value
+
+    def outputs(self, last: Value | Held | None) -> Any:
+        """The key `outputs`; `None` where the last layer's output is the network's."""
+        output = self.recording.output
+        if output == last and self.is_default_port(output):
+            return None
+        if isinstance(output, Value):
+            return [self.reference(output)]
+        if isinstance(output, Items):
+            return [self.reference(x) for x in output.items if isinstance(x, (Value, Held))]
+        assert isinstance(output, Fields)
+        return {
+            name: self.reference(x) for name, x in output.items if isinstance(x, (Value, Held))
+        }
+
+
+# words that variables of a forward and attributes of modules often have
+_COMMON = frozenset({"add", "input"})
+
+
+def _last(path: str) -> str:
+    words = [word for word in path.split(".") if not word.isdigit()]
+    return words[-1] if words else "layer"
+
+
+def input_names(recording: Recording) -> list[str]:
+    """The names of the inputs: those they have, or else `input`."""
+    if len(recording.inputs) == 1:
+        return [recording.inputs[0].name or "input"]
+    return [one.name or f"input_{place}" for place, one in enumerate(recording.inputs)]
+
+
+def tensor_step(tensor: Tensor) -> Step:
+    """The step that makes a parameter or a buffer."""
+    arguments: Mapping[str, Any]
+    if tensor.kind == "parameter":
+        arguments = {"shape": [*tensor.shape], **_initial(tensor)}
+        return Step("Parameter", (), (), arguments, tensor.path)
+    arguments = buffer_arguments(tensor.value or (), tensor.shape, tensor.dtype)
+    kept = {} if tensor.persistent else {"persistent": False}
+    return Step("Buffer", (), (), {**arguments, **kept}, tensor.path)
+
+
+def _initial(tensor: Tensor) -> dict[str, Any]:
+    if tensor.fill is None or tensor.fill == 0:
+        return {}
+    return {"init": "ones_" if tensor.fill == 1 else {"constant_": {"val": tensor.fill}}}

@@ -1,0 +1,130 @@
+"""What sizes are: the batch, a named size, or something that follows from these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+
+from msgspec import Struct
+
+from ..run.recording.recorded import BATCH, Held, Recording, Size, Value
+from .steps import Inexpressible, Shaped
+
+Sized = int | Size
+
+
+class Sizes(Struct, frozen=True):
+    """The sizes of a recording: shapes of its values, and which sizes are the batch."""
+
+    recording: Recording
+
+    def shape(self, tensor: Value | Held) -> tuple[Sized, ...]:
+        """The shape of a tensor."""
+        if isinstance(tensor, Held):
+            return self.recording.held[tensor.path].shape
+        return self.recording.values[tensor.number].shape
+
+    def dtype(self, tensor: Value | Held) -> str:
+        """The element type of a tensor."""
+        if isinstance(tensor, Held):
+            return self.recording.held[tensor.path].dtype
+        return self.recording.values[tensor.number].dtype
+
+    def numbers(self, size: Sized) -> tuple[int, ...]:
+        """The size in each run."""
+        return size.values if isinstance(size, Size) else (size,) * len(self.recording.runs)
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The batch of each run."""
+        return tuple(dict(run)[BATCH] for run in self.recording.runs)
+
+    def is_batch(self, size: Sized) -> bool:
+        """Whether a size is the batch."""
+        return isinstance(size, Size) and size.values == self.batches
+
+    def has_batch(self, size: Sized) -> bool:
+        """Whether a size is a multiple of the batch, in whatever runs differ by it alone."""
+        first, second = self.numbers(size)[:2]  # these two differ by the batch
+        return first != second
+
+    def batch_of(self, tensor: Value | Held) -> int | None:
+        """The dimension of the batch in a tensor; `None` if there is none, or it is folded."""
+        found = [i for i, size in enumerate(self.shape(tensor)) if self.is_batch(size)]
+        return found[0] if found else None
+
+    def written(self, size: Sized, tensors: Sequence[Value | Held]) -> int | Shaped:
+        """A size in an argument, from the dimensions of tensors that are there.
+
+        Raises `Inexpressible`.
+        """
+        if not isinstance(size, Size):
+            return size
+        for tensor in tensors:
+            batch = self.batch_of(tensor)
+            for place, known in enumerate(self.shape(tensor)):
+                if isinstance(known, Size) and place != batch:
+                    for times, over in _ratio(size.values, known.values):
+                        own = place if batch is None or place < batch else place - 1
+                        return Shaped(tensor, own, times, over)
+        raise Inexpressible("it computes with a size that can't be told from the shapes it reads")
+
+
+def _ratio(wanted: Sequence[int], known: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """By what numbers are multiplied, or divided and rounded down, to give others."""
+    if len({*wanted}) == 1:
+        return
+    if all(known) and all(w % k == 0 for w, k in zip(wanted, known, strict=True)):
+        times = wanted[0] // known[0]
+        if [k * times for k in known] == [*wanted]:
+            yield times, 1
+    if all(wanted):
+        over = known[0] // wanted[0]
+        if over > 1 and [k // over for k in known] == [*wanted]:
+            yield 1, over
+
+
+class Axis(Struct, frozen=True):
+    """A dimension in a pattern: its letter, its size, and whether the size must be written."""
+
+    letter: str
+    size: Sized
+
+
+def groups(
+    sizes: Sizes, before: Sequence[Sized], after: Sequence[Sized]
+) -> list[tuple[list[Sized], list[Sized]]]:
+    """Which dimensions of one shape become which of another, in the same order of elements.
+
+    Dimensions of size 1 stand alone. Raises `Inexpressible`.
+    """
+    found: list[tuple[list[Sized], list[Sized]]] = []
+    left, right = [*before], [*after]
+    while left or right:
+        if left and left[0] == 1 and not (right and right[0] == 1):
+            found.append(([left.pop(0)], []))
+            continue
+        if right and right[0] == 1 and not (left and left[0] == 1):
+            found.append(([], [right.pop(0)]))
+            continue
+        if not (left and right):
+            raise Inexpressible("it takes a shape apart in a way that has no pattern")
+        ours, theirs = [left.pop(0)], [right.pop(0)]
+        while True:
+            a, b = _product(sizes, ours), _product(sizes, theirs)
+            if a == b:
+                break
+            if all(x <= y for x, y in zip(a, b, strict=True)):
+                if not left:
+                    raise Inexpressible("it takes a shape apart in a way that has no pattern")
+                ours.append(left.pop(0))
+            else:
+                if not right:
+                    raise Inexpressible("it takes a shape apart in a way that has no pattern")
+                theirs.append(right.pop(0))
+        found.append((ours, theirs))
+    return found
+
+
+def _product(sizes: Sizes, several: Sequence[Sized]) -> tuple[int, ...]:
+    return tuple(map(prod, zip(*map(sizes.numbers, several), strict=True)))

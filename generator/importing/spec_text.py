@@ -1,0 +1,61 @@
+"""A spec as text, as a person writes it: one line for each layer, defaults and names left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..layers import TYPES
+from ..layers.base import REQUIRED
+from ..spec.yaml_writing import in_flow
+
+
+def item(type: str, arguments: Mapping[str, Any]) -> Any:
+    """An item of `layers` in its shortest form."""
+    if not arguments:
+        return type
+    names = [*arguments]
+    if names == ["from"] and isinstance(arguments["from"], list):
+        return {type: arguments["from"]}
+    if type == "Reuse" and names == ["layer"]:
+        return {type: arguments["layer"]}
+    if type in TYPES and len(names) == 1:
+        row, value = TYPES[type], arguments[names[0]]
+        first = row.written[0] if row.written else None
+        name = row.list_argument or (first.name if first and first.default is REQUIRED else "")
+        if names[0] == name and isinstance(value, list) == bool(row.list_argument):
+            return {type: value}
+    return {type: dict(arguments)}
+
+
+def spec_text(spec: Mapping[str, Any], comment: Sequence[str] = ()) -> str:
+    """The text of a spec, with lines of comment before it."""
+    lines = [f"# {line}" for line in comment]
+    for key, value in spec.items():
+        if key == "layers":
+            lines += ["", "layers:", *(f"  - {_line(layer)}" for layer in value)]
+        elif key == "blocks":
+            lines += ["", "blocks:", *(line for each in value.items() for line in _block(*each))]
+        elif isinstance(value, Mapping) and len(in_flow(value)) > 80:
+            lines += [f"{key}:", *(f"  {name}: {in_flow(own)}" for name, own in value.items())]
+        else:
+            lines.append(f"{key}: {in_flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _block(name: str, block: Mapping[str, Any]) -> list[str]:
+    lines = [f"  {name}:"]
+    for key, value in block.items():
+        if key == "layers":
+            lines += ["    layers:", *(f"      - {_line(layer)}" for layer in value)]
+        else:
+            lines.append(f"    {key}: {in_flow(value)}")
+    return lines
+
+
+def _line(layer: Any) -> str:
+    """An item of `layers` on one line."""
+    if isinstance(layer, str):
+        return layer
+    ((type, value),) = layer.items()
+    return f"{type}: {in_flow(value)}"
