@@ -1,6 +1,7 @@
 """netgen: plain PyTorch source from a YAML spec of a network, proven by a run.
 
-``build`` is the whole of it, and ``load`` shows a spec in a notebook. Importing this package
+``build`` is the whole of it, ``load`` shows a spec in a notebook, and ``import_module`` makes the
+spec of a live module. Importing this package
 imports neither torch nor pydantic.
 """
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .diagnostics.diagnostics import Diagnostic, Location, NetgenError
+    from .importing.importing import import_module
     from .pipeline import Result, build
     from .views.notebook import Network, load
 
@@ -24,6 +26,7 @@ __all__ = [
     "Result",
     "__version__",
     "build",
+    "import_module",
     "load",
 ]
 
@@ -34,6 +37,7 @@ _HOMES = {
     "Network": "views.notebook",
     "Result": "pipeline",
     "build": "pipeline",
+    "import_module": "importing.importing",
     "load": "views.notebook",
 }
 

@@ -105,6 +105,19 @@ def _begin(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _import(options: argparse.Namespace) -> int:
+    from .import_network import import_as_asked
+
+    try:
+        import_as_asked(options)
+    except ValueError as error:
+        parser("import").error(str(error))
+    except NetgenError as error:
+        complain(*str(error).split("\n"))
+        return NOT_DONE
+    return DONE
+
+
 def _complete(options: argparse.Namespace) -> int:
     from .completion import script
 
@@ -135,6 +148,7 @@ def _not_there(extra: str, library: str) -> int:
 
 _WITHOUT_JOBS = {
     "completion": _complete,
+    "import": _import,
     "init": _begin,
     "layers": _tell_layers,
     "lsp": _serve,

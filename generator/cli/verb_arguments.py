@@ -41,6 +41,45 @@ def shell(completion: argparse.ArgumentParser) -> None:
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to do it")
 
 
+def import_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "network",
+        metavar="SOURCE",
+        help="what makes the network: package.module:callable or file.py:Name",
+    )
+    verb.add_argument(
+        "--args",
+        default="{}",
+        metavar="JSON",
+        help="what the callable is given, by name: '{\"num_classes\": 10}'",
+    )
+    verb.add_argument(
+        "--input",
+        action="append",
+        required=True,
+        metavar="[NAME=]SHAPE[:TYPE[:LOW..HIGH]]",
+        dest="inputs",
+        help="an input without its batch: 3,224,224 or 3,H,W, tokens=T:int64:0..1000; once for each",
+    )
+    verb.add_argument(
+        "--flat", action="store_true", help="write all layers in one scope, without blocks"
+    )
+    verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
+    verb.add_argument(
+        "--no-verify", action="store_true", help="do not compare the class with the network"
+    )
+    verb.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="SPEC",
+        help="the spec to write; - is standard output",
+    )
+    verb.add_argument("--source", metavar="FILE", help="write the generated source, too")
+    force_argument(verb)
+    limit_arguments(verb)
+
+
 def target_arguments(build: argparse.ArgumentParser) -> None:
     target = build.add_mutually_exclusive_group()
     target.add_argument(
@@ -143,6 +182,10 @@ def shared_arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run the code that a spec imports: only for specs that you trust",
     )
+    limit_arguments(verb)
+
+
+def limit_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--timeout",
         type=seconds,

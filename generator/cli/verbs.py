@@ -17,6 +17,7 @@ from .verb_arguments import (
     force_argument,
     format_argument,
     graph_arguments,
+    import_arguments,
     layer_name,
     layer_of_spec,
     once_arguments,
@@ -43,6 +44,7 @@ examples:
   netgen explain lenet.yaml fc1               why its numbers are what they are
   netgen graph lenet.yaml -o lenet.html       a page with its picture, numbers and source
   netgen diff old.yaml new.yaml               what has changed, and which weights still load
+  netgen import net.py:Net --input 3,32,32    the spec of a network that there is as code
   netgen layers Conv2d                        what a type of layer takes, infers and gives
   netgen schema > netgen.schema.json          what editors complete and check specs with
   netgen init                                 write starter.yaml, a spec to begin with
@@ -105,6 +107,12 @@ _VERBS: dict[str, Any] = {
         "Generate source from specs, run it, and write it if every prediction held.",
         *(configs("+", _SPEC), target_arguments, run_arguments, once_arguments),
         *(common_arguments, finding_arguments, format_argument),
+    ),
+    "import": (
+        "make the spec of a network that there is as code",
+        "Run a network's code, write what it does as a spec, build that, and compare both. This runs "
+        "the code: do it with code that you trust.",
+        import_arguments,
     ),
     "watch": (
         "build specs, and build them again whenever they are saved",

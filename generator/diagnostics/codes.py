@@ -287,6 +287,31 @@ CODES = {
         "a mistake of netgen's own",
         "Please report it with the spec. Nothing was written.",
     ),
+    "NG701": Code(
+        "the code gives no network to import",
+        "`netgen import` takes `package.module:callable` or `file.py:Name`; what is called gives an "
+        "`nn.Module`, and `--args` are its arguments by name. The message says what went wrong.",
+    ),
+    "NG702": Code(
+        "the network does not run on these inputs",
+        "Say with `--input` what shapes and types its `forward` takes, without the batch. The place "
+        "is the last line of the network's own code.",
+    ),
+    "NG703": Code(
+        "the network is not the same for all sizes",
+        "It was run with several batches and named sizes, and did something else for some of them. "
+        "Write the size that decides as a number, or take what hangs on it out of the network.",
+    ),
+    "NG704": Code(
+        "a call that no spec can say",
+        "All such calls of the network are listed. Write them with what the catalogue has, or make "
+        "a module of them and import that under `imports`.",
+    ),
+    "NG705": Code(
+        "the imported spec is not the network",
+        "The class was built and compared with the network, and differs. Nothing is written, "
+        "because a spec that is only nearly right would be of no use: please report it.",
+    ),
 }
 
 WARNINGS = tuple(code for code in CODES if code.startswith("NG3"))

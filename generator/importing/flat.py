@@ -30,7 +30,18 @@ from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, tensors_of, values_in
 
 # what torch calls tensors that Python numbers alone make, or what another tensor's shape makes
-_FRESH = ("new_", "zeros", "ones", "full", "empty", "arange", "linspace", "eye", "tensor", "as_tensor")
+_FRESH = (
+    "new_",
+    "zeros",
+    "ones",
+    "full",
+    "empty",
+    "arange",
+    "linspace",
+    "eye",
+    "tensor",
+    "as_tensor",
+)
 
 
 class Unknown(Struct, frozen=True):
@@ -368,9 +379,7 @@ class _Scope:
         if isinstance(output, Items):
             return [self.reference(x) for x in output.items if isinstance(x, (Value, Held))]
         assert isinstance(output, Fields)
-        return {
-            name: self.reference(x) for name, x in output.items if isinstance(x, (Value, Held))
-        }
+        return {name: self.reference(x) for name, x in output.items if isinstance(x, (Value, Held))}
 
 
 # words that variables of a forward and attributes of modules often have

@@ -177,7 +177,13 @@ BETWEEN = {
 }
 # calls that give what they read
 KEEPS = frozenset("contiguous clone detach view_as_self requires_grad_ cpu cuda data".split())
-_PREFIXES = ("torch.nn.functional.", "torch.Tensor.", "torch.functional.", "torch._C._nn.", "torch.")
+_PREFIXES = (
+    "torch.nn.functional.",
+    "torch.Tensor.",
+    "torch.functional.",
+    "torch._C._nn.",
+    "torch.",
+)
 # the same argument under its other names
 _ALSO = {"self": "input", "axis": "dim", "keepdims": "keepdim", "lambda": "lambd", "axis0": "dim0"}
 
@@ -377,7 +383,9 @@ class Operations:
             return [self.same(x, out.number)]
         batch = bool(after) and self.sizes.is_batch(after[0])
         rest = after[1:] if batch else after
-        known = (*(None for _ in range(len(after) - len(before))), *before)[len(after) - len(rest) :]
+        known = (*(None for _ in range(len(after) - len(before))), *before)[
+            len(after) - len(rest) :
+        ]
         if any(map(self.sizes.has_batch, rest)):
             raise Inexpressible("along a batch that does not come first")
         shape = [
@@ -690,9 +698,7 @@ _WITH_WEIGHTS = {
 }
 
 
-def _held_layer(
-    self: Operations, type: str, given: dict[str, Tree], out: Sequence[int]
-) -> Step:
+def _held_layer(self: Operations, type: str, given: dict[str, Tree], out: Sequence[int]) -> Step:
     """The layer whose weights a function was given, at the path of the module that holds them."""
     x = _tensor(given.pop("input"))
     names = ("weight", "bias", "running_mean", "running_var")
@@ -944,7 +950,9 @@ _BY_NAME: Mapping[str, Translate] = {
     **dict.fromkeys(("pow", "__pow__", "__ipow__", "float_power"), _pow),
     **dict.fromkeys(("rsub", "__rsub__"), _from_number),
     **dict.fromkeys(("__rtruediv__", "__rdiv__"), _by_tensor),
-    **dict.fromkeys(("to", "float", "half", "double", "long", "int", "bool", "type", "type_as"), _cast),
+    **dict.fromkeys(
+        ("to", "float", "half", "double", "long", "int", "bool", "type", "type_as"), _cast
+    ),
     **dict.fromkeys(("norm", "vector_norm", "linalg.norm", "linalg.vector_norm"), _norm),
     **dict.fromkeys(("var", "std"), _spread_out),
     **dict.fromkeys(("addmm", "baddbmm"), _linear_with),

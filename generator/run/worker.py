@@ -244,8 +244,24 @@ def members(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"ok": True, "held": held, "seconds": time.perf_counter() - begun}
 
 
+def record(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The recording of a live network."""
+    from .recording.tasks import recorded  # few processes record
+
+    return recorded(request)
+
+
+def compare(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a comparison of a live network with a generated class has shown."""
+    from .recording.tasks import compared
+
+    return compared(request)
+
+
 TASKS: Mapping[str, Task] = {
     "prove": answer,
+    "record": record,
+    "compare": compare,
     "members": members,
     "describe": ask(custom.describe),
     "call": ask(custom.call),

@@ -16,9 +16,11 @@ from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from .agreement import agreed
+from .constants import constants_of
 from .modules import layer_of, modules_of, name_in_python, tensors_of
 from .recorded import (
     BATCH,
+    Constant,
     Enter,
     Event,
     Fields,
@@ -62,6 +64,7 @@ class Run(Struct, frozen=True):
     values: tuple[Meta, ...]
     events: tuple[Event, ...]
     output: Tree
+    constants: tuple[Constant, ...] = ()
 
 
 def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
@@ -69,7 +72,6 @@ def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
 
     It is run on the meta device, or with numbers if its code looks at them.
     """
-    network.eval()
     choices = _choices(inputs)
     for place, sizes in enumerate(choices):
         last = place + 1 == len(choices)
@@ -99,6 +101,10 @@ def _recorded(
 ) -> Recording:
     runs = [_run(network, inputs, each, device) for each in sizes]
     values, events, output = agreed(runs)
+    wanted = constants_of(events, values)
+    constants: tuple[Constant, ...] = ()
+    if wanted:  # once more with numbers, to see them
+        constants = _run(network, inputs, sizes[0], "cpu", wanted).constants
     return Recording(
         inputs=tuple(inputs),
         runs=tuple(tuple(each.items()) for each in sizes),
@@ -109,16 +115,26 @@ def _recorded(
         events=events,
         output=output,
         device=device,
+        constants=constants,
     )
 
 
-def _run(network: nn.Module, inputs: Sequence[Input], sizes: Sizes, device: str) -> Run:
-    """One run of a copy, so that nothing is left from the run before."""
-    twin = copied(network, device)
+def _run(
+    network: nn.Module,
+    inputs: Sequence[Input],
+    sizes: Sizes,
+    device: str,
+    wanted: frozenset[int] = frozenset(),
+) -> Run:
+    """One run of a copy, so that nothing is left from the run before.
+
+    The elements of the values that are `wanted` are taken down.
+    """
+    twin = copied(network, device).eval()
     tensors = [sample(one, sizes, device) for one in inputs]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
-        watcher = _Watcher(twin, tensors)
+        watcher = _Watcher(twin, tensors, wanted)
         with torch.device(device), watcher:
             return watcher.run(tensors, [one.name for one in inputs])
 
@@ -188,8 +204,10 @@ class Names:
 class _Numbers(Names):
     """The tensors of a run with their numbers."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, wanted: frozenset[int]) -> None:
         super().__init__(network)
+        self.wanted = wanted
+        self.constants: list[Constant] = []
         self.values: list[Meta] = []
         self.events: list[Event] = []
         # the number of each tensor, and how often it had been written to
@@ -201,8 +219,12 @@ class _Numbers(Names):
     def new(self, tensor: torch.Tensor) -> Value:
         """A tensor with its next number."""
         self.values.append(Meta(tuple(tensor.shape), name_in_python(tensor.dtype)))
-        self.known[id(tensor)] = (tensor, len(self.values) - 1, tensor._version)
-        return Value(len(self.values) - 1)
+        number = len(self.values) - 1
+        self.known[id(tensor)] = (tensor, number, tensor._version)
+        if number in self.wanted:
+            elements = tuple(tensor.detach().reshape(-1).tolist())
+            self.constants.append(Constant(number, elements))
+        return Value(number)
 
     def tensor(self, tensor: torch.Tensor) -> Tree:
         """A tensor that is read: what was written to by another name is another value."""
@@ -243,10 +265,12 @@ class _Numbers(Names):
 class _Watcher(TorchFunctionMode):
     """Writes down the calls of modules and functions while it is entered."""
 
-    def __init__(self, network: nn.Module, inputs: Sequence[torch.Tensor]) -> None:
+    def __init__(
+        self, network: nn.Module, inputs: Sequence[torch.Tensor], wanted: frozenset[int]
+    ) -> None:
         super().__init__()
         self.network = network
-        self.numbers = _Numbers(network)
+        self.numbers = _Numbers(network, wanted)
         for tensor in inputs:
             self.numbers.new(tensor)
         self.scopes: list[str] = []
@@ -261,7 +285,9 @@ class _Watcher(TorchFunctionMode):
         output = self.network(*by_place, **by_name)
         numbers = self.numbers
         with self.unwatched():
-            return Run(tuple(numbers.values), tuple(numbers.events), numbers.tree(output))
+            tree = numbers.tree(output)
+        made = (tuple(numbers.values), tuple(numbers.events), tree)
+        return Run(*made, tuple(numbers.constants))
 
     def __enter__(self) -> _Watcher:
         watcher = self
@@ -366,9 +392,7 @@ class _Watcher(TorchFunctionMode):
         return result
 
 
-def _by_name(
-    module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def _by_name(module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]) -> Mapping[str, Any]:
     """The arguments of a module's `forward`, each by its name."""
     names = [*inspect.signature(type(module).forward).parameters][1:]
     return {**dict(zip(names, args, strict=False)), **named}
@@ -402,8 +426,14 @@ def _held(network: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
                 yield f"{path}.{name}" if path else name, value
 
 
-_OWN = str(__file__).rpartition("recording")[0]
+_OWN = str(__file__).rpartition("run")[0]
+_PYTHON = str(inspect.__file__).rpartition("inspect")[0] + "importlib"
 _TORCH = str(torch.__file__).rpartition("__init__")[0]
+
+
+def is_own_code(file: str) -> bool:
+    """Whether a file is neither torch's nor netgen's, nor Python's own."""
+    return not file.startswith((_OWN, _TORCH, _PYTHON, "<"))
 
 
 def source_line() -> str:
@@ -411,7 +441,7 @@ def source_line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith((_OWN, _TORCH, "<")):
+        if is_own_code(file):
             return f"{file}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]
     return ""

@@ -1,0 +1,99 @@
+"""What an import is asked for: where the network's code is, its arguments and its inputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from ..run.recording.recorded import Input
+
+TYPES = frozenset(
+    """float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 bool complex64
+    complex128""".split()
+)
+
+
+class Asked(Struct, frozen=True):
+    """A network by its code: a module's name or a file, a callable in it, and its arguments.
+
+    `args` is the text of a JSON object. With `name`, the class of the spec is called so.
+    """
+
+    module: str
+    callable: str
+    inputs: tuple[Input, ...]
+    args: str = "{}"
+    name: str = ""
+    keep: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The folder in which the code may find modules of its own."""
+        if self.module.endswith(".py"):
+            return str(Path(self.module).absolute().parent)
+        return str(Path.cwd())
+
+
+def asked(source: str, inputs: Sequence[str], args: str, name: str = "") -> Asked:
+    """What the arguments of a command ask for; raises `ValueError`."""
+    module, colon, maker = source.rpartition(":")
+    if source.endswith((".pt2", ".onnx", ".pt", ".pth")):
+        raise ValueError(f"{source!r} is no code: give package.module:callable or file.py:Name")
+    if not colon or not module or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", maker):
+        raise ValueError(f"{source!r} is neither package.module:callable nor file.py:Name")
+    if not module.endswith(".py") and not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module):
+        raise ValueError(
+            f"{module!r} is neither the name of a module nor a file that ends with .py"
+        )
+    if module.endswith(".py"):
+        if not Path(module).is_file():
+            raise ValueError(f"there is no file {module!r}")
+        module = str(Path(module).absolute())
+    try:
+        given = json.loads(args)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--args is no JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise ValueError('--args is a JSON object, like {"num_classes": 10}')
+    if name and not (name.isascii() and name.isidentifier()):
+        raise ValueError(f"--name takes a name for the class, not {name!r}")
+    read = tuple(map(input_of, inputs))
+    names = [one.name for one in read if one.name]
+    if len({*names}) < len(names):
+        raise ValueError("two inputs have the same name")
+    return Asked(module, maker, read, args, name)
+
+
+_INPUT = re.compile(
+    r"(?:(?P<name>[^\W\d]\w*)=)?(?P<shape>[\w,]*)(?::(?P<dtype>\w+)"
+    r"(?::(?P<low>-?\d+)\.\.(?P<high>-?\d+))?)?"
+)
+
+
+def input_of(text: str) -> Input:
+    """An input from its text, such as ``tokens=T:int64:0..100``; raises `ValueError`."""
+    found = _INPUT.fullmatch(text)
+    if found is None:
+        raise ValueError(f"--input takes [NAME=]SHAPE[:TYPE[:LOW..HIGH]], not {text!r}")
+    shape = tuple(map(_size, filter(None, found["shape"].split(","))))
+    dtype = found["dtype"] or "float32"
+    if dtype not in TYPES:
+        raise ValueError(f"--input {text}: torch has no type {dtype!r} for inputs")
+    low, high = (None if found[key] is None else int(found[key]) for key in ("low", "high"))
+    if low is not None and high is not None and low >= high:
+        raise ValueError(f"--input {text}: {low} is not less than {high}")
+    return Input(found["name"] or "", shape, dtype, low, high)
+
+
+def _size(text: str) -> int | str:
+    if text.isdecimal():
+        if int(text) < 1:
+            raise ValueError("a size of an input is 1 or more")
+        return int(text)
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9_]*", text) or text == "N":
+        raise ValueError(f"a size is a number or a name like H, not {text!r}; N is the batch")
+    return text

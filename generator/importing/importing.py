@@ -1,0 +1,182 @@
+"""The import of a network: recorded, written as a spec, built, and compared with the original."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, convert, to_builtins
+from msgspec.structs import replace
+
+from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError
+from ..ir.levels import DEFAULT_LEVELS, TIMEOUT, Demand
+from ..pipeline import Result, build_source
+from ..run.recording.recorded import FunctionCall, Input, ModuleCall, Recording, Value
+from ..run.smoke import Worker
+from ..spec.source import parse
+from .asked import Asked
+from .flat import Inexpressibles, Unknown, flat_spec
+from .operations import short_name
+from .spec_text import spec_text
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Answer = Mapping[str, Any]
+
+
+class Imported(Struct, frozen=True):
+    """A spec that was made from a network: its text, what was built of it, and what was shown."""
+
+    text: str
+    result: Result
+    shown: tuple[str, ...] = ()
+
+
+def import_network(asked: Asked, worker: Worker, file: str, *, verify: bool = True) -> Imported:
+    """Import a network in a worker process; raises `NetgenError`.
+
+    `file` is the name of the spec's file, as diagnostics and the generated source have it.
+    """
+    worker.start(asked.folder)
+    request = {"module": asked.module, "name": asked.callable, "args": asked.args}
+    inputs = to_builtins(asked.inputs)
+    answer = _checked(worker.ask({"task": "record", **request, "inputs": inputs}))
+    recording = _bounded(convert(answer["recording"], Recording))
+    made = _built(recording, asked.name or class_name(answer["class"]), worker, file)
+    if not verify:
+        return made
+    more = {"inputs": to_builtins(recording.inputs), **_class(made), **_runs(recording)}
+    shown = _checked(worker.ask({"task": "compare", **request, **more}))["shown"]
+    return replace(made, shown=tuple(shown))
+
+
+def import_module(
+    module: nn.Module, inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor], flat: bool = False
+) -> str:
+    """The spec of a live module, as text; it is built, and compared with the module.
+
+    Args:
+        module: The network; it is left as it is.
+        inputs: Example tensors in the order of its ``forward``, or by name. The first dimension
+            is the batch.
+        flat: Whether all layers stand in one scope.
+
+    Raises:
+        NetgenError: The module does something that no spec can say, or can't be run.
+    """
+    from ..run.recording.tasks import compare_module, record_module
+
+    declared = tuple(_declared(inputs))
+    answer = _checked(record_module(module, declared))
+    recording = _bounded(convert(answer["recording"], Recording))
+    with Worker(TIMEOUT) as worker, worker.one_spec():
+        made = _built(recording, class_name(type(module).__name__), worker, "<module>")
+    runs = _runs(recording)["runs"]
+    source, name = made.result.source, made.result.graph.name
+    _checked(compare_module(module, source, name, recording.inputs, runs))
+    return made.text
+
+
+def _declared(inputs: Any) -> list[Input]:
+    """The inputs that example tensors stand for."""
+    if hasattr(inputs, "dtype"):
+        inputs = [inputs]
+    pairs = inputs.items() if isinstance(inputs, Mapping) else (("", x) for x in inputs)
+    found = []
+    for name, x in pairs:
+        dtype = str(x.dtype).removeprefix("torch.")
+        whole = "int" in dtype and x.numel()
+        bounds = (int(x.min()), int(x.max()) + 1) if whole else (None, None)
+        found.append(Input(name, tuple(x.shape)[1:], dtype, *bounds))
+    return found
+
+
+def class_name(name: str) -> str:
+    """The name of the spec's class: that of the network's, if it is no class of torch's own."""
+    name = re.sub(r"\W", "", name)
+    return "Network" if name in ("Sequential", "Module", "") or not name[0].isalpha() else name
+
+
+def _built(recording: Recording, name: str, worker: Worker, file: str) -> Imported:
+    """The spec of a recording, and what is built of it."""
+    try:
+        spec = flat_spec(recording, name)
+    except Inexpressibles as error:
+        raise NetgenError(*(_told(one, name) for one in error.unknown)) from None
+    text = spec_text(spec)
+    demand = Demand(levels=DEFAULT_LEVELS)
+    try:
+        result = build_source(parse(text, file), {}, worker, demand)
+        if result.warnings:  # the network is what it is
+            codes = sorted({warning.code for warning in result.warnings})
+            text = spec_text({**spec, "allow": codes})
+            allowed = build_source(parse(text, file), {}, worker)
+            result = replace(allowed, proofs=result.proofs)
+    except NetgenError as error:
+        first = Diagnostic("NG705", f"the spec that was made of `{name}` can't be built")
+        raise NetgenError(first, *error.diagnostics) from None
+    return Imported(text, result)
+
+
+def _class(made: Imported) -> dict[str, Any]:
+    return {"source": made.result.source, "class": made.result.graph.name}
+
+
+def _runs(recording: Recording) -> dict[str, Any]:
+    return {"runs": [dict(run) for run in recording.runs]}
+
+
+def _bounded(recording: Recording) -> Recording:
+    """The recording with bounds for inputs of whole numbers: the table that reads them."""
+    bounds: dict[int, int] = {}
+    for event in recording.events:
+        table = 0
+        if isinstance(event, ModuleCall):
+            rows = dict(recording.by_path[event.path].settings).get("num_embeddings")
+            table, reads = (rows if isinstance(rows, int) else 0), [x for _, x in event.named]
+        elif isinstance(event, FunctionCall) and short_name(event.function) == "embedding":
+            held = [x for x in event.args if hasattr(x, "path")]
+            table = recording.held[held[0].path].shape[0] if held else 0  # type: ignore[union-attr]
+            reads = [*event.args]
+        if table:
+            for tensor in reads:
+                if isinstance(tensor, Value) and tensor.number < len(recording.inputs):
+                    bounds[tensor.number] = min(table, bounds.get(tensor.number, table))
+    inputs = tuple(
+        replace(one, high=bounds[place]) if one.high is None and place in bounds else one
+        for place, one in enumerate(recording.inputs)
+    )
+    return replace(recording, inputs=inputs)
+
+
+def _checked(answer: Answer) -> Answer:
+    """An answer of the worker; raises `NetgenError` for a refusal."""
+    if answer["ok"]:
+        return answer
+    where = place_in_code(answer["source"])
+    notes = tuple(answer["notes"])
+    raise NetgenError(Diagnostic(answer["code"], answer["finding"], where, notes))
+
+
+def place_in_code(source: str) -> Location | None:
+    """The place of a line of the network's code, with the line."""
+    file, _, line = source.rpartition(":")
+    if not file:
+        return None
+    text = linecache.getline(file, int(line)).rstrip("\n")
+    column = len(text) - len(text.lstrip()) + 1
+    return Location(file, int(line), column, max(len(text) - column + 1, 1), text)
+
+
+def _told(one: Unknown, name: str) -> Diagnostic:
+    """The diagnostic for a call that no spec can say."""
+    who = one.scope or name
+    how = f" {one.why}" if one.why else ""
+    message = f"`{who}` calls `{one.call}`{how}, which no spec can say"
+    return Diagnostic("NG704", message, place_in_code(one.source))
+
+
+Tell = Callable[[str], None]

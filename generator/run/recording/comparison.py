@@ -1,0 +1,254 @@
+"""Whether a generated class is the network that was recorded: keys, outputs, gradients."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from .record import sample, tensors_in
+from .recorded import Input
+
+CLOSE = 1e-6  # of the largest value, in float64
+CLOSE_SINGLE = 1e-3
+
+
+class Other(Exception):
+    """The generated class is not the original; the text says in what."""
+
+
+def compare(
+    original: nn.Module,
+    generated: type[nn.Module],
+    inputs: Sequence[Input],
+    runs: Sequence[Mapping[str, int]],
+) -> list[str]:
+    """What has been shown, in words; raises `Other` if the class is another network.
+
+    Weights that are constant, and the statistics of norms, are drawn at random before, so that
+    layers can be told apart. All is computed in float64 where both networks can do that.
+    """
+    twin = generated()
+    shown = [_same_keys(original, twin)]
+    network = copy.deepcopy(original)
+    single = not _runs_in_double(network, inputs, runs[0])
+    if not single:
+        network, twin = network.double(), twin.double()
+    samples = [_samples(inputs, run, single) for run in runs]
+    _tell_apart(network, samples[0])
+    _load(network, twin)
+    network.eval()
+    twin.eval()
+    close = CLOSE_SINGLE if single else CLOSE
+    for tensors, run in zip(samples, runs, strict=True):
+        sizes = ", ".join(f"{name} = {size}" for name, size in run.items())
+        with torch.no_grad():
+            ours, theirs = _call(network, inputs, tensors), _call(twin, inputs, tensors, "twin")
+        _equal(ours, theirs, close, f"output for {sizes}")
+    shown.append(f"equal outputs for {len(runs)} sizes of inputs")
+    if _same_gradients(network, twin, inputs, samples[0], close):
+        shown.append("equal gradients of inputs")
+    shown += _same_training(network, twin, inputs, samples[-1], close)
+    return shown
+
+
+def _same_keys(original: nn.Module, twin: nn.Module) -> str:
+    """Compare names and shapes of weights, and their order."""
+    ours = {name: tuple(x.shape) for name, x in original.state_dict().items()}
+    theirs = {name: tuple(x.shape) for name, x in twin.state_dict().items()}
+    for name in ours.keys() - theirs.keys():
+        raise Other(f"the class has no `{name}`")
+    for name in theirs.keys() - ours.keys():
+        raise Other(f"the class has a `{name}`, which the network has not")
+    for name, shape in ours.items():
+        if shape != theirs[name]:
+            raise Other(f"`{name}` is {theirs[name]} in the class, and {shape} in the network")
+    if [*ours] != [*theirs]:
+        return f"{len(ours)} equal keys, in another order"
+    return f"{len(ours)} equal keys"
+
+
+def _load(network: nn.Module, twin: nn.Module) -> None:
+    try:
+        twin.load_state_dict(network.state_dict(), strict=True)
+    except RuntimeError as error:
+        raise Other(str(error).strip().split("\n")[-1].strip()) from None
+    ours = {name: x.requires_grad for name, x in network.named_parameters()}
+    theirs = {name: x.requires_grad for name, x in twin.named_parameters()}
+    for name, trains in ours.items():
+        if name not in theirs:
+            raise Other(f"`{name}` is a weight of its own in the network, and shared in the class")
+        if not trains and theirs[name]:
+            twin.get_parameter(name).requires_grad_(False)
+    for name in theirs.keys() - ours.keys():
+        raise Other(f"`{name}` is a weight of its own in the class, and shared in the network")
+
+
+def _runs_in_double(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int]) -> bool:
+    """Whether the network computes in float64 if it is given that."""
+    if any(x.is_complex() for x in network.state_dict().values()):
+        return False
+    try:
+        with torch.no_grad():
+            double = copy.deepcopy(network).double().eval()
+            output = _call(double, inputs, _samples(inputs, run, False))
+    except Exception:
+        return False
+    return all(x.dtype == torch.float64 for x in output if x.dtype.is_floating_point)
+
+
+def _samples(inputs: Sequence[Input], run: Mapping[str, int], single: bool) -> list[torch.Tensor]:
+    """Random inputs, the same ones each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(len(run) + sum(run.values()))
+        found = [sample(one, run, "cpu") for one in inputs]
+    return found if single else [x.double() if x.dtype == torch.float32 else x for x in found]
+
+
+def _tell_apart(network: nn.Module, inputs: Sequence[torch.Tensor]) -> None:
+    """Draw what is constant at random, so that no layer is like another."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(1)
+        for weight in network.parameters():
+            row = weight.reshape(-1)
+            if weight.is_floating_point() and weight.numel() and bool((row == row[0]).all()):
+                weight.copy_(torch.rand_like(weight) + 0.5 if row[0] else _small(weight))
+        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        for norm in norms:
+            if norm.running_mean is not None and norm.running_var is not None:
+                norm.running_mean.copy_(torch.randn_like(norm.running_mean) * 0.1)
+                norm.running_var.copy_(torch.rand_like(norm.running_var) + 0.5)
+        _calibrate(network, inputs, norms)
+
+
+def _small(weight: torch.Tensor) -> torch.Tensor:
+    return torch.randn_like(weight) * 0.1
+
+
+def _calibrate(
+    network: nn.Module, inputs: Sequence[torch.Tensor], norms: Sequence[nn.Module]
+) -> None:
+    """Set the statistics of norms near those of what they read, so that all stays in range."""
+
+    def measure(norm: Any, args: tuple[torch.Tensor, ...]) -> None:
+        x = args[0].detach()
+        over = [dim for dim in range(x.dim()) if dim != 1]
+        mean, var = x.mean(over), x.var(over, correction=0)
+        norm.running_mean.copy_(mean + 0.1 * var.sqrt() * torch.randn_like(mean))
+        norm.running_var.copy_((var * (torch.rand_like(var) * 0.5 + 0.75)).clamp(min=1e-3))
+
+    hooks = [
+        norm.register_forward_pre_hook(measure)
+        for norm in norms
+        if getattr(norm, "running_mean", None) is not None
+    ]
+    network.eval()
+    try:
+        if hooks:
+            network(*inputs)
+    except Exception:  # the comparison itself will tell
+        return
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _call(
+    network: nn.Module, inputs: Sequence[Input], tensors: Sequence[torch.Tensor], who: str = ""
+) -> list[torch.Tensor]:
+    """The tensors that a network gives; the class takes its inputs in order."""
+    if who:
+        return [*tensors_in(network(*tensors))]
+    by_name = {one.name: x for one, x in zip(inputs, tensors, strict=True) if one.name}
+    by_place = [x for one, x in zip(inputs, tensors, strict=True) if not one.name]
+    return [*tensors_in(_plain(network(*by_place, **by_name)))]
+
+
+def _plain(output: Any) -> Any:
+    """An output of a class of its own as its fields."""
+    return vars(output) if hasattr(output, "__dataclass_fields__") else output
+
+
+def _equal(
+    ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], close: float, what: str
+) -> None:
+    """Raise `Other` unless tensors are equal."""
+    if len(ours) != len(theirs):
+        raise Other(f"the network gives {len(ours)} tensors, the class {len(theirs)}")
+    for a, b in zip(ours, theirs, strict=True):
+        if a.shape != b.shape:
+            raise Other(f"the {what} has the shape {tuple(b.shape)}, not {tuple(a.shape)}")
+        if not (a.is_floating_point() or a.is_complex()):
+            if not torch.equal(a, b):
+                raise Other(f"the {what} is another one")
+            continue
+        if not bool(torch.isfinite(a).all()):
+            raise Other(f"the {what} of the network is not finite, so it can't be compared")
+        scale = max(float(a.abs().max()), 1e-30) if a.numel() else 1.0
+        difference = float((a - b).abs().max()) / scale if a.numel() else 0.0
+        if not difference <= close:
+            raise Other(f"the {what} differs by {difference:.2g} of its largest value")
+
+
+def _same_gradients(
+    network: nn.Module,
+    twin: nn.Module,
+    inputs: Sequence[Input],
+    tensors: Sequence[torch.Tensor],
+    close: float,
+) -> bool:
+    """Compare the gradients of the inputs in evaluation mode; whether there are any."""
+    if not any(x.is_floating_point() for x in tensors):
+        return False
+    both = []
+    for one, who in ((network, ""), (twin, "twin")):
+        own = [x.clone().requires_grad_(x.is_floating_point()) for x in tensors]
+        output = _call(one, inputs, [x * 1 if x.requires_grad else x for x in own], who)
+        smooth = [x for x in output if x.requires_grad and x.is_floating_point()]
+        if not smooth:
+            return False
+        total = sum(
+            (x * torch.linspace(0.5, 1.5, x.numel(), dtype=x.dtype).view_as(x)).sum()
+            for x in smooth
+        )
+        leaves = [x for x in own if x.requires_grad]
+        found = torch.autograd.grad(total, leaves, allow_unused=True)  # type: ignore[arg-type]
+        both.append(
+            [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
+        )
+    _equal(both[0], both[1], close * 100, "gradient of an input")
+    return True
+
+
+def _same_training(
+    network: nn.Module,
+    twin: nn.Module,
+    inputs: Sequence[Input],
+    tensors: Sequence[torch.Tensor],
+    close: float,
+) -> list[str]:
+    """Compare outputs in training mode, if nothing there is drawn at random."""
+    network.train()
+    twin.train()
+    state = copy.deepcopy(network.state_dict())
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            outputs = []
+            for seed in (1, 2):
+                torch.manual_seed(seed)
+                network.load_state_dict(state)
+                outputs.append(_call(network, inputs, tensors))
+        except Exception:
+            return ["not compared in training: the network does not run there"]
+        alike = len(outputs[0]) == len(outputs[1]) and all(map(torch.equal, *outputs))
+        if not alike:
+            return ["not compared in training: it draws at random"]
+        _equal(outputs[0], _call(twin, inputs, tensors, "twin"), close, "output in training")
+    after = twin.state_dict()
+    for name, value in network.state_dict().items():
+        _equal([value], [after[name]], close * 100, f"`{name}` after a step of training")
+    return ["equal outputs in training"]

@@ -1,0 +1,103 @@
+"""What the worker process is asked about a live network: its recording, and a comparison."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from msgspec import convert, to_builtins
+from torch import nn
+
+from ..proofs.subject import load
+from .agreement import Differs
+from .comparison import Other, compare
+from .construction import Unloadable, construct, watch_constructors
+from .record import is_own_code, record
+from .recorded import Input
+
+
+def recorded(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The recording of a network that its code makes, or why there is none."""
+    watch_constructors()
+    try:
+        network = _network(request["module"], request["name"], request["args"])
+    except Unloadable as error:
+        return _refused("NG701", str(error))
+    except (Exception, SystemExit) as error:
+        return _raised("NG701", "making it", error)
+    return record_module(network, _inputs(request))
+
+
+def record_module(network: nn.Module, inputs: Sequence[Input]) -> dict[str, Any]:
+    """The recording of a module in this process, or why there is none."""
+    try:
+        found = record(network, inputs)
+    except Differs as error:
+        return _refused("NG703", f"it can't be one spec: {error}", error.source)
+    except (Exception, SystemExit) as error:
+        return _raised("NG702", "running it", error)
+    return {"ok": True, "recording": to_builtins(found), "class": type(network).__name__}
+
+
+def compared(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a comparison of the network with a generated class has shown, or in what they differ."""
+    network = _network(request["module"], request["name"], request["args"])
+    source, name = request["source"], request["class"]
+    return compare_module(network, source, name, _inputs(request), request["runs"])
+
+
+def compare_module(
+    network: nn.Module,
+    source: str,
+    name: str,
+    inputs: Sequence[Input],
+    runs: Sequence[Mapping[str, int]],
+) -> dict[str, Any]:
+    """What a comparison with the class in a source has shown, in this process."""
+    try:
+        shown = compare(network, class_in(source, name), inputs, runs)
+    except Other as error:
+        return _refused("NG705", str(error))
+    except Exception as error:
+        return _raised("NG705", "comparing it", error)
+    return {"ok": True, "shown": shown}
+
+
+def class_in(source: str, name: str) -> type[nn.Module]:
+    """The class of generated source."""
+    module, _ = load(source, name)
+    found: type[nn.Module] = getattr(module, name)
+    return found
+
+
+def _inputs(request: Mapping[str, Any]) -> Sequence[Input]:
+    found: list[Input] = convert(request["inputs"], list[Input])
+    return found
+
+
+def _network(module: str, name: str, args: str) -> nn.Module:
+    return _made(module, name, args)
+
+
+@lru_cache(maxsize=1)  # the comparison asks for the network that was recorded
+def _made(module: str, name: str, args: str) -> nn.Module:
+    import json
+
+    torch.manual_seed(0)
+    return construct(module, name, json.loads(args))
+
+
+def _refused(code: str, finding: str, source: str = "") -> dict[str, Any]:
+    return {"ok": False, "code": code, "finding": finding, "source": source, "notes": []}
+
+
+def _raised(code: str, what: str, error: BaseException) -> dict[str, Any]:
+    """The answer for an error in the network's code, with the last line of the code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if is_own_code(f.filename)]
+    text = (str(error).strip().split("\n") or [""])[0][:500]
+    where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
+    return _refused(code, f"{what} raised {type(error).__name__}: {text}", where)
