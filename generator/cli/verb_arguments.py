@@ -59,7 +59,7 @@ def import_arguments(verb: argparse.ArgumentParser) -> None:
         required=True,
         metavar="[NAME=]SHAPE[:TYPE[:LOW..HIGH]]",
         dest="inputs",
-        help="an input without its batch: 3,224,224 or 3,H,W, tokens=T:int64:0..1000; once for each",
+        help="an input without its batch: 3,224,224 or 3,H,W or tokens=T:int64; once for each",
     )
     verb.add_argument(
         "--flat", action="store_true", help="write all layers in one scope, without blocks"

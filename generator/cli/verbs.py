@@ -110,8 +110,8 @@ _VERBS: dict[str, Any] = {
     ),
     "import": (
         "make the spec of a network that there is as code",
-        "Run a network's code, write what it does as a spec, build that, and compare both. This runs "
-        "the code: do it with code that you trust.",
+        "Run a network's code, write what it does as a spec, build that, and compare both. "
+        "Whoever wrote the code is trusted: it is run.",
         import_arguments,
     ),
     "watch": (

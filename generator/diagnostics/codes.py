@@ -289,13 +289,13 @@ CODES = {
     ),
     "NG701": Code(
         "the code gives no network to import",
-        "`netgen import` takes `package.module:callable` or `file.py:Name`; what is called gives an "
-        "`nn.Module`, and `--args` are its arguments by name. The message says what went wrong.",
+        "`netgen import` takes `package.module:callable` or `file.py:Name`; what is called gives "
+        "an `nn.Module`, and `--args` are its arguments. The message says what went wrong.",
     ),
     "NG702": Code(
         "the network does not run on these inputs",
-        "Say with `--input` what shapes and types its `forward` takes, without the batch. The place "
-        "is the last line of the network's own code.",
+        "Say with `--input` what shapes and types its `forward` takes, without the batch. The "
+        "place is the last line of the network's own code.",
     ),
     "NG703": Code(
         "the network is not the same for all sizes",

@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 
 from ..layers import TYPES
-from ..layers.base import Layer
 from ..run.recording.recorded import (
     Event,
     Fields,
@@ -20,28 +19,14 @@ from ..run.recording.recorded import (
     ModuleCall,
     Recording,
     Tensor,
-    Tree,
     Value,
 )
+from .calls import steps_of
 from .layers import layer_step
-from .operations import Operations, short_name
+from .operations import Operations
 from .sizes import Sizes
 from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, tensors_of, values_in
-
-# what torch calls tensors that Python numbers alone make, or what another tensor's shape makes
-_FRESH = (
-    "new_",
-    "zeros",
-    "ones",
-    "full",
-    "empty",
-    "arange",
-    "linspace",
-    "eye",
-    "tensor",
-    "as_tensor",
-)
 
 
 class Unknown(Struct, frozen=True):
@@ -73,17 +58,22 @@ def needed_steps(recording: Recording) -> list[Step]:
     operations = Operations(sizes)
     constants = {one.number: one.elements for one in recording.constants}
     steps: list[Step] = []
+    buffers: dict[str, int] = {}  # one for all constants that are alike
     unknown: dict[tuple[str, str, str], Unknown] = {}
     for event in needed_events(recording):
         given = [number for number in _made(event) if number in constants]
         if given:
-            steps += (_constant(number, constants[number], sizes) for number in given)
+            for number in given:
+                step = _constant(number, constants[number], sizes)
+                known = buffers.setdefault(repr(step.arguments), number)
+                same = Step("Identity", (Value(known),), (number,), {})
+                steps.append(step if known == number else same)
             continue
         try:
             if isinstance(event, ModuleCall):
                 steps.append(layer_step(event, recording))
             else:
-                steps += operations.steps(event)
+                steps += steps_of(operations, event)
         except Inexpressible as why:
             found = _unknown(event, str(why), recording)
             unknown.setdefault((found.call, found.source, found.why), found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
 from .recorded import (
     Event,
@@ -13,7 +14,6 @@ from .recorded import (
     Leave,
     Meta,
     ModuleCall,
-    Size,
     Tree,
     Value,
 )
@@ -31,8 +31,14 @@ _SHAPES = (
 _RANDOM = ("rand", "bernoulli", "multinomial", "normal", "dropout", "empty")
 
 
+MOST_ELEMENTS = 1 << 13  # of a constant that is taken down
+
+
 def constants_of(events: Sequence[Event], values: Sequence[Meta]) -> frozenset[int]:
-    """The constants that other calls, or the caller, read: values that Python's numbers make."""
+    """The values that Python's numbers make, and no input: none if no other call reads any.
+
+    What is larger than `MOST_ELEMENTS` is not among them, but what it is made of is.
+    """
     constant: set[int] = set()
     read: set[int] = set()
     for event in events:
@@ -53,11 +59,14 @@ def constants_of(events: Sequence[Event], values: Sequence[Meta]) -> frozenset[i
             read |= {x.number for x in named if isinstance(x, Value)}
         elif isinstance(event, Leave) and not event.path:
             read |= {x.number for x in tensors((event.result,)) if isinstance(x, Value)}
-    return frozenset(
-        number
-        for number in constant & read
-        if not any(isinstance(size, Size) for size in values[number].shape)
-    )
+    if not constant & read:
+        return frozenset()
+    return frozenset(number for number in constant if _is_small(values[number]))
+
+
+def _is_small(value: Meta) -> bool:
+    sizes = [size for size in value.shape if isinstance(size, int)]
+    return len(sizes) == len(value.shape) and prod(sizes) <= MOST_ELEMENTS
 
 
 def tensors(trees: Sequence[Tree] | Iterator[Tree]) -> Iterator[Value | Held]:
