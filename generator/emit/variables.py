@@ -289,7 +289,7 @@ def one_of(name: str) -> str:
 
 def short(name: str) -> str:
     """The variable's name for a call: ``wte`` for ``model.wte``, ``head_0`` for ``heads.0``."""
-    parts = name.split(".")
+    parts = name.replace("-", "_").split(".")
     words = [place for place, part in enumerate(parts) if not part.isdecimal()]
     own = parts[words[-1] :] if words else []
     last = "_".join([one_of(own[0]) or own[0], *own[1:]] if own[1:] else own)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +13,9 @@ from msgspec import Struct
 
 from ..layers import TYPES
 from ..run.recording.recorded import (
+    CHANGED,
+    READS,
+    UNSEEN,
     Event,
     Fields,
     FunctionCall,
@@ -59,7 +64,7 @@ def needed_steps(recording: Recording) -> list[Step]:
     constants = {one.number: one.elements for one in recording.constants}
     steps: list[Step] = []
     buffers: dict[str, int] = {}  # one for all constants that are alike
-    unknown: dict[tuple[str, str, str], Unknown] = {}
+    unknown = {(x.call, x.source, x.why): x for x in _decided(recording)}
     for event in needed_events(recording):
         given = [number for number in _made(event) if number in constants]
         if given:
@@ -82,6 +87,19 @@ def needed_steps(recording: Recording) -> list[Step]:
     return steps
 
 
+def _decided(recording: Recording) -> Iterator[Unknown]:
+    """The calls that give Python numbers which hang on an input: what it does hangs on them."""
+    live = {*range(len(recording.inputs))}
+    for event in recording.events:
+        if isinstance(event, (FunctionCall, ModuleCall)):
+            reads = {x.number for x in reads_of(event) if isinstance(x, Value)}
+            if not reads & live:
+                continue
+            live |= {*_made(event)}
+            if isinstance(event, FunctionCall) and event.function in READS:
+                yield _unknown(event, "to decide by numbers", recording)
+
+
 def _constant(number: int, elements: Sequence[Any], sizes: Sizes) -> Step:
     """A buffer, which no `state_dict` has, for what is computed from numbers alone."""
     value = Value(number)
@@ -94,6 +112,10 @@ def _unknown(event: FunctionCall | ModuleCall, why: str, recording: Recording) -
     if isinstance(event, ModuleCall):
         return Unknown(event.path, recording.by_path[event.path].type, why, event.source)
     name = event.function.removeprefix("torch.") if "Tensor" in event.function else event.function
+    if event.function == CHANGED:
+        name, why = "an operation in place", "on what has another name, too"
+    if event.function == UNSEEN:
+        name, why = "code", "that gives a tensor and that torch does not tell of"
     return Unknown(event.scope, name, why, event.source)
 
 
@@ -179,9 +201,20 @@ def buffer_arguments(elements: Sequence[Any], shape: Sequence[int], dtype: str) 
     """The arguments of a `Buffer` with these elements."""
     natural = "bool" if dtype == "bool" else "float32" if dtype.startswith("float") else "int64"
     types = {} if dtype == natural else {"dtype": dtype}
+    if dtype == "float32":
+        elements = [*map(shortest, elements)]
     if elements and len({*map(repr, elements)}) == 1 and len(elements) > 1:
         return {"value": elements[0], "shape": [*shape], **types}
     return {"value": _nested(elements, shape), **types}
+
+
+def shortest(number: float) -> float:
+    """The fraction with the fewest digits that is the same in float32."""
+    if not math.isfinite(number):
+        return number
+    exact = struct.pack("f", number)
+    found = (float(f"{number:.{digits}g}") for digits in range(1, 9))
+    return next((x for x in found if struct.pack("f", x) == exact), number)
 
 
 def _nested(elements: Sequence[Any], shape: Sequence[int]) -> Any:
@@ -230,7 +263,7 @@ class _Scope:
         outputs = self.outputs(before)
         if outputs is not None:
             found["outputs"] = outputs
-        return found
+        return {**found, **shared(self.recording, {*self.names.values()})}
 
     def declared_inputs(self) -> dict[str, Any]:
         """`input` or `inputs`."""
@@ -247,53 +280,34 @@ class _Scope:
     def name_all(self) -> None:
         """Names for modules with weights, and for what anything but the next layer reads."""
         self.taken |= {*self.inputs}
-        last: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
         for place, step in enumerate(self.steps):
             if self.has_name(step):
-                self.names[place] = step.path
                 self.taken.add(step.path.partition(".")[0])
-                self.calls.setdefault(step.path, place)
+                if self.calls.setdefault(step.path, place) == place:
+                    self.names[place] = step.path
+        wanted = {*self.read_by_name()}
+        for place, step in enumerate(self.steps):
+            if place not in self.names and wanted & {*step.gives}:
+                stem = _last(step.path) if step.path else TYPES[step.type].stem
+                self.names[place] = self.free(stem)
+
+    def read_by_name(self) -> Iterator[int]:
+        """The numbers of the values that something reads which does not just follow them."""
+        last: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
         for step in self.steps:
-            reads = [] if step.reads == (last,) else [*step.reads]
-            others = [x for value in step.arguments.values() for x in tensors_of(value)]
-            for tensor in (*reads, *others):
-                self.need_name(tensor)
+            plain = step.reads == (last,) and self.is_default_port(step.reads[0])
+            reads = () if plain else step.reads
+            others = (x for value in step.arguments.values() for x in tensors_of(value))
+            yield from (x.number for x in (*reads, *others) if isinstance(x, Value))
             if step.reads:
                 last = Value(step.gives[0])
-        wanted = values_in(self.recording.output)
-        if [Value(number) for number in wanted] != [last] or not isinstance(
-            self.recording.output, Value
-        ):
-            for number in wanted:
-                self.need_name(Value(number))
-        again = {
-            place
-            for place, step in enumerate(self.steps)
-            if step.path and self.calls.get(step.path, place) != place
-        }
-        for place in again:  # a further call of a module needs another name
-            del self.names[place]
-        for step in self.steps:
-            for tensor in step.needs:
-                if isinstance(tensor, Value) and self.maker.get(tensor.number) in again:
-                    self.need_name(tensor)
-        for number in wanted:
-            if self.maker.get(number) in again:
-                self.need_name(Value(number))
+        output = self.recording.output
+        if output != last or not self.is_default_port(output):
+            yield from values_in(output)
 
     def has_name(self, step: Step) -> bool:
         """Whether a step is a module with weights, or a tensor that a module holds."""
         return bool(step.path) and (TYPES[step.type].has_weights or bool(TYPES[step.type].source))
-
-    def need_name(self, tensor: Value | Held) -> None:
-        """Give the step that makes a tensor a name."""
-        if isinstance(tensor, Held):
-            return
-        place = self.maker.get(tensor.number)
-        if place is None or place in self.names:
-            return
-        step = self.steps[place]
-        self.names[place] = self.free(TYPES[step.type].stem if not step.path else _last(step.path))
 
     def free(self, stem: str) -> str:
         """A name that nothing has, which begins with a stem."""
@@ -301,9 +315,9 @@ class _Scope:
         if not stem or not stem[0].isalpha() or keyword.iskeyword(stem):
             stem = f"x_{stem}" if stem else "x"
         name, number = stem, 1
-        while name in self.taken or (number == 1 and name in _COMMON):
+        while name in self.taken:
             number += 1
-            name = f"{stem}_{number - 1}" if stem in _COMMON else f"{stem}_{number}"
+            name = f"{stem}_{number}"
         self.taken.add(name)
         return name
 
@@ -372,8 +386,23 @@ class _Scope:
         return {name: self.reference(x) for name, x in output.items if isinstance(x, (Value, Held))}
 
 
-# words that variables of a forward and attributes of modules often have
-_COMMON = frozenset({"add", "input"})
+def shared(recording: Recording, names: set[str]) -> dict[str, Any]:
+    """`alias` for modules that have several paths, and `tie` for weights that have."""
+    aliases: dict[str, str] = {}
+    for module in recording.modules:
+        inside = f"{module.path}."
+        if any(name == module.path or name.startswith(inside) for name in names):
+            for other in module.others:
+                if not any(other.startswith(f"{known}.") for known in aliases):
+                    aliases[other] = module.path
+    ties = {
+        other: tensor.path
+        for tensor in recording.tensors
+        if tensor.kind == "parameter"
+        for other in tensor.others
+        if not any(other.startswith(f"{known}.") for known in aliases)
+    }
+    return {**({"tie": ties} if ties else {}), **({"alias": aliases} if aliases else {})}
 
 
 def _last(path: str) -> str:
@@ -382,10 +411,13 @@ def _last(path: str) -> str:
 
 
 def input_names(recording: Recording) -> list[str]:
-    """The names of the inputs: those they have, or else `input`."""
-    if len(recording.inputs) == 1:
-        return [recording.inputs[0].name or "input"]
-    return [one.name or f"input_{place}" for place, one in enumerate(recording.inputs)]
+    """The names of the inputs: those that they have, or else those that `forward` has for them."""
+    unnamed = (name for name in recording.parameters if name not in ("args", "input", "self"))
+    names = [one.name or next(unnamed, "") for one in recording.inputs]
+    names = [name or f"x{place or ''}" for place, name in enumerate(names)]
+    if names[1:] or recording.inputs[0].name or recording.inputs[0].dtype != "float32":
+        return names
+    return ["input"] if recording.inputs[0].high is None else names
 
 
 def tensor_step(tensor: Tensor) -> Step:
@@ -402,4 +434,4 @@ def tensor_step(tensor: Tensor) -> Step:
 def _initial(tensor: Tensor) -> dict[str, Any]:
     if tensor.fill is None or tensor.fill == 0:
         return {}
-    return {"init": "ones_" if tensor.fill == 1 else {"constant_": {"val": tensor.fill}}}
+    return {"init": "ones_" if tensor.fill == 1 else {"constant_": {"val": shortest(tensor.fill)}}}

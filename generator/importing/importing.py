@@ -175,7 +175,8 @@ def _told(one: Unknown, name: str) -> Diagnostic:
     """The diagnostic for a call that no spec can say."""
     who = one.scope or name
     how = f" {one.why}" if one.why else ""
-    message = f"`{who}` calls `{one.call}`{how}, which no spec can say"
+    what = one.call if " " in one.call or one.call == "code" else f"`{one.call}`"
+    message = f"`{who}` calls {what}{how}, which no spec can say"
     return Diagnostic("NG704", message, place_in_code(one.source))
 
 

@@ -20,6 +20,9 @@ from .constants import constants_of
 from .modules import layer_of, modules_of, name_in_python, tensors_of
 from .recorded import (
     BATCH,
+    CHANGED,
+    READS,
+    UNSEEN,
     Constant,
     Enter,
     Event,
@@ -40,14 +43,9 @@ from .recorded import (
 )
 
 Sizes = Mapping[str, int]
-# calls that give numbers of a tensor's elements to Python: what it does then hangs on them
-READS = frozenset(
-    f"torch.Tensor.{name}"
-    for name in "item tolist __bool__ __int__ __float__ __index__ __contains__".split()
-) | {"torch.equal", "torch.allclose", "torch.Tensor.equal", "torch.Tensor.allclose"}
-CHANGED = "<a change through another name of the same memory>"
 # usual values for named sizes, in pairs: the network is run with both
-_USUAL = ((64, 96), (224, 256), (16, 24), (32, 48), (128, 160), (8, 12), (512, 640))
+_IMAGES = ((64, 96), (224, 256), (32, 48), (128, 160), (512, 640))
+_LENGTHS = ((16, 24), (8, 12), (50, 60), (100, 120))
 
 
 class Unrecordable(Exception):
@@ -90,16 +88,20 @@ def _choices(inputs: Sequence[Input]) -> list[list[dict[str, int]]]:
     """The sizes of all runs, for each pair of values that named sizes may take."""
     names = [*dict.fromkeys(x for one in inputs for x in one.shape if isinstance(x, str))]
     found = []
-    for usual, other in _USUAL if names else _USUAL[:1]:
+    images = any(len(one.shape) > 2 for one in inputs)
+    for usual, other in (*_IMAGES, *_LENGTHS) if images else (*_LENGTHS, *_IMAGES):
         first = {BATCH: 2, **dict.fromkeys(names, usual)}
         found.append([first, {**first, BATCH: 3}, *({**first, name: other} for name in names)])
-    return found
+    return found if names else found[:1]
 
 
 def _recorded(
     network: nn.Module, inputs: Sequence[Input], sizes: Sequence[Sizes], device: str
 ) -> Recording:
     runs = [_run(network, inputs, each, device) for each in sizes]
+    if device == "meta" and len(runs) > 2:  # do numbers fit, too, such as positions in a table?
+        for each in sizes[2:]:
+            _run(network, inputs, each, "cpu")
     values, events, output = agreed(runs)
     wanted = constants_of(events, values)
     constants: tuple[Constant, ...] = ()
@@ -109,6 +111,7 @@ def _recorded(
         inputs=tuple(inputs),
         runs=tuple(tuple(each.items()) for each in sizes),
         modules=tuple(modules_of(network, Names(network))),
+        parameters=tuple(inspect.signature(type(network).forward).parameters)[1:],
         tensors=tuple(tensors_of(network)),
         keys=tuple(network.state_dict()),
         values=values,
@@ -233,7 +236,7 @@ class _Numbers(Names):
         if id(tensor) not in self.known:
             where = source_line()
             made = self.new(tensor)
-            self.events.append(FunctionCall("<unseen>", (), (), made, "", where))
+            self.events.append(FunctionCall(UNSEEN, (), (), made, "", where))
             return made
         _, number, version = self.known[id(tensor)]
         if tensor._version == version:

@@ -12,6 +12,14 @@ from functools import cached_property
 from msgspec import Struct
 
 BATCH = "N"
+# calls that give numbers of a tensor's elements to Python: what it does then hangs on them
+READS = frozenset(
+    f"torch.Tensor.{name}"
+    for name in "item tolist __bool__ __int__ __float__ __index__ __contains__".split()
+) | {"torch.equal", "torch.allclose", "torch.Tensor.equal", "torch.Tensor.allclose"}
+# two functions that are none: they give a tensor that was written to by another name, and one that
+# no call gave
+CHANGED, UNSEEN = "<changed>", "<unseen>"
 
 
 class Value(Struct, frozen=True, tag=True):
@@ -203,6 +211,7 @@ class Recording(Struct, frozen=True, dict=True):
     output: Tree
     device: str  # where it was run: meta, or cpu
     constants: tuple[Constant, ...] = ()
+    parameters: tuple[str, ...] = ()  # the names of what its `forward` takes
 
     @cached_property
     def by_path(self) -> dict[str, Module]:

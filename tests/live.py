@@ -1,0 +1,236 @@
+"""Networks in plain torch, as people write them, that `netgen import` is tried on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Residual(nn.Module):
+    """Two convolutions with a skip; one ReLU is called twice."""
+
+    def __init__(self, channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out_channels, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or channels != out_channels:
+            shortcut = nn.Conv2d(channels, out_channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        y += x if self.downsample is None else self.downsample(x)
+        return self.relu(y)
+
+
+class ResNet(nn.Module):
+    """A residual network for small images."""
+
+    def __init__(self, width: int = 8, depth: int = 2, num_classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 3, padding=1)
+        blocks = [Residual(width, width) for _ in range(depth)]
+        self.stages = nn.Sequential(*blocks, Residual(width, 2 * width, 2))
+        self.head = nn.Linear(2 * width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stages(F.relu(self.stem(x)))
+        return self.head(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block with attention by hand."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, t, c = x.shape
+        qkv = self.qkv(self.norm1(x)).reshape(n, t, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        scores = (q @ k.transpose(-2, -1)) / math.sqrt(q.size(-1))
+        y = (F.softmax(scores, dim=-1) @ v).transpose(1, 2).contiguous().view(n, t, c)
+        x = x + F.dropout(self.proj(y), self.dropout, self.training)
+        return x + F.dropout(self.mlp(self.norm2(x)), self.dropout, self.training)
+
+
+class Transformer(nn.Module):
+    """A language model with learned positions, whose head shares the table of its tokens."""
+
+    def __init__(self, vocab: int = 50, dim: int = 16, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(vocab, dim)
+        self.wpe = nn.Embedding(32, dim)
+        self.h = nn.ModuleList([Block(dim, 4, dropout) for _ in range(2)])
+        self.ln_f = nn.LayerNorm(dim)
+        self.lm_head = nn.Linear(dim, vocab, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.wte(tokens) + self.wpe(positions)
+        for block in self.h:
+            x = block(x)
+        return self.lm_head(self.ln_f(x))
+
+
+def double(channels: int, out_channels: int) -> nn.Sequential:
+    """Two convolutions of a U-Net."""
+    return nn.Sequential(
+        nn.Conv2d(channels, out_channels, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(out_channels, out_channels, 3, padding=1),
+        nn.ReLU(inplace=True),
+    )
+
+
+class UNet(nn.Module):
+    """A U-Net of two steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down1, self.down2, self.middle = double(3, 8), double(8, 16), double(16, 32)
+        self.up2 = nn.ConvTranspose2d(32, 16, 2, stride=2)
+        self.conv2 = double(32, 16)
+        self.up1 = nn.ConvTranspose2d(16, 8, 2, stride=2)
+        self.conv1 = double(16, 8)
+        self.out = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.down1(x)
+        b = self.down2(F.max_pool2d(a, 2))
+        c = self.middle(F.max_pool2d(b, 2))
+        b = self.conv2(torch.cat([b, self.up2(c)], dim=1))
+        a = self.conv1(torch.cat([a, self.up1(b)], dim=1))
+        return self.out(a)
+
+
+class Siamese(nn.Module):
+    """Two inputs through one encoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 4))
+
+    def forward(self, left: Tensor, right: Tensor) -> dict[str, Tensor]:
+        a, b = self.encoder(left), self.encoder(right)
+        return {"distance": (a - b).abs().sum(1), "left": a}
+
+
+class Tagger(nn.Module):
+    """An LSTM over words, whose state comes out, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(40, 8)
+        self.lstm = nn.LSTM(8, 6, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(12, 5)
+
+    def forward(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        states, (h, _) = self.lstm(self.embed(words))
+        return F.log_softmax(self.out(states), dim=-1), h
+
+
+class Scaled(nn.Module):
+    """Parameters and buffers of its own, arithmetic with numbers, slices."""
+
+    scale: Tensor
+    offsets: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(1e-2 * torch.ones(6))
+        self.inner = nn.Module()
+        self.inner.beta = nn.Parameter(torch.randn(6))
+        self.register_buffer("scale", torch.arange(6.0) + 1)
+        self.register_buffer("offsets", torch.linspace(0, 1, 6), persistent=False)
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = 1 - self.fc(x) * self.gamma
+        y = y / self.scale + 2 / (self.offsets + 1)
+        y = torch.where(y > 0, y, y * 0.1) ** 2
+        a, b = y[:, :2], y[:, 2:]
+        y = torch.cat((b.clamp(max=3.0), a[:, [1, 0]] if False else a), 1)
+        y *= self.inner.beta
+        return y.view(x.size(0), 2, 3).mean(dim=-1)[..., None].squeeze(-1)
+
+
+class Branches(nn.Module):
+    """A shared convolution, and a dict of several outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(4, 4, 3, padding=1)
+        self.heads = nn.ModuleDict({"a": nn.Conv2d(4, 2, 1), "b": nn.Conv2d(4, 3, 1)})
+        self.pool = nn.AvgPool2d(2)
+        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = F.silu(self.shared(x)) + self.shared(self.up(self.pool(x)))
+        return {name: head(x) for name, head in self.heads.items()}
+
+
+class Written(nn.Module):
+    """Writes into parts of a tensor, and decides by numbers: no spec can say that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.second = Sorting()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x).clone()
+        x[:, 0] = 0
+        return self.second(x)
+
+
+class Sorting(nn.Module):
+    """Calls what is not in the catalogue."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.bessel_j0(x)
+
+
+class Failing(nn.Module):
+    """Does not run."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise ValueError("not today")
+
+
+class Changing(nn.Module):
+    """Does something else for other batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) if x.shape[0] == 2 else self.fc(x).relu()
+
+
+def chain(hidden: int = 8) -> nn.Sequential:
+    """A chain of layers that is no class of its own."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(12, hidden), nn.ReLU(), nn.Sequential(nn.Linear(hidden, 2))
+    )
+
+
+NOTHING: Any = 3
