@@ -122,7 +122,14 @@ def worker() -> Iterator[Worker]:
             super().__exit__(*error)
 
     with Worker() as one, pytest.MonkeyPatch.context() as patched:
-        for door in ("jobs.run", "pipeline", "views.notebook"):
+        doors = (
+            "jobs.run",
+            "pipeline",
+            "views.notebook",
+            "importing.importing",
+            "cli.import_network",
+        )
+        for door in doors:
             patched.setattr(f"torch_netgen.{door}.Worker", Shared)
         yield one
 

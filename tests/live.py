@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 
 class Residual(nn.Module):
@@ -167,9 +167,21 @@ class Scaled(nn.Module):
         y = y / self.scale + 2 / (self.offsets + 1)
         y = torch.where(y > 0, y, y * 0.1) ** 2
         a, b = y[:, :2], y[:, 2:]
-        y = torch.cat((b.clamp(max=3.0), a[:, [1, 0]] if False else a), 1)
+        y = torch.cat((b.clamp(max=3.0), a), 1)
         y *= self.inner.beta
         return y.view(x.size(0), 2, 3).mean(dim=-1)[..., None].squeeze(-1)
+
+
+class Critic(nn.Module):
+    """Weights that are computed from others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = weight_norm(nn.Conv1d(3, 8, 3, padding=1))
+        self.out = spectral_norm(nn.Linear(8, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.leaky_relu(self.conv(x), 0.2).mean(-1))
 
 
 class Branches(nn.Module):
@@ -233,4 +245,14 @@ def chain(hidden: int = 8) -> nn.Sequential:
     )
 
 
-NOTHING: Any = 3
+class Deciding(nn.Module):
+    """Takes one of two ways by what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.abs().sum() > 0:
+            return self.fc(x)
+        return x

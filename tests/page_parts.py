@@ -55,7 +55,11 @@ def _escaped(text: str) -> str:
 
 def functions() -> dict[str, str]:
     """The arguments of the public functions."""
-    public: dict[str, Callable[..., Any]] = {"build": torch_netgen.build, "load": torch_netgen.load}
+    public: dict[str, Callable[..., Any]] = {
+        "build": torch_netgen.build,
+        "load": torch_netgen.load,
+        "import_module": torch_netgen.import_module,
+    }
     return {name: "".join(_arguments(function)) for name, function in public.items()}
 
 

@@ -61,9 +61,6 @@ def import_arguments(verb: argparse.ArgumentParser) -> None:
         dest="inputs",
         help="an input without its batch: 3,224,224 or 3,H,W or tokens=T:int64; once for each",
     )
-    verb.add_argument(
-        "--flat", action="store_true", help="write all layers in one scope, without blocks"
-    )
     verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
     verb.add_argument(
         "--no-verify", action="store_true", help="do not compare the class with the network"

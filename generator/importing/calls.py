@@ -341,6 +341,13 @@ def _where(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[St
     raise Inexpressible("between two numbers")
 
 
+def _dropped(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
+    given = bound(call, ("input", "p", "training", "inplace"))
+    if given.get("p") == 0:
+        return [own.same(tensor_of(given["input"]), out[0])]
+    return [own.plain(SAME["dropout"], call, out)]
+
+
 def _counted(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
     """`arange` from 0 on."""
     if len(call.args) != 1 or dict(call.named).get("step", 1) != 1:
@@ -418,6 +425,7 @@ _BY_NAME: Mapping[str, Translate] = {
     **dict.fromkeys(("zeros", "new_zeros"), _filled("Zeros")),
     **dict.fromkeys(("ones", "new_ones"), _filled("Ones")),
     **dict.fromkeys(("full", "new_full"), _filled("Full")),
+    "dropout": _dropped,
     "addcmul": _multiplied_sum,
     "narrow": _narrowed,
     "where": _where,

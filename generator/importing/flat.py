@@ -27,6 +27,7 @@ from ..run.recording.recorded import (
     Value,
 )
 from .calls import steps_of
+from .chains import chain_layers, is_chain
 from .layers import layer_step
 from .operations import Operations
 from .sizes import Sizes
@@ -53,6 +54,9 @@ class Inexpressibles(Exception):
 
 def flat_spec(recording: Recording, name: str) -> dict[str, Any]:
     """The spec of a recording in one scope; raises `Inexpressibles`."""
+    if is_chain(recording):
+        declared = declared_inputs(recording)
+        return {"name": name, **declared, "sequential": True, "layers": chain_layers(recording)}
     steps = _without_identities(needed_steps(recording), recording)
     return _Scope(recording, steps).spec(name)
 
@@ -252,7 +256,7 @@ class _Scope:
     def spec(self, name: str) -> dict[str, Any]:
         """The whole spec."""
         self.name_all()
-        found: dict[str, Any] = {"name": name, **self.declared_inputs()}
+        found: dict[str, Any] = {"name": name, **declared_inputs(self.recording)}
         layers = []
         before: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
         for place, step in enumerate(self.steps):
@@ -264,18 +268,6 @@ class _Scope:
         if outputs is not None:
             found["outputs"] = outputs
         return {**found, **shared(self.recording, {*self.names.values()})}
-
-    def declared_inputs(self) -> dict[str, Any]:
-        """`input` or `inputs`."""
-        declared: dict[str, Any] = {}
-        for one, name in zip(self.recording.inputs, self.inputs, strict=True):
-            bounds = {} if one.high is None else {"range": [one.low or 0, one.high]}
-            types = {} if one.dtype == "float32" else {"dtype": one.dtype}
-            shape = [*one.shape]
-            declared[name] = {"shape": shape, **types, **bounds} if bounds or types else shape
-        if [*declared] == ["input"] and isinstance(declared["input"], list):
-            return declared
-        return {"inputs": declared}
 
     def name_all(self) -> None:
         """Names for modules with weights, and for what anything but the next layer reads."""
@@ -418,6 +410,17 @@ def input_names(recording: Recording) -> list[str]:
     if names[1:] or recording.inputs[0].name or recording.inputs[0].dtype != "float32":
         return names
     return ["input"] if recording.inputs[0].high is None else names
+
+
+def declared_inputs(recording: Recording) -> dict[str, Any]:
+    """The key `input` or `inputs`."""
+    declared: dict[str, Any] = {}
+    for one, name in zip(recording.inputs, input_names(recording), strict=True):
+        bounds = {} if one.high is None else {"range": [one.low or 0, one.high]}
+        types = {} if one.dtype == "float32" else {"dtype": one.dtype}
+        shape = [*one.shape]
+        declared[name] = {"shape": shape, **types, **bounds} if bounds or types else shape
+    return declared if [*declared] == ["input"] else {"inputs": declared}
 
 
 def tensor_step(tensor: Tensor) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert, to_builtins
@@ -54,7 +54,7 @@ def import_network(asked: Asked, worker: Worker, file: str, *, verify: bool = Tr
 
 
 def import_module(
-    module: nn.Module, inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor], flat: bool = False
+    module: nn.Module, inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 ) -> str:
     """The spec of a live module, as text; it is built, and compared with the module.
 
@@ -62,7 +62,6 @@ def import_module(
         module: The network; it is left as it is.
         inputs: Example tensors in the order of its ``forward``, or by name. The first dimension
             is the batch.
-        flat: Whether all layers stand in one scope.
 
     Raises:
         NetgenError: The module does something that no spec can say, or can't be run.
@@ -178,6 +177,3 @@ def _told(one: Unknown, name: str) -> Diagnostic:
     what = one.call if " " in one.call or one.call == "code" else f"`{one.call}`"
     message = f"`{who}` calls {what}{how}, which no spec can say"
     return Diagnostic("NG704", message, place_in_code(one.source))
-
-
-Tell = Callable[[str], None]

@@ -85,6 +85,9 @@ def layer_arguments(module: Module) -> dict[str, Any]:
         value = shortened(arg.name, value)
         if arg.default is REQUIRED or not is_default(arg, value):
             found[arg.name] = value
+    if "parametrize" in settings:
+        ways = plain(settings["parametrize"])
+        found["parametrize"] = ways["weight"] if [*ways] == ["weight"] else ways
     return _without_echo(row, found)
 
 

@@ -172,10 +172,8 @@ class Operations:
                     axes.append("1")
                     continue
                 axes.append("n" if self.sizes.is_batch(size) else next(letters))
-                if split and self.sizes.is_batch(size):
-                    sizes["n"] = "N"
-                elif split and not isinstance(size, Size):
-                    sizes[axes[-1]] = size
+                if split and not isinstance(size, Size):
+                    sizes[axes[-1]] = size  # the batch, or a named size, is worked out
             joined = " ".join(axes)
             bracketed = f"({joined})" if len(axes) > 1 else joined
             if ours:

@@ -33,7 +33,7 @@ def spec_text(spec: Mapping[str, Any], comment: Sequence[str] = ()) -> str:
     lines = [f"# {line}" for line in comment]
     for key, value in spec.items():
         if key == "layers":
-            lines += ["", "layers:", *(f"  - {_line(layer)}" for layer in value)]
+            lines += ["", "layers:", *_items(value, "  ")]
         elif key == "blocks":
             lines += ["", "blocks:", *(line for each in value.items() for line in _block(*each))]
         elif isinstance(value, Mapping) and len(in_flow(value)) > 80:
@@ -47,15 +47,25 @@ def _block(name: str, block: Mapping[str, Any]) -> list[str]:
     lines = [f"  {name}:"]
     for key, value in block.items():
         if key == "layers":
-            lines += ["    layers:", *(f"      - {_line(layer)}" for layer in value)]
+            lines += ["    layers:", *_items(value, "      ")]
         else:
             lines.append(f"    {key}: {in_flow(value)}")
     return lines
 
 
-def _line(layer: Any) -> str:
-    """An item of `layers` on one line."""
-    if isinstance(layer, str):
-        return layer
-    ((type, value),) = layer.items()
-    return f"{type}: {in_flow(value)}"
+def _items(layers: Sequence[Any], margin: str) -> list[str]:
+    """The lines of a list of layers: one for each, but those in a container stand below it."""
+    lines = []
+    for layer in layers:
+        if isinstance(layer, str):
+            lines.append(f"{margin}- {layer}")
+            continue
+        ((type, value),) = layer.items()
+        if isinstance(value, Mapping) and "layers" in value and len(in_flow(value)) > 80:
+            own = {name: x for name, x in value.items() if name != "layers"}
+            lines.append(f"{margin}- {type}:")
+            lines += [f"{margin}    {name}: {in_flow(x)}" for name, x in own.items()]
+            lines += [f"{margin}    layers:", *_items(value["layers"], f"{margin}      ")]
+        else:
+            lines.append(f"{margin}- {type}: {in_flow(value)}")
+    return lines

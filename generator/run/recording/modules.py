@@ -24,6 +24,11 @@ _HARMLESS = frozenset(
     __annotate__ __annotate_func__ __annotations_cache__ __repr__ __slots__
     _reset_parameters""".split()
 )
+# the classes behind functions of `torch.nn.utils.parametrizations`, with their usual arguments
+_WAYS: dict[str, tuple[str, dict[str, Any]]] = {
+    "_WeightNorm": ("weight_norm", {"dim": 0}),
+    "_SpectralNorm": ("spectral_norm", {"n_power_iterations": 1, "eps": 1e-12}),
+}
 # classes of libraries that drop whole samples in training, with the attribute of the probability
 _DROP_PATHS = {"DropPath": "drop_prob", "StochasticDepth": "p"}
 
@@ -43,7 +48,7 @@ def layer_of(module: nn.Module) -> str:
     """The type of layer in the catalogue that the module is; empty if it is none."""
     if type(module).__name__ in _DROP_PATHS and _drops_samples(module):
         return "DropPath"
-    if _has_hooks(module):
+    if _has_hooks(module) or parametrizations(module) is None:
         return ""
     for base in type(module).__mro__:
         name = base.__name__
@@ -67,6 +72,19 @@ def _drops_samples(module: nn.Module) -> bool:
     probability = getattr(module, _DROP_PATHS[type(module).__name__], None)
     known = isinstance(probability, (int, float)) and not [*module.children()]
     return known and getattr(module, "mode", "row") == "row"
+
+
+def parametrizations(module: nn.Module) -> dict[str, str] | None:
+    """The functions that compute the module's weights, by weight; `None` if one is not known."""
+    found = {}
+    for weight, ways in getattr(module, "parametrizations", {}).items():
+        if len(ways) != 1 or type(ways[0]).__name__ not in _WAYS:
+            return None
+        function, defaults = _WAYS[type(ways[0]).__name__]
+        if any(getattr(ways[0], name, value) != value for name, value in defaults.items()):
+            return None
+        found[weight] = function
+    return found
 
 
 def _has_hooks(module: nn.Module) -> bool:
@@ -103,7 +121,10 @@ def settings(module: nn.Module, layer: str, arguments: dict[str, Any]) -> dict[s
     """The arguments that give a layer as it is now: its attributes, or else what it was given."""
     if layer == "DropPath":
         return {"p": float(getattr(module, _DROP_PATHS[type(module).__name__]))}
-    found = {}
+    found: dict[str, Any] = {}
+    ways = parametrizations(module)
+    if ways:
+        found["parametrize"] = ways
     for arg in CATALOGUE[layer].args:
         own = getattr(module, arg.name, arguments.get(arg.name))
         if arg.name == "bias" and not isinstance(own, bool):

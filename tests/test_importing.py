@@ -1,0 +1,239 @@
+"""`netgen import`: the spec of a live network gives the same network."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch_netgen
+from torch import Tensor, nn
+from torch_netgen import NetgenError, import_module
+from torch_netgen.importing.asked import asked, input_of
+from torch_netgen.run.recording.comparison import Other, compare
+from torch_netgen.run.recording.recorded import Input
+
+from . import live
+from .command import netgen
+from .conftest import Builder
+
+LIVE = Path(live.__file__)
+IMAGES, ROWS = torch.randn(2, 3, 16, 16), torch.randn(2, 12)
+WORDS = torch.randint(0, 40, (2, 9))
+slow = pytest.mark.slow
+NETWORKS = [
+    pytest.param(live.ResNet, [IMAGES], marks=slow),
+    pytest.param(live.UNet, [IMAGES], marks=slow),
+    pytest.param(live.Transformer, [WORDS], marks=slow),
+    pytest.param(live.Branches, [torch.randn(2, 4, 8, 8)], marks=slow),
+    pytest.param(live.Critic, [torch.randn(2, 3, 10)], marks=slow),
+    (live.Siamese, [ROWS, ROWS + 1]),
+    (live.Tagger, [WORDS]),
+    (live.Scaled, [torch.randn(2, 6)]),
+    (live.chain, [ROWS]),
+]
+
+
+def outputs(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
+    with torch.no_grad():
+        found = network.eval()(*inputs)
+    if isinstance(found, dict):
+        return [*found.values()]
+    return [*found] if isinstance(found, tuple) else [found]
+
+
+@pytest.mark.parametrize(("make", "inputs"), NETWORKS)
+def test_a_network_and_its_import_are_one(
+    make: type[nn.Module], inputs: list[Tensor], build_text: Builder
+) -> None:
+    network = make().train()
+    text = import_module(network, inputs)
+    assert network.training  # it is left as it was
+    twin = build_text(text).module_class()
+    twin.load_state_dict(network.state_dict(), strict=True)
+    pairs = zip(outputs(network, inputs), outputs(twin, inputs), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+
+
+def test_a_spec_is_written_as_a_person_writes_it() -> None:
+    assert import_module(live.Siamese(), {"left": ROWS, "right": ROWS}) == (
+        "name: Siamese\n"
+        "inputs: {left: [12], right: [12]}\n"
+        "\n"
+        "layers:\n"
+        "  - Linear: {name: encoder.0, from: left, out_features: 16}\n"
+        "  - Tanh\n"
+        "  - Linear: {name: encoder.2, out_features: 4}\n"
+        "  - Reuse: {layer: encoder.0, from: right}\n"
+        "  - Tanh\n"
+        "  - Reuse: {name: encoder_2, layer: encoder.2}\n"
+        "  - Sub: [encoder.2, encoder_2]\n"
+        "  - Abs\n"
+        "  - Sum: {name: sum, dim: 1}\n"
+        "outputs: {distance: sum, left: encoder.2}\n"
+    )
+
+
+def said(make: Any, *inputs: Tensor) -> list[tuple[str, str, int]]:
+    """The codes, messages and lines of what can't be imported."""
+    with pytest.raises(NetgenError) as caught:
+        import_module(make(), [*inputs])
+    places = [(x, x.location) for x in caught.value.diagnostics]
+    assert all(where is None or where.file == str(LIVE) for _, where in places)
+    return [(x.code, x.message, where.line if where else 0) for x, where in places]
+
+
+def line(text: str) -> int:
+    """The number of the only line of the live networks that has a text."""
+    (found,) = (n for n, own in enumerate(LIVE.read_text().split("\n"), 1) if text in own)
+    return found
+
+
+def test_all_calls_that_no_spec_can_say_are_told() -> None:
+    assert said(live.Written, torch.randn(2, 4)) == [
+        (
+            "NG704",
+            "`Written` calls `Tensor.__setitem__`, which no spec can say",
+            line("x[:, 0] = 0"),
+        ),
+        (
+            "NG704",
+            "`second` calls `torch.special.bessel_j0`, which no spec can say",
+            line("bessel_j0"),
+        ),
+    ]
+
+
+def test_what_the_networks_own_code_raises_is_one_diagnostic() -> None:
+    message = "running it raised ValueError: not today"
+    assert said(live.Failing, torch.randn(2, 4)) == [("NG702", message, line("not today"))]
+
+
+def test_a_network_that_is_another_for_other_batches_is_refused() -> None:
+    ((code, message, _),) = said(live.Changing, torch.randn(2, 4))
+    assert code == "NG703"
+    assert message == "it can't be one spec: it makes other calls for other sizes"
+
+
+def test_a_decision_by_numbers_is_refused() -> None:
+    ((code, message, where),) = said(live.Deciding, torch.randn(2, 4))
+    assert code == "NG704"
+    assert message == (
+        "`Deciding` calls `Tensor.__bool__` to decide by numbers, which no spec can say"
+    )
+    assert where == line("x.abs().sum() > 0")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Tanh", "Softsign"),
+        ("- Abs\n", "- Identity\n"),
+        ("Sub: [encoder.2, encoder_2]", "Sub: [encoder_2, encoder.2]\n  - Exp\n  - Log"),
+        ("out_features: 16", "out_features: 8"),
+        ("encoder.2", "encoder.3"),
+    ],
+)
+def test_another_network_is_found_out(old: str, new: str, build_text: Builder) -> None:
+    network = live.Siamese()
+    text = import_module(network, {"left": ROWS, "right": ROWS})
+    assert old in text
+    result = build_text(f"{text.replace(old, new)}allow: [NG314]\n")
+    inputs, runs = [Input("left", (12,)), Input("right", (12,))], [{"N": 2}, {"N": 3}]
+    if old == "Sub: [encoder.2, encoder_2]":  # the same for positive numbers
+        assert compare(network, result.module_class, inputs, runs)[0] == "4 equal keys"
+        return
+    with pytest.raises(Other):
+        compare(network, result.module_class, inputs, runs)
+
+
+def test_inputs_are_read() -> None:
+    assert input_of("3,H,W") == Input("", (3, "H", "W"))
+    assert input_of("tokens=T:int64:0..100") == Input("tokens", ("T",), "int64", 0, 100)
+    for wrong in ("3,-1", "3;4", "0", "3:float31", "N", "h", "4:int64:5..2", "1x=3"):
+        with pytest.raises(ValueError, match=r"."):
+            input_of(wrong)
+
+
+def test_sources_are_read(tmp_path: Path) -> None:
+    found = asked("torch.nn:Linear", ["4"], '{"in_features": 4, "out_features": 2}')
+    assert (found.module, found.callable) == ("torch.nn", "Linear")
+    for wrong in ("net", "net.py", "none.py:Net", "a-b:c", "net:", "x.pt2", "net.onnx"):
+        with pytest.raises(ValueError, match=r"."):
+            asked(wrong, ["4"], "{}")
+    for args in ("{", "[1]", "3"):
+        with pytest.raises(ValueError, match="--args"):
+            asked("torch.nn:Linear", ["4"], args)
+
+
+@slow
+def test_the_command_writes_what_it_has_compared(tmp_path: Path) -> None:
+    args = json.dumps({"width": 4, "depth": 1})
+    words = ["import", f"{LIVE}:ResNet", "--args", args, "--input", "3,8,8", "-o", "net.yaml"]
+    done = netgen(*words, "--source", "plain.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second, *_ = done.stdout.splitlines()
+    assert first.endswith("parameters")
+    assert second == (
+        "34 equal keys; equal outputs for 2 sizes of inputs; equal gradients of inputs; "
+        "equal outputs in training"
+    )
+    built = netgen("build", "net.yaml", "-o", "-", "--no-smoke", cwd=tmp_path)
+    assert built.stdout == (tmp_path / "plain.py").read_text()
+    before = (tmp_path / "net.yaml").read_text()
+    again = netgen(*words, cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.startswith("error[NG502]: `net.yaml` is there already")
+    assert (tmp_path / "net.yaml").read_text() == before
+    assert torch_netgen.load(tmp_path / "net.yaml").prediction.graph.name == "ResNet"
+
+
+@slow
+def test_nothing_is_written_after_a_mistake(tmp_path: Path) -> None:
+    for source, code in (
+        (f"{LIVE}:Written", "NG704"),
+        (f"{LIVE}:Nothing", "NG701"),
+        ("no_such_package:Net", "NG701"),
+        (f"{LIVE}:Failing", "NG702"),
+    ):
+        words = ["--input", "4", "-o", "net.yaml", "--source", "net.py"]
+        done = netgen("import", source, *words, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error[{code}]")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_wrong_usage_is_told(tmp_path: Path) -> None:
+    done = netgen("import", "net", "--input", "4", "-o", "net.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "neither package.module:callable nor file.py:Name" in done.stderr
+
+
+@pytest.fixture
+def torchvision() -> Any:
+    """The library, wherever it is installed for this torch; its compiled operations are not needed.
+
+    It declares shapes of operations that only its binary knows, so these must be known by name.
+    """
+    folder = os.environ.get("NETGEN_TORCHVISION", "")
+    if folder and folder not in sys.path:
+        sys.path.append(folder)
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    found = pytest.importorskip("torchvision", reason="torchvision is not installed")
+    yield found.models
+    del library
+
+
+@slow
+@pytest.mark.huge
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "swin_t"])
+def test_models_of_torchvision(name: str, torchvision: Any) -> None:
+    network = torchvision.get_model(name)
+    assert import_module(network, torch.randn(2, 3, 224, 224)).startswith("name: ")
