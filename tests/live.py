@@ -1,3 +1,4 @@
+# mypy: disable-error-code=no-any-return
 """Networks in plain torch, as people write them, that `netgen import` is tried on."""
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class Scaled(nn.Module):
         super().__init__()
         self.gamma = nn.Parameter(1e-2 * torch.ones(6))
         self.inner = nn.Module()
-        self.inner.beta = nn.Parameter(torch.randn(6))
+        self.inner.register_parameter("beta", nn.Parameter(torch.randn(6)))
         self.register_buffer("scale", torch.arange(6.0) + 1)
         self.register_buffer("offsets", torch.linspace(0, 1, 6), persistent=False)
         self.fc = nn.Linear(6, 6)
@@ -168,7 +169,7 @@ class Scaled(nn.Module):
         y = torch.where(y > 0, y, y * 0.1) ** 2
         a, b = y[:, :2], y[:, 2:]
         y = torch.cat((b.clamp(max=3.0), a), 1)
-        y *= self.inner.beta
+        y *= self.inner.get_parameter("beta")
         return y.view(x.size(0), 2, 3).mean(dim=-1)[..., None].squeeze(-1)
 
 

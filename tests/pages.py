@@ -18,7 +18,7 @@ Every mistake that netgen reports has a code. It names the kind of mistake and d
 from version to version, so it can be searched for, and a warning can be silenced by it.
 
 - An **error** (`NG1xx` to `NG2xx`: the spec; `NG4xx`: the run; `NG5xx`: the output; `NG6xx`:
-  netgen itself; `NG7xx`: a network that is [imported](importing.md)) ends a build with exit code 1. Nothing is written.
+  netgen itself; `NG7xx`: an [import](importing.md)) ends with exit code 1. Nothing is written.
 - A **warning** (`NG3xx`) is about what is legal and likely wrong. The build goes on;
   `netgen build --strict` takes it for an error, and `allow: [NG302]` in the spec silences it.
 

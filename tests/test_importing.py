@@ -222,7 +222,7 @@ def torchvision() -> Any:
     folder = os.environ.get("NETGEN_TORCHVISION", "")
     if folder and folder not in sys.path:
         sys.path.append(folder)
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
         if not hasattr(torch.ops.torchvision, name):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

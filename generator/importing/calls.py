@@ -89,7 +89,7 @@ def _moved(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[St
     x = tensor_of(given["input"])
     rank = len(own.shape(x))
     source, target = (
-        [int(i) % rank for i in (v.items if isinstance(v, Items) else (v,))]  # type: ignore[arg-type, call-overload]
+        [int(i) % rank for i in (v.items if isinstance(v, Items) else (v,))]  # type: ignore[arg-type]
         for v in (given["source"], given["destination"])
     )
     rest = iter(i for i in range(rank) if i not in source)

@@ -173,7 +173,7 @@ def _without_identities(steps: Sequence[Step], recording: Recording) -> list[Ste
             left.append(Step("Identity", (end,), (number,), {}))  # an input comes out
         elif end != Value(number):
             left = [_renamed(step, end, number) for step in left]
-            same[end.number] = Value(number)  # type: ignore[union-attr]
+            same[end.number] = Value(number)
             left = [_reading(step, source) for step in left]
     del outputs
     return left
@@ -346,7 +346,7 @@ class _Scope:
         found |= {name: self.argument(value) for name, value in step.arguments.items()}
         return item(row.name, found)
 
-    def is_default_port(self, tensor: Value | Held) -> bool:
+    def is_default_port(self, tensor: Tree) -> bool:
         """Whether a tensor is what the layer before gives, without the name of a port."""
         if isinstance(tensor, Value) and tensor.number in self.maker:
             step = self.steps[self.maker[tensor.number]]

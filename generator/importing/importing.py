@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert, to_builtins
@@ -22,7 +22,7 @@ from .operations import short_name
 from .spec_text import spec_text
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from ..run.recording.live import Network, Tensors
 
 Answer = Mapping[str, Any]
 
@@ -53,9 +53,7 @@ def import_network(asked: Asked, worker: Worker, file: str, *, verify: bool = Tr
     return replace(made, shown=tuple(shown))
 
 
-def import_module(
-    module: nn.Module, inputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor]
-) -> str:
+def import_module(module: Network, inputs: Tensors) -> str:
     """The spec of a live module, as text; it is built, and compared with the module.
 
     Args:

@@ -39,7 +39,8 @@ def indexed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[S
             step = ("Select", {"dim": dim, "index": item})
         elif isinstance(item, Span):
             start, stop, by = (0 if item.start is None else item.start, item.stop, item.step or 1)
-            if isinstance(shape[dim], int) and isinstance(stop, int) and stop >= shape[dim]:
+            size = shape[dim]
+            if isinstance(size, int) and isinstance(stop, int) and stop >= size:
                 stop = None
             if start == 0 and stop is None and by == 1:
                 dim += 1

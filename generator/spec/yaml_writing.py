@@ -29,8 +29,14 @@ def as_yaml(spec: Mapping[str, Any]) -> str:
 
 def in_flow(value: Any) -> str:
     """A value as YAML on one line: ``{out_channels: 64, kernel_size: 3}``."""
-    options = {"sort_keys": False, "allow_unicode": True, "width": float("inf")}
-    text: str = yaml.dump(value, Dumper=_Flow, default_flow_style=True, **options)
+    text: str = yaml.dump(
+        value,
+        Dumper=_Flow,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=float("inf"),
+    )
     return text.removesuffix("\n").removesuffix("\n...")
 
 
@@ -76,8 +82,9 @@ def _fraction(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
     if math.isinf(number) or math.isnan(number):
         return dumper.represent_float(number)
     text = repr(number).replace("e-0", "e-").replace("e+", "e")
-    tag = dumper.resolve(yaml.ScalarNode, text, (True, False))  # so that none is written
-    return dumper.represent_scalar(tag, text)
+    # what YAML 1.1 takes for a word has no dot: under this tag it needs no quotes, and no tag
+    tag = "float" if "." in text or not text.strip("-0123456789") else "str"
+    return dumper.represent_scalar(f"tag:yaml.org,2002:{tag}", text)
 
 
 def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

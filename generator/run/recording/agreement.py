@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import fields
 
-from .recorded import Event, Meta, Size, Tree
+from .recorded import Constant, Event, Meta, Size, Tree
 
-if TYPE_CHECKING:
-    from .record import Run
+
+class Run(Struct, frozen=True):
+    """What one run left."""
+
+    values: tuple[Meta, ...]
+    events: tuple[Event, ...]
+    output: Tree
+    constants: tuple[Constant, ...] = ()
 
 
 class Differs(Exception):

@@ -233,8 +233,8 @@ def _same_gradients(
         both.append(
             [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
         )
-    _equal(*outputs, close, "output")
-    _equal(*both, close * 100, "gradient of an input")
+    _equal(outputs[0], outputs[1], close, "output")
+    _equal(both[0], both[1], close * 100, "gradient of an input")
     return True
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from ...layers import CATALOGUE
 from .construction import made_with
+from .names import Names, name_in_python
 from .recorded import Module, Tensor
-
-if TYPE_CHECKING:
-    from .record import Names
 
 MOST_ELEMENTS = 1 << 20  # of a tensor whose values are taken down
 # what a class may define anew and still compute what its base computes
@@ -31,17 +29,6 @@ _WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # classes of libraries that drop whole samples in training, with the attribute of the probability
 _DROP_PATHS = {"DropPath": "drop_prob", "StochasticDepth": "p"}
-
-
-def name_in_python(x: Any) -> str:
-    """The name of a class, a function or a type of torch; else the beginning of its `repr`."""
-    if isinstance(x, (torch.dtype, torch.device, torch.memory_format)):
-        return str(x).removeprefix("torch.") if isinstance(x, torch.dtype) else str(x)
-    name = getattr(x, "__qualname__", None)
-    if name is None:
-        return repr(x)[:200]
-    module = getattr(x, "__module__", None)
-    return f"{module}.{name}" if module else str(name)
 
 
 def layer_of(module: nn.Module) -> str:

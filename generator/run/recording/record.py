@@ -7,17 +7,16 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
-from msgspec import Struct
 from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from .agreement import agreed
+from .agreement import Run, agreed
 from .constants import constants_of
-from .modules import layer_of, modules_of, name_in_python, tensors_of
+from .modules import layer_of, modules_of, tensors_of
+from .names import Names, name_in_python
 from .recorded import (
     BATCH,
     CHANGED,
@@ -26,20 +25,15 @@ from .recorded import (
     Constant,
     Enter,
     Event,
-    Fields,
     FunctionCall,
     Held,
     Input,
-    Items,
     Leave,
     Meta,
     ModuleCall,
-    Part,
     Recording,
-    Span,
     Tree,
     Value,
-    Word,
 )
 
 Sizes = Mapping[str, int]
@@ -54,15 +48,6 @@ class Unrecordable(Exception):
     def __init__(self, message: str, source: str = "") -> None:
         super().__init__(message)
         self.source = source
-
-
-class Run(Struct, frozen=True):
-    """What one run left."""
-
-    values: tuple[Meta, ...]
-    events: tuple[Event, ...]
-    output: Tree
-    constants: tuple[Constant, ...] = ()
 
 
 def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
@@ -171,37 +156,6 @@ def sample(one: Input, sizes: Sizes, device: str) -> torch.Tensor:
         real = torch.randn(shape, dtype=dtype)
         return real if one.high is None else torch.rand(shape).to(dtype) * (one.high - low) + low
     return torch.randint(low, low + 2 if one.high is None else one.high, shape, dtype=dtype)
-
-
-class Names:
-    """How things of Python stand in records; modules of the network by their paths."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.paths = {id(module): path for path, module in network.named_modules()}
-
-    def tensor(self, tensor: torch.Tensor) -> Tree:
-        """A tensor in a record."""
-        return Word(f"a tensor of the shape {tuple(tensor.shape)}")
-
-    def tree(self, x: Any) -> Tree:
-        """An argument or a result as a record."""
-        if x is None or isinstance(x, (bool, int, float, str)):
-            kinds = (bool, int, float, str)
-            return x if x is None else next(kind(x) for kind in kinds if isinstance(x, kind))
-        if isinstance(x, torch.Tensor):
-            return self.tensor(x)
-        if isinstance(x, nn.Module):
-            path = self.paths.get(id(x))
-            return Word(type(x).__name__) if path is None else Part(path)
-        if isinstance(x, Mapping):
-            return Fields(tuple((str(name), self.tree(item)) for name, item in x.items()))
-        if isinstance(x, (tuple, list)):
-            return Items(tuple(map(self.tree, x)), isinstance(x, list))
-        if isinstance(x, slice):
-            return Span(self.tree(x.start), self.tree(x.stop), self.tree(x.step))
-        if is_dataclass(x) and not isinstance(x, type):
-            return Fields(tuple((f.name, self.tree(getattr(x, f.name))) for f in fields(x)))
-        return Word("..." if x is ... else name_in_python(x))
 
 
 class _Numbers(Names):
@@ -390,7 +344,7 @@ class _Watcher(TorchFunctionMode):
         )
         scope = self.scopes[-1] if self.scopes else ""
         self.numbers.events.append(
-            FunctionCall(name, *trees, self.numbers.tree(result), scope, source, writes)
+            FunctionCall(name, trees[0], trees[1], self.numbers.tree(result), scope, source, writes)
         )
         return result
 
