@@ -24,6 +24,7 @@ from ..run.recording.recorded import (
     ModuleCall,
     Recording,
     Tensor,
+    Tree,
     Value,
 )
 from .calls import steps_of

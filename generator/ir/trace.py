@@ -238,7 +238,10 @@ class _Run(Generic[T]):
 
     def run(self, graph: Graph, sizes: Mapping[str, int]) -> list[Mapping[str, T]]:
         """The outputs of all nodes of a network, inputs first."""
-        inputs = [self.new(concrete(placeholder.type, sizes)) for placeholder in graph.inputs]
+        given: Mapping[str, int] = sizes
+        if "N" in sizes and _folds(graph):  # a batch is known by its name where it is found again
+            given = {**sizes, "N": self.batch(sizes["N"])}
+        inputs = [self.new(concrete(placeholder.type, given)) for placeholder in graph.inputs]
         return self.graph(graph, inputs, sizes, "")
 
     def graph(
@@ -457,6 +460,16 @@ def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mappin
             yield child, values
         for place, copy in enumerate(child.body if child.kind == "copies" else ()):
             yield copy, {**values, INDEX: child.start + place // child.each}
+
+
+def _folds(graph: Graph) -> bool:
+    """Whether the batch is joined with other dimensions somewhere in a network."""
+    return any(
+        (node.use is not None and _folds(node.use.graph))
+        or any(type_.lost for type_ in node.outputs.values())
+        for outer in graph.nodes
+        for node in (outer, *outer.calls())
+    )
 
 
 def _join(prefix: str, target: str) -> str:
