@@ -464,12 +464,15 @@ def _turns(node: Node, values: Mapping[str, Any]) -> Iterator[tuple[Node, Mappin
 
 def _folds(graph: Graph) -> bool:
     """Whether the batch is joined with other dimensions somewhere in a network."""
-    return any(
-        (node.use is not None and _folds(node.use.graph))
-        or any(type_.lost for type_ in node.outputs.values())
-        for outer in graph.nodes
-        for node in (outer, *outer.calls())
-    )
+    nodes = [*graph.nodes]
+    for node in nodes:  # which grows
+        if node.body:
+            nodes += node.body
+        if node.use is not None:
+            nodes += node.use.graph.nodes
+        elif node.output.lost:
+            return True
+    return False
 
 
 def _join(prefix: str, target: str) -> str:
