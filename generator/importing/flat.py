@@ -64,32 +64,45 @@ def flat_spec(recording: Recording, name: str) -> dict[str, Any]:
 
 def needed_steps(recording: Recording) -> list[Step]:
     """The steps of all calls on which the output hangs; raises `Inexpressibles`."""
+    constants = {one.number for one in recording.constants}
+    buffers: dict[str, int] = {}  # one for all constants that are alike
+    found: list[Step] = []
+    for _, steps in steps_of_calls(recording):
+        for step in steps:
+            if step.type == "Buffer" and step.gives[0] in constants:
+                known = buffers.setdefault(repr(step.arguments), step.gives[0])
+                if known != step.gives[0]:
+                    step = Step("Identity", (Value(known),), step.gives, {})
+            found.append(step)
+    return found
+
+
+def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
+    """The calls on which the output hangs, each with its steps; raises `Inexpressibles`."""
     sizes = Sizes(recording)
     operations = Operations(sizes)
     constants = {one.number: one.elements for one in recording.constants}
-    steps: list[Step] = []
-    buffers: dict[str, int] = {}  # one for all constants that are alike
+    found: list[tuple[Called, list[Step]]] = []
     unknown = {(x.call, x.source, x.why): x for x in _decided(recording)}
     for event in needed_events(recording):
         given = [number for number in _made(event) if number in constants]
         if given:
-            for number in given:
-                step = _constant(number, constants[number], sizes)
-                known = buffers.setdefault(repr(step.arguments), number)
-                same = Step("Identity", (Value(known),), (number,), {})
-                steps.append(step if known == number else same)
+            found.append((event, [_constant(n, constants[n], sizes) for n in given]))
             continue
         try:
             if isinstance(event, ModuleCall):
-                steps.append(layer_step(event, recording))
+                found.append((event, [layer_step(event, recording)]))
             else:
-                steps += steps_of(operations, event)
+                found.append((event, [*steps_of(operations, event)]))
         except Inexpressible as why:
-            found = _unknown(event, str(why), recording)
-            unknown.setdefault((found.call, found.source, found.why), found)
+            one = _unknown(event, str(why), recording)
+            unknown.setdefault((one.call, one.source, one.why), one)
     if unknown:
         raise Inexpressibles([*unknown.values()])
-    return steps
+    return found
+
+
+Called = FunctionCall | ModuleCall
 
 
 def _decided(recording: Recording) -> Iterator[Unknown]:

@@ -36,6 +36,8 @@ def spec_text(spec: Mapping[str, Any], comment: Sequence[str] = ()) -> str:
             lines += ["", "layers:", *_items(value, "  ")]
         elif key == "blocks":
             lines += ["", "blocks:", *(line for each in value.items() for line in _block(*each))]
+        elif key == "expect":
+            lines += ["", f"{key}: {in_flow(value)}"]
         elif isinstance(value, Mapping) and len(in_flow(value)) > 80:
             lines += [f"{key}:", *(f"  {name}: {in_flow(own)}" for name, own in value.items())]
         else:
@@ -61,11 +63,15 @@ def _items(layers: Sequence[Any], margin: str) -> list[str]:
             lines.append(f"{margin}- {layer}")
             continue
         ((type, value),) = layer.items()
-        if isinstance(value, Mapping) and "layers" in value and len(in_flow(value)) > 80:
+        line = f"{margin}- {type}: {in_flow(value)}"
+        if isinstance(value, Mapping) and "layers" in value and len(line) > _WIDTH:
             own = {name: x for name, x in value.items() if name != "layers"}
             lines.append(f"{margin}- {type}:")
             lines += [f"{margin}    {name}: {in_flow(x)}" for name, x in own.items()]
             lines += [f"{margin}    layers:", *_items(value["layers"], f"{margin}      ")]
         else:
-            lines.append(f"{margin}- {type}: {in_flow(value)}")
+            lines.append(line)
     return lines
+
+
+_WIDTH = 120  # of a line with a container and all that is in it

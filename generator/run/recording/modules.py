@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
 import torch
@@ -101,6 +102,8 @@ def modules_of(network: nn.Module, names: Names) -> Iterator[Module]:
             arguments=tuple((name, names.tree(value)) for name, value in arguments.items()),
             others=tuple(others),
             doc=((type(module).__doc__ or "").strip().split("\n") or [""])[0],
+            is_chain=type(module).forward is nn.Sequential.forward,
+            reads=tuple(signature(type(module).forward).parameters)[1:],
         )
 
 

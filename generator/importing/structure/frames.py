@@ -1,0 +1,444 @@
+"""The calls of modules as a tree: which steps stand in which module, and what goes in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...layers import TYPES
+from ...run.recording.recorded import (
+    Enter,
+    Held,
+    Leave,
+    Module,
+    Recording,
+    Value,
+)
+from ..flat import steps_of_calls, tensor_step
+from ..layers import shortened
+from ..sizes import Sizes
+from ..steps import Shaped, Step, tensors_of
+from .bodies import Body, Item, Ref, Shape, SizeOf, Unstructured
+
+
+class Frame:
+    """A call of a module; what it does are steps, and calls of other modules."""
+
+    def __init__(self, path: str, module: Module, asked: Mapping[int, str]) -> None:
+        self.path = path
+        self.module = module
+        self.asked = asked  # the values of its arguments in order, with their names
+        self.parts: list[Step | Frame] = []
+        self.result: list[int] = []
+        self.number = -1
+        self.reads: list[int] = []
+        self.makes: set[int] = set()
+        self.gives: list[int] = []  # what is read outside of it
+
+    @property
+    def type(self) -> str:
+        """The class of the module."""
+        return self.module.type
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether the module is an `nn.Sequential` itself."""
+        return self.type == "torch.nn.modules.container.Sequential"
+
+    @property
+    def inner(self) -> Iterator[Frame]:
+        """The calls in it."""
+        return (part for part in self.parts if isinstance(part, Frame))
+
+    def all(self) -> Iterator[Frame]:
+        """This call and all in it, inner ones first."""
+        for part in self.inner:
+            yield from part.all()
+        yield self
+
+
+class Frames:
+    """All calls of a recording, as a tree; raises `Unstructured` for what is none.
+
+    Calls of the classes in `opened` stand in their callers.
+    """
+
+    def __init__(self, recording: Recording, opened: frozenset[str] = frozenset()) -> None:
+        self.recording = recording
+        self.sizes = Sizes(recording)
+        self.opened = opened
+        self.same: dict[int, Value | Held] = {}
+        self.root = self._tree()
+        self.outputs = [self._source(x) for x in tensors_of(recording.output)]
+        self._open(self.root)
+        self._connect()
+        self.all = [*self.root.all()]
+        for number, frame in enumerate(self.all):
+            frame.number = number
+
+    def _source(self, tensor: Value | Held) -> Value | Held:
+        while isinstance(tensor, Value) and tensor.number in self.same:
+            tensor = self.same[tensor.number]
+        return tensor
+
+    def _tree(self) -> Frame:
+        """The frames with their steps, in order; what changes nothing is left out."""
+        steps = {id(event): found for event, found in steps_of_calls(self.recording)}
+        asked = dict.fromkeys(range(len(self.recording.inputs)), "")
+        root = Frame("", self.recording.by_path[""], asked)
+        stack = [root]
+        for event in self.recording.events:
+            if isinstance(event, Enter):
+                if event.path:
+                    module = self.recording.by_path[event.path]
+                    stack.append(Frame(event.path, module, self._asked(event, module)))
+            elif isinstance(event, Leave):
+                if event.path:
+                    done = stack.pop()
+                    given = [*map(self._source, tensors_of(event.result))]
+                    done.result = [x.number for x in given if isinstance(x, Value)]
+                    self._add(stack[-1], done)
+            else:
+                for step in steps.get(id(event), ()):
+                    self._step(stack[-1], step)
+        return root
+
+    def _asked(self, event: Enter, module: Module) -> dict[int, str]:
+        """The values that a module is called with, each with the name of its argument."""
+        names = [*module.reads, *("" for _ in event.args)]
+        given = [*zip(names, event.args, strict=False), *event.named]
+        found: dict[int, str] = {}
+        for name, value in given:
+            for tensor in map(self._source, tensors_of(value)):
+                if isinstance(tensor, Value):
+                    found.setdefault(tensor.number, name)
+        return found
+
+    def _add(self, frame: Frame, inner: Frame) -> None:
+        """Put a call into the frame that it stands in."""
+        if inner.parts:
+            frame.parts.append(inner)
+        elif frame.module.is_chain and inner.asked:  # its number counts
+            reads = (Value(next(iter(inner.asked))),)
+            frame.parts.append(Step("Identity", reads, (), {}, inner.path))
+
+    def _step(self, frame: Frame, step: Step) -> None:
+        if step.type == "Identity" and not (frame.module.is_chain and step.path):
+            self.same[step.gives[0]] = self._source(step.reads[0])
+            return
+        reads = tuple(map(self._source, step.reads))
+        arguments = {name: self._sourced(value) for name, value in step.arguments.items()}
+        made = Step(step.type, reads, step.gives, arguments, step.path, step.source)
+        frame.parts.append(made)
+
+    def _sourced(self, value: Any) -> Any:
+        if isinstance(value, (Value, Held)):
+            return self._source(value)
+        if isinstance(value, Shaped):
+            return Shaped(self._source(value.value), value.place, value.times, value.over)
+        if isinstance(value, list):
+            return [self._sourced(x) for x in value]
+        return value
+
+    def _open(self, frame: Frame) -> None:
+        """Replace calls that are a single layer, or no block, by what they do."""
+        parts: list[Step | Frame] = []
+        for part in frame.parts:
+            if isinstance(part, Step):
+                parts.append(part)
+                continue
+            self._open(part)
+            single = self._single(part)
+            if single is not None:
+                parts.append(single)
+            elif self._is_open(part):
+                parts += [one for one in part.parts if not _is_nothing(one)]
+            else:
+                parts.append(part)
+        frame.parts = parts
+
+    def _single(self, frame: Frame) -> Step | None:
+        """The one layer that a call is, under its path."""
+        steps = [part for part in frame.parts if isinstance(part, Step)]
+        if len(steps) < len(frame.parts):
+            return None
+        if len(steps) == 1 and steps[0].path in ("", frame.path) and len(steps[0].reads) == 1:
+            one = steps[0]
+            if not any(isinstance(x, Held) for x in one.needs):
+                return Step(one.type, one.reads, one.gives, one.arguments, frame.path, one.source)
+        if [step.type for step in steps] == ["Permute", "LayerNorm", "Permute"]:
+            first, norm, last = steps
+            turned = (first.arguments["dims"], last.arguments["dims"])
+            only = {*norm.arguments} <= {"eps"} and norm.path == frame.path
+            if turned == ([0, 2, 3, 1], [0, 3, 1, 2]) and only:
+                eps = {"eps": norm.arguments.get("eps", 1e-5)}
+                row = TYPES["LayerNorm2d"]
+                arguments = {} if row.arg("eps").default == eps["eps"] else eps
+                return Step("LayerNorm2d", first.reads, last.gives, arguments, frame.path)
+        return None
+
+    def _is_open(self, frame: Frame) -> bool:
+        """Whether a call stands in its caller, layer by layer."""
+        if frame.type in self.opened:
+            return True
+        if any(isinstance(part, Step) and part.path == frame.path for part in frame.parts):
+            return True  # it holds the weights of a layer itself
+        return frame.is_sequential and not self.is_chain(frame)
+
+    def is_chain(self, frame: Frame) -> bool:
+        """Whether a call of an `nn.Sequential` is its children, one after the other."""
+        before: int | None = None
+        for part in frame.parts:
+            if own_path(self.recording, part.path, frame.path) is None:
+                return False
+            if isinstance(part, Step):
+                if _is_nothing(part):
+                    continue
+                reads = [x.number for x in part.needs if isinstance(x, Value)]
+                gives = part.gives[0]
+                if any(isinstance(x, Held) for x in part.needs):
+                    return False
+            else:
+                reads, gives = [*part.asked][:1], (part.result or [-1])[0]
+            if before is not None and reads != [before]:
+                return False
+            before = gives
+        return True
+
+    def _connect(self) -> None:
+        """What each call reads and gives."""
+        where: dict[int, tuple[Frame, ...]] = {}  # in which calls a value is made
+
+        def made(frame: Frame, around: tuple[Frame, ...]) -> None:
+            inside = (*around, frame)
+            for part in frame.parts:
+                if isinstance(part, Frame):
+                    made(part, inside)
+                    frame.makes |= part.makes
+                else:
+                    frame.makes |= {*part.gives}
+                    where.update(dict.fromkeys(part.gives, inside))
+
+        made(self.root, ())
+        escapes: dict[int, set[int]] = {}
+
+        def read(frame: Frame, around: tuple[Frame, ...]) -> None:
+            inside = (*around, frame)
+            for part in frame.parts:
+                if isinstance(part, Frame):
+                    read(part, inside)
+                    continue
+                for tensor in part.needs:
+                    if isinstance(tensor, Held):
+                        if not _is_below(tensor.path, frame.path):
+                            raise Unstructured(f"`{frame.path}` reads a weight of another module")
+                        continue
+                    for one in inside:
+                        if tensor.number not in one.makes and tensor.number not in one.reads:
+                            one.reads.append(tensor.number)
+                    for one in where.get(tensor.number, ()):
+                        if one not in inside:
+                            escapes.setdefault(id(one), set()).add(tensor.number)
+
+        read(self.root, ())
+        for tensor in self.outputs:
+            if isinstance(tensor, Value):
+                for one in where.get(tensor.number, ())[1:]:
+                    escapes.setdefault(id(one), set()).add(tensor.number)
+        for frame in self.root.all():
+            wanted = escapes.get(id(frame), set())
+            if frame is not self.root and not wanted <= {*frame.result}:
+                raise Unstructured(f"`{frame.path}` leaves something beside its result")
+            frame.gives = [number for number in frame.result if number in wanted]
+            order = {number: place for place, number in enumerate(frame.asked)}
+            frame.reads.sort(key=lambda number: order.get(number, len(order)))
+        self.root.reads = [*range(len(self.recording.inputs))]
+
+
+def _is_nothing(part: Step | Frame) -> bool:
+    return isinstance(part, Step) and not part.gives
+
+
+def _is_below(path: str, module: str) -> bool:
+    return not module or path.startswith(f"{module}.")
+
+
+def own_path(recording: Recording, path: str, parent: str) -> str | None:
+    """The name that a module has in its parent; `None` if it is no direct child."""
+    if not path:
+        return None
+    module = recording.by_path[path]
+    before = f"{parent}." if parent else ""
+    for known in (module.path, *module.others):
+        name = known.removeprefix(before)
+        if known.startswith(before) and "." not in name:
+            return name
+    return None
+
+
+class Bodies:
+    """Makes the body of each call."""
+
+    def __init__(self, frames: Frames) -> None:
+        self.frames = frames
+        self.recording = frames.recording
+        self.wanted: dict[str, set[int]] = {}  # the places in the results of a class
+
+    def ports(self, frame: Frame, places: Sequence[int]) -> list[int]:
+        """The values that a call gives, for the places in its result that its class gives."""
+        if any(place >= len(frame.result) for place in places):
+            raise Unstructured(f"`{frame.path}` does not always give the same")
+        return [frame.result[place] for place in places]
+
+    def body(self, frame: Frame, ports: Sequence[Sequence[int]]) -> Body:
+        """The body of a call; `ports` are what each frame gives, by its number."""
+        refs: dict[int, Ref] = {n: Ref(-1 - place) for place, n in enumerate(frame.reads)}
+        if self.is_whole_chain(frame):
+            shape = self.shape(frame.reads[0])
+            return Body((Item("Sequential", "", (Ref(-1),), {}, shape, self.chain(frame)),), (Ref(0),))
+        items: list[Item] = []
+        called: set[str] = set()
+        for part in frame.parts:
+            if isinstance(part, Step):
+                for tensor in part.needs:
+                    if isinstance(tensor, Held) and tensor.path not in called:
+                        called.add(tensor.path)
+                        step = tensor_step(self.recording.held[tensor.path])
+                        items.append(self.item(step, frame.path, refs, items, called))
+                item = self.item(part, frame.path, refs, items, called)
+                gives: Sequence[int] = part.gives
+            else:
+                item = self.call(part, frame.path, refs, called)
+                gives = ports[part.number]
+            items.append(item)
+            for port, number in enumerate(gives):
+                refs[number] = Ref(len(items) - 1, port)
+        if frame is self.frames.root:
+            outputs = [self.ref(x, refs, items) for x in self.frames.outputs]
+        else:
+            outputs = [refs[number] for number in ports[frame.number]]
+        return Body(tuple(items), tuple(outputs))
+
+    def is_whole_chain(self, frame: Frame) -> bool:
+        """Whether a call of a class is its children, one after the other, by their numbers."""
+        names = [own_path(self.recording, part.path, frame.path) for part in frame.parts]
+        numbered = names == [*map(str, range(len(names)))]
+        if not frame.path or frame.is_sequential or not (numbered or frame.module.is_chain):
+            return False
+        last = frame.parts[-1]
+        ends = last.gives[:1] if isinstance(last, Step) else last.result[:1]
+        return [*ends] == frame.gives and len(frame.reads) == 1 and self.frames.is_chain(frame)
+
+    def ref(self, tensor: Value | Held, refs: dict[int, Ref], items: Sequence[Item]) -> Ref:
+        """The reference to a tensor."""
+        if isinstance(tensor, Value):
+            return refs[tensor.number]
+        for place, item in enumerate(items):
+            if item.type in ("Parameter", "Buffer") and tensor.path.endswith(item.name):
+                return Ref(place)
+        raise Unstructured(f"`{tensor.path}` is read before it is there")
+
+    def name(self, path: str, scope: str) -> str:
+        """The name of a module in a scope; empty for none, and for what stands elsewhere."""
+        if not path:
+            return ""
+        before = f"{scope}." if scope else ""
+        module = self.recording.by_path.get(path)
+        known = (module.path, *module.others) if module else (path,)
+        return next((p.removeprefix(before) for p in known if p.startswith(before)), "")
+
+    def item(
+        self,
+        step: Step,
+        scope: str,
+        refs: dict[int, Ref],
+        items: Sequence[Item],
+        called: set[str],
+    ) -> Item:
+        """A step as an item."""
+        row = TYPES[step.type]
+        heavy = bool(step.path) and (row.has_weights or bool(row.source))
+        name = self.name(step.path, scope)
+        if heavy and not name:
+            raise Unstructured(f"`{step.path}` belongs to several modules")
+        reads = tuple(self.ref(x, refs, items) for x in step.reads)
+        shape = self.shape(step.reads[0]) if step.reads else ()
+        if heavy and not row.source:
+            if step.path in called:
+                return Item("Reuse", "", reads, {"layer": name}, shape)
+            called.add(step.path)
+        arguments = {
+            n: shortened(n, self.leaf(x, refs, items)) for n, x in step.arguments.items()
+        }
+        return Item(step.type, name, reads, arguments, shape, has_weights=heavy)
+
+    def leaf(self, value: Any, refs: dict[int, Ref], items: Sequence[Item]) -> Any:
+        """An argument with references."""
+        if isinstance(value, (Value, Held)):
+            return self.ref(value, refs, items)
+        if isinstance(value, Shaped):
+            ref = self.ref(value.value, refs, items)
+            return SizeOf(ref, value.place, value.times, value.over)
+        if isinstance(value, (list, tuple)):
+            return [self.leaf(x, refs, items) for x in value]
+        return value
+
+    def shape(self, tensor: Value | Held | int) -> Shape:
+        """The shape of a tensor without the batch."""
+        value = Value(tensor) if isinstance(tensor, int) else tensor
+        if isinstance(value, Value) and value.number >= len(self.recording.values):
+            return ()
+        shape = self.frames.sizes.shape(value)
+        batch = self.frames.sizes.batch_of(value)
+        return tuple(
+            size if isinstance(size, int) else None
+            for place, size in enumerate(shape)
+            if place != batch
+        )
+
+    def call(self, frame: Frame, scope: str, refs: dict[int, Ref], called: set[str]) -> Item:
+        """A call of a module as an item."""
+        name = self.name(frame.path, scope)
+        if not name:
+            raise Unstructured(f"`{frame.path}` belongs to several modules")
+        reads = tuple(refs[number] for number in frame.reads)
+        shape = self.shape(frame.reads[0]) if frame.reads else ()
+        if frame.path in called:
+            return Item("Reuse", "", reads, {"layer": name}, shape, frame=frame.number)
+        called.add(frame.path)
+        if not frame.is_sequential:
+            weights = self.has_weights(frame)
+            return Item(frame.type, name, reads, {}, shape, (), frame.number, weights)
+        return Item(
+            "Sequential", name, reads, {}, shape, self.chain(frame), has_weights=True
+        )
+
+    def chain(self, frame: Frame) -> tuple[Item, ...]:
+        """The children of an `nn.Sequential`, with their own names."""
+        items = []
+        for part in frame.parts:
+            name = own_path(self.recording, part.path, frame.path)
+            if name is None:
+                raise Unstructured(f"`{part.path}` belongs to several modules")
+            if isinstance(part, Step):
+                nothing = {n: x for n, x in part.arguments.items()}
+                if any(isinstance(x, (Value, Held, Shaped)) for x in nothing.values()):
+                    raise Unstructured(f"`{part.path}` reads a size in a Sequential")
+                row = TYPES[part.type]
+                shape = self.shape(part.reads[0])
+                items.append(
+                    Item(part.type, name, (), nothing, shape, has_weights=row.has_weights)
+                )
+            elif part.is_sequential:
+                shape = self.shape(part.reads[0])
+                inner = self.chain(part)
+                items.append(Item("Sequential", name, (), {}, shape, inner, has_weights=True))
+            else:
+                shape = self.shape(part.reads[0])
+                weights = self.has_weights(part)
+                items.append(Item(part.type, name, (), {}, shape, (), part.number, weights))
+        return tuple(items)
+
+    def has_weights(self, frame: Frame) -> bool:
+        """Whether a call's module has anything that a `state_dict` knows."""
+        return any(key.startswith(f"{frame.path}.") for key in self.recording.keys)

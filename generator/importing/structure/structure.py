@@ -1,0 +1,265 @@
+"""A recording as a spec with blocks: a class of the network is a block, for all its instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...layers import TYPES
+from ...run.recording.recorded import (
+    Fields,
+    Items,
+    Module,
+    Part,
+    Recording,
+    Tree,
+    Word,
+)
+from ..flat import declared_inputs, input_names
+from .bodies import Body, Item, Unstructured
+from .explanations import Text
+from .frames import Bodies, Frame, Frames
+from .runs import folded
+from .unified import Block, Laid, Use, unified
+from .written import Scope
+
+
+class Thing(Struct, frozen=True):
+    """An argument of a constructor that no spec has a word for."""
+
+    text: str
+
+
+def structured_spec(
+    recording: Recording, name: str, opened: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The spec of a recording with blocks; raises `Unstructured`, and `Inexpressibles`.
+
+    Classes that are `opened` become no blocks: their layers stand in their callers.
+    """
+    try:
+        return _Structure(recording, name, opened).spec()
+    except (KeyError, IndexError) as error:
+        raise Unstructured(f"{type(error).__name__}: {error}") from None
+
+
+class _Structure:
+    def __init__(self, recording: Recording, name: str, opened: frozenset[str]) -> None:
+        self.recording = recording
+        self.name = name
+        self.frames = Frames(recording, opened)
+        self.bodies = Bodies(self.frames)
+        self.blocks: dict[str, Block] = {}
+        self.modules: dict[str, Module] = {}  # one of each block
+        self.names: dict[int, str] = {}  # of the block of each frame
+        self.values: dict[int, Mapping[str, Any]] = {}  # its parameters
+        self.defaults: dict[int, Mapping[str, Any]] = {}
+        self.ports = self._ports()
+
+    def spec(self) -> dict[str, Any]:
+        for type in self._classes():
+            self._unify([f for f in self.frames.all if f.type == type and f.path])
+        root = self.frames.root
+        inputs = input_names(self.recording)
+        use = Use({}, [], self._body(root))
+        block = unified([use], inputs, [1], self.defaults)
+        found: dict[str, Any] = {"name": self.name}
+        found |= declared_inputs(self.recording, inputs)
+        written = {name: self._written(name) for name in self._used(block)}
+        if written:
+            found["blocks"] = written
+        found["layers"], outputs = self._layers(block)
+        if outputs is not None:
+            found["outputs"] = outputs
+        return found
+
+    def _ports(self) -> list[list[int]]:
+        """What each frame gives, by its number: the same places of the results in a class."""
+        wanted: dict[str, set[int]] = {}
+        for frame in self.frames.all:
+            places = {frame.result.index(number) for number in frame.gives}
+            wanted.setdefault(frame.type, set()).update(places)
+        return [
+            [*frame.gives]
+            if frame.is_sequential or not frame.path
+            else self.bodies.ports(frame, sorted(wanted[frame.type]))
+            for frame in self.frames.all
+        ]
+
+    def _classes(self) -> list[str]:
+        """The classes of the network, those first that others are made of."""
+        inner: dict[str, set[str]] = {}
+        for frame in self.frames.all:
+            if frame.path and not frame.is_sequential:
+                own = inner.setdefault(frame.type, set())
+                own |= {one.type for one in frame.all() if one is not frame}
+        found: list[str] = []
+        while len(found) < len(inner):
+            ready = [
+                type
+                for type, own in inner.items()
+                if type not in found and not (own & inner.keys()) - {*found}
+            ]
+            if not ready:
+                raise Unstructured("classes that are made of themselves")
+            found += ready
+        return found
+
+    def _body(self, frame: Frame) -> Body:
+        """The body of a frame, with the arguments of the blocks in it, and its runs as repeats."""
+        body = self.bodies.body(frame, self.ports)
+        return folded(replace(body, items=tuple(map(self._filled, body.items))))
+
+    def _filled(self, item: Item) -> Item:
+        layers = tuple(map(self._filled, item.layers))
+        if item.frame < 0 or item.type == "Reuse":
+            return replace(item, layers=layers)
+        return replace(
+            item, type=self.names[item.frame], arguments=dict(self.values[item.frame])
+        )
+
+    def _unify(self, frames: Sequence[Frame]) -> None:
+        """Make one block of the calls of a class, or several if that can't be."""
+        distinct: dict[str, tuple[Use, list[Frame]]] = {}
+        for frame in frames:
+            use = self._use(frame)
+            distinct.setdefault(repr(use), (use, []))[1].append(frame)
+        groups: list[list[tuple[Use, list[Frame]]]] = []
+        blocks: list[Block] = []
+        for one in distinct.values():
+            for place, group in enumerate(groups):
+                made = self._block([*group, one])
+                if made is not None:
+                    group.append(one)
+                    blocks[place] = made
+                    break
+            else:
+                alone = self._block([one])
+                if alone is None:
+                    raise Unstructured(f"`{frames[0].type}` can't be a block")
+                groups.append([one])
+                blocks.append(alone)
+        for group, block in zip(groups, blocks, strict=True):
+            name = self._free(frames[0].module.class_name)
+            self.blocks[name] = block
+            self.modules[name] = frames[0].module
+            for (_, same), values in zip(group, block.values, strict=True):
+                for frame in same:
+                    self.names[frame.number] = name
+                    self.values[frame.number] = values
+                    self.defaults[frame.number] = block.defaults
+
+    def _block(self, group: Sequence[tuple[Use, list[Frame]]]) -> Block | None:
+        frames = [frame for _, same in group for frame in same]
+        inputs = {tuple(self._inputs(frame)) for frame in frames}
+        if len(inputs) > 1:
+            return None
+        counts = [len(same) for _, same in group]
+        try:
+            return unified([use for use, _ in group], inputs.pop(), counts, self.defaults)
+        except Unstructured as error:
+            import os
+            if os.environ.get("DBG"): print(frames[0].path, error)
+            return None
+
+    def _inputs(self, frame: Frame) -> list[str]:
+        """The names of a block's inputs."""
+        if len(frame.reads) == 1:
+            return ["input"]
+        found: list[str] = []
+        for number in frame.reads:
+            stem = frame.asked.get(number) or "x"
+            name, count = stem, 1
+            while name in found:
+                count += 1
+                name = f"{stem}_{count}"
+            found.append(name)
+        return found
+
+    def _use(self, frame: Frame) -> Use:
+        shapes = [self.bodies.shape(number) for number in frame.reads]
+        return Use(dict(_arguments(frame.module)), shapes, self._body(frame))
+
+    def _free(self, stem: str) -> str:
+        """A name for a block."""
+        stem = stem.strip("_") or "Block"
+        stem = stem[0].upper() + stem[1:]
+        if stem in TYPES and not TYPES[stem].operation:
+            stem += "Block"
+        name, number = stem, 1
+        while name in self.blocks or name == self.name:
+            number += 1
+            name = f"{stem}{number}"
+        return name
+
+    def _used(self, block: Block) -> list[str]:
+        """The blocks that a network has, those first that others are made of."""
+        return [name for name in self.blocks if name in self._named(block)]
+
+    def _named(self, block: Block) -> set[str]:
+        found: set[str] = set()
+        stack = [*block.items]
+        while stack:
+            item = stack.pop()
+            stack += item.layers
+            if isinstance(item.type, str) and item.type in self.blocks and item.type not in found:
+                found.add(item.type)
+                stack += self.blocks[item.type].items
+        return found
+
+    def _written(self, name: str) -> dict[str, Any]:
+        """A block as a spec has it."""
+        block, module = self.blocks[name], self.modules[name]
+        found: dict[str, Any] = {}
+        if module.doc and len(module.doc) < 100 and module.doc.isprintable():
+            found["description"] = module.doc
+        only = block.items[0]
+        sequential = len(block.items) == 1 and only.type == "Sequential" and not only.name
+        if sequential:
+            found["sequential"] = True
+        if block.inputs != ("input",):
+            found["inputs"] = [*block.inputs]
+        if block.defaults:
+            found["params"] = dict(block.defaults)
+        if sequential:
+            scope = Scope([], block.inputs, self.blocks)
+            found["layers"] = [scope._child(child) for child in only.layers]
+            return found
+        found["layers"], outputs = self._layers(block)
+        if outputs is not None:
+            found["outputs"] = outputs
+        return found
+
+    def _layers(self, block: Block) -> tuple[list[Any], Any]:
+        """`layers` and `outputs`; `None` where the last layer's output is the only one."""
+        scope = Scope(block.items, block.inputs, self.blocks)
+        layers = scope.layers(block.outputs)
+        if [*block.outputs] == [scope.last()]:
+            return layers, None
+        return layers, [scope.reference(ref) for ref in block.outputs]
+
+
+def _arguments(module: Module) -> Iterator[tuple[str, Any]]:
+    """The arguments of a constructor by name; those of a record by the names of its fields."""
+    for name, value in module.arguments:
+        if isinstance(value, Fields):
+            yield from ((field, _plain(own)) for field, own in value.items)
+        else:
+            yield name, _plain(value)
+
+
+def _plain(value: Tree) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Items):
+        items = [_plain(one) for one in value.items]
+        return Thing(repr(value)) if any(isinstance(x, Thing) for x in items) else items
+    if isinstance(value, Word) and value.text.rpartition(".")[2] in TYPES:
+        return value.text.rpartition(".")[2]
+    return Thing(value.path if isinstance(value, Part) else repr(value))
+
+
+__all__ = ["Laid", "Text", "Unstructured", "structured_spec"]

@@ -1,0 +1,191 @@
+"""Blocks and bodies as items of a spec: names and `from` only where they are needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...layers import TYPES
+from .bodies import First, Ramp, Ref, SizeOf, same
+from .explanations import Text
+from .unified import Block, Laid
+
+
+class Scope:
+    """Writes the items of one block, or of the network."""
+
+    def __init__(
+        self, items: Sequence[Laid], inputs: Sequence[str], blocks: Mapping[str, Block]
+    ) -> None:
+        self.items = items
+        self.inputs = inputs
+        self.blocks = blocks
+        self.names: dict[int, str] = {}
+        self.taken = {"input", "x", "self", *inputs}
+
+    def layers(self, outputs: Sequence[Ref], keep: bool = False) -> list[Any]:
+        """The items of `layers`; with `keep`, no output is that of the last layer by itself."""
+        self._name_all(outputs, keep)
+        found = []
+        before = self._first()
+        for place, item in enumerate(self.items):
+            found.append(self._item(place, item, before))
+            if item.reads:
+                before = Ref(place)
+        return found
+
+    def last(self) -> Ref | None:
+        """What the layer after the last one would read."""
+        places = [place for place, item in enumerate(self.items) if item.reads]
+        return Ref(places[-1]) if places else self._first()
+
+    def _first(self) -> Ref | None:
+        return Ref(-1) if len(self.inputs) == 1 else None
+
+    def _name_all(self, outputs: Sequence[Ref], keep: bool) -> None:
+        for place, item in enumerate(self.items):
+            if item.has_weights and item.name:
+                self.names[place] = item.name
+                self.taken.add(item.name.partition(".")[0])
+        before = self._first()
+        for place, item in enumerate(self.items):
+            if item.reads != (before,) or not self._is_default(item.reads[0]):
+                for ref in item.reads:
+                    self._need(ref)
+            for value in item.arguments.values():
+                for ref in _refs(value):
+                    self._need(ref)
+            if item.reads:
+                before = Ref(place)
+        if keep or [*outputs] != [self.last()]:
+            for ref in outputs:
+                self._need(ref)
+
+    def _need(self, ref: Ref) -> None:
+        if ref.item < 0 or ref.item in self.names:
+            return
+        item = self.items[ref.item]
+        stem = item.name.rpartition(".")[2]
+        if not stem or stem.isdigit():
+            kind = item.type if isinstance(item.type, str) else item.type.text
+            stem = TYPES[kind].stem if kind in TYPES else kind.lower()
+        self.names[ref.item] = self._free(re.sub(r"\W", "_", stem))
+
+    def _free(self, stem: str) -> str:
+        name, number = stem, 1
+        while name in self.taken:
+            number += 1
+            name = f"{stem}_{number}"
+        self.taken.add(name)
+        return name
+
+    def _row(self, item: Laid) -> tuple[str, ...]:
+        if isinstance(item.type, str) and item.type in TYPES and item.frame < 0:
+            return TYPES[item.type].ports
+        return ()
+
+    def _is_default(self, ref: Ref) -> bool:
+        if ref.item < 0:
+            return True
+        return ref.port == 0 and self._row(self.items[ref.item]) != ("*",)
+
+    def reference(self, ref: Ref) -> str:
+        """How a tensor is called."""
+        if ref.item < 0:
+            return self.inputs[-1 - ref.item]
+        item, name = self.items[ref.item], self.names[ref.item]
+        ports = self._row(item)
+        if ports == ("*",):
+            return f"{name}.{ref.port}"
+        if ref.port:
+            return f"{name}.{ports[ref.port] if ports else ref.port}"
+        return name
+
+    def _item(self, place: int, item: Laid, before: Ref | None) -> Any:
+        found: dict[str, Any] = {}
+        if place in self.names:
+            found["name"] = self.names[place]
+        if item.reads and (item.reads != (before,) or not self._is_default(item.reads[0])):
+            references = [self.reference(ref) for ref in item.reads]
+            found["from"] = references[0] if len(references) == 1 else references
+        return self._rest(item, found)
+
+    def _rest(self, item: Laid, found: dict[str, Any]) -> Any:
+        """An item with its condition and arguments."""
+        if item.when is not None:
+            found["when"] = expression(item.when.text)
+        given = {name: self._argument(x) for name, x in item.arguments.items() if name != "repeat"}
+        kind = item.type if isinstance(item.type, str) else f"${item.type.text}"
+        block = self.blocks.get(kind)
+        if block is not None:
+            given = {
+                name: value
+                for name, value in given.items()
+                if not same(value, block.defaults[name])
+            }
+            order = [*block.defaults]
+        else:
+            order = [arg.name for arg in TYPES[kind].args] if kind in TYPES else []
+        rank = {name: place for place, name in enumerate(order)}
+        found |= dict(sorted(given.items(), key=lambda pair: rank.get(pair[0], -1)))
+        if item.layers:
+            found["layers"] = [self._child(child) for child in item.layers]
+        if "repeat" in item.arguments:
+            found["repeat"] = self._argument(item.arguments["repeat"])
+        return self._short(kind, found, block)
+
+    def _short(self, kind: str, found: Mapping[str, Any], block: Block | None) -> Any:
+        """An item in its shortest form."""
+        from ..spec_text import item
+
+        if block is not None and len(found) == 1:
+            ((name, value),) = found.items()
+            if name == next(iter(block.defaults), "") and not isinstance(value, (list, dict)):
+                return {kind: value}
+        return item(kind, found)
+
+    def _child(self, item: Laid) -> Any:
+        """A child of a `Sequential`."""
+        return self._rest(item, {"name": item.name} if item.name else {})
+
+    def _argument(self, value: Any) -> Any:
+        if isinstance(value, Text):
+            return expression(value.text)
+        if isinstance(value, Ramp):
+            return f"$({value.text})"
+        if isinstance(value, First):
+            return f"$({_inner(value.first)} if index == 0 else {_inner(value.rest)})"
+        if isinstance(value, Ref):
+            return self.reference(value)
+        if isinstance(value, SizeOf):
+            text = f"shape({self.reference(value.ref)})[{value.place}]"
+            text += f" * {value.times}" * (value.times > 1) + f" // {value.over}" * (value.over > 1)
+            return f"$({text})"
+        if isinstance(value, list):
+            return [self._argument(x) for x in value]
+        return value
+
+
+def expression(text: str) -> str:
+    """A value that is an expression."""
+    return f"${text}" if text.isidentifier() else f"$({text})"
+
+
+def _inner(value: Any) -> str:
+    """A value inside of an expression."""
+    if isinstance(value, Text):
+        return value.text
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inner, value))}]"
+    return repr(value)
+
+
+def _refs(value: Any) -> list[Ref]:
+    if isinstance(value, Ref):
+        return [value]
+    if isinstance(value, SizeOf):
+        return [value.ref]
+    if isinstance(value, list):
+        return [ref for one in value for ref in _refs(one)]
+    return []
