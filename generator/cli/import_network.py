@@ -27,7 +27,8 @@ def import_as_asked(options: Namespace) -> None:
     progress(f"importing {options.network} ...")
     with Worker(options.timeout, options.max_memory) as worker, worker.one_spec():
         name = "<imported>" if spec is None else str(spec.path)
-        made = import_network(wanted, worker, name, verify=not options.no_verify)
+        verify, flat = not options.no_verify, options.flat
+        made = import_network(wanted, worker, name, verify=verify, flat=flat)
     progress("")
     if spec is None:
         give(made.text)
@@ -52,6 +53,8 @@ def _tell(made: Imported, options: Namespace, tell: Callable[..., None], seconds
     layers = sum(row.type != "input" for row in result.shapes)
     tell(f"{options.network}: {layers} layers, {result.parameter_count:,} parameters")
     tell("not compared with the network: --no-verify" if not made.shown else "; ".join(made.shown))
+    for note in made.notes:
+        tell(note)
     if options.output != "-":
         tell(f"wrote {options.output} in {seconds:.2f} s")
     if options.source:

@@ -20,6 +20,7 @@ from .asked import Asked
 from .flat import Inexpressibles, Unknown, flat_spec
 from .operations import short_name
 from .spec_text import spec_text
+from .structure.structure import Unstructured, structured_spec
 
 if TYPE_CHECKING:
     from ..run.recording.live import Network, Tensors
@@ -28,29 +29,42 @@ Answer = Mapping[str, Any]
 
 
 class Imported(Struct, frozen=True):
-    """A spec that was made from a network: its text, what was built of it, and what was shown."""
+    """A spec that was made from a network: its text, what was built of it, and what was shown.
+
+    `notes` tell what has become no block, and why.
+    """
 
     text: str
     result: Result
     shown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def import_network(asked: Asked, worker: Worker, file: str, *, verify: bool = True) -> Imported:
+def import_network(
+    asked: Asked, worker: Worker, file: str, *, verify: bool = True, flat: bool = False
+) -> Imported:
     """Import a network in a worker process; raises `NetgenError`.
 
-    `file` is the name of the spec's file, as diagnostics and the generated source have it.
+    `file` is the name of the spec's file, as diagnostics and the generated source have it. With
+    `flat` all layers stand in one scope.
     """
     worker.start(asked.folder)
     request = {"module": asked.module, "name": asked.callable, "args": asked.args}
     inputs = to_builtins(asked.inputs)
     answer = _checked(worker.ask({"task": "record", **request, "inputs": inputs}))
     recording = _bounded(convert(answer["recording"], Recording))
-    made = _built(recording, asked.name or class_name(answer["class"]), worker, file)
-    if not verify:
-        return made
-    more = {"inputs": to_builtins(recording.inputs), **_class(made), **_runs(recording)}
-    shown = _checked(worker.ask({"task": "compare", **request, **more}))["shown"]
-    return replace(made, shown=tuple(shown))
+
+    def compared(made: Imported) -> tuple[str, ...]:
+        more = {"inputs": to_builtins(recording.inputs), **_class(made), **_runs(recording)}
+        return tuple(_checked(worker.ask({"task": "compare", **request, **more}))["shown"])
+
+    name = asked.name or class_name(answer["class"])
+    compare = compared if verify else _not_compared
+    return _imported(recording, name, worker, file, compare, flat)
+
+
+def _not_compared(made: Imported) -> tuple[str, ...]:
+    return ()
 
 
 def import_module(module: Network, inputs: Tensors) -> str:
@@ -69,12 +83,15 @@ def import_module(module: Network, inputs: Tensors) -> str:
     declared = tuple(_declared(inputs))
     answer = _checked(record_module(module, declared))
     recording = _bounded(convert(answer["recording"], Recording))
-    with Worker(TIMEOUT) as worker, worker.one_spec():
-        made = _built(recording, class_name(type(module).__name__), worker, "<module>")
     runs = _runs(recording)["runs"]
-    source, name = made.result.source, made.result.graph.name
-    _checked(compare_module(module, source, name, recording.inputs, runs))
-    return made.text
+
+    def compared(made: Imported) -> tuple[str, ...]:
+        source, name = made.result.source, made.result.graph.name
+        return tuple(_checked(compare_module(module, source, name, recording.inputs, runs))["shown"])
+
+    name = class_name(type(module).__name__)
+    with Worker(TIMEOUT) as worker, worker.one_spec():
+        return _imported(recording, name, worker, "<module>", compared, flat).text
 
 
 def _declared(inputs: Any) -> list[Input]:
@@ -97,12 +114,53 @@ def class_name(name: str) -> str:
     return "Network" if name in ("Sequential", "Module", "") or not name[0].isalpha() else name
 
 
-def _built(recording: Recording, name: str, worker: Worker, file: str) -> Imported:
-    """The spec of a recording, and what is built of it."""
+Compare = Callable[[Imported], tuple[str, ...]]
+MOST_TRIES = 4  # of a spec with blocks
+
+
+def _imported(
+    recording: Recording, name: str, worker: Worker, file: str, compare: Compare, flat: bool
+) -> Imported:
+    """The import of a recording: with blocks, where these can be built and give what they should.
+
+    A class that gives no block is opened, and what is no network with blocks is flat.
+    """
+    notes: list[str] = []
+    opened: frozenset[str] = frozenset()
+    for _ in range(0 if flat else MOST_TRIES):
+        try:
+            draft = structured_spec(recording, name, opened)
+        except Inexpressibles as error:
+            raise NetgenError(*(_told(one, name) for one in error.unknown)) from None
+        except Unstructured as why:
+            notes.append(f"all layers stand in one scope: {why}")
+            break
+        text = ""
+        try:
+            made, text = _built(draft.spec, worker, file), spec_text(draft.spec)
+            return replace(made, shown=compare(made), notes=tuple(notes))
+        except NetgenError as error:
+            text = text or spec_text(draft.spec)
+            found = [one for one in error.diagnostics if one.code != "NG705" or len(error.diagnostics) == 1]
+            why = found[0].message
+            lines = [one.location.line for one in found if one.location is not None]
+            guilty = draft.class_at(text, lines[0]) if lines else ""
+            if not guilty or guilty in opened:
+                notes.append(f"all layers stand in one scope: {why}")
+                break
+            notes.append(f"the layers of `{guilty}` stand where it is used: {why}")
+            opened |= {guilty}
     try:
         spec = flat_spec(recording, name)
     except Inexpressibles as error:
         raise NetgenError(*(_told(one, name) for one in error.unknown)) from None
+    made = _built(spec, worker, file)
+    return replace(made, shown=compare(made), notes=tuple(notes))
+
+
+def _built(spec: Mapping[str, Any], worker: Worker, file: str) -> Imported:
+    """What is built of a spec."""
+    name = spec["name"]
     text = spec_text(spec)
     demand = Demand(levels=DEFAULT_LEVELS)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,15 +34,36 @@ class Thing(Struct, frozen=True):
     text: str
 
 
+class Structured(Struct, frozen=True):
+    """A spec with blocks, and the class of the network that each block is."""
+
+    spec: Mapping[str, Any]
+    classes: Mapping[str, str]
+
+    def class_at(self, text: str, line: int) -> str:
+        """The class of the block in whose lines of the spec's text a line is; empty for none."""
+        found = ""
+        for one in text.split("\n")[:line]:
+            block = re.fullmatch(r"  (\w+):", one)
+            if block is not None:
+                found = self.classes.get(block[1], "")
+            elif one and not one.startswith(" "):
+                found = ""
+        return found
+
+
 def structured_spec(
     recording: Recording, name: str, opened: frozenset[str] = frozenset()
-) -> dict[str, Any]:
+) -> Structured:
     """The spec of a recording with blocks; raises `Unstructured`, and `Inexpressibles`.
 
     Classes that are `opened` become no blocks: their layers stand in their callers.
     """
     try:
-        return _Structure(recording, name, opened).spec()
+        structure = _Structure(recording, name, opened)
+        spec = structure.spec()
+        classes = {name: module.type for name, module in structure.modules.items()}
+        return Structured(spec, classes)
     except (KeyError, IndexError) as error:
         raise Unstructured(f"{type(error).__name__}: {error}") from None
 

@@ -96,8 +96,9 @@ class _Unifier:
         return Block(items, outputs, self.inputs, defaults, values)
 
     def _not_too_different(self, rows: Sequence[Row]) -> None:
-        full = sum(all(item is not None for item in row) for row in rows)
-        if full * 5 < len(rows) * 2:
+        full = [all(item is not None for item in row) for row in rows]
+        sizes = [max(1 + len(one.layers) for one in row if one is not None) for row in rows]
+        if sum(n for n, all_ in zip(sizes, full, strict=True) if all_) * 5 < sum(sizes) * 2:
             raise Unstructured("its uses have little in common")
 
     def _places(self, rows: Sequence[Row], use: int) -> dict[int, int]:
