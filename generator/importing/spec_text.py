@@ -36,7 +36,7 @@ def spec_text(spec: Mapping[str, Any], comment: Sequence[str] = ()) -> str:
             lines += ["", "layers:", *_items(value, "  ")]
         elif key == "blocks":
             lines += ["", "blocks:", *(line for each in value.items() for line in _block(*each))]
-        elif key == "expect":
+        elif key in ("expect", "tie"):
             lines += ["", f"{key}: {in_flow(value)}"]
         elif isinstance(value, Mapping) and len(in_flow(value)) > 80:
             lines += [f"{key}:", *(f"  {name}: {in_flow(own)}" for name, own in value.items())]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...layers import TYPES
+from ...layers.activation import LAYERS
 from .bodies import Item
 
+_ACTIVATIONS = frozenset(row.name for row in LAYERS if not row.has_weights)
 Row = list[Item | None]  # an item in each use; `None` where it is absent
 
 
@@ -66,14 +67,13 @@ def _may_be_one(a: Item, b: Item) -> bool:
     if a.has_weights or b.has_weights:
         return a.type == b.type and a.name == b.name and a.has_weights == b.has_weights
     if a.type != b.type:
-        return is_activation(a) and is_activation(b) and a.name == b.name != ""
+        return is_activation(a) and is_activation(b) and a.name == b.name
     return a.type != "Reuse" or a.arguments == b.arguments
 
 
 def is_activation(item: Item) -> bool:
     """Whether another activation may stand in an item's place."""
-    row = TYPES.get(item.type)
-    return row is not None and not (row.operation or row.has_weights) and item.frame < 0
+    return item.type in _ACTIVATIONS and item.frame < 0
 
 
 def _likeness(a: Item, b: Item) -> float:

@@ -43,6 +43,17 @@ class Ramp(Struct, frozen=True):
     text: str
 
 
+class Table:
+    """A long list of numbers; two that are equal are one object."""
+
+    def __init__(self, number: int, value: Any) -> None:
+        self.number = number
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"table {self.number}"
+
+
 class Item(Struct, frozen=True):
     """A layer, an operation, a `Sequential` with its `layers`, or a use of a block.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from itertools import chain, product
 from typing import Any
 
 from msgspec import Struct
 
-from .bodies import First, Ramp, Shape, same
+from .bodies import First, Ramp, Shape, Table, Unstructured, same
 
 
 class Absent:
@@ -38,11 +38,24 @@ class Known(Struct, frozen=True):
 
 
 class Parameter:
-    """A parameter of a block, with its value in each use."""
+    """A parameter of a block, with its value in each use; in `free` uses it may be any."""
 
-    def __init__(self, name: str, values: list[Any]) -> None:
+    def __init__(self, name: str, values: list[Any], free: Set[int] = frozenset()) -> None:
         self.name = name
         self.values = values
+        self.free = {*free}
+
+    def takes(self, values: Sequence[Any]) -> bool:
+        """Whether it is these values, or may be: then it is."""
+        there = [use for use, x in enumerate(values) if x is not ABSENT]
+        if not all(use in self.free or same(self.values[use], values[use]) for use in there):
+            return False
+        if {*there} <= self.free:
+            return False
+        for use in there:
+            self.values[use] = values[use]
+        self.free -= {*there}
+        return True
 
 
 class Explanations:
@@ -72,7 +85,7 @@ class Explanations:
         """The channels and features of what the block reads."""
         for place, name in enumerate(inputs):
             own = [one[place] if place < len(one) else () for one in shapes]
-            for dim in (0, -1):
+            for dim in (0, -1) if max(map(len, own), default=0) > 2 else (-1, 0):
                 values = [shape[dim] if shape else None for shape in own]
                 if all(isinstance(x, int) for x in values):
                     yield Known(f"shape({name})[{dim}]", values)
@@ -85,14 +98,12 @@ class Explanations:
         """
         there = [x for x in values if x is not ABSENT]
         if all(same(there[0], x) for x in there):
-            own = self.parameters.get(name)  # rather than a number, where not all uses have it
-            if len(there) < len(values) and own and _match(values, own.values, lambda x: x):
-                return Text(name)
-            return there[0]
+            own = self._rather(name, values) if len(there) < len(values) else ""
+            return Text(own) if own else there[0]
         if any(isinstance(x, First) for x in there):
             return self._first(name, values, read, owner)
-        if any(isinstance(x, Ramp) for x in there):
-            return self.new(name, [x if x is not ABSENT else there[0] for x in values], owner)
+        if any(isinstance(x, (Ramp, Table)) for x in there):
+            raise Unstructured(f"`{name}` follows another rule in each use")
         lengths = {len(x) if isinstance(x, list) else -1 for x in there}
         if len(lengths) == 1 and lengths != {-1} and not self._exact(values):
             size = lengths.pop()
@@ -100,6 +111,15 @@ class Explanations:
             return [self.explain(name, part, read, owner) for part in parts]
         found = self._known(name, values, read)
         return found or self.new(name, values, owner)
+
+    def _rather(self, name: str, values: Sequence[Any]) -> str:
+        """The parameter that a number is in all uses that have it, when some have not."""
+        for one in self._parameters():
+            alike = one.text == name or not (one.window or name in _WINDOW)
+            if alike and _match(values, one.values, lambda x: x):
+                if one.text == name or (_is_number(one.values[0]) and len({*one.values}) > 1):
+                    return one.text
+        return ""
 
     def _first(self, name: str, values: Sequence[Any], read: Sequence[Shape], owner: str) -> Any:
         """A value of copies of which the first has its own."""
@@ -113,6 +133,9 @@ class Explanations:
 
     def _known(self, name: str, values: Sequence[Any], read: Sequence[Shape]) -> Text | None:
         window = name in _WINDOW
+        for one in self.parameters.values():
+            if one.free and one.takes(values):
+                return Text(one.name)
         for text, add in chain(
             self._chosen(values),
             self._reading(values, read, window),
@@ -143,7 +166,8 @@ class Explanations:
             wanted = name
         free = self.free(wanted)
         filled = [usual if x is ABSENT else x for x in values]
-        self.parameters[free] = Parameter(free, filled)
+        gone = {use for use, x in enumerate(values) if x is ABSENT}
+        self.parameters[free] = Parameter(free, filled, gone)
         return Text(free)
 
     def free(self, stem: str) -> str:
@@ -240,34 +264,35 @@ class Explanations:
                     adds = ",".join(filter(None, (one.adds, other.adds)))
                     yield f"{one.text} {sign} {other.text}", adds
 
-    def condition(self, there: Sequence[bool], read: Sequence[Shape], name: str) -> Text:
-        """A condition that holds in just these uses."""
+    def condition(
+        self, there: Sequence[bool], read: Sequence[Shape], name: str, residual: bool
+    ) -> Text:
+        """A condition that holds in just these uses; it may be that of a `residual` connection."""
         ours, theirs = [*self._parameters()], [*self._offers()]
         sizes = [
             one
             for one in self._read(read)
             if one.text != "in_features" and all(map(_is_number, one.values))
         ]
-        usual = self._of_residuals(there, sizes)
+        usual = self._of_residuals(there, sizes) if residual else ""
         if usual:
             return Text(usual)
-        for known in (ours, [*ours, *theirs]):
-            atoms = [*self._atoms(known, sizes)]
-            for text, holds, adds in atoms:
-                if holds == [*there]:
-                    self._add(adds)
-                    return Text(text)
-            for word in ("or", "and"):
-                for a, b in product(atoms, atoms):
-                    both = [
-                        (x or y) if word == "or" else (x and y)
-                        for x, y in zip(a[1], b[1], strict=True)
-                    ]
-                    if a[0] < b[0] and both == [*there]:
-                        first, second = sorted((a, b), key=lambda atom: "in_" in atom[0])
-                        self._add(a[2])
-                        self._add(b[2])
-                        return Text(f"{first[0]} {word} {second[0]}")
+        atoms = [*self._atoms([*ours, *theirs], sizes)]
+        for text, holds, adds in atoms:
+            if holds == [*there]:
+                self._add(adds)
+                return Text(text)
+        for word in ("or", "and"):
+            for a, b in product(atoms, atoms):
+                both = [
+                    (x or y) if word == "or" else (x and y) for x, y in zip(a[1], b[1], strict=True)
+                ]
+                natural = not any(_AGAINST[word] in atom[0] for atom in (a, b))
+                if natural and a[0] < b[0] and both == [*there]:
+                    first, second = sorted((a, b), key=lambda atom: "in_" in atom[0])
+                    self._add(a[2])
+                    self._add(b[2])
+                    return Text(f"{first[0]} {word} {second[0]}")
         flags = [x for x, values in self.possible.items() if _tells(values, there)]
         stem = flags[0] if flags and flags[0] not in self.parameters else f"with_{name}"
         if flags and stem == flags[0]:
@@ -327,6 +352,7 @@ class Explanations:
                     self.derived.append(known)
 
 
+_AGAINST = {"or": "==", "and": "!="}  # what is not asked together with others
 _SIGNS: Mapping[str, Callable[[Any, Any], Any]] = {
     "*": lambda a, b: a * b,
     "+": lambda a, b: a + b,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from ...layers import TYPES
@@ -18,14 +18,17 @@ from ..flat import steps_of_calls, tensor_step
 from ..layers import shortened
 from ..sizes import Sizes
 from ..steps import Shaped, Step, tensors_of
-from .bodies import Body, Item, Ref, Shape, SizeOf, Unstructured
+from .bodies import Body, Item, Ref, Shape, SizeOf, Table, Unstructured
 
 
 class Frame:
     """A call of a module; what it does are steps, and calls of other modules."""
 
-    def __init__(self, path: str, module: Module, asked: Mapping[int, str]) -> None:
+    def __init__(
+        self, path: str, module: Module, asked: Mapping[int, str], is_sequential: bool = False
+    ) -> None:
         self.path = path
+        self.is_sequential = is_sequential  # an `nn.Sequential` itself, or written as one
         self.module = module
         self.asked = asked  # the values of its arguments in order, with their names
         self.parts: list[Step | Frame] = []
@@ -41,11 +44,6 @@ class Frame:
         return self.module.type
 
     @property
-    def is_sequential(self) -> bool:
-        """Whether the module is an `nn.Sequential` itself."""
-        return self.type == "torch.nn.modules.container.Sequential"
-
-    @property
     def inner(self) -> Iterator[Frame]:
         """The calls in it."""
         return (part for part in self.parts if isinstance(part, Frame))
@@ -57,20 +55,34 @@ class Frame:
         yield self
 
 
+SEQUENTIAL = "torch.nn.modules.container.Sequential"
+Change = Callable[[Frame], None]
+
+
 class Frames:
     """All calls of a recording, as a tree; raises `Unstructured` for what is none.
 
-    Calls of the classes in `opened` stand in their callers.
+    Calls of the classes in `opened` stand in their callers, and those in `plain` are written
+    as a `Sequential` each. `changes` are made to the tree.
     """
 
-    def __init__(self, recording: Recording, opened: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        opened: Set[str],
+        plain: Set[str],
+        changes: Sequence[Change] = (),
+    ) -> None:
         self.recording = recording
         self.sizes = Sizes(recording)
         self.opened = opened
+        self.plain = plain
         self.same: dict[int, Value | Held] = {}
         self.root = self._tree()
         self.outputs = [self._source(x) for x in tensors_of(recording.output)]
         self._open(self.root)
+        for change in changes:
+            change(self.root)
         self._connect()
         self.all = [*self.root.all()]
         for number, frame in enumerate(self.all):
@@ -91,7 +103,8 @@ class Frames:
             if isinstance(event, Enter):
                 if event.path:
                     module = self.recording.by_path[event.path]
-                    stack.append(Frame(event.path, module, self._asked(event, module)))
+                    plain = module.type == SEQUENTIAL or module.type in self.plain
+                    stack.append(Frame(event.path, module, self._asked(event, module), plain))
             elif isinstance(event, Leave):
                 if event.path:
                     done = stack.pop()
@@ -276,13 +289,16 @@ def own_path(recording: Recording, path: str, parent: str) -> str | None:
     return None
 
 
+LONG = 16  # numbers in a list
+
+
 class Bodies:
     """Makes the body of each call."""
 
     def __init__(self, frames: Frames) -> None:
         self.frames = frames
         self.recording = frames.recording
-        self.wanted: dict[str, set[int]] = {}  # the places in the results of a class
+        self.tables: dict[str, Table] = {}
 
     def ports(self, frame: Frame, places: Sequence[int]) -> list[int]:
         """The values that a call gives, for the places in its result that its class gives."""
@@ -379,7 +395,10 @@ class Bodies:
         if isinstance(value, Shaped):
             ref = self.ref(value.value, refs, items)
             return SizeOf(ref, value.place, value.times, value.over)
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, list):
+            text = repr(value) if len(value) > LONG or isinstance(value[:1], list) else ""
+            if len(text) > LONG * 4:
+                return self.tables.setdefault(text, Table(len(self.tables), value))
             return [self.leaf(x, refs, items) for x in value]
         return value
 

@@ -33,7 +33,16 @@ def folded(body: Body) -> Body:
         return chained and alone and one.reads[1:] == before.reads[1:]
 
     names = {item.name for item in items}
-    spans = _best(items, follows, lambda part: _label(part, names) is not None)
+
+    def named(start: int, end: int) -> bool:
+        """Whether copies have a name; one with their number can't be referred to."""
+        label = _label(items[start:end], names)
+        if label is None or not label[1]:
+            return label is not None
+        reads = items[end].reads[:1] if end < len(items) else tuple(body.outputs)
+        return readers.get(end - 1, {end}) == {end} and reads == (Ref(end - 1),)
+
+    spans = _best(items, follows, named)
     change: dict[int, int] = {}
     found: list[Item] = []
     for start, end in spans:
@@ -62,7 +71,11 @@ def folded_chain(items: Sequence[Item]) -> tuple[Item, ...]:
     numbered = [item.name for item in items] == [*map(str, range(len(items)))]
     if numbered:
         items = [replace(item, name="") for item in items]
-    spans = _best(items, lambda place: True, lambda part: numbered or bool(_pattern(part)))
+
+    def named(start: int, end: int) -> bool:
+        return numbered or bool(_pattern(items[start:end]))
+
+    spans = _best(items, lambda place: True, named)
     found = []
     for start, end in spans:
         part = items[start:end]
@@ -124,7 +137,7 @@ def _best(items: Sequence[Item], follows: Any, may: Any) -> list[tuple[int, int]
             start -= 1
             part = items[start:end]
             cost = _cost(part)
-            if cost is not None and may(part):
+            if cost is not None and may(start, end):
                 options.append((best[start][0] + cost, start))
             if cost is None and end - start > 2 and not _equal(items[start + 1], items[end - 1]):
                 break

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from math import prod
 from typing import Any
 
 from msgspec import Struct
@@ -17,12 +18,14 @@ from ...run.recording.recorded import (
     Part,
     Recording,
     Tree,
+    Value,
     Word,
 )
 from ..flat import declared_inputs, input_names
 from .bodies import Body, Item, Unstructured
 from .explanations import Text
 from .frames import Bodies, Frame, Frames
+from .growing import grown
 from .runs import folded
 from .unified import Block, Laid, Use, unified
 from .written import Scope
@@ -59,20 +62,36 @@ def structured_spec(
 
     Classes that are `opened` become no blocks: their layers stand in their callers.
     """
+    plain: set[str] = set()
     try:
-        structure = _Structure(recording, name, opened)
-        spec = structure.spec()
-        classes = {name: module.type for name, module in structure.modules.items()}
-        return Structured(spec, classes)
-    except (KeyError, IndexError) as error:
+        while True:
+            structure = _Structure(recording, name, opened, plain)
+            try:
+                spec = structure.spec()
+            except _Plain as chain:
+                plain.add(chain.type)
+                continue
+            classes = {name: module.type for name, module in structure.modules.items()}
+            return Structured(spec, classes)
+    except (KeyError, IndexError, ValueError) as error:
         raise Unstructured(f"{type(error).__name__}: {error}") from None
 
 
+class _Plain(Exception):
+    """The calls of a class are better written as a `Sequential` each."""
+
+    def __init__(self, type: str) -> None:
+        super().__init__(type)
+        self.type = type
+
+
 class _Structure:
-    def __init__(self, recording: Recording, name: str, opened: frozenset[str]) -> None:
+    def __init__(
+        self, recording: Recording, name: str, opened: Set[str], plain: Set[str]
+    ) -> None:
         self.recording = recording
         self.name = name
-        self.frames = Frames(recording, opened)
+        self.frames = Frames(recording, opened, plain, [grown])
         self.bodies = Bodies(self.frames)
         self.blocks: dict[str, Block] = {}
         self.modules: dict[str, Module] = {}  # one of each block
@@ -93,10 +112,36 @@ class _Structure:
         written = {name: self._written(name) for name in self._used(block)}
         if written:
             found["blocks"] = written
-        found["layers"], outputs = self._layers(block)
+        found["layers"], outputs = self._layers(block, self.recording.output)
         if outputs is not None:
             found["outputs"] = outputs
-        return found
+        return {**found, **self._shared(), "expect": self._expected()}
+
+    def _shared(self) -> dict[str, Any]:
+        """`tie` for weights that have several names."""
+        for module in self.recording.modules:
+            inside = tuple(f"{path}." for path in (module.path, *module.others))
+            if module.others and any(key.startswith(inside) for key in self.recording.keys):
+                raise Unstructured(f"`{module.path}` has several names")
+        ties = {
+            other: tensor.path
+            for tensor in self.recording.tensors
+            if tensor.kind == "parameter"
+            for other in tensor.others
+        }
+        return {"tie": ties} if ties else {}
+
+    def _expected(self) -> dict[str, Any]:
+        """`expect`: what the network itself has and gives."""
+        found: dict[str, Any] = {}
+        output = self.recording.output
+        if isinstance(output, Value):
+            shape = self.frames.sizes.shape(output)
+            rest = [size for place, size in enumerate(shape) if place]
+            if self.frames.sizes.batch_of(output) == 0 and all(isinstance(x, int) for x in rest):
+                found["output"] = rest
+        counted = (x for x in self.recording.tensors if x.kind == "parameter")
+        return {**found, "parameters": sum(prod(tensor.shape) for tensor in counted)}
 
     def _ports(self) -> list[list[int]]:
         """What each frame gives, by its number: the same places of the results in a class."""
@@ -137,6 +182,12 @@ class _Structure:
 
     def _filled(self, item: Item) -> Item:
         layers = tuple(map(self._filled, item.layers))
+        if item.type == "Reuse" and item.frame >= 0 and item.frame in self.names:
+            path = self.frames.all[item.frame].path
+            first = next(frame.number for frame in self.frames.all if frame.path == path)
+            known = (self.names[first], self.values[first])
+            if known != (self.names[item.frame], self.values[item.frame]):
+                raise Unstructured(f"`{path}` is called in several ways")
         if item.frame < 0 or item.type == "Reuse":
             return replace(item, layers=layers)
         return replace(
@@ -151,7 +202,10 @@ class _Structure:
             distinct.setdefault(repr(use), (use, []))[1].append(frame)
         groups: list[list[tuple[Use, list[Frame]]]] = []
         blocks: list[Block] = []
-        for one in distinct.values():
+        whole = self._block([*distinct.values()])
+        if whole is not None:
+            groups, blocks = [[*distinct.values()]], [whole]
+        for one in () if groups else distinct.values():
             for place, group in enumerate(groups):
                 made = self._block([*group, one])
                 if made is not None:
@@ -164,6 +218,9 @@ class _Structure:
                     raise Unstructured(f"`{frames[0].type}` can't be a block")
                 groups.append([one])
                 blocks.append(alone)
+        chains = all(self.bodies.is_whole_chain(frame) for frame in frames)
+        if chains and len(groups) > 1 and len(groups) == len(frames):
+            raise _Plain(frames[0].type)
         for group, block in zip(groups, blocks, strict=True):
             name = self._free(frames[0].module.class_name)
             self.blocks[name] = block
@@ -194,6 +251,7 @@ class _Structure:
         found: list[str] = []
         for number in frame.reads:
             stem = frame.asked.get(number) or "x"
+            stem = "x" if stem == "input" else stem
             name, count = stem, 1
             while name in found:
                 count += 1
@@ -255,13 +313,20 @@ class _Structure:
             found["outputs"] = outputs
         return found
 
-    def _layers(self, block: Block) -> tuple[list[Any], Any]:
-        """`layers` and `outputs`; `None` where the last layer's output is the only one."""
+    def _layers(self, block: Block, output: Tree = None) -> tuple[list[Any], Any]:
+        """`layers` and `outputs`; `None` where the last layer's output is the only one.
+
+        `output` is what the network gives, if that is several tensors.
+        """
         scope = Scope(block.items, block.inputs, self.blocks)
-        layers = scope.layers(block.outputs)
-        if [*block.outputs] == [scope.last()]:
+        several = isinstance(output, (Items, Fields))
+        layers = scope.layers(block.outputs, keep=several)
+        if [*block.outputs] == [scope.last()] and not several:
             return layers, None
-        return layers, [scope.reference(ref) for ref in block.outputs]
+        names = [scope.reference(ref) for ref in block.outputs]
+        if not isinstance(output, Fields):
+            return layers, names
+        return layers, dict(zip([name for name, _ in output.items], names, strict=True))
 
 
 def _arguments(module: Module) -> Iterator[tuple[str, Any]]:

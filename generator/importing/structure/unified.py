@@ -83,7 +83,10 @@ class _Unifier:
         for row in rows:
             reads.append(self._reads(row, rows, places, reads))
         outputs = self._outputs(bodies, rows, places, reads)
-        drafts = [self._draft(row, places) for row in rows]
+        # what all uses have comes first, so that its parameters are there for the rest
+        order = sorted(range(len(rows)), key=lambda place: any(one is None for one in rows[place]))
+        made = {place: self._draft(rows[place], places) for place in order}
+        drafts = [made[place] for place in range(len(rows))]
         items = tuple(
             self._finished(draft, row, reads[place])
             for place, (draft, row) in enumerate(zip(drafts, rows, strict=True))
@@ -96,6 +99,7 @@ class _Unifier:
         return Block(items, outputs, self.inputs, defaults, values)
 
     def _not_too_different(self, rows: Sequence[Row]) -> None:
+        """Refuse what has too little in common to be read as one."""
         full = [all(item is not None for item in row) for row in rows]
         sizes = [max(1 + len(one.layers) for one in row if one is not None) for row in rows]
         if sum(n for n, all_ in zip(sizes, full, strict=True) if all_) * 5 < sum(sizes) * 2:
@@ -202,7 +206,11 @@ class _Unifier:
         if len({*there}) == 1:
             return str(there[0])
         found = self.explanations.explain("activation", kinds, [() for _ in kinds], "")
-        assert isinstance(found, Text)
+        if not isinstance(found, Text):
+            raise Unstructured(f"types of `{item.name}` differ")
+        own = self.explanations.parameters[found.text]
+        usual = next(x for x in own.values if isinstance(x, str))
+        own.values = [usual if x is None else x for x in own.values]  # where it is absent
         return found
 
     def _default(self, row: Row, use: int, name: str) -> Any:
@@ -224,6 +232,8 @@ class _Unifier:
         if not item.layers:
             return ()
         inner = aligned([one.layers if one is not None else () for one in row])
+        there = [use for use, one in enumerate(row) if one is not None]
+        self._not_too_different([[each[use] for use in there] for each in inner])
         drafts = [self._draft(each, [{} for _ in row]) for each in inner]
         missing = [one is None for one in row]
         return tuple(
@@ -258,11 +268,12 @@ class _Unifier:
             if known == [*there] and "in_" not in text.text:
                 return text
         read = self._shapes_if_there(row)
+        known_reads = next(one.reads for one in row if one is not None)
         stem = draft.name.rpartition(".")[2]
         if not stem or stem.isdigit():
             stem = str(draft.type).lower() if isinstance(draft.type, str) else draft.type.text
             stem = stem.rpartition(".")[2]
-        text = self.explanations.condition(there, read, stem)
+        text = self.explanations.condition(there, read, stem, bool(known_reads))
         self.conditions.append(([*there], text))
         return text
 
@@ -296,8 +307,10 @@ class _Unifier:
             ]
             weights.append((sum(known), value))
         count, value = max(weights, key=lambda one: one[0])
-        large = isinstance(value, int) and not isinstance(value, bool) and value >= 16
-        return value if 2 * count >= sum(self.counts) and not large else REQUIRED
+        total = sum(self.counts)
+        small = not isinstance(value, (int, float)) or value < 16
+        natural = value is None or isinstance(value, bool) or value == 1
+        return value if 2 * count > total - natural and small else REQUIRED
 
 
 def _owner(name: str) -> str:

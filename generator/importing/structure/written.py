@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...layers import TYPES
-from .bodies import First, Ramp, Ref, SizeOf, same
+from .bodies import First, Ramp, Ref, SizeOf, Table, same
 from .explanations import Text
 from .unified import Block, Laid
 
@@ -152,6 +152,8 @@ class Scope:
     def _argument(self, value: Any) -> Any:
         if isinstance(value, Text):
             return expression(value.text)
+        if isinstance(value, Table):
+            return value.value
         if isinstance(value, Ramp):
             return f"$({value.text})"
         if isinstance(value, First):

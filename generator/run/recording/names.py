@@ -51,4 +51,13 @@ class Names:
             return Span(self.tree(x.start), self.tree(x.stop), self.tree(x.step))
         if is_dataclass(x) and not isinstance(x, type):
             return Fields(tuple((f.name, self.tree(getattr(x, f.name))) for f in fields(x)))
+        if _is_record(x):
+            own = [(name, value) for name, value in vars(x).items() if not name.startswith("_")]
+            return Fields(tuple((name, self.tree(value)) for name, value in own))
         return Word("..." if x is ... else name_in_python(x))
+
+
+def _is_record(x: Any) -> bool:
+    """Whether something is of a class of a network's own that only holds values."""
+    plain = type(x).__module__.partition(".")[0] not in ("builtins", "torch", "functools")
+    return plain and hasattr(x, "__dict__") and not callable(x) and not isinstance(x, type)

@@ -1,0 +1,300 @@
+"""Networks of several kinds in plain torch, whose classes `netgen import` finds again as blocks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions and a residual connection."""
+
+    expansion = 1
+
+    def __init__(
+        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inplanes, planes, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.downsample = downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        out += x if self.downsample is None else self.downsample(x)
+        return self.relu(out)
+
+
+class Bottleneck(nn.Module):
+    expansion = 4
+
+    def __init__(
+        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inplanes, planes, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, planes * 4, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(planes * 4)
+        self.downsample = downsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(out)))))
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return F.relu(out + shortcut)
+
+
+class ResNet(nn.Module):
+    def __init__(self, block: type[BasicBlock | Bottleneck], depths: list[int]) -> None:
+        super().__init__()
+        self.inplanes = 8
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.layer1 = self.stage(block, 8, depths[0], 1)
+        self.layer2 = self.stage(block, 16, depths[1], 2)
+        self.fc = nn.Linear(16 * block.expansion, 10)
+
+    def stage(
+        self, block: type[BasicBlock | Bottleneck], planes: int, depth: int, stride: int
+    ) -> nn.Sequential:
+        downsample = None
+        if stride != 1 or self.inplanes != planes * block.expansion:
+            downsample = nn.Sequential(
+                nn.Conv2d(self.inplanes, planes * block.expansion, 1, stride, bias=False),
+                nn.BatchNorm2d(planes * block.expansion),
+            )
+        blocks = [block(self.inplanes, planes, stride, downsample)]
+        self.inplanes = planes * block.expansion
+        blocks += [block(self.inplanes, planes) for _ in range(1, depth)]
+        return nn.Sequential(*blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer2(self.layer1(x))
+        return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, (1, 1)), 1))
+
+
+def basic() -> nn.Module:
+    return ResNet(BasicBlock, [2, 3])
+
+
+def bottleneck() -> nn.Module:
+    return ResNet(Bottleneck, [2, 3])
+
+
+class ConvNormActivation(nn.Sequential):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        activation: type[nn.Module] | None = nn.ReLU6,
+    ) -> None:
+        padding = (kernel_size - 1) // 2
+        conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+        )
+        layers: list[nn.Module] = [conv, nn.BatchNorm2d(out_channels)]
+        super().__init__(*layers, *([activation(inplace=True)] if activation else []))
+
+
+class InvertedResidual(nn.Module):
+    def __init__(
+        self, inp: int, oup: int, stride: int, expand: int, activation: type[nn.Module]
+    ) -> None:
+        super().__init__()
+        self.use_shortcut = stride == 1 and inp == oup
+        layers: list[nn.Module] = []
+        if expand != 1:
+            layers.append(ConvNormActivation(inp, inp * expand, 1, activation=activation))
+        hidden = inp * expand
+        layers += [
+            ConvNormActivation(hidden, hidden, 3, stride, hidden, activation),
+            ConvNormActivation(hidden, oup, 1, activation=None),
+        ]
+        self.conv = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.use_shortcut else self.conv(x)
+
+
+class MobileNet(nn.Module):
+    """Inverted residuals, the last ones with another activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        features: list[nn.Module] = [ConvNormActivation(3, 8, stride=2)]
+        channels = 8
+        for expand, out, depth, stride, kind in (
+            (1, 8, 1, 1, nn.ReLU6),
+            (4, 16, 2, 2, nn.ReLU6),
+            (4, 24, 3, 2, nn.Hardswish),
+        ):
+            for place in range(depth):
+                first = stride if place == 0 else 1
+                features.append(InvertedResidual(channels, out, first, expand, kind))
+                channels = out
+        self.features = nn.Sequential(*features, ConvNormActivation(channels, 48, 1))
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(48, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).mean([2, 3]))
+
+
+class FeedForward(nn.Sequential):
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+
+class EncoderLayer(nn.Module):
+    """Attention and a feed-forward network, each normalized before."""
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = nn.MultiheadAttention(dim, num_heads, batch_first=True)
+        self.norm2 = nn.LayerNorm(dim)
+        self.ff = FeedForward(dim, 4 * dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm1(x)
+        x = x + self.attn(y, y, y, need_weights=False)[0]
+        return x + self.ff(self.norm2(x))
+
+
+class Encoder(nn.Module):
+    def __init__(self, dim: int = 16, depth: int = 3, length: int = 9) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(40, dim)
+        self.positions = nn.Parameter(torch.zeros(1, length, dim))
+        self.layers = nn.ModuleList([EncoderLayer(dim, 4) for _ in range(depth)])
+        self.norm = nn.LayerNorm(dim)
+        self.head = nn.Linear(dim, 40, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens) + self.positions
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(self.norm(x))
+
+
+class DenseLayer(nn.Module):
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, growth, 3, padding=1, bias=False)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        return self.conv(F.relu(self.norm(torch.cat(features, 1))))
+
+
+class DenseBlock(nn.Module):
+    def __init__(self, channels: int, num_layers: int, growth: int) -> None:
+        super().__init__()
+        for place in range(num_layers):
+            layer = DenseLayer(channels + place * growth, growth)
+            self.add_module(f"layer{place + 1}", layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x]
+        for layer in self.children():
+            features.append(layer(features))
+        return torch.cat(features, 1)
+
+
+class DenseNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.block1 = DenseBlock(8, 2, 4)
+        self.narrow = nn.Conv2d(16, 8, 1)
+        self.block2 = DenseBlock(8, 4, 4)
+        self.fc = nn.Linear(24, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.block2(F.avg_pool2d(self.narrow(self.block1(self.stem(x))), 2))
+        return self.fc(x.mean((2, 3)))
+
+
+class DoubleConv(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv2(F.relu(self.conv1(x))))
+
+
+class Up(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
+        self.conv = DoubleConv(2 * out_channels, out_channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.conv(torch.cat([skip, self.up(x)], dim=1))
+
+
+class UNet(nn.Module):
+    """Skips to blocks of two inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down1 = DoubleConv(3, 8)
+        self.down2 = DoubleConv(8, 16)
+        self.middle = DoubleConv(16, 32)
+        self.up2 = Up(32, 16)
+        self.up1 = Up(16, 8)
+        self.head = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.down1(x)
+        b = self.down2(F.max_pool2d(a, 2))
+        x = self.middle(F.max_pool2d(b, 2))
+        return self.head(self.up1(self.up2(x, b), a))
+
+
+class Either(nn.Module):
+    """A class whose instances have little in common."""
+
+    def __init__(self, wide: bool) -> None:
+        super().__init__()
+        self.wide = wide
+        if wide:
+            self.spread = nn.Linear(8, 32)
+            self.gate = nn.Linear(8, 32)
+            self.back = nn.Linear(32, 8)
+        else:
+            self.norm = nn.LayerNorm(8)
+            self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.wide:
+            return self.back(self.spread(x) * torch.sigmoid(self.gate(x)))
+        return x + self.fc(self.norm(x))
+
+
+class Shared(nn.Module):
+    """One block that is called twice, and blocks of two kinds under one name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Either(True)
+        self.second = Either(False)
+        self.third = Either(False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = self.second(self.first(x))
+        z = self.third(y)
+        return y, self.second(z)

@@ -1,0 +1,69 @@
+"""`netgen import` writes a spec with blocks: the classes of a network, as a person would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec import convert, to_builtins
+from torch_netgen.importing.asked import Asked
+from torch_netgen.importing.importing import import_network
+from torch_netgen.importing.spec_text import spec_text
+from torch_netgen.importing.structure.structure import structured_spec
+from torch_netgen.run.recording.recorded import Input, Recording
+from torch_netgen.run.smoke import Worker
+
+from . import families
+from .conftest import ROOT
+
+IMPORTED = ROOT / "tests" / "imported"
+FAMILIES = Path(families.__file__)
+IMAGES = Input("", (3, 16, 16))
+NETWORKS = {
+    "basic": IMAGES,
+    "bottleneck": IMAGES,
+    "MobileNet": IMAGES,
+    "Encoder": Input("", (9,), "int64", 0, 40),
+    "DenseNet": IMAGES,
+    "UNet": Input("", (3, "H", "W")),
+    "Shared": Input("", (8,)),
+}
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Worker]:
+    with Worker() as worker:
+        worker.start(str(FAMILIES.parent))
+        yield worker
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_classes_become_blocks(
+    name: str, recorder: Worker, request: pytest.FixtureRequest
+) -> None:
+    """The text is as reviewed (see ``--renew``); that it gives the network is for the next test."""
+    asks = {"task": "record", "module": str(FAMILIES), "name": name, "args": "{}"}
+    with recorder.one_spec():
+        answer = recorder.ask({**asks, "inputs": [to_builtins(NETWORKS[name])]})
+    recording = convert(answer["recording"], Recording)
+    text = spec_text(structured_spec(recording, answer["class"]).spec)
+    path = IMPORTED / f"{name}.yaml"
+    if request.config.getoption("--renew"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_blocks_give_the_network(name: str, recorder: Worker) -> None:
+    asked = Asked(str(FAMILIES), name, (NETWORKS[name],))
+    with recorder.one_spec():
+        made = import_network(asked, recorder, "net.yaml")
+    assert made.notes == ()
+    assert made.text == (IMPORTED / f"{name}.yaml").read_text(encoding="utf-8")
+    assert made.shown[0].endswith("equal keys")
+
+
+def test_no_reviewed_spec_is_left_over() -> None:
+    assert {path.stem for path in IMPORTED.iterdir()} == {*NETWORKS}
