@@ -39,9 +39,7 @@ def recorder() -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_classes_become_blocks(
-    name: str, recorder: Worker, request: pytest.FixtureRequest
-) -> None:
+def test_classes_become_blocks(name: str, recorder: Worker, request: pytest.FixtureRequest) -> None:
     """The text is as reviewed (see ``--renew``); that it gives the network is for the next test."""
     asks = {"task": "record", "module": str(FAMILIES), "name": name, "args": "{}"}
     with recorder.one_spec():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert, to_builtins
@@ -67,13 +67,14 @@ def _not_compared(made: Imported) -> tuple[str, ...]:
     return ()
 
 
-def import_module(module: Network, inputs: Tensors) -> str:
+def import_module(module: Network, inputs: Tensors, flat: bool = False) -> str:
     """The spec of a live module, as text; it is built, and compared with the module.
 
     Args:
         module: The network; it is left as it is.
         inputs: Example tensors in the order of its ``forward``, or by name. The first dimension
             is the batch.
+        flat: Whether all layers stand in one scope, without blocks.
 
     Raises:
         NetgenError: The module does something that no spec can say, or can't be run.
@@ -87,7 +88,8 @@ def import_module(module: Network, inputs: Tensors) -> str:
 
     def compared(made: Imported) -> tuple[str, ...]:
         source, name = made.result.source, made.result.graph.name
-        return tuple(_checked(compare_module(module, source, name, recording.inputs, runs))["shown"])
+        answer = _checked(compare_module(module, source, name, recording.inputs, runs))
+        return tuple(answer["shown"])
 
     name = class_name(type(module).__name__)
     with Worker(TIMEOUT) as worker, worker.one_spec():
@@ -135,20 +137,18 @@ def _imported(
         except Unstructured as why:
             notes.append(f"all layers stand in one scope: {why}")
             break
-        text = ""
         try:
-            made, text = _built(draft.spec, worker, file), spec_text(draft.spec)
+            made = _built(draft.spec, worker, file)
             return replace(made, shown=compare(made), notes=tuple(notes))
         except NetgenError as error:
-            text = text or spec_text(draft.spec)
-            found = [one for one in error.diagnostics if one.code != "NG705" or len(error.diagnostics) == 1]
-            why = found[0].message
+            first, *rest = error.diagnostics
+            found = rest or [first]  # the first says that the spec can't be built
             lines = [one.location.line for one in found if one.location is not None]
-            guilty = draft.class_at(text, lines[0]) if lines else ""
+            guilty = draft.class_at(spec_text(draft.spec), lines[0]) if lines else ""
             if not guilty or guilty in opened:
-                notes.append(f"all layers stand in one scope: {why}")
+                notes.append(f"all layers stand in one scope: {found[0].message}")
                 break
-            notes.append(f"the layers of `{guilty}` stand where it is used: {why}")
+            notes.append(f"the layers of `{guilty}` stand where it is used: {found[0].message}")
             opened |= {guilty}
     try:
         spec = flat_spec(recording, name)

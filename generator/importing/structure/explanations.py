@@ -116,9 +116,9 @@ class Explanations:
         """The parameter that a number is in all uses that have it, when some have not."""
         for one in self._parameters():
             alike = one.text == name or not (one.window or name in _WINDOW)
-            if alike and _match(values, one.values, lambda x: x):
-                if one.text == name or (_is_number(one.values[0]) and len({*one.values}) > 1):
-                    return one.text
+            varies = _is_number(one.values[0]) and len({*one.values}) > 1
+            if alike and (one.text == name or varies) and _match(values, one.values):
+                return one.text
         return ""
 
     def _first(self, name: str, values: Sequence[Any], read: Sequence[Shape], owner: str) -> Any:
@@ -191,15 +191,15 @@ class Explanations:
 
     def _exact(self, values: Sequence[Any]) -> bool:
         known = [*self._parameters(), *self._offers()]
-        return any(_match(values, one.values, lambda x: x) for one in known)
+        return any(_match(values, one.values) for one in known)
 
     def _chosen(self, values: Sequence[Any]) -> Iterator[tuple[str, str]]:
         for one in self._parameters():
-            if _match(values, one.values, lambda x: x):
+            if _match(values, one.values):
                 yield one.text, ""
 
     def _offered(self, name: str, values: Sequence[Any]) -> Iterator[tuple[str, str]]:
-        found = [one for one in self._offers() if _match(values, one.values, lambda x: x)]
+        found = [one for one in self._offers() if _match(values, one.values)]
         for one in sorted(found, key=lambda one: one.text != name):
             yield one.text, one.adds
 
@@ -214,7 +214,7 @@ class Explanations:
         self, values: Sequence[Any], read: Sequence[Shape], window: bool
     ) -> Iterator[tuple[str, str]]:
         for one in () if window else self._read(read):
-            if _match(values, one.values, lambda x: x):
+            if _match(values, one.values):
                 yield one.text, ""
 
     def _reading_multiples(
@@ -365,10 +365,8 @@ def _is_number(x: Any) -> bool:
     return isinstance(x, int) and not isinstance(x, bool)
 
 
-def _match(values: Sequence[Any], known: Sequence[Any], change: Callable[[Any], Any]) -> bool:
-    return all(
-        x is ABSENT or same(x, change(y)) for x, y in zip(values, known, strict=True)
-    )
+def _match(values: Sequence[Any], known: Sequence[Any]) -> bool:
+    return all(x is ABSENT or same(x, y) for x, y in zip(values, known, strict=True))
 
 
 def _tells(values: Sequence[Any], there: Sequence[bool]) -> bool:

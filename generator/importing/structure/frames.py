@@ -311,7 +311,9 @@ class Bodies:
         refs: dict[int, Ref] = {n: Ref(-1 - place) for place, n in enumerate(frame.reads)}
         if self.is_whole_chain(frame):
             shape = self.shape(frame.reads[0])
-            return Body((Item("Sequential", "", (Ref(-1),), {}, shape, self.chain(frame)),), (Ref(0),))
+            return Body(
+                (Item("Sequential", "", (Ref(-1),), {}, shape, self.chain(frame)),), (Ref(0),)
+            )
         items: list[Item] = []
         called: set[str] = set()
         for part in frame.parts:
@@ -339,11 +341,14 @@ class Bodies:
         """Whether a call of a class is its children, one after the other, by their numbers."""
         names = [own_path(self.recording, part.path, frame.path) for part in frame.parts]
         numbered = names == [*map(str, range(len(names)))]
-        if not frame.path or frame.is_sequential or not (numbered or frame.module.is_chain):
+        inner = frame.path and frame.is_sequential
+        if inner or not (numbered or frame.module.is_chain):
             return False
         last = frame.parts[-1]
         ends = last.gives[:1] if isinstance(last, Step) else last.result[:1]
-        return [*ends] == frame.gives and len(frame.reads) == 1 and self.frames.is_chain(frame)
+        outputs = [x.number for x in self.frames.outputs if isinstance(x, Value)]
+        gives = frame.gives if frame.path else outputs
+        return [*ends] == gives and len(frame.reads) == 1 and self.frames.is_chain(frame)
 
     def ref(self, tensor: Value | Held, refs: dict[int, Ref], items: Sequence[Item]) -> Ref:
         """The reference to a tensor."""
@@ -383,9 +388,7 @@ class Bodies:
             if step.path in called:
                 return Item("Reuse", "", reads, {"layer": name}, shape)
             called.add(step.path)
-        arguments = {
-            n: shortened(n, self.leaf(x, refs, items)) for n, x in step.arguments.items()
-        }
+        arguments = {n: shortened(n, self.leaf(x, refs, items)) for n, x in step.arguments.items()}
         return Item(step.type, name, reads, arguments, shape, has_weights=heavy)
 
     def leaf(self, value: Any, refs: dict[int, Ref], items: Sequence[Item]) -> Any:
@@ -428,9 +431,7 @@ class Bodies:
         if not frame.is_sequential:
             weights = self.has_weights(frame)
             return Item(frame.type, name, reads, {}, shape, (), frame.number, weights)
-        return Item(
-            "Sequential", name, reads, {}, shape, self.chain(frame), has_weights=True
-        )
+        return Item("Sequential", name, reads, {}, shape, self.chain(frame), has_weights=True)
 
     def chain(self, frame: Frame) -> tuple[Item, ...]:
         """The children of an `nn.Sequential`, with their own names."""
@@ -440,14 +441,12 @@ class Bodies:
             if name is None:
                 raise Unstructured(f"`{part.path}` belongs to several modules")
             if isinstance(part, Step):
-                nothing = {n: x for n, x in part.arguments.items()}
-                if any(isinstance(x, (Value, Held, Shaped)) for x in nothing.values()):
+                given = {n: shortened(n, x) for n, x in part.arguments.items()}
+                if any(True for x in given.values() for _ in tensors_of(x)):
                     raise Unstructured(f"`{part.path}` reads a size in a Sequential")
                 row = TYPES[part.type]
                 shape = self.shape(part.reads[0])
-                items.append(
-                    Item(part.type, name, (), nothing, shape, has_weights=row.has_weights)
-                )
+                items.append(Item(part.type, name, (), given, shape, has_weights=row.has_weights))
             elif part.is_sequential:
                 shape = self.shape(part.reads[0])
                 inner = self.chain(part)

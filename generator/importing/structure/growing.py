@@ -30,9 +30,7 @@ def _steps(frame: Frame) -> Iterator[Step]:
             yield part
 
 
-def _lists(
-    parts: Sequence[Step | Frame], readers: Counter[int]
-) -> Iterator[tuple[int, int]]:
+def _lists(parts: Sequence[Step | Frame], readers: Counter[int]) -> Iterator[tuple[int, int]]:
     """Where dense layers begin, and where the `Concat` of all that they give stands."""
     for start, part in enumerate(parts):
         wanted = _joined(part)

@@ -260,6 +260,4 @@ def _common(shapes: Sequence[Sequence[int | None]]) -> tuple[int | None, ...]:
     """The sizes that all have in common."""
     if len({*map(len, shapes)}) > 1:
         return ()
-    return tuple(
-        sizes[0] if len({*sizes}) == 1 else None for sizes in zip(*shapes, strict=True)
-    )
+    return tuple(sizes[0] if len({*sizes}) == 1 else None for sizes in zip(*shapes, strict=True))

@@ -86,9 +86,7 @@ class _Plain(Exception):
 
 
 class _Structure:
-    def __init__(
-        self, recording: Recording, name: str, opened: Set[str], plain: Set[str]
-    ) -> None:
+    def __init__(self, recording: Recording, name: str, opened: Set[str], plain: Set[str]) -> None:
         self.recording = recording
         self.name = name
         self.frames = Frames(recording, opened, plain, [grown])
@@ -108,13 +106,16 @@ class _Structure:
         use = Use({}, [], self._body(root))
         block = unified([use], inputs, [1], self.defaults)
         found: dict[str, Any] = {"name": self.name}
-        found |= declared_inputs(self.recording, inputs)
+        found |= declared_inputs(self.recording)
         written = {name: self._written(name) for name in self._used(block)}
         if written:
             found["blocks"] = written
-        found["layers"], outputs = self._layers(block, self.recording.output)
-        if outputs is not None:
-            found["outputs"] = outputs
+        if self._chain(block):
+            found |= {"sequential": True, "layers": self._chain(block)}
+        else:
+            found["layers"], outputs = self._layers(block, self.recording.output)
+            if outputs is not None:
+                found["outputs"] = outputs
         return {**found, **self._shared(), "expect": self._expected()}
 
     def _shared(self) -> dict[str, Any]:
@@ -190,9 +191,7 @@ class _Structure:
                 raise Unstructured(f"`{path}` is called in several ways")
         if item.frame < 0 or item.type == "Reuse":
             return replace(item, layers=layers)
-        return replace(
-            item, type=self.names[item.frame], arguments=dict(self.values[item.frame])
-        )
+        return replace(item, type=self.names[item.frame], arguments=dict(self.values[item.frame]))
 
     def _unify(self, frames: Sequence[Frame]) -> None:
         """Make one block of the calls of a class, or several if that can't be."""
@@ -239,9 +238,7 @@ class _Structure:
         counts = [len(same) for _, same in group]
         try:
             return unified([use for use, _ in group], inputs.pop(), counts, self.defaults)
-        except Unstructured as error:
-            import os
-            if os.environ.get("DBG"): print(frames[0].path, error)
+        except Unstructured:
             return None
 
     def _inputs(self, frame: Frame) -> list[str]:
@@ -296,22 +293,27 @@ class _Structure:
         found: dict[str, Any] = {}
         if module.doc and len(module.doc) < 100 and module.doc.isprintable():
             found["description"] = module.doc
-        only = block.items[0]
-        sequential = len(block.items) == 1 and only.type == "Sequential" and not only.name
-        if sequential:
+        chain = self._chain(block)
+        if chain:
             found["sequential"] = True
         if block.inputs != ("input",):
             found["inputs"] = [*block.inputs]
         if block.defaults:
             found["params"] = dict(block.defaults)
-        if sequential:
-            scope = Scope([], block.inputs, self.blocks)
-            found["layers"] = [scope._child(child) for child in only.layers]
-            return found
+        if chain:
+            return {**found, "layers": chain}
         found["layers"], outputs = self._layers(block)
         if outputs is not None:
             found["outputs"] = outputs
         return found
+
+    def _chain(self, block: Block) -> list[Any]:
+        """The layers of a block that is an `nn.Sequential`; none for another one."""
+        only = block.items[0]
+        if len(block.items) > 1 or only.type != "Sequential" or only.name:
+            return []
+        scope = Scope([], block.inputs, self.blocks)
+        return [scope.child(child) for child in only.layers]
 
     def _layers(self, block: Block, output: Tree = None) -> tuple[list[Any], Any]:
         """`layers` and `outputs`; `None` where the last layer's output is the only one.

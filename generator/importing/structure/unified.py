@@ -246,7 +246,9 @@ class _Unifier:
     ) -> Laid:
         """An item with its condition; in uses where all around is `missing` it may be anything."""
         there = [item is not None for item in row]
-        needed = [x for x, gone in zip(there, missing, strict=True) if not gone] if missing else there
+        needed = (
+            [x for x, gone in zip(there, missing, strict=True) if not gone] if missing else there
+        )
         when = None
         if not all(needed):
             when = self._condition(there, row, draft, missing)
@@ -282,9 +284,7 @@ class _Unifier:
         item = next(one for one in row if one is not None)
         first = [use.shapes[0] if use.shapes else () for use in self.uses]
         from_input = bool(item.reads) and item.reads[0].item == -1
-        equal = all(
-            one is None or one.shape == first[use] for use, one in enumerate(row)
-        )
+        equal = all(one is None or one.shape == first[use] for use, one in enumerate(row))
         return first if from_input and equal else [() for _ in row]
 
     def _block_defaults(self) -> dict[str, Any]:
@@ -321,9 +321,7 @@ def _moved(ref: Ref, places: Mapping[int, int]) -> Ref:
     return Ref(places.get(ref.item, ref.item), ref.port)
 
 
-def _resolved(
-    ref: Ref, use: int, rows: Sequence[Row], reads: Sequence[tuple[Ref, ...]]
-) -> Ref:
+def _resolved(ref: Ref, use: int, rows: Sequence[Row], reads: Sequence[tuple[Ref, ...]]) -> Ref:
     """What a reference stands for in a use: an absent item for what it would have read."""
     while ref.item >= 0 and rows[ref.item][use] is None:
         if ref.port or not reads[ref.item]:

@@ -130,7 +130,7 @@ class Scope:
         rank = {name: place for place, name in enumerate(order)}
         found |= dict(sorted(given.items(), key=lambda pair: rank.get(pair[0], -1)))
         if item.layers:
-            found["layers"] = [self._child(child) for child in item.layers]
+            found["layers"] = [self.child(child) for child in item.layers]
         if "repeat" in item.arguments:
             found["repeat"] = self._argument(item.arguments["repeat"])
         return self._short(kind, found, block)
@@ -145,7 +145,7 @@ class Scope:
                 return {kind: value}
         return item(kind, found)
 
-    def _child(self, item: Laid) -> Any:
+    def child(self, item: Laid) -> Any:
         """A child of a `Sequential`."""
         return self._rest(item, {"name": item.name} if item.name else {})
 
