@@ -1,3 +1,4 @@
+# mypy: disable-error-code=no-any-return
 """Networks of several kinds in plain torch, whose classes `netgen import` finds again as blocks."""
 
 from __future__ import annotations

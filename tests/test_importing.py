@@ -60,7 +60,7 @@ def test_a_network_and_its_import_are_one(
 
 
 def test_a_spec_is_written_as_a_person_writes_it() -> None:
-    assert import_module(live.Siamese(), {"left": ROWS, "right": ROWS}) == (
+    assert import_module(live.Siamese(), {"left": ROWS, "right": ROWS}, flat=True) == (
         "name: Siamese\n"
         "inputs: {left: [12], right: [12]}\n"
         "\n"
@@ -140,7 +140,7 @@ def test_a_decision_by_numbers_is_refused() -> None:
 )
 def test_another_network_is_found_out(old: str, new: str, build_text: Builder) -> None:
     network = live.Siamese()
-    text = import_module(network, {"left": ROWS, "right": ROWS})
+    text = import_module(network, {"left": ROWS, "right": ROWS}, flat=True)
     assert old in text
     result = build_text(f"{text.replace(old, new)}allow: [NG314]\n")
     inputs, runs = [Input("left", (12,)), Input("right", (12,))], [{"N": 2}, {"N": 3}]

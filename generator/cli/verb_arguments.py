@@ -63,6 +63,9 @@ def import_arguments(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
     verb.add_argument(
+        "--flat", action="store_true", help="write all layers in one scope, without blocks"
+    )
+    verb.add_argument(
         "--no-verify", action="store_true", help="do not compare the class with the network"
     )
     verb.add_argument(

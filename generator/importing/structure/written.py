@@ -66,7 +66,8 @@ class Scope:
         if ref.item < 0 or ref.item in self.names:
             return
         item = self.items[ref.item]
-        stem = item.name.rpartition(".")[2]
+        name = item.arguments["layer"] if item.type == "Reuse" else item.name
+        stem = str(name).rpartition(".")[2]
         if not stem or stem.isdigit():
             kind = item.type if isinstance(item.type, str) else item.type.text
             stem = TYPES[kind].stem if kind in TYPES else kind.lower()
