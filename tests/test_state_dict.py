@@ -177,3 +177,27 @@ def test_an_editor_knows_the_names_that_are_declared() -> None:
     assert "Linear" in found.text
     offered = complete(REORDERED, place, column - 1).suggestions
     assert {"stem", "head", "parts.mix"} <= {suggestion.text for suggestion in offered}
+
+
+LOADED = """
+name: Tables
+input: [5]
+params: {rows: 5}
+allow: [NG308, NG316]
+layers:
+  - Buffer: {name: table, shape: [$rows], persistent: true}
+  - Mul: {name: scaled, from: [input, table]}
+  - Buffer: {name: own.places, shape: [1, 5], dtype: int64}
+  - Add: [scaled, own.places]
+"""
+
+
+def test_numbers_of_a_buffer_may_come_with_the_weights() -> None:
+    model, own = nn.Module(), nn.Module()
+    model.register_buffer("table", torch.randn(5))
+    model.own = own
+    own.register_buffer("places", torch.randint(0, 9, (1, 5)))
+    network = loaded(LOADED, model)
+    x = torch.randn(3, 5)
+    y = x * model.get_buffer("table") + model.get_buffer("own.places")
+    torch.testing.assert_close(network(x), y)

@@ -36,6 +36,7 @@ def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
         *_softmax(reading, graph),
         *_constants(reading),
         *_large_eps(reading),
+        *_without_values(reading),
     ]
     return in_file_order(w for w in found if w.code not in reading.document.allow)[:MOST_FINDINGS]
 
@@ -224,6 +225,25 @@ def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
                 message = f"`eps` of `{type_}` is {eps}: it is there to avoid a division by zero"
                 help = "leave it out: how many channels or features there are is inferred"
                 yield _warning(reading, "NG306", message, where, help)
+
+
+def _without_values(reading: Reading) -> Iterator[Diagnostic]:
+    """A buffer of which only the shape is written: the class is itself once it has its weights."""
+    own = {*reading.document.blocks, *reading.document.imports}
+    for path, items in chains(reading):
+        for place, item in enumerate(items):
+            written = _Written.of(item)
+            row = (
+                None
+                if written.type in own or "shape" not in written.args
+                else TYPES.get(written.type)
+            )
+            if row is not None and row.source == "buffer" and "value" not in written.args:
+                message = "this buffer has no numbers before a `state_dict` is loaded, but zeros"
+                help = "write its `value`, or `allow: [NG316]` if it is meant"
+                yield _warning(
+                    reading, "NG316", message, (*path, place, written.type), help, key=True
+                )
 
 
 def _given(row: Layer, written: Any, name: str) -> tuple[SpecPath, Any]:

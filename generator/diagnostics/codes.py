@@ -213,6 +213,12 @@ CODES = {
         "together, allow it.",
         "name: Net\ninputs: {a: [10], b: [10]}\nlayers:\n  - Concat: {from: [a, b], dim: 0}\n",
     ),
+    "NG316": Code(
+        "a buffer whose numbers come with the weights",
+        "The class is what is meant once a `state_dict` is loaded; until then the buffer holds "
+        "zeros. Write its `value`, or allow it.",
+        f"{_HEAD}layers:\n  - Buffer: {{name: table, shape: [8]}}\n  - Add: [input, table]\n",
+    ),
     "NG401": Code(
         "the run disproved the generated source",
         "This is a mistake of netgen's own, unless the network overwrites in place what a gradient "

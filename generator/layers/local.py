@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from ..symbolic.buffers import LOADED
 from ..symbolic.sizes import Size, is_batch, shape_text
 from .base import (
     ALL,
@@ -43,6 +44,11 @@ def parameter(a: Args) -> TensorType:
 def buffer(a: Args) -> TensorType:
     """The shape of the value, or `shape` filled with a number."""
     own = a.value.shape
+    if a.value.later and a.shape is None:
+        refuse("`Buffer` has neither a `value` nor a `shape` alone, for what a `state_dict` brings")
+    if a.value.later and not a.persistent:
+        help = "give it a `value`, or take `persistent: false` out"
+        refuse("no `state_dict` brings the numbers of this buffer", "persistent", help)
     if a.shape is not None and own and [*map(int, a.shape)] != [*map(int, own)]:
         refuse(f"`shape` is {shape_text(a.shape)}, but `value` is {shape_text(own)}", "shape")
     _not_empty(a.shape or ())
@@ -178,7 +184,7 @@ LAYERS: Sequence[Layer] = (
         stem="buffer",
         rule=buffer,
         args=(
-            Arg("value", ANY, positional=True),
+            Arg("value", ANY, LOADED, positional=True),
             Arg("shape", optional(sizes()), None),
             _DTYPE,
             Arg("persistent", BOOL, True),

@@ -35,6 +35,7 @@ class Table(Struct, frozen=True):
     shape: tuple[Size, ...]
     dtype: str
     symbols: Symbols = Symbols()
+    later: bool = False  # a `state_dict` brings the numbers
 
     @property
     def code(self) -> str:
@@ -53,6 +54,10 @@ class Table(Struct, frozen=True):
         left = Symbols(symbol for symbol in self.symbols if symbol.name not in terms)
         symbols = left | symbols_in([*terms.values()])
         return replace(self, expression=Expression.of(tree), symbols=symbols)
+
+
+LOADED = Table(Expression("0.0", ast.Constant(0.0)), (), "float32", later=True)
+"""The value of a buffer that a `state_dict` brings: zeros until then."""
 
 
 def table(value: Any, names: Names, budget: Budget) -> Table:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ..layers import CATALOGUE, LOCAL, OPERATIONS, TYPES
 from ..layers.base import REQUIRED, Arg, Layer
+from ..symbolic.buffers import Table
 from ..symbolic.literals import literal
 from ..symbolic.sizes import Coded
 
@@ -130,4 +131,5 @@ def default(arg: Arg) -> str:
     value = arg.default
     if isinstance(value, bool) or value is None:
         return f"default {'null' if value is None else str(value).lower()}"
-    return f"default {value.code if isinstance(value, Coded) else literal(value, brackets=True)}"
+    coded = isinstance(value, (Coded, Table))
+    return f"default {value.code if coded else literal(value, brackets=True)}"
