@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from itertools import permutations
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -164,6 +165,17 @@ def test_every_order_can_be_declared() -> None:
         }
         children = [name for name, _ in build(spec, smoke=False).module_class().named_children()]
         assert children == [*order]
+
+
+def test_a_layer_that_arguments_leave_out_may_be_declared() -> None:
+    layers: list[dict[str, Any]] = [{"Linear": {"name": "fc", "out_features": 4}}]
+    layers += [
+        {"Linear": {"name": name, "out_features": 4, "when": "$deep"}} for name in ("a", "b.c")
+    ]
+    spec = {"name": "Net", "input": [4], "params": {"deep": True}, "declare": ["b", "a"]}
+    for deep, wanted in ((True, ["b", "a", "fc"]), (False, ["b", "a", "fc"])):
+        network = build({**spec, "layers": layers}, overrides={"deep": deep}, smoke=False)
+        assert [name for name, _ in network.module_class().named_children()] == wanted
 
 
 def test_an_editor_knows_the_names_that_are_declared() -> None:
