@@ -22,7 +22,7 @@ from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import from_mapping
 from torch_netgen.symbolic.sizes import Dim
 
-from .conftest import CPU
+from .conftest import CPU, Builder
 
 CASES = 500
 REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all")
@@ -483,3 +483,71 @@ def test_sizes_that_a_pattern_takes_are_told() -> None:
         "sizes": {"T": 6},
     }
     assert [*build_source(from_mapping(spec), {}, None).graph.fit.texts] == ["T: even"]
+
+
+AXES = """
+name: Axial
+input: [T, 4, 8]
+blocks:
+  Attend:
+    params: {heads: 2}
+    layers:
+      - Linear: {name: qkv, out_features: $(3 * in_features)}
+      - Rearrange: {name: split, pattern: n t (three h d) -> three n h t d, three: 3, h: $heads}
+      - Select: {name: q, dim: 0, index: 0}
+      - Select: {name: k, from: split, dim: 0, index: 1}
+      - Select: {name: v, from: split, dim: 0, index: 2}
+      - ScaledDotProductAttention: [q, k, v]
+      - Rearrange: n h t d -> n t (h d)
+      - Linear: $(in_features)
+layers:
+  - Rearrange: n t s d -> (n t) s d
+  - Attend: {name: places}
+  - Rearrange: {pattern: (n t) s d -> n t (s d), t: "$(shape(input)[0])"}
+  - Attend: {name: times, heads: 4}
+sizes: {T: 3}
+"""
+
+
+def test_a_block_is_used_with_a_batch_and_with_a_folded_one(build_text: Builder) -> None:
+    network: Any = build_text(AXES).module_class()
+    x = torch.randn(2, 3, 4, 8)
+    rows = torch.stack([network.places(sample) for sample in x])
+    torch.testing.assert_close(network(x), network.times(rows.flatten(2)))
+
+
+ROTARY = """
+name: Rotary
+input: [T, 8]
+params: {places: 16}
+layers:
+  - Rearrange: {name: pairs, pattern: n t (d two) -> two n t d, two: 2}
+  - Select: {name: a, dim: 0, index: 0}
+  - Select: {name: b, from: pairs, dim: 0, index: 1}
+  - Complex: {name: z, from: [a, b]}
+  - Buffer:
+      name: cos
+      persistent: false
+      value: "$([[cos(t / 10000 ** (i / 4)) for i in range(4)] for t in range(places)])"
+  - Buffer:
+      name: sin
+      persistent: false
+      value: "$([[sin(t / 10000 ** (i / 4)) for i in range(4)] for t in range(places)])"
+  - Complex: {name: table, from: [cos, sin]}
+  - Slice: {name: known, dim: 0, end: "$(shape(input)[0])"}
+  - Mul: {name: turned, from: [z, known]}
+  - Real: {name: real}
+  - Imag: {name: imag, from: turned}
+  - Stack: {from: [real, imag], dim: -1}
+  - Flatten: {start_dim: 2}
+"""
+
+
+def test_a_rotary_table_of_complex_numbers_turns_what_it_reads(build_text: Builder) -> None:
+    """As in Llama's own code, with `torch.polar` and `torch.view_as_complex`."""
+    network = build_text(ROTARY).module_class()
+    x = torch.randn(2, 5, 8)
+    angles = torch.outer(torch.arange(5.0), 1.0 / 10000 ** (torch.arange(4) / 4))
+    table = torch.polar(torch.ones_like(angles), angles)
+    turned = torch.view_as_complex(x.reshape(2, 5, 4, 2)) * table
+    torch.testing.assert_close(network(x), torch.view_as_real(turned).flatten(2))

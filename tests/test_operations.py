@@ -52,6 +52,10 @@ def _pair(combine: Callable[[Any, Any], Any]) -> Callable[[Tensors, dict[str, An
     return run
 
 
+def _reading(function: Callable[..., Any]) -> Callable[[Tensors, dict[str, Any]], Any]:
+    return lambda xs, a: function(*xs, **a)
+
+
 def _below(index: torch.Tensor, x: torch.Tensor, dim: int) -> torch.Tensor:
     """The index with its values below the size of `dim`."""
     return index % x.size(dim) if x.dim() else index * 0
@@ -156,12 +160,12 @@ REAL: dict[str, Callable[[Tensors, dict[str, Any]], Any]] = {
         xs[0], xs[1], xs[2], **a
     ),
     "FunctionalLinear": lambda xs, a: F.linear(*xs),
-    "FunctionalConv1d": lambda xs, a: F.conv1d(*xs, **a),
-    "FunctionalConv2d": lambda xs, a: F.conv2d(*xs, **a),
-    "FunctionalConv3d": lambda xs, a: F.conv3d(*xs, **a),
-    "FunctionalConvTranspose1d": lambda xs, a: F.conv_transpose1d(*xs, **a),
-    "FunctionalConvTranspose2d": lambda xs, a: F.conv_transpose2d(*xs, **a),
-    "FunctionalConvTranspose3d": lambda xs, a: F.conv_transpose3d(*xs, **a),
+    "FunctionalConv1d": _reading(F.conv1d),
+    "FunctionalConv2d": _reading(F.conv2d),
+    "FunctionalConv3d": _reading(F.conv3d),
+    "FunctionalConvTranspose1d": _reading(F.conv_transpose1d),
+    "FunctionalConvTranspose2d": _reading(F.conv_transpose2d),
+    "FunctionalConvTranspose3d": _reading(F.conv_transpose3d),
 }
 
 

@@ -79,7 +79,7 @@ def _applied(
     rule: Any, n: int, a: Args, x: TensorType, weight: TensorType, out: Size
 ) -> TensorType:
     """What the module's rule gives for the sizes of this weight."""
-    known = {"in_channels": x.shape[channels(n, x)], "out_channels": out}
+    known: dict[str, Any] = {"in_channels": x.shape[channels(n, x)], "out_channels": out}
     known |= {"kernel_size": weight.shape[2:], "padding_mode": "zeros", "output_size": None}
     try:
         y: TensorType = rule(n, Args(**vars(a), **known), x)

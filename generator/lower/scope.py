@@ -411,6 +411,8 @@ class LayerNames(Struct):
     def _read(self, name: str) -> Any:
         if self.reads is None:
             fail(f"`{name}` has no meaning here: nothing is read")
+        if name == "in_features" and self.reads.lost and self.reads.rank > 1:
+            return self.reads.shape[-1]  # wherever the batch is, as it has become part of another
         shape = sample_shape(self.reads)
         if name == "in_shape":
             return shape
