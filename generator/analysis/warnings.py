@@ -7,7 +7,7 @@ silences each by its code.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -23,20 +23,22 @@ from ..symbolic.budget import Budget
 from ..symbolic.expressions import constant, texts, words_in
 from ..symbolic.syntax import ExpressionError
 
+Chains = Sequence[tuple[SpecPath, list[Any]]]
 _ELSEWHERE = ("description", "doc", "allow", "name")  # keys whose texts hold no expressions
 
 
 def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
     """The warnings about a spec that builds, in the order of the file, `MOST_FINDINGS` at most."""
+    lists = [*chains(reading)]
     found = [
         *_unused_blocks(reading),
         *_unused_imports(reading),
         *_unused_parameters(reading),
-        *_biases(reading),
+        *_biases(reading, lists),
         *_softmax(reading, graph),
         *_constants(reading),
-        *_large_eps(reading),
-        *_without_values(reading),
+        *_large_eps(reading, lists),
+        *_without_values(reading, lists),
     ]
     return in_file_order(w for w in found if w.code not in reading.document.allow)[:MOST_FINDINGS]
 
@@ -109,10 +111,10 @@ def _unused(
             yield _warning(reading, "NG302", message, (*path, name), help, key=True)
 
 
-def _biases(reading: Reading) -> Iterator[Diagnostic]:
+def _biases(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
     """A bias right before a batch norm, which subtracts the mean and the bias with it."""
     found = []
-    for path, items in chains(reading):
+    for path, items in lists:
         for place, (item, after) in enumerate(pairwise(items)):
             layer = _Written.of(item)
             if layer.type in WITH_BIAS and layer.args.get("bias") is True:
@@ -208,10 +210,10 @@ def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
             yield _warning(reading, "NG304", message, node.path, help, key=True)
 
 
-def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
+def _large_eps(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
     """An `eps` of 1 or more: in `BatchNorm2d: 64` torch's order would make 64 `num_features`."""
     own = {*reading.document.blocks, *reading.document.imports}
-    for path, items in chains(reading):
+    for path, items in lists:
         for place, item in enumerate(items):
             if not isinstance(item, dict) or len(item) != 1:
                 continue
@@ -227,23 +229,21 @@ def _large_eps(reading: Reading) -> Iterator[Diagnostic]:
                 yield _warning(reading, "NG306", message, where, help)
 
 
-def _without_values(reading: Reading) -> Iterator[Diagnostic]:
+def _without_values(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
     """A buffer of which only the shape is written: the class is itself once it has its weights."""
     own = {*reading.document.blocks, *reading.document.imports}
-    for path, items in chains(reading):
+    for path, items in lists:
         for place, item in enumerate(items):
-            written = _Written.of(item)
-            row = (
-                None
-                if written.type in own or "shape" not in written.args
-                else TYPES.get(written.type)
-            )
-            if row is not None and row.source == "buffer" and "value" not in written.args:
+            if not isinstance(item, dict) or len(item) != 1:
+                continue
+            ((type_, args),) = item.items()
+            if type_ in own or not isinstance(args, dict) or "shape" not in args or "value" in args:
+                continue
+            row = TYPES.get(type_)
+            if row is not None and row.source == "buffer":
                 message = "this buffer has no numbers before a `state_dict` is loaded, but zeros"
                 help = "write its `value`, or `allow: [NG316]` if it is meant"
-                yield _warning(
-                    reading, "NG316", message, (*path, place, written.type), help, key=True
-                )
+                yield _warning(reading, "NG316", message, (*path, place, type_), help, key=True)
 
 
 def _given(row: Layer, written: Any, name: str) -> tuple[SpecPath, Any]:
