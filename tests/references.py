@@ -104,7 +104,7 @@ class Llama(nn.Module):
         self,
         vocab_size: int = 49152,
         hidden_size: int = 576,
-        mlp_size: int = 1536,
+        intermediate_size: int = 1536,
         num_layers: int = 30,
         num_heads: int = 9,
         num_kv_heads: int = 3,
@@ -113,7 +113,8 @@ class Llama(nn.Module):
         super().__init__()
         self.theta, self.head = rope_theta, hidden_size // num_heads
         layers = (
-            LlamaLayer(hidden_size, mlp_size, num_heads, num_kv_heads) for _ in range(num_layers)
+            LlamaLayer(hidden_size, intermediate_size, num_heads, num_kv_heads)
+            for _ in range(num_layers)
         )
         self.model = Named(
             embed_tokens=nn.Embedding(vocab_size, hidden_size),
@@ -1055,7 +1056,13 @@ REFERENCES = {
     "llama": Reference(
         "github:huggingface/transformers LlamaForCausalLM",
         Llama,
-        {"vocab_size": 50, "hidden_size": 48, "mlp_size": 40, "num_layers": 2, "num_heads": 6},
+        {
+            "vocab_size": 50,
+            "hidden_size": 48,
+            "intermediate_size": 40,
+            "num_layers": 2,
+            "num_heads": 6,
+        },
     ),
     "bert_base": Reference(
         "github:huggingface/transformers BertModel",

@@ -287,8 +287,8 @@ def test_no_output_takes_the_place_of_an_included_file(folder: Path) -> None:
             run = netgen(*args, "net.yaml", "-o", to, "--force", cwd=folder)
             assert run.returncode == 1
             assert "is the spec itself: give another output" in run.stderr
-    args = ("-o", "-", "--report", "blocks.yaml", "--force")
-    run = netgen("build", "net.yaml", *args, cwd=folder)
+    told = ("-o", "-", "--report", "blocks.yaml", "--force")
+    run = netgen("build", "net.yaml", *told, cwd=folder)
     assert run.returncode == 1
     assert "`blocks.yaml` is the spec itself: give another output" in run.stderr
     assert (folder / "blocks.yaml").read_text() == BLOCKS

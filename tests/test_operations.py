@@ -360,7 +360,12 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         inner = shape[-1]
         shapes.append((*_near(draws, shape)[:-2], inner, 3) if draws.random() < 0.9 else shape)
     elif name == "ScaledDotProductAttention":
-        shapes = [(*shape[:-1], 4, 6), (*shape[:-1], 3, 6), (*shape[:-1], 3, draws.choice((6, 2)))]
+        front, value = shape[:-1], draws.choice((6, 2))
+        shared = front
+        if draws.random() < 0.5:  # of the last dimension before, the heads
+            args = {"enable_gqa": True}
+            shared = (*front[:-1], draws.choice((1, 2, 3))) if front else front
+        shapes = [(*front, 4, 6), (*shared, 3, 6), (*shared, 3, value)]
     return args, shapes
 
 

@@ -164,8 +164,6 @@ def _attention(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> lis
     given = bound(call, names)
     reads = [tensor_of(given.pop(name)) for name in names[:3]]
     given = {name: value for name, value in given.items() if value is not None}
-    if given.pop("enable_gqa", False):
-        raise Inexpressible("with `enable_gqa`")
     mask = given.pop("attn_mask", None)
     step = own.layer("ScaledDotProductAttention", reads, out, given)
     if mask is None:

@@ -179,6 +179,8 @@ def attention(
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         refuse(f"query {query}, key {key} and value {value} don't go together")
     fronts = [TensorType(x.shape[:-2], x.dtype, None) for x in tensors]
+    if a.enable_gqa:
+        fronts = [_with_heads_of(query, x) for x in tensors]
     front = broadcast(TensorType(broadcast(fronts[0], fronts[1])), fronts[2])
     if a.dropout_p > 0:  # torch takes numbers below 0 for no dropout
         check_probability("dropout_p", a.dropout_p)
@@ -189,6 +191,16 @@ def attention(
     return TensorType(
         (*front, query.shape[-2], value.shape[-1]), query.dtype, query.batch, query.lost
     )
+
+
+def _with_heads_of(query: TensorType, x: TensorType) -> TensorType:
+    """The dimensions before the last two, with the heads repeated that several queries share."""
+    if min(query.rank, x.rank) < 3:
+        refuse(f"grouped queries need a dimension of heads, but {query} or {x} has none")
+    heads, shared = query.shape[-3], x.shape[-3]
+    if int(shared) != int(heads) and (int(shared) == 0 or int(heads) % int(shared)):
+        refuse(f"{heads} heads of queries can't share {shared} of keys or values", "enable_gqa")
+    return TensorType((*x.shape[:-3], heads), x.dtype, None)
 
 
 def _check_attention_mask(query: TensorType, key: TensorType, mask: TensorType) -> None:
@@ -369,6 +381,7 @@ LAYERS: tuple[Layer, ...] = (
         Arg("dropout_p", FLOAT, 0.0, free=True, trains=True),
         Arg("is_causal", BOOL, False, free=True),
         Arg("scale", optional(FLOAT), None, free=True),
+        Arg("enable_gqa", BOOL, False),
         dtypes=FLOATS,
         macs=_attention_macs,
         saves=_attention_saves,
