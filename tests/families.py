@@ -286,6 +286,44 @@ class Either(nn.Module):
         return x + self.fc(self.norm(x))
 
 
+class Nested(nn.Module):
+    """A class that holds others of its own class, which no block can be."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.inner = Nested(depth - 1) if depth else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.fc(x))
+        return x if self.inner is None else self.inner(x)
+
+
+class Lender(nn.Module):
+    """A buffer that blocks of a nested class read, blocks with reserved names and mappings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.arange(8.0))
+        self.nested = Nested(1)
+        self.parts = nn.ModuleList([Scaled(8, 0.5), Scaled(8, 2.0)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.nested(x)
+        for part in self.parts:
+            x = part(x, self.mask)
+        return x
+
+
+class Scaled(nn.Module):
+    def __init__(self, dim: int, index: float) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((dim,), index))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return x * self.gamma + mask
+
+
 class Shared(nn.Module):
     """One block that is called twice, and blocks of two kinds under one name."""
 

@@ -28,7 +28,9 @@ NETWORKS = {
     "DenseNet": IMAGES,
     "UNet": Input("", (3, "H", "W")),
     "Shared": Input("", (8,)),
+    "Lender": Input("", (8,)),
 }
+OPENED = {"Nested"}  # no block of the networks
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,11 @@ def test_blocks_give_the_network(name: str, recorder: Worker) -> None:
     asked = Asked(str(FAMILIES), name, (NETWORKS[name],))
     with recorder.one_spec():
         made = import_network(asked, recorder, "net.yaml")
-    assert made.notes == ()
+    notes = "\n".join(made.notes)
+    assert {one for one in OPENED if f".{one}` stand where it is used" in notes} == (
+        OPENED if name == "Lender" else set()
+    )
+    assert "in one scope" not in notes
     assert made.text == (IMPORTED / f"{name}.yaml").read_text(encoding="utf-8")
     assert made.shown[0].endswith("equal keys")
 

@@ -65,7 +65,8 @@ def _is_module(node: Node) -> bool:
     """Whether a call is that of one module which is always there, for one result."""
     plain = node.kind == "layer" and node.target and len(node.outputs) == 1
     varies = node.test or node.choices or node.names or node.named or node.collected
-    return bool(plain and node.inputs and not varies)
+    single = node.row is None or not node.row.result  # it gives no tuple to take apart
+    return bool(plain and single and node.inputs and not varies)
 
 
 def _is_merge(node: Node) -> bool:

@@ -123,39 +123,47 @@ MOST_TRIES = 4  # of a spec with blocks
 def _imported(
     recording: Recording, name: str, worker: Worker, file: str, compare: Compare, flat: bool
 ) -> Imported:
-    """The import of a recording: with blocks, where these can be built and give what they should.
-
-    A class that gives no block is opened, and what is no network with blocks is flat.
-    """
-    notes: list[str] = []
-    opened: frozenset[str] = frozenset()
-    for _ in range(0 if flat else MOST_TRIES):
-        try:
-            draft = structured_spec(recording, name, opened)
-        except Inexpressibles as error:
-            raise NetgenError(*(_told(one, name) for one in error.unknown)) from None
-        except Unstructured as why:
-            notes.append(f"all layers stand in one scope: {why}")
-            break
-        try:
-            made = _built(draft.spec, worker, file)
-            return replace(made, shown=compare(made), notes=tuple(notes))
-        except NetgenError as error:
-            first, *rest = error.diagnostics
-            found = rest or [first]  # the first says that the spec can't be built
-            lines = [one.location.line for one in found if one.location is not None]
-            guilty = draft.class_at(spec_text(draft.spec), lines[0]) if lines else ""
-            if not guilty or guilty in opened:
-                notes.append(f"all layers stand in one scope: {found[0].message}")
-                break
-            notes.append(f"the layers of `{guilty}` stand where it is used: {found[0].message}")
-            opened |= {guilty}
+    """The import of a recording: with blocks, where these can be built and give what they should."""
+    notes: tuple[str, ...] = ()
     try:
+        if not flat:
+            try:
+                return _with_blocks(recording, name, worker, file, compare)
+            except Unstructured as why:
+                notes = (f"all layers stand in one scope: {why}",)
         spec = flat_spec(recording, name)
     except Inexpressibles as error:
         raise NetgenError(*(_told(one, name) for one in error.unknown)) from None
     made = _built(spec, worker, file)
-    return replace(made, shown=compare(made), notes=tuple(notes))
+    return replace(made, shown=compare(made), notes=notes)
+
+
+def _with_blocks(
+    recording: Recording, name: str, worker: Worker, file: str, compare: Compare
+) -> Imported:
+    """The import with blocks; a class that gives none is opened. Raises `Unstructured`."""
+    opened: Mapping[str, str] = {}
+    why = ""
+    for _ in range(MOST_TRIES):
+        draft = structured_spec(recording, name, opened)
+        opened = draft.opened
+        try:
+            made = _built(draft.spec, worker, file)
+            shown = compare(made)
+        except NetgenError as error:
+            first, *rest = error.diagnostics
+            # the first says that the spec can't be built
+            found = [one for one in rest if one.severity == "error"] or [first]
+            why = found[0].message
+            lines = [one.location.line for one in found if one.location is not None]
+            guilty = draft.class_at(spec_text(draft.spec), lines[0]) if lines else ""
+            if not guilty or guilty in opened:
+                break
+            opened = {**opened, guilty: why}
+        else:
+            notes = (f"the layers of `{x}` stand where it is used: {opened[x]}" for x in opened)
+            return replace(made, shown=shown, notes=tuple(notes))
+    raise Unstructured(why)
 
 
 def _built(spec: Mapping[str, Any], worker: Worker, file: str) -> Imported:

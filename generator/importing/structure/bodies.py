@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -12,6 +12,14 @@ Shape = tuple[int | None, ...]  # without the batch; None is a size that varies
 
 class Unstructured(Exception):
     """What has no structured form; the text says why."""
+
+
+class Opened(Exception):
+    """Classes that can't be blocks: their layers stand where they are used."""
+
+    def __init__(self, types: Iterable[str], why: str) -> None:
+        super().__init__(why)
+        self.types = frozenset(types)
 
 
 class Ref(Struct, frozen=True):

@@ -22,6 +22,14 @@ REQUIRED = "required"
 _WINDOW = frozenset("kernel_size stride padding dilation output_padding num_heads p dim".split())
 
 
+# words that have a meaning of their own where a parameter may stand
+_RESERVED = frozenset(
+    """name when else repeat carry collect parametrize branches pattern reduction layers inputs
+    outputs params input index shape in_channels in_features in_shape range zip min max abs round
+    ceil floor int len sum any all sqrt exp log sin cos pi ceil_div divisible x self N""".split()
+)
+
+
 class Text(Struct, frozen=True):
     """An expression."""
 
@@ -72,9 +80,8 @@ class Explanations:
         self.possible: dict[str, list[Any]] = {}  # the constructor's arguments
         for name in arguments[0] if arguments else ():
             if all(name in one for one in arguments) and _is_name(name):
-                values = [one[name] for one in arguments]
-                if not any(isinstance(x, Absent) for x in values):
-                    self.possible[name] = values
+                own = f"{name}_" if name in _RESERVED else name
+                self.possible[own] = [one[name] for one in arguments]
         self.inputs = [*self._channels(shapes, inputs)]
         self.derived: list[Known] = []  # expressions that explain something already
         self.taken: set[str] = {*inputs}
@@ -104,6 +111,8 @@ class Explanations:
             return self._first(name, values, read, owner)
         if any(isinstance(x, (Ramp, Table)) for x in there):
             raise Unstructured(f"`{name}` follows another rule in each use")
+        if any(isinstance(x, dict) for x in there):
+            return self._mapping(values, read, owner)
         lengths = {len(x) if isinstance(x, list) else -1 for x in there}
         if len(lengths) == 1 and lengths != {-1} and not self._exact(values):
             size = lengths.pop()
@@ -130,6 +139,14 @@ class Explanations:
         if own == later:
             return own
         return First(own, later)
+
+    def _mapping(self, values: Sequence[Any], read: Sequence[Shape], owner: str) -> Any:
+        """A value that is a mapping, such as that of `init`."""
+        there = [x for x in values if x is not ABSENT]
+        if not all(isinstance(x, dict) and [*x] == [*there[0]] for x in there):
+            raise Unstructured(f"`{owner}` has mappings with other keys")
+        parts = {key: [x if x is ABSENT else x[key] for x in values] for key in there[0]}
+        return {key: self.explain(key, part, read, owner) for key, part in parts.items()}
 
     def _known(self, name: str, values: Sequence[Any], read: Sequence[Shape]) -> Text | None:
         window = name in _WINDOW
@@ -174,6 +191,7 @@ class Explanations:
         """A name for a parameter that nothing has."""
         stem = stem.replace(".", "_")
         stem = stem if _is_name(stem) else f"with_{stem}"
+        stem = f"{stem}_" if stem in _RESERVED else stem
         name, number = stem, 1
         while name in self.parameters or name in self.possible or name in self.taken:
             number += 1

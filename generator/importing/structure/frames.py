@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
+from msgspec.structs import replace
+
 from ...layers import TYPES
 from ...run.recording.recorded import (
     Enter,
@@ -18,7 +20,7 @@ from ..flat import steps_of_calls, tensor_step
 from ..layers import shortened
 from ..sizes import Sizes
 from ..steps import Shaped, Step, tensors_of
-from .bodies import Body, Item, Ref, Shape, SizeOf, Table, Unstructured
+from .bodies import Body, Item, Opened, Ref, Shape, SizeOf, Table, Unstructured
 
 
 class Frame:
@@ -37,6 +39,7 @@ class Frame:
         self.reads: list[int] = []
         self.makes: set[int] = set()
         self.gives: list[int] = []  # what is read outside of it
+        self.lends: dict[str, int] = {}  # weights that modules in it read, as values
 
     @property
     def type(self) -> str:
@@ -55,6 +58,7 @@ class Frame:
         yield self
 
 
+_LENT = 10**9  # the numbers of weights that are read as values begin here
 SEQUENTIAL = "torch.nn.modules.container.Sequential"
 Change = Callable[[Frame], None]
 
@@ -83,6 +87,8 @@ class Frames:
         self._open(self.root)
         for change in changes:
             change(self.root)
+        self.lent: dict[int, Value | Held] = {}
+        self._lend(self.root, ())
         self._connect()
         self.all = [*self.root.all()]
         for number, frame in enumerate(self.all):
@@ -139,19 +145,7 @@ class Frames:
         if step.type == "Identity" and not (frame.module.is_chain and step.path):
             self.same[step.gives[0]] = self._source(step.reads[0])
             return
-        reads = tuple(map(self._source, step.reads))
-        arguments = {name: self._sourced(value) for name, value in step.arguments.items()}
-        made = Step(step.type, reads, step.gives, arguments, step.path, step.source)
-        frame.parts.append(made)
-
-    def _sourced(self, value: Any) -> Any:
-        if isinstance(value, (Value, Held)):
-            return self._source(value)
-        if isinstance(value, Shaped):
-            return Shaped(self._source(value.value), value.place, value.times, value.over)
-        if isinstance(value, list):
-            return [self._sourced(x) for x in value]
-        return value
+        frame.parts.append(self._with(step, self._source))
 
     def _open(self, frame: Frame) -> None:
         """Replace calls that are a single layer, or no block, by what they do."""
@@ -218,6 +212,56 @@ class Frames:
             before = gives
         return True
 
+    def _lend(self, frame: Frame, around: tuple[Frame, ...]) -> None:
+        """Let a module that reads a weight of another one get it from the module around both."""
+        inside = (*around, frame)
+
+        def own(tensor: Value | Held) -> Value | Held:
+            if isinstance(tensor, Value) or _is_below(tensor.path, frame.path):
+                return tensor
+            owner = next(one for one in around[::-1] if _is_below(tensor.path, one.path))
+            if tensor.path not in owner.lends:
+                owner.lends[tensor.path] = _LENT + len(self.lent)
+                self.lent[owner.lends[tensor.path]] = tensor
+            number = owner.lends[tensor.path]
+            for one in inside[inside.index(owner) + 1 :]:
+                one.asked = {**one.asked, number: tensor.path.rpartition(".")[2]}
+            return Value(number)
+
+        parts: list[Step | Frame] = []
+        for part in frame.parts:
+            if isinstance(part, Frame):
+                self._lend(part, inside)
+                parts.append(part)
+            else:
+                parts.append(self._with(part, own))
+        if frame.lends:
+            steps = [
+                replace(tensor_step(self.recording.held[path]), gives=(number,))
+                for path, number in frame.lends.items()
+            ]
+            lends = frame.lends
+            parts = [
+                *steps,
+                *(
+                    part
+                    if isinstance(part, Frame)
+                    else self._with(
+                        part,
+                        lambda x: (
+                            Value(lends[x.path]) if isinstance(x, Held) and x.path in lends else x
+                        ),
+                    )
+                    for part in parts
+                ),
+            ]
+        frame.parts = parts
+
+    def _with(self, step: Step, own: Callable[[Value | Held], Value | Held]) -> Step:
+        """A step that reads other tensors."""
+        arguments = {name: _changed(value, own) for name, value in step.arguments.items()}
+        return replace(step, reads=tuple(map(own, step.reads)), arguments=arguments)
+
     def _connect(self) -> None:
         """What each call reads and gives."""
         where: dict[int, tuple[Frame, ...]] = {}  # in which calls a value is made
@@ -261,11 +305,22 @@ class Frames:
         for frame in self.root.all():
             wanted = escapes.get(id(frame), set())
             if frame is not self.root and not wanted <= {*frame.result}:
-                raise Unstructured(f"`{frame.path}` leaves something beside its result")
+                raise Opened([frame.type], "it leaves something beside its result")
             frame.gives = [number for number in frame.result if number in wanted]
             order = {number: place for place, number in enumerate(frame.asked)}
             frame.reads.sort(key=lambda number: order.get(number, len(order)))
         self.root.reads = [*range(len(self.recording.inputs))]
+
+
+def _changed(value: Any, own: Callable[[Value | Held], Value | Held]) -> Any:
+    """An argument with other tensors."""
+    if isinstance(value, (Value, Held)):
+        return own(value)
+    if isinstance(value, Shaped):
+        return replace(value, value=own(value.value))
+    if isinstance(value, list):
+        return [_changed(x, own) for x in value]
+    return value
 
 
 def _is_nothing(part: Step | Frame) -> bool:
@@ -280,7 +335,9 @@ def own_path(recording: Recording, path: str, parent: str) -> str | None:
     """The name that a module has in its parent; `None` if it is no direct child."""
     if not path:
         return None
-    module = recording.by_path[path]
+    module = recording.by_path.get(path)
+    if module is None:  # a weight
+        return None
     before = f"{parent}." if parent else ""
     for known in (module.path, *module.others):
         name = known.removeprefix(before)
@@ -366,7 +423,10 @@ class Bodies:
         before = f"{scope}." if scope else ""
         module = self.recording.by_path.get(path)
         known = (module.path, *module.others) if module else (path,)
-        return next((p.removeprefix(before) for p in known if p.startswith(before)), "")
+        name = next((p.removeprefix(before) for p in known if p.startswith(before)), "")
+        if name[:1].isdigit() and scope:
+            raise Opened([self.recording.by_path[scope].type], "its layers have numbers for names")
+        return name
 
     def item(
         self,
@@ -408,10 +468,14 @@ class Bodies:
     def shape(self, tensor: Value | Held | int) -> Shape:
         """The shape of a tensor without the batch."""
         value = Value(tensor) if isinstance(tensor, int) else tensor
+        if isinstance(value, Value):
+            value = self.frames.lent.get(value.number, value)
         if isinstance(value, Value) and value.number >= len(self.recording.values):
             return ()
-        shape = self.frames.sizes.shape(value)
-        batch = self.frames.sizes.batch_of(value)
+        sizes = self.frames.sizes
+        shape, batch = sizes.shape(value), sizes.batch_of(value)
+        if batch is None and any(map(sizes.has_batch, shape)):
+            return ()  # it has no shape without the batch
         return tuple(
             size if isinstance(size, int) else None
             for place, size in enumerate(shape)

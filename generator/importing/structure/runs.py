@@ -39,7 +39,7 @@ def folded(body: Body) -> Body:
         label = _label(items[start:end], names)
         if label is None or not label[1]:
             return label is not None
-        reads = items[end].reads[:1] if end < len(items) else tuple(body.outputs)
+        reads = items[end].reads if end < len(items) else tuple(body.outputs)
         return readers.get(end - 1, {end}) == {end} and reads == (Ref(end - 1),)
 
     spans = _best(items, follows, named)

@@ -22,7 +22,7 @@ from ...run.recording.recorded import (
     Word,
 )
 from ..flat import declared_inputs, input_names
-from .bodies import Body, Item, Unstructured
+from .bodies import Body, Item, Opened, Unstructured
 from .explanations import Text
 from .frames import Bodies, Frame, Frames
 from .growing import grown
@@ -38,10 +38,14 @@ class Thing(Struct, frozen=True):
 
 
 class Structured(Struct, frozen=True):
-    """A spec with blocks, and the class of the network that each block is."""
+    """A spec with blocks, and the class of the network that each block is.
+
+    `opened` are the classes whose layers stand where they are used, and why.
+    """
 
     spec: Mapping[str, Any]
     classes: Mapping[str, str]
+    opened: Mapping[str, str]
 
     def class_at(self, text: str, line: int) -> str:
         """The class of the block in whose lines of the spec's text a line is; empty for none."""
@@ -56,23 +60,28 @@ class Structured(Struct, frozen=True):
 
 
 def structured_spec(
-    recording: Recording, name: str, opened: frozenset[str] = frozenset()
+    recording: Recording, name: str, opened: Mapping[str, str] | None = None
 ) -> Structured:
     """The spec of a recording with blocks; raises `Unstructured`, and `Inexpressibles`.
 
-    Classes that are `opened` become no blocks: their layers stand in their callers.
+    Classes that are `opened` become no blocks, for the reasons given.
     """
     plain: set[str] = set()
+    opened = dict(opened or {})
     try:
         while True:
-            structure = _Structure(recording, name, opened, plain)
             try:
+                structure = _Structure(recording, name, opened.keys(), plain)
                 spec = structure.spec()
             except _Plain as chain:
                 plain.add(chain.type)
-                continue
-            classes = {name: module.type for name, module in structure.modules.items()}
-            return Structured(spec, classes)
+            except Opened as error:
+                if error.types <= opened.keys():
+                    raise Unstructured(str(error)) from None
+                opened |= dict.fromkeys(error.types, str(error))
+            else:
+                classes = {name: module.type for name, module in structure.modules.items()}
+                return Structured(spec, classes, opened)
     except (KeyError, IndexError, ValueError) as error:
         raise Unstructured(f"{type(error).__name__}: {error}") from None
 
@@ -146,14 +155,14 @@ class _Structure:
 
     def _ports(self) -> list[list[int]]:
         """What each frame gives, by its number: the same places of the results in a class."""
-        wanted: dict[str, set[int]] = {}
+        wanted: dict[tuple[str, int], set[int]] = {}
         for frame in self.frames.all:
             places = {frame.result.index(number) for number in frame.gives}
-            wanted.setdefault(frame.type, set()).update(places)
+            wanted.setdefault((frame.type, len(frame.result)), set()).update(places)
         return [
             [*frame.gives]
             if frame.is_sequential or not frame.path
-            else self.bodies.ports(frame, sorted(wanted[frame.type]))
+            else self.bodies.ports(frame, sorted(wanted[frame.type, len(frame.result)]))
             for frame in self.frames.all
         ]
 
@@ -163,7 +172,7 @@ class _Structure:
         for frame in self.frames.all:
             if frame.path and not frame.is_sequential:
                 own = inner.setdefault(frame.type, set())
-                own |= {one.type for one in frame.all() if one is not frame}
+                own |= {one.type for part in frame.inner for one in part.all()}
         found: list[str] = []
         while len(found) < len(inner):
             ready = [
@@ -172,7 +181,8 @@ class _Structure:
                 if type not in found and not (own & inner.keys()) - {*found}
             ]
             if not ready:
-                raise Unstructured("classes that are made of themselves")
+                cycles = {type for type, own in inner.items() if type in own}
+                raise Opened(cycles, "it is made of others of its own class")
             found += ready
         return found
 

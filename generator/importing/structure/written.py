@@ -167,6 +167,8 @@ class Scope:
             return f"$({text})"
         if isinstance(value, list):
             return [self._argument(x) for x in value]
+        if isinstance(value, dict):
+            return {name: self._argument(x) for name, x in value.items()}
         return value
 
 
