@@ -123,7 +123,7 @@ MOST_TRIES = 4  # of a spec with blocks
 def _imported(
     recording: Recording, name: str, worker: Worker, file: str, compare: Compare, flat: bool
 ) -> Imported:
-    """The import of a recording: with blocks, where these can be built and give what they should."""
+    """The import of a recording: with blocks, where these can be built and give the network."""
     notes: tuple[str, ...] = ()
     try:
         if not flat:
