@@ -31,6 +31,7 @@ from .calls import steps_of
 from .chains import chain_layers, is_chain
 from .layers import layer_step
 from .operations import Operations
+from .order import declared_first
 from .sizes import Sizes
 from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, tensors_of, values_in
@@ -271,6 +272,7 @@ class _Scope:
         """The whole spec."""
         self.name_all()
         found: dict[str, Any] = {"name": name, **declared_inputs(self.recording)}
+        found |= self.declared()
         layers = []
         before: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
         for place, step in enumerate(self.steps):
@@ -283,6 +285,16 @@ class _Scope:
             found["outputs"] = outputs
         return {**found, **shared(self.recording, {*self.names.values()})}
 
+    def declared(self) -> dict[str, Any]:
+        """The key `declare`, where the order of the weights asks for it."""
+        kept = [
+            self.names[place]
+            for place, step in enumerate(self.steps)
+            if place in self.names and self.has_name(step) and self.calls[step.path] == place
+        ]
+        first = declared_first(self.recording, kept)
+        return {"declare": first} if first else {}
+
     def name_all(self) -> None:
         """Names for modules with weights, and for what anything but the next layer reads."""
         self.taken |= {*self.inputs}
@@ -293,7 +305,9 @@ class _Scope:
                     self.names[place] = step.path
         wanted = {*self.read_by_name()}
         for place, step in enumerate(self.steps):
-            if place not in self.names and wanted & {*step.gives}:
+            row = TYPES[step.type]
+            usual = not row.operation and row.stem in self.taken  # a container has its usual name
+            if place not in self.names and (usual or wanted & {*step.gives}):
                 stem = _last(step.path) if step.path else TYPES[step.type].stem
                 self.names[place] = self.free(stem)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..run.recording.recorded import FunctionCall, Held, Items, Tree
+from ..layers import TYPES
+from ..run.recording.recorded import FunctionCall, Held, Items, Tree, Value
 from .operations import Operations, bound, tensor_of
 from .steps import Inexpressible, Step
 
@@ -15,9 +16,63 @@ def with_weights(type: str) -> Callable[..., list[Step]]:
 
     def normed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
         given = bound(call, _WITH_WEIGHTS[type])
+        if type == "BatchNorm" and given.get("training") and not _is_held(given):
+            return _standardised(own, given, out)
+        if f"Functional{type}" in TYPES and not _is_held(given):
+            return [_functional(own, type, given, out)]
         return [_layer(own, type, given, out)]
 
     return normed
+
+
+def _is_held(given: Mapping[str, Tree]) -> bool:
+    """Whether all weights are those of one module, under the names that its layer has for them."""
+    names = ("weight", "bias", "running_mean", "running_var")
+    found = {name: given[name] for name in names if given.get(name) is not None}
+    owners = set()
+    for name, x in found.items():
+        owner, _, own = x.path.rpartition(".") if isinstance(x, Held) else ("", "", "")
+        if own != name or not owner:
+            return False
+        owners.add(owner)
+    return len(owners) == 1
+
+
+def _functional(own: Operations, type: str, given: dict[str, Tree], out: Sequence[int]) -> Step:
+    """A layer whose weights are tensors that it reads."""
+    names = [name for name in ("input", "weight", "bias") if given.get(name) is not None]
+    reads = [tensor_of(given[name]) for name in names]
+    others = {name: x for name, x in given.items() if name not in ("input", "weight", "bias")}
+    step = own.layer(f"Functional{type}", reads, out, others)
+    return Step(step.type, step.reads, step.gives, _short(step.arguments))
+
+
+def _standardised(own: Operations, given: dict[str, Tree], out: Sequence[int]) -> list[Step]:
+    """A batch norm with the statistics of what it reads, such as of weights."""
+    x, shape = tensor_of(given["input"]), own.shape(tensor_of(given["input"]))
+    if any(map(own.sizes.has_batch, shape)):
+        raise Inexpressible("with the statistics of the batch")
+    over = {"dim": [dim for dim in range(len(shape)) if dim != 1], "keepdim": True}
+    small = [size if dim == 1 else 1 for dim, size in enumerate(shape)]
+    mean, var, shifted, root, centred, normed = (
+        own.new(size, x) for size in (small, small, small, small, shape, shape)
+    )
+    steps = [
+        Step("Mean", (x,), (mean.number,), over),
+        Step("Var", (x,), (var.number,), {"dim": over["dim"], "correction": 0, "keepdim": True}),
+        Step("Add", (var,), (shifted.number,), {"other": given.get("eps", 1e-5)}),
+        Step("Rsqrt", (shifted,), (root.number,), {}),
+        Step("Sub", (x, mean), (centred.number,), {}),
+        Step("Mul", (centred, root), (normed.number,), {}),
+    ]
+    for name, type in (("weight", "Mul"), ("bias", "Add")):
+        if given.get(name) is not None:
+            row, scaled = own.new(small, x), own.new(shape, x)
+            weight = tensor_of(given[name])
+            steps.append(Step("Reshape", (weight,), (row.number,), {"shape": small}))
+            steps.append(Step(type, (Value(steps[-2].gives[0]), row), (scaled.number,), {}))
+    last = steps[-1]
+    return [*steps[:-1], Step(last.type, last.reads, tuple(out), last.arguments)]
 
 
 _WITH_WEIGHTS = {
