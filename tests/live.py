@@ -173,6 +173,25 @@ class Scaled(nn.Module):
         return y.view(x.size(0), 2, 3).mean(dim=-1)[..., None].squeeze(-1)
 
 
+class Standardised(nn.Module):
+    """A convolution with weights of mean 0 and variance 1, and layers made in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 3)
+        self.weight = nn.Parameter(torch.randn(4, 3, 3, 3))
+        self.gain = nn.Parameter(torch.ones(4))
+        self.body = nn.ModuleDict({"last": nn.Conv2d(4, 4, 1), "first": nn.Conv2d(4, 4, 1)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = F.batch_norm(
+            self.weight.reshape(1, 4, -1), None, None, weight=self.gain, training=True
+        )
+        x = F.conv2d(x, weight.reshape_as(self.weight), padding="same")
+        x = self.body["last"](self.body["first"](x))
+        return self.head(x.mean((2, 3)))
+
+
 class Critic(nn.Module):
     """Weights that are computed from others."""
 

@@ -22,7 +22,7 @@ from .command import netgen
 from .conftest import Builder
 
 LIVE = Path(live.__file__)
-IMAGES, ROWS = torch.randn(2, 3, 16, 16), torch.randn(2, 12)
+IMAGES, ROWS = torch.randn(2, 3, 8, 8), torch.randn(2, 12)
 WORDS = torch.randint(0, 40, (2, 9))
 slow = pytest.mark.slow
 NETWORKS = [
@@ -30,6 +30,7 @@ NETWORKS = [
     pytest.param(live.UNet, [IMAGES], marks=slow),
     pytest.param(live.Transformer, [WORDS], marks=slow),
     pytest.param(live.Branches, [torch.randn(2, 4, 8, 8)], marks=slow),
+    pytest.param(live.Standardised, [IMAGES], marks=slow),
     pytest.param(live.Critic, [torch.randn(2, 3, 10)], marks=slow),
     (live.Siamese, [ROWS, ROWS + 1]),
     (live.Tagger, [WORDS]),
@@ -55,6 +56,7 @@ def test_a_network_and_its_import_are_one(
     assert network.training  # it is left as it was
     twin = build_text(text).module_class()
     twin.load_state_dict(network.state_dict(), strict=True)
+    assert [*twin.state_dict()] == [*network.state_dict()]
     pairs = zip(outputs(network, inputs), outputs(twin, inputs), strict=True)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
@@ -196,9 +198,7 @@ def test_the_command_writes_what_it_has_compared(tmp_path: Path) -> None:
 def test_nothing_is_written_after_a_mistake(tmp_path: Path) -> None:
     for source, code in (
         (f"{LIVE}:Written", "NG704"),
-        (f"{LIVE}:Nothing", "NG701"),
         ("no_such_package:Net", "NG701"),
-        (f"{LIVE}:Failing", "NG702"),
     ):
         words = ["--input", "4", "-o", "net.yaml", "--source", "net.py"]
         done = netgen("import", source, *words, cwd=tmp_path)

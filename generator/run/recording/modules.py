@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from ...layers import CATALOGUE
 from .construction import made_with
@@ -38,7 +39,8 @@ def layer_of(module: nn.Module) -> str:
         return "DropPath"
     if _has_hooks(module) or parametrizations(module) is None:
         return ""
-    for base in type(module).__mro__:
+    own = 1 if is_parametrized(module) else 0  # torch gives each such module a class of its own
+    for base in type(module).__mro__[own:]:
         name = base.__name__
         if getattr(nn, name, None) is base and name in CATALOGUE:
             return "" if CATALOGUE[name].takes_layers else name  # its layers are called by it
