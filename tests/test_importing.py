@@ -52,7 +52,7 @@ def test_a_network_and_its_import_are_one(
     make: type[nn.Module], inputs: list[Tensor], build_text: Builder
 ) -> None:
     network = make().train()
-    text = import_module(network, inputs)
+    text = import_module(network, inputs, flat=True)
     assert network.training  # it is left as it was
     twin = build_text(text).module_class()
     twin.load_state_dict(network.state_dict(), strict=True)
