@@ -53,14 +53,16 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, block: type[BasicBlock | Bottleneck], depths: list[int]) -> None:
+    def __init__(
+        self, block: type[BasicBlock | Bottleneck], depths: list[int], num_classes: int = 10
+    ) -> None:
         super().__init__()
         self.inplanes = 8
         self.conv1 = nn.Conv2d(3, 8, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(8)
         self.layer1 = self.stage(block, 8, depths[0], 1)
         self.layer2 = self.stage(block, 16, depths[1], 2)
-        self.fc = nn.Linear(16 * block.expansion, 10)
+        self.fc = nn.Linear(16 * block.expansion, num_classes)
 
     def stage(
         self, block: type[BasicBlock | Bottleneck], planes: int, depth: int, stride: int
@@ -82,8 +84,8 @@ class ResNet(nn.Module):
         return self.fc(torch.flatten(F.adaptive_avg_pool2d(x, (1, 1)), 1))
 
 
-def basic() -> nn.Module:
-    return ResNet(BasicBlock, [2, 3])
+def basic(num_classes: int = 10) -> nn.Module:
+    return ResNet(BasicBlock, [2, 3], num_classes)
 
 
 def bottleneck() -> nn.Module:
@@ -131,7 +133,7 @@ class InvertedResidual(nn.Module):
 class MobileNet(nn.Module):
     """Inverted residuals, the last ones with another activation."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
         features: list[nn.Module] = [ConvNormActivation(3, 8, stride=2)]
         channels = 8
@@ -145,7 +147,7 @@ class MobileNet(nn.Module):
                 features.append(InvertedResidual(channels, out, first, expand, kind))
                 channels = out
         self.features = nn.Sequential(*features, ConvNormActivation(channels, 48, 1))
-        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(48, 10))
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(48, num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x).mean([2, 3]))

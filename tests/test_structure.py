@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import convert, to_builtins
 from torch_netgen.importing.asked import Asked
-from torch_netgen.importing.importing import import_network
+from torch_netgen.importing.importing import import_network, varied
 from torch_netgen.importing.spec_text import spec_text
 from torch_netgen.importing.structure.structure import structured_spec
 from torch_netgen.run.recording.recorded import Input, Recording
@@ -46,8 +46,9 @@ def test_classes_become_blocks(name: str, recorder: Worker, request: pytest.Fixt
     asks = {"task": "record", "module": str(FAMILIES), "name": name, "args": "{}"}
     with recorder.one_spec():
         answer = recorder.ask({**asks, "inputs": [to_builtins(NETWORKS[name])]})
-    recording = convert(answer["recording"], Recording)
-    text = spec_text(structured_spec(recording, answer["class"]).spec)
+        recording = convert(answer["recording"], Recording)
+        recordings = (recording, *varied(recording, recorder, asks))
+    text = spec_text(structured_spec(recordings, answer["class"]).spec)
     path = IMPORTED / f"{name}.yaml"
     if request.config.getoption("--renew"):
         path.write_text(text, encoding="utf-8")

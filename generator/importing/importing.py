@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import linecache
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert, to_builtins
@@ -60,7 +61,30 @@ def import_network(
 
     name = asked.name or class_name(answer["class"])
     compare = compared if verify else _not_compared
-    return _imported(recording, name, worker, file, compare, flat)
+    others = () if flat else varied(recording, worker, request)
+    return _imported((recording, *others), name, worker, file, compare, flat)
+
+
+# whole numbers in the network's own constructor that a user changes
+CHANGED = ("num_classes",)
+
+
+def varied(
+    recording: Recording, worker: Worker, request: Mapping[str, Any]
+) -> tuple[Recording, ...]:
+    """Recordings of the network with other values of usual arguments, where it takes these."""
+    found = []
+    given = dict(recording.modules[0].arguments)
+    for name in CHANGED:
+        value = given.get(name)
+        if type(value) is int:
+            args = json.dumps({**json.loads(request["args"]), name: value + 1})
+            inputs = to_builtins(recording.inputs)
+            more = {**request, "args": args, "inputs": inputs}
+            answer = worker.ask({"task": "record", **more})
+            if answer["ok"]:
+                found.append(convert(answer["recording"], Recording))
+    return tuple(found)
 
 
 def _not_compared(made: Imported) -> tuple[str, ...]:
@@ -93,7 +117,7 @@ def import_module(module: Network, inputs: Tensors, flat: bool = False) -> str:
 
     name = class_name(type(module).__name__)
     with Worker(TIMEOUT) as worker, worker.one_spec():
-        return _imported(recording, name, worker, "<module>", compared, flat).text
+        return _imported((recording,), name, worker, "<module>", compared, flat).text
 
 
 def _declared(inputs: Any) -> list[Input]:
@@ -121,17 +145,26 @@ MOST_TRIES = 4  # of a spec with blocks
 
 
 def _imported(
-    recording: Recording, name: str, worker: Worker, file: str, compare: Compare, flat: bool
+    recordings: Sequence[Recording],
+    name: str,
+    worker: Worker,
+    file: str,
+    compare: Compare,
+    flat: bool,
 ) -> Imported:
-    """The import of a recording: with blocks, where these can be built and give the network."""
+    """The import of a recording: with blocks, where these can be built and give the network.
+
+    Recordings with other arguments follow it.
+    """
     notes: tuple[str, ...] = ()
     try:
         if not flat:
-            try:
-                return _with_blocks(recording, name, worker, file, compare)
-            except Unstructured as why:
-                notes = (f"all layers stand in one scope: {why}",)
-        spec = flat_spec(recording, name)
+            for several in dict.fromkeys((len(recordings), 1)):
+                try:
+                    return _with_blocks(recordings[:several], name, worker, file, compare)
+                except Unstructured as why:
+                    notes = (f"all layers stand in one scope: {why}",)
+        spec = flat_spec(recordings[0], name)
     except Inexpressibles as error:
         raise NetgenError(*(_told(one, name) for one in error.unknown)) from None
     made = _built(spec, worker, file)
@@ -139,13 +172,13 @@ def _imported(
 
 
 def _with_blocks(
-    recording: Recording, name: str, worker: Worker, file: str, compare: Compare
+    recordings: Sequence[Recording], name: str, worker: Worker, file: str, compare: Compare
 ) -> Imported:
     """The import with blocks; a class that gives none is opened. Raises `Unstructured`."""
     opened: Mapping[str, str] = {}
     why = ""
     for _ in range(MOST_TRIES):
-        draft = structured_spec(recording, name, opened)
+        draft = structured_spec(recordings, name, opened)
         opened = draft.opened
         try:
             made = _built(draft.spec, worker, file)

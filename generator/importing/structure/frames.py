@@ -90,9 +90,6 @@ class Frames:
         self.lent: dict[int, Value | Held] = {}
         self._lend(self.root, ())
         self._connect()
-        self.all = [*self.root.all()]
-        for number, frame in enumerate(self.all):
-            frame.number = number
 
     def _source(self, tensor: Value | Held) -> Value | Held:
         while isinstance(tensor, Value) and tensor.number in self.same:
@@ -352,10 +349,10 @@ LONG = 16  # numbers in a list
 class Bodies:
     """Makes the body of each call."""
 
-    def __init__(self, frames: Frames) -> None:
+    def __init__(self, frames: Frames, tables: dict[str, Table]) -> None:
         self.frames = frames
         self.recording = frames.recording
-        self.tables: dict[str, Table] = {}
+        self.tables = tables
 
     def ports(self, frame: Frame, places: Sequence[int]) -> list[int]:
         """The values that a call gives, for the places in its result that its class gives."""

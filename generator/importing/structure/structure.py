@@ -22,7 +22,7 @@ from ...run.recording.recorded import (
     Word,
 )
 from ..flat import declared_inputs, input_names
-from .bodies import Body, Item, Opened, Unstructured
+from .bodies import Body, Item, Opened, Table, Unstructured
 from .explanations import Text
 from .frames import Bodies, Frame, Frames
 from .growing import grown
@@ -60,18 +60,20 @@ class Structured(Struct, frozen=True):
 
 
 def structured_spec(
-    recording: Recording, name: str, opened: Mapping[str, str] | None = None
+    recordings: Sequence[Recording], name: str, opened: Mapping[str, str] | None = None
 ) -> Structured:
-    """The spec of a recording with blocks; raises `Unstructured`, and `Inexpressibles`.
+    """The spec of a network with blocks; raises `Unstructured`, and `Inexpressibles`.
 
-    Classes that are `opened` become no blocks, for the reasons given.
+    The first of its recordings is that of the network. Others are of what it is with other
+    arguments, which then become parameters. Classes that are `opened` become no blocks, for the
+    reasons given.
     """
     plain: set[str] = set()
     opened = dict(opened or {})
     try:
         while True:
             try:
-                structure = _Structure(recording, name, opened.keys(), plain)
+                structure = _Structure(recordings, name, opened.keys(), plain)
                 spec = structure.spec()
             except _Plain as chain:
                 plain.add(chain.type)
@@ -95,11 +97,21 @@ class _Plain(Exception):
 
 
 class _Structure:
-    def __init__(self, recording: Recording, name: str, opened: Set[str], plain: Set[str]) -> None:
-        self.recording = recording
+    def __init__(
+        self, recordings: Sequence[Recording], name: str, opened: Set[str], plain: Set[str]
+    ) -> None:
+        self.recording = recordings[0]
         self.name = name
-        self.frames = Frames(recording, opened, plain, [grown])
-        self.bodies = Bodies(self.frames)
+        self.trees = [Frames(one, opened, plain, [grown]) for one in recordings]
+        tables: dict[str, Table] = {}
+        self.all: list[Frame] = []
+        self.homes: list[Bodies] = []  # of each frame
+        for tree in self.trees:
+            frames = [*tree.root.all()]
+            self.all += frames
+            self.homes += [Bodies(tree, tables)] * len(frames)
+        for number, frame in enumerate(self.all):
+            frame.number = number
         self.blocks: dict[str, Block] = {}
         self.modules: dict[str, Module] = {}  # one of each block
         self.names: dict[int, str] = {}  # of the block of each frame
@@ -109,13 +121,12 @@ class _Structure:
 
     def spec(self) -> dict[str, Any]:
         for type in self._classes():
-            self._unify([f for f in self.frames.all if f.type == type and f.path])
-        root = self.frames.root
-        inputs = input_names(self.recording)
-        use = Use({}, [], self._body(root))
-        block = unified([use], inputs, [1], self.defaults)
+            self._unify([f for f in self.all if f.type == type and f.path])
+        block = self._network()
         found: dict[str, Any] = {"name": self.name}
         found |= declared_inputs(self.recording)
+        if block.defaults:
+            found["params"] = dict(block.values[0])
         written = {name: self._written(name) for name in self._used(block)}
         if written:
             found["blocks"] = written
@@ -126,6 +137,26 @@ class _Structure:
             if outputs is not None:
                 found["outputs"] = outputs
         return {**found, **self._shared(), "expect": self._expected()}
+
+    def _network(self) -> Block:
+        """The network itself; its parameters are arguments in which its recordings differ."""
+        roots = [tree.root for tree in self.trees]
+        given = [dict(_arguments(root.module)) for root in roots]
+        differ = [
+            name
+            for name, value in given[0].items()
+            if not all(name in one and _is_same(value, one[name]) for one in given)
+        ]
+        names = [name for name in differ if all(type(one.get(name)) is int for one in given)]
+        uses = [
+            Use({name: one[name] for name in names}, [], self._body(root))
+            for one, root in zip(given, roots, strict=True)
+        ]
+        inputs = input_names(self.recording)
+        block = unified(uses, inputs, [1] * len(uses), self.defaults)
+        if not block.defaults.keys() <= {*names}:
+            raise Unstructured("other arguments change what they do not give")
+        return block
 
     def _shared(self) -> dict[str, Any]:
         """`tie` for weights that have several names."""
@@ -146,9 +177,10 @@ class _Structure:
         found: dict[str, Any] = {}
         output = self.recording.output
         if isinstance(output, Value):
-            shape = self.frames.sizes.shape(output)
+            sizes = self.trees[0].sizes
+            shape = sizes.shape(output)
             rest = [size for place, size in enumerate(shape) if place]
-            if self.frames.sizes.batch_of(output) == 0 and all(isinstance(x, int) for x in rest):
+            if sizes.batch_of(output) == 0 and all(isinstance(x, int) for x in rest):
                 found["output"] = rest
         counted = (x for x in self.recording.tensors if x.kind == "parameter")
         return {**found, "parameters": sum(prod(tensor.shape) for tensor in counted)}
@@ -156,20 +188,20 @@ class _Structure:
     def _ports(self) -> list[list[int]]:
         """What each frame gives, by its number: the same places of the results in a class."""
         wanted: dict[tuple[str, int], set[int]] = {}
-        for frame in self.frames.all:
+        for frame in self.all:
             places = {frame.result.index(number) for number in frame.gives}
             wanted.setdefault((frame.type, len(frame.result)), set()).update(places)
         return [
             [*frame.gives]
             if frame.is_sequential or not frame.path
-            else self.bodies.ports(frame, sorted(wanted[frame.type, len(frame.result)]))
-            for frame in self.frames.all
+            else home.ports(frame, sorted(wanted[frame.type, len(frame.result)]))
+            for frame, home in zip(self.all, self.homes, strict=True)
         ]
 
     def _classes(self) -> list[str]:
         """The classes of the network, those first that others are made of."""
         inner: dict[str, set[str]] = {}
-        for frame in self.frames.all:
+        for frame in self.all:
             if frame.path and not frame.is_sequential:
                 own = inner.setdefault(frame.type, set())
                 own |= {one.type for part in frame.inner for one in part.all()}
@@ -188,14 +220,15 @@ class _Structure:
 
     def _body(self, frame: Frame) -> Body:
         """The body of a frame, with the arguments of the blocks in it, and its runs as repeats."""
-        body = self.bodies.body(frame, self.ports)
+        body = self.homes[frame.number].body(frame, self.ports)
         return folded(replace(body, items=tuple(map(self._filled, body.items))))
 
     def _filled(self, item: Item) -> Item:
         layers = tuple(map(self._filled, item.layers))
         if item.type == "Reuse" and item.frame >= 0 and item.frame in self.names:
-            path = self.frames.all[item.frame].path
-            first = next(frame.number for frame in self.frames.all if frame.path == path)
+            path, home = self.all[item.frame].path, self.homes[item.frame]
+            own = (frame for frame in self.all if self.homes[frame.number] is home)
+            first = next(frame.number for frame in own if frame.path == path)
             known = (self.names[first], self.values[first])
             if known != (self.names[item.frame], self.values[item.frame]):
                 raise Unstructured(f"`{path}` is called in several ways")
@@ -224,10 +257,10 @@ class _Structure:
             else:
                 alone = self._block([one])
                 if alone is None:
-                    raise Unstructured(f"`{frames[0].type}` can't be a block")
+                    raise Opened([frames[0].type], "it can't be a block")
                 groups.append([one])
                 blocks.append(alone)
-        chains = all(self.bodies.is_whole_chain(frame) for frame in frames)
+        chains = all(self.homes[frame.number].is_whole_chain(frame) for frame in frames)
         if chains and len(groups) > 1 and len(groups) == len(frames):
             raise _Plain(frames[0].type)
         for group, block in zip(groups, blocks, strict=True):
@@ -267,7 +300,7 @@ class _Structure:
         return found
 
     def _use(self, frame: Frame) -> Use:
-        shapes = [self.bodies.shape(number) for number in frame.reads]
+        shapes = [self.homes[frame.number].shape(number) for number in frame.reads]
         return Use(dict(_arguments(frame.module)), shapes, self._body(frame))
 
     def _free(self, stem: str) -> str:
@@ -348,6 +381,11 @@ def _arguments(module: Module) -> Iterator[tuple[str, Any]]:
             yield from ((field, _plain(own)) for field, own in value.items)
         else:
             yield name, _plain(value)
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Whether two arguments are the same, or may be: modules are known by their paths."""
+    return type(a) is type(b) and bool(a == b)
 
 
 def _plain(value: Tree) -> Any:

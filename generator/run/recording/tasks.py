@@ -82,7 +82,7 @@ def _network(module: str, name: str, args: str) -> nn.Module:
     return _made(module, name, args)
 
 
-@lru_cache(maxsize=1)  # the comparison asks for the network that was recorded
+@lru_cache(maxsize=2)  # the comparison asks for the network that was recorded
 def _made(module: str, name: str, args: str) -> nn.Module:
     import json
 
