@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,11 @@ def recorder() -> Iterator[Worker]:
         yield worker
 
 
+def _before_the_build(text: str) -> str:
+    """A spec's text without what is only known once it is built."""
+    return re.sub(r", macs: \d+|allow: .*\n", "", text)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_classes_become_blocks(name: str, recorder: Worker, request: pytest.FixtureRequest) -> None:
     """The text is as reviewed (see ``--renew``); that it gives the network is for the next test."""
@@ -50,17 +56,23 @@ def test_classes_become_blocks(name: str, recorder: Worker, request: pytest.Fixt
         recordings = (recording, *varied(recording, recorder, asks))
     text = spec_text(structured_spec(recordings, answer["class"]).spec)
     path = IMPORTED / f"{name}.yaml"
-    if request.config.getoption("--renew"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    reviewed = path.read_text(encoding="utf-8") if path.exists() else ""
+    if request.config.getoption("--renew") and text != _before_the_build(reviewed):
+        path.write_text(text, encoding="utf-8")  # and the next test writes all of it
+        reviewed = text
+    assert text == _before_the_build(reviewed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_blocks_give_the_network(name: str, recorder: Worker) -> None:
+def test_blocks_give_the_network(
+    name: str, recorder: Worker, request: pytest.FixtureRequest
+) -> None:
     asked = Asked(str(FAMILIES), name, (NETWORKS[name],))
     with recorder.one_spec():
         made = import_network(asked, recorder, "net.yaml")
+    if request.config.getoption("--renew"):
+        (IMPORTED / f"{name}.yaml").write_text(made.text, encoding="utf-8")
     notes = "\n".join(made.notes)
     assert {one for one in OPENED if f".{one}` stand where it is used" in notes} == (
         OPENED if name == "Lender" else set()

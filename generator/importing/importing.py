@@ -206,15 +206,28 @@ def _built(spec: Mapping[str, Any], worker: Worker, file: str) -> Imported:
     demand = Demand(levels=DEFAULT_LEVELS)
     try:
         result = build_source(parse(text, file), {}, worker, demand)
-        if result.warnings:  # the network is what it is
-            codes = sorted({warning.code for warning in result.warnings})
-            text = spec_text({**spec, "allow": codes})
-            allowed = build_source(parse(text, file), {}, worker)
-            result = replace(allowed, proofs=result.proofs)
+        more = _learnt(spec, result)
+        if more:
+            text = spec_text({**spec, **more})
+            again = build_source(parse(text, file), {}, worker)
+            result = replace(again, proofs=result.proofs)
     except NetgenError as error:
         first = Diagnostic("NG705", f"the spec that was made of `{name}` can't be built")
         raise NetgenError(first, *error.diagnostics) from None
     return Imported(text, result)
+
+
+def _learnt(spec: Mapping[str, Any], result: Result) -> dict[str, Any]:
+    """What is known of a spec once it is built: its warnings are meant, and its multiply-adds."""
+    found: dict[str, Any] = {}
+    shapes = [spec["input"]] if "input" in spec else [*spec["inputs"].values()]
+    sizes = [size for x in shapes for size in (x["shape"] if isinstance(x, Mapping) else x)]
+    fixed = all(isinstance(size, int) for size in sizes)
+    if "expect" in spec and result.costs.macs and fixed:
+        found["expect"] = {**spec["expect"], "macs": int(result.costs.macs)}
+    if result.warnings:  # the network is what it is
+        found["allow"] = sorted({warning.code for warning in result.warnings})
+    return found
 
 
 def _class(made: Imported) -> dict[str, Any]:
