@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -339,3 +341,88 @@ class Shared(nn.Module):
         y = self.second(self.first(x))
         z = self.third(y)
         return y, self.second(z)
+
+
+class Positions(nn.Module):
+    """Adds where a word stands; the sequence comes first."""
+
+    def __init__(self, width: int, longest: int) -> None:
+        super().__init__()
+        places = torch.arange(longest).unsqueeze(1) / 10 ** torch.linspace(0, 4, width)
+        self.register_buffer("table", places.sin().round(decimals=2).unsqueeze(1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.table[: x.size(0)]
+
+
+class Words(nn.Module):
+    """Predicts the next word, with a mask that is made of the length."""
+
+    def __init__(self, words: int = 20, width: int = 8) -> None:
+        super().__init__()
+        self.width = width
+        self.embedding = nn.Embedding(words, width)
+        self.positions = Positions(width, 24)
+        layer = nn.TransformerEncoderLayer(width, 2, 16)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.decoder = nn.Linear(width, words)
+
+    def forward(self, words: Tensor) -> Tensor:
+        length = len(words)
+        mask = torch.log(torch.tril(torch.ones(length, length)))
+        x = self.positions(self.embedding(words) * self.width**0.5)
+        return F.log_softmax(self.decoder(self.encoder(x, mask=mask)), dim=-1)
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels // reduction),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels // reduction, channels),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        y = self.fc(x.mean((2, 3)).view(b, c)).view(b, c, 1, 1)
+        return x * (y.expand_as(x) if c > 8 else y.expand(b, c, h, w))
+
+
+class Down(nn.Module):
+    def __init__(self, channels: int, planes: int, squeeze: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, planes, 3, 2, 1)
+        self.bn = nn.BatchNorm2d(planes)
+        self.se = SqueezeExcite(planes) if squeeze else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.silu(self.bn(self.conv(x)))
+        return x if self.se is None else self.se(x)
+
+
+class Detector(nn.Module):
+    """Several heads and a feature map."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        widths = (3, width, 2 * width, 4 * width)
+        self.stages = nn.ModuleList(Down(a, b, b != 16) for a, b in pairwise(widths))
+        self.heads = nn.ModuleDict({"kind": nn.Linear(32, 7), "box": nn.Linear(32, 4)})
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        g = F.adaptive_avg_pool2d(x, 1).flatten(1)
+        return {
+            "kind": self.heads["kind"](g),
+            "box": self.heads["box"](g).sigmoid(),
+            "map": maps[1],
+        }
+
+
+class Squares(Detector):
+    pass

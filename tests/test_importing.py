@@ -155,8 +155,9 @@ def test_another_network_is_found_out(old: str, new: str, build_text: Builder) -
 
 def test_inputs_are_read() -> None:
     assert input_of("3,H,W") == Input("", (3, "H", "W"))
+    assert input_of("T,N,8").whole == ("T", "N", 8)
     assert input_of("tokens=T:int64:0..100") == Input("tokens", ("T",), "int64", 0, 100)
-    for wrong in ("3,-1", "3;4", "0", "3:float31", "N", "h", "4:int64:5..2", "1x=3"):
+    for wrong in ("3,-1", "3;4", "0", "3:float31", "N,N", "h", "4:int64:5..2", "1x=3"):
         with pytest.raises(ValueError, match=r"."):
             input_of(wrong)
 

@@ -30,7 +30,11 @@ NETWORKS = {
     "UNet": Input("", (3, "H", "W")),
     "Shared": Input("", (8,)),
     "Lender": Input("", (8,)),
+    "Words": Input("", ("T", "N"), "int64", 0, 20),
+    "Detector": Input("", (3, "H", "W")),
+    "Squares": Input("", (3, 16, 16)),
 }
+REORDERED = {"Words"}  # torch's own layers make their norms last
 OPENED = {"Nested"}  # no block of the networks
 
 
@@ -79,7 +83,8 @@ def test_blocks_give_the_network(
     )
     assert "in one scope" not in notes
     assert made.text == (IMPORTED / f"{name}.yaml").read_text(encoding="utf-8")
-    assert made.shown[0].endswith("equal keys")
+    ending = ", in another order" if name in REORDERED else ""
+    assert made.shown[0].endswith(f"equal keys{ending}")
 
 
 def test_no_reviewed_spec_is_left_over() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ..run.recording.recorded import Input
+from ..run.recording.recorded import BATCH, Input
 
 TYPES = frozenset(
     """float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 bool complex64
@@ -80,6 +80,8 @@ def input_of(text: str) -> Input:
     if found is None:
         raise ValueError(f"--input takes [NAME=]SHAPE[:TYPE[:LOW..HIGH]], not {text!r}")
     shape = tuple(map(_size, filter(None, found["shape"].split(","))))
+    if shape.count(BATCH) > 1:
+        raise ValueError(f"--input {text}: the batch N stands twice")
     dtype = found["dtype"] or "float32"
     if dtype not in TYPES:
         raise ValueError(f"--input {text}: torch has no type {dtype!r} for inputs")
@@ -94,6 +96,6 @@ def _size(text: str) -> int | str:
         if int(text) < 1:
             raise ValueError("a size of an input is 1 or more")
         return int(text)
-    if not re.fullmatch(r"[A-Z][A-Za-z0-9_]*", text) or text == "N":
+    if not re.fullmatch(r"[A-Z][A-Za-z0-9_]*", text):
         raise ValueError(f"a size is a number or a name like H, not {text!r}; N is the batch")
     return text

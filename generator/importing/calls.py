@@ -14,7 +14,7 @@ from .functions import BETWEEN, SAME
 from .held_layers import with_weights
 from .indexing import indexed
 from .operations import Operations, bound, short_name, tensor_of
-from .steps import Inexpressible, Step, values_in
+from .steps import Inexpressible, Step, tensors_of, values_in
 
 # calls that give what they read
 KEEPS = frozenset("contiguous clone detach view_as_self requires_grad_ cpu cuda data".split())
@@ -59,7 +59,8 @@ def _first(call: FunctionCall) -> Tree:
 
 
 def _expanded(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
-    return own.expand(tensor_of(_first(call)), Value(out[0]))
+    x, *others = tensors_of([*call.args, *(x for _, x in call.named)])
+    return own.expand(tensor_of(x), Value(out[0]), others)
 
 
 def _repeated(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
@@ -350,7 +351,7 @@ def _counted(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[
     """`arange` from 0 on."""
     if len(call.args) != 1 or dict(call.named).get("step", 1) != 1:
         raise Inexpressible("with a start")
-    size = own.plain_value(call.args[0], own.inputs)
+    size = own.plain_value(call.args[0], own.near)
     step = Step("Arange", (), out, {"size": size})
     if own.sizes.dtype(Value(out[0])) == "int64":
         return [step]
@@ -363,7 +364,7 @@ def _filled(type: str) -> Translate:
     def filled(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
         result = Value(out[0])
         size = [
-            "N" if own.sizes.is_batch(x) else own.sizes.written(x, own.inputs)
+            "N" if own.sizes.is_batch(x) else own.sizes.written(x, own.near)
             for x in own.shape(result)
         ]
         given: dict[str, Any] = {"size": size}

@@ -16,11 +16,13 @@ from ..run.recording.recorded import (
     CHANGED,
     READS,
     UNSEEN,
+    Enter,
     Event,
     Fields,
     FunctionCall,
     Held,
     Items,
+    Leave,
     ModuleCall,
     Recording,
     Tensor,
@@ -85,7 +87,7 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
     constants = {one.number: one.elements for one in recording.constants}
     found: list[tuple[Called, list[Step]]] = []
     unknown = {(x.call, x.source, x.why): x for x in _decided(recording)}
-    for event in needed_events(recording):
+    for event, operations.near in _with_near(recording):
         given = [number for number in _made(event) if number in constants]
         if given:
             found.append((event, [_constant(n, constants[n], sizes) for n in given]))
@@ -104,6 +106,32 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
 
 
 Called = FunctionCall | ModuleCall
+
+
+def _with_near(recording: Recording) -> Iterator[tuple[Called, list[Value]]]:
+    """The calls on which the output hangs, with the values that there are in their module.
+
+    What a module is called with comes first, then what it has made, the latest first.
+    """
+    needed = {id(event) for event in needed_events(recording)}
+    there = {*range(len(recording.inputs))}
+    given = [[*there]]  # in each module that is being called
+    made: list[list[int]] = [[]]
+    for event in recording.events:
+        if isinstance(event, Enter):
+            if event.path:
+                asked = values_in(Items((*event.args, *(x for _, x in event.named))))
+                given.append([number for number in asked if number in there])
+                made.append([])
+        elif isinstance(event, Leave):
+            if event.path:
+                given.pop()
+                made.pop()
+                made[-1] += [number for number in values_in(event.result) if number in there]
+        elif id(event) in needed:
+            yield event, [*map(Value, (*given[-1], *made[-1][::-1]))]
+            there |= {*_made(event)}
+            made[-1] += _made(event)
 
 
 def _decided(recording: Recording) -> Iterator[Unknown]:

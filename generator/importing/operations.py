@@ -39,16 +39,16 @@ def short_name(function: str) -> str:
 
 
 class Operations:
-    """Recorded calls of functions as steps; new values get numbers after the recorded ones."""
+    """Recorded calls of functions as steps; new values get numbers after the recorded ones.
+
+    `near` are values whose shapes may tell a size that a call computes with, beside those that it
+    reads.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
         self.made: dict[int, tuple[tuple[Sized, ...], str]] = {}  # shapes of new values
-
-    @property
-    def inputs(self) -> list[Value]:
-        """The inputs of the network."""
-        return [Value(place) for place in range(len(self.sizes.recording.inputs))]
+        self.near: Sequence[Value] = ()
 
     def shape(self, tensor: Value | Held) -> tuple[Sized, ...]:
         """The shape of a recorded or new value."""
@@ -109,7 +109,7 @@ class Operations:
         if isinstance(value, (Value, Held)):
             return value
         if isinstance(value, Size):
-            return self.sizes.written(value, tensors)
+            return self.sizes.written(value, [*tensors, *self.near])
         if isinstance(value, Items):
             return [self.plain_value(item, tensors) for item in value.items]
         if isinstance(value, Word):
@@ -187,8 +187,8 @@ class Operations:
         pattern = f"{' '.join(left)} -> {' '.join(right)}"
         return Step("Rearrange", (x,), (out.number,), {"pattern": pattern, **sizes})
 
-    def expand(self, x: Value | Held, out: Value) -> list[Step]:
-        """The step that repeats sizes of 1 without a copy."""
+    def expand(self, x: Value | Held, out: Value, like: Sequence[Value | Held] = ()) -> list[Step]:
+        """The step that repeats sizes of 1 without a copy; `like` are tensors of such sizes."""
         before, after = self.shape(x), self.shape(out)
         if before == after:
             return [self.same(x, out.number)]
@@ -199,9 +199,10 @@ class Operations:
         ]
         if any(map(self.sizes.has_batch, rest)):
             raise Inexpressible("along a batch that does not come first")
+        near = [*like, *self.near]
         shape = [
-            -1 if size == old else self.sizes.written(size, [x])
-            for size, old in zip(rest, known, strict=True)
+            -1 if size == old else self.sizes.written(size, near, at)
+            for at, (size, old) in enumerate(zip(rest, known, strict=True), len(after) - len(rest))
         ]
         more = {} if batch else {"batch": False}
         return [Step("Expand", (x,), (out.number,), {"shape": shape, **more})]

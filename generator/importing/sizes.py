@@ -53,16 +53,20 @@ class Sizes(Struct, frozen=True):
         found = [i for i, size in enumerate(self.shape(tensor)) if self.is_batch(size)]
         return found[0] if found else None
 
-    def written(self, size: Sized, tensors: Sequence[Value | Held]) -> int | Shaped:
+    def written(
+        self, size: Sized, tensors: Sequence[Value | Held], at: int | None = None
+    ) -> int | Shaped:
         """A size in an argument, from the dimensions of tensors that are there.
 
-        Raises `Inexpressible`.
+        The size of a shape is rather that `at` the same place of a tensor. Raises `Inexpressible`.
         """
         if not isinstance(size, Size):
             return size
         for tensor in tensors:
-            batch = self.batch_of(tensor)
-            for place, known in enumerate(self.shape(tensor)):
+            shape, batch = self.shape(tensor), self.batch_of(tensor)
+            places = sorted(range(len(shape)), key=lambda place: place != at)
+            for place in places:
+                known = shape[place]
                 if isinstance(known, Size) and place != batch:
                     for times, over in _ratio(size.values, known.values):
                         own = place if batch is None or place < batch else place - 1

@@ -83,6 +83,7 @@ class Explanations:
                 own = f"{name}_" if name in _RESERVED else name
                 self.possible[own] = [one[name] for one in arguments]
         self.inputs = [*self._channels(shapes, inputs)]
+        self.sizes = [*self._sizes(shapes, inputs)]
         self.derived: list[Known] = []  # expressions that explain something already
         self.taken: set[str] = {*inputs}
 
@@ -96,6 +97,18 @@ class Explanations:
                 values = [shape[dim] if shape else None for shape in own]
                 if all(isinstance(x, int) for x in values):
                     yield Known(f"shape({name})[{dim}]", values)
+
+    def _sizes(
+        self, shapes: Sequence[Sequence[Shape]], inputs: Sequence[str]
+    ) -> Iterator[tuple[int, int, Known]]:
+        """The sizes of what the block reads behind its channels: rank, place and size."""
+        for place, name in enumerate(inputs):
+            own = [one[place] if place < len(one) else () for one in shapes]
+            rank = len(own[0])
+            if all(len(shape) == rank for shape in own):
+                for dim in range(1, rank):
+                    sizes = [shape[dim] for shape in own]
+                    yield rank, dim, Known(f"shape({name})[{dim}]", sizes)
 
     def explain(self, name: str, values: Sequence[Any], read: Sequence[Shape], owner: str) -> Any:
         """A value as a constant or as a `Text`.
@@ -117,9 +130,23 @@ class Explanations:
         if len(lengths) == 1 and lengths != {-1} and not self._exact(values):
             size = lengths.pop()
             parts = [[x if x is ABSENT else x[i] for x in values] for i in range(size)]
-            return [self.explain(name, part, read, owner) for part in parts]
+            return [
+                (self._same_place(size, place, part) if name == "shape" else None)
+                or self.explain(name, part, read, owner)
+                for place, part in enumerate(parts)
+            ]
         found = self._known(name, values, read)
         return found or self.new(name, values, owner)
+
+    def _same_place(self, rank: int, place: int, values: Sequence[Any]) -> Text | None:
+        """The size of a shape that what the block reads has at the same place."""
+        there = [x for x in values if x is not ABSENT]
+        if all(same(there[0], x) for x in there):
+            return None
+        for known_rank, dim, one in self.sizes:
+            if (known_rank, dim) == (rank, place) and _match(values, one.values):
+                return Text(one.text)
+        return None
 
     def _rather(self, name: str, values: Sequence[Any]) -> str:
         """The parameter that a number is in all uses that have it, when some have not."""

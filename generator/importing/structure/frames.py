@@ -456,7 +456,8 @@ class Bodies:
             ref = self.ref(value.value, refs, items)
             return SizeOf(ref, value.place, value.times, value.over)
         if isinstance(value, list):
-            text = repr(value) if len(value) > LONG or isinstance(value[:1], list) else ""
+            sized = any(True for _ in tensors_of(value))
+            text = "" if sized else repr(value)
             if len(text) > LONG * 4:
                 return self.tables.setdefault(text, Table(len(self.tables), value))
             return [self.leaf(x, refs, items) for x in value]

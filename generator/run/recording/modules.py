@@ -120,12 +120,18 @@ def settings(module: nn.Module, layer: str, arguments: dict[str, Any]) -> dict[s
     for arg in CATALOGUE[layer].args:
         own = getattr(module, arg.name, arguments.get(arg.name))
         if arg.name == "bias" and not isinstance(own, bool):
-            own = own is not None
+            own = _has_bias(module)
         if isinstance(own, (nn.Module, torch.Tensor)):  # made from the argument
             own = arguments.get(arg.name)
         if own is not None or arg.name in arguments or hasattr(module, arg.name):
             found[arg.name] = own
     return found
+
+
+def _has_bias(module: nn.Module) -> bool:
+    """Whether a module adds a bias; some have it under a longer name."""
+    biases = (x for name, x in module._parameters.items() if name.endswith("bias"))
+    return any(x is not None for x in biases)
 
 
 def tensors_of(network: nn.Module) -> Iterator[Tensor]:

@@ -71,9 +71,10 @@ def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
 
 def _choices(inputs: Sequence[Input]) -> list[list[dict[str, int]]]:
     """The sizes of all runs, for each pair of values that named sizes may take."""
-    names = [*dict.fromkeys(x for one in inputs for x in one.shape if isinstance(x, str))]
+    sizes = (x for one in inputs for x in one.whole if x != BATCH)
+    names = [*dict.fromkeys(x for x in sizes if isinstance(x, str))]
     found = []
-    images = any(len(one.shape) > 2 for one in inputs)
+    images = any(len(one.whole) > 3 for one in inputs)
     for usual, other in (*_IMAGES, *_LENGTHS) if images else (*_LENGTHS, *_IMAGES):
         first = {BATCH: 2, **dict.fromkeys(names, usual)}
         found.append([first, {**first, BATCH: 3}, *({**first, name: other} for name in names)])
@@ -145,7 +146,7 @@ def copied(network: nn.Module, device: str) -> nn.Module:
 
 def sample(one: Input, sizes: Sizes, device: str) -> torch.Tensor:
     """A sample of an input with these sizes."""
-    shape = [sizes[BATCH], *(sizes[x] if isinstance(x, str) else x for x in one.shape)]
+    shape = [sizes[x] if isinstance(x, str) else x for x in one.whole]
     dtype: torch.dtype = getattr(torch, one.dtype)
     if device == "meta":
         return torch.empty(shape, dtype=dtype, device="meta")

@@ -180,13 +180,21 @@ Event = ModuleCall | FunctionCall | Enter | Leave
 
 
 class Input(Struct, frozen=True):
-    """An input as it was asked for; its `shape` leaves the batch out and may hold names."""
+    """An input as it was asked for; its `shape` may hold names.
+
+    The batch comes first, and is left out, unless the shape says where it stands.
+    """
 
     name: str
     shape: tuple[int | str, ...]
     dtype: str = "float32"
     low: int | None = None
     high: int | None = None
+
+    @property
+    def whole(self) -> tuple[int | str, ...]:
+        """The shape with the batch."""
+        return self.shape if BATCH in self.shape else (BATCH, *self.shape)
 
 
 class Constant(Struct, frozen=True):
