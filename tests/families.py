@@ -315,7 +315,7 @@ class Lender(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.nested(x)
         for part in self.parts:
-            x = part(x, self.mask)
+            x = part(mask=self.mask, x=x)
         return x
 
 

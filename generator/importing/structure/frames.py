@@ -304,8 +304,10 @@ class Frames:
             if frame is not self.root and not wanted <= {*frame.result}:
                 raise Opened([frame.type], "it leaves something beside its result")
             frame.gives = [number for number in frame.result if number in wanted]
-            order = {number: place for place, number in enumerate(frame.asked)}
-            frame.reads.sort(key=lambda number: order.get(number, len(order)))
+            names = [*frame.module.reads]  # the order of `forward`, not that of the call
+            given = sorted(frame.asked.items(), key=lambda one: _rank(one[1], names))
+            order = [number for number, _ in given]
+            frame.reads.sort(key=lambda number: _rank(number, order))
         self.root.reads = [*range(len(self.recording.inputs))]
 
 
@@ -322,6 +324,11 @@ def _changed(value: Any, own: Callable[[Value | Held], Value | Held]) -> Any:
 
 def _is_nothing(part: Step | Frame) -> bool:
     return isinstance(part, Step) and not part.gives
+
+
+def _rank(one: object, order: Sequence[object]) -> int:
+    """The place of something in an order; what it does not know comes last."""
+    return order.index(one) if one in order else len(order)
 
 
 def _is_below(path: str, module: str) -> bool:

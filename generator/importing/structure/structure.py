@@ -21,7 +21,7 @@ from ...run.recording.recorded import (
     Value,
     Word,
 )
-from ..flat import declared_inputs, input_names
+from ..flat import Inexpressibles, declared_inputs, input_names
 from .bodies import Body, Item, Opened, Table, Unstructured
 from .explanations import Text
 from .frames import Bodies, Frame, Frames
@@ -84,8 +84,10 @@ def structured_spec(
             else:
                 classes = {name: module.type for name, module in structure.modules.items()}
                 return Structured(spec, classes, opened)
-    except (KeyError, IndexError, ValueError) as error:
-        raise Unstructured(f"{type(error).__name__}: {error}") from None
+    except (Unstructured, Inexpressibles):
+        raise
+    except Exception as error:  # a mistake of ours costs the blocks, not the import
+        raise Unstructured(f"{type(error).__name__}: {error}") from error
 
 
 class _Plain(Exception):
