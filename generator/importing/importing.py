@@ -21,7 +21,8 @@ from .asked import Asked
 from .flat import Inexpressibles, Unknown, flat_spec
 from .operations import short_name
 from .spec_text import spec_text
-from .structure.structure import Unstructured, structured_spec
+from .structure.bodies import Unstructured
+from .structure.structure import structured_spec
 
 if TYPE_CHECKING:
     from ..run.recording.live import Network, Tensors

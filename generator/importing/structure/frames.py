@@ -284,8 +284,6 @@ class Frames:
                     continue
                 for tensor in part.needs:
                     if isinstance(tensor, Held):
-                        if not _is_below(tensor.path, frame.path):
-                            raise Unstructured(f"`{frame.path}` reads a weight of another module")
                         continue
                     for one in inside:
                         if tensor.number not in one.makes and tensor.number not in one.reads:

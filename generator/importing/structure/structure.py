@@ -23,11 +23,10 @@ from ...run.recording.recorded import (
 )
 from ..flat import Inexpressibles, declared_inputs, input_names
 from .bodies import Body, Item, Opened, Table, Unstructured
-from .explanations import Text
 from .frames import Bodies, Frame, Frames
 from .growing import grown
 from .runs import folded
-from .unified import Block, Laid, Use, unified
+from .unified import Block, Use, unified
 from .written import Scope
 
 
@@ -399,6 +398,3 @@ def _plain(value: Tree) -> Any:
     if isinstance(value, Word) and value.text.rpartition(".")[2] in TYPES:
         return value.text.rpartition(".")[2]
     return Thing(value.path if isinstance(value, Part) else repr(value))
-
-
-__all__ = ["Laid", "Text", "Unstructured", "structured_spec"]

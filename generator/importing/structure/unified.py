@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...layers import TYPES
 from ...layers.base import REQUIRED as NEEDED
 from .alignment import Row, aligned
-from .bodies import Body, First, Item, Ref, Shape, SizeOf, Unstructured, refs_in, same, with_refs
+from .bodies import Body, Item, Ref, Shape, Unstructured, refs_in, same, with_refs
 from .explanations import ABSENT, REQUIRED, Explanations, Parameter, Text
 
 
@@ -328,11 +328,3 @@ def _resolved(ref: Ref, use: int, rows: Sequence[Row], reads: Sequence[tuple[Ref
             raise Unstructured("an absent layer gives several tensors")
         ref = max(reads[ref.item], key=lambda one: one.item)
     return ref
-
-
-def names_of(block: Block) -> Iterator[str]:
-    """The names of a block's parameters."""
-    yield from block.defaults
-
-
-__all__ = ["ABSENT", "Block", "First", "Laid", "SizeOf", "Use", "unified"]
