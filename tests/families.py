@@ -426,3 +426,69 @@ class Detector(nn.Module):
 
 class Squares(Detector):
     pass
+
+
+class Autoencoder(nn.Module):
+    """Draws its code at random, in evaluation, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(12, 6)
+        self.mean = nn.Linear(6, 3)
+        self.spread = nn.Linear(6, 3)
+        self.decoder = nn.Linear(3, 12)
+
+    def code(self, mean: Tensor, spread: Tensor) -> Tensor:
+        return mean + torch.randn_like(spread) * torch.exp(0.5 * spread)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        h = F.relu(self.encoder(x.view(-1, 12)))
+        mean, spread = self.mean(h), self.spread(h)
+        prior = torch.randn(x.size(0), 3)
+        code = self.code(mean, spread)
+        return torch.sigmoid(self.decoder(code)), mean, self.decoder(prior)
+
+
+class Steps(nn.Module):
+    """A cell that is called first without states, later with its own."""
+
+    def __init__(self, hidden: int = 5) -> None:
+        super().__init__()
+        self.lower = nn.LSTMCell(1, hidden)
+        self.upper = nn.GRUCell(hidden, hidden)
+        self.fc = nn.Linear(hidden, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, c = self.lower(x[:, :1])
+        g = self.upper(h, torch.zeros(x.size(0), 5))
+        outputs = [self.fc(g)]
+        for step in x[:, 1:].split(1, dim=1):
+            h, c = self.lower(step, (h, c))
+            g = self.upper(h, g)
+            outputs.append(self.fc(g))
+        return torch.cat(outputs, dim=1)
+
+
+class Pooled(nn.Module):
+    """One attention for two calls, with and without a mask."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attn = nn.MultiheadAttention(width, 2, batch_first=True)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        y, _ = self.attn(x, x, x, need_weights=False)
+        z, _ = self.attn(y, x, x, attn_mask=mask, need_weights=False)
+        return y + z
+
+
+class Masked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Pooled(8) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = torch.tril(torch.ones(x.size(1), x.size(1)))
+        for block in self.blocks:
+            x = block(x, mask)
+        return x

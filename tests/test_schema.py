@@ -50,6 +50,7 @@ NOT_SEEN = {
     "fraction_everywhere": "3.0 is a whole number to JSON",
     "runtime_condition": "only the value of an expression is wrong",
     "tensor_given_twice": "`from` names by position what stands beside it by name",
+    "reuse_of_one_tensor_twice": "`from` names by position what stands beside it by name",
     "expect_of_a_variant_misspelt": "any name may be a variant's",
     "variant_with_a_wrong_value": "what a parameter takes stands elsewhere in the spec",
 }

@@ -33,6 +33,9 @@ NETWORKS = {
     "Words": Input("", ("T", "N"), "int64", 0, 20),
     "Detector": Input("", (3, "H", "W")),
     "Squares": Input("", (3, 16, 16)),
+    "Autoencoder": Input("", (12,)),
+    "Steps": Input("", (4,)),
+    "Masked": Input("", ("T", 8)),
 }
 REORDERED = {"Words"}  # torch's own layers make their norms last
 OPENED = {"Nested"}  # no block of the networks

@@ -424,6 +424,7 @@ _BY_NAME: Mapping[str, Translate] = {
     **dict.fromkeys(("zeros", "new_zeros"), _filled("Zeros")),
     **dict.fromkeys(("ones", "new_ones"), _filled("Ones")),
     **dict.fromkeys(("full", "new_full"), _filled("Full")),
+    "randn": _filled("Randn"),
     "dropout": _dropped,
     "addcmul": _multiplied_sum,
     "narrow": _narrowed,

@@ -397,9 +397,11 @@ class _Scope:
         if step.reads and (step.reads != (before,) or not self.is_default_port(step.reads[0])):
             references = [self.reference(x) for x in step.reads]
             found["from"] = references[0] if len(references) == 1 else references
+        given = step.arguments.items()
         if again:
-            return item("Reuse", found)
-        found |= {name: self.argument(value) for name, value in step.arguments.items()}
+            tensors = {n: self.argument(x) for n, x in given if isinstance(x, (Value, Held))}
+            return item("Reuse", found | tensors)
+        found |= {name: self.argument(value) for name, value in given}
         return item(row.name, found)
 
     def is_default_port(self, tensor: Tree) -> bool:

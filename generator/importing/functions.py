@@ -148,6 +148,7 @@ argsort: ArgSort dim descending stable
 one_hot: OneHot num_classes
 affine_grid: AffineGrid(theta) size align_corners
 grid_sample: GridSample(input, grid) mode padding_mode align_corners
+randn_like: RandnLike ~dtype ~layout ~device ~memory_format
 zeros_like: ZerosLike ~dtype ~layout ~device ~memory_format
 ones_like: OnesLike ~dtype ~layout ~device ~memory_format
 real: Real

@@ -69,7 +69,7 @@ def read_layer(
     except NetgenError as error:
         raise _with_cure(error, scope, item, row) from None
     named = [
-        (name, _reference(scope, written.pop(name), paths[name]))
+        (name, reference(scope, written.pop(name), paths[name]))
         for name in row.optional_tensors
         if name in written
     ]
@@ -178,7 +178,8 @@ def _with_cure(error: NetgenError, scope: Scope, item: Item, row: Layer) -> Netg
     return NetgenError(*(replace(one, help=help) for one in error.diagnostics))
 
 
-def _reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
+def reference(scope: Scope, value: Any, path: SpecPath) -> Ref:
+    """The tensor that an argument names."""
     value = scope.context.evaluate(value, LayerNames(scope, None, None), path)
     scope.context.fix_at(value, path)  # which mask is read is no choice in `forward`
     value = plain(value)

@@ -119,6 +119,7 @@ def _grouping() -> Mapping[str, Schema]:
             **keys_of(
                 {
                     "layer": ref("reference"),
+                    **dict.fromkeys(_optional_tensors(), ref("reference")),
                     **_common("repeat", *LOOP_KEYS, PARAMETRIZE),
                     "from": _FROM_NOTHING,
                 },
@@ -127,6 +128,11 @@ def _grouping() -> Mapping[str, Schema]:
             "type": ["string", "object"],
         },
     }
+
+
+def _optional_tensors() -> list[str]:
+    """The names of all tensors that some layer may read."""
+    return sorted({name for row in TYPES.values() for name in row.optional_tensors})
 
 
 def _common(*left_out: str) -> Mapping[str, Schema]:

@@ -448,7 +448,12 @@ class Bodies:
         shape = self.shape(step.reads[0]) if step.reads else ()
         if heavy and not row.source:
             if step.path in called:
-                return Item("Reuse", "", reads, {"layer": name}, shape)
+                again = {
+                    n: self.ref(x, refs, items)
+                    for n, x in step.arguments.items()
+                    if isinstance(x, (Value, Held))
+                }
+                return Item("Reuse", "", reads, {"layer": name, **again}, shape)
             called.add(step.path)
         arguments = {n: shortened(n, self.leaf(x, refs, items)) for n, x in step.arguments.items()}
         return Item(step.type, name, reads, arguments, shape, has_weights=heavy)

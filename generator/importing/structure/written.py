@@ -82,6 +82,9 @@ class Scope:
         return name
 
     def _row(self, item: Laid) -> tuple[str, ...]:
+        if item.type == "Reuse" and item.frame < 0:
+            called = (one for one in self.items if one.name == item.arguments["layer"])
+            item = next(called, item)
         if isinstance(item.type, str) and item.type in TYPES and item.frame < 0:
             return TYPES[item.type].ports
         return ()

@@ -17,6 +17,7 @@ from .recorded import Input
 CLOSE = 1e-6  # of the largest value, in float64
 CLOSE_SINGLE = 1e-4
 QUICK = 0.1  # seconds
+SEED = 0  # of what is drawn at random while the network runs
 
 
 class Other(Exception):
@@ -48,16 +49,32 @@ def compare(
     network.eval()
     twin.eval()
     close = CLOSE_SINGLE if single else CLOSE
-    gradients = _same_gradients(network, twin, inputs, samples[0], close)
-    for tensors, run in [*zip(samples, runs, strict=True)][gradients:]:
-        sizes = ", ".join(f"{name} = {size}" for name, size in run.items())
-        with torch.no_grad():
-            ours, theirs = _call(network, inputs, tensors), _call(twin, inputs, tensors, "twin")
-        _equal(ours, theirs, close, f"output for {sizes}")
-    shown.append(f"equal outputs for {len(runs)} sizes of inputs")
-    shown += ["equal gradients of inputs"] if gradients else []
+    with torch.random.fork_rng(devices=[]):
+        shown += _compared(network, twin, inputs, [*zip(runs, samples, strict=True)], close)
     shown += _same_training(network, twin, inputs, samples[0], close)
     return shown
+
+
+def _compared(
+    network: nn.Module,
+    twin: nn.Module,
+    inputs: Sequence[Input],
+    samples: Sequence[tuple[Mapping[str, int], Sequence[torch.Tensor]]],
+    close: float,
+) -> list[str]:
+    """Compare outputs in evaluation for all sizes, and the gradients of the inputs once."""
+    gradients = _same_gradients(network, twin, inputs, samples[0][1], close)
+    draws = False
+    for run, tensors in samples[gradients:]:
+        sizes = ", ".join(f"{name} = {size}" for name, size in run.items())
+        with torch.no_grad():
+            ours = _call(network, inputs, tensors)
+            draws = draws or not _is_seeded()
+            theirs = _call(twin, inputs, tensors, "twin")
+        _equal(ours, theirs, close, f"output for {sizes}")
+    how = " and equal random draws" if draws else ""
+    shown = [f"equal outputs for {len(samples)} sizes of inputs{how}"]
+    return [*shown, "equal gradients of inputs"] if gradients else shown
 
 
 def _same_keys(original: nn.Module, twin: nn.Module) -> str:
@@ -172,12 +189,23 @@ def _calibrate(
 def _call(
     network: nn.Module, inputs: Sequence[Input], tensors: Sequence[torch.Tensor], who: str = ""
 ) -> list[torch.Tensor]:
-    """The tensors that a network gives; the class takes its inputs in order."""
+    """The tensors that a network gives; the class takes its inputs in order.
+
+    What is drawn at random is the same each time.
+    """
+    torch.manual_seed(SEED)
     if who:
         return [*tensors_in(network(*tensors))]
     by_name = {one.name: x for one, x in zip(inputs, tensors, strict=True) if one.name}
     by_place = [x for one, x in zip(inputs, tensors, strict=True) if not one.name]
     return [*tensors_in(_plain(network(*by_place, **by_name)))]
+
+
+def _is_seeded() -> bool:
+    """Whether nothing was drawn at random since the last call began."""
+    now = torch.get_rng_state()
+    torch.manual_seed(SEED)
+    return torch.equal(torch.get_rng_state(), now)
 
 
 def _plain(output: Any) -> Any:
@@ -254,12 +282,11 @@ def _same_training(
     network.train()
     twin.train()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        before = torch.get_rng_state()
         try:
             output = _call(network, inputs, tensors)
         except Exception:
             return ["not compared in training: the network does not run there"]
-        if not torch.equal(torch.get_rng_state(), before):
+        if not _is_seeded():
             return ["not compared in training: it draws at random"]
         _equal(output, _call(twin, inputs, tensors, "twin"), close, "output in training")
     after = twin.state_dict()
