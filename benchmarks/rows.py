@@ -154,7 +154,7 @@ ROWS: Mapping[str, Row] = {
         Row("wrong", 1.35, _wrong),
         Row("version", 2.0, _version),
         Row("propagation", 0.01, _propagated),
-        Row("configs", 0.35, _all_configs),
+        Row("configs", 0.60, _all_configs),
         Row("again", 0.15, _again),
         Row("forward", 1.02, _forward),
     )
