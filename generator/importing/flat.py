@@ -36,7 +36,7 @@ from .operations import Operations
 from .order import declared_first
 from .sizes import Sizes
 from .spec_text import item
-from .steps import Inexpressible, Shaped, Step, tensors_of, values_in
+from .steps import Inexpressible, Shaped, Step, size_text, tensors_of, values_in
 
 
 class Unknown(Struct, frozen=True):
@@ -416,9 +416,7 @@ class _Scope:
         if isinstance(value, (Value, Held)):
             return self.reference(value)
         if isinstance(value, Shaped):
-            text = f"shape({self.reference(value.value)})[{value.place}]"
-            text += f" * {value.times}" * (value.times > 1) + f" // {value.over}" * (value.over > 1)
-            return f"$({text})"
+            return size_text(self.reference(value.value), value.place, value.times, value.over)
         if isinstance(value, list):
             return [self.argument(x) for x in value]
         return value

@@ -42,6 +42,13 @@ class Shaped(Struct, frozen=True):
     over: int = 1
 
 
+def size_text(reference: str, place: int, times: int, over: int) -> str:
+    """The expression for a size of what is referred to, multiplied or divided."""
+    text = f"shape({reference})[{place}]"
+    text += f" * {times}" * (times > 1) + f" // {over}" * (over > 1)
+    return f"$({text})"
+
+
 class Inexpressible(Exception):
     """What a spec can't say; the text says what, for a message that begins with the module."""
 

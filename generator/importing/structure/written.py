@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...layers import TYPES
+from ..steps import size_text
 from .bodies import First, Ramp, Ref, SizeOf, Table, same
 from .explanations import Text
 from .unified import Block, Laid
@@ -165,9 +166,7 @@ class Scope:
         if isinstance(value, Ref):
             return self.reference(value)
         if isinstance(value, SizeOf):
-            text = f"shape({self.reference(value.ref)})[{value.place}]"
-            text += f" * {value.times}" * (value.times > 1) + f" // {value.over}" * (value.over > 1)
-            return f"$({text})"
+            return size_text(self.reference(value.ref), value.place, value.times, value.over)
         if isinstance(value, list):
             return [self._argument(x) for x in value]
         if isinstance(value, dict):
