@@ -346,6 +346,8 @@ class Shared(nn.Module):
 class Positions(nn.Module):
     """Adds where a word stands; the sequence comes first."""
 
+    table: Tensor
+
     def __init__(self, width: int, longest: int) -> None:
         super().__init__()
         places = torch.arange(longest).unsqueeze(1) / 10 ** torch.linspace(0, 4, width)
@@ -462,7 +464,7 @@ class Steps(nn.Module):
         h, c = self.lower(x[:, :1])
         g = self.upper(h, torch.zeros(x.size(0), 5))
         outputs = [self.fc(g)]
-        for step in x[:, 1:].split(1, dim=1):
+        for step in x[:, 1:].chunk(3, dim=1):
             h, c = self.lower(step, (h, c))
             g = self.upper(h, g)
             outputs.append(self.fc(g))
@@ -492,3 +494,33 @@ class Masked(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         return x
+
+
+class Upscaler(nn.Module):
+    """Makes an image larger by pixels that are channels first."""
+
+    def __init__(self, factor: int = 3) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv1 = nn.Conv2d(1, 8, (5, 5), (1, 1), (2, 2))
+        self.conv2 = nn.Conv2d(8, factor**2, (3, 3), (1, 1), (1, 1))
+        self.pixel_shuffle = nn.PixelShuffle(factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pixel_shuffle(self.conv2(self.relu(self.conv1(x))))
+
+
+class Grouped(nn.Module):
+    """Attention with fewer heads for keys and values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q = nn.Linear(16, 16)
+        self.kv = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, length, width = x.shape
+        q = self.q(x).view(n, length, 4, 4).transpose(1, 2)
+        k, v = self.kv(x).view(n, length, 2, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return y.transpose(1, 2).reshape(n, length, width)

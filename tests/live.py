@@ -276,3 +276,12 @@ class Deciding(nn.Module):
         if x.abs().sum() > 0:
             return self.fc(x)
         return x
+
+
+class Undecided(nn.Module):
+    """Takes another way for other numbers, and calls what no spec can say."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) == 2 and x.isfinite().all():
+            x = x + 1
+        return torch.special.bessel_j1(x)

@@ -130,6 +130,14 @@ def test_a_decision_by_numbers_is_refused() -> None:
     assert where == line("x.abs().sum() > 0")
 
 
+def test_what_no_spec_can_say_is_told_of_a_network_whose_runs_part() -> None:
+    (first, *_), *_, last = told = said(live.Undecided, torch.randn(2, 4))
+    assert first == "NG703"
+    message = "`Undecided` calls `torch.special.bessel_j1`, which no spec can say"
+    assert last == ("NG704", message, line("bessel_j1"))
+    assert len({where for _, _, where in told}) == len(told) == 2
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

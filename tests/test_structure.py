@@ -36,6 +36,8 @@ NETWORKS = {
     "Autoencoder": Input("", (12,)),
     "Steps": Input("", (4,)),
     "Masked": Input("", ("T", 8)),
+    "Upscaler": Input("", (1, "H", "W")),
+    "Grouped": Input("", ("T", 16)),
 }
 REORDERED = {"Words"}  # torch's own layers make their norms last
 OPENED = {"Nested"}  # no block of the networks

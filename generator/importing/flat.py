@@ -106,6 +106,7 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
 
 
 Called = FunctionCall | ModuleCall
+BY_NUMBERS = "to decide by numbers"  # why a spec has no words for a call
 
 
 def _with_near(recording: Recording) -> Iterator[tuple[Called, list[Value]]]:
@@ -144,7 +145,7 @@ def _decided(recording: Recording) -> Iterator[Unknown]:
                 continue
             live |= {*_made(event)}
             if isinstance(event, FunctionCall) and event.function in READS:
-                yield _unknown(event, "to decide by numbers", recording)
+                yield _unknown(event, BY_NUMBERS, recording)
 
 
 def _constant(number: int, elements: Sequence[Any], sizes: Sizes) -> Step:

@@ -18,7 +18,7 @@ from ..run.recording.recorded import FunctionCall, Input, ModuleCall, Recording,
 from ..run.smoke import Worker
 from ..spec.source import parse
 from .asked import Asked
-from .flat import Inexpressibles, Unknown, flat_spec
+from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, steps_of_calls
 from .operations import short_name
 from .spec_text import spec_text
 from .structure.bodies import Unstructured
@@ -268,7 +268,22 @@ def _checked(answer: Answer) -> Answer:
         return answer
     where = place_in_code(answer["source"])
     notes = tuple(answer["notes"])
-    raise NetgenError(Diagnostic(answer["code"], answer["finding"], where, notes))
+    refused = Diagnostic(answer["code"], answer["finding"], where, notes)
+    raise NetgenError(refused, *_told_as_well(answer))
+
+
+def _told_as_well(answer: Answer) -> list[Diagnostic]:
+    """What no spec can say, in the first run of a network whose runs are not the same."""
+    if "first" not in answer:
+        return []
+    name = class_name(answer["class"])
+    try:
+        steps_of_calls(convert(answer["first"], Recording))
+    except Inexpressibles as error:
+        # reasons that hang on sizes are none: all are the same in one run
+        found = [one for one in error.unknown if one.why in ("", BY_NUMBERS)]
+        return [_told(one, name) for one in found if one.source != answer["source"]]
+    return []
 
 
 def place_in_code(source: str) -> Location | None:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields
 
-from .recorded import Constant, Event, Meta, Size, Tree
+from .recorded import Constant, Event, Meta, Recording, Size, Tree
 
 
 class Run(Struct, frozen=True):
@@ -21,11 +21,15 @@ class Run(Struct, frozen=True):
 
 
 class Differs(Exception):
-    """The runs are not the same but for sizes; `source` is the line where they part."""
+    """The runs are not the same but for sizes; `source` is the line where they part.
+
+    `first` is the recording of the first run by itself.
+    """
 
     def __init__(self, message: str, source: str = "") -> None:
         super().__init__(message)
         self.source = source
+        self.first: Recording | None = None
 
 
 def agreed(runs: Sequence[Run]) -> tuple[tuple[Meta, ...], tuple[Event, ...], Tree]:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from .agreement import Run, agreed
+from .agreement import Differs, Run, agreed
 from .constants import constants_of
 from .modules import layer_of, modules_of, tensors_of
 from .names import Names, name_in_python
@@ -88,6 +88,21 @@ def _recorded(
     if device == "meta" and len(runs) > 2:  # do numbers fit, too, such as positions in a table?
         for each in sizes[2:]:
             _run(network, inputs, each, "cpu")
+    try:
+        return _together(network, inputs, sizes, device, runs)
+    except Differs as error:
+        error.first = _together(network, inputs, sizes[:1] * 2, device, runs[:1] * 2)
+        raise
+
+
+def _together(
+    network: nn.Module,
+    inputs: Sequence[Input],
+    sizes: Sequence[Sizes],
+    device: str,
+    runs: Sequence[Run],
+) -> Recording:
+    """The recording of runs with these sizes; raises `Differs`."""
     values, events, output = agreed(runs)
     wanted = constants_of(events, values)
     constants: tuple[Constant, ...] = ()

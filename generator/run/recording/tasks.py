@@ -36,7 +36,9 @@ def record_module(network: nn.Module, inputs: Sequence[Input]) -> dict[str, Any]
     try:
         found = record(network, inputs)
     except Differs as error:
-        return _refused("NG703", f"it can't be one spec: {error}", error.source)
+        refused = _refused("NG703", f"it can't be one spec: {error}", error.source)
+        first = {} if error.first is None else {"first": to_builtins(error.first)}
+        return {**refused, **first, "class": type(network).__name__}
     except (Exception, SystemExit) as error:
         return _raised("NG702", "running it", error)
     return {"ok": True, "recording": to_builtins(found), "class": type(network).__name__}
