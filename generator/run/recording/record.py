@@ -91,7 +91,7 @@ def _recorded(
     try:
         return _together(network, inputs, sizes, device, runs)
     except Differs as error:
-        error.first = _together(network, inputs, sizes[:1] * 2, device, runs[:1] * 2)
+        error.first = _together(network, inputs, [sizes[0]] * 2, device, runs[:1] * 2)
         raise
 
 
