@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 from functools import cache
 from graphlib import TopologicalSorter
@@ -38,6 +39,14 @@ HOMES = {
 
 
 EVERYWHERE = {"msgspec"}  # all folders have records
+
+
+def test_each_folder_is_in_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = {*project["tool"]["setuptools"]["packages"]}
+    for init in (ROOT / "generator").rglob("__init__.py"):
+        folder = init.parent.relative_to(ROOT / "generator")
+        assert ".".join(("torch_netgen", *folder.parts)) in packages
 
 
 @cache
