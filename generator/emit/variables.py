@@ -28,6 +28,8 @@ class Variables(Struct):
     holders: dict[str, Ref] = field(default_factory=dict)
     before: set[Ref] = field(default_factory=set)  # what led to the last call's outputs
     latest: set[Ref] = field(default_factory=set)  # these outputs
+    # the places of the calls that would have each name, once one is asked for
+    places_by_name: dict[str, set[int]] = field(default_factory=dict)
 
     def after(self, place: int) -> int:
         """The index of the next call that is made; `NEVER` if there is none."""
@@ -200,9 +202,14 @@ class Variables(Struct):
         if graph.is_block and len(graph.outputs) == 1:
             return ""
         key = next((key for key, own in graph.outputs if own == ref and key), "")
-        others = (node for at, node in enumerate(graph.nodes) if at != place)
-        taken = any(key in (short(node.name), *node.names) for node in others)
-        return key if is_identifier(key) and not taken and self.fresh(key, place) == key else ""
+        if not is_identifier(key):
+            return ""
+        if not self.places_by_name:
+            for at, node in enumerate(graph.nodes):
+                for name in (short(node.name), *node.names):
+                    self.places_by_name.setdefault(name, set()).add(at)
+        taken = self.places_by_name.get(key, set()) - {place}
+        return key if not taken and self.fresh(key, place) == key else ""
 
     def _moved(self, place: int, node: Node) -> str:
         """The variable that a call only moves on, which keeps its name; empty if there is none."""
