@@ -112,16 +112,18 @@ def _without_plain(lines: Sequence[str]) -> Iterator[str]:
     """
     before = ""
     for line in lines:
-        found = _PLAIN.fullmatch(line)
-        if found is None and (number := _NUMBER.fullmatch(line)):
-            kind = f"{number[1]}0,"
-            yield "" if kind == before else kind
-            before = kind
-            continue
-        plain = found is not None and _has_right_words(*found.groups(""))
-        kind = "" if not plain else _CALLED if found and found[4] else _MADE
-        yield line if not plain else "" if kind == before else kind
+        kind = _placeholder(line)
+        yield line if not kind else "" if kind == before else kind
         before = kind
+
+
+def _placeholder(line: str) -> str:
+    """What stands for a line that is plainly allowed; empty if it is not."""
+    if found := _PLAIN.fullmatch(line):
+        right = _has_right_words(*found.groups(""))
+        return "" if not right else _CALLED if found[4] else _MADE
+    number = _NUMBER.fullmatch(line)
+    return f"{number[1]}0," if number else ""
 
 
 def _has_right_words(made: str, type_: str, arguments: str, called: str) -> bool:
