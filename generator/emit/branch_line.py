@@ -22,32 +22,30 @@ def branch_line(graph: Graph, place: int, variables: Variables, declared: bool) 
     ``x`` has an annotation.
     """
     ahead = len(graph.inputs)
-    made: dict[Ref, int] = {}  # the values in the line, each with the number of calls around it
-    places: list[int] = []
+    made: dict[Ref, int] = {}  # what each module gives, with the number of calls in it
     begun: Ref | None = None
+    latest: Ref | None = None
     at = place
     while at != NEVER and _is_module(graph.nodes[at]):
-        node, own = graph.nodes[at], Ref(ahead + at, next(iter(graph.nodes[at].outputs)))
-        first, *others = node.inputs
+        first, *others = graph.nodes[at].inputs
         begun = begun or first
-        inner = first in made and first == Ref(ahead + places[-1], first.port)
-        if (first != begun and not inner) or any(ref in made for ref in others):
+        if first not in (begun, latest) or any(ref in made for ref in others):
             return None
-        made[own] = made[first] + 1 if inner else 1
-        if made[own] > MOST_CALLS or len(places) == 2 * MOST_CALLS:
+        latest = Ref(ahead + at, next(iter(graph.nodes[at].outputs)))
+        made[latest] = made.get(first, 0) + 1
+        if made[latest] > MOST_CALLS or len(made) > 2 * MOST_CALLS:
             return None
-        places.append(at)
         at = variables.after(at)
-    if not places or at == NEVER:
+    if begun is None or at == NEVER:
         return None
-    merge, begin = graph.nodes[at], graph.type_of(graph.nodes[place].inputs[0])
+    merge, places = graph.nodes[at], [ref.node - ahead for ref in made]
     reads = [ref for one in (*places, at) for ref in graph.nodes[one].reads if ref in made]
     once = len(reads) == len(made) == len({*reads})
     alone = once and all(variables.last_use.get(ref, NEVER) <= at for ref in made)
     if not (alone and _is_merge(merge) and _joins(merge, begun, made)):
         return None
     shapes = {graph.type_of(ref).usual for ref in made} | {merge.output.usual}
-    if not graph.is_block and shapes != {begin.usual}:
+    if not graph.is_block and shapes != {graph.type_of(begun).usual}:
         return None
     sizes, names = variables.sizes.copy(), {**variables.names}
     for at_call, own in zip(places, made, strict=True):
@@ -76,7 +74,7 @@ def _is_merge(node: Node) -> bool:
     return operator and not (node.test or node.choices or node.collected)
 
 
-def _joins(merge: Node, begun: Ref | None, made: Mapping[Ref, int]) -> bool:
+def _joins(merge: Node, begun: Ref, made: Mapping[Ref, int]) -> bool:
     """Whether a merge reads what modules have made, in their order, and else the value `begun`."""
     operands = [ref for ref in merge.inputs if ref in made]
     known = all(ref in made or ref == begun for ref in merge.inputs)
