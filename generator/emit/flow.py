@@ -144,7 +144,8 @@ def _begun(left: str, names: Sequence[str], reads: Sequence[str]) -> str:
 
 def _words(target: str) -> Iterator[str]:
     """Names for a child in a loop over a container: ``step`` for one of ``steps``."""
-    yield from filter(None, [one_of(target.rpartition(".")[2])])
+    if one := one_of(target.rpartition(".")[2]):
+        yield one
     yield from ("layer", "block", "module", "child")
 
 

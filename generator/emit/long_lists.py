@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-WIDTH = 88
+from ..symbolic.literals import WIDTH
+
 _WIDE = "x" * WIDTH
 _NAME = re.compile(r"( *)_([0-9]+)_([ab])x+,")
 
