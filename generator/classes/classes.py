@@ -127,7 +127,7 @@ def _block_class(
             if parameter.name in use.given or parameter.required:
                 use.call[parameter.name] = use.outer[parameter.name]
     arguments = {parameter.name for parameter in (*inferred, *params)}
-    letters = letters_of(uses, {*given}, _constants(uses), alike)
+    letters = letters_of(uses, {*given}, constant, alike)
     shapes = _shapes(uses, cases, allowed, letters, arguments)
     graph = replace(
         graph, params=(*inferred, *params), is_block=True, shapes=shapes, letters=letters
