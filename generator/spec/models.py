@@ -33,10 +33,14 @@ def json_schema(model: type[Struct]) -> dict[str, Any]:
     """The JSON Schema of a record."""
     from pydantic.json_schema import GenerateJsonSchema
 
-    made = GenerateJsonSchema().generate(_schema(model))
-    for key, description in described_keys(model).items():
-        found = {**made["properties"][key], "description": description}
-        made["properties"][key] = dict(sorted(found.items()))
+    made, descriptions = GenerateJsonSchema().generate(_schema(model)), described_keys(model)
+    for field in fields(model):
+        found = {**made["properties"][field.name], "description": descriptions[field.name]}
+        if field.default_factory is not NODEFAULT:
+            found["default"] = field.default_factory()
+        elif field.default is not NODEFAULT:
+            found["default"] = field.default
+        made["properties"][field.name] = dict(sorted(found.items()))
     return {**made, "description": model.__doc__}
 
 
@@ -47,14 +51,10 @@ def validator(model: type[Struct]) -> SchemaValidator:
 
 
 def _schema(model: type[Struct]) -> CoreSchema:
-    """What may stand under the keys of a record, and what is meant where nothing does."""
+    """What may stand under the keys of a record. Its defaults are the record's own."""
     hints, keys = _hints(model), {}
     for field in fields(model):
         value = _allowed(hints[field.name])
-        if field.default_factory is not NODEFAULT:
-            value = core_schema.with_default_schema(value, default=field.default_factory())
-        elif field.default is not NODEFAULT:
-            value = core_schema.with_default_schema(value, default=field.default)
         keys[field.name] = core_schema.typed_dict_field(value, required=field.required)
     return core_schema.typed_dict_schema(keys, extra_behavior="forbid")
 
