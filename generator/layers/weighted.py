@@ -22,8 +22,8 @@ def convolution(
 ) -> TensorType:
     """The shape of `Conv*d`: a weight is ``(out_channels, in_channels / groups, ...)``."""
     _check_weight(f"FunctionalConv{n}d", n, x, weight, bias)
-    y = _applied(conv, n, a, x, weight, weight.shape[0])
-    _check_pairs(_met(n, a, x, weight, bias), x, weight, bias)
+    y = _applied(conv, n, False, a, x, weight)
+    _check_pairs(_met(n, False, a, x, weight, bias), x, weight, bias)
     return y
 
 
@@ -32,8 +32,8 @@ def transposed(
 ) -> TensorType:
     """The shape of `ConvTranspose*d`: a weight is ``(in_channels, out_channels / groups, ...)``."""
     _check_weight(f"FunctionalConvTranspose{n}d", n, x, weight, bias)
-    y = _applied(conv_transpose, n, a, x, weight, weight.shape[1] * a.groups)
-    _check_pairs(_met_transposed(n, a, x, weight, bias), x, weight, bias)
+    y = _applied(conv_transpose, n, True, a, x, weight)
+    _check_pairs(_met(n, True, a, x, weight, bias), x, weight, bias)
     return y
 
 
@@ -75,10 +75,17 @@ def _check_weight(
     _check_types(name, x, weight, bias)
 
 
+def _channels(is_transposed: bool, a: Args, weight: TensorType) -> tuple[Size, Size]:
+    """The channels that a weight reads, and those that it gives."""
+    first, others = weight.shape[0], weight.shape[1] * a.groups
+    return (first, others) if is_transposed else (others, first)
+
+
 def _applied(
-    rule: Any, n: int, a: Args, x: TensorType, weight: TensorType, out: Size
+    rule: Any, n: int, is_transposed: bool, a: Args, x: TensorType, weight: TensorType
 ) -> TensorType:
     """What the module's rule gives for the sizes of this weight."""
+    _, out = _channels(is_transposed, a, weight)
     known: dict[str, Any] = {"in_channels": x.shape[channels(n, x)], "out_channels": out}
     known |= {"kernel_size": weight.shape[2:], "padding_mode": "zeros", "output_size": None}
     try:
@@ -96,20 +103,18 @@ Pairs = Iterator[tuple[str, Size, Size]]
 
 
 def _met(
-    n: int, a: Args, x: TensorType, weight: TensorType, bias: TensorType | None = None
+    n: int,
+    is_transposed: bool,
+    a: Args,
+    x: TensorType,
+    weight: TensorType,
+    bias: TensorType | None = None,
 ) -> Pairs:
     """The sizes that must be equal, and what they are."""
-    yield "channels", x.shape[channels(n, x)], weight.shape[1] * a.groups
+    read, given = _channels(is_transposed, a, weight)
+    yield "channels", x.shape[channels(n, x)], read
     if bias is not None:
-        yield "bias", weight.shape[0], bias.shape[0]
-
-
-def _met_transposed(
-    n: int, a: Args, x: TensorType, weight: TensorType, bias: TensorType | None = None
-) -> Pairs:
-    yield "channels", x.shape[channels(n, x)], weight.shape[0]
-    if bias is not None:
-        yield "bias", weight.shape[1] * a.groups, bias.shape[0]
+        yield "bias", given, bias.shape[0]
 
 
 def _met_linear(
@@ -148,6 +153,11 @@ def _linear_macs(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) ->
 
 
 _GROUPS = Arg("groups", INT, 1, doc="Number of groups")
+_READING: dict[str, Any] = {
+    "dtypes": INEXACT,
+    "tensors": ("input", "weight"),
+    "optional_tensors": ("bias",),
+}
 
 
 def _layers(n: int) -> tuple[Layer, Layer]:
@@ -163,12 +173,10 @@ def _layers(n: int) -> tuple[Layer, Layer]:
         _GROUPS,
         function=f"F.conv{n}d",
         stem=f"conv{n}d",
-        dtypes=INEXACT,
-        tensors=("input", "weight"),
-        optional_tensors=("bias",),
         macs=partial(_conv_macs, False),
-        meets=partial(meetings, partial(_met, n)),
+        meets=partial(meetings, partial(_met, n, False)),
         saves=saves_inputs,
+        **_READING,
     )
     other = operation(
         f"FunctionalConvTranspose{n}d",
@@ -180,12 +188,10 @@ def _layers(n: int) -> tuple[Layer, Layer]:
         dilation,
         function=f"F.conv_transpose{n}d",
         stem=f"conv_transpose{n}d",
-        dtypes=INEXACT,
-        tensors=("input", "weight"),
-        optional_tensors=("bias",),
         macs=partial(_conv_macs, True),
-        meets=partial(meetings, partial(_met_transposed, n)),
+        meets=partial(meetings, partial(_met, n, True)),
         saves=saves_inputs,
+        **_READING,
     )
     return plain, other
 
@@ -196,12 +202,10 @@ LAYERS = (
         linear,
         function="F.linear",
         stem="linear",
-        dtypes=INEXACT,
-        tensors=("input", "weight"),
-        optional_tensors=("bias",),
         macs=_linear_macs,
         meets=partial(meetings, _met_linear),
         saves=saves_factors,
+        **_READING,
     ),
     *(layer for n in (1, 2, 3) for layer in _layers(n)),
 )
