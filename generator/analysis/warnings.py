@@ -212,6 +212,28 @@ def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
 
 def _large_eps(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
     """An `eps` of 1 or more: in `BatchNorm2d: 64` torch's order would make 64 `num_features`."""
+    for path, row, written in _rows(reading, lists):
+        if not any(arg.inferred for arg in row.args):
+            continue
+        steps, eps = _given(row, written, "eps")
+        if isinstance(eps, (int, float)) and not isinstance(eps, bool) and eps >= 1:
+            message = f"`eps` of `{row.name}` is {eps}: it is there to avoid a division by zero"
+            help = "leave it out: how many channels or features there are is inferred"
+            yield _warning(reading, "NG306", message, (*path, *steps), help)
+
+
+def _without_values(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
+    """A buffer of which only the shape is written: the class is itself once it has its weights."""
+    for path, row, written in _rows(reading, lists):
+        shape_alone = isinstance(written, dict) and "shape" in written and "value" not in written
+        if row.source == "buffer" and shape_alone:
+            message = "this buffer has no numbers before a `state_dict` is loaded, but zeros"
+            help = "write its `value`, or `allow: [NG316]` if it is meant"
+            yield _warning(reading, "NG316", message, path, help, key=True)
+
+
+def _rows(reading: Reading, lists: Chains) -> Iterator[tuple[SpecPath, Layer, Any]]:
+    """Layers of the catalogue's types, but those in one word: path, row, and what is written."""
     own = {*reading.document.blocks, *reading.document.imports}
     for path, items in lists:
         for place, item in enumerate(items):
@@ -219,31 +241,8 @@ def _large_eps(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
                 continue
             ((type_, written),) = item.items()
             row = None if type_ in own else TYPES.get(type_)
-            if row is None or not any(arg.inferred for arg in row.args):
-                continue
-            steps, eps = _given(row, written, "eps")
-            if isinstance(eps, (int, float)) and not isinstance(eps, bool) and eps >= 1:
-                where = (*path, place, type_, *steps)
-                message = f"`eps` of `{type_}` is {eps}: it is there to avoid a division by zero"
-                help = "leave it out: how many channels or features there are is inferred"
-                yield _warning(reading, "NG306", message, where, help)
-
-
-def _without_values(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
-    """A buffer of which only the shape is written: the class is itself once it has its weights."""
-    own = {*reading.document.blocks, *reading.document.imports}
-    for path, items in lists:
-        for place, item in enumerate(items):
-            if not isinstance(item, dict) or len(item) != 1:
-                continue
-            ((type_, args),) = item.items()
-            if type_ in own or not isinstance(args, dict) or "shape" not in args or "value" in args:
-                continue
-            row = TYPES.get(type_)
-            if row is not None and row.source == "buffer":
-                message = "this buffer has no numbers before a `state_dict` is loaded, but zeros"
-                help = "write its `value`, or `allow: [NG316]` if it is meant"
-                yield _warning(reading, "NG316", message, (*path, place, type_), help, key=True)
+            if row is not None:
+                yield (*path, place, type_), row, written
 
 
 def _given(row: Layer, written: Any, name: str) -> tuple[SpecPath, Any]:
