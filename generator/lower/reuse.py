@@ -72,10 +72,9 @@ def _tensors(
         if name == "layer":
             continue
         if name not in optional:
-            message = f"`Reuse` has no `{printable(name)}`"
-            help = f"tensors that `{original.word}` may read: {', '.join(optional)}"
-            error = scope.context.error
-            error("NG203", message, item.at(name), key=True, help=help if optional else None)
+            message, known = f"`Reuse` has no `{printable(name)}`", ", ".join(optional)
+            help = f"tensors that `{original.word}` may read: {known}" if known else None
+            scope.context.error("NG203", message, item.at(name), key=True, help=help)
         if name in named:
             message = f"`{name}` is given twice: `from` names it already"
             scope.context.error("NG203", message, item.at(name), key=True)
@@ -87,7 +86,8 @@ def _named(scope: Scope, item: Item, names: LayerNames) -> int:
     """The index of the call that is named, in ``Reuse: relu`` or ``Reuse: {layer: relu}``."""
     written, path = item.written, item.path
     if isinstance(written, dict):
-        for key in () if "layer" in written else written:
+        if written and "layer" not in written:
+            key = next(iter(written))
             message = f"`Reuse` has no `{printable(key)}`"
             scope.context.error("NG203", message, item.at(key), key=True)
         written, path = written.get("layer"), item.at("layer")

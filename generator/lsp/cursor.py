@@ -146,8 +146,8 @@ def refers(source: Source, cursor: Cursor) -> bool:
         return rest[:1] in (("tie",), ("alias",)) or (rest[:1] == ("outputs",) and not cursor.key)
     if cursor.key or cursor.bare:
         return False
-    if cursor.type == "Reuse":  # all its keys but one name tensors
-        return cursor.inner[:1] not in (("name",), ("when",), ("init",))
+    if cursor.type == "Reuse":  # all its keys but these name a layer or a tensor
+        return cursor.inner[:1] not in (("name",), ("when",))
     if cursor.inner[:1] in (("from",), ("else",)):
         return True
     row = row_of(source.values, cursor.type)
