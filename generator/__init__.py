@@ -1,8 +1,7 @@
 """netgen: plain PyTorch source from a YAML spec of a network, proven by a run.
 
 ``build`` is the whole of it, ``load`` shows a spec in a notebook, and ``import_module`` makes the
-spec of a live module. Importing this package
-imports neither torch nor pydantic.
+spec of a live module. Importing this package imports neither torch nor pydantic.
 """
 
 from __future__ import annotations
