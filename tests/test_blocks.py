@@ -190,6 +190,15 @@ def test_layer_norm_over_channels(build_text: Builder) -> None:
     assert torch.allclose(network(x), rows.permute(0, 3, 1, 2), atol=1e-6)
 
 
+@pytest.mark.parametrize("layer", ["LayerNorm2d: {eps: 0.1}", "DropPath: 0.25"])
+def test_a_file_imports_what_the_classes_that_it_defines_need(
+    layer: str, build_text: Builder
+) -> None:
+    text = f"name: Net\ninput: [4, 2, 2]\nsequential: true\nlayers: [{{{layer}}}]"
+    network: Any = build_text(text).module_class()
+    assert network(torch.randn(2, 4, 2, 2)).shape == (2, 4, 2, 2)
+
+
 def bottleneck(block: Any, x: Tensor, *, first: bool) -> Tensor:
     """What Res2Net's bottleneck gives."""
     parts = torch.relu(block.bn1(block.reduce(x))).chunk(4, dim=1)

@@ -21,7 +21,11 @@ from .parameters_and_buffers import buffer_hints
 from .statements import Statement
 
 # functions and classes that a file defines if it uses them, with the imported names they need
-HELPERS = {"divisible": (), "DropPath": ("torch",), "LayerNorm2d": ("torch", "F")}
+HELPERS = {
+    "divisible": (),
+    "DropPath": ("Tensor", "torch"),
+    "LayerNorm2d": ("F", "Tensor", "torch"),
+}
 # functions for weights that are computed from others, by their modules
 PARAMETRIZATIONS = {
     "torch.nn.utils.parametrizations": ("orthogonal", "spectral_norm", "weight_norm"),
@@ -169,7 +173,7 @@ def _imports(views: Sequence[ClassView], used: set[str], custom: Sequence[str]) 
         imports.append("import torch")
     if "F" in used:
         imports.append("import torch.nn.functional as F")
-    tensor = any(view.forward for view in views) or "DropPath" in used
+    tensor = any(view.forward for view in views) or "Tensor" in used
     own = f"from torch import {'Tensor, ' if tensor else ''}nn"
     others = (own, *parametrization_lines(used), *custom)
     return [*imports, *sorted(others, key=lambda line: line.split()[1].lower())]
