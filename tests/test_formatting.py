@@ -164,6 +164,7 @@ def numbers(draws: random.Random, depth: int) -> str:
     return f"[{', '.join(numbers(draws, depth - 1) for _ in range(min(count, 6)))}]"
 
 
+@pytest.mark.slow
 def test_long_lists_of_numbers_are_as_black_formats_them() -> None:
     draws, seen = random.Random(0), 0
     statements = (

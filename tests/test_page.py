@@ -75,6 +75,7 @@ def test_blocks_fold_and_unfold(browser: Browser, tmp_path: Path) -> None:
         assert len(boxes(page)) == 15
 
 
+@pytest.mark.slow
 def test_search_leads_into_blocks(browser: Browser, tmp_path: Path) -> None:
     with opened(browser, tmp_path, str(ROOT / "configs" / "resnet18.yaml")) as page:
         page.fill("#search", "downsample")
@@ -112,6 +113,7 @@ def test_spec_source_and_picture_lead_to_each_other(browser: Browser, tmp_path: 
         expect(page.locator("#picture .node.marked")).to_contain_text("fc2")
 
 
+@pytest.mark.slow
 def test_it_can_be_moved_zoomed_and_darkened(browser: Browser, tmp_path: Path) -> None:
     def view() -> list[float]:
         box = page.get_attribute("#picture svg", "viewBox")

@@ -113,7 +113,7 @@ LONG = (
     "as_written blocks buckets c2f chain conformer edges film fourier_block ft_transformer gpt "
     "heads lists llama named_values otherwise output_names parametrized patterns "
     "relative_positions res2net sngan_discriminator stages ties transformer_classifier unet_skips "
-    "variants windows"
+    "variants weighted windows"
 ).split()
 
 
