@@ -1,4 +1,4 @@
-"""The pipeline: source -> spec -> lower (with shapes) -> emit -> render -> smoke -> write."""
+"""The pipeline: source -> spec -> lower -> classes -> emit -> audit -> run -> write."""
 
 from __future__ import annotations
 
