@@ -28,7 +28,6 @@ class Asked(Struct, frozen=True):
     inputs: tuple[Input, ...]
     args: str = "{}"
     name: str = ""
-    keep: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:

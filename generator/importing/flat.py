@@ -210,7 +210,6 @@ def _without_identities(steps: Sequence[Step], recording: Recording) -> list[Ste
             same[step.gives[0]] = step.reads[0]
             continue
         left.append(_reading(step, source))
-    outputs = {source(Value(number)) for number in values_in(recording.output)}
     for number in values_in(recording.output):
         end = source(Value(number))
         if end != Value(number) and (isinstance(end, Held) or end.number < len(recording.inputs)):
@@ -219,7 +218,6 @@ def _without_identities(steps: Sequence[Step], recording: Recording) -> list[Ste
             left = [_renamed(step, end, number) for step in left]
             same[end.number] = Value(number)
             left = [_reading(step, source) for step in left]
-    del outputs
     return left
 
 

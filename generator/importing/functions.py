@@ -126,22 +126,18 @@ bmm: MatMul(input, mat2) ~out
 mm: MatMul(input, mat2) ~out
 cross: Cross(input, other) dim
 cdist: Cdist(x1, x2) p ~compute_mode
-where: Where(condition, input, other)
 masked_fill: MaskedFill(input, mask) value
 index_select: IndexSelect dim index
 gather: Gather dim index ~sparse_grad ~out
-permute: Permute dims
 transpose: Transpose dim0 dim1
 swapaxes: Transpose dim0 dim1
 swapdims: Transpose dim0 dim1
 unsqueeze: Unsqueeze dim
 roll: Roll shifts dims
-flip: Flip dims
 repeat_interleave: RepeatInterleave repeats dim ~output_size
 tile: Tile dims
 diagonal: Diagonal offset dim1 dim2
 select: Select dim index
-narrow: Slice dim start length
 topk: TopK k dim largest sorted ~out
 sort: Sort dim descending stable ~out
 argsort: ArgSort dim descending stable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..layers import TYPES
@@ -118,8 +117,3 @@ def plain(value: Tree) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise Inexpressible("with an argument that a spec has no word for")
-
-
-def merged(arguments: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with further ones."""
-    return {**arguments, **more}

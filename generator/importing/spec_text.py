@@ -28,9 +28,9 @@ def item(type: str, arguments: Mapping[str, Any]) -> Any:
     return {type: dict(arguments)}
 
 
-def spec_text(spec: Mapping[str, Any], comment: Sequence[str] = ()) -> str:
-    """The text of a spec, with lines of comment before it."""
-    lines = [f"# {line}" for line in comment]
+def spec_text(spec: Mapping[str, Any]) -> str:
+    """The text of a spec."""
+    lines: list[str] = []
     for key, value in spec.items():
         if key == "layers":
             lines += ["", "layers:", *_items(value, "  ")]

@@ -75,7 +75,6 @@ class Explanations:
         shapes: Sequence[Sequence[Shape]],
         inputs: Sequence[str],
     ) -> None:
-        self.count = len(arguments)
         self.parameters: dict[str, Parameter] = {}
         self.possible: dict[str, list[Any]] = {}  # the constructor's arguments
         for name in arguments[0] if arguments else ():

@@ -225,26 +225,15 @@ def ramp(values: Sequence[float]) -> str:
         for most in (round(step * over, 6), round(step * over, 4), round(step * over, 2)):
             if not most:
                 continue
-            for text in _forms(most, begin, over):
-                made = [_value(text, most, begin + i, over) for i in range(len(values))]
-                if made == [*values] and _is_short(most):
-                    return text
+            made = [most * (begin + i) / over for i in range(len(values))]
+            if made == [*values] and _is_short(most):
+                copy = f"(index + {begin})" if begin else "index"
+                return f"{most} * {copy}" + (f" / {over}" if over > 1 else "")
     return ""
 
 
 def _is_short(number: float) -> bool:
     return len(f"{number:.10f}".rstrip("0").rpartition(".")[2]) <= 4
-
-
-def _forms(most: float, begin: int, over: int) -> list[str]:
-    copy = f"(index + {begin})" if begin else "index"
-    if over == 1:
-        return [f"{most} * {copy}"]
-    return [f"{most} * {copy} / {over}"]
-
-
-def _value(text: str, most: float, count: int, over: int) -> float:
-    return most * count if over == 1 else most * count / over
 
 
 def _folded(part: Sequence[Item]) -> Item:

@@ -41,7 +41,7 @@ def agreed(runs: Sequence[Run]) -> tuple[tuple[Meta, ...], tuple[Event, ...], Tr
         except Differs as error:
             raise Differs(str(error), getattr(several[0], "source", "")) from None
     if len({len(run.events) for run in runs}) > 1:
-        last = [run.events for run in runs][-1][-1]
+        last = runs[-1].events[-1]
         raise Differs("it makes more calls for other sizes", getattr(last, "source", ""))
     values = tuple(_same(several) for several in zip(*(run.values for run in runs), strict=True))
     return values, tuple(events), _same([run.output for run in runs])

@@ -252,10 +252,7 @@ def _same_gradients(
         smooth = [x for x in output if x.requires_grad and x.is_floating_point()]
         if not smooth:
             return False
-        total = sum(
-            (x * torch.linspace(0.5, 1.5, x.numel(), dtype=x.dtype).view_as(x)).sum()
-            for x in smooth
-        )
+        total = sum(map(_weighed, smooth))
         leaves = [x for x in own if x.requires_grad]
         found = torch.autograd.grad(total, leaves, allow_unused=True)  # type: ignore[arg-type]
         both.append(

@@ -158,7 +158,6 @@ def tensors_of(network: nn.Module) -> Iterator[Tensor]:
             kind=kind,
             shape=tuple(x.shape),
             dtype=name_in_python(x.dtype),
-            trainable=x.requires_grad,
             persistent=persistent and kind != "attribute",
             others=tuple(others),
             value=tuple(x.detach().reshape(-1).tolist()) if known else None,

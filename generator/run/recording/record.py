@@ -89,18 +89,14 @@ def _recorded(
         for each in sizes[2:]:
             _run(network, inputs, each, "cpu")
     try:
-        return _together(network, inputs, sizes, device, runs)
+        return _together(network, inputs, sizes, runs)
     except Differs as error:
-        error.first = _together(network, inputs, [sizes[0]] * 2, device, runs[:1] * 2)
+        error.first = _together(network, inputs, [sizes[0]] * 2, runs[:1] * 2)
         raise
 
 
 def _together(
-    network: nn.Module,
-    inputs: Sequence[Input],
-    sizes: Sequence[Sizes],
-    device: str,
-    runs: Sequence[Run],
+    network: nn.Module, inputs: Sequence[Input], sizes: Sequence[Sizes], runs: Sequence[Run]
 ) -> Recording:
     """The recording of runs with these sizes; raises `Differs`."""
     values, events, output = agreed(runs)
@@ -118,7 +114,6 @@ def _together(
         values=values,
         events=events,
         output=output,
-        device=device,
         constants=constants,
     )
 

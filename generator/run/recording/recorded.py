@@ -117,7 +117,6 @@ class Tensor(Struct, frozen=True):
     kind: str
     shape: tuple[int, ...]
     dtype: str
-    trainable: bool = True
     persistent: bool = True
     others: tuple[str, ...] = ()  # further paths of the same tensor
     value: tuple[int | float | bool, ...] | None = None
@@ -219,7 +218,6 @@ class Recording(Struct, frozen=True, dict=True):
     values: tuple[Meta, ...]
     events: tuple[Event, ...]
     output: Tree
-    device: str  # where it was run: meta, or cpu
     constants: tuple[Constant, ...] = ()
     parameters: tuple[str, ...] = ()  # the names of what its `forward` takes
 
