@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..run.recording.recorded import FunctionCall, Held, Items, Size, Tree, Value
 from .functions import BETWEEN, SAME
 from .held_layers import with_weights
@@ -169,9 +171,7 @@ def _attention(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> lis
     step = own.layer("ScaledDotProductAttention", reads, out, given)
     if mask is None:
         return [step]
-    return [
-        Step(step.type, step.reads, step.gives, {"attn_mask": tensor_of(mask), **step.arguments})
-    ]
+    return [replace(step, arguments={"attn_mask": tensor_of(mask), **step.arguments})]
 
 
 def _pow(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:

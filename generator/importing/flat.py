@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..layers import TYPES
 from ..run.recording.recorded import (
@@ -209,7 +210,7 @@ def _without_identities(steps: Sequence[Step], recording: Recording) -> list[Ste
         if step.type == "Identity":
             same[step.gives[0]] = step.reads[0]
             continue
-        left.append(_reading(step, source))
+        left.append(step.reading(source))
     for number in values_in(recording.output):
         end = source(Value(number))
         if end != Value(number) and (isinstance(end, Held) or end.number < len(recording.inputs)):
@@ -217,30 +218,12 @@ def _without_identities(steps: Sequence[Step], recording: Recording) -> list[Ste
         elif end != Value(number):
             left = [_renamed(step, end, number) for step in left]
             same[end.number] = Value(number)
-            left = [_reading(step, source) for step in left]
+            left = [step.reading(source) for step in left]
     return left
 
 
-def _reading(step: Step, source: Any) -> Step:
-    """A step that reads tensors by other numbers."""
-    arguments = {name: _sourced(value, source) for name, value in step.arguments.items()}
-    reads = tuple(map(source, step.reads))
-    return Step(step.type, reads, step.gives, arguments, step.path, step.source)
-
-
 def _renamed(step: Step, old: Value | Held, number: int) -> Step:
-    gives = tuple(number if Value(n) == old else n for n in step.gives)
-    return Step(step.type, step.reads, gives, step.arguments, step.path, step.source)
-
-
-def _sourced(value: Any, source: Any) -> Any:
-    if isinstance(value, (Value, Held)):
-        return source(value)
-    if isinstance(value, Shaped):
-        return Shaped(source(value.value), value.place, value.times, value.over)
-    if isinstance(value, list):
-        return [_sourced(x, source) for x in value]
-    return value
+    return replace(step, gives=tuple(number if Value(n) == old else n for n in step.gives))
 
 
 def buffer_arguments(elements: Sequence[Any], shape: Sequence[int], dtype: str) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..layers import TYPES
 from ..run.recording.recorded import FunctionCall, Held, Items, Tree, Value
+from .layers import shortened
 from .operations import Operations, bound, tensor_of
 from .steps import Inexpressible, Step
 
@@ -44,7 +47,7 @@ def _functional(own: Operations, type: str, given: dict[str, Tree], out: Sequenc
     reads = [tensor_of(given[name]) for name in names]
     others = {name: x for name, x in given.items() if name not in ("input", "weight", "bias")}
     step = own.layer(f"Functional{type}", reads, out, others)
-    return Step(step.type, step.reads, step.gives, _short(step.arguments))
+    return replace(step, arguments=_short(step.arguments))
 
 
 def _standardised(own: Operations, given: dict[str, Tree], out: Sequence[int]) -> list[Step]:
@@ -72,7 +75,7 @@ def _standardised(own: Operations, given: dict[str, Tree], out: Sequence[int]) -
             steps.append(Step("Reshape", (weight,), (row.number,), {"shape": small}))
             steps.append(Step(type, (Value(steps[-2].gives[0]), row), (scaled.number,), {}))
     last = steps[-1]
-    return [*steps[:-1], Step(last.type, last.reads, tuple(out), last.arguments)]
+    return [*steps[:-1], replace(last, gives=tuple(out))]
 
 
 _WITH_WEIGHTS = {
@@ -167,15 +170,9 @@ def _layer(own: Operations, type: str, given: dict[str, Tree], out: Sequence[int
     path = next(iter(paths), "")
     if weights and not path:
         raise Inexpressible("with weights of the network itself")
-    return Step(step.type, step.reads, step.gives, _short(step.arguments), path)
+    return replace(step, arguments=_short(step.arguments), path=path)
 
 
 def _short(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments in which several equal numbers are one."""
-    short = ("kernel_size", "stride", "padding", "dilation", "output_padding", "output_size")
-    return {
-        name: value[0]
-        if name in short and isinstance(value, list) and len({*map(str, value)}) == 1
-        else value
-        for name, value in arguments.items()
-    }
+    return {name: shortened(name, value) for name, value in arguments.items()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..run.recording.recorded import FunctionCall, Held, Items, Size, Span, Value, Word
 from .operations import Operations, tensor_of
 from .sizes import Sized
@@ -62,7 +64,7 @@ def indexed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[S
     if not steps:
         return [own.same(x, out[0])]
     last = steps[-1]
-    return [*steps[:-1], Step(last.type, last.reads, out, last.arguments)]
+    return [*steps[:-1], replace(last, gives=out)]
 
 
 def _length(own: Operations, size: Sized, start: Any, stop: Any, step: Any) -> Sized:

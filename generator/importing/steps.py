@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..run.recording.recorded import Fields, Held, Items, Tree, Value
 
@@ -32,6 +33,11 @@ class Step(Struct, frozen=True):
         for value in self.arguments.values():
             yield from tensors_of(value)
 
+    def reading(self, other: Callable[[Value | Held], Value | Held]) -> Step:
+        """The step with the `other` tensor in the place of each that it needs."""
+        arguments = {name: _changed(value, other) for name, value in self.arguments.items()}
+        return replace(self, reads=tuple(map(other, self.reads)), arguments=arguments)
+
 
 class Shaped(Struct, frozen=True):
     """A size in an argument that is that of a dimension of a value, divided or multiplied."""
@@ -40,6 +46,17 @@ class Shaped(Struct, frozen=True):
     place: int  # without the batch
     times: int = 1
     over: int = 1
+
+
+def _changed(value: Any, other: Callable[[Value | Held], Value | Held]) -> Any:
+    """An argument with other tensors."""
+    if isinstance(value, (Value, Held)):
+        return other(value)
+    if isinstance(value, Shaped):
+        return replace(value, value=other(value.value))
+    if isinstance(value, list):
+        return [_changed(x, other) for x in value]
+    return value
 
 
 def size_text(reference: str, place: int, times: int, over: int) -> str:

@@ -142,7 +142,7 @@ class Frames:
         if step.type == "Identity" and not (frame.module.is_chain and step.path):
             self.same[step.gives[0]] = self._source(step.reads[0])
             return
-        frame.parts.append(self._with(step, self._source))
+        frame.parts.append(step.reading(self._source))
 
     def _open(self, frame: Frame) -> None:
         """Replace calls that are a single layer, or no block, by what they do."""
@@ -169,7 +169,7 @@ class Frames:
         if len(steps) == 1 and steps[0].path in ("", frame.path) and len(steps[0].reads) == 1:
             one = steps[0]
             if not any(isinstance(x, Held) for x in one.needs):
-                return Step(one.type, one.reads, one.gives, one.arguments, frame.path, one.source)
+                return replace(one, path=frame.path)
         if [step.type for step in steps] == ["Permute", "LayerNorm", "Permute"]:
             first, norm, last = steps
             turned = (first.arguments["dims"], last.arguments["dims"])
@@ -231,33 +231,20 @@ class Frames:
                 self._lend(part, inside)
                 parts.append(part)
             else:
-                parts.append(self._with(part, own))
+                parts.append(part.reading(own))
         if frame.lends:
             steps = [
                 replace(tensor_step(self.recording.held[path]), gives=(number,))
                 for path, number in frame.lends.items()
             ]
             lends = frame.lends
-            parts = [
-                *steps,
-                *(
-                    part
-                    if isinstance(part, Frame)
-                    else self._with(
-                        part,
-                        lambda x: (
-                            Value(lends[x.path]) if isinstance(x, Held) and x.path in lends else x
-                        ),
-                    )
-                    for part in parts
-                ),
-            ]
-        frame.parts = parts
 
-    def _with(self, step: Step, own: Callable[[Value | Held], Value | Held]) -> Step:
-        """A step that reads other tensors."""
-        arguments = {name: _changed(value, own) for name, value in step.arguments.items()}
-        return replace(step, reads=tuple(map(own, step.reads)), arguments=arguments)
+            def lent(x: Value | Held) -> Value | Held:
+                return Value(lends[x.path]) if isinstance(x, Held) and x.path in lends else x
+
+            given = (x if isinstance(x, Frame) else x.reading(lent) for x in parts)
+            parts = [*steps, *given]
+        frame.parts = parts
 
     def _connect(self) -> None:
         """What each call reads and gives."""
@@ -307,17 +294,6 @@ class Frames:
             order = [number for number, _ in given]
             frame.reads.sort(key=lambda number: _rank(number, order))
         self.root.reads = [*range(len(self.recording.inputs))]
-
-
-def _changed(value: Any, own: Callable[[Value | Held], Value | Held]) -> Any:
-    """An argument with other tensors."""
-    if isinstance(value, (Value, Held)):
-        return own(value)
-    if isinstance(value, Shaped):
-        return replace(value, value=own(value.value))
-    if isinstance(value, list):
-        return [_changed(x, own) for x in value]
-    return value
 
 
 def _is_nothing(part: Step | Frame) -> bool:

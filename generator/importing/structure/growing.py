@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ...run.recording.recorded import Value
+from ...run.recording.recorded import Held, Value
 from ..steps import Step
 from .frames import Frame
 
@@ -82,7 +82,7 @@ def _change(frame: Frame, start: int, end: int) -> None:
         frame.result = [*layers[-1].result]
 
 
-def _reading(part: Step | Frame, old: int, new: object) -> Step | Frame:
+def _reading(part: Step | Frame, old: int, new: Value | Held) -> Step | Frame:
     """A step of the first layer, which reads what is read instead of a `Concat` of it alone."""
     if isinstance(part, Frame):
         part.parts = [_reading(one, old, new) for one in part.parts]
@@ -91,5 +91,4 @@ def _reading(part: Step | Frame, old: int, new: object) -> Step | Frame:
             for number, name in part.asked.items()
         }
         return part
-    reads = tuple(new if x == Value(old) else x for x in part.reads)
-    return Step(part.type, reads, part.gives, part.arguments, part.path, part.source)  # type: ignore[arg-type]
+    return part.reading(lambda tensor: new if tensor == Value(old) else tensor)
