@@ -2,69 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 from msgspec.structs import replace
 
-from ..run.recording.recorded import FunctionCall, Held, Items, Size, Span, Value, Word
+from ..run.recording.recorded import FunctionCall, Held, Items, Size, Span, Tree, Value, Word
 from .operations import Operations, tensor_of
 from .sizes import Sized
 from .steps import Inexpressible, Step
+
+_FULL = Span(None, None, None)
 
 
 def indexed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
     """Indexing, one step for each index that is no full slice."""
     x = tensor_of(call.args[0])
-    index = call.args[1]
-    items = [*index.items] if isinstance(index, Items) and not index.is_list else [index]
-    taken = sum(1 for item in items if item is not None and item != Word("..."))
-    rest = len(own.shape(x)) - taken
-    full = Span(None, None, None)
-    if Word("...") in items:
-        place = items.index(Word("..."))
-        items[place : place + 1] = [full] * rest
+    items = _items(call.args[1], len(own.shape(x)))
     steps: list[Step] = []
     dim = 0
-    for item in items:
-        shape = own.shape(x)
-        if item == full:
-            dim += 1
-            continue
-        if item is None:
-            after = (*shape[:dim], 1, *shape[dim:])
-            step: tuple[str, dict[str, Any]] = ("Unsqueeze", {"dim": dim})
-        elif isinstance(item, bool):
-            raise Inexpressible("by a condition")
-        elif isinstance(item, int):
-            after = (*shape[:dim], *shape[dim + 1 :])
-            step = ("Select", {"dim": dim, "index": item})
-        elif isinstance(item, Span):
-            start, stop, by = (0 if item.start is None else item.start, item.stop, item.step or 1)
-            size = shape[dim]
-            if isinstance(size, int) and isinstance(stop, int) and stop >= size:
-                stop = None
-            if start == 0 and stop is None and by == 1:
-                dim += 1
-                continue
-            given = {"dim": dim, "start": start, "end": stop, "step": by}
-            after = (*shape[:dim], _length(own, shape[dim], start, stop, by), *shape[dim + 1 :])
-            step = ("Slice", given)
-        elif isinstance(item, (Value, Held)):
+    for place, item in enumerate(items):
+        if isinstance(item, (Value, Held)):
             steps += _picked(own, x, item, dim, out)
-            if items[-1] is not item and any(i != full for i in items[items.index(item) + 1 :]):
+            if any(later != _FULL for later in items[place + 1 :]):
                 raise Inexpressible("by several indices at once")
             return steps
-        else:
-            raise Inexpressible("by an index that a spec has no word for")
-        y = own.new(after, x)
-        steps.append(own.layer(step[0], [x], (y.number,), step[1]))
+        shape = own.shape(x)
+        if isinstance(item, Span) and _ends(item, shape[dim]) == (0, None, 1):
+            dim += 1
+            continue
+        type, arguments, left = _one(own, item, dim, shape)
+        taken = 0 if item is None else 1
+        y = own.new((*shape[:dim], *left, *shape[dim + taken :]), x)
+        steps.append(own.layer(type, [x], (y.number,), arguments))
         x = y
-        dim += 1 if step[0] != "Select" else 0
+        dim += len(left)
     if not steps:
         return [own.same(x, out[0])]
-    last = steps[-1]
-    return [*steps[:-1], replace(last, gives=out)]
+    return [*steps[:-1], replace(steps[-1], gives=out)]
+
+
+def _items(index: Tree, rank: int) -> list[Tree]:
+    """The indices in brackets, with full slices for an ellipsis."""
+    items = [*index.items] if isinstance(index, Items) and not index.is_list else [index]
+    if Word("...") in items:
+        taken = sum(item is not None and item != Word("...") for item in items)
+        place = items.index(Word("..."))
+        items[place : place + 1] = [_FULL] * (rank - taken)
+    return items
+
+
+def _one(
+    own: Operations, item: Tree, dim: int, shape: Sequence[Sized]
+) -> tuple[str, dict[str, Any], tuple[Sized, ...]]:
+    """The type and the arguments for one index, and the sizes that it leaves in its place."""
+    if item is None:
+        return "Unsqueeze", {"dim": dim}, (1,)
+    if isinstance(item, bool):
+        raise Inexpressible("by a condition")
+    if isinstance(item, int):
+        return "Select", {"dim": dim, "index": item}, ()
+    if isinstance(item, Span):
+        start, stop, by = _ends(item, shape[dim])
+        given = {"dim": dim, "start": start, "end": stop, "step": by}
+        return "Slice", given, (_length(own, shape[dim], start, stop, by),)
+    raise Inexpressible("by an index that a spec has no word for")
+
+
+def _ends(item: Span, size: Sized) -> tuple[Any, Any, Any]:
+    """The start, the end and the step of a slice; no end if it goes to the last place."""
+    start, stop = 0 if item.start is None else item.start, item.stop
+    if isinstance(size, int) and isinstance(stop, int) and stop >= size:
+        stop = None
+    return start, stop, item.step or 1
 
 
 def _length(own: Operations, size: Sized, start: Any, stop: Any, step: Any) -> Sized:
@@ -95,11 +106,10 @@ def _picked(
     if len(places) == 1:
         yield Step("IndexSelect", (x, index), out, {"dim": dim})
         return
-    count = 1
-    for size in places:
-        if isinstance(size, Size):
-            raise Inexpressible("by an index whose sizes vary")
-        count *= size
+    sizes = [size for size in places if isinstance(size, int)]
+    if len(sizes) < len(places):
+        raise Inexpressible("by an index whose sizes vary")
+    count = prod(sizes)
     row = own.new((count,), index)
     yield Step("Reshape", (index,), (row.number,), {"shape": [count]})
     taken = own.new((*shape[:dim], count, *shape[dim + 1 :]), x)
