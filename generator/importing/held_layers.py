@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from ..layers import TYPES
 from ..run.recording.recorded import FunctionCall, Held, Items, Tree, Value
 from .layers import shortened
 from .operations import Operations, bound, tensor_of
+from .sizes import Sized
 from .steps import Inexpressible, Step
 
 
@@ -28,17 +29,38 @@ def with_weights(type: str) -> Callable[..., list[Step]]:
     return normed
 
 
-def _is_held(given: Mapping[str, Tree]) -> bool:
-    """Whether all weights are those of one module, under the names that its layer has for them."""
-    names = ("weight", "bias", "running_mean", "running_var")
-    found = {name: given[name] for name in names if given.get(name) is not None}
+_WEIGHTS = ("weight", "bias", "running_mean", "running_var")
+
+
+def _weights(given: Mapping[str, Tree]) -> dict[str, Tree]:
+    """The weights that a function was given."""
+    return {name: given[name] for name in _WEIGHTS if given.get(name) is not None}
+
+
+def _owner(weights: Mapping[str, Tree]) -> str:
+    """The path of the one module that has all weights, under its layer's names for them.
+
+    Empty if there are no weights. Raises `Inexpressible`.
+    """
     owners = set()
-    for name, x in found.items():
-        owner, _, own = x.path.rpartition(".") if isinstance(x, Held) else ("", "", "")
-        if own != name or not owner:
-            return False
+    for name, weight in weights.items():
+        owner, _, own = weight.path.rpartition(".") if isinstance(weight, Held) else ("", "", "")
+        if own != name:
+            raise Inexpressible("with weights that are computed, or have other names")
         owners.add(owner)
-    return len(owners) == 1
+    if len(owners) > 1:
+        raise Inexpressible("with weights of several modules")
+    if "" in owners:
+        raise Inexpressible("with weights of the network itself")
+    return next(iter(owners), "")
+
+
+def _is_held(given: Mapping[str, Tree]) -> bool:
+    """Whether there are weights, and one module has them all."""
+    try:
+        return bool(_owner(_weights(given)))
+    except Inexpressible:
+        return False
 
 
 def _functional(own: Operations, type: str, given: dict[str, Tree], out: Sequence[int]) -> Step:
@@ -108,69 +130,63 @@ _WITH_WEIGHTS = {
 
 def _layer(own: Operations, type: str, given: dict[str, Tree], out: Sequence[int]) -> Step:
     """The layer whose weights a function was given, at the path of the module that holds them."""
-    x = tensor_of(given.pop("input"))
-    names = ("weight", "bias", "running_mean", "running_var")
-    weights = {name: given.pop(name) for name in names if given.get(name) is not None}
-    for name in names:
-        given.pop(name, None)
-    paths = set()
-    for name, weight in weights.items():
-        if not isinstance(weight, Held) or weight.path.rpartition(".")[2] != name:
-            raise Inexpressible("with weights that are computed, or have other names")
-        paths.add(weight.path.rpartition(".")[0])
-    if len(paths) > 1:
-        raise Inexpressible("with weights of several modules")
-    shape = own.sizes.shape(weights["weight"]) if "weight" in weights else ()  # type: ignore[arg-type]
-    rank = len(own.shape(x))
-    arguments: dict[str, Tree] = {}
+    x, weights = tensor_of(given["input"]), _weights(given)
+    path = _owner(weights)
+    rest = {name: value for name, value in given.items() if name not in ("input", *_WEIGHTS)}
+    if type == "BatchNorm":
+        arguments = _of_batch_norm(own, rest, weights.keys(), path)
+        type = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}[
+            len(own.shape(x))
+        ]
+    else:
+        shape = own.shape(tensor_of(weights["weight"])) if "weight" in weights else ()
+        arguments = _arguments(type, rest, weights.keys(), shape)
+    step = own.layer(type, [x], out, arguments)
+    return replace(step, arguments=_short(step.arguments), path=path)
+
+
+def _arguments(
+    type: str, given: Mapping[str, Tree], weights: Set[str], shape: Sequence[Sized]
+) -> dict[str, Tree]:
+    """The arguments of a layer, from those of its function and the shape of its weight."""
     bias = {} if "bias" in weights else {"bias": False}
     if type == "Linear":
-        arguments = {"out_features": shape[0], **bias}
-    elif type.startswith("ConvTranspose"):
-        groups = given.get("groups", 1)
-        arguments = {
-            "out_channels": shape[1] * int(groups),  # type: ignore[operator, arg-type]
-            "kernel_size": Items(tuple(shape[2:])),
-            **given,
-            **bias,
-        }
-    elif type.startswith("Conv"):
-        size = Items(tuple(shape[2:]))
-        arguments = {"out_channels": shape[0], "kernel_size": size, **given, **bias}
-    elif type in ("LayerNorm", "RMSNorm"):
-        over = given.pop("normalized_shape")
+        return {"out_features": shape[0], **bias}
+    if type == "Embedding":
+        return {"num_embeddings": shape[0], "embedding_dim": shape[1], **given}
+    if type == "PReLU":
+        return {"num_parameters": shape[0]}
+    if type == "GroupNorm":
+        return {**given, **({} if weights else {"affine": False})}
+    if type in ("LayerNorm", "RMSNorm"):
+        over = given["normalized_shape"]
         assert isinstance(over, Items)
-        arguments = dict(given)
+        found = {name: value for name, value in given.items() if name != "normalized_shape"}
         if len(over.items) > 1:
-            arguments["normalized_shape"] = over
+            found["normalized_shape"] = over
         if "weight" not in weights:
-            arguments["elementwise_affine"] = False
-        elif type == "LayerNorm":
-            arguments |= bias
-    elif type == "GroupNorm":
-        arguments = {**given, **({} if weights else {"affine": False})}
-    elif type == "BatchNorm":
-        type = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}[rank]
-        training = given.pop("training", False)
-        if training or "running_mean" not in weights:
-            raise Inexpressible("with the statistics of the batch in evaluation")
-        arguments = {"eps": given.get("eps", 1e-5)}
-        path = next(iter(paths))
-        known = dict(own.sizes.recording.by_path[path].arguments)
-        arguments["momentum"] = known.get("momentum", given.get("momentum", 0.1))
-        if "weight" not in weights:
-            arguments["affine"] = False
-        elif "bias" not in weights:
-            arguments["bias"] = False
-    elif type == "Embedding":
-        arguments = {"num_embeddings": shape[0], "embedding_dim": shape[1], **given}
-    elif type == "PReLU":
-        arguments = {"num_parameters": shape[0]}
-    step = own.layer(type, [x], out, arguments)
-    path = next(iter(paths), "")
-    if weights and not path:
-        raise Inexpressible("with weights of the network itself")
-    return replace(step, arguments=_short(step.arguments), path=path)
+            return {**found, "elementwise_affine": False}
+        return {**found, **bias} if type == "LayerNorm" else found
+    channels = shape[0]
+    if type.startswith("ConvTranspose"):
+        channels = shape[1] * int(given.get("groups", 1))  # type: ignore[operator, arg-type]
+    return {"out_channels": channels, "kernel_size": Items(tuple(shape[2:])), **given, **bias}
+
+
+def _of_batch_norm(
+    own: Operations, given: Mapping[str, Tree], weights: Set[str], path: str
+) -> dict[str, Tree]:
+    """The arguments of a batch norm; its momentum is that of its module's constructor."""
+    if given.get("training") or "running_mean" not in weights:
+        raise Inexpressible("with the statistics of the batch in evaluation")
+    known = dict(own.sizes.recording.by_path[path].arguments)
+    momentum = known.get("momentum", given.get("momentum", 0.1))
+    found: dict[str, Tree] = {"eps": given.get("eps", 1e-5), "momentum": momentum}
+    if "weight" not in weights:
+        found["affine"] = False
+    elif "bias" not in weights:
+        found["bias"] = False
+    return found
 
 
 def _short(arguments: Mapping[str, Any]) -> dict[str, Any]:
