@@ -10,16 +10,14 @@ from .layers import layer_step
 from .spec_text import item
 from .steps import Step
 
-_SEQUENTIAL = "torch.nn.modules.container.Sequential"
-
 
 def is_chain(recording: Recording) -> bool:
     """Whether a network is an `nn.Sequential` of layers, and of others like it."""
     modules = recording.modules
     calls = [x for x in recording.events if isinstance(x, (ModuleCall, FunctionCall))]
     return (
-        all(m.type == _SEQUENTIAL or m.layer for m in modules)
-        and modules[0].type == _SEQUENTIAL
+        all(m.is_sequential or m.layer for m in modules)
+        and modules[0].is_sequential
         and not any(m.others for m in modules)
         and [x.path for x in calls if isinstance(x, ModuleCall)]
         == [m.path for m in modules if m.layer]

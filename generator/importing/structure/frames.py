@@ -59,7 +59,6 @@ class Frame:
 
 
 _LENT = 10**9  # the numbers of weights that are read as values begin here
-SEQUENTIAL = "torch.nn.modules.container.Sequential"
 Change = Callable[[Frame], None]
 
 
@@ -106,7 +105,7 @@ class Frames:
             if isinstance(event, Enter):
                 if event.path:
                     module = self.recording.by_path[event.path]
-                    plain = module.type == SEQUENTIAL or module.type in self.plain
+                    plain = module.is_sequential or module.type in self.plain
                     stack.append(Frame(event.path, module, self._asked(event, module), plain))
             elif isinstance(event, Leave):
                 if event.path:

@@ -105,6 +105,11 @@ class Module(Struct, frozen=True):
         """The name of its class alone."""
         return self.type.rpartition(".")[2]
 
+    @property
+    def is_sequential(self) -> bool:
+        """Whether it is an `nn.Sequential` itself, and not of a class of its own."""
+        return self.type == "torch.nn.modules.container.Sequential"
+
 
 class Tensor(Struct, frozen=True):
     """A parameter or a buffer, under the first of its paths, or another tensor that a module has.
