@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -127,8 +127,13 @@ def _label(part: Sequence[Item], names: set[str]) -> tuple[str, str] | None:
     return None
 
 
-def _best(items: Sequence[Item], follows: Any, may: Any) -> list[tuple[int, int]]:
-    """How to part items into runs, with the fewest lines and exceptions."""
+def _best(
+    items: Sequence[Item], follows: Callable[[int], bool], may: Callable[[int, int], bool]
+) -> list[tuple[int, int]]:
+    """How to part items into runs, with the fewest lines and exceptions.
+
+    `follows` tells of a place whether it goes on with a run, `may` whether a run may be one.
+    """
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(items) + 1):
         options = [(best[end - 1][0] + _LINE, end - 1)]

@@ -22,7 +22,7 @@ from ...run.recording.recorded import (
     Word,
 )
 from ..flat import Inexpressibles, declared_inputs, input_names
-from .bodies import Body, Item, Opened, Table, Unstructured
+from .bodies import Body, Item, Opened, Table, Unstructured, same
 from .frames import Bodies, Frame, Frames
 from .growing import grown
 from .runs import folded
@@ -97,6 +97,9 @@ class _Plain(Exception):
         self.type = type
 
 
+Calls = tuple[Use, list[Frame]]  # a use, and the calls that are the same one
+
+
 class _Structure:
     def __init__(
         self, recordings: Sequence[Recording], name: str, opened: Set[str], plain: Set[str]
@@ -131,8 +134,9 @@ class _Structure:
         written = {name: self._written(name) for name in self._used(block)}
         if written:
             found["blocks"] = written
-        if self._chain(block):
-            found |= {"sequential": True, "layers": self._chain(block)}
+        chain = self._chain(block)
+        if chain:
+            found |= {"sequential": True, "layers": chain}
         else:
             found["layers"], outputs = self._layers(block, self.recording.output)
             if outputs is not None:
@@ -146,7 +150,7 @@ class _Structure:
         differ = [
             name
             for name, value in given[0].items()
-            if not all(name in one and _is_same(value, one[name]) for one in given)
+            if not all(name in one and same(value, one[name]) for one in given)
         ]
         names = [name for name in differ if all(type(one.get(name)) is int for one in given)]
         uses = [
@@ -239,47 +243,50 @@ class _Structure:
 
     def _unify(self, frames: Sequence[Frame]) -> None:
         """Make one block of the calls of a class, or several if that can't be."""
-        distinct: dict[str, tuple[Use, list[Frame]]] = {}
+        distinct: dict[str, Calls] = {}
         for frame in frames:
             use = self._use(frame)
             distinct.setdefault(repr(use), (use, []))[1].append(frame)
-        groups: list[list[tuple[Use, list[Frame]]]] = []
-        blocks: list[Block] = []
-        whole = self._block([*distinct.values()])
-        if whole is not None:
-            groups, blocks = [[*distinct.values()]], [whole]
-        for one in () if groups else distinct.values():
-            for place, group in enumerate(groups):
-                made = self._block([*group, one])
-                if made is not None:
-                    group.append(one)
-                    blocks[place] = made
-                    break
-            else:
-                alone = self._block([one])
-                if alone is None:
-                    raise Opened([frames[0].type], "it can't be a block")
-                groups.append([one])
-                blocks.append(alone)
+        groups = self._grouped([*distinct.values()])
         chains = all(self.homes[frame.number].is_whole_chain(frame) for frame in frames)
         if chains and len(groups) > 1 and len(groups) == len(frames):
             raise _Plain(frames[0].type)
-        for group, block in zip(groups, blocks, strict=True):
+        for group, block in groups:
             name = self._free(frames[0].module.class_name)
             self.blocks[name] = block
             self.modules[name] = frames[0].module
-            for (_, same), values in zip(group, block.values, strict=True):
-                for frame in same:
+            for (_, calls), values in zip(group, block.values, strict=True):
+                for frame in calls:
                     self.names[frame.number] = name
                     self.values[frame.number] = values
                     self.defaults[frame.number] = block.defaults
 
-    def _block(self, group: Sequence[tuple[Use, list[Frame]]]) -> Block | None:
-        frames = [frame for _, same in group for frame in same]
+    def _grouped(self, distinct: Sequence[Calls]) -> list[tuple[Sequence[Calls], Block]]:
+        """The uses that become one block, with the block: all, or each with the first that fits."""
+        whole = self._block(distinct)
+        if whole is not None:
+            return [(distinct, whole)]
+        groups: list[tuple[Sequence[Calls], Block]] = []
+        for one in distinct:
+            for place, (group, _) in enumerate(groups):
+                made = self._block([*group, one])
+                if made is not None:
+                    groups[place] = ([*group, one], made)
+                    break
+            else:
+                alone = self._block([one])
+                if alone is None:
+                    raise Opened([one[1][0].type], "it can't be a block")
+                groups.append(([one], alone))
+        return groups
+
+    def _block(self, group: Sequence[Calls]) -> Block | None:
+        """The block of some uses; `None` if they can't be one."""
+        frames = [frame for _, calls in group for frame in calls]
         inputs = {tuple(self._inputs(frame)) for frame in frames}
         if len(inputs) > 1:
             return None
-        counts = [len(same) for _, same in group]
+        counts = [len(calls) for _, calls in group]
         try:
             return unified([use for use, _ in group], inputs.pop(), counts, self.defaults)
         except Unstructured:
@@ -318,7 +325,8 @@ class _Structure:
 
     def _used(self, block: Block) -> list[str]:
         """The blocks that a network has, those first that others are made of."""
-        return [name for name in self.blocks if name in self._named(block)]
+        named = self._named(block)
+        return [name for name in self.blocks if name in named]
 
     def _named(self, block: Block) -> set[str]:
         found: set[str] = set()
@@ -382,11 +390,6 @@ def _arguments(module: Module) -> Iterator[tuple[str, Any]]:
             yield from ((field, _plain(own)) for field, own in value.items)
         else:
             yield name, _plain(value)
-
-
-def _is_same(a: Any, b: Any) -> bool:
-    """Whether two arguments are the same, or may be: modules are known by their paths."""
-    return type(a) is type(b) and bool(a == b)
 
 
 def _plain(value: Tree) -> Any:

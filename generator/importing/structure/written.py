@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...layers import TYPES
+from .. import spec_text
 from ..steps import size_text
-from .bodies import First, Ramp, Ref, SizeOf, Table, same
+from .bodies import First, Ramp, Ref, SizeOf, Table, refs_in, same
 from .explanations import Text
 from .unified import Block, Laid
 
@@ -55,7 +56,7 @@ class Scope:
                 for ref in item.reads:
                     self._need(ref)
             for value in item.arguments.values():
-                for ref in _refs(value):
+                for ref in refs_in(value):
                     self._need(ref)
             if item.reads:
                 before = Ref(place)
@@ -142,13 +143,11 @@ class Scope:
 
     def _short(self, kind: str, found: Mapping[str, Any], block: Block | None) -> Any:
         """An item in its shortest form."""
-        from ..spec_text import item
-
         if block is not None and len(found) == 1:
             ((name, value),) = found.items()
             if name == next(iter(block.defaults), "") and not isinstance(value, (list, dict)):
                 return {kind: value}
-        return item(kind, found)
+        return spec_text.item(kind, found)
 
     def child(self, item: Laid) -> Any:
         """A child of a `Sequential`."""
@@ -186,13 +185,3 @@ def _inner(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_inner, value))}]"
     return repr(value)
-
-
-def _refs(value: Any) -> list[Ref]:
-    if isinstance(value, Ref):
-        return [value]
-    if isinstance(value, SizeOf):
-        return [value.ref]
-    if isinstance(value, list):
-        return [ref for one in value for ref in _refs(one)]
-    return []
