@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,9 +69,9 @@ def _compared(
     for run, tensors in samples[gradients:]:
         sizes = ", ".join(f"{name} = {size}" for name, size in run.items())
         with torch.no_grad():
-            ours = _call(network, inputs, tensors)
+            ours = _original(network, inputs, tensors)
             draws = draws or not _is_seeded()
-            theirs = _call(twin, inputs, tensors, "twin")
+            theirs = _generated(twin, tensors)
         _equal(ours, theirs, close, f"output for {sizes}")
     how = " and equal random draws" if draws else ""
     shown = [f"equal outputs for {len(samples)} sizes of inputs{how}"]
@@ -113,7 +114,7 @@ def _is_quick(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int
     """Whether a run takes little time: in float64 it takes ten times as long."""
     begun = time.perf_counter()
     with torch.no_grad():
-        _call(network.eval(), inputs, _samples(inputs, run, True))
+        _original(network.eval(), inputs, _samples(inputs, run, True))
     return time.perf_counter() - begun < QUICK
 
 
@@ -124,7 +125,7 @@ def _runs_in_double(network: nn.Module, inputs: Sequence[Input], run: Mapping[st
     try:
         with torch.no_grad():
             double = copy.deepcopy(network).double().eval()
-            output = _call(double, inputs, _samples(inputs, run, False))
+            output = _original(double, inputs, _samples(inputs, run, False))
     except Exception:
         return False
     return all(x.dtype == torch.float64 for x in output if x.dtype.is_floating_point)
@@ -186,19 +187,20 @@ def _calibrate(
             hook.remove()
 
 
-def _call(
-    network: nn.Module, inputs: Sequence[Input], tensors: Sequence[torch.Tensor], who: str = ""
+def _original(
+    network: nn.Module, inputs: Sequence[Input], tensors: Sequence[torch.Tensor]
 ) -> list[torch.Tensor]:
-    """The tensors that a network gives; the class takes its inputs in order.
-
-    What is drawn at random is the same each time.
-    """
+    """The tensors that the network gives; what is drawn at random is the same each time."""
     torch.manual_seed(SEED)
-    if who:
-        return [*tensors_in(network(*tensors))]
     by_name = {one.name: x for one, x in zip(inputs, tensors, strict=True) if one.name}
     by_place = [x for one, x in zip(inputs, tensors, strict=True) if not one.name]
     return [*tensors_in(_plain(network(*by_place, **by_name)))]
+
+
+def _generated(twin: nn.Module, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The tensors that the class gives, with the same random draws; it takes inputs in order."""
+    torch.manual_seed(SEED)
+    return [*tensors_in(twin(*tensors))]
 
 
 def _is_seeded() -> bool:
@@ -245,9 +247,9 @@ def _same_gradients(
     if not any(x.is_floating_point() for x in tensors):
         return False
     both, outputs = [], []
-    for one, who in ((network, ""), (twin, "twin")):
+    for called in (partial(_original, network, inputs), partial(_generated, twin)):
         own = [x.clone().requires_grad_(x.is_floating_point()) for x in tensors]
-        output = _call(one, inputs, [x * 1 if x.requires_grad else x for x in own], who)
+        output = called([x * 1 if x.requires_grad else x for x in own])
         outputs.append([x.detach() for x in output])
         smooth = [x for x in output if x.requires_grad and x.is_floating_point()]
         if not smooth:
@@ -280,12 +282,12 @@ def _same_training(
     twin.train()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         try:
-            output = _call(network, inputs, tensors)
+            output = _original(network, inputs, tensors)
         except Exception:
             return ["not compared in training: the network does not run there"]
         if not _is_seeded():
             return ["not compared in training: it draws at random"]
-        _equal(output, _call(twin, inputs, tensors, "twin"), close, "output in training")
+        _equal(output, _generated(twin, tensors), close, "output in training")
     after = twin.state_dict()
     for name, value in network.state_dict().items():
         _equal([value], [after[name]], close * 100, f"`{name}` after a step of training")
