@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import linecache
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert, to_builtins
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError
 from ..ir.levels import DEFAULT_LEVELS, TIMEOUT, Demand
 from ..pipeline import Result, build_source
-from ..run.recording.recorded import FunctionCall, Input, ModuleCall, Recording, Value
+from ..run.recording.recorded import FunctionCall, Held, Input, ModuleCall, Recording, Tree, Value
 from ..run.smoke import Worker
 from ..spec.source import parse
 from .asked import Asked
@@ -67,7 +67,7 @@ def import_network(
 
 
 # whole numbers in the network's own constructor that a user changes
-CHANGED = ("num_classes",)
+VARIED = ("num_classes",)
 
 
 def varied(
@@ -76,7 +76,7 @@ def varied(
     """Recordings of the network with other values of usual arguments, where it takes these."""
     found = []
     given = dict(recording.modules[0].arguments)
-    for name in CHANGED:
+    for name in VARIED:
         value = given.get(name)
         if type(value) is int:
             args = json.dumps({**json.loads(request["args"]), name: value + 1})
@@ -242,19 +242,10 @@ def _runs(recording: Recording) -> dict[str, Any]:
 def _bounded(recording: Recording) -> Recording:
     """The recording with bounds for inputs of whole numbers: the table that reads them."""
     bounds: dict[int, int] = {}
-    for event in recording.events:
-        table = 0
-        if isinstance(event, ModuleCall):
-            rows = dict(recording.by_path[event.path].settings).get("num_embeddings")
-            table, reads = (rows if isinstance(rows, int) else 0), [x for _, x in event.named]
-        elif isinstance(event, FunctionCall) and short_name(event.function) == "embedding":
-            held = [x for x in event.args if hasattr(x, "path")]
-            table = recording.held[held[0].path].shape[0] if held else 0  # type: ignore[union-attr]
-            reads = [*event.args]
-        if table:
-            for tensor in reads:
-                if isinstance(tensor, Value) and tensor.number < len(recording.inputs):
-                    bounds[tensor.number] = min(table, bounds.get(tensor.number, table))
+    for rows, reads in _tables(recording):
+        for tensor in reads:
+            if isinstance(tensor, Value) and tensor.number < len(recording.inputs):
+                bounds[tensor.number] = min(rows, bounds.get(tensor.number, rows))
     inputs = tuple(
         replace(one, high=bounds[place]) if one.high is None and place in bounds else one
         for place, one in enumerate(recording.inputs)
@@ -262,13 +253,25 @@ def _bounded(recording: Recording) -> Recording:
     return replace(recording, inputs=inputs)
 
 
+def _tables(recording: Recording) -> Iterator[tuple[int, Sequence[Tree]]]:
+    """The rows of each table that a call looks up, and what the call reads."""
+    for event in recording.events:
+        if isinstance(event, ModuleCall):
+            rows = dict(recording.by_path[event.path].settings).get("num_embeddings")
+            if isinstance(rows, int):
+                yield rows, [x for _, x in event.named]
+        elif isinstance(event, FunctionCall) and short_name(event.function) == "embedding":
+            held = next((x for x in event.args if isinstance(x, Held)), None)
+            if held is not None:
+                yield recording.held[held.path].shape[0], event.args
+
+
 def _checked(answer: Answer) -> Answer:
     """An answer of the worker; raises `NetgenError` for a refusal."""
     if answer["ok"]:
         return answer
     where = place_in_code(answer["source"])
-    notes = tuple(answer["notes"])
-    refused = Diagnostic(answer["code"], answer["finding"], where, notes)
+    refused = Diagnostic(answer["code"], answer["finding"], where)
     raise NetgenError(refused, *_told_as_well(answer))
 
 

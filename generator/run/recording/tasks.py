@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -80,20 +81,14 @@ def _inputs(request: Mapping[str, Any]) -> Sequence[Input]:
     return found
 
 
-def _network(module: str, name: str, args: str) -> nn.Module:
-    return _made(module, name, args)
-
-
 @lru_cache(maxsize=2)  # the comparison asks for the network that was recorded
-def _made(module: str, name: str, args: str) -> nn.Module:
-    import json
-
+def _network(module: str, name: str, args: str) -> nn.Module:
     torch.manual_seed(0)
     return construct(module, name, json.loads(args))
 
 
 def _refused(code: str, finding: str, source: str = "") -> dict[str, Any]:
-    return {"ok": False, "code": code, "finding": finding, "source": source, "notes": []}
+    return {"ok": False, "code": code, "finding": finding, "source": source}
 
 
 def _raised(code: str, what: str, error: BaseException) -> dict[str, Any]:
