@@ -76,14 +76,14 @@ def _repeated(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list
     return [own.layer("Tile", [x], out, given | {"input": None})]
 
 
-def _permuted(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
-    given = _spread(call, "dims")
-    return [own.layer("Permute", [tensor_of(given["input"])], out, {"dims": given["dims"]})]
+def _along(type: str) -> Translate:
+    """`permute` and `flip`: an operation with a list of dimensions."""
 
+    def along(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
+        given = _spread(call, "dims")
+        return [own.layer(type, [tensor_of(given["input"])], out, {"dims": given["dims"]})]
 
-def _flipped(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
-    given = _spread(call, "dims")
-    return [own.layer("Flip", [tensor_of(given["input"])], out, {"dims": given["dims"]})]
+    return along
 
 
 def _moved(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
@@ -134,10 +134,6 @@ def _flat(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Ste
         return own.reshape(x, Value(out[0]))
     arguments = {} if start == 1 else {"start_dim": start}
     return [Step("Flatten", (x,), out, arguments | ({} if end == rank - 1 else {"end_dim": end}))]
-
-
-def _unflattened(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
-    return own.reshape(tensor_of(_first(call)), Value(out[0]))
 
 
 def _joined(type: str) -> Translate:
@@ -218,11 +214,10 @@ def _divided(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[
     dim = given.get("dim", 0)
     assert isinstance(dim, int)
     sizes = [own.shape(Value(number))[dim] for number in out]
-    if len({*sizes}) == 1 and not isinstance(sizes[0], Size):
+    varies = any(isinstance(size, Size) for size in sizes)
+    if len({*sizes}) == 1 and (not varies or short_name(call.function) == "chunk"):
         return [Step("Chunk", (x,), out, {"chunks": len(out), "dim": dim})]
-    if any(isinstance(size, Size) for size in sizes):
-        if short_name(call.function) == "chunk" and len({*sizes}) == 1:
-            return [Step("Chunk", (x,), out, {"chunks": len(out), "dim": dim})]
+    if varies:
         raise Inexpressible("into parts whose sizes vary")
     return [Step("Split", (x,), out, {"sizes": sizes, "dim": dim})]
 
@@ -382,7 +377,7 @@ def _filled(type: str) -> Translate:
 
 
 _BY_NAME: Mapping[str, Translate] = {
-    **dict.fromkeys(("view", "reshape", "view_as", "reshape_as"), _reshaped),
+    **dict.fromkeys(("view", "reshape", "view_as", "reshape_as", "unflatten", "ravel"), _reshaped),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expanded),
     **dict.fromkeys(("cat", "concat", "concatenate"), _joined("Concat")),
     **dict.fromkeys(("chunk", "split", "tensor_split", "split_with_sizes"), _divided),
@@ -398,13 +393,11 @@ _BY_NAME: Mapping[str, Translate] = {
     **dict.fromkeys(("var", "std"), _spread_out),
     **dict.fromkeys(("addmm", "baddbmm"), _linear_with),
     "stack": _joined("Stack"),
-    "permute": _permuted,
-    "flip": _flipped,
+    "permute": _along("Permute"),
+    "flip": _along("Flip"),
     "repeat": _repeated,
     "squeeze": _squeezed,
     "flatten": _flat,
-    "unflatten": _unflattened,
-    "ravel": _reshaped,
     "unbind": _unbound,
     "__iter__": _unbound,
     "einsum": _einsum,

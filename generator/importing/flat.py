@@ -81,6 +81,10 @@ def needed_steps(recording: Recording) -> list[Step]:
     return found
 
 
+Called = FunctionCall | ModuleCall
+BY_NUMBERS = "to decide by numbers"  # why a spec has no words for a call
+
+
 def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
     """The calls on which the output hangs, each with its steps; raises `Inexpressibles`."""
     sizes = Sizes(recording)
@@ -104,10 +108,6 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
     if unknown:
         raise Inexpressibles([*unknown.values()])
     return found
-
-
-Called = FunctionCall | ModuleCall
-BY_NUMBERS = "to decide by numbers"  # why a spec has no words for a call
 
 
 def _with_near(recording: Recording) -> Iterator[tuple[Called, list[Value]]]:
@@ -157,7 +157,7 @@ def _constant(number: int, elements: Sequence[Any], sizes: Sizes) -> Step:
     return Step("Buffer", (), (number,), {**arguments, "persistent": False})
 
 
-def _unknown(event: FunctionCall | ModuleCall, why: str, recording: Recording) -> Unknown:
+def _unknown(event: Called, why: str, recording: Recording) -> Unknown:
     if isinstance(event, ModuleCall):
         return Unknown(event.path, recording.by_path[event.path].type, why, event.source)
     name = event.function.removeprefix("torch.") if "Tensor" in event.function else event.function
@@ -168,11 +168,11 @@ def _unknown(event: FunctionCall | ModuleCall, why: str, recording: Recording) -
     return Unknown(event.scope, name, why, event.source)
 
 
-def needed_events(recording: Recording) -> list[FunctionCall | ModuleCall]:
+def needed_events(recording: Recording) -> list[Called]:
     """The calls on which the output hangs, in order."""
     needed = {*values_in(recording.output)}
     constants = {one.number for one in recording.constants}
-    found: list[FunctionCall | ModuleCall] = []
+    found: list[Called] = []
     for event in reversed(recording.events):
         if isinstance(event, (FunctionCall, ModuleCall)) and needed & {*_made(event)}:
             found.append(event)
@@ -191,7 +191,7 @@ def reads_of(event: Event) -> Iterator[Value | Held]:
             yield from tensors_of(value)
 
 
-def _made(event: FunctionCall | ModuleCall) -> tuple[int, ...]:
+def _made(event: Called) -> tuple[int, ...]:
     written = tuple(n for _, n in event.writes) if isinstance(event, FunctionCall) else ()
     return (*values_in(event.result), *written)
 
@@ -264,6 +264,8 @@ class _Scope:
         self.names: dict[int, str] = {}  # of steps, by place
         self.maker = {n: place for place, step in enumerate(self.steps) for n in step.gives}
         self.inputs = input_names(recording)
+        # what the first layer reads if it says nothing
+        self.first = None if len(recording.inputs) > 1 else Value(0)
         self.calls: dict[str, int] = {}  # the first call of each module with a name
 
     def with_tensors(self, steps: Sequence[Step]) -> list[Step]:
@@ -284,7 +286,7 @@ class _Scope:
         found: dict[str, Any] = {"name": name, **declared_inputs(self.recording)}
         found |= self.declared()
         layers = []
-        before: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
+        before = self.first
         for place, step in enumerate(self.steps):
             layers.append(self.item(place, step, before))
             if step.reads:
@@ -318,12 +320,12 @@ class _Scope:
             row = TYPES[step.type]
             usual = not row.operation and row.stem in self.taken  # a container has its usual name
             if place not in self.names and (usual or wanted & {*step.gives}):
-                stem = _last(step.path) if step.path else TYPES[step.type].stem
+                stem = _last(step.path) if step.path else row.stem
                 self.names[place] = self.free(stem)
 
     def read_by_name(self) -> Iterator[int]:
         """The numbers of the values that something reads which does not just follow them."""
-        last: Value | Held | None = None if len(self.recording.inputs) > 1 else Value(0)
+        last = self.first
         for step in self.steps:
             plain = step.reads == (last,) and self.is_default_port(step.reads[0])
             reads = () if plain else step.reads
@@ -337,7 +339,8 @@ class _Scope:
 
     def has_name(self, step: Step) -> bool:
         """Whether a step is a module with weights, or a tensor that a module holds."""
-        return bool(step.path) and (TYPES[step.type].has_weights or bool(TYPES[step.type].source))
+        row = TYPES[step.type]
+        return bool(step.path) and (row.has_weights or bool(row.source))
 
     def free(self, stem: str) -> str:
         """A name that nothing has, which begins with a stem."""

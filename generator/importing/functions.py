@@ -6,7 +6,10 @@ from msgspec import Struct
 
 
 class Row(Struct, frozen=True):
-    """A function that is an operation: what it reads, its other arguments, those without a word."""
+    """A function that is an operation: the tensors that it reads, and its other arguments.
+
+    A spec has no word for the `silent` ones.
+    """
 
     type: str
     tensors: tuple[str, ...]
@@ -25,7 +28,7 @@ def row_of(line: str) -> tuple[str, Row]:
 
 
 # name: type, the tensors that it reads if they are not `input`, other arguments in torch's order;
-# ~ is before one that a spec has no word for, so that it must be left out or say nothing
+# ~ is before one that a spec has no word for: it is left out, but a `dtype` is refused
 _SAME = """
 relu: ReLU ~inplace
 relu6: ReLU6 ~inplace

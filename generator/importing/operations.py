@@ -56,15 +56,17 @@ class Operations:
             return self.made[tensor.number][0]
         return self.sizes.shape(tensor)
 
+    def dtype(self, tensor: Value | Held) -> str:
+        """The element type of a recorded or new value."""
+        if isinstance(tensor, Value) and tensor.number in self.made:
+            return self.made[tensor.number][1]
+        return self.sizes.dtype(tensor)
+
     def new(self, shape: Sequence[Sized], like: Value | Held) -> Value:
         """A new value, between two steps of one call."""
-        dtype = self.made[like.number][1] if self._is_new(like) else self.sizes.dtype(like)  # type: ignore[union-attr]
         number = len(self.sizes.recording.values) + len(self.made)
-        self.made[number] = (tuple(shape), dtype)
+        self.made[number] = (tuple(shape), self.dtype(like))
         return Value(number)
-
-    def _is_new(self, tensor: Value | Held) -> bool:
-        return isinstance(tensor, Value) and tensor.number in self.made
 
     def same(self, tensor: Value | Held, out: int) -> Step:
         """A step that changes nothing; it is left out later."""
@@ -75,7 +77,7 @@ class Operations:
         given = bound(call, (*row.tensors, *row.arguments))
         reads = tuple(tensor_of(given.pop(name, None)) for name in row.tensors)
         for name in row.silent & given.keys():
-            if given.pop(name) not in _SAYS_NOTHING and name == "dtype":
+            if given.pop(name) is not None and name == "dtype":
                 raise Inexpressible("with a `dtype`")
         return self.layer(row.type, reads, out, given)
 
@@ -206,9 +208,6 @@ class Operations:
         ]
         more = {} if batch else {"batch": False}
         return [Step("Expand", (x,), (out.number,), {"shape": shape, **more})]
-
-
-_SAYS_NOTHING = (None, False, True, 3)
 
 
 def tensor_of(x: Any) -> Value | Held:
