@@ -16,9 +16,9 @@ from .steps import Inexpressible, Step
 
 
 def with_weights(type: str) -> Callable[..., list[Step]]:
-    """Norms and maps with weights that a module holds: the module's layer, called by hand."""
+    """How a function that is given weights becomes a layer of this type."""
 
-    def normed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
+    def translated(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
         given = bound(call, _WITH_WEIGHTS[type])
         if type == "BatchNorm" and given.get("training") and not _is_held(given):
             return _standardised(own, given, out)
@@ -26,7 +26,7 @@ def with_weights(type: str) -> Callable[..., list[Step]]:
             return [_functional(own, type, given, out)]
         return [_layer(own, type, given, out)]
 
-    return normed
+    return translated
 
 
 _WEIGHTS = ("weight", "bias", "running_mean", "running_var")

@@ -283,7 +283,7 @@ def _told_as_well(answer: Answer) -> list[Diagnostic]:
     try:
         steps_of_calls(convert(answer["first"], Recording))
     except Inexpressibles as error:
-        # reasons that hang on sizes are none: all are the same in one run
+        # one run has one value for each size: reasons that speak of sizes mean nothing here
         found = [one for one in error.unknown if one.why in ("", BY_NUMBERS)]
         return [_told(one, name) for one in found if one.source != answer["source"]]
     return []

@@ -19,7 +19,7 @@ from ..run.recording.recorded import (
 )
 from .steps import Inexpressible, Step, tensors_of
 
-# numbers that are one where they are all the same
+# arguments that are written as one number where all their numbers are the same
 _SHORT = frozenset(
     """kernel_size stride padding dilation output_padding output_size scale_factor
     upscale_factor""".split()

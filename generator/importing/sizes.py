@@ -58,7 +58,7 @@ class Sizes(Struct, frozen=True):
     ) -> int | Shaped:
         """A size in an argument, from the dimensions of tensors that are there.
 
-        The size of a shape is rather that `at` the same place of a tensor. Raises `Inexpressible`.
+        A tensor's own size `at` the same place is asked first. Raises `Inexpressible`.
         """
         if not isinstance(size, Size):
             return size
@@ -75,7 +75,7 @@ class Sizes(Struct, frozen=True):
 
 
 def _ratio(wanted: Sequence[int], known: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """By what numbers are multiplied, or divided and rounded down, to give others."""
+    """Factor and divisor (rounding down) that make the wanted numbers of the known ones."""
     if len({*wanted}) == 1:
         return
     if all(known) and all(w % k == 0 for w, k in zip(wanted, known, strict=True)):

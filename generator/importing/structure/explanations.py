@@ -148,7 +148,7 @@ class Explanations:
         return None
 
     def _rather(self, name: str, values: Sequence[Any]) -> str:
-        """The parameter that a number is in all uses that have it, when some have not."""
+        """The parameter that equals a number in all uses that have it; others have no such item."""
         for one in self._parameters():
             alike = one.text == name or not (one.window or name in _WINDOW)
             varies = _is_number(one.values[0]) and len({*one.values}) > 1

@@ -17,8 +17,8 @@ READS = frozenset(
     f"torch.Tensor.{name}"
     for name in "item tolist __bool__ __int__ __float__ __index__ __contains__".split()
 ) | {"torch.equal", "torch.allclose", "torch.Tensor.equal", "torch.Tensor.allclose"}
-# two functions that are none: they give a tensor that was written to by another name, and one that
-# no call gave
+# no functions of torch: `CHANGED` gives a tensor that was written to under another name,
+# `UNSEEN` one that no recorded call gave
 CHANGED, UNSEEN = "<changed>", "<unseen>"
 
 
