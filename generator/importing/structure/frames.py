@@ -169,16 +169,7 @@ class Frames:
             one = steps[0]
             if not any(isinstance(x, Held) for x in one.needs):
                 return replace(one, path=frame.path)
-        if [step.type for step in steps] == ["Permute", "LayerNorm", "Permute"]:
-            first, norm, last = steps
-            turned = (first.arguments["dims"], last.arguments["dims"])
-            only = {*norm.arguments} <= {"eps"} and norm.path == frame.path
-            if turned == ([0, 2, 3, 1], [0, 3, 1, 2]) and only:
-                eps = {"eps": norm.arguments.get("eps", 1e-5)}
-                row = TYPES["LayerNorm2d"]
-                arguments = {} if row.arg("eps").default == eps["eps"] else eps
-                return Step("LayerNorm2d", first.reads, last.gives, arguments, frame.path)
-        return None
+        return _norm_of_channels(steps, frame.path)
 
     def _is_open(self, frame: Frame) -> bool:
         """Whether a call stands in its caller, layer by layer."""
@@ -293,6 +284,21 @@ class Frames:
             order = [number for number, _ in given]
             frame.reads.sort(key=lambda number: _rank(number, order))
         self.root.reads = [*range(len(self.recording.inputs))]
+
+
+def _norm_of_channels(steps: Sequence[Step], path: str) -> Step | None:
+    """The `LayerNorm2d` that a module computes with a `LayerNorm` over channels put last."""
+    if [step.type for step in steps] != ["Permute", "LayerNorm", "Permute"]:
+        return None
+    first, norm, last = steps
+    turned = (first.arguments["dims"], last.arguments["dims"])
+    only = {*norm.arguments} <= {"eps"} and norm.path == path
+    if turned != ([0, 2, 3, 1], [0, 3, 1, 2]) or not only:
+        return None
+    eps = norm.arguments.get("eps", TYPES["LayerNorm"].arg("eps").default)
+    usual = TYPES["LayerNorm2d"].arg("eps").default
+    arguments = {} if eps == usual else {"eps": eps}
+    return Step("LayerNorm2d", first.reads, last.gives, arguments, path)
 
 
 def _is_nothing(part: Step | Frame) -> bool:
