@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 
 class BasicBlock(nn.Module):
@@ -524,3 +525,27 @@ class Grouped(nn.Module):
         k, v = self.kv(x).view(n, length, 2, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         return y.transpose(1, 2).reshape(n, length, width)
+
+
+class Judge(nn.Module):
+    """Weights that are computed from others, in a block and beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = weight_norm(nn.Conv1d(3, 8, 3, padding=1))
+        self.body = nn.Sequential(*[Bounded(8) for _ in range(2)])
+        self.out = spectral_norm(nn.Linear(8, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.body(torch.tanh(self.stem(x))).mean(-1))
+
+
+class Bounded(nn.Module):
+    """A convolution whose largest singular value is 1."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = spectral_norm(nn.Conv1d(channels, channels, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.conv(x), 0.1)

@@ -38,6 +38,7 @@ NETWORKS = {
     "Masked": Input("", ("T", 8)),
     "Upscaler": Input("", (1, "H", "W")),
     "Grouped": Input("", ("T", 16)),
+    "Judge": Input("", (3, 10)),
 }
 REORDERED = {"Words"}  # torch's own layers make their norms last
 OPENED = {"Nested"}  # no block of the networks

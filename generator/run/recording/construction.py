@@ -30,7 +30,8 @@ def watch_constructors() -> None:
         _made[module] = (kept, dict(named))
         return module
 
-    nn.Module.__new__ = noted  # type: ignore[method-assign, assignment]
+    # called on a module, too, by what copies it: then it must not get the module first
+    nn.Module.__new__ = staticmethod(noted)  # type: ignore[method-assign, assignment]
 
 
 def made_with(module: nn.Module) -> dict[str, Any]:
