@@ -216,6 +216,21 @@ def test_nothing_is_written_after_a_mistake(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
+def test_the_networks_own_file_is_kept(tmp_path: Path) -> None:
+    code = "from torch import nn\n\nNet = lambda: nn.Linear(4, 2)\n"
+    (tmp_path / "net.py").write_text(code)
+    words = ("import", "net.py:Net", "--input", "4", "--force")
+    for given in (("-o", "net.py"), ("-o", "net.yaml", "--source", "./net.py")):
+        done = netgen(*words, *given, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error[NG501]: `{given[-1]}` is the network's own file\n")
+    done = netgen(*words, "-o", "a.yaml", "--source", "./a.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "-o and --source name one file" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"net.py"}
+    assert (tmp_path / "net.py").read_text() == code
+
+
 def test_wrong_usage_is_told(tmp_path: Path) -> None:
     done = netgen("import", "net", "--input", "4", "-o", "net.yaml", cwd=tmp_path)
     assert done.returncode == 2

@@ -20,6 +20,7 @@ def import_as_asked(options: Namespace) -> None:
     """Import, compare, write and tell; raises `NetgenError`, and `ValueError` for wrong usage."""
     begun = time.monotonic()
     wanted = asked(options.network, options.inputs, options.args, options.name)
+    _check_apart(options, wanted.module)
     spec = None if options.output == "-" else _new(Path(options.output), options.force)
     source = None
     if options.source:
@@ -37,6 +38,18 @@ def import_as_asked(options: Namespace) -> None:
     if source is not None:
         source.write(made.result.source.encode())
     _tell(made, options, say if spec else complain, time.monotonic() - begun)
+
+
+def _check_apart(options: Namespace, module: str) -> None:
+    """Refuse one file for spec and source, and the network's own file for either."""
+    given = {"-o": options.output, "--source": options.source or ""}
+    if os.path.realpath(given["-o"]) == os.path.realpath(given["--source"]):
+        raise ValueError("-o and --source name one file: the spec and the source are two")
+    for option, path in given.items():
+        if os.path.realpath(path) == os.path.realpath(module):
+            message = f"`{printable(path)}` is the network's own file"
+            help = f"give another one with `{option}`"
+            raise NetgenError(Diagnostic("NG501", message, help=help))
 
 
 def _new(path: Path, force: bool) -> Target:
