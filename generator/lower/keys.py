@@ -87,6 +87,8 @@ def reads(
         with findings.collecting():
             found.append(scope.find_listed(text, place))
     if len(found) < len(texts):
+        for text in texts[:MOST_FINDINGS]:  # that nothing reads what was meant is no mistake
+            scope.mention(text, misspelt=True)
         raise Unknowable
     return tuple(found)
 
