@@ -142,7 +142,7 @@ def test_a_process_tells_what_the_function_does(args: list[str], tmp_path: Path)
     ("args", "code", "words"),
     [
         (["build", "gone.yaml"], "NG101", "no such file"),
-        (["build", str(LENET), "--no-smoke", "-o", "no/such/folder.py"], "NG501", "can't write"),
+        (["build", str(LENET), "--no-smoke", "-o", "/dev/null/net.py"], "NG501", "can't write"),
         (["build", str(LENET), "--no-smoke", "--set", "siz=3"], "NG208", "did you mean `size`?"),
         (["build", str(LENET), "--no-smoke", "--set", "size=big"], "NG208", "a whole number"),
     ],

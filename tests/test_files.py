@@ -82,11 +82,11 @@ def test_a_link_is_followed_and_the_spec_is_never_the_target(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("none/net.py", "can't write `none/net.py`: there is no such folder"),
         (".", "can't write `.`: it is no ordinary file"),
         ("/dev/full", "can't write `/dev/full`: it is no ordinary file"),
         ("pipe", "can't write `pipe`: it is no ordinary file"),
-        ("lenet.yaml/net.py", "can't write `lenet.yaml/net.py`: there is no such folder"),
+        ("lenet.yaml/net.py", "can't write `lenet.yaml/net.py`: `lenet.yaml` is no folder"),
+        ("pipe/a/b/net.py", "can't write `pipe/a/b/net.py`: `pipe` is no folder"),
     ],
 )
 def test_what_can_not_be_written_is_one_message(tmp_path: Path, target: str, message: str) -> None:
@@ -95,6 +95,28 @@ def test_what_can_not_be_written_is_one_message(tmp_path: Path, target: str, mes
     run = netgen("build", "lenet.yaml", "-o", target, "--no-smoke", "--force", cwd=tmp_path)
     assert run.returncode == 1
     assert run.stderr.splitlines()[0] == f"error[NG501]: {message}"
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        (("build", "-o", "a/b/net.py", "--no-smoke"), "a/b/net.py"),
+        (("build", "--output-dir", "a/b", "--no-smoke"), "a/b/lenet.py"),
+        (("graph", "-o", "a/net.svg"), "a/net.svg"),
+    ],
+)
+def test_a_folder_that_is_missing_is_made(
+    tmp_path: Path, words: tuple[str, ...], written: str
+) -> None:
+    run = netgen(words[0], LENET, *words[1:], cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")] == [written]
+
+
+def test_no_folder_is_made_for_a_file_that_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text("name: Net\ninput: [4]\nlayers: [{Linear: 0.5}]\n")
+    assert netgen("build", "net.yaml", "-o", "a/b/net.py", cwd=tmp_path).returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["net.yaml"]
 
 
 def test_a_full_target_leaves_the_former_file(tmp_path: Path) -> None:
@@ -165,7 +187,7 @@ def test_writing_goes_another_way_where_files_need_names(
     assert target.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["net.py"]
     with pytest.raises(NetgenError, match="NG501"):
-        claim(tmp_path / "none" / "net.py", SOURCE, force=True).write(b"new\n")
+        claim(target / "net.py", SOURCE, force=True)
 
 
 def test_what_is_proven_is_not_run_again_until_anything_changes(tmp_path: Path) -> None:
@@ -480,15 +502,12 @@ def test_a_name_may_be_as_long_as_the_system_has_it(name: str, suffix: str, tmp_
 
 
 def test_links_that_lead_nowhere(tmp_path: Path) -> None:
-    (tmp_path / "a.py").symlink_to("none/b.py")
+    (tmp_path / "a.py").symlink_to("new/b.py")
     (tmp_path / "b.py").symlink_to("c.py")
     (tmp_path / "loop.py").symlink_to("loop.py")
     build = ("build", LENET, "--no-smoke", "-o")
-    run = netgen(*build, "a.py", cwd=tmp_path)
-    assert run.stderr == (
-        "error[NG501]: can't write `a.py`: there is no such folder\n"
-        f" = help: make it first: `mkdir -p {tmp_path}/none`\n"
-    )
+    assert netgen(*build, "a.py", cwd=tmp_path).returncode == 0
+    assert untouched((tmp_path / "new" / "b.py").read_text())
     run = netgen(*build, "loop.py", cwd=tmp_path)
     assert run.stderr == "error[NG501]: can't write `loop.py`: too many levels of symbolic links\n"
     assert netgen(*build, "b.py", cwd=tmp_path).returncode == 0

@@ -79,15 +79,18 @@ def _begin(options: argparse.Namespace) -> int:
     from .init import begin, chosen, listed, templates, text_of
 
     if options.list:
-        say(*listed().splitlines())
+        say(*listed(templates()))
         return DONE
-    template = chosen(options.template)
-    if template is None:
+    name, found = printable(options.template), chosen(options.template)
+    if len(found) > 1:
+        complain(*listed(found), "", f"netgen: several templates begin with {name!r}: give one")
+        return NOT_DONE
+    if not found:
         meant = closest_word(options.template, templates())
         help = f"; did you mean {meant}?" if meant else ""
-        name = printable(options.template)
-        complain(*listed().splitlines(), "", f"netgen: there is no template {name!r}{help}")
+        complain(*listed(templates()), "", f"netgen: there is no template {name!r}{help}")
         return NOT_DONE
+    [template] = found.values()
     if options.output == "-":
         give(text_of(template))
         return DONE

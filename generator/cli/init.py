@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import configs, starters
@@ -18,18 +19,18 @@ def templates() -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
-def chosen(name: str) -> Path | None:
-    """The template with this name, or the only one whose name begins with it; else ``None``."""
+def chosen(name: str) -> dict[str, Path]:
+    """The template with this name, or else those whose names begin with it."""
     known = templates()
-    longer = [path for stem, path in known.items() if name and stem.startswith(name)]
-    return known.get(name) or (longer[0] if len(longer) == 1 else None)
+    if name in known:
+        return {name: known[name]}
+    return {stem: path for stem, path in known.items() if name and stem.startswith(name)}
 
 
-def listed() -> str:
+def listed(known: Mapping[str, Path]) -> list[str]:
     """The templates, a line each."""
-    known = templates()
     width = max(map(len, known))
-    return "".join(f"{name:<{width}}  {_about(path)}\n" for name, path in known.items())
+    return [f"{name:<{width}}  {_about(path)}" for name, path in known.items()]
 
 
 def _about(path: Path) -> str:

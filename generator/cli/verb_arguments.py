@@ -8,19 +8,32 @@ from collections.abc import Callable
 from ..ir.levels import DEFAULT_LEVELS, LEVELS, TIMEOUT
 from .option_types import count, device, jobs, levels, picture_file, seconds, size
 
+Arguments = argparse._ActionsContainer  # a parser, or a group of one
 
-def configs(number: int | str, help: str) -> Callable[[argparse.ArgumentParser], None]:
-    def add(verb: argparse.ArgumentParser) -> None:
+
+def group(title: str, *adds: Callable[[Arguments], None]) -> Callable[[Arguments], None]:
+    """Arguments that a verb's help shows together under a title."""
+
+    def add(verb: Arguments) -> None:
+        part = verb.add_argument_group(title)
+        for add in adds:
+            add(part)
+
+    return add
+
+
+def configs(number: int | str, help: str) -> Callable[[Arguments], None]:
+    def add(verb: Arguments) -> None:
         verb.add_argument("configs", nargs=number, metavar="CONFIG", help=help)
 
     return add
 
 
-def layer_name(layers: argparse.ArgumentParser) -> None:
+def layer_name(layers: Arguments) -> None:
     layers.add_argument("name", nargs="?", metavar="NAME", help="a type, like Conv2d")
 
 
-def template(init: argparse.ArgumentParser) -> None:
+def template(init: Arguments) -> None:
     init.add_argument(
         "template",
         nargs="?",
@@ -37,11 +50,11 @@ def template(init: argparse.ArgumentParser) -> None:
     init.add_argument("--list", action="store_true", help="tell which templates there are")
 
 
-def shell(completion: argparse.ArgumentParser) -> None:
+def shell(completion: Arguments) -> None:
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to do it")
 
 
-def import_arguments(verb: argparse.ArgumentParser) -> None:
+def import_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "network",
         metavar="SOURCE",
@@ -80,7 +93,7 @@ def import_arguments(verb: argparse.ArgumentParser) -> None:
     limit_arguments(verb)
 
 
-def target_arguments(build: argparse.ArgumentParser) -> None:
+def target_arguments(build: Arguments) -> None:
     target = build.add_mutually_exclusive_group()
     target.add_argument(
         "-o", "--output", metavar="FILE", help="the file to write; - is standard output"
@@ -89,13 +102,13 @@ def target_arguments(build: argparse.ArgumentParser) -> None:
     force_argument(build)
 
 
-def force_argument(verb: argparse.ArgumentParser) -> None:
+def force_argument(verb: Arguments) -> None:
     verb.add_argument(
         "--force", action="store_true", help="overwrite a file that netgen did not write"
     )
 
 
-def run_arguments(build: argparse.ArgumentParser) -> None:
+def run_arguments(build: Arguments) -> None:
     build.add_argument(
         "--device",
         default="auto",
@@ -121,12 +134,7 @@ def run_arguments(build: argparse.ArgumentParser) -> None:
     )
 
 
-def once_arguments(build: argparse.ArgumentParser) -> None:
-    build.add_argument(
-        "--check",
-        action="store_true",
-        help="write and run nothing: fail, with a diff, unless the file is what the spec gives",
-    )
+def jobs_argument(build: Arguments) -> None:
     build.add_argument(
         "-j",
         "--jobs",
@@ -135,6 +143,14 @@ def once_arguments(build: argparse.ArgumentParser) -> None:
         metavar="N",
         help="so many specs at a time, each run in a process of its own (default: 1)",
     )
+
+
+def once_arguments(build: Arguments) -> None:
+    build.add_argument(
+        "--check",
+        action="store_true",
+        help="write and run nothing: fail, with a diff, unless the file is what the spec gives",
+    )
     build.add_argument(
         "--report",
         metavar="FILE",
@@ -142,21 +158,20 @@ def once_arguments(build: argparse.ArgumentParser) -> None:
     )
 
 
-def again_arguments(watch: argparse.ArgumentParser) -> None:
+def again_arguments(watch: Arguments) -> None:
     """Set the options of `build` that `watch` does not have to their defaults."""
     watch.set_defaults(check=False, report=None, format="text")
 
 
-def common_arguments(verb: argparse.ArgumentParser) -> None:
+def variant_argument(verb: Arguments) -> None:
     verb.add_argument(
         "--variant",
         metavar="NAME",
         help="take one of the spec's variants; `--set` comes after it",
     )
-    shared_arguments(verb)
 
 
-def two_variants(diff: argparse.ArgumentParser) -> None:
+def two_variants(diff: Arguments) -> None:
     diff.add_argument(
         "--variant",
         action="append",
@@ -168,7 +183,7 @@ def two_variants(diff: argparse.ArgumentParser) -> None:
     )
 
 
-def shared_arguments(verb: argparse.ArgumentParser) -> None:
+def set_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "--set",
         action="append",
@@ -182,10 +197,9 @@ def shared_arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run the code that a spec imports: only for specs that you trust",
     )
-    limit_arguments(verb)
 
 
-def limit_arguments(verb: argparse.ArgumentParser) -> None:
+def limit_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "--timeout",
         type=seconds,
@@ -201,7 +215,7 @@ def limit_arguments(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def show_arguments(show: argparse.ArgumentParser) -> None:
+def show_arguments(show: Arguments) -> None:
     show.add_argument(
         "--batch",
         type=count,
@@ -223,12 +237,12 @@ def show_arguments(show: argparse.ArgumentParser) -> None:
     )
 
 
-def layer_of_spec(explain: argparse.ArgumentParser) -> None:
+def layer_of_spec(explain: Arguments) -> None:
     help = "a layer, block or container, as `netgen show` names it: fc1, layer1.0.conv2"
     explain.add_argument("layer", metavar="LAYER", help=help)
 
 
-def graph_arguments(graph: argparse.ArgumentParser) -> None:
+def graph_arguments(graph: Arguments) -> None:
     graph.add_argument(
         "-o",
         "--output",
@@ -246,14 +260,14 @@ def graph_arguments(graph: argparse.ArgumentParser) -> None:
     )
 
 
-def finding_arguments(verb: argparse.ArgumentParser) -> None:
+def finding_arguments(verb: Arguments) -> None:
     verb.add_argument("--strict", action="store_true", help="take warnings for errors")
     verb.add_argument(
         "-v", "--verbose", action="store_true", help="with errors, show the layers before them"
     )
 
 
-def format_argument(verb: argparse.ArgumentParser) -> None:
+def format_argument(verb: Arguments) -> None:
     verb.add_argument(
         "--format",
         default="text",

@@ -11,23 +11,26 @@ from ..output.terminal import complain, say
 from ..version import __version__
 from .verb_arguments import (
     again_arguments,
-    common_arguments,
     configs,
     finding_arguments,
     force_argument,
     format_argument,
     graph_arguments,
+    group,
     import_arguments,
+    jobs_argument,
     layer_name,
     layer_of_spec,
+    limit_arguments,
     once_arguments,
     run_arguments,
-    shared_arguments,
+    set_arguments,
     shell,
     show_arguments,
     target_arguments,
     template,
     two_variants,
+    variant_argument,
 )
 
 _EXAMPLES = """\
@@ -95,6 +98,8 @@ def _unshown(prog: str) -> argparse.HelpFormatter:
 
 
 _SPEC = "a spec; - is standard input"
+_OF_THE_SPEC = group("the spec", variant_argument, set_arguments)
+_LIMITS = group("limits", limit_arguments)
 # each verb with what it does, in short and at length, and the arguments that it takes
 _VERBS: dict[str, Any] = {
     "init": (
@@ -105,8 +110,9 @@ _VERBS: dict[str, Any] = {
     "build": (
         "generate source from specs, run it, and write it",
         "Generate source from specs, run it, and write it if every prediction held.",
-        *(configs("+", _SPEC), target_arguments, run_arguments, once_arguments),
-        *(common_arguments, finding_arguments, format_argument),
+        *(configs("+", _SPEC), group("what is written", target_arguments, once_arguments)),
+        group("the run", run_arguments, jobs_argument),
+        *(_OF_THE_SPEC, _LIMITS, group("messages", finding_arguments, format_argument)),
     ),
     "import": (
         "make the spec of a network that there is as code",
@@ -117,33 +123,40 @@ _VERBS: dict[str, Any] = {
     "watch": (
         "build specs, and build them again whenever they are saved",
         "Build specs, and build them again whenever they are saved; Ctrl-C ends it.",
-        *(configs("+", "a spec"), target_arguments, run_arguments, again_arguments),
-        *(common_arguments, finding_arguments),
+        *(configs("+", "a spec"), group("what is written", target_arguments)),
+        *(group("the run", run_arguments, again_arguments), _OF_THE_SPEC, _LIMITS),
+        group("messages", finding_arguments),
     ),
     "check": (
         "check specs and work out all shapes; write nothing, run nothing",
         "Check specs and work out all shapes, without torch. Nothing is written.",
-        *(configs("+", _SPEC), common_arguments, finding_arguments, format_argument),
+        *(configs("+", _SPEC), _OF_THE_SPEC, _LIMITS),
+        group("messages", finding_arguments, format_argument),
     ),
     "show": (
         "show a spec's layers: shapes, weights, parameters, multiply-adds, memory",
         "Show the layers of a spec as a table, worked out without torch.",
-        *(configs(1, _SPEC), common_arguments, show_arguments),
+        *(configs(1, _SPEC), group("the table", show_arguments), _OF_THE_SPEC, _LIMITS),
     ),
     "explain": (
         "why the numbers of a layer are what they are, back to the input",
         "Why each inferred number and each size of a layer is what it is, back to the input.",
-        *(configs(1, _SPEC), layer_of_spec, common_arguments),
+        *(configs(1, _SPEC), layer_of_spec, _OF_THE_SPEC, _LIMITS),
     ),
     "graph": (
         "draw a spec: as svg or png, as a page, for Graphviz or Mermaid",
         "Draw a spec, worked out without torch: blocks as boxes that nest, skips as skips.",
-        *(configs(1, _SPEC), graph_arguments, force_argument, common_arguments),
+        *(configs(1, _SPEC), group("the picture", graph_arguments, force_argument)),
+        *(_OF_THE_SPEC, _LIMITS),
     ),
     "diff": (
         "how two specs differ in layers, shapes, parameters and weights",
         "How two specs differ, and which weights of the first the second would load.",
-        *(configs(2, "the old spec, and the new one"), two_variants, shared_arguments),
+        *(
+            configs(2, "the old spec, and the new one"),
+            group("the specs", two_variants, set_arguments),
+        ),
+        _LIMITS,
     ),
     "layers": (
         "the types of layers that there are, or what one of them takes",

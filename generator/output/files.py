@@ -99,11 +99,13 @@ class Target(Struct, frozen=True):
 
         Where the system has nameless files, the file has no name until it is complete, so a kill
         at any moment leaves nothing behind. What somebody else has saved there meanwhile is kept.
+        A folder that is missing is made.
         """
         if self.told:
             _check_heard()  # again: much time may have passed since the claim
         try:
             real = Path(os.path.realpath(self.path))  # follow a link
+            real.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._write_nameless(real, data)
             except _NoSuchFiles:
@@ -163,11 +165,7 @@ def claim(
     if told:
         _check_heard()
     try:
-        folder = os.path.dirname(os.path.realpath(path))  # follow a link
-        if not os.path.isdir(folder):
-            place = path.parent if not path.is_symlink() else folder
-            help = f"make it first: `mkdir -p {printable(str(place))}`"
-            _refuse(path, "there is no such folder", help=help)
+        _check_folder(path)
         seen = _state(path)
         data = b"" if seen is None or force else path.read_bytes()
     except (OSError, ValueError) as error:
@@ -177,6 +175,15 @@ def claim(
         why = "has been edited since netgen wrote it" if edited else "was not written by netgen"
         _keep(path, why, "give another output, or overwrite it with `--force`")
     return Target(path, kind, force, seen, told)
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a path whose folder is none and can't be made: it leads through a file."""
+    for place in Path(os.path.realpath(path)).parents:  # follow a link
+        if os.path.lexists(place):
+            if not place.is_dir():
+                _refuse(path, f"`{printable(place.name)}` is no folder")
+            return
 
 
 def _check_heard() -> None:
