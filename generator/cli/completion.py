@@ -75,6 +75,7 @@ _FILES: Mapping[str, shtab.CompleteType] = {
     "report": shtab.FILE,
     "variant": _VARIANTS,
     "variants": _VARIANTS,
+    "weights": shtab.glob("*.pt", "*.pth", "*.safetensors"),
 }
 _WORDS: Mapping[str, Sequence[str]] = {
     "device": ("auto", "cpu", "cuda", "mps", "all", "meta"),

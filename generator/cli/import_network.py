@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
@@ -19,8 +19,15 @@ from ..run.smoke import Worker
 def import_as_asked(options: Namespace) -> None:
     """Import, compare, write and tell; raises `NetgenError`, and `ValueError` for wrong usage."""
     begun = time.monotonic()
-    wanted = asked(options.network, options.inputs, options.args, options.name)
-    _check_apart(options, wanted.module)
+    wanted = asked(
+        options.network,
+        options.inputs,
+        options.args,
+        options.name,
+        weights=options.weights,
+        allow_pickle=options.allow_pickle,
+    )
+    _check_apart(options, wanted.files)
     spec = None if options.output == "-" else _new(Path(options.output), options.force)
     source = None
     if options.source:
@@ -40,13 +47,14 @@ def import_as_asked(options: Namespace) -> None:
     _tell(made, options, say if spec else complain, time.monotonic() - begun)
 
 
-def _check_apart(options: Namespace, module: str) -> None:
-    """Refuse one file for spec and source, and the network's own file for either."""
+def _check_apart(options: Namespace, files: Sequence[str]) -> None:
+    """Refuse one file for spec and source, and the network's own files for either."""
     given = {"-o": options.output, "--source": options.source or ""}
     if os.path.realpath(given["-o"]) == os.path.realpath(given["--source"]):
         raise ValueError("-o and --source name one file: the spec and the source are two")
+    own = {*map(os.path.realpath, files)}
     for option, path in given.items():
-        if os.path.realpath(path) == os.path.realpath(module):
+        if os.path.realpath(path) in own:
             message = f"`{printable(path)}` is the network's own file"
             help = f"give another one with `{option}`"
             raise NetgenError(Diagnostic("NG501", message, help=help))

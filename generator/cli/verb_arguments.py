@@ -58,7 +58,8 @@ def import_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "network",
         metavar="SOURCE",
-        help="what makes the network: package.module:callable or file.py:Name",
+        help="what makes the network: package.module:callable or file.py:Name; or model.pt, which "
+        "holds it",
     )
     verb.add_argument(
         "--args",
@@ -75,6 +76,17 @@ def import_arguments(verb: Arguments) -> None:
         help="an input without its batch: 3,224,224 or 3,H,W or tokens=T:int64; once for each",
     )
     verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
+    verb.add_argument(
+        "--weights",
+        default="",
+        metavar="FILE",
+        help="a state_dict (.pt, .pth, .safetensors) to load into the network before",
+    )
+    verb.add_argument(
+        "--allow-pickle",
+        action="store_true",
+        help="load a network that was saved whole, which runs code: only for files that you trust",
+    )
     verb.add_argument(
         "--flat", action="store_true", help="write all layers in one scope, without blocks"
     )

@@ -296,7 +296,8 @@ CODES = {
     "NG701": Code(
         "the code gives no network to import",
         "`netgen import` takes `package.module:callable` or `file.py:Name`; what is called gives "
-        "an `nn.Module`, and `--args` are its arguments. The message says what went wrong.",
+        "an `nn.Module`, and `--args` are its arguments. A file that holds a whole network needs "
+        "`--allow-pickle`. The message says what went wrong.",
     ),
     "NG702": Code(
         "the network does not run on these inputs",
@@ -317,6 +318,11 @@ CODES = {
         "the imported spec is not the network",
         "The class was built and compared with the network, and differs. Nothing is written, "
         "because a spec that is only nearly right would be of no use: please report it.",
+    ),
+    "NG706": Code(
+        "a file of weights that are not those of the network",
+        "`--weights` takes a `state_dict`, as `torch.save(network.state_dict(), FILE)` writes it, "
+        "or a file that holds just one. Names and shapes must all be those of the network.",
     ),
 }
 

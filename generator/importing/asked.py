@@ -1,4 +1,4 @@
-"""What an import is asked for: where the network's code is, its arguments and its inputs."""
+"""What an import is asked for: where the network is, its arguments, its weights and its inputs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -17,10 +18,15 @@ TYPES = frozenset(
 )
 
 
+SAVED = (".pt", ".pth")  # files that `torch.save` writes
+
+
 class Asked(Struct, frozen=True):
     """A network by its code: a module's name or a file, a callable in it, and its arguments.
 
-    `args` is the text of a JSON object. With `name`, the class of the spec is called so.
+    A file that holds the network itself has no `callable`. `args` is the text of a JSON object.
+    With `name`, the class of the spec is called so. `weights` is the path of a file, if there is
+    one.
     """
 
     module: str
@@ -28,6 +34,8 @@ class Asked(Struct, frozen=True):
     inputs: tuple[Input, ...]
     args: str = "{}"
     name: str = ""
+    weights: str = ""
+    allow_pickle: bool = False
 
     @property
     def folder(self) -> str:
@@ -36,11 +44,55 @@ class Asked(Struct, frozen=True):
             return str(Path(self.module).absolute().parent)
         return str(Path.cwd())
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that the network is read from, as far as they are named."""
+        return tuple(filter(None, (self.module, self.weights)))
 
-def asked(source: str, inputs: Sequence[str], args: str, name: str = "") -> Asked:
+    @property
+    def request(self) -> dict[str, Any]:
+        """What the process that makes the network has to know."""
+        names = {"module": self.module, "name": self.callable, "args": self.args}
+        return {**names, "weights": self.weights, "allow_pickle": self.allow_pickle}
+
+
+def asked(
+    source: str,
+    inputs: Sequence[str],
+    args: str,
+    name: str = "",
+    *,
+    weights: str = "",
+    allow_pickle: bool = False,
+) -> Asked:
     """What the arguments of a command ask for; raises `ValueError`."""
+    module, maker = _place(source)
+    try:
+        given = json.loads(args)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"--args is no JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise ValueError('--args is a JSON object, like {"num_classes": 10}')
+    if given and not maker:
+        raise ValueError(f"{source!r} holds a network that is made already: --args changes nothing")
+    if weights and not weights.endswith((*SAVED, ".safetensors")):
+        raise ValueError(f"--weights takes a .pt, .pth or .safetensors file, not {weights!r}")
+    if name and not (name.isascii() and name.isidentifier()):
+        raise ValueError(f"--name takes a name for the class, not {name!r}")
+    read = tuple(map(input_of, inputs))
+    names = [one.name for one in read if one.name]
+    if len({*names}) < len(names):
+        raise ValueError("two inputs have the same name")
+    weights = weights and _file(weights)
+    return Asked(module, maker, read, args, name, weights, allow_pickle)
+
+
+def _place(source: str) -> tuple[str, str]:
+    """The module and the callable that a source names; no callable if a file is the network."""
+    if source.endswith(SAVED):
+        return _file(source), ""
     module, colon, maker = source.rpartition(":")
-    if source.endswith((".pt2", ".onnx", ".pt", ".pth")):
+    if source.endswith((".pt2", ".onnx")):
         raise ValueError(f"{source!r} is no code: give package.module:callable or file.py:Name")
     if not colon or not module or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", maker):
         raise ValueError(f"{source!r} is neither package.module:callable nor file.py:Name")
@@ -48,23 +100,14 @@ def asked(source: str, inputs: Sequence[str], args: str, name: str = "") -> Aske
         raise ValueError(
             f"{module!r} is neither the name of a module nor a file that ends with .py"
         )
-    if module.endswith(".py"):
-        if not Path(module).is_file():
-            raise ValueError(f"there is no file {module!r}")
-        module = str(Path(module).absolute())
-    try:
-        given = json.loads(args)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"--args is no JSON: {error}") from None
-    if not isinstance(given, dict):
-        raise ValueError('--args is a JSON object, like {"num_classes": 10}')
-    if name and not (name.isascii() and name.isidentifier()):
-        raise ValueError(f"--name takes a name for the class, not {name!r}")
-    read = tuple(map(input_of, inputs))
-    names = [one.name for one in read if one.name]
-    if len({*names}) < len(names):
-        raise ValueError("two inputs have the same name")
-    return Asked(module, maker, read, args, name)
+    return (_file(module) if module.endswith(".py") else module), maker
+
+
+def _file(path: str) -> str:
+    """The whole path of a file that is there; raises `ValueError`."""
+    if not Path(path).is_file():
+        raise ValueError(f"there is no file {path!r}")
+    return str(Path(path).absolute())
 
 
 _INPUT = re.compile(

@@ -51,7 +51,7 @@ def import_network(
     `flat` all layers stand in one scope.
     """
     worker.start(asked.folder)
-    request = {"module": asked.module, "name": asked.callable, "args": asked.args}
+    request = asked.request
     inputs = to_builtins(asked.inputs)
     answer = _checked(worker.ask({"task": "record", **request, "inputs": inputs}))
     recording = _bounded(convert(answer["recording"], Recording))
@@ -62,7 +62,7 @@ def import_network(
 
     name = asked.name or class_name(answer["class"])
     compare = compared if verify else _not_compared
-    others = () if flat else varied(recording, worker, request)
+    others = () if flat or not asked.callable else varied(recording, worker, request)
     return _imported((recording, *others), name, worker, file, compare, flat)
 
 
@@ -81,7 +81,7 @@ def varied(
         if type(value) is int:
             args = json.dumps({**json.loads(request["args"]), name: value + 1})
             inputs = to_builtins(recording.inputs)
-            more = {**request, "args": args, "inputs": inputs}
+            more = {**request, "args": args, "inputs": inputs, "strict": False}
             answer = worker.ask({"task": "record", **more})
             if answer["ok"]:
                 found.append(convert(answer["recording"], Recording))
@@ -271,7 +271,7 @@ def _checked(answer: Answer) -> Answer:
     if answer["ok"]:
         return answer
     where = place_in_code(answer["source"])
-    refused = Diagnostic(answer["code"], answer["finding"], where)
+    refused = Diagnostic(answer["code"], answer["finding"], where, help=answer.get("help"))
     raise NetgenError(refused, *_told_as_well(answer))
 
 

@@ -421,7 +421,7 @@ def _no_condition(context: Context, item: Item) -> NoReturn:
 def check_path(context: Context, item: Item, value: str) -> None:
     """Refuse a name that can't be an attribute's path."""
     for place, part in enumerate(value.split(".")):
-        numbered = part.isascii() and part.isdecimal() and "." in value
+        numbered = place > 0 and part.isascii() and part.isdecimal()  # of a child in a container
         key = part.replace("-", "_") if place else part  # a key of a dict may have dashes
         reason = None if numbered and str(int(part)) == part else why_no_attribute(key)
         free = reason == IN_USE and not part.startswith("__") and _only_refers(context, item)

@@ -88,8 +88,8 @@ def folded_chain(items: Sequence[Item]) -> tuple[Item, ...]:
 
 
 def _collapsed(item: Item) -> Item:
-    """A `Sequential` of one run as a repeat with its name."""
-    if item.type == "Sequential" and len(item.layers) == 1:
+    """A `Sequential` of one run as a repeat with its name; a whole body that is one has none."""
+    if item.type == "Sequential" and item.name and len(item.layers) == 1:
         only = item.layers[0]
         if "repeat" in only.arguments and not only.name:
             return replace(only, name=item.name, reads=item.reads)

@@ -30,11 +30,13 @@ def compare(
     generated: type[nn.Module],
     inputs: Sequence[Input],
     runs: Sequence[Mapping[str, int]],
+    trained: bool = False,
 ) -> list[str]:
     """What has been shown, in words; raises `Other` if the class is another network.
 
     Weights that are constant, and the statistics of norms, are drawn at random before, so that
-    layers can be told apart. Networks that are quick are compared in float64 if they can do that.
+    layers can be told apart; a network that is `trained` is compared with its own weights, too.
+    Networks that are quick are compared in float64 if they can do that.
     """
     twin = generated()
     shown = [_same_keys(original, twin)]
@@ -45,15 +47,34 @@ def compare(
     if not single:
         network, twin = network.double(), twin.double()
     samples = [_samples(inputs, run, single) for run in runs]
+    close = CLOSE_SINGLE if single else CLOSE
+    if trained:
+        shown.append(_same_as_trained(network, twin, inputs, samples[0], close))
     _tell_apart(network, samples[0])
     _load(network, twin)
     network.eval()
     twin.eval()
-    close = CLOSE_SINGLE if single else CLOSE
     with torch.random.fork_rng(devices=[]):
         shown += _compared(network, twin, inputs, [*zip(runs, samples, strict=True)], close)
     shown += _same_training(network, twin, inputs, samples[0], close)
     return shown
+
+
+def _same_as_trained(
+    network: nn.Module,
+    twin: nn.Module,
+    inputs: Sequence[Input],
+    tensors: Sequence[torch.Tensor],
+    close: float,
+) -> str:
+    """Compare outputs with the weights that the network has."""
+    _load(network, twin)
+    network.eval()
+    twin.eval()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        ours = _original(network, inputs, tensors)
+        _equal(ours, _generated(twin, tensors), close, "output with the network's own weights")
+    return "equal outputs with its own weights"
 
 
 def _compared(

@@ -17,7 +17,12 @@ _made: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = We
 
 
 class Unloadable(Exception):
-    """The code gives no network; the text says why."""
+    """The code or the file gives no network, or not its weights; the text says why."""
+
+    def __init__(self, message: str, help: str = "", *, code: str = "NG701") -> None:
+        super().__init__(message)
+        self.help = help
+        self.code = code
 
 
 def watch_constructors() -> None:
@@ -32,6 +37,12 @@ def watch_constructors() -> None:
 
     # called on a module, too, by what copies it: then it must not get the module first
     nn.Module.__new__ = staticmethod(noted)  # type: ignore[method-assign, assignment]
+
+
+def forget(network: nn.Module) -> None:
+    """Take what was seen of the network's constructors as not seen: they were not called."""
+    for module in network.modules():
+        _made.pop(module, None)
 
 
 def made_with(module: nn.Module) -> dict[str, Any]:
@@ -52,6 +63,17 @@ def made_with(module: nn.Module) -> dict[str, Any]:
         else:
             found[name] = value
     return found
+
+
+def guessed(module: nn.Module) -> dict[str, Any]:
+    """What a module may have been made with: the attributes called as arguments of its `__init__`.
+
+    Many classes keep their arguments so. Whether they changed them before is not known.
+    """
+    names = [*inspect.signature(type(module).__init__).parameters][1:]
+    plain = (bool, int, float, str, tuple, list, type(None), type, nn.Module)
+    found = {name: getattr(module, name) for name in names if hasattr(module, name)}
+    return {name: value for name, value in found.items() if isinstance(value, plain)}
 
 
 def construct(module: str, name: str, args: Mapping[str, Any]) -> nn.Module:

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...layers import CATALOGUE
-from .construction import made_with
+from .construction import guessed, made_with
 from .names import Names, name_in_python
 from .recorded import Module, Tensor
 
@@ -95,6 +95,8 @@ def modules_of(network: nn.Module, names: Names) -> Iterator[Module]:
     for key, (first, *others) in paths.items():
         module, layer = modules[key], layer_of(modules[key])
         arguments = made_with(module)
+        if not arguments and not layer:
+            arguments = guessed(module)
         own = settings(module, layer, arguments) if layer else {}
         yield Module(
             path=first,

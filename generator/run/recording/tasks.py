@@ -6,6 +6,7 @@ import json
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,15 +19,16 @@ from .comparison import Other, compare
 from .construction import Unloadable, construct, watch_constructors
 from .record import is_own_code, record
 from .recorded import Input
+from .saved import load_weights, saved_network
 
 
 def recorded(request: Mapping[str, Any]) -> dict[str, Any]:
     """The recording of a network that its code makes, or why there is none."""
     watch_constructors()
     try:
-        network = _network(request["module"], request["name"], request["args"])
+        network = _network(*_source(request))
     except Unloadable as error:
-        return _refused("NG701", str(error))
+        return _refused(error.code, str(error), help=error.help)
     except (Exception, SystemExit) as error:
         return _raised("NG701", "making it", error)
     return record_module(network, _inputs(request))
@@ -47,9 +49,10 @@ def record_module(network: nn.Module, inputs: Sequence[Input]) -> dict[str, Any]
 
 def compared(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a comparison of the network with a generated class has shown, or in what they differ."""
-    network = _network(request["module"], request["name"], request["args"])
+    network = _network(*_source(request))
     source, name = request["source"], request["class"]
-    return compare_module(network, source, name, _inputs(request), request["runs"])
+    trained = bool(request.get("weights") or request.get("allow_pickle"))
+    return compare_module(network, source, name, _inputs(request), request["runs"], trained)
 
 
 def compare_module(
@@ -58,10 +61,11 @@ def compare_module(
     name: str,
     inputs: Sequence[Input],
     runs: Sequence[Mapping[str, int]],
+    trained: bool = False,
 ) -> dict[str, Any]:
     """What a comparison with the class in a source has shown, in this process."""
     try:
-        shown = compare(network, class_in(source, name), inputs, runs)
+        shown = compare(network, class_in(source, name), inputs, runs, trained)
     except Other as error:
         return _refused("NG705", str(error))
     except Exception as error:
@@ -81,14 +85,33 @@ def _inputs(request: Mapping[str, Any]) -> Sequence[Input]:
     return found
 
 
+Source = tuple[str, str, str, str, bool, bool]
+
+
+def _source(request: Mapping[str, Any]) -> Source:
+    """Where the network comes from, and its weights."""
+    named = (request["module"], request["name"], request["args"])
+    weights, pickled = request.get("weights", ""), request.get("allow_pickle", False)
+    return (*named, weights, pickled, request.get("strict", True))
+
+
 @lru_cache(maxsize=2)  # the comparison asks for the network that was recorded
-def _network(module: str, name: str, args: str) -> nn.Module:
+def _network(
+    module: str, name: str, args: str, weights: str, allow_pickle: bool, strict: bool
+) -> nn.Module:
     torch.manual_seed(0)
-    return construct(module, name, json.loads(args))
+    if name:
+        network = construct(module, name, json.loads(args))
+    else:
+        network = saved_network(Path(module), allow_pickle=allow_pickle)
+    if weights:
+        load_weights(network, Path(weights), strict=strict)
+    return network
 
 
-def _refused(code: str, finding: str, source: str = "") -> dict[str, Any]:
-    return {"ok": False, "code": code, "finding": finding, "source": source}
+def _refused(code: str, finding: str, source: str = "", help: str = "") -> dict[str, Any]:
+    refused = {"ok": False, "code": code, "finding": finding, "source": source}
+    return {**refused, "help": help} if help else refused
 
 
 def _raised(code: str, what: str, error: BaseException) -> dict[str, Any]:
