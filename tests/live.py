@@ -204,6 +204,42 @@ class Critic(nn.Module):
         return self.out(F.leaky_relu(self.conv(x), 0.2).mean(-1))
 
 
+class Halo(nn.Module):
+    """Attention of blocks of an image to what is around them, with a table of distances."""
+
+    distances: Tensor
+
+    def __init__(self, dim: int = 8, heads: int = 2, block: int = 4, halo: int = 2) -> None:
+        super().__init__()
+        self.dim, self.heads, self.block, self.window = dim, heads, block, block + 2 * halo
+        self.halo = halo
+        self.q = nn.Conv2d(3, dim, 1)
+        self.kv = nn.Conv2d(3, 2 * dim, 1)
+        self.rows = nn.Parameter(torch.randn(2 * block - 1, dim // heads))
+        self.table = nn.Parameter(torch.randn((2 * block - 1) ** 2))
+        places = torch.stack(torch.meshgrid(*[torch.arange(block)] * 2, indexing="ij")).flatten(1)
+        apart = places[:, :, None] - places[:, None] + block - 1
+        distances = apart[0] * (2 * block - 1) + apart[1]
+        self.register_buffer("distances", distances, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        down, across, side = height // self.block, width // self.block, self.dim // self.heads
+        x = F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2, stride=1)
+        q = self.q(x).reshape(-1, side, down, self.block, across, self.block)
+        q = q.permute(0, 1, 3, 5, 2, 4)
+        q = q.reshape(n * self.heads, side, -1, down * across).transpose(1, 3)
+        kv = F.pad(self.kv(x), [self.halo] * 4)
+        kv = kv.unfold(2, self.window, self.block).unfold(3, self.window, self.block)
+        kv = kv.reshape(n * self.heads, 2 * side, down * across, -1).permute(0, 2, 3, 1)
+        k, v = kv.chunk(2, -1)
+        beside = (q.reshape(-1, self.block, 1, self.block, side) @ self.rows.t())[..., : self.block]
+        beside = beside.expand(-1, -1, self.block, -1, -1)
+        scores = q @ k.transpose(-1, -2) + beside.reshape(n * self.heads, -1, 16, 64)
+        y = self.table[self.distances] @ (F.softmax(scores, -1) @ v)
+        return y.permute(0, 3, 1, 2).reshape(n, self.dim, -1)
+
+
 class Branches(nn.Module):
     """A shared convolution, and a dict of several outputs."""
 

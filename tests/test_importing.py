@@ -31,6 +31,7 @@ NETWORKS = [
     pytest.param(live.Transformer, [WORDS], marks=slow),
     pytest.param(live.Branches, [torch.randn(2, 4, 8, 8)], marks=slow),
     pytest.param(live.Standardised, [IMAGES], marks=slow),
+    pytest.param(live.Halo, [IMAGES], marks=slow),
     pytest.param(live.Critic, [torch.randn(2, 3, 10)], marks=slow),
     (live.Siamese, [ROWS, ROWS + 1]),
     (live.Tagger, [WORDS]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -283,6 +284,7 @@ def draw(draws: random.Random, name: str) -> tuple[dict[str, Any], list[tuple[in
         "Pad": {
             "pad": [draws.randint(-1, 2) for _ in range(draws.choice((2, 2, 4, 3)))],
             "mode": draws.choice(("constant", "constant", "reflect", "replicate", "circular")),
+            "value": draws.choice((None, None, 1, -math.inf)),
         },
         "Roll": {"shifts": 1, "dims": dim},
         "Flip": {"dims": some},

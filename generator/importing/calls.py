@@ -318,6 +318,14 @@ def _narrowed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list
     raise Inexpressible("by sizes that vary")
 
 
+def _windows(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
+    """`unfold`: that of a tensor gives windows of one dimension, the function those of images."""
+    if not call.function.startswith("torch.Tensor."):
+        return [own.plain(SAME["unfold"], call, out)]
+    given = bound(call, ("input", "dim", "size", "step"))
+    return [own.layer("Window", [tensor_of(given.pop("input"))], out, given)]
+
+
 def _where(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
     given = bound(call, ("condition", "input", "other"))
     condition, a, b = given["condition"], given.get("input"), given.get("other")
@@ -421,6 +429,7 @@ _BY_NAME: Mapping[str, Translate] = {
     "dropout": _dropped,
     "addcmul": _multiplied_sum,
     "narrow": _narrowed,
+    "unfold": _windows,
     "where": _where,
     "linear": with_weights("Linear"),
     **{f"conv{n}d": with_weights(f"Conv{n}d") for n in (1, 2, 3)},

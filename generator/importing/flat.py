@@ -38,6 +38,7 @@ from .order import declared_first
 from .sizes import Sizes
 from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, size_text, tensors_of, values_in
+from .tables import table_expression
 
 
 class Unknown(Struct, frozen=True):
@@ -234,6 +235,9 @@ def buffer_arguments(elements: Sequence[Any], shape: Sequence[int], dtype: str) 
         elements = [*map(shortest, elements)]
     if elements and len({*map(repr, elements)}) == 1 and len(elements) > 1:
         return {"value": elements[0], "shape": [*shape], **types}
+    expression = table_expression(elements, shape)
+    if expression is not None:
+        return {"value": expression, **types}
     return {"value": _nested(elements, shape), **types}
 
 

@@ -17,7 +17,7 @@ from ..run.recording.recorded import (
     Word,
 )
 from .functions import Row
-from .sizes import Sized, Sizes, groups
+from .sizes import Sized, Sizes, factored, groups
 from .steps import Inexpressible, Step
 
 _PREFIXES = (
@@ -28,7 +28,14 @@ _PREFIXES = (
     "torch.",
 )
 # the same argument under its other names
-_ALSO = {"self": "input", "axis": "dim", "keepdims": "keepdim", "lambda": "lambd", "axis0": "dim0"}
+_ALSO = {
+    "self": "input",
+    "axis": "dim",
+    "dimension": "dim",
+    "keepdims": "keepdim",
+    "lambda": "lambd",
+    "axis0": "dim0",
+}
 
 
 def short_name(function: str) -> str:
@@ -165,25 +172,21 @@ class Operations:
         right: list[str] = []
         sizes: dict[str, Any] = {}
         for ours, theirs in groups(self.sizes, self.shape(x), self.shape(out)):
-            split = len(theirs) > 1 and len(ours) == 1
-            if len(ours) > 1 and len(theirs) > 1:
-                raise Inexpressible("it joins dimensions and takes them apart in one call")
-            axes = []
-            for size in theirs if split else ours:
-                if size == 1 and not (ours and theirs):
-                    axes.append("1")
-                    continue
-                axes.append("n" if self.sizes.is_batch(size) else next(letters))
-                if split and not isinstance(size, Size):
-                    sizes[axes[-1]] = size  # the batch, or a named size, is worked out
-            joined = " ".join(axes)
-            bracketed = f"({joined})" if len(axes) > 1 else joined
-            if ours:
-                left.append(bracketed if split else joined)
-            if theirs:
-                right.append(joined if split or len(axes) == 1 else bracketed)
-            if not theirs and not ours:
-                raise AssertionError
+            if not (ours and theirs):
+                (left if ours else right).append("1")
+                continue
+            factors, *counts = factored(self.sizes, ours, theirs)
+            axes = ["n" if self.sizes.is_batch(size) else next(letters) for size in factors]
+            for side, numbers in zip((left, right), counts, strict=True):
+                place = 0
+                for count in numbers:
+                    own = slice(place, place + count)
+                    joined = " ".join(axes[own])
+                    side.append(f"({joined})" if count > 1 else joined)
+                    if side is left and count > 1:  # the batch, or a named size, is worked out
+                        sized = zip(axes[own], factors[own], strict=True)
+                        sizes |= {axis: size for axis, size in sized if not isinstance(size, Size)}
+                    place += count
         if not left:
             left.append("()")
         pattern = f"{' '.join(left)} -> {' '.join(right)}"
@@ -199,9 +202,13 @@ class Operations:
         known = (*(None for _ in range(len(after) - len(before))), *before)[
             len(after) - len(rest) :
         ]
-        if any(map(self.sizes.has_batch, rest)):
-            raise Inexpressible("along a batch that does not come first")
         near = [*like, *self.near]
+        grown = {at: size for at, size in enumerate(rest) if size != known[at]}
+        if any(map(self.sizes.has_batch, grown.values())):
+            raise Inexpressible("along a batch that does not come first")
+        if any(map(self.sizes.has_batch, rest)) and len(before) == len(after):
+            copies = [self.sizes.written(grown.get(at, 1), near) for at in range(len(rest))]
+            return [Step("Tile", (x,), (out.number,), {"dims": copies})]
         shape = [
             -1 if size == old else self.sizes.written(size, near, at)
             for at, (size, old) in enumerate(zip(rest, known, strict=True), len(after) - len(rest))

@@ -130,5 +130,29 @@ def groups(
     return found
 
 
+def factored(
+    sizes: Sizes, ours: Sequence[Sized], theirs: Sequence[Sized]
+) -> tuple[list[Sized], list[int], list[int]]:
+    """The factors that the sizes of both have in common, and how many of them each one takes.
+
+    Raises `Inexpressible`.
+    """
+    factors: list[Sized] = []
+    left, right = ([sizes.numbers(size) for size in side] for side in (ours, theirs))
+    counts = [0] * len(left), [0] * len(right)
+    i = j = 0
+    while i < len(left) and j < len(right):
+        a, b = left[i], right[j]
+        small = min(a, b)
+        if any(x % n or y % n for x, y, n in zip(a, b, small, strict=True)):
+            raise Inexpressible("it joins dimensions and takes them apart in one call")
+        factors.append(small[0] if len({*small}) == 1 else Size(small))
+        counts[0][i] += 1
+        counts[1][j] += 1
+        left[i], right[j] = (tuple(x // n for x, n in zip(y, small, strict=True)) for y in (a, b))
+        i, j = i + (a == small), j + (b == small)
+    return factors, *counts
+
+
 def _product(sizes: Sizes, several: Sequence[Sized]) -> tuple[int, ...]:
     return tuple(map(prod, zip(*map(sizes.numbers, several), strict=True)))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ..symbolic.equality import Meeting, same, smallest
 from ..symbolic.sizes import Size, shown
 from .base import ALL, INEXACT, INTS, Arg, Args, Layer, dimension, refuse, refuse_alone
-from .kinds import FLOAT, INDEX, INT, choice, items, optional
+from .kinds import INDEX, INT, NUMBER, choice, items, optional
 from .saved import always
 from .splits import operation, with_size
 from .tensor import TensorType
@@ -54,6 +55,9 @@ def _padded(a: Args, x: TensorType, numbers: Sequence[Size]) -> TensorType:
         )
     if a.value is not None and a.mode != "constant":
         refuse(f"`value` means nothing to `mode: {a.mode}`", "value")
+    fills = a.value is not None and any(number > 0 for number in numbers)
+    if fills and x.dtype in INTS and math.isinf(a.value):
+        refuse(f"`value` {a.value} is no `{x.dtype}`", "value")
     shape = list(x.shape)
     for place in range(len(numbers) // 2):
         before, after, at = numbers[2 * place], numbers[2 * place + 1], x.rank - 1 - place
@@ -129,7 +133,7 @@ LAYERS: Sequence[Layer] = (
         pad,
         Arg("pad", items(INT), positional=True, instead="to"),
         Arg("mode", choice("constant", "reflect", "replicate", "circular"), "constant"),
-        Arg("value", optional(FLOAT), None),
+        Arg("value", optional(NUMBER), None),
         Arg("dims", optional(_DIMS), None, keyword_only=True, code=True),
         Arg("side", choice("both", "start"), "both", keyword_only=True, code=True),
         meets=partial(_ordered, True),

@@ -1,0 +1,122 @@
+"""Tables of whole numbers as the expressions that people compute them by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LEAST = 64  # numbers in a table that is worth an expression
+
+
+def table_expression(elements: Sequence[object], shape: Sequence[int]) -> str | None:
+    """The expression of a `Buffer` with these elements, if they are distances of places in a grid.
+
+    That is what relative positions are looked up by: the rows of the table are the places of
+    queries, its columns those of keys, in a row or in a grid of any width.
+    """
+    if len(elements) < LEAST or not all(type(x) is int for x in elements):
+        return None
+    numbers: list[int] = [*elements]  # type: ignore[list-item]
+    if len(shape) == 1:
+        (length,) = shape
+        start, step = numbers[0], numbers[1] - numbers[0]
+        if step and numbers == [*range(start, start + step * length, step)]:
+            return f"$([{_sum((step, 'i'), start)} for i in range({length})])"
+        side = round(length**0.5)
+        found = _distances(numbers, side, side) if side * side == length else None
+        return f"$([{found} for q in range({side}) for k in range({side})])" if found else None
+    if len(shape) != 2:
+        return None
+    rows, columns = shape
+    found = _distances(numbers, rows, columns)
+    if found:
+        return f"$([[{found} for k in range({columns})] for q in range({rows})])"
+    return _with_class_token(numbers, rows, columns)
+
+
+def _with_class_token(numbers: Sequence[int], rows: int, columns: int) -> str | None:
+    """Distances below and beside a row and a column of one number each."""
+    table = [numbers[i * columns : (i + 1) * columns] for i in range(rows)]
+    if (
+        rows < 3
+        or columns < 3
+        or len({*table[0][1:]}) > 1
+        or len({row[0] for row in table[1:]}) > 1
+    ):
+        return None
+    inner = [x for row in table[1:] for x in row[1:]]
+    found = _distances(inner, rows - 1, columns - 1)
+    if not found:
+        return None
+    first = f"[{table[0][0]}] + [{table[0][1]}] * {columns - 1}"
+    rest = f"[{table[1][0]}] + [{found} for k in range({columns - 1})]"
+    return f"$([{first}] + [{rest} for q in range({rows - 1})])"
+
+
+def _distances(numbers: Sequence[int], rows: int, columns: int) -> str | None:
+    """The expression of `q` and `k` for a table of distances; `None` if it is none."""
+    for width in _widths(columns):
+        for by in (1, 2):
+            wide = -(-width // by)
+            if rows % wide:
+                continue
+            for signed in (True, False):
+                found = _fitted(numbers, rows, columns, (wide, width, by), signed)
+                if found:
+                    return found
+    return None
+
+
+def _widths(columns: int) -> list[int]:
+    """The widths of grids with so many places: all in one row, or as nearly a square as can be."""
+    divisors = (n for n in range(2, columns + 1) if columns % n == 0)
+    return sorted(divisors, key=lambda n: (n < columns, abs(n - columns**0.5)))
+
+
+def _fitted(
+    numbers: Sequence[int], rows: int, columns: int, grid: tuple[int, int, int], signed: bool
+) -> str | None:
+    """The expression for places in these grids, whose numbers grow evenly with the distance."""
+    wide, width, by = grid
+
+    def distance(q: int, k: int) -> int:
+        return by * q - k if signed else abs(by * q - k)
+
+    start = numbers[0]
+    across = (numbers[1] - start) // distance(0, 1) if width > 1 else 0
+    down = (numbers[width] - start) // distance(0, 1) if columns > width else 0
+    for q in range(rows):
+        row = [
+            start + down * distance(q // wide, k // width) + across * distance(q % wide, k % width)
+            for k in range(columns)
+        ]
+        if row != numbers[q * columns : (q + 1) * columns]:
+            return None
+    terms = []
+    for factor, over in ((down, "//"), (across, "%")):
+        q, k = _place("q", over, wide, rows), _place("k", over, width, columns)
+        text = f"{_times(by, q)} - {k}"
+        bare = signed and factor == 1
+        terms.append((factor, text if bare else f"({text})" if signed else f"abs({text})"))
+    return _sum(*terms, start)
+
+
+def _place(letter: str, over: str, width: int, count: int) -> str:
+    """The row or the column of a place in a grid."""
+    return letter if width == count else f"{letter} {over} {width}"
+
+
+def _times(factor: int, text: str) -> str:
+    return text if factor == 1 else f"{factor} * {f'({text})' if ' ' in text else text}"
+
+
+def _sum(*terms: tuple[int, str] | int) -> str:
+    """A sum of products and numbers, without what adds nothing."""
+    text = ""
+    for term in terms:
+        factor, name = (term, "") if isinstance(term, int) else term
+        if factor:
+            size = abs(factor)
+            product = str(size) if not name else name if size == 1 else f"{size} * {name}"
+            sign = ("-" if factor < 0 else "") if not text else " - " if factor < 0 else " + "
+            text += f"{sign}{product}"
+    return text or "0"
