@@ -108,7 +108,23 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
             unknown.setdefault((one.call, one.source, one.why), one)
     if unknown:
         raise Inexpressibles([*unknown.values()])
-    return found
+    return _read(found, recording)
+
+
+def _read(
+    calls: Sequence[tuple[Called, list[Step]]], recording: Recording
+) -> list[tuple[Called, list[Step]]]:
+    """The calls without the steps that nothing reads, such as the places of maxima."""
+    needed = {*values_in(recording.output)}
+    found = []
+    for event, steps in reversed(calls):
+        kept = []
+        for step in reversed(steps):
+            if needed & {*step.gives}:
+                needed |= {x.number for x in step.needs if isinstance(x, Value)}
+                kept.append(step)
+        found.append((event, kept[::-1]))
+    return found[::-1]
 
 
 def _with_near(recording: Recording) -> Iterator[tuple[Called, list[Value]]]:

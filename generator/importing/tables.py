@@ -1,19 +1,91 @@
-"""Tables of whole numbers as the expressions that people compute them by."""
+"""Tables of numbers as expressions: distances in a grid, and lists that repeat themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 LEAST = 64  # numbers in a table that is worth an expression
 
 
 def table_expression(elements: Sequence[object], shape: Sequence[int]) -> str | None:
-    """The expression of a `Buffer` with these elements, if they are distances of places in a grid.
+    """The expression of a `Buffer` with these elements; `None` for those that follow no rule."""
+    if len(elements) < LEAST:
+        return None
+    if any(x != x or x in (float("inf"), float("-inf")) for x in elements):
+        return None
+    for of_rule in (_of_distances, _of_a_triangle, _of_repeats):
+        found = of_rule(elements, shape)
+        if found is not None:
+            return found
+    return None
+
+
+def _of_a_triangle(elements: Sequence[object], shape: Sequence[int]) -> str | None:
+    """One value to the left of a diagonal, and another one from there on, as in a causal mask."""
+    if len(shape) != 2:
+        return None
+    rows, columns = shape
+    a, b = elements[0], elements[columns - 1]
+    first = next((k for k in range(columns) if elements[k] != a), columns)
+    right = all(
+        elements[q * columns + k] == (a if k < q + first else b)
+        for q in range(rows)
+        for k in range(columns)
+    )
+    if not right or a == b:
+        return None
+    left = "k <= q" if first == 1 else f"k < q + {first}"
+    value = f"{a!r} if {left} else {b!r}"
+    if a is False and b is True:
+        value = "k > q" if first == 1 else f"k >= q + {first}"
+    elif a is True and b is False:
+        value = left
+    return f"$([[{value} for k in range({columns})] for q in range({rows})])"
+
+
+def _of_repeats(elements: Sequence[object], shape: Sequence[int]) -> str | None:
+    """Lists that are joined and repeated, as in masks, if they have few numbers."""
+    texts = [*map(repr, elements)]
+    whole = sum(map(len, texts))
+    for size in reversed(shape):
+        texts = [_joined(texts[i : i + size]) for i in range(0, len(texts), size)]
+    return f"$({texts[0]})" if 2 * len(texts[0]) < whole else None
+
+
+def _joined(items: Sequence[str]) -> str:
+    """A list with these items, written with what repeats itself."""
+    return " + ".join(_parts(items))
+
+
+def _parts(items: Sequence[str]) -> list[str]:
+    """Lists that are a list with these items if they are joined."""
+    length = len(items)
+    for period in range(1, length // 2 + 1):
+        if length % period == 0 and items[period:] == items[:-period]:
+            parts = _parts(items[:period])
+            part = f"({' + '.join(parts)})" if len(parts) > 1 else parts[0]
+            return [f"{part} * {length // period}"]
+    parts = []
+    single: list[str] = []
+    for item, equal in groupby(items):
+        count = len([*equal])
+        if count == 1:
+            single.append(item)
+            continue
+        parts += [f"[{', '.join(single)}]"] if single else []
+        parts.append(f"[{item}] * {count}")
+        single = []
+    return [*parts, f"[{', '.join(single)}]"] if single else parts
+
+
+def _of_distances(elements: Sequence[object], shape: Sequence[int]) -> str | None:
+    """Distances of places in a grid.
 
     That is what relative positions are looked up by: the rows of the table are the places of
     queries, its columns those of keys, in a row or in a grid of any width.
     """
-    if len(elements) < LEAST or not all(type(x) is int for x in elements):
+    if not all(type(x) is int for x in elements):
         return None
     numbers: list[int] = [*elements]  # type: ignore[list-item]
     if len(shape) == 1:

@@ -127,7 +127,7 @@ def _run(
 ) -> Run:
     """One run of a copy, so that nothing is left from the run before.
 
-    The elements of the values that are `wanted` are taken down.
+    The elements of the values that are `wanted` are taken down, and nothing after them.
     """
     twin = copied(network, device).eval()
     tensors = [sample(one, sizes, device) for one in inputs]
@@ -169,6 +169,10 @@ def sample(one: Input, sizes: Sizes, device: str) -> torch.Tensor:
     return torch.randint(low, low + 2 if one.high is None else one.high, shape, dtype=dtype)
 
 
+class _Seen(BaseException):
+    """All elements that are wanted have been taken down: no need to run on."""
+
+
 class _Numbers(Names):
     """The tensors of a run with their numbers."""
 
@@ -192,6 +196,8 @@ class _Numbers(Names):
         if number in self.wanted:
             elements = tuple(tensor.detach().reshape(-1).tolist())
             self.constants.append(Constant(number, elements))
+            if len(self.constants) == len(self.wanted):
+                raise _Seen
         return Value(number)
 
     def tensor(self, tensor: torch.Tensor) -> Tree:
@@ -250,8 +256,11 @@ class _Watcher(TorchFunctionMode):
         """What the network's run with these inputs leaves."""
         by_name = {n: x for n, x in zip(names, inputs, strict=True) if n}
         by_place = [x for n, x in zip(names, inputs, strict=True) if not n]
-        output = self.network(*by_place, **by_name)
         numbers = self.numbers
+        try:
+            output = self.network(*by_place, **by_name)
+        except _Seen:
+            return Run((), (), None, tuple(numbers.constants))
         with self.unwatched():
             tree = numbers.tree(output)
         made = (tuple(numbers.values), tuple(numbers.events), tree)
