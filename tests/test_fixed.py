@@ -225,6 +225,18 @@ WHY = {
         "input: [$b]\nparams: {a: 4, b: $(2 * a)}\nlayers: [{Linear: 2}]",
         {"a": "`b` on line 3 needs `2 * a`", "b": "the input's shape on line 2 needs it"},
     ),
+    "what a norm is divided by": (
+        "input: [4]\nparams: {a: 2, b: 3, c: 4}\nlayers:\n"
+        "- Linear: {name: one, out_features: 2, parametrize: spectral_norm}\n"
+        "- Linear: {name: two, out_features: 2, parametrize: {weight: weight_norm}}\n"
+        "- Linear: {name: three, out_features: 2, parametrize: orthogonal}\n"
+        "init:\n  one: {weight: {constant_: $(a - 1)}}\n  two: {weight: {constant_: $b}}\n"
+        "  three: {weight: {constant_: $c}}",
+        {
+            "a": "`weight` on line 9 must not be 0, as `spectral_norm` divides by its norm",
+            "b": "`weight` on line 10 must not be 0, as `weight_norm` divides by its norm",
+        },
+    ),
     "a value of no type": (
         "input: [4]\nparams:\n  a: null\nlayers: [{LayerNorm: {eps: 1, bias: $(a is None)}}]",
         {"a": "`a` on line 4 has a value that no argument can have"},

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath, printable
 from ..ir.graph import Graph, Initial, Module
+from ..ir.needs import Need
 from ..layers import CATALOGUE, LOCAL
 from ..layers.base import Init, Layer, Nested, Parametrization, Weight, arguments
 from ..layers.kin import CONVOLUTIONS, TRANSPOSED, holds_hidden_layers
@@ -214,16 +215,24 @@ def _common_ways(
     computed: Sequence[tuple[Parametrization, ...]],
     path: SpecPath,
 ) -> tuple[Parametrization, ...]:
-    """The one way in which the weight is computed; refuses several, and a norm that would be 0."""
+    """The one way in which the weight is computed; refuses several, and a norm that would be 0.
+
+    A constant that other arguments could make 0 is fixed: the class would give NaN in silence.
+    """
     found = dict.fromkeys(filter(None, computed))
     if len(found) > 1:
         message = f"`{printable(weight)}` of `{printable(key)}` is parametrized in several ways"
         help = "give initial values by name or path, for each way apart"
         context.error("NG211", message, path, key=True, help=help)
     for way in next(iter(found), ()):
-        if _gives_zeros(init) and way.weight == weight and way.function != "orthogonal":
+        if way.weight != weight or way.function == "orthogonal":
+            continue
+        if _gives_zeros(init):
             message = f"`{way.function}` would divide by the norm of `{weight}`, which is 0"
             context.error("NG211", message, path)
+        if init.function == "constant_":
+            need = Need(path, f"must not be 0, as `{way.function}` divides by its norm")
+            context.fix(init.args[0][1], need)
     return next(iter(found), ())
 
 
