@@ -957,9 +957,9 @@ def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, 
     for key, value in network.named_buffers():
         if not torch.equal(value, buffers[key]):
             return f"buffer {key}: {value}, but {buffers[key]}"
-    network.load_state_dict(filled)
-    other.load_state_dict(filled)
     for turn, x in enumerate(inputs(found)):
+        for each in (network, other):  # what is refused in training may count a batch, or not
+            each.load_state_dict(filled)
         for training in (False, True):
             wanted, given = (run(each, x, training=training) for each in (other, network))
             shapes = [tuple(t.shape) for t in x]

@@ -15,6 +15,7 @@ from .one_line import Line, line_from
 from .run_time_sizes import Sizes
 from .stages import stages_of
 from .statements import Statement, in_stages, under_conditions
+from .sum_line import sum_line
 from .variables import Variables, one_of, variables_of
 
 
@@ -47,6 +48,7 @@ def _statements(graph: Graph, sizes: Sizes) -> list[Statement]:
             continue  # it stands in the line before
         variables.follow(place)
         branch = branch_line(graph, place, variables, declared)
+        branch = branch or sum_line(graph, place, variables, declared)
         residual = branch is None and not statements and variables.is_residual()
         before = _chosen(graph.nodes[place], place, variables)
         node = _of_choices(graph.nodes[place])
