@@ -27,6 +27,9 @@ HOMES = {
     "black": {"emit"},
     "jinja2": {"emit"},
     "lsprotocol": {"lsp"},
+    "numpy": {"run"},
+    "onnx": {"run"},
+    "onnxruntime": {"run"},
     "pydantic": {"spec"},
     "pydantic_core": {"layers", "spec"},  # a part of pydantic
     "pygls": {"lsp"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
@@ -27,8 +27,14 @@ def import_as_asked(options: Namespace) -> None:
         weights=options.weights,
         allow_pickle=options.allow_pickle,
     )
-    _check_apart(options, wanted.files)
+    outputs = {"-o": options.output, "--source": options.source or ""}
+    weights = None
+    if wanted.is_graph and options.output != "-":
+        outputs["the weights of -o"] = str(Path(options.output).with_suffix(".pt"))
+    _check_apart(outputs, wanted.files)
     spec = None if options.output == "-" else _new(Path(options.output), options.force)
+    if "the weights of -o" in outputs:
+        weights = _new(Path(outputs["the weights of -o"]), options.force)
     source = None
     if options.source:
         source = claim(Path(options.source), SOURCE, force=options.force, told=True)
@@ -41,22 +47,36 @@ def import_as_asked(options: Namespace) -> None:
     if spec is None:
         give(made.text)
     else:
-        spec.write(made.text.encode())
+        _write(spec, made, weights)
     if source is not None:
         source.write(made.result.source.encode())
     _tell(made, options, say if spec else complain, time.monotonic() - begun)
 
 
-def _check_apart(options: Namespace, files: Sequence[str]) -> None:
-    """Refuse one file for spec and source, and the network's own files for either."""
-    given = {"-o": options.output, "--source": options.source or ""}
-    if os.path.realpath(given["-o"]) == os.path.realpath(given["--source"]):
+def _write(spec: Target, made: Imported, weights: Target | None) -> None:
+    """Write the spec, and before it the weights beside it; none of both if one can't be written."""
+    if weights is not None:
+        weights.write(made.weights)
+    try:
+        spec.write(made.text.encode())
+    except BaseException:
+        if weights is not None and weights.seen is None:
+            weights.path.unlink(missing_ok=True)
+        raise
+
+
+def _check_apart(outputs: Mapping[str, str], files: Sequence[str]) -> None:
+    """Refuse one file for two outputs, and the network's own files for any."""
+    given = {option: os.path.realpath(path) for option, path in outputs.items() if path}
+    if given["-o"] == given.get("--source"):
         raise ValueError("-o and --source name one file: the spec and the source are two")
+    if len({*given.values()}) < len(given):
+        raise ValueError("one file is named for two outputs: the weights of FILE.yaml are FILE.pt")
     own = {*map(os.path.realpath, files)}
     for option, path in given.items():
-        if os.path.realpath(path) in own:
-            message = f"`{printable(path)}` is the network's own file"
-            help = f"give another one with `{option}`"
+        if path in own:
+            message = f"`{printable(outputs[option])}` is the network's own file"
+            help = f"give another one with `{option.removeprefix('the weights of ')}`"
             raise NetgenError(Diagnostic("NG501", message, help=help))
 
 
@@ -77,6 +97,9 @@ def _tell(made: Imported, options: Namespace, tell: Callable[..., None], seconds
     for note in made.notes:
         tell(note)
     if options.output != "-":
-        tell(f"wrote {options.output} in {seconds:.2f} s")
+        more = f" and {Path(options.output).with_suffix('.pt')}" if made.weights else ""
+        tell(f"wrote {options.output}{more} in {seconds:.2f} s")
+    elif made.weights:
+        tell("the file's weights are not written: they stand beside a spec, and there is none")
     if options.source:
         tell(f"wrote {options.source}")

@@ -58,8 +58,8 @@ def import_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "network",
         metavar="SOURCE",
-        help="what makes the network: package.module:callable or file.py:Name; or model.pt, which "
-        "holds it",
+        help="what makes the network: package.module:callable or file.py:Name; or model.pt or "
+        "model.onnx, which holds it",
     )
     verb.add_argument(
         "--args",
@@ -70,10 +70,11 @@ def import_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "--input",
         action="append",
-        required=True,
+        default=[],
         metavar="[NAME=]SHAPE[:TYPE[:LOW..HIGH]]",
         dest="inputs",
-        help="an input without its batch: 3,224,224 or 3,H,W or tokens=T:int64; once for each",
+        help="an input without its batch: 3,224,224 or 3,H,W or tokens=T:int64; once for each; "
+        "model.onnx knows its own",
     )
     verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
     verb.add_argument(

@@ -19,6 +19,7 @@ TYPES = frozenset(
 
 
 SAVED = (".pt", ".pth")  # files that `torch.save` writes
+GRAPH = ".onnx"  # how files end that hold a graph, and no code
 
 
 class Asked(Struct, frozen=True):
@@ -43,6 +44,11 @@ class Asked(Struct, frozen=True):
         if self.module.endswith(".py"):
             return str(Path(self.module).absolute().parent)
         return str(Path.cwd())
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether it is a file that knows its inputs, and has weights of its own."""
+        return self.module.endswith(GRAPH)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -75,6 +81,10 @@ def asked(
         raise ValueError('--args is a JSON object, like {"num_classes": 10}')
     if given and not maker:
         raise ValueError(f"{source!r} holds a network that is made already: --args changes nothing")
+    if not inputs and not module.endswith(GRAPH):
+        raise ValueError("--input says what the network takes: once for each input")
+    if weights and module.endswith(GRAPH):
+        raise ValueError(f"{source!r} has weights of its own: --weights are for code")
     if weights and not weights.endswith((*SAVED, ".safetensors")):
         raise ValueError(f"--weights takes a .pt, .pth or .safetensors file, not {weights!r}")
     if name and not (name.isascii() and name.isidentifier()):
@@ -89,10 +99,10 @@ def asked(
 
 def _place(source: str) -> tuple[str, str]:
     """The module and the callable that a source names; no callable if a file is the network."""
-    if source.endswith(SAVED):
+    if source.endswith((*SAVED, GRAPH)):
         return _file(source), ""
     module, colon, maker = source.rpartition(":")
-    if source.endswith((".pt2", ".onnx")):
+    if source.endswith(".pt2"):
         raise ValueError(f"{source!r} is no code: give package.module:callable or file.py:Name")
     if not colon or not module or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", maker):
         raise ValueError(f"{source!r} is neither package.module:callable nor file.py:Name")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import linecache
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, convert, to_builtins
@@ -33,13 +35,15 @@ Answer = Mapping[str, Any]
 class Imported(Struct, frozen=True):
     """A spec that was made from a network: its text, what was built of it, and what was shown.
 
-    `notes` tell what has become no block, and why.
+    `notes` tell what has become no block, and why. `weights` is the file of a `state_dict`, for a
+    source that has its weights in other terms.
     """
 
     text: str
     result: Result
     shown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    weights: bytes = b""
 
 
 def import_network(
@@ -58,12 +62,25 @@ def import_network(
 
     def compared(made: Imported) -> tuple[str, ...]:
         more = {"inputs": to_builtins(recording.inputs), **_class(made), **_runs(recording)}
-        return tuple(_checked(worker.ask({"task": "compare", **request, **more}))["shown"])
+        question = {"task": "compare", **request, **more, "asked": inputs}
+        return tuple(_checked(worker.ask(question))["shown"])
 
     name = asked.name or class_name(answer["class"])
     compare = compared if verify else _not_compared
+    flat = flat or asked.is_graph
     others = () if flat or not asked.callable else varied(recording, worker, request)
-    return _imported((recording, *others), name, worker, file, compare, flat)
+    made = _imported((recording, *others), name, worker, file, compare, flat)
+    if not asked.is_graph:
+        return made
+    return replace(made, weights=_weights({**request, "asked": inputs}, worker))
+
+
+def _weights(request: Mapping[str, Any], worker: Worker) -> bytes:
+    """The file of the `state_dict` that a graph has."""
+    with tempfile.TemporaryDirectory(prefix="netgen-") as folder:
+        path = Path(folder) / "weights.pt"
+        _checked(worker.ask({"task": "weights", **request, "path": str(path)}))
+        return path.read_bytes()
 
 
 # whole numbers in the network's own constructor that a user changes
@@ -272,7 +289,8 @@ def _checked(answer: Answer) -> Answer:
         return answer
     where = place_in_code(answer["source"])
     refused = Diagnostic(answer["code"], answer["finding"], where, help=answer.get("help"))
-    raise NetgenError(refused, *_told_as_well(answer))
+    others = (Diagnostic(answer["code"], text) for text in answer.get("others", ()))
+    raise NetgenError(refused, *others, *_told_as_well(answer))
 
 
 def _told_as_well(answer: Answer) -> list[Diagnostic]:

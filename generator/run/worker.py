@@ -246,6 +246,10 @@ def members(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def record(request: Mapping[str, Any]) -> dict[str, Any]:
     """The recording of a live network."""
+    if is_onnx(request):
+        from .onnx_files import tasks as files
+
+        return files.recorded(request)
     from .recording.tasks import recorded  # few processes record
 
     return recorded(request)
@@ -253,15 +257,32 @@ def record(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def compare(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a comparison of a live network with a generated class has shown."""
+    if is_onnx(request):
+        from .onnx_files import tasks as files
+
+        return files.compared(request)
     from .recording.tasks import compared
 
     return compared(request)
+
+
+def weights(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the weights of a file that has them in other terms."""
+    from .onnx_files.tasks import saved
+
+    return saved(request)
+
+
+def is_onnx(request: Mapping[str, Any]) -> bool:
+    """Whether a network is an ONNX file."""
+    return str(request["module"]).endswith(".onnx")
 
 
 TASKS: Mapping[str, Task] = {
     "prove": answer,
     "record": record,
     "compare": compare,
+    "weights": weights,
     "members": members,
     "describe": ask(custom.describe),
     "call": ask(custom.call),

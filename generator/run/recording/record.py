@@ -55,9 +55,9 @@ def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
 
     It is run on the meta device, or with numbers if its code looks at them.
     """
-    choices = _choices(inputs)
-    for place, sizes in enumerate(choices):
-        last = place + 1 == len(choices)
+    tried = choices(inputs)
+    for place, sizes in enumerate(tried):
+        last = place + 1 == len(tried)
         try:
             return _recorded(network, inputs, sizes, "meta")
         except Exception:  # it looks at numbers, or takes no such sizes
@@ -69,7 +69,7 @@ def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
     raise AssertionError
 
 
-def _choices(inputs: Sequence[Input]) -> list[list[dict[str, int]]]:
+def choices(inputs: Sequence[Input]) -> list[list[dict[str, int]]]:
     """The sizes of all runs, for each pair of values that named sizes may take."""
     sizes = (x for one in inputs for x in one.whole if x != BATCH)
     names = [*dict.fromkeys(x for x in sizes if isinstance(x, str))]
@@ -290,7 +290,7 @@ class _Watcher(TorchFunctionMode):
         if not self.layers[id(module)]:
             return self.frame(module, path, args, named)
         with self.unwatched():
-            source, scope = source_line(), self.scopes[-1] if self.scopes else ""
+            source, scope = source_line(), self.scope
             _, words = self.arguments((), _by_name(module, args, named))
             inputs = [*tensors_in((args, named))]
             before = [x._version for x in inputs]
@@ -362,11 +362,15 @@ class _Watcher(TorchFunctionMode):
             for x in written[:1]
             if id(x) not in given and trees[0]
         )
-        scope = self.scopes[-1] if self.scopes else ""
-        self.numbers.events.append(
-            FunctionCall(name, trees[0], trees[1], self.numbers.tree(result), scope, source, writes)
-        )
+        call = (name, trees[0], trees[1], self.numbers.tree(result), self.scope, source, writes)
+        self.numbers.events.append(FunctionCall(*call))
         return result
+
+    @property
+    def scope(self) -> str:
+        """The path of the module whose code is running; of a graph, the node that it is `doing`."""
+        module = self.scopes[-1] if self.scopes else ""
+        return module or str(getattr(self.network, "doing", ""))
 
 
 def _by_name(module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]) -> Mapping[str, Any]:

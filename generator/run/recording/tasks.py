@@ -28,9 +28,9 @@ def recorded(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         network = _network(*_source(request))
     except Unloadable as error:
-        return _refused(error.code, str(error), help=error.help)
+        return refused(error.code, str(error), help=error.help)
     except (Exception, SystemExit) as error:
-        return _raised("NG701", "making it", error)
+        return raised("NG701", "making it", error)
     return record_module(network, _inputs(request))
 
 
@@ -39,11 +39,11 @@ def record_module(network: nn.Module, inputs: Sequence[Input]) -> dict[str, Any]
     try:
         found = record(network, inputs)
     except Differs as error:
-        refused = _refused("NG703", f"it can't be one spec: {error}", error.source)
+        answer = refused("NG703", f"it can't be one spec: {error}", error.source)
         first = {} if error.first is None else {"first": to_builtins(error.first)}
-        return {**refused, **first, "class": type(network).__name__}
+        return {**answer, **first, "class": type(network).__name__}
     except (Exception, SystemExit) as error:
-        return _raised("NG702", "running it", error)
+        return raised("NG702", "running it", error)
     return {"ok": True, "recording": to_builtins(found), "class": type(network).__name__}
 
 
@@ -67,9 +67,9 @@ def compare_module(
     try:
         shown = compare(network, class_in(source, name), inputs, runs, trained)
     except Other as error:
-        return _refused("NG705", str(error))
+        return refused("NG705", str(error))
     except Exception as error:
-        return _raised("NG705", "comparing it", error)
+        return raised("NG705", "comparing it", error)
     return {"ok": True, "shown": shown}
 
 
@@ -109,15 +109,16 @@ def _network(
     return network
 
 
-def _refused(code: str, finding: str, source: str = "", help: str = "") -> dict[str, Any]:
-    refused = {"ok": False, "code": code, "finding": finding, "source": source}
-    return {**refused, "help": help} if help else refused
+def refused(code: str, finding: str, source: str = "", help: str = "") -> dict[str, Any]:
+    """The answer where there is none."""
+    answer = {"ok": False, "code": code, "finding": finding, "source": source}
+    return {**answer, "help": help} if help else answer
 
 
-def _raised(code: str, what: str, error: BaseException) -> dict[str, Any]:
+def raised(code: str, what: str, error: BaseException) -> dict[str, Any]:
     """The answer for an error in the network's code, with the last line of the code."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if is_own_code(f.filename)]
     text = (str(error).strip().split("\n") or [""])[0][:500]
     where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
-    return _refused(code, f"{what} raised {type(error).__name__}: {text}", where)
+    return refused(code, f"{what} raised {type(error).__name__}: {text}", where)
