@@ -29,6 +29,8 @@ from .spec.source import Source
 if TYPE_CHECKING:
     from torch import nn
 
+    from .lower.context import Ask
+
 
 class Result(Struct, frozen=True):
     """A built network: its generated source, its graph, and the run's proof for each device.
@@ -133,14 +135,17 @@ def build_source(
     variant: str | None = None,
     strict: bool = False,
     allow_imports: bool = False,
+    ask: Ask | None = None,
 ) -> Result:
     """Build the network of a spec that has been read, stage by stage; raises `NetgenError`.
 
     With a `worker` and a `demand` the generated source is run. Then it is written to the `target`,
     if there is one. With `strict`, warnings are errors. Classes that the spec imports are only
-    used with `allow_imports`, and need the `worker`.
+    used with `allow_imports`, and need the `worker`, which looks in the spec's folder for them; or
+    else with an `ask`, which is asked about them.
     """
-    ask = None if worker is None else worker.asker(source.folder, allowed=allow_imports)
+    if worker is not None and ask is None:
+        ask = worker.asker(source.folder, allowed=allow_imports)
     with nullcontext() if worker is None else worker.in_time():
         found = check_source(source, overrides, variant=variant, strict=strict, ask=ask)
         text = rendered(found)

@@ -157,6 +157,8 @@ def test_wrong_files_are_wrong_usage(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             asked(source, ["4"], "{}", **options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="--keep takes the name of a class"):
+        asked("torch.nn:Linear", ["4"], "{}", keep=["1x"])
     with pytest.raises(ValueError, match="--args changes nothing"):
         asked(own, ["4"], '{"width": 3}')
 

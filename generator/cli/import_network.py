@@ -26,6 +26,7 @@ def import_as_asked(options: Namespace) -> None:
         options.name,
         weights=options.weights,
         allow_pickle=options.allow_pickle,
+        keep=options.keep,
     )
     outputs = {"-o": options.output, "--source": options.source or ""}
     weights = None

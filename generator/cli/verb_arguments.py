@@ -78,6 +78,13 @@ def import_arguments(verb: Arguments) -> None:
     )
     verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
     verb.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="a class of the network to keep as it is, as a custom layer; once for each",
+    )
+    verb.add_argument(
         "--weights",
         default="",
         metavar="FILE",

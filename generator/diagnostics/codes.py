@@ -312,8 +312,8 @@ CODES = {
     ),
     "NG704": Code(
         "a call that no spec can say",
-        "All such calls of the network are listed. Write them with what the catalogue has, or make "
-        "a module of them and import that under `imports`.",
+        "All such calls of the network are listed. Write them with what the catalogue has, or keep "
+        "the class that makes them as it is, with `--keep CLASS`: a custom layer under `imports`.",
     ),
     "NG705": Code(
         "the imported spec is not the network",
@@ -324,6 +324,11 @@ CODES = {
         "a file of weights that are not those of the network",
         "`--weights` takes a `state_dict`, as `torch.save(network.state_dict(), FILE)` writes it, "
         "or a file that holds just one. Names and shapes must all be those of the network.",
+    ),
+    "NG707": Code(
+        "a class that can't be kept",
+        "`--keep CLASS` keeps modules of a class as custom layers, which the spec imports from the "
+        "module that has the class. They are called from outside alone.",
     ),
 }
 

@@ -19,7 +19,7 @@ from ..lower.ties import tie_lines
 from ..symbolic.literals import literal
 from ..symbolic.names import is_identifier
 from ..symbolic.provenance import reading
-from ..symbolic.sizes import symbols_in, tree_of
+from ..symbolic.sizes import Coded, symbols_in, tree_of
 from ..symbolic.tree import Expression
 from .parameters_and_buffers import source_lines
 
@@ -430,12 +430,24 @@ def layer_source(row: Layer, args: Mapping[str, Any], callee: Any = None) -> str
             positional = False
             continue
         positional = positional and arg.positional and not arg.named
-        parts.append(argument_source(arg, args[arg.name], named=not positional))
+        value = args[arg.name]
+        if row.imported and isinstance(value, Coded) and isinstance(value.value, tuple):
+            value = _as_list(value)
+        parts.append(argument_source(arg, value, named=not positional))
     name = row.name if row.local else f"nn.{row.name}"
     source = f"{name if callee is None else literal(callee)}({', '.join(parts)})"
     for way in row.parametrized:
         source = way.source(source)
     return source
+
+
+def _as_list(value: Coded) -> Coded:
+    """A list of a custom layer, which a class's argument has as a tuple, as the list it was."""
+    tree = value.tree()
+    if isinstance(tree, ast.List):
+        return value
+    call = Expression.of(ast.Call(ast.Name("list"), [tree], []))
+    return Coded(value.value, call, value.symbols)
 
 
 def argument_source(arg: Arg, value: Any, *, named: bool) -> str:

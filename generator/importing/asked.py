@@ -27,7 +27,7 @@ class Asked(Struct, frozen=True):
 
     A file that holds the network itself has no `callable`. `args` is the text of a JSON object.
     With `name`, the class of the spec is called so. `weights` is the path of a file, if there is
-    one.
+    one. The classes to `keep` are called by their own or their full names.
     """
 
     module: str
@@ -37,6 +37,7 @@ class Asked(Struct, frozen=True):
     name: str = ""
     weights: str = ""
     allow_pickle: bool = False
+    keep: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -59,7 +60,8 @@ class Asked(Struct, frozen=True):
     def request(self) -> dict[str, Any]:
         """What the process that makes the network has to know."""
         names = {"module": self.module, "name": self.callable, "args": self.args}
-        return {**names, "weights": self.weights, "allow_pickle": self.allow_pickle}
+        more = {"weights": self.weights, "allow_pickle": self.allow_pickle, "keep": self.keep}
+        return {**names, **more}
 
 
 def asked(
@@ -70,6 +72,7 @@ def asked(
     *,
     weights: str = "",
     allow_pickle: bool = False,
+    keep: Sequence[str] = (),
 ) -> Asked:
     """What the arguments of a command ask for; raises `ValueError`."""
     module, maker = _place(source)
@@ -85,16 +88,21 @@ def asked(
         raise ValueError("--input says what the network takes: once for each input")
     if weights and module.endswith(GRAPH):
         raise ValueError(f"{source!r} has weights of its own: --weights are for code")
+    if keep and module.endswith(GRAPH):
+        raise ValueError(f"{source!r} has no classes: --keep is for code")
     if weights and not weights.endswith((*SAVED, ".safetensors")):
         raise ValueError(f"--weights takes a .pt, .pth or .safetensors file, not {weights!r}")
     if name and not (name.isascii() and name.isidentifier()):
         raise ValueError(f"--name takes a name for the class, not {name!r}")
+    for one in keep:
+        if not all(map(str.isidentifier, one.split("."))):
+            raise ValueError(f"--keep takes the name of a class, not {one!r}")
     read = tuple(map(input_of, inputs))
     names = [one.name for one in read if one.name]
     if len({*names}) < len(names):
         raise ValueError("two inputs have the same name")
     weights = weights and _file(weights)
-    return Asked(module, maker, read, args, name, weights, allow_pickle)
+    return Asked(module, maker, read, args, name, weights, allow_pickle, tuple(keep))
 
 
 def _place(source: str) -> tuple[str, str]:

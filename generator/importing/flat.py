@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..layers import TYPES
 from ..run.recording.recorded import (
     CHANGED,
     READS,
@@ -32,6 +31,7 @@ from ..run.recording.recorded import (
 )
 from .calls import steps_of
 from .chains import chain_layers, is_chain
+from .kept import row_of, with_imports
 from .layers import layer_step
 from .operations import Operations
 from .order import declared_first
@@ -62,9 +62,10 @@ def flat_spec(recording: Recording, name: str) -> dict[str, Any]:
     """The spec of a recording in one scope; raises `Inexpressibles`."""
     if is_chain(recording):
         declared = declared_inputs(recording)
-        return {"name": name, **declared, "sequential": True, "layers": chain_layers(recording)}
+        found = {"name": name, **declared, "sequential": True, "layers": chain_layers(recording)}
+        return with_imports(found, recording)
     steps = _without_identities(needed_steps(recording), recording)
-    return _Scope(recording, steps).spec(name)
+    return with_imports(_Scope(recording, steps).spec(name), recording)
 
 
 def needed_steps(recording: Recording) -> list[Step]:
@@ -337,7 +338,7 @@ class _Scope:
                     self.names[place] = step.path
         wanted = {*self.read_by_name()}
         for place, step in enumerate(self.steps):
-            row = TYPES[step.type]
+            row = row_of(step.type)
             usual = not row.operation and row.stem in self.taken  # a container has its usual name
             if place not in self.names and (usual or wanted & {*step.gives}):
                 stem = _last(step.path) if step.path else row.stem
@@ -359,7 +360,7 @@ class _Scope:
 
     def has_name(self, step: Step) -> bool:
         """Whether a step is a module with weights, or a tensor that a module holds."""
-        row = TYPES[step.type]
+        row = row_of(step.type)
         return bool(step.path) and (row.has_weights or bool(row.source))
 
     def free(self, stem: str) -> str:
@@ -383,7 +384,7 @@ class _Scope:
         place = self.maker[tensor.number]
         step = self.steps[place]
         port = step.gives.index(tensor.number)
-        row = TYPES[step.type]
+        row = row_of(step.type)
         if row.ports == ("*",):
             return f"{self.names[place]}.{port}"
         if port:
@@ -392,7 +393,6 @@ class _Scope:
 
     def item(self, place: int, step: Step, before: Value | Held | None) -> Any:
         """A step as an item of `layers`."""
-        row = TYPES[step.type]
         again = step.path and self.calls.get(step.path, place) != place
         found: dict[str, Any] = {}
         if again:
@@ -407,13 +407,13 @@ class _Scope:
             tensors = {n: self.argument(x) for n, x in given if isinstance(x, (Value, Held))}
             return item("Reuse", found | tensors)
         found |= {name: self.argument(value) for name, value in given}
-        return item(row.name, found)
+        return item(step.type, found)
 
     def is_default_port(self, tensor: Tree) -> bool:
         """Whether a tensor is what the layer before gives, without the name of a port."""
         if isinstance(tensor, Value) and tensor.number in self.maker:
             step = self.steps[self.maker[tensor.number]]
-            return TYPES[step.type].ports != ("*",) and step.gives[0] == tensor.number
+            return row_of(step.type).ports != ("*",) and step.gives[0] == tensor.number
         return True
 
     def argument(self, value: Any) -> Any:

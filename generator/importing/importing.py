@@ -21,6 +21,7 @@ from ..run.smoke import Worker
 from ..spec.source import parse
 from .asked import Asked
 from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, steps_of_calls
+from .kept import keepable
 from .operations import short_name
 from .spec_text import spec_text
 from .structure.bodies import Unstructured
@@ -70,6 +71,7 @@ def import_network(
     flat = flat or asked.is_graph
     others = () if flat or not asked.callable else varied(recording, worker, request)
     made = _imported((recording, *others), name, worker, file, compare, flat)
+    made = replace(made, notes=(*made.notes, *_needed(recording)))
     if not asked.is_graph:
         return made
     return replace(made, weights=_weights({**request, "asked": inputs}, worker))
@@ -81,6 +83,14 @@ def _weights(request: Mapping[str, Any], worker: Worker) -> bytes:
         path = Path(folder) / "weights.pt"
         _checked(worker.ask({"task": "weights", **request, "path": str(path)}))
         return path.read_bytes()
+
+
+def _needed(recording: Recording) -> Iterator[str]:
+    """What is to be said of classes that are kept."""
+    kept = dict.fromkeys(module.type for module in recording.modules if "." in module.layer)
+    if kept:
+        yield f"kept as custom layers: {', '.join(f'`{type}`' for type in kept)}"
+        yield "`--allow-imports` builds the spec, where their modules are installed or beside it"
 
 
 # whole numbers in the network's own constructor that a user changes
@@ -184,7 +194,7 @@ def _imported(
                     notes = (f"all layers stand in one scope: {why}",)
         spec = flat_spec(recordings[0], name)
     except Inexpressibles as error:
-        raise NetgenError(*(_told(one, name) for one in error.unknown)) from None
+        raise NetgenError(*(_told(one, name, recordings[0]) for one in error.unknown)) from None
     made = _built(spec, worker, file)
     return replace(made, shown=compare(made), notes=notes)
 
@@ -223,11 +233,11 @@ def _built(spec: Mapping[str, Any], worker: Worker, file: str) -> Imported:
     text = spec_text(spec)
     demand = Demand(levels=DEFAULT_LEVELS)
     try:
-        result = build_source(parse(text, file), {}, worker, demand)
+        result = build_source(parse(text, file), {}, worker, demand, ask=worker.ask)
         more = _learnt(spec, result)
         if more:
             text = spec_text({**spec, **more})
-            again = build_source(parse(text, file), {}, worker)
+            again = build_source(parse(text, file), {}, worker, ask=worker.ask)
             result = replace(again, proofs=result.proofs)
     except NetgenError as error:
         first = Diagnostic("NG705", f"the spec that was made of `{name}` can't be built")
@@ -241,7 +251,7 @@ def _learnt(spec: Mapping[str, Any], result: Result) -> dict[str, Any]:
     shapes = [spec["input"]] if "input" in spec else [*spec["inputs"].values()]
     sizes = [size for x in shapes for size in (x["shape"] if isinstance(x, Mapping) else x)]
     fixed = all(isinstance(size, int) for size in sizes)
-    if "expect" in spec and result.costs.macs and fixed:
+    if "expect" in spec and result.costs.macs and fixed and "imports" not in spec:
         found["expect"] = {**spec["expect"], "macs": int(result.costs.macs)}
     if result.warnings:  # the network is what it is
         found["allow"] = sorted({warning.code for warning in result.warnings})
@@ -298,12 +308,13 @@ def _told_as_well(answer: Answer) -> list[Diagnostic]:
     if "first" not in answer:
         return []
     name = class_name(answer["class"])
+    first = convert(answer["first"], Recording)
     try:
-        steps_of_calls(convert(answer["first"], Recording))
+        steps_of_calls(first)
     except Inexpressibles as error:
         # one run has one value for each size: reasons that speak of sizes mean nothing here
         found = [one for one in error.unknown if one.why in ("", BY_NUMBERS)]
-        return [_told(one, name) for one in found if one.source != answer["source"]]
+        return [_told(one, name, first) for one in found if one.source != answer["source"]]
     return []
 
 
@@ -317,10 +328,12 @@ def place_in_code(source: str) -> Location | None:
     return Location(file, int(line), column, max(len(text) - column + 1, 1), text)
 
 
-def _told(one: Unknown, name: str) -> Diagnostic:
+def _told(one: Unknown, name: str, recording: Recording) -> Diagnostic:
     """The diagnostic for a call that no spec can say."""
     who = one.scope or name
     how = f" {one.why}" if one.why else ""
     what = one.call if " " in one.call or one.call == "code" else f"`{one.call}`"
     message = f"`{who}` calls {what}{how}, which no spec can say"
-    return Diagnostic("NG704", message, place_in_code(one.source))
+    kept = keepable(recording, one.scope)
+    help = f"`--keep {kept}` keeps it as a custom layer" if kept else None
+    return Diagnostic("NG704", message, place_in_code(one.source), help=help)

@@ -17,6 +17,7 @@ from ..run.recording.recorded import (
     Value,
     Word,
 )
+from .kept import kept_step
 from .steps import Inexpressible, Step, tensors_of
 
 # arguments that are written as one number where all their numbers are the same
@@ -29,6 +30,8 @@ _SHORT = frozenset(
 def layer_step(call: ModuleCall, recording: Recording) -> Step:
     """The step of a layer's call; raises `Inexpressible`."""
     module = recording.by_path[call.path]
+    if "." in module.layer:
+        return kept_step(call, recording)
     row = TYPES[module.layer]
     arguments = layer_arguments(module)
     named = {name: value for name, value in call.named if value is not None}

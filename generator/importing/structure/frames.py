@@ -17,6 +17,7 @@ from ...run.recording.recorded import (
     Value,
 )
 from ..flat import steps_of_calls, tensor_step
+from ..kept import row_of
 from ..layers import shortened
 from ..sizes import Sizes
 from ..steps import Shaped, Step, tensors_of
@@ -420,7 +421,7 @@ class Bodies:
         called: set[str],
     ) -> Item:
         """A step as an item."""
-        row = TYPES[step.type]
+        row = row_of(step.type)
         heavy = bool(step.path) and (row.has_weights or bool(row.source))
         name = self.name(step.path, scope)
         if heavy and not name:
@@ -497,7 +498,7 @@ class Bodies:
                 given = {n: shortened(n, x) for n, x in part.arguments.items()}
                 if any(True for x in given.values() for _ in tensors_of(x)):
                     raise Unstructured(f"`{part.path}` reads a size in a Sequential")
-                row = TYPES[part.type]
+                row = row_of(part.type)
                 shape = self.shape(part.reads[0])
                 items.append(Item(part.type, name, (), given, shape, has_weights=row.has_weights))
             elif part.is_sequential:

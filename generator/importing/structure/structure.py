@@ -22,6 +22,7 @@ from ...run.recording.recorded import (
     Word,
 )
 from ..flat import Inexpressibles, declared_inputs, input_names
+from ..kept import with_imports
 from .bodies import Body, Item, Opened, Table, Unstructured, same
 from .frames import Bodies, Frame, Frames
 from .growing import grown
@@ -82,7 +83,7 @@ def structured_spec(
                 opened |= dict.fromkeys(error.types, str(error))
             else:
                 classes = {name: module.type for name, module in structure.modules.items()}
-                return Structured(spec, classes, opened)
+                return Structured(with_imports(spec, recordings[0]), classes, opened)
     except (Unstructured, Inexpressibles):
         raise
     except Exception as error:  # a mistake of ours costs the blocks, not the import

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -23,6 +23,18 @@ class Unloadable(Exception):
         super().__init__(message)
         self.help = help
         self.code = code
+
+
+class Unsayable:
+    """What stands for an argument that no spec can say."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def __repr__(self) -> str:
+        return self.why
 
 
 def watch_constructors() -> None:
@@ -76,6 +88,32 @@ def guessed(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in found.items() if isinstance(value, plain)}
 
 
+def usual(module: nn.Module, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """The names of those arguments of a module's `__init__` that are the default."""
+    for name, one in inspect.signature(type(module).__init__).parameters.items():
+        if name in arguments:
+            value, default = arguments[name], one.default
+            plain = isinstance(value, (bool, int, float, str, tuple, list))
+            if value is default or (plain and type(value) is type(default) and value == default):
+                yield name
+
+
+def sayable(module: nn.Module, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a module that is kept, each by its name; `Unsayable` for what has none."""
+    found: dict[str, Any] = {}
+    known = inspect.signature(type(module).__init__).parameters
+    for name, one in [*known.items()][1:]:
+        if one.kind is one.VAR_POSITIONAL:
+            if arguments.get(name):
+                found[name] = Unsayable(f"what stands behind `*{name}`")
+        elif name in arguments:
+            found[name] = arguments[name]
+        elif one.default is one.empty and one.kind is not one.VAR_KEYWORD:
+            found[name] = Unsayable("a value that was not seen")
+    more = {name: Unsayable("what stands behind `**`") for name in arguments if name not in known}
+    return {**found, **more}
+
+
 def construct(module: str, name: str, args: Mapping[str, Any]) -> nn.Module:
     """The network that a callable gives; `module` is a module's name, or the path of a file.
 
@@ -100,10 +138,17 @@ def _called(maker: Callable[..., Any], name: str, args: Mapping[str, Any]) -> An
 
 
 def _from_file(path: Path) -> Any:
+    known = sys.modules.get(path.stem)
+    if getattr(known, "__file__", None) == str(path):
+        return known  # its classes are those that there are
     spec = spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise Unloadable(f"`{path}` can't be imported")
     module = module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
     return module

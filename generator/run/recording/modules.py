@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...layers import CATALOGUE
-from .construction import guessed, made_with
+from .construction import guessed, made_with, sayable, usual
 from .names import Names, name_in_python
-from .recorded import Module, Tensor
+from .recorded import Module, Tensor, Tree
 
 MOST_ELEMENTS = 1 << 20  # of a tensor whose values are taken down
 # what a class may define anew and still compute what its base computes
@@ -33,8 +33,13 @@ _WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 _DROP_PATHS = {"DropPath": "drop_prob", "StochasticDepth": "p"}
 
 
-def layer_of(module: nn.Module) -> str:
-    """The type of layer in the catalogue that the module is; empty if it is none."""
+Keep = frozenset[str]  # classes that stay as they are, by their full names
+
+
+def layer_of(module: nn.Module, keep: Keep = frozenset()) -> str:
+    """The type of layer that the module is, in the catalogue or one to `keep`; empty for none."""
+    if keep and name_in_python(type(module)) in keep:
+        return name_in_python(type(module))
     if type(module).__name__ in _DROP_PATHS and _drops_samples(module):
         return "DropPath"
     if _has_hooks(module) or parametrizations(module) is None:
@@ -85,19 +90,26 @@ def _has_hooks(module: nn.Module) -> bool:
     return any(hooks)
 
 
-def modules_of(network: nn.Module, names: Names) -> Iterator[Module]:
-    """The modules of a network, each once, in the order of `named_modules`."""
+def modules_of(network: nn.Module, names: Names, keep: Keep) -> Iterator[Module]:
+    """The modules of a network, each once, in the order of `named_modules`.
+
+    What is inside of those to `keep` is left out.
+    """
     paths: dict[int, list[str]] = {}
     modules: dict[int, nn.Module] = {}
+    inside = inside_of_kept(network, keep)
     for path, module in network.named_modules(remove_duplicate=False):
-        paths.setdefault(id(module), []).append(path)
-        modules[id(module)] = module
+        if not path.startswith(inside):
+            paths.setdefault(id(module), []).append(path)
+            modules[id(module)] = module
     for key, (first, *others) in paths.items():
-        module, layer = modules[key], layer_of(modules[key])
-        arguments = made_with(module)
-        if not arguments and not layer:
+        module, layer = modules[key], layer_of(modules[key], keep)
+        arguments, kept = made_with(module), "." in layer
+        if not arguments and (kept or not layer):
             arguments = guessed(module)
-        own = settings(module, layer, arguments) if layer else {}
+        if kept:
+            arguments = sayable(module, arguments)
+        own = settings(module, layer, arguments) if layer and not kept else {}
         yield Module(
             path=first,
             type=name_in_python(type(module)),
@@ -108,7 +120,25 @@ def modules_of(network: nn.Module, names: Names) -> Iterator[Module]:
             doc=((type(module).__doc__ or "").strip().split("\n") or [""])[0],
             is_chain=type(module).forward is nn.Sequential.forward,
             reads=tuple(signature(type(module).forward).parameters)[1:],
+            usual=tuple(usual(module, arguments)),
+            defaults=tuple(_defaults(module, names)),
         )
+
+
+def inside_of_kept(network: nn.Module, keep: Keep) -> tuple[str, ...]:
+    """What paths begin with that lead into modules that are kept."""
+    return tuple(
+        f"{path}."
+        for path, module in network.named_modules(remove_duplicate=False)
+        if keep and layer_of(module, keep) in keep
+    )
+
+
+def _defaults(module: nn.Module, names: Names) -> Iterator[tuple[str, Tree]]:
+    """The defaults that a module's `forward` has."""
+    for one in signature(type(module).forward).parameters.values():
+        if one.default is not one.empty:
+            yield one.name, names.tree(one.default)
 
 
 def settings(module: nn.Module, layer: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -136,12 +166,14 @@ def _has_bias(module: nn.Module) -> bool:
     return any(x is not None for x in biases)
 
 
-def tensors_of(network: nn.Module) -> Iterator[Tensor]:
+def tensors_of(network: nn.Module, keep: Keep) -> Iterator[Tensor]:
     """The parameters, buffers and other tensors of a network, each once."""
+    inside = inside_of_kept(network, keep)
     found: dict[int, list[str]] = {}
     kinds: dict[int, tuple[str, torch.Tensor, bool, bool]] = {}
     for path, module in network.named_modules(remove_duplicate=False):
-        before, layer = f"{path}." if path else "", layer_of(module)
+        before, layer = f"{path}." if path else "", layer_of(module, keep)
+        layer = layer or path.startswith(inside)
         held: list[tuple[str, str, Any]] = []
         held += [("parameter", name, x) for name, x in module._parameters.items()]
         held += [("buffer", name, x) for name, x in module._buffers.items()]

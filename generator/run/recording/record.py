@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from .agreement import Differs, Run, agreed
 from .constants import constants_of
-from .modules import layer_of, modules_of, tensors_of
+from .modules import Keep, layer_of, modules_of, tensors_of
 from .names import Names, name_in_python
 from .recorded import (
     BATCH,
@@ -50,19 +50,20 @@ class Unrecordable(Exception):
         self.source = source
 
 
-def record(network: nn.Module, inputs: Sequence[Input]) -> Recording:
+def record(network: nn.Module, inputs: Sequence[Input], keep: Keep = frozenset()) -> Recording:
     """The recording of a network in evaluation mode; raises `Unrecordable`.
 
-    It is run on the meta device, or with numbers if its code looks at them.
+    It is run on the meta device, or with numbers if its code looks at them. Modules of the classes
+    to `keep` are taken down as layers.
     """
     tried = choices(inputs)
     for place, sizes in enumerate(tried):
         last = place + 1 == len(tried)
         try:
-            return _recorded(network, inputs, sizes, "meta")
+            return _recorded(network, inputs, keep, sizes, "meta")
         except Exception:  # it looks at numbers, or takes no such sizes
             try:
-                return _recorded(network, inputs, sizes, "cpu")
+                return _recorded(network, inputs, keep, sizes, "cpu")
             except Exception:
                 if last:
                     raise
@@ -82,34 +83,42 @@ def choices(inputs: Sequence[Input]) -> list[list[dict[str, int]]]:
 
 
 def _recorded(
-    network: nn.Module, inputs: Sequence[Input], sizes: Sequence[Sizes], device: str
+    network: nn.Module,
+    inputs: Sequence[Input],
+    keep: Keep,
+    sizes: Sequence[Sizes],
+    device: str,
 ) -> Recording:
-    runs = [_run(network, inputs, each, device) for each in sizes]
+    runs = [_run(network, inputs, keep, each, device) for each in sizes]
     if device == "meta" and len(runs) > 2:  # do numbers fit, too, such as positions in a table?
         for each in sizes[2:]:
-            _run(network, inputs, each, "cpu")
+            _run(network, inputs, keep, each, "cpu")
     try:
-        return _together(network, inputs, sizes, runs)
+        return _together(network, inputs, keep, sizes, runs)
     except Differs as error:
-        error.first = _together(network, inputs, [sizes[0]] * 2, runs[:1] * 2)
+        error.first = _together(network, inputs, keep, [sizes[0]] * 2, runs[:1] * 2)
         raise
 
 
 def _together(
-    network: nn.Module, inputs: Sequence[Input], sizes: Sequence[Sizes], runs: Sequence[Run]
+    network: nn.Module,
+    inputs: Sequence[Input],
+    keep: Keep,
+    sizes: Sequence[Sizes],
+    runs: Sequence[Run],
 ) -> Recording:
     """The recording of runs with these sizes; raises `Differs`."""
     values, events, output = agreed(runs)
     wanted = constants_of(events, values)
     constants: tuple[Constant, ...] = ()
     if wanted:  # once more with numbers, to see them
-        constants = _run(network, inputs, sizes[0], "cpu", wanted).constants
+        constants = _run(network, inputs, keep, sizes[0], "cpu", wanted).constants
     return Recording(
         inputs=tuple(inputs),
         runs=tuple(tuple(each.items()) for each in sizes),
-        modules=tuple(modules_of(network, Names(network))),
+        modules=tuple(modules_of(network, Names(network), keep)),
         parameters=tuple(inspect.signature(type(network).forward).parameters)[1:],
-        tensors=tuple(tensors_of(network)),
+        tensors=tuple(tensors_of(network, keep)),
         keys=tuple(network.state_dict()),
         values=values,
         events=events,
@@ -121,6 +130,7 @@ def _together(
 def _run(
     network: nn.Module,
     inputs: Sequence[Input],
+    keep: Keep,
     sizes: Sizes,
     device: str,
     wanted: frozenset[int] = frozenset(),
@@ -133,7 +143,7 @@ def _run(
     tensors = [sample(one, sizes, device) for one in inputs]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
-        watcher = _Watcher(twin, tensors, wanted)
+        watcher = _Watcher(twin, tensors, keep, wanted)
         with torch.device(device), watcher:
             return watcher.run(tensors, [one.name for one in inputs])
 
@@ -185,7 +195,8 @@ class _Numbers(Names):
         # the number of each tensor, and how often it had been written to
         self.known: dict[int, tuple[torch.Tensor, int, int]] = {}
         self.held: dict[int, str] = {}
-        for path, tensor in _held(network):
+        self.alive = [*_held(network)]  # a module may let go of one, and another get its `id`
+        for path, tensor in self.alive:
             self.held.setdefault(id(tensor), path)
 
     def new(self, tensor: torch.Tensor) -> Value:
@@ -240,10 +251,15 @@ class _Watcher(TorchFunctionMode):
     """Writes down the calls of modules and functions while it is entered."""
 
     def __init__(
-        self, network: nn.Module, inputs: Sequence[torch.Tensor], wanted: frozenset[int]
+        self,
+        network: nn.Module,
+        inputs: Sequence[torch.Tensor],
+        keep: Keep,
+        wanted: frozenset[int],
     ) -> None:
         super().__init__()
         self.network = network
+        self.keep = keep
         self.numbers = _Numbers(network, wanted)
         for tensor in inputs:
             self.numbers.new(tensor)
@@ -286,7 +302,7 @@ class _Watcher(TorchFunctionMode):
         if self.quiet or path is None:  # inside of a layer, or not of this network
             return self.original(module, *args, **named)
         if id(module) not in self.layers:
-            self.layers[id(module)] = layer_of(module)
+            self.layers[id(module)] = layer_of(module, self.keep)
         if not self.layers[id(module)]:
             return self.frame(module, path, args, named)
         with self.unwatched():

@@ -86,8 +86,9 @@ class Module(Struct, frozen=True):
 
     `type` is its class with the class's module. If it computes what a class of `torch.nn` does, and
     nothing else, that is its `layer` (``Conv2d``), and `settings` are the arguments that give the
-    layer as it is now. `arguments` are those of its own `__init__`, with the defaults, as it was
-    called; empty if that was not seen. `reads` are the names of the arguments of its `forward`.
+    layer as it is now. The `layer` of a class that is kept is its `type`. `arguments` are those of
+    its own `__init__`, with the defaults, as it was called; empty if that was not seen. `reads` are
+    the names of the arguments of its `forward`.
     """
 
     path: str
@@ -99,6 +100,8 @@ class Module(Struct, frozen=True):
     doc: str = ""  # the first line of its class's docstring
     is_chain: bool = False  # an `nn.Sequential`, or of a class that computes what that does
     reads: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()  # those of its `arguments` that are the default
+    defaults: tuple[tuple[str, Tree], ...] = ()  # of the arguments of its `forward`
 
     @property
     def class_name(self) -> str:

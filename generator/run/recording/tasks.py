@@ -17,6 +17,7 @@ from ..proofs.subject import load
 from .agreement import Differs
 from .comparison import Other, compare
 from .construction import Unloadable, construct, watch_constructors
+from .kept import check_inside, kept_types
 from .record import is_own_code, record
 from .recorded import Input
 from .saved import load_weights, saved_network
@@ -31,13 +32,19 @@ def recorded(request: Mapping[str, Any]) -> dict[str, Any]:
         return refused(error.code, str(error), help=error.help)
     except (Exception, SystemExit) as error:
         return raised("NG701", "making it", error)
-    return record_module(network, _inputs(request))
+    return record_module(network, _inputs(request), request.get("keep", ()))
 
 
-def record_module(network: nn.Module, inputs: Sequence[Input]) -> dict[str, Any]:
+def record_module(
+    network: nn.Module, inputs: Sequence[Input], keep: Sequence[str] = ()
+) -> dict[str, Any]:
     """The recording of a module in this process, or why there is none."""
     try:
-        found = record(network, inputs)
+        kept = kept_types(network, keep)
+        found = record(network, inputs, kept)
+        check_inside(network, kept, found)
+    except Unloadable as error:
+        return refused(error.code, str(error), help=error.help)
     except Differs as error:
         answer = refused("NG703", f"it can't be one spec: {error}", error.source)
         first = {} if error.first is None else {"first": to_builtins(error.first)}
