@@ -195,3 +195,37 @@ def test_paths_are_those_of_modules() -> None:
     assert scope_of("node_1", notes) == ("fc", "Linear")
     assert scope_of("node_1", {"pkg.torch.onnx.name_scopes": "__import__('os')"}) == ("", "")
     assert title_of("/a/resnet-18.v2.onnx") == "Resnet18V2"
+
+
+class Mixed(nn.Module):
+    """Layers that the older exporter spells out, or has gates of in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.norm = nn.GroupNorm(2, 4)
+        self.lstm = nn.LSTM(6, 5, bidirectional=True, batch_first=True)
+        self.fc = nn.Linear(10, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.silu(self.norm(self.conv(x))).mean(2)
+        x, _ = self.lstm(x)
+        found: Tensor = self.fc(x[:, -1])
+        return found
+
+
+def test_spelt_out_norms_and_recurrent_layers_are_layers(tmp_path: Path) -> None:
+    own = Mixed()
+    with torch.no_grad():
+        for weight in own.parameters():
+            weight.add_(torch.randn_like(weight) * 0.1)
+    axes = {"x": {0: "batch"}}
+    path = tmp_path / "mixed.onnx"
+    x = torch.randn(2, 3, 8, 8)
+    exported(own, x, path, dynamo=False, input_names=["x"], dynamic_axes=axes)
+    network = OnnxNetwork(graph_of(loaded(path)), "Mixed")
+    assert network.state_dict().keys() == own.state_dict().keys()
+    more = torch.randn(5, 3, 8, 8)
+    assert torch.allclose(network.run(more), in_onnxruntime(path, more), atol=1e-5)
+    own.load_state_dict(network.state_dict(), strict=True)
+    assert torch.allclose(own(more), in_onnxruntime(path, more), atol=1e-5)

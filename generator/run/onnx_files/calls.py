@@ -217,7 +217,7 @@ def made(
     kind: type[nn.Module], weights: Mapping[str, Array], given: Mapping[str, Any]
 ) -> nn.Module:
     """A layer with these weights, in evaluation mode."""
-    layer: nn.Module = nn.utils.skip_init(kind, **given)  # type: ignore[no-untyped-call]
+    layer = kind(**given, device="meta").to_empty(device="cpu")  # nothing is drawn at random
     own = layer.state_dict()
     for name, value in weights.items():
         own[name].copy_(as_tensor(value))

@@ -168,6 +168,8 @@ class OnnxNetwork(nn.Module):
             return [np.array([*reads[0].shape][start:end], np.int64)]
         if node.type == "Size" and is_tensor(reads[0]):
             return [np.array(reads[0].numel(), np.int64)]
+        if node.type == "Range" and [*map(int, (reads[0], reads[2]))] == [0, 1]:
+            return [torch.arange(int(reads[1]))]  # what is constant is not among the nodes
         if not any(map(is_tensor, reads)) and not any(map(self.is_weight, node.inputs)):
             found = self.graph.folding.evaluated(node, reads)
             if found is not None:

@@ -14,7 +14,7 @@ from .records import Node
 
 def in_torchs_terms(graph: Graph) -> Graph:
     """The graph with fewer nodes, which do the same."""
-    for pattern in (_with_bias, _gelu, _times_itself, _layer_norm):
+    for pattern in (_with_bias, _gelu, _times_itself, _layer_norm, _group_norm):
         graph = pattern(_Links(graph))
     return graph
 
@@ -226,3 +226,43 @@ def _over_last(links: _Links, mean: Node) -> bool:
     if len(mean.inputs) > 1 and mean.inputs[1] in links.graph.constants:
         axes = links.graph.constants[mean.inputs[1]].value.tolist()
     return [*axes] == [-1] and mean.attributes.get("keepdims", 1) == 1
+
+
+def _group_norm(links: _Links) -> Graph:
+    """A norm over a tensor whose channels are folded into groups, and a weight and a bias."""
+    constants = links.graph.constants
+    gone: dict[str, Node | None] = {}
+    for norm in links.graph.nodes:
+        if norm.type != "InstanceNormalization" or not {*norm.inputs[1:]} <= constants.keys():
+            continue
+        folded = links.made_by(norm.inputs[0], "Reshape")
+        unfolded = _only_reader(links, norm, "Reshape")
+        weighed = None if unfolded is None else _only_reader(links, unfolded, "Mul")
+        shifted = None if weighed is None else _only_reader(links, weighed, "Add")
+        if folded is None or unfolded is None or weighed is None or shifted is None:
+            continue
+        weight, bias = (
+            next((name for name in node.inputs if name in constants), "")
+            for node in (weighed, shifted)
+        )
+        groups = constants[norm.inputs[1]].value
+        shape = constants.get(folded.inputs[1])
+        plain = bool((groups == 1).all()) and not constants[norm.inputs[2]].value.any()
+        fits = shape is not None and shape.value.tolist() == [0, groups.size, -1]
+        if weight and bias and plain and fits and _for_channels(links.graph, weight, bias):
+            inputs = (folded.inputs[0], weight, bias)
+            attributes = {**norm.attributes, "num_groups": groups.size}
+            type, outputs = "GroupNormalization", shifted.outputs
+            made = replace(norm, type=type, inputs=inputs, outputs=outputs, attributes=attributes)
+            between = (folded, norm, unfolded, weighed)
+            gone |= dict.fromkeys(node.outputs[0] for node in between)
+            gone[shifted.outputs[0]] = made
+    return links.without(gone)
+
+
+def _for_channels(graph: Graph, *names: str) -> bool:
+    """Whether constants have a number for each channel, and stand along the second dimension."""
+    shapes = [graph.constants[name].value.shape for name in names]
+    return all(shape[-2:] == (1, 1) or shape[-1:] == (1,) for shape in shapes) and all(
+        sum(size > 1 for size in shape) <= 1 for shape in shapes
+    )

@@ -161,11 +161,12 @@ def _group_norm(call: Call) -> Any:
     x = call.tensor(0)
     _all_constant(call, 3)
     channels = x.shape[1]
-    if _shape(call, 1) != (channels,):
+    weights = {name: x.reshape(-1) for name, x in call.weights(weight=1, bias=2).items()}
+    if weights["weight"].size != channels:
         raise Refused("with weights for each group")
     groups, eps = call.attribute("num_groups", 1), call.short("epsilon", 1e-5)
     given = {"num_groups": groups, "num_channels": channels, "eps": eps}
-    return call.layer(nn.GroupNorm, "norm", call.weights(weight=1, bias=2), **given)(x)
+    return call.layer(nn.GroupNorm, "norm", weights, **given)(x)
 
 
 def embedded(call: Call) -> Any:
