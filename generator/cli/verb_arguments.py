@@ -58,8 +58,8 @@ def import_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "network",
         metavar="SOURCE",
-        help="what makes the network: package.module:callable or file.py:Name; or model.pt or "
-        "model.onnx, which holds it",
+        help="what makes the network: package.module:callable or file.py:Name; or model.pt, model.pt2 "
+        "or model.onnx, which holds it",
     )
     verb.add_argument(
         "--args",
@@ -74,7 +74,7 @@ def import_arguments(verb: Arguments) -> None:
         metavar="[NAME=]SHAPE[:TYPE[:LOW..HIGH]]",
         dest="inputs",
         help="an input without its batch: 3,224,224 or 3,H,W or tokens=T:int64; once for each; "
-        "model.onnx knows its own",
+        "model.pt2 and model.onnx know their own",
     )
     verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
     verb.add_argument(

@@ -297,8 +297,8 @@ CODES = {
         "the code gives no network to import",
         "`netgen import` takes `package.module:callable` or `file.py:Name`; what is called gives "
         "an `nn.Module`, and `--args` are its arguments. A file that holds a whole network needs "
-        "`--allow-pickle`, and an ONNX file `torch-netgen[onnx]`. The message says what went "
-        "wrong.",
+        "`--allow-pickle`, one of `torch.export` holds plain tensors, and an ONNX file needs "
+        "`torch-netgen[onnx]`. The message says what went wrong.",
     ),
     "NG702": Code(
         "the network does not run on these inputs",

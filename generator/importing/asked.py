@@ -17,6 +17,8 @@ TYPES = frozenset(
     complex128""".split()
 )
 
+PROGRAM = ".pt2"  # how files of `torch.export` end
+
 
 SAVED = (".pt", ".pth")  # files that `torch.save` writes
 GRAPH = ".onnx"  # how files end that hold a graph, and no code
@@ -40,9 +42,14 @@ class Asked(Struct, frozen=True):
     keep: tuple[str, ...] = ()
 
     @property
+    def is_program(self) -> bool:
+        """Whether it is a file of `torch.export` and no code."""
+        return self.module.endswith(PROGRAM)
+
+    @property
     def folder(self) -> str:
         """The folder in which the code may find modules of its own."""
-        if self.module.endswith(".py"):
+        if self.module.endswith((".py", PROGRAM)):
             return str(Path(self.module).absolute().parent)
         return str(Path.cwd())
 
@@ -84,11 +91,11 @@ def asked(
         raise ValueError('--args is a JSON object, like {"num_classes": 10}')
     if given and not maker:
         raise ValueError(f"{source!r} holds a network that is made already: --args changes nothing")
-    if not inputs and not module.endswith(GRAPH):
+    if not inputs and not module.endswith((GRAPH, PROGRAM)):
         raise ValueError("--input says what the network takes: once for each input")
-    if weights and module.endswith(GRAPH):
+    if weights and module.endswith((GRAPH, PROGRAM)):
         raise ValueError(f"{source!r} has weights of its own: --weights are for code")
-    if keep and module.endswith(GRAPH):
+    if keep and module.endswith((GRAPH, PROGRAM)):
         raise ValueError(f"{source!r} has no classes: --keep is for code")
     if weights and not weights.endswith((*SAVED, ".safetensors")):
         raise ValueError(f"--weights takes a .pt, .pth or .safetensors file, not {weights!r}")
@@ -107,11 +114,9 @@ def asked(
 
 def _place(source: str) -> tuple[str, str]:
     """The module and the callable that a source names; no callable if a file is the network."""
-    if source.endswith((*SAVED, GRAPH)):
+    if source.endswith((*SAVED, GRAPH, PROGRAM)):
         return _file(source), ""
     module, colon, maker = source.rpartition(":")
-    if source.endswith(".pt2"):
-        raise ValueError(f"{source!r} is no code: give package.module:callable or file.py:Name")
     if not colon or not module or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", maker):
         raise ValueError(f"{source!r} is neither package.module:callable nor file.py:Name")
     if not module.endswith(".py") and not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ..run.recording.recorded import FunctionCall, Held, Items, Size, Tree, Value
 from .functions import BETWEEN, SAME
-from .held_layers import with_weights
+from .held_layers import recurrent, with_weights
 from .indexing import indexed
 from .operations import Operations, bound, short_name, tensor_of
 from .steps import Inexpressible, Step, tensors_of, values_in
@@ -372,8 +372,7 @@ def _filled(type: str) -> Translate:
         ]
         given: dict[str, Any] = {"size": size}
         if type == "Full":
-            named = dict(call.named)
-            value = named.get("fill_value", call.args[-1])
+            value = dict(call.named).get("fill_value", call.args[-1] if call.args else None)
             given["fill_value"] = own.plain_value(value, [])
         dtype = own.sizes.dtype(result)
         whole = isinstance(given.get("fill_value"), int)
@@ -440,4 +439,9 @@ _BY_NAME: Mapping[str, Translate] = {
     "batch_norm": with_weights("BatchNorm"),
     "embedding": with_weights("Embedding"),
     "prelu": with_weights("PReLU"),
+    "instance_norm": with_weights("InstanceNorm"),
+    "lstm": recurrent("LSTM"),
+    "gru": recurrent("GRU"),
+    "rnn_tanh": recurrent("RNN"),
+    "rnn_relu": recurrent("RNN"),
 }

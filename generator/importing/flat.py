@@ -183,6 +183,8 @@ def _unknown(event: Called, why: str, recording: Recording) -> Unknown:
         name, why = "an operation in place", "on what has another name, too"
     if event.function == UNSEEN:
         name, why = "code", "that gives a tensor and that torch does not tell of"
+    if event.node and event.function not in (CHANGED, UNSEEN):
+        name = f"`{name}` (node `{event.node}`)"
     return Unknown(event.scope, name, why, event.source)
 
 

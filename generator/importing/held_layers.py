@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import Any
 
 from msgspec.structs import replace
 
 from ..layers import TYPES
 from ..run.recording.recorded import FunctionCall, Held, Items, Tree, Value
-from .layers import shortened
 from .operations import Operations, bound, tensor_of
 from .sizes import Sized
-from .steps import Inexpressible, Step
+from .steps import Inexpressible, Step, tensors_of
 
 
 def with_weights(type: str) -> Callable[..., list[Step]]:
@@ -68,8 +66,7 @@ def _functional(own: Operations, type: str, given: dict[str, Tree], out: Sequenc
     names = [name for name in ("input", "weight", "bias") if given.get(name) is not None]
     reads = [tensor_of(given[name]) for name in names]
     others = {name: x for name, x in given.items() if name not in ("input", "weight", "bias")}
-    step = own.layer(f"Functional{type}", reads, out, others)
-    return replace(step, arguments=_short(step.arguments))
+    return own.layer(f"Functional{type}", reads, out, others)
 
 
 def _standardised(own: Operations, given: dict[str, Tree], out: Sequence[int]) -> list[Step]:
@@ -124,6 +121,10 @@ _WITH_WEIGHTS = {
         *("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq"),
         "sparse",
     ),
+    "InstanceNorm": (
+        *("input", "running_mean", "running_var", "weight", "bias", "use_input_stats"),
+        *("momentum", "eps"),
+    ),
     "PReLU": ("input", "weight"),
 }
 
@@ -133,16 +134,14 @@ def _layer(own: Operations, type: str, given: dict[str, Tree], out: Sequence[int
     x, weights = tensor_of(given["input"]), _weights(given)
     path = _owner(weights)
     rest = {name: value for name, value in given.items() if name not in ("input", *_WEIGHTS)}
-    if type == "BatchNorm":
-        arguments = _of_batch_norm(own, rest, weights.keys(), path)
-        type = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}[
-            len(own.shape(x))
-        ]
+    if type in ("BatchNorm", "InstanceNorm"):
+        of_norm = _of_batch_norm if type == "BatchNorm" else _of_instance_norm
+        arguments = of_norm(own, rest, weights.keys(), path)
+        type = f"{type}{max(len(own.shape(x)) - 2, 1)}d"
     else:
         shape = own.shape(tensor_of(weights["weight"])) if "weight" in weights else ()
         arguments = _arguments(type, rest, weights.keys(), shape)
-    step = own.layer(type, [x], out, arguments)
-    return replace(step, arguments=_short(step.arguments), path=path)
+    return replace(own.layer(type, [x], out, arguments), path=path)
 
 
 def _arguments(
@@ -189,6 +188,49 @@ def _of_batch_norm(
     return found
 
 
-def _short(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments in which several equal numbers are one."""
-    return {name: shortened(name, value) for name, value in arguments.items()}
+def _of_instance_norm(
+    own: Operations, given: Mapping[str, Tree], weights: Set[str], path: str
+) -> dict[str, Tree]:
+    """The arguments of an instance norm, which has weights and statistics or not."""
+    found: dict[str, Tree] = {"eps": given.get("eps", 1e-5)}
+    if "running_mean" in weights:
+        found |= {"track_running_stats": True, "momentum": given.get("momentum", 0.1)}
+    if "weight" in weights:
+        found["affine"] = True
+    return found
+
+
+def recurrent(type: str) -> Callable[..., list[Step]]:
+    """How the function of a recurrent network becomes the layer that has all its weights."""
+
+    def translated(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
+        given = dict(call.named)
+        weights = given.pop("params", None)
+        if not isinstance(weights, Items):
+            raise Inexpressible("of what is packed")
+        layers, both = given.get("num_layers", 1), bool(given.get("bidirectional"))
+        bias = bool(given.pop("has_biases", True))
+        assert isinstance(layers, int)
+        each = len(weights.items) // (layers * (1 + both))
+        projects = each > (4 if bias else 2)
+        names = [
+            f"{name}_l{layer}{way}"
+            for layer in range(layers)
+            for way in ("", "_reverse")[: 1 + both]
+            for name in ("weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] * bias), "weight_hr")
+            if projects or name != "weight_hr"
+        ]
+        path = _owner(dict(zip(names, weights.items, strict=True)))
+        shapes = [own.shape(tensor_of(x)) for x in weights.items[:each]]
+        gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[type]
+        size = shapes[0][0]
+        assert isinstance(size, int)
+        more: dict[str, Tree] = {"proj_size": shapes[-1][0]} if projects else {}
+        if call.function.endswith("rnn_relu"):
+            more["nonlinearity"] = "relu"
+        reads = [tensor_of(given.pop("input")), *tensors_of(given.pop("hx", None))]
+        given = {name: x for name, x in given.items() if name not in ("train", "training")}
+        arguments = {"hidden_size": size // gates, **given, "bias": bias, **more}
+        return [replace(own.layer(type, reads, out, arguments), path=path)]
+
+    return translated

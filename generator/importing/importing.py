@@ -23,6 +23,7 @@ from .asked import Asked
 from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, steps_of_calls
 from .kept import keepable
 from .operations import short_name
+from .operators import with_functions
 from .spec_text import spec_text
 from .structure.bodies import Unstructured
 from .structure.structure import structured_spec
@@ -59,7 +60,7 @@ def import_network(
     request = asked.request
     inputs = to_builtins(asked.inputs)
     answer = _checked(worker.ask({"task": "record", **request, "inputs": inputs}))
-    recording = _bounded(convert(answer["recording"], Recording))
+    recording = _bounded(with_functions(convert(answer["recording"], Recording)))
 
     def compared(made: Imported) -> tuple[str, ...]:
         more = {"inputs": to_builtins(recording.inputs), **_class(made), **_runs(recording)}
@@ -68,7 +69,7 @@ def import_network(
 
     name = asked.name or class_name(answer["class"])
     compare = compared if verify else _not_compared
-    flat = flat or asked.is_graph
+    flat = flat or asked.is_graph or asked.is_program
     others = () if flat or not asked.callable else varied(recording, worker, request)
     made = _imported((recording, *others), name, worker, file, compare, flat)
     made = replace(made, notes=(*made.notes, *_needed(recording)))
@@ -288,9 +289,10 @@ def _tables(recording: Recording) -> Iterator[tuple[int, Sequence[Tree]]]:
             if isinstance(rows, int):
                 yield rows, [x for _, x in event.named]
         elif isinstance(event, FunctionCall) and short_name(event.function) == "embedding":
-            held = next((x for x in event.args if isinstance(x, Held)), None)
+            reads = [*event.args, *(x for _, x in event.named)]
+            held = next((x for x in reads if isinstance(x, Held)), None)
             if held is not None:
-                yield recording.held[held.path].shape[0], event.args
+                yield recording.held[held.path].shape[0], reads
 
 
 def _checked(answer: Answer) -> Answer:
@@ -310,7 +312,7 @@ def _told_as_well(answer: Answer) -> list[Diagnostic]:
     name = class_name(answer["class"])
     first = convert(answer["first"], Recording)
     try:
-        steps_of_calls(first)
+        steps_of_calls(with_functions(first))
     except Inexpressibles as error:
         # one run has one value for each size: reasons that speak of sizes mean nothing here
         found = [one for one in error.unknown if one.why in ("", BY_NUMBERS)]

@@ -90,10 +90,10 @@ def layer_arguments(module: Module) -> dict[str, Any]:
     if "parametrize" in settings:
         ways = plain(settings["parametrize"])
         found["parametrize"] = ways["weight"] if [*ways] == ["weight"] else ways
-    return _without_echo(row, found)
+    return without_echo(row, found)
 
 
-def _without_echo(row: Layer, found: dict[str, Any]) -> dict[str, Any]:
+def without_echo(row: Layer, found: dict[str, Any]) -> dict[str, Any]:
     """Arguments without a stride that is the kernel's size, where torch has this by default."""
     if "stride" in found and row.arg("stride").default is None:
         size = found.get("kernel_size")

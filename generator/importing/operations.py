@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..run.recording.recorded import (
     Word,
 )
 from .functions import Row
+from .layers import shortened, without_echo
 from .sizes import Sized, Sizes, factored, groups
 from .steps import Inexpressible, Step
 
@@ -25,6 +27,7 @@ _PREFIXES = (
     "torch.Tensor.",
     "torch.functional.",
     "torch._C._nn.",
+    "aten.",
     "torch.",
 )
 # the same argument under its other names
@@ -107,11 +110,11 @@ class Operations:
                 if value is None or value is False:
                     continue
                 raise Inexpressible(f"with `{name}`")
-            plain = self.plain_value(value, tensors)
+            plain = shortened(name, self.plain_value(value, tensors))
             arg = row.arg(name)
             if arg.default is REQUIRED or not is_default(arg, plain):
                 arguments[name] = plain
-        return Step(type, tuple(tensors), tuple(out), arguments)
+        return Step(type, tuple(tensors), tuple(out), without_echo(row, arguments))
 
     def plain_value(self, value: Tree, tensors: Sequence[Value | Held]) -> Any:
         """An argument as a spec has it; sizes that vary are told from the shapes of tensors."""
@@ -146,6 +149,8 @@ class Operations:
         if type.startswith("Logical"):
             raise Inexpressible("with a number")
         other = self.plain_value(b, [first])
+        if isinstance(other, float) and not math.isfinite(other):
+            raise Inexpressible("with a number that is not finite")
         return [Step(type, (first,), (out,), {"other": other})]
 
     def reshape(self, x: Value | Held, out: Value) -> list[Step]:

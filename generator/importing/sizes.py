@@ -88,13 +88,6 @@ def _ratio(wanted: Sequence[int], known: Sequence[int]) -> Iterator[tuple[int, i
             yield 1, over
 
 
-class Axis(Struct, frozen=True):
-    """A dimension in a pattern: its letter, its size, and whether the size must be written."""
-
-    letter: str
-    size: Sized
-
-
 def groups(
     sizes: Sizes, before: Sequence[Sized], after: Sequence[Sized]
 ) -> list[tuple[list[Sized], list[Sized]]]:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..recording.construction import Unloadable
-from ..recording.record import choices, sample, tensors_in
+from ..recording.record import sample, tensors_in
 from ..recording.recorded import BATCH, Input
+from ..recording.runs import choices
 from .calls import Call, Refused, as_tensor
 from .fixed_batch import Fixed
 from .graph import Graph, is_weight

@@ -77,6 +77,9 @@ def _compare(
     twin.eval()
     with torch.random.fork_rng(devices=[]):
         shown += _compared(network, twin, inputs, [*zip(runs, samples, strict=True)], close)
+    untrained = getattr(original, "untrained", "")  # of a program that was exported
+    if untrained:
+        return [*shown, f"not compared in training: {untrained}"]
     return [*shown, *_same_training(network, twin, inputs, samples[0], close)]
 
 
@@ -189,12 +192,18 @@ def _tell_apart(network: nn.Module, inputs: Sequence[torch.Tensor]) -> None:
             row = weight.reshape(-1)
             if weight.is_floating_point() and weight.numel() and bool((row == row[0]).all()):
                 weight.copy_(torch.rand_like(weight) + 0.5 if row[0] else _small(weight))
-        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        norms: list[Any] = [m for m in network.modules() if _is_norm(m)]
         for norm in norms:
             if norm.running_mean is not None and norm.running_var is not None:
                 norm.running_mean.copy_(torch.randn_like(norm.running_mean) * 0.1)
                 norm.running_var.copy_(torch.rand_like(norm.running_var) + 0.5)
         _calibrate(network, inputs, norms)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    """Whether a module has the statistics of a norm; that of a program has no class of its own."""
+    plain = type(module) is nn.Module and {"running_mean", "running_var"} <= {*module._buffers}
+    return isinstance(module, _BatchNorm) or plain
 
 
 def _small(weight: torch.Tensor) -> torch.Tensor:

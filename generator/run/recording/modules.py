@@ -71,8 +71,10 @@ def _drops_samples(module: nn.Module) -> bool:
 
 def parametrizations(module: nn.Module) -> dict[str, str] | None:
     """The functions that compute the module's weights, by weight; `None` if one is not known."""
-    found = {}
-    for weight, ways in getattr(module, "parametrizations", {}).items():
+    found: dict[str, str] = {}
+    if not is_parametrized(module):
+        return found
+    for weight, ways in module.parametrizations.items():  # type: ignore[operator, union-attr]
         if len(ways) != 1 or type(ways[0]).__name__ not in _WAYS:
             return None
         function, defaults = _WAYS[type(ways[0]).__name__]

@@ -7,10 +7,12 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
+from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from .agreement import Differs, Run, agreed
@@ -18,7 +20,6 @@ from .constants import constants_of
 from .modules import Keep, layer_of, modules_of, tensors_of
 from .names import Names, name_in_python
 from .recorded import (
-    BATCH,
     CHANGED,
     READS,
     UNSEEN,
@@ -31,15 +32,12 @@ from .recorded import (
     Leave,
     Meta,
     ModuleCall,
+    Place,
     Recording,
     Tree,
     Value,
 )
-
-Sizes = Mapping[str, int]
-# usual values for named sizes, in pairs: the network is run with both
-_IMAGES = ((64, 96), (224, 256), (32, 48), (128, 160), (512, 640))
-_LENGTHS = ((16, 24), (8, 12), (50, 60), (100, 120))
+from .runs import Limits, Sizes, choices
 
 
 class Unrecordable(Exception):
@@ -50,13 +48,18 @@ class Unrecordable(Exception):
         self.source = source
 
 
-def record(network: nn.Module, inputs: Sequence[Input], keep: Keep = frozenset()) -> Recording:
+def record(
+    network: nn.Module,
+    inputs: Sequence[Input],
+    keep: Keep = frozenset(),
+    limits: Limits = MappingProxyType({}),
+) -> Recording:
     """The recording of a network in evaluation mode; raises `Unrecordable`.
 
     It is run on the meta device, or with numbers if its code looks at them. Modules of the classes
     to `keep` are taken down as layers.
     """
-    tried = choices(inputs)
+    tried = choices(inputs, limits)
     for place, sizes in enumerate(tried):
         last = place + 1 == len(tried)
         try:
@@ -68,18 +71,6 @@ def record(network: nn.Module, inputs: Sequence[Input], keep: Keep = frozenset()
                 if last:
                     raise
     raise AssertionError
-
-
-def choices(inputs: Sequence[Input]) -> list[list[dict[str, int]]]:
-    """The sizes of all runs, for each pair of values that named sizes may take."""
-    sizes = (x for one in inputs for x in one.whole if x != BATCH)
-    names = [*dict.fromkeys(x for x in sizes if isinstance(x, str))]
-    found = []
-    images = any(len(one.whole) > 3 for one in inputs)
-    for usual, other in (*_IMAGES, *_LENGTHS) if images else (*_LENGTHS, *_IMAGES):
-        first = {BATCH: 2, **dict.fromkeys(names, usual)}
-        found.append([first, {**first, BATCH: 3}, *({**first, name: other} for name in names)])
-    return found if names else found[:1]
 
 
 def _recorded(
@@ -188,6 +179,7 @@ class _Numbers(Names):
 
     def __init__(self, network: nn.Module, wanted: frozenset[int]) -> None:
         super().__init__(network)
+        self.network = network
         self.wanted = wanted
         self.constants: list[Constant] = []
         self.values: list[Meta] = []
@@ -216,7 +208,7 @@ class _Numbers(Names):
         if id(tensor) in self.held:
             return Held(self.held[id(tensor)])
         if id(tensor) not in self.known:
-            where = source_line()
+            where = self.source()
             made = self.new(tensor)
             self.events.append(FunctionCall(UNSEEN, (), (), made, "", where))
             return made
@@ -224,9 +216,14 @@ class _Numbers(Names):
         if tensor._version == version:
             return Value(number)
         made = self.new(tensor)
-        where = source_line()
+        where = self.source()
         self.events.append(FunctionCall(CHANGED, (Value(number),), (), made, "", where))
         return made
+
+    def source(self) -> str:
+        """The line of the code that is being run."""
+        known = program_place(self.network)
+        return source_line() if known is None else known.source
 
     def given(self, result: Any, inputs: Sequence[torch.Tensor], before: Sequence[int]) -> Any:
         """What a call gives, with new numbers; what is an input itself gets another name."""
@@ -368,7 +365,7 @@ class _Watcher(TorchFunctionMode):
         name = name_of(func)
         if not written and name not in READS and not any(True for _ in tensors_in(result)):
             return result  # a shape, a type: nothing that is computed
-        source = source_line()
+        at = self.place()
         if trees is None:
             trees = self.arguments(args, named)
         result = self.numbers.given(result, inputs, before)
@@ -378,8 +375,10 @@ class _Watcher(TorchFunctionMode):
             for x in written[:1]
             if id(x) not in given and trees[0]
         )
-        call = (name, trees[0], trees[1], self.numbers.tree(result), self.scope, source, writes)
-        self.numbers.events.append(FunctionCall(*call))
+        made = self.numbers.tree(result)
+        args_, named_ = trees
+        call = FunctionCall(name, args_, named_, made, at.scope, at.source, writes, at.node)
+        self.numbers.events.append(call)
         return result
 
     @property
@@ -387,6 +386,17 @@ class _Watcher(TorchFunctionMode):
         """The path of the module whose code is running; of a graph, the node that it is `doing`."""
         module = self.scopes[-1] if self.scopes else ""
         return module or str(getattr(self.network, "doing", ""))
+
+    def place(self) -> Place:
+        """Where a call comes from: the code, or the program of `torch.export` that is run."""
+        known = program_place(self.network)
+        return known or Place(self.scope, source_line())
+
+
+def program_place(network: nn.Module) -> Place | None:
+    """Where the program of `torch.export` is that a network runs, if it runs one."""
+    known = getattr(network, "place", None)
+    return known if isinstance(known, Place) else None
 
 
 def _by_name(module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -396,7 +406,12 @@ def _by_name(module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]) -
 
 
 def name_of(function: Any) -> str:
-    """The full name of a function or method of torch, as its documentation has it."""
+    """The full name of a function or method of torch, as its documentation has it.
+
+    An operator, as programs of `torch.export` call them, is called ``aten.view``.
+    """
+    if isinstance(function, OpOverload):
+        return function._schema.name.replace("::", ".")
     name = resolve_name(function) or name_in_python(function)
     return name.removesuffix(".__get__")
 

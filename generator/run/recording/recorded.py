@@ -16,7 +16,10 @@ BATCH = "N"
 READS = frozenset(
     f"torch.Tensor.{name}"
     for name in "item tolist __bool__ __int__ __float__ __index__ __contains__".split()
-) | {"torch.equal", "torch.allclose", "torch.Tensor.equal", "torch.Tensor.allclose"}
+) | {
+    *("torch.equal", "torch.allclose", "torch.Tensor.equal", "torch.Tensor.allclose"),
+    *("aten.item", "aten._local_scalar_dense", "aten.equal", "aten.allclose"),
+}
 # no functions of torch: `CHANGED` gives a tensor that was written to under another name,
 # `UNSEEN` one that no recorded call gave
 CHANGED, UNSEEN = "<changed>", "<unseen>"
@@ -165,6 +168,15 @@ class FunctionCall(Struct, frozen=True, tag=True):
     scope: str
     source: str
     writes: tuple[tuple[Tree, int], ...] = ()  # what was written to, and its value afterwards
+    node: str = ""  # its name in a program of `torch.export`
+
+
+class Place(Struct, frozen=True):
+    """Where a call comes from: the path of the module, the line of its code, and its `node`."""
+
+    scope: str = ""
+    source: str = ""
+    node: str = ""
 
 
 class Enter(Struct, frozen=True, tag=True):

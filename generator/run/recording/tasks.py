@@ -7,7 +7,8 @@ import traceback
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from msgspec import convert, to_builtins
@@ -18,13 +19,19 @@ from .agreement import Differs
 from .comparison import Other, compare
 from .construction import Unloadable, construct, watch_constructors
 from .kept import check_inside, kept_types
-from .record import is_own_code, record
+from .record import Unrecordable, is_own_code, record
 from .recorded import Input
+from .runs import Limits
 from .saved import load_weights, saved_network
+
+if TYPE_CHECKING:
+    from .exported import Exported
 
 
 def recorded(request: Mapping[str, Any]) -> dict[str, Any]:
     """The recording of a network that its code makes, or why there is none."""
+    if request["module"].endswith(".pt2"):
+        return _recorded_program(request)
     watch_constructors()
     try:
         network = _network(*_source(request))
@@ -35,13 +42,34 @@ def recorded(request: Mapping[str, Any]) -> dict[str, Any]:
     return record_module(network, _inputs(request), request.get("keep", ()))
 
 
+def _recorded_program(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The recording of a program of `torch.export`, or why there is none."""
+    from .archive import Unreadable
+    from .programs import Mismatch  # few networks are one
+
+    try:
+        network = _program(request["module"], json.dumps(request["inputs"]))
+    except Unreadable as error:
+        return refused("NG701", str(error))
+    except Mismatch as error:
+        return refused("NG702", str(error))
+    except Unrecordable as error:
+        return refused("NG704", str(error), error.source)
+    network.exact = False
+    wanted = network.kept.wanted
+    return record_module(network, wanted.inputs, limits=wanted.limits)
+
+
 def record_module(
-    network: nn.Module, inputs: Sequence[Input], keep: Sequence[str] = ()
+    network: nn.Module,
+    inputs: Sequence[Input],
+    keep: Sequence[str] = (),
+    limits: Limits = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The recording of a module in this process, or why there is none."""
     try:
         kept = kept_types(network, keep)
-        found = record(network, inputs, kept)
+        found = record(network, inputs, kept, limits)
         check_inside(network, kept, found)
     except Unloadable as error:
         return refused(error.code, str(error), help=error.help)
@@ -49,6 +77,8 @@ def record_module(
         answer = refused("NG703", f"it can't be one spec: {error}", error.source)
         first = {} if error.first is None else {"first": to_builtins(error.first)}
         return {**answer, **first, "class": type(network).__name__}
+    except Unrecordable as error:
+        return refused("NG702", str(error), error.source)
     except (Exception, SystemExit) as error:
         return raised("NG702", "running it", error)
     return {"ok": True, "recording": to_builtins(found), "class": type(network).__name__}
@@ -56,10 +86,18 @@ def record_module(
 
 def compared(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a comparison of the network with a generated class has shown, or in what they differ."""
-    network = _network(*_source(request))
+    network: nn.Module
+    if request["module"].endswith(".pt2"):
+        network = _program(request["module"], json.dumps(request["asked"]))
+        network.exact = True
+    else:
+        network = _network(*_source(request))
     source, name = request["source"], request["class"]
     trained = bool(request.get("weights") or request.get("allow_pickle"))
-    return compare_module(network, source, name, _inputs(request), request["runs"], trained)
+    answer = compare_module(network, source, name, _inputs(request), request["runs"], trained)
+    note = getattr(network, "note", "")
+    key, told = ("shown", [note]) if answer["ok"] else ("finding", f"; {note}")
+    return {**answer, key: answer[key] + told} if note else answer
 
 
 def compare_module(
@@ -114,6 +152,16 @@ def _network(
     if weights:
         load_weights(network, Path(weights), strict=strict)
     return network
+
+
+@lru_cache(maxsize=2)
+def _program(path: str, asked: str) -> Exported:
+    """The program in a file as a network, with inputs as they were asked for."""
+    from .exported import exported_network
+    from .programs import load_program, wanted
+
+    program = load_program(path)
+    return exported_network(program, wanted(program, convert(json.loads(asked), list[Input])))
 
 
 def refused(code: str, finding: str, source: str = "", help: str = "") -> dict[str, Any]:
