@@ -61,7 +61,8 @@ def saved(program: ExportedProgram, folder: Path) -> Path:
 def exported(network: nn.Module, inputs: Sequence[Tensor], **more: Any) -> ExportedProgram:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, on how it exports
-        return export(network, tuple(inputs), **more)
+        program: ExportedProgram = export(network, tuple(inputs), **more)
+        return program
 
 
 def core(program: ExportedProgram) -> ExportedProgram:

@@ -58,8 +58,8 @@ def import_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "network",
         metavar="SOURCE",
-        help="what makes the network: package.module:callable or file.py:Name; or model.pt, model.pt2 "
-        "or model.onnx, which holds it",
+        help="what makes the network: package.module:callable or file.py:Name; or model.pt, "
+        "model.pt2 or model.onnx, which holds it",
     )
     verb.add_argument(
         "--args",
