@@ -6,6 +6,7 @@ import json
 import pickle
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,8 @@ def test_a_program_that_trains_is_compared_in_training(decomposed: bool, tmp_pat
 
 @slow
 def test_decomposed_linear_maps_and_norms_are_layers(tmp_path: Path) -> None:
-    network = nn.Sequential(nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.Linear(8, 5), nn.LayerNorm(5))
+    layers = (nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.Linear(8, 5), nn.LayerNorm(5))
+    network = nn.Sequential(OrderedDict(zip("abcd", layers, strict=True)))
     program = exported(network.eval(), [torch.randn(2, 4, 10)], dynamic_shapes=(BATCH,))
     saved(core(program), tmp_path)
     done = netgen("import", "net.pt2", "--name", "Net", "-o", "-", cwd=tmp_path)
@@ -142,10 +144,10 @@ def test_decomposed_linear_maps_and_norms_are_layers(tmp_path: Path) -> None:
         "input: [4, 10]\n"
         "\n"
         "layers:\n"
-        "  - Conv1d: {name: '0', out_channels: 6, kernel_size: 3}\n"
-        "  - BatchNorm1d: {name: '1'}\n"
-        "  - Linear: {name: '2', out_features: 5}\n"
-        "  - LayerNorm: {name: '3'}\n"
+        "  - Conv1d: {name: a, out_channels: 6, kernel_size: 3}\n"
+        "  - BatchNorm1d: {name: b}\n"
+        "  - Linear: {name: c, out_features: 5}\n"
+        "  - LayerNorm: {name: d}\n"
     )
 
 
@@ -250,6 +252,16 @@ def test_files_that_are_no_programs_are_told(tmp_path: Path) -> None:
         asked(str(tmp_path / "none.pt2"), [], "{}")
     with pytest.raises(ValueError, match="--input says"):
         asked("torch.nn:ReLU", [], "{}")
+
+
+@slow
+def test_a_chain_without_names_is_refused(tmp_path: Path) -> None:
+    saved(exported(nn.Sequential(nn.Linear(4, 2)), [torch.randn(1, 4)]), tmp_path)
+    done = netgen("import", "net.pt2", "-o", "net.yaml", cwd=tmp_path)
+    assert done.stderr == (
+        "error[NG704]: the program is that of an `nn.Sequential`, whose layers have numbers for "
+        "names: export a module that holds it under a name\n"
+    )
 
 
 @slow
