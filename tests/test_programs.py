@@ -127,7 +127,7 @@ def test_a_program_that_trains_is_compared_in_training(decomposed: bool, tmp_pat
     done = netgen("import", "net.pt2", "-o", "net.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1] == (
-        "34 equal keys; equal outputs for 2 sizes of inputs; equal gradients of inputs; "
+        "46 equal keys; equal outputs for 2 sizes of inputs; equal gradients of inputs; "
         "equal outputs in training"
     )
 

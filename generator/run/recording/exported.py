@@ -346,8 +346,8 @@ def _check_sayable(kept: _Kept) -> None:
     """Raise `Unrecordable` for what can't be run as a network of ours."""
     if any(path[:1].isdecimal() for path in kept.program.state_dict):
         raise Unrecordable(
-            "the program is that of an `nn.Sequential`, whose layers have numbers for names: export "
-            "a module that holds it under a name"
+            "the program is that of an `nn.Sequential`, whose layers have numbers for names: "
+            "export a module that holds it under a name"
         )
     for node in kept.program.graph.nodes:
         function = node.target
