@@ -69,7 +69,8 @@ def exported(network: nn.Module, inputs: Sequence[Tensor], **more: Any) -> Expor
 def core(program: ExportedProgram) -> ExportedProgram:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return program.run_decompositions()
+        found: ExportedProgram = program.run_decompositions()
+        return found
 
 
 def case(name: str, make: Any, inputs: Sequence[Tensor], *words: str, **more: Any) -> Any:
