@@ -165,8 +165,8 @@ def _fitted(
             return None
     terms = []
     for factor, over in ((down, "//"), (across, "%")):
-        q, k = _place("q", over, wide, rows), _place("k", over, width, columns)
-        text = f"{_times(by, q)} - {k}"
+        query, key = _place("q", over, wide, rows), _place("k", over, width, columns)
+        text = f"{_times(by, query)} - {key}"
         bare = signed and factor == 1
         terms.append((factor, text if bare else f"({text})" if signed else f"abs({text})"))
     return _sum(*terms, start)
