@@ -186,11 +186,13 @@ def test_a_suffix_that_is_not_known_is_wrong_usage(tmp_path: Path) -> None:
     assert "'net.pdf' ends with none of .svg, .png, .html, .dot, .mmd" in run.stderr
 
 
-def test_a_folder_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_one_diagnostic(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").write_text("")
     config = str(ROOT / "configs" / "lenet.yaml")
     run = netgen("graph", config, "-o", "nowhere/net.dot", cwd=tmp_path)
     assert run.returncode == 1
-    assert run.stderr.startswith("error[NG501]: can't write `nowhere/net.dot`")
+    message = "can't write `nowhere/net.dot`: `nowhere` is no folder"
+    assert run.stderr == f"error[NG501]: {message}\n"
 
 
 def drawn_of(text: str) -> Picture:
