@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..ir.graph import Graph, Node, Ref
-from ..symbolic.literals import WIDTH
-from .calls import call_source
-from .one_line import Line
-from .statements import INDENT
-from .variables import NEVER, Variables, short
+from .one_line import Line, inner_line
+from .variables import NEVER, Variables
 
 MOST_CALLS = 3  # of modules, one in the other
 
@@ -47,16 +44,7 @@ def branch_line(graph: Graph, place: int, variables: Variables, declared: bool) 
     shapes = {graph.type_of(ref).usual for ref in made} | {merge.output.usual}
     if not graph.is_block and shapes != {graph.type_of(begun).usual}:
         return None
-    sizes, names = variables.sizes.copy(), {**variables.names}
-    for at_call, own in zip(places, made, strict=True):
-        names[own] = call_source(graph, graph.nodes[at_call], names, sizes)
-    source = call_source(graph, merge, names, sizes)
-    named = merge.written or not variables.is_chained(at)
-    left = short(merge.name) if named else "x" if declared else "x: Tensor"
-    if INDENT + len(f"{left} = {source}") > WIDTH:
-        return None
-    variables.sizes.take(sizes)
-    return Line((*places, at), source)
+    return inner_line(graph, [*made], at, variables, declared)
 
 
 def _is_module(node: Node) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -55,6 +56,27 @@ def line_from(graph: Graph, place: int, node: Node, variables: Variables, declar
     first = _count(alone.source if node.target else variables.names[node.inputs[0]])
     inner = tuple((ref, n - first) for ref, n in line.inner if first < n < _count(line.source))
     return replace(line, inner=inner)
+
+
+def inner_line(
+    graph: Graph, made: Sequence[Ref], place: int, variables: Variables, declared: bool
+) -> Line | None:
+    """The line of the call at `place` with the calls that have `made` what it reads written in it.
+
+    Those stand before it, in their order, and each gives one value. `None` if there is no room.
+    `declared` is whether ``x`` has an annotation.
+    """
+    taker, places = graph.nodes[place], [ref.node - len(graph.inputs) for ref in made]
+    sizes, names = variables.sizes.copy(), {**variables.names}
+    for at, own in zip(places, made, strict=True):
+        names[own] = call_source(graph, graph.nodes[at], names, sizes)
+    source = call_source(graph, taker, names, sizes)
+    named = taker.written or not variables.is_chained(place)
+    left = short(taker.name) if named else "x" if declared else "x: Tensor"
+    if INDENT + len(f"{left} = {source}") > WIDTH:
+        return None
+    variables.sizes.take(sizes)
+    return Line((*places, place), source)
 
 
 def _count(source: str) -> int:

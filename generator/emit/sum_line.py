@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from ..ir.graph import Graph, Node, Ref
-from ..symbolic.literals import WIDTH
-from .calls import call_source
-from .one_line import Line
-from .statements import INDENT
-from .variables import NEVER, Variables, short
+from .one_line import Line, inner_line
+from .variables import NEVER, Variables
 
 MOST_PRODUCTS = 3
 
@@ -38,16 +35,7 @@ def sum_line(graph: Graph, place: int, variables: Variables, declared: bool) -> 
     sums = taker.row is not None and not taker.row.takes_list
     if not graph.is_block and (len(shapes) > 1 or (sums and taker.output.usual not in shapes)):
         return None
-    sizes, names = variables.sizes.copy(), {**variables.names}
-    for part, own in zip(parts, made, strict=True):
-        names[own] = call_source(graph, part, names, sizes)
-    source = call_source(graph, taker, names, sizes)
-    named = taker.written or not variables.is_chained(at)
-    left = short(taker.name) if named else "x" if declared else "x: Tensor"
-    if INDENT + len(f"{left} = {source}") > WIDTH:
-        return None
-    variables.sizes.take(sizes)
-    return Line((*(ref.node - ahead for ref in made), at), source)
+    return inner_line(graph, made, at, variables, declared)
 
 
 def _is_plain(node: Node) -> bool:
