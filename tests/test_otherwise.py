@@ -144,3 +144,37 @@ def test_what_follows_decides(item: str, follows: str, other: str, wanted: list[
             network = one(flag=flag)
             other_network.load_state_dict(network.state_dict(), strict=True)
             torch.testing.assert_close(network(x), other_network(x))
+
+
+LAST = """
+name: Net
+input: [8]
+params: {g: true, m: true}
+layers:
+- Linear: {name: a, out_features: 8}
+- Linear: {name: b, out_features: 8}
+- Group:
+    when: $g
+    layers: [{Linear: {name: c, out_features: 8}}, LAST]
+- Linear: {name: head, out_features: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "passes", "why"),
+    [
+        ("{Linear: {name: d, out_features: 8, when: $m, else: a}}", "a", ["g"]),
+        ("{Linear: {name: d, out_features: 8, when: $m, else: b}}", "b", []),
+        ("{Linear: {name: d, out_features: 8, when: $m}}", "c", []),
+    ],
+)
+def test_a_group_and_its_last_layer_each_pass_their_own(
+    last: str, passes: str, why: list[str]
+) -> None:
+    text = LAST.replace("LAST", last)
+    network, x = built(text).module_class(m=False).eval(), torch.randn(3, 8)
+    values = {"a": network.a(x)}
+    values["b"] = network.b(values["a"])
+    values["c"] = network.c(values["b"])
+    torch.testing.assert_close(network(x), network.head(values[passes]))
+    assert fixed(text) == why

@@ -169,7 +169,9 @@ def under(
         scope.conditions -= 1
     after = reader.through[0] if reader.chain is not None else output(reader)
     if reader.chain is None and reads:
-        passing(reader, item, last(reader, item, reads), known)
+        passed = last(reader, item, reads)
+        if not passing(reader, item, passed, known):
+            return "ends with a layer for which another value passes"
     hang(reader, item, condition, known)
     # the numbers in the names of later layers would depend on the condition, too
     if reader.context.parent is None and any(
@@ -225,14 +227,17 @@ def hang(reader: Reader, item: Item, condition: Any, known: int) -> None:
         reader.calls[place] = replace(call, condition=both_hold, otherwise=otherwise)
 
 
-def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
+def passing(reader: Reader, item: Item, passed: Ref, known: int) -> bool:
     """Set what stands for an item's calls, those from number `known` on, where they are not made.
 
     For each call it is what it reads last, for the item's last call what the item passes through.
+    Says whether that can be: a last call with a condition of its own has one thing that passes,
+    whichever of the two conditions does not hold.
     """
     scope = reader.scope
     inputs = len(scope.inputs)
-    begin = inputs + known
+    begin, end = inputs + known, inputs + end_of(reader)
+    varies = end >= begin and scope.calls[end - inputs].otherwise is not None
     ends: dict[int, Ref] = {}  # for each call, what stands for it in the end: not one of them
     for place, call in enumerate(scope.calls[known:], known):
         otherwise = call.otherwise
@@ -243,10 +248,12 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> None:
             scope.set(place, otherwise=otherwise)
         if otherwise is not None:
             ends[inputs + place] = ends.get(otherwise.node, otherwise)
-    end = inputs + end_of(reader)
     several = passed.port == "*" or scope.portless(passed)  # tensors none of which is passed on
     if end in ends and ends[end] != passed and not several:
+        if varies:
+            return False
         scope.set(end - inputs, otherwise=passed)
+    return True
 
 
 def foreseen(
