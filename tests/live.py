@@ -283,6 +283,15 @@ class Failing(nn.Module):
         raise ValueError("not today")
 
 
+class Short(nn.Module):
+    """Does not run, and takes no long sequences."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] > 100:
+            raise ValueError("too long")
+        raise ValueError("not this day")
+
+
 class Changing(nn.Module):
     """Does something else for other batches."""
 

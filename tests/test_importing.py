@@ -16,6 +16,7 @@ from torch_netgen import NetgenError, import_module
 from torch_netgen.importing.asked import asked, input_of
 from torch_netgen.run.recording.comparison import Other, compare
 from torch_netgen.run.recording.recorded import Input
+from torch_netgen.run.recording.tasks import record_module
 
 from . import live
 from .command import netgen
@@ -114,6 +115,12 @@ def test_all_calls_that_no_spec_can_say_are_told() -> None:
 def test_what_the_networks_own_code_raises_is_one_diagnostic() -> None:
     message = "running it raised ValueError: not today"
     assert said(live.Failing, torch.randn(2, 4)) == [("NG702", message, line("not today"))]
+
+
+def test_of_several_sizes_that_fail_the_first_ones_are_told() -> None:
+    answer = record_module(live.Short(), [Input("", ("T", 4))])
+    assert answer["finding"] == "running it raised ValueError: not this day"
+    assert answer["source"] == f"{LIVE}:{line('not this day')}"
 
 
 def test_a_network_that_is_another_for_other_batches_is_refused() -> None:

@@ -6,7 +6,8 @@ import copy
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from traceback import clear_frames
 from types import MappingProxyType
 from typing import Any
 
@@ -59,18 +60,17 @@ def record(
     It is run on the meta device, or with numbers if its code looks at them. Modules of the classes
     to `keep` are taken down as layers.
     """
-    tried = choices(inputs, limits)
-    for place, sizes in enumerate(tried):
-        last = place + 1 == len(tried)
-        try:
+    failed: list[Exception] = []
+    for sizes in choices(inputs, limits):
+        with suppress(Exception):  # it looks at numbers, or takes no such sizes
             return _recorded(network, inputs, keep, sizes, "meta")
-        except Exception:  # it looks at numbers, or takes no such sizes
-            try:
-                return _recorded(network, inputs, keep, sizes, "cpu")
-            except Exception:
-                if last:
-                    raise
-    raise AssertionError
+        try:
+            return _recorded(network, inputs, keep, sizes, "cpu")
+        except Exception as error:
+            clear_frames(error.__traceback__)  # which hold a copy of the network
+            failed.append(error)
+    # the usual sizes come first; but how runs differ says more than why one could not be made
+    raise next((error for error in failed if isinstance(error, Differs)), failed[0])
 
 
 def _recorded(
