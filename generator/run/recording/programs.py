@@ -213,13 +213,8 @@ def _match(one: Input, own: Taken, names: dict[str, str], limits: dict[str, Limi
         if size in (BATCH, known):
             continue
         limit = limits.get(str(known))
-        if isinstance(size, str) and limit is not None:
-            if names.setdefault(str(known), size) != size:
-                raise Mismatch(f"its size {names[str(known)]} is the same as {size}")
-            continue
-        if limit is None or not limit.allows(int(size) if isinstance(size, int) else 0):
+        if limit is None or (isinstance(size, int) and not limit.allows(size)):
             raise Mismatch(f"its input `{own.name}` has the size {known} there, not {size}")
-        # one size of all that it takes
         if names.setdefault(str(known), str(size)) != str(size):
             raise Mismatch(f"its size {names[str(known)]} is the same as {size}")
 
