@@ -79,10 +79,10 @@ def _word(name: str, value: Tree) -> Any:
         return [_word(name, item) for item in value.items]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    what = value.text if isinstance(value, Word) else f"a {type(value).__name__.lower()}"
-    if isinstance(value, (Part, Fields)):
-        what = "a module" if isinstance(value, Part) else "a mapping"
-    what = what if " " in what else f"`{what}`"
+    kinds: Mapping[type, str] = {Part: "a module", Fields: "a mapping"}
+    what = kinds.get(type(value), f"a {type(value).__name__.lower()}")
+    if isinstance(value, Word):  # the name of what it is, or words for it
+        what = value.text if " " in value.text else f"`{value.text}`"
     raise Inexpressible(f"made with {what} for `{name}`")
 
 
@@ -131,7 +131,7 @@ def _types(layers: Sequence[Any]) -> list[str]:
     """The types of a list of layers, in order."""
     found = []
     for layer in layers:
-        type, value = layer if isinstance(layer, tuple) else _parts(layer)
+        type, value = _parts(layer)
         found.append(type)
         if isinstance(value, Mapping):
             found += _types(value.get("layers", ()))
@@ -172,10 +172,6 @@ def _free(stem: str, taken: Collection[str]) -> str:
     return name
 
 
-def _is_several(result: Tree) -> bool:
-    return not isinstance(result, Value)
-
-
 def _is_plain(value: Tree) -> bool:
     inner = isinstance(value, Items) and all(map(_is_plain, value.items))
     return inner or value is None or isinstance(value, (bool, int, float, str))
@@ -196,13 +192,14 @@ def _may_be_kept(module: Module, recording: Recording) -> bool:
     if module.layer or module.type.startswith("torch.") or "<locals>" in module.type:
         return False
     defaults = dict(module.defaults)
-    for event in recording.events:
-        if isinstance(event, Enter) and event.path == module.path:
+    calls = [event for event in recording.events if isinstance(event, (Enter, Leave))]
+    for event in (event for event in calls if event.path == module.path):
+        if isinstance(event, Enter):
             named = [*zip(module.reads, event.args, strict=False), *event.named]
             others = [x for name, x in named if name not in defaults or x != defaults[name]]
             if not others or not all(isinstance(x, (Value, Held)) for x in others):
                 return False
-        if isinstance(event, Leave) and event.path == module.path and _is_several(event.result):
+        elif not isinstance(event.result, Value):
             return False
     try:
         _arguments(module, recording)
