@@ -19,6 +19,8 @@ from torch.utils import _pytree as pytree
 from torch_netgen.importing.asked import asked
 from torch_netgen.run.recording.archive import Unreadable, check_archive
 from torch_netgen.run.recording.batches import Rebatched
+from torch_netgen.run.recording.exported import exported_network
+from torch_netgen.run.recording.programs import wanted
 from torch_netgen.run.recording.recorded import Input
 from torch_netgen.run.recording.runs import Limit, choices
 
@@ -253,6 +255,16 @@ def test_files_that_are_no_programs_are_told(tmp_path: Path) -> None:
         asked(str(tmp_path / "none.pt2"), [], "{}")
     with pytest.raises(ValueError, match="--input says"):
         asked("torch.nn:ReLU", [], "{}")
+
+
+@slow
+def test_modules_may_be_called_as_anything() -> None:
+    names = ("kept", "place", "note", "module")
+    network = nn.Sequential(OrderedDict((name, nn.Linear(12, 12)) for name in names)).eval()
+    program = exported(network, [ROWS], dynamic_shapes=(BATCH,))
+    found = exported_network(program, wanted(program, []))
+    assert [*found.state_dict()] == [*network.state_dict()]
+    assert torch.equal(found(ROWS), network(ROWS))
 
 
 @slow

@@ -31,17 +31,19 @@ def compare(
     inputs: Sequence[Input],
     runs: Sequence[Mapping[str, int]],
     trained: bool = False,
+    untrained: str = "",
 ) -> list[str]:
     """What has been shown, in words; raises `Other` if the class is another network.
 
     Weights that are constant, and the statistics of norms, are drawn at random before, so that
     layers can be told apart; a network that is `trained` is compared with its own weights, too.
+    If nothing is known of how it trains, `untrained` says why.
     Networks that are quick are compared in float64 if they can do that, and others if float32 shows
     a difference.
     """
     twin = generated()
     shown = _same_keys(original, twin)
-    compared = partial(_compare, original, twin, inputs, runs, trained)
+    compared = partial(_compare, original, twin, inputs, runs, trained, untrained)
     quick = _is_quick(original, inputs, runs[0])
     if quick and _runs_in_double(original, inputs, runs[0]):
         return [shown, *compared(single=False)]
@@ -59,6 +61,7 @@ def _compare(
     inputs: Sequence[Input],
     runs: Sequence[Mapping[str, int]],
     trained: bool,
+    untrained: str,
     *,
     single: bool,
 ) -> list[str]:
@@ -77,7 +80,6 @@ def _compare(
     twin.eval()
     with torch.random.fork_rng(devices=[]):
         shown += _compared(network, twin, inputs, [*zip(runs, samples, strict=True)], close)
-    untrained = getattr(original, "untrained", "")  # of a program that was exported
     if untrained:
         return [*shown, f"not compared in training: {untrained}"]
     return [*shown, *_same_training(network, twin, inputs, samples[0], close)]

@@ -28,11 +28,13 @@ _PLAIN = ("wrap_with_set_grad_enabled", "wrap_with_autocast")
 
 
 class _Kept:
-    """What all copies of a network share."""
+    """What all copies of a network share; `exact` and `place` are those of the run in progress."""
 
     def __init__(self, program: ExportedProgram, wanted: Wanted) -> None:
         self.program = program
         self.wanted = wanted
+        self.exact = False
+        self.place = Place()
         signature = program.graph_signature
         self.held = {
             spec.arg.name: str(spec.target)
@@ -72,9 +74,7 @@ class Exported(nn.Module):
 
     def __init__(self, kept: _Kept) -> None:
         super().__init__()
-        self.kept = kept
-        self.exact = False
-        self.place = Place()
+        self.kept = kept  # and nothing else, as modules of the program may be called so
         program = kept.program
         passing = program.graph_signature.non_persistent_buffers
         known: dict[Any, torch.Tensor] = {}  # a file has a shared weight under each of its names
@@ -86,12 +86,8 @@ class Exported(nn.Module):
 
     def _hold(self, path: str, tensor: torch.Tensor, persistent: bool) -> None:
         """Give a tensor to the module that had it."""
-        *parents, name = path.split(".")
-        module: nn.Module = self
-        for part in parents:
-            if part not in module._modules:
-                module.add_module(part, nn.Module())
-            module = module._modules[part]  # type: ignore[assignment]
+        owner, _, name = path.rpartition(".")
+        module = self.module(owner)
         signature = self.kept.program.graph_signature
         if isinstance(tensor, nn.Parameter):
             module.register_parameter(name, tensor)
@@ -99,6 +95,24 @@ class Exported(nn.Module):
             module.register_buffer(name, tensor, persistent)
         else:
             setattr(module, name, tensor)
+
+    def module(self, path: str) -> nn.Module:
+        """The module at a path, which is made if it is not there.
+
+        It may be called as something that this class has, so `add_module` would refuse it.
+        """
+        found: nn.Module = self
+        for part in filter(None, path.split(".")):
+            inner = found._modules.get(part)
+            if inner is None:
+                inner = found._modules[part] = nn.Module()
+            found = inner
+        return found
+
+    @property
+    def place(self) -> Place:
+        """Where the node is from that is being run."""
+        return self.kept.place
 
     @property
     def untrained(self) -> str:
@@ -125,7 +139,7 @@ class Exported(nn.Module):
 
     def _is_parted(self, inputs: Sequence[torch.Tensor]) -> bool:
         own = self.kept.wanted.batch
-        return self.exact and own > 0 and inputs[0].shape[self._places()[0]] != own
+        return self.kept.exact and own > 0 and inputs[0].shape[self._places()[0]] != own
 
     def _by_parts(self, inputs: Sequence[torch.Tensor]) -> list[Any]:
         """The outputs for a batch of several of the program's own."""
@@ -164,7 +178,7 @@ class Exported(nn.Module):
 
     def _tensor(self, path: str) -> torch.Tensor:
         owner, _, name = path.rpartition(".")
-        found: torch.Tensor = getattr(self.get_submodule(owner), name)
+        found: torch.Tensor = getattr(self.module(owner), name)
         return found
 
     def _packed(self, outputs: Sequence[Any]) -> Any:
@@ -202,7 +216,7 @@ class _Run:
             elif node.op == "output":
                 return map_arg(node.args[0], values.__getitem__)
             else:
-                self.network.place = place_of(node)
+                self.network.kept.place = place_of(node)
                 try:
                     values[node] = self.call(node, values)
                 except Exception as error:
@@ -257,7 +271,7 @@ class _Run:
         path = held_by(node, "running_mean", function)
         path = path and self.network.kept.held.get(path, "")
         if path:
-            owner = self.network.get_submodule(path.rpartition(".")[0])
+            owner = self.network.module(path.rpartition(".")[0])
             for hook in owner._forward_pre_hooks.values():
                 hook(owner, (given["input"],))
 

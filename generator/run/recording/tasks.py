@@ -55,7 +55,7 @@ def _recorded_program(request: Mapping[str, Any]) -> dict[str, Any]:
         return refused("NG702", str(error))
     except Unrecordable as error:
         return refused("NG704", str(error), error.source)
-    network.exact = False
+    network.kept.exact = False
     wanted = network.kept.wanted
     return record_module(network, wanted.inputs, limits=wanted.limits)
 
@@ -86,18 +86,15 @@ def record_module(
 
 def compared(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a comparison of the network with a generated class has shown, or in what they differ."""
-    network: nn.Module
-    if request["module"].endswith(".pt2"):
-        network = _program(request["module"], json.dumps(request["asked"]))
-        network.exact = True
-    else:
-        network = _network(*_source(request))
-    source, name = request["source"], request["class"]
-    trained = bool(request.get("weights") or request.get("allow_pickle"))
-    answer = compare_module(network, source, name, _inputs(request), request["runs"], trained)
-    note = getattr(network, "note", "")
-    key, told = ("shown", [note]) if answer["ok"] else ("finding", f"; {note}")
-    return {**answer, key: answer[key] + told} if note else answer
+    asked = (request["source"], request["class"], _inputs(request), request["runs"])
+    if not request["module"].endswith(".pt2"):
+        trained = bool(request.get("weights") or request.get("allow_pickle"))
+        return compare_module(_network(*_source(request)), *asked, trained)
+    program = _program(request["module"], json.dumps(request["asked"]))
+    program.kept.exact = True
+    answer = compare_module(program, *asked, untrained=program.untrained)
+    key, told = ("shown", [program.note]) if answer["ok"] else ("finding", f"; {program.note}")
+    return {**answer, key: answer[key] + told} if program.note else answer
 
 
 def compare_module(
@@ -107,10 +104,11 @@ def compare_module(
     inputs: Sequence[Input],
     runs: Sequence[Mapping[str, int]],
     trained: bool = False,
+    untrained: str = "",
 ) -> dict[str, Any]:
     """What a comparison with the class in a source has shown, in this process."""
     try:
-        shown = compare(network, class_in(source, name), inputs, runs, trained)
+        shown = compare(network, class_in(source, name), inputs, runs, trained, untrained)
     except Other as error:
         return refused("NG705", str(error))
     except Exception as error:
