@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -212,7 +213,7 @@ class _Run:
             if node.op == "placeholder":
                 values[node] = next(given)
             elif node.op == "get_attr":
-                values[node] = _attribute(module, str(node.target))
+                values[node] = attrgetter(str(node.target))(module)
             elif node.op == "output":
                 return map_arg(node.args[0], values.__getitem__)
             else:
@@ -268,8 +269,8 @@ class _Run:
 
     def tell_norm(self, node: Node, function: OpOverload, given: Mapping[str, Any]) -> None:
         """Call the hooks of a norm, which sees what is normalized."""
-        path = held_by(node, "running_mean", function)
-        path = path and self.network.kept.held.get(path, "")
+        mean = _argument(node, function, "running_mean")
+        path = self.network.kept.held.get(mean.name, "") if isinstance(mean, Node) else ""
         if path:
             owner = self.network.module(path.rpartition(".")[0])
             for hook in owner._forward_pre_hooks.values():
@@ -290,25 +291,17 @@ class _Run:
         return Unrecordable(message, place_of(node).source)
 
 
-def held_by(node: Node, name: str, function: OpOverload) -> str:
-    """The name of the node that is an argument of an operator's call."""
+def _argument(node: Node, function: OpOverload, *names: str) -> Any:
+    """The argument that an operator's call has under one of these names; `None` for none."""
     for place, x in enumerate(function._schema.arguments):
-        if x.name == name:
-            given = node.args[place] if place < len(node.args) else node.kwargs.get(name)
-            return given.name if isinstance(given, Node) else ""
-    return ""
+        if x.name in names:
+            return node.args[place] if place < len(node.args) else node.kwargs.get(x.name)
+    return None
 
 
 def _is(value: Any, default: Any) -> bool:
     """Whether an argument is the default."""
     return type(value) is type(default) and not isinstance(value, torch.Tensor) and value == default
-
-
-def _attribute(module: nn.Module, path: str) -> Any:
-    found: Any = module
-    for part in path.split("."):
-        found = getattr(found, part)
-    return found
 
 
 def _joined(parts: Sequence[Any], at: int | None) -> Any:
@@ -343,17 +336,14 @@ def _trains(node: Node) -> bool:
     function = node.target
     if node.op != "call_function" or not isinstance(function, OpOverload):
         return False
-    for place, x in enumerate(function._schema.arguments):
-        if x.name in _TRAINING:
-            value = node.args[place] if place < len(node.args) else node.kwargs.get(x.name)
-            return value is True and _has_statistics(node, function)
-    return False
+    return _argument(node, function, *_TRAINING) is True and _has_statistics(node, function)
 
 
 def _has_statistics(node: Node, function: OpOverload) -> bool:
     """Whether what an operator does in training is not all that it can do."""
     names = {x.name for x in function._schema.arguments}
-    return "running_mean" not in names or bool(held_by(node, "running_mean", function))
+    held = isinstance(_argument(node, function, "running_mean"), Node)
+    return held or "running_mean" not in names
 
 
 def _check_sayable(kept: _Kept) -> None:
