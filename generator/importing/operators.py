@@ -29,6 +29,9 @@ _SILENT = frozenset(
     half_to_float sparse_grad implicit""".split()
 )
 Named = Mapping[str, Tree]
+Makers = Mapping[int, FunctionCall]  # the call that made each value
+Made = tuple[str, tuple[Tree, ...], dict[str, Tree]]  # a function, and its arguments
+Rewrite = Callable[[dict[str, Tree], Recording, Makers], Made | None]
 
 # operator: function, other names of its arguments; those in brackets come first, by place
 _NAMES = """
@@ -128,9 +131,6 @@ def _read_by(event: Event) -> Iterator[int]:
                 yield x.number
 
 
-Makers = Mapping[int, FunctionCall]
-
-
 def _as_function(
     call: FunctionCall, recording: Recording, read: set[int], makers: Makers
 ) -> FunctionCall:
@@ -167,10 +167,6 @@ def _pairs(given: Named) -> tuple[tuple[str, Tree], ...]:
     return tuple(given.items())
 
 
-Made = tuple[str, tuple[Tree, ...], dict[str, Tree]]
-Rewrite = Callable[[dict[str, Tree], Recording, Makers], Made | None]
-
-
 def _rank(x: Tree, recording: Recording) -> int:
     if isinstance(x, Held):
         return len(recording.held[x.path].shape)
@@ -190,11 +186,12 @@ def _convolution(given: dict[str, Tree], recording: Recording, makers: Makers) -
     return f"conv{n}d", (), left
 
 
-def _renamed(function: str, **names: str) -> Rewrite:
-    """An operator as a function whose arguments have these names, and no others."""
+def _renamed(function: str, names: str, **others: str) -> Rewrite:
+    """An operator as a function with these arguments alone; `others` are the operator's names."""
+    pairs = [(own, others.get(own, own)) for own in names.split()]
 
     def rewrite(given: dict[str, Tree], recording: Recording, makers: Makers) -> Made:
-        return function, (), {own: given[name] for own, name in names.items() if name in given}
+        return function, (), {own: given[name] for own, name in pairs if name in given}
 
     return rewrite
 
@@ -326,25 +323,17 @@ def _divided(given: dict[str, Tree], recording: Recording, makers: Makers) -> Ma
     return ("chunk" if "chunks" in given else "split"), (), own
 
 
+_ATTENTION = "query key value attn_mask dropout_p is_causal scale"
 _BY_NAME: Mapping[str, Rewrite] = {
     "convolution": _convolution,
-    "native_layer_norm": _renamed(
-        "layer_norm",
-        input="input",
-        normalized_shape="normalized_shape",
-        weight="weight",
-        bias="bias",
-        eps="eps",
-    ),
-    "_fused_rms_norm": _renamed(
-        "rms_norm", input="input", normalized_shape="normalized_shape", weight="weight", eps="eps"
-    ),
+    "native_layer_norm": _renamed("layer_norm", "input normalized_shape weight bias eps"),
+    "_fused_rms_norm": _renamed("rms_norm", "input normalized_shape weight eps"),
     "native_group_norm": _renamed(
-        "group_norm", input="input", num_groups="group", weight="weight", bias="bias", eps="eps"
+        "group_norm", "input num_groups weight bias eps", num_groups="group"
     ),
     "_native_batch_norm_legit_no_training": _batch_norm,
     "_batch_norm_no_update": _batch_norm,
-    "native_dropout": _renamed("dropout", input="input", p="p", training="train"),
+    "native_dropout": _renamed("dropout", "input p training", training="train"),
     "feature_dropout": _dropout_of_features,
     "hardtanh": _hardtanh,
     "slice": _sliced,
@@ -369,26 +358,10 @@ _BY_NAME: Mapping[str, Rewrite] = {
             "_scaled_dot_product_flash_attention",
             "_scaled_dot_product_cudnn_attention",
         ),
-        _renamed(
-            "scaled_dot_product_attention",
-            query="query",
-            key="key",
-            value="value",
-            attn_mask="attn_mask",
-            dropout_p="dropout_p",
-            is_causal="is_causal",
-            scale="scale",
-        ),
+        _renamed("scaled_dot_product_attention", _ATTENTION),
     ),
     "_scaled_dot_product_efficient_attention": _renamed(
-        "scaled_dot_product_attention",
-        query="query",
-        key="key",
-        value="value",
-        attn_mask="attn_bias",
-        dropout_p="dropout_p",
-        is_causal="is_causal",
-        scale="scale",
+        "scaled_dot_product_attention", _ATTENTION, attn_mask="attn_bias"
     ),
     **{name: _recurrent(name) for name in ("lstm", "gru", "rnn_tanh", "rnn_relu")},
 }
@@ -403,12 +376,12 @@ def _with_linear(events: Sequence[Event], recording: Recording) -> Iterator[Even
     makers: dict[int, FunctionCall] = {}
     for event in events:
         if isinstance(event, FunctionCall) and _is_operator(event):
-            event = _unfolded(_joined(event, recording, makers), recording, makers)
+            event = _unfolded(_joined(event, makers), recording, makers)
             makers |= dict.fromkeys(values_in(event.result), event)
         yield event
 
 
-def _joined(call: FunctionCall, recording: Recording, makers: Makers) -> FunctionCall:
+def _joined(call: FunctionCall, makers: Makers) -> FunctionCall:
     """A product with a turned weight as `linear`."""
     name, given = call.function.removeprefix(_PREFIX), dict(call.named)
     if name == "addmm":
