@@ -248,7 +248,7 @@ def test_files_that_are_no_programs_are_told(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match=r"`net.pt2` is no file of `torch.export.save`"):
         check_archive(str(path))
     found = asked(str(path), [], "{}")
-    assert (found.module, found.is_program) == (str(path), True)
+    assert (found.module, found.is_code) == (str(path), False)
     with pytest.raises(ValueError, match="--args changes nothing"):
         asked(str(path), [], '{"a": 1}')
     with pytest.raises(ValueError, match="there is no file"):

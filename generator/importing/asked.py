@@ -17,11 +17,10 @@ TYPES = frozenset(
     complex128""".split()
 )
 
-PROGRAM = ".pt2"  # how files of `torch.export` end
-
-
-SAVED = (".pt", ".pth")  # files that `torch.save` writes
-GRAPH = ".onnx"  # how files end that hold a graph, and no code
+SAVED = (".pt", ".pth")  # how files of `torch.save` end
+PROGRAM = ".pt2"  # those of `torch.export`
+GRAPH = ".onnx"  # those that hold a graph with its weights
+_NO_CODE = (PROGRAM, GRAPH)  # what knows its inputs, and has no classes
 
 
 class Asked(Struct, frozen=True):
@@ -42,11 +41,6 @@ class Asked(Struct, frozen=True):
     keep: tuple[str, ...] = ()
 
     @property
-    def is_program(self) -> bool:
-        """Whether it is a file of `torch.export` and no code."""
-        return self.module.endswith(PROGRAM)
-
-    @property
     def folder(self) -> str:
         """The folder in which the code may find modules of its own."""
         if self.module.endswith((".py", PROGRAM)):
@@ -54,8 +48,13 @@ class Asked(Struct, frozen=True):
         return str(Path.cwd())
 
     @property
+    def is_code(self) -> bool:
+        """Whether it has classes that may become blocks."""
+        return not self.module.endswith(_NO_CODE)
+
+    @property
     def is_graph(self) -> bool:
-        """Whether it is a file that knows its inputs, and has weights of its own."""
+        """Whether it is a file whose weights are written beside the spec."""
         return self.module.endswith(GRAPH)
 
     @property
@@ -91,11 +90,11 @@ def asked(
         raise ValueError('--args is a JSON object, like {"num_classes": 10}')
     if given and not maker:
         raise ValueError(f"{source!r} holds a network that is made already: --args changes nothing")
-    if not inputs and not module.endswith((GRAPH, PROGRAM)):
+    if not inputs and not module.endswith(_NO_CODE):
         raise ValueError("--input says what the network takes: once for each input")
-    if weights and module.endswith((GRAPH, PROGRAM)):
+    if weights and module.endswith(_NO_CODE):
         raise ValueError(f"{source!r} has weights of its own: --weights are for code")
-    if keep and module.endswith((GRAPH, PROGRAM)):
+    if keep and module.endswith(_NO_CODE):
         raise ValueError(f"{source!r} has no classes: --keep is for code")
     if weights and not weights.endswith((*SAVED, ".safetensors")):
         raise ValueError(f"--weights takes a .pt, .pth or .safetensors file, not {weights!r}")
@@ -114,7 +113,7 @@ def asked(
 
 def _place(source: str) -> tuple[str, str]:
     """The module and the callable that a source names; no callable if a file is the network."""
-    if source.endswith((*SAVED, GRAPH, PROGRAM)):
+    if source.endswith((*SAVED, *_NO_CODE)):
         return _file(source), ""
     module, colon, maker = source.rpartition(":")
     if not colon or not module or not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", maker):

@@ -69,7 +69,7 @@ def import_network(
 
     name = asked.name or class_name(answer["class"])
     compare = compared if verify else _not_compared
-    flat = flat or asked.is_graph or asked.is_program
+    flat = flat or not asked.is_code
     others = () if flat or not asked.callable else varied(recording, worker, request)
     made = _imported((recording, *others), name, worker, file, compare, flat)
     made = replace(made, notes=(*made.notes, *_needed(recording)))
