@@ -11,7 +11,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from ..recording.comparison import Other
+from ..recording.comparison import Other, by_parts
 from ..recording.record import sample, tensors_in
 from ..recording.recorded import BATCH
 from .graph import graph_of
@@ -93,15 +93,7 @@ class _Session:
         if fixed is None or batch == fixed.batch:
             return self._once(tensors)
         places = [one.whole.index(BATCH) for one in self.network.inputs]
-        parts = []
-        for start in range(0, batch, fixed.batch):
-            own = zip(tensors, places, strict=True)
-            parts.append(self._once([x.narrow(dim, start, fixed.batch) for x, dim in own]))
-        whole = self.network.batch_of_outputs()
-        return [
-            several[0] if dim is None else torch.cat(several, dim)
-            for several, dim in zip(zip(*parts, strict=True), whole, strict=True)
-        ]
+        return by_parts(self._once, tensors, places, fixed.batch, self.network.batch_of_outputs())
 
     def _once(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         feeds = {name: x.numpy() for name, x in zip(self.names, tensors, strict=True)}

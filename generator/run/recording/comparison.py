@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -254,6 +254,28 @@ def _generated(twin: nn.Module, tensors: Sequence[torch.Tensor]) -> list[torch.T
     """The tensors that the class gives, with the same random draws; it takes inputs in order."""
     torch.manual_seed(SEED)
     return [*tensors_in(twin(*tensors))]
+
+
+def by_parts(
+    run: Callable[[Sequence[torch.Tensor]], Sequence[torch.Tensor]],
+    inputs: Sequence[torch.Tensor],
+    dims: Sequence[int],
+    size: int,
+    batched: Sequence[int | None],
+) -> list[torch.Tensor]:
+    """What `run` gives for a larger batch than the one `size` that it takes, part by part.
+
+    `dims` are those of the batch in each input, and `batched` those in each output; `None` for an
+    output without a batch. Raises `Other` if such an output hangs on the part.
+    """
+    parts = [torch.split(x, size, dim) for x, dim in zip(inputs, dims, strict=True)]
+    runs = map(run, zip(*parts, strict=True))
+    found = []
+    for several, dim in zip(zip(*runs, strict=True), batched, strict=True):
+        if dim is None and not all(torch.equal(several[0], x) for x in several[1:]):
+            raise Other("an output has no batch, and yet depends on it")
+        found.append(several[0] if dim is None else torch.cat([*several], dim))
+    return found
 
 
 def _is_seeded() -> bool:

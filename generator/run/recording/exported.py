@@ -17,6 +17,7 @@ from torch.fx.node import map_arg
 from torch.utils import _pytree as pytree
 
 from .batches import Rebatched
+from .comparison import by_parts
 from .programs import Wanted
 from .record import Unrecordable
 from .recorded import BATCH, Place
@@ -132,23 +133,17 @@ class Exported(nn.Module):
     def forward(self, *args: torch.Tensor, **named: torch.Tensor) -> Any:
         names = [one.name for one in self.kept.wanted.inputs[len(args) :]]
         inputs = [*args, *(named[name] for name in names)]
-        outputs = self._by_parts(inputs) if self._is_parted(inputs) else self._run(inputs)
-        return self._packed(outputs)
+        own = self.kept.wanted.batch
+        if not self.kept.exact or own in (0, self._batch(inputs)):
+            return self._packed(self._run(inputs))
+        return self._packed(by_parts(self._run, inputs, self._places(), own, self.kept.batched))
 
     def _places(self) -> list[int]:
         return [one.whole.index(BATCH) for one in self.kept.wanted.inputs]
 
-    def _is_parted(self, inputs: Sequence[torch.Tensor]) -> bool:
-        own = self.kept.wanted.batch
-        return self.kept.exact and own > 0 and inputs[0].shape[self._places()[0]] != own
-
-    def _by_parts(self, inputs: Sequence[torch.Tensor]) -> list[Any]:
-        """The outputs for a batch of several of the program's own."""
-        own = self.kept.wanted.batch
-        parts = [torch.split(x, own, at) for x, at in zip(inputs, self._places(), strict=True)]
-        runs = [self._run(part) for part in zip(*parts, strict=True)]
-        each = zip(*runs, strict=True)
-        return [_joined(x, at) for x, at in zip(each, self.kept.batched, strict=True)]
+    def _batch(self, inputs: Sequence[torch.Tensor]) -> int:
+        """The batch of inputs."""
+        return inputs[0].shape[self._places()[0]]
 
     def _run(self, inputs: Sequence[torch.Tensor]) -> list[Any]:
         """The outputs for inputs, in the order in which they come out of the program."""
@@ -162,7 +157,7 @@ class Exported(nn.Module):
                 taken.append(spec.arg.value)
             else:
                 taken.append(next(given))
-        batch, own = inputs[0].shape[self._places()[0]], wanted.batch
+        batch, own = self._batch(inputs), wanted.batch
         other = Rebatched(own, batch) if own not in (0, batch) else None
         found = _Run(self, inputs[0].device, other).graph(program.graph_module, taken)
         specs = program.graph_signature.output_specs
@@ -302,16 +297,6 @@ def _argument(node: Node, function: OpOverload, *names: str) -> Any:
 def _is(value: Any, default: Any) -> bool:
     """Whether an argument is the default."""
     return type(value) is type(default) and not isinstance(value, torch.Tensor) and value == default
-
-
-def _joined(parts: Sequence[Any], at: int | None) -> Any:
-    """The outputs of several runs as one."""
-    if at is not None:
-        return torch.cat([*parts], at)
-    for other in parts[1:]:
-        if not torch.equal(parts[0], other):
-            raise Unrecordable("an output of the program has no batch, and yet depends on it")
-    return parts[0]
 
 
 def _ends(program: ExportedProgram) -> list[Any]:
