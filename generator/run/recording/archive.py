@@ -1,4 +1,4 @@
-"""Files of `torch.export`: what they are, and that loading one runs no code of its own.
+"""Whether a file is one of `torch.export`, and whether loading it would run code of its own.
 
 `torch.export.load` unpickles what a file asks it to, and has sympy evaluate the file's expressions.
 So a file is read here first, as the plain data that it is.

@@ -1,4 +1,4 @@
-"""A program that was exported for one batch, with another one: which literals are the batch."""
+"""Programs that were exported for one batch, with another: which of their numbers are the batch."""
 
 from __future__ import annotations
 

@@ -325,7 +325,7 @@ def _trains(node: Node) -> bool:
 
 
 def _has_statistics(node: Node, function: OpOverload) -> bool:
-    """Whether what an operator does in training is not all that it can do."""
+    """Whether an operator does something else in evaluation: a norm without statistics does not."""
     names = {x.name for x in function._schema.arguments}
     held = isinstance(_argument(node, function, "running_mean"), Node)
     return held or "running_mean" not in names

@@ -45,7 +45,7 @@ def recorded(request: Mapping[str, Any]) -> dict[str, Any]:
 def _recorded_program(request: Mapping[str, Any]) -> dict[str, Any]:
     """The recording of a program of `torch.export`, or why there is none."""
     from .archive import Unreadable
-    from .programs import Mismatch  # few networks are one
+    from .programs import Mismatch  # slow to import, and few networks are programs
 
     try:
         network = _program(request["module"], json.dumps(request["inputs"]))
