@@ -197,6 +197,20 @@ def test_paths_are_those_of_modules() -> None:
     assert title_of("/a/resnet-18.v2.onnx") == "Resnet18V2"
 
 
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("layer", "layer"), ("run", "run_"), ("graph", "graph_"), ("a.training", "a.training_")],
+)
+def test_a_layer_may_be_called_as_an_attribute_of_modules(
+    name: str, own: str, tmp_path: Path
+) -> None:
+    node = helper.make_node("Gemm", ["x", f"{name}.weight"], ["y"], transB=1)
+    weights: dict[str, Any] = {f"{name}.weight": np.ones((3, 4), np.float32)}
+    onnx.save(graph(node, **weights), tmp_path / "net.onnx")
+    network = OnnxNetwork(graph_of(loaded(tmp_path / "net.onnx")), "Net")
+    assert [*network.state_dict()] == [f"{own}.weight"]
+
+
 class Mixed(nn.Module):
     """Layers that the older exporter spells out, or has gates of in another order."""
 

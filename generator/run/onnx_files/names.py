@@ -10,6 +10,7 @@ from torch import nn
 
 # names that exporters give to what has no name in the network
 _MADE_UP = re.compile(r"(_?val|_?const\w*|onnx|expand|constant|initializer|tensor)_*\d*", re.I)
+_MODULES = frozenset(dir(nn.Module()))  # names that all modules have
 _PART = re.compile(r"[A-Za-z_]\w*|\d+", re.ASCII)
 
 
@@ -70,23 +71,25 @@ def _clean(path: str) -> str:
 class Paths:
     """Gives layers and tensors paths that nothing else has.
 
-    `owners` are the paths of modules that weights are named after.
+    `owners` are the paths of modules that weights are named after, `reserved` the names that the
+    network has beside its layers.
     """
 
-    def __init__(self, owners: frozenset[str]) -> None:
+    def __init__(self, owners: frozenset[str], reserved: frozenset[str]) -> None:
         self.owners = owners
+        self.reserved = reserved
         self.taken: set[str] = set()
 
     def take(self, *wanted: str, stem: str) -> str:
         """The first path that is wanted and free, or else one that begins with the stem."""
-        stem = safe(stem)
+        stem = self._safe(stem)
         if self._is_inside(stem):
             stem = stem.replace(".", "_")
         others = (
             stem,
             *(f"{stem}_{number}" for number in range(2, len(self.taken) + len(self.owners) + 3)),
         )
-        path = next(filter(self.is_free, (*map(safe, filter(None, wanted)), *others)))
+        path = next(filter(self.is_free, (*map(self._safe, filter(None, wanted)), *others)))
         self.taken.add(path)
         return path
 
@@ -100,17 +103,9 @@ class Paths:
         parts = path.split(".")
         return any(".".join(parts[:count]) in self.taken for count in range(1, len(parts)))
 
-
-_OURS = frozenset(
-    "doing fixed graph inputs is_new places title".split()
-)  # what the network has beside its layers
-
-
-def safe(path: str) -> str:
-    """A path that a class can have: it begins with a letter, and is not what all modules have."""
-    parts = [f"{part}_" if _is_taken(part) else part for part in path.split(".") if part]
-    return ".".join([f"layer_{parts[0]}", *parts[1:]] if parts and parts[0].isdigit() else parts)
-
-
-def _is_taken(name: str) -> bool:
-    return hasattr(nn.Module, name) or name in _OURS
+    def _safe(self, path: str) -> str:
+        """A path that a class can have: it begins with a letter, and names no attribute."""
+        first, *inner = filter(None, path.split("."))
+        first = f"layer_{first}" if first.isdigit() else first
+        first = f"{first}_" if first in self.reserved else first
+        return ".".join((first, *(f"{part}_" if part in _MODULES else part for part in inner)))

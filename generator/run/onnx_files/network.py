@@ -34,9 +34,9 @@ LOST = object()  # what a node would give that no spec can say
 class Places:
     """Where the tensors of the file are in the network."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, reserved: frozenset[str]) -> None:
         owners = (owner_of(name)[0] for name in graph.constants)
-        self.paths = Paths(frozenset(filter(None, owners)))
+        self.paths = Paths(frozenset(filter(None, owners)), reserved)
         self.layers: dict[str, str] = {}  # by what their nodes give
         self.shared: dict[object, str] = {}  # by what they are made of
         self.held: dict[str, str] = {}  # other tensors, by their names in the file
@@ -61,8 +61,8 @@ class OnnxNetwork(nn.Module):
         self.graph = in_torchs_terms(graph)
         self.inputs, batch = inputs_of(graph, asked)
         self.fixed = None if batch is None else Fixed(batch)
-        self.places = Places(self.graph)
         self.is_new = True
+        self.places = Places(self.graph, frozenset((*dir(self), "places")))
         self._make()
         self.is_new = False
         self.eval()
@@ -186,7 +186,7 @@ class OnnxNetwork(nn.Module):
             return [LOST] * len(node.outputs)
         return result if isinstance(result, (tuple, list)) else [result]
 
-    def layer(
+    def layer_of(
         self, node: Node, make: Callable[[], nn.Module], kind: type[nn.Module], stem: str
     ) -> nn.Module:
         """The layer of a node, which is made if there is none yet."""
