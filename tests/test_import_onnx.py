@@ -111,6 +111,25 @@ def test_what_is_no_onnx_file_is_refused(
     assert message in answer["finding"]
 
 
+@pytest.mark.parametrize(
+    ("shape", "wanted"),
+    [(["T", 4], ("T", 4)), ([7, 4], (7, 4)), (["T", 5], None), ([4], None)],
+)
+def test_sizes_that_vary_are_called_as_they_are_asked_for(
+    shape: list[int | str], wanted: tuple[int | str, ...] | None, tmp_path: Path
+) -> None:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    onnx.save(graph(node, shape=("batch", "seq", 4)), tmp_path / "net.onnx")
+    inputs = [{"name": "", "shape": shape}]
+    answer = recorded({"module": str(tmp_path / "net.onnx"), "inputs": inputs})
+    if wanted is None:
+        assert answer["finding"] == (
+            "`x` has the shape (batch, seq, 4) in the file, and not the one asked for"
+        )
+    else:
+        assert answer["recording"]["inputs"][0]["shape"] == wanted
+
+
 def test_an_old_opset_is_refused(tmp_path: Path) -> None:
     onnx.save(graph(helper.make_node("Relu", ["x"], ["y"]), opset=7), tmp_path / "old.onnx")
     assert asked(tmp_path / "old.onnx")["finding"] == (

@@ -32,7 +32,8 @@ def inputs_of(graph: Graph, asked: Sequence[Input]) -> tuple[tuple[Input, ...], 
         file = port.shape if port.shape is not None else own[port.name].whole
         whole = sizes.shape(file)
         if port.name in own:
-            whole = _agreed(port, whole, own[port.name])
+            _check_asked(port, own[port.name])
+            whole = own[port.name].whole
         place = whole.index(BATCH) if BATCH in whole else None
         if place is None:
             raise Unloadable(f"`{port.name}` has no dimension for the batch")
@@ -74,25 +75,19 @@ def _names(graph: Graph) -> list[str]:
     return found
 
 
-def _agreed(port: Port, whole: tuple[Size, ...], asked: Input) -> tuple[Size, ...]:
-    """The shape of an input as it is asked for; raises `Unloadable` if the file has another."""
-    wanted = asked.whole
-    fits = len(wanted) == len(whole) and all(
-        own == size or BATCH in (own, size) or (isinstance(size, str) and isinstance(own, int))
-        for own, size in zip(wanted, whole, strict=True)
-        for own, size in [(own, size)]
+def _check_asked(port: Port, asked: Input) -> None:
+    """Raise `Unloadable` if the file has another shape of an input than is asked for."""
+    if port.shape is None:
+        return
+    fits = len(asked.whole) == len(port.shape) and all(
+        own in (BATCH, size) or isinstance(size, str)
+        for own, size in zip(asked.whole, port.shape, strict=True)
     )
-    if port.shape is not None:
-        fits = fits and all(
-            own in (BATCH, size) or isinstance(size, str)
-            for own, size in zip(wanted, port.shape, strict=True)
-        )
     if not fits:
-        shown = ", ".join(str(size or "?") for size in port.shape or ())
+        shown = ", ".join(str(size or "?") for size in port.shape)
         raise Unloadable(
             f"`{port.name}` has the shape ({shown}) in the file, and not the one asked for"
         )
-    return wanted
 
 
 class _Sizes:
