@@ -130,6 +130,13 @@ def test_sizes_that_vary_are_called_as_they_are_asked_for(
         assert answer["recording"]["inputs"][0]["shape"] == wanted
 
 
+def test_sizes_without_a_name_are_apart_from_all_others(tmp_path: Path) -> None:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    onnx.save(graph(node, shape=("batch", None, "h", None, "h")), tmp_path / "net.onnx")
+    shape = asked(tmp_path / "net.onnx")["recording"]["inputs"][0]["shape"]
+    assert shape == ("H", "W", "D", "W")
+
+
 def test_an_old_opset_is_refused(tmp_path: Path) -> None:
     onnx.save(graph(helper.make_node("Relu", ["x"], ["y"]), opset=7), tmp_path / "old.onnx")
     assert asked(tmp_path / "old.onnx")["finding"] == (

@@ -95,6 +95,7 @@ class _Sizes:
 
     def __init__(self, graph: Graph) -> None:
         self.names: dict[str, str] = {}
+        self.taken = {BATCH}
         shapes = [port.shape for port in graph.inputs if port.shape]
         free = [x for shape in shapes for x in shape if isinstance(x, str) and x]
         batched = [x for x in free if "batch" in x.lower()]
@@ -111,16 +112,17 @@ class _Sizes:
 
     def name(self, size: str) -> str:
         """The name of a size that varies."""
-        if (size and size == self.batch) or size == BATCH:
+        if size == BATCH or (size and size == self.batch):
             return BATCH
-        if size not in self.names or not size:
-            word = re.sub(r"\W", "", size, flags=re.ASCII).title().replace("_", "")
-            if not word[:1].isalpha() or word == BATCH or word in self.names.values():
-                word = next(x for x in self.unnamed if x not in self.names.values())
-            if not size:
-                return word
+        if size in self.names:
+            return self.names[size]
+        word = re.sub(r"\W", "", size, flags=re.ASCII).title().replace("_", "")
+        if not word[:1].isalpha() or word in self.taken:
+            word = next(x for x in self.unnamed if x not in self.taken)
+        self.taken.add(word)
+        if size:  # sizes without a name are each its own
             self.names[size] = word
-        return self.names[size]
+        return word
 
     def _letters(self) -> Iterator[str]:
         yield from "HWDTLMKPQRS"
