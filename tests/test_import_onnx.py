@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,26 @@ def test_a_file_becomes_a_spec_with_its_weights(tmp_path: Path, build_text: Buil
     assert "NG502" in answer.stderr
     assert (tmp_path / "net.pt").read_bytes() == before
     assert not (tmp_path / "net.yaml").exists()
+
+
+@pytest.mark.parametrize("before", [{}, {"net.yaml": b"old spec"}])
+def test_a_spec_is_as_it_was_where_its_weights_cant_be_written(
+    before: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.onnx").touch()
+    for name, content in before.items():
+        (tmp_path / name).write_bytes(content)
+
+    def imported(*args: Any, **given: Any) -> SimpleNamespace:
+        (tmp_path / "net.pt").write_bytes(b"of somebody else")  # while netgen imports
+        return SimpleNamespace(text="new spec", weights=b"new weights")
+
+    monkeypatch.setattr("torch_netgen.cli.import_network.import_network", imported)
+    answer = netgen("import", "net.onnx", "-o", "net.yaml", "--force", cwd=tmp_path)
+    assert answer.returncode == 1
+    assert "`net.pt` has been saved by somebody else" in answer.stderr
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found == {**before, "net.onnx": b"", "net.pt": b"of somebody else"}
 
 
 def graph(*nodes: Any, shape: Any = ("N", 4), opset: int = 17, **constants: Any) -> Any:

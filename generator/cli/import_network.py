@@ -11,7 +11,7 @@ from pathlib import Path
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
 from ..importing.asked import asked
 from ..importing.importing import Imported, import_network
-from ..output.files import SOURCE, Target, claim
+from ..output.files import SOURCE, Target, claim, read_output
 from ..output.terminal import complain, give, progress, say
 from ..run.smoke import Worker
 
@@ -55,14 +55,18 @@ def import_as_asked(options: Namespace) -> None:
 
 
 def _write(spec: Target, made: Imported, weights: Target | None) -> None:
-    """Write the spec, and before it the weights beside it; none of both if one can't be written."""
-    if weights is not None:
-        weights.write(made.weights)
+    """Write the spec, and the weights beside it; if one can't be written, both are as before."""
+    before = None if weights is None else read_output(spec.path)
+    spec.write(made.text.encode())
+    if weights is None:
+        return
     try:
-        spec.write(made.text.encode())
+        weights.write(made.weights)
     except BaseException:
-        if weights is not None and weights.seen is None:
-            weights.path.unlink(missing_ok=True)
+        if before is None:
+            spec.path.unlink(missing_ok=True)
+        else:
+            claim(spec.path, SOURCE, force=True).write(before)
         raise
 
 
