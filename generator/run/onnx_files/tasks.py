@@ -15,6 +15,7 @@ from ..recording.comparison import Other
 from ..recording.construction import Unloadable
 from ..recording.recorded import Input
 from ..recording.tasks import class_in, compare_module, raised, record_module, refused
+from .unsayable import Unsayable
 
 if TYPE_CHECKING:
     import onnx
@@ -42,13 +43,10 @@ def saved(request: Mapping[str, Any]) -> Answer:
 def _told(task: Callable[[Mapping[str, Any]], Answer], request: Mapping[str, Any]) -> Answer:
     """The answer of a task, or why there is none."""
     try:
-        from .unsayable import Unsayable
-
-        try:
-            return task(request)
-        except Unsayable as error:
-            first, *others = error.found
-            return {**refused("NG704", first), "others": others}
+        return task(request)
+    except Unsayable as error:
+        first, *others = error.found
+        return {**refused("NG704", first), "others": others}
     except ImportError as error:
         name = (error.name or "onnx").partition(".")[0]
         message = f"an ONNX file needs the package `{name}`, which is not installed"
