@@ -83,11 +83,7 @@ class Call:
             raise Refused(f"without the input {place}")
         if self.constant(place) is not None:
             return self.network.held(self.node, self.node.inputs[place])
-        return self.literal(torch.tensor(value.tolist(), dtype=getattr(torch, value.dtype.name)))
-
-    def literal(self, tensor: Tensor) -> Tensor:
-        """A tensor that is made of numbers while the network runs."""
-        return tensor
+        return torch.tensor(value.tolist(), dtype=getattr(torch, value.dtype.name))
 
     def operand(self, place: int) -> Any:
         """An input as a tensor, or a number if it has one element and is no weight."""

@@ -30,9 +30,6 @@ class Folding:
         self.protos = protos  # by what they give
         self.known: dict[tuple[str, ...], Any] = {}
 
-    def __deepcopy__(self, memo: object) -> Folding:
-        return self
-
     def is_plain(self, node: Node) -> bool:
         """Whether a node is of the kind that sizes and tables are made with."""
         return not node.domain and node.type in _PLAIN

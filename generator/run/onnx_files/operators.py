@@ -135,7 +135,6 @@ def _reduced(function: Callable[..., Any]) -> Operator:
                 return x
             dims = [*range(x.dim())]
         kept = bool(call.attribute("keepdims", 1))
-        # what is folded with the batch is another dimension in each run
         return function(x, dim=dims, keepdim=kept)
 
     return called
@@ -279,7 +278,7 @@ def _picked(call: Call) -> Any:
     if places.size == 1:
         taken = torch.narrow(x, dim, known[0], 1)
         return taken if places.ndim == 1 else torch.unsqueeze(taken, dim)
-    index = call.literal(torch.tensor(known).reshape(places.shape))
+    index = torch.tensor(known).reshape(places.shape)
     if places.ndim == 1:
         return torch.index_select(x, dim, index)
     return x[(slice(None),) * (dim % x.dim()) + (index,)]
