@@ -220,6 +220,29 @@ def test_what_exporters_spell_out_is_put_together(tmp_path: Path) -> None:
     assert torch.allclose(network.run(x), in_onnxruntime(tmp_path / "gelu.onnx", x), atol=1e-6)
 
 
+@pytest.mark.parametrize("operator", ["Sub", "Add"])
+def test_a_layer_norm_squares_what_it_divides(operator: str, tmp_path: Path) -> None:
+    nodes = (
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[-1]),
+        helper.make_node("Sub", ["x", "mean"], ["centred"]),
+        helper.make_node(operator, ["x", "mean"], ["other"]),
+        helper.make_node("Pow", ["other", "two"], ["square"]),
+        helper.make_node("ReduceMean", ["square"], ["variance"], axes=[-1]),
+        helper.make_node("Add", ["variance", "eps"], ["positive"]),
+        helper.make_node("Sqrt", ["positive"], ["root"]),
+        helper.make_node("Div", ["centred", "root"], ["normed"]),
+        helper.make_node("Mul", ["normed", "w"], ["weighed"]),
+        helper.make_node("Add", ["weighed", "b"], ["y"]),
+    )
+    w, b = np.arange(4, dtype=np.float32), np.ones(4, np.float32)
+    numbers = {"two": np.float32(2), "eps": np.float32(1e-5)}
+    onnx.save(graph(*nodes, w=w, b=b, **numbers), tmp_path / "norm.onnx")
+    network = OnnxNetwork(graph_of(loaded(tmp_path / "norm.onnx")), "Norm")
+    assert (len(network.graph.nodes) == 1) == (operator == "Sub")
+    x = torch.randn(5, 4)
+    assert torch.allclose(network.run(x), in_onnxruntime(tmp_path / "norm.onnx", x), atol=1e-5)
+
+
 def test_a_fixed_batch_is_found_in_reshapes() -> None:
     fixed = Fixed(1)
     assert fixed.reshaped((1, 768, 14, 14), (3, 768, 14, 14), (1, 768, 196)) == [3, 768, 196]

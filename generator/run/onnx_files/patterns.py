@@ -178,7 +178,7 @@ def _layer_norm(links: _Links) -> Graph:
             next((n for n in node.inputs if n in links.graph.constants), "")
             for node in (weighed, shifted)
         )
-        between = {*inner, quotient.outputs[0], weighed.outputs[0]}
+        between = inner | {quotient.outputs[0], weighed.outputs[0]}
         if weight and bias and links.is_closed(between, shifted):
             attributes = {"axis": -1, "epsilon": eps}
             type, inputs = "LayerNormalization", (x, weight, bias)
@@ -188,7 +188,7 @@ def _layer_norm(links: _Links) -> Graph:
     return links.without(gone)
 
 
-def _normed(links: _Links, quotient: Node) -> tuple[str, float, list[str]] | None:
+def _normed(links: _Links, quotient: Node) -> tuple[str, float, set[str]] | None:
     """What is normed by a quotient, with its epsilon and the values in between."""
     centred = links.maker.get(quotient.inputs[0])
     root = links.made_by(quotient.inputs[1], "Sqrt")
@@ -198,27 +198,20 @@ def _normed(links: _Links, quotient: Node) -> tuple[str, float, list[str]] | Non
     variance, eps = (added.inputs[0], links.number(added.inputs[1]))
     mean, second = links.maker.get(centred.inputs[1]), links.made_by(variance, "ReduceMean")
     square = None if second is None else links.made_by(second.inputs[0], "Pow")
-    if mean is None or second is None or square is None or eps is None:
+    squared = None if square is None else links.maker.get(square.inputs[0])
+    if mean is None or second is None or square is None or squared is None or eps is None:
         return None
     fits = (
         mean.type == "ReduceMean"
         and mean.inputs[0] == centred.inputs[0]
         and links.is_number(square.inputs[1], 2.0)
-        and links.maker.get(square.inputs[0]) in (centred, _twin(links, square, centred))
+        and (squared.type, squared.inputs) == ("Sub", centred.inputs)  # may be computed twice
         and all(_over_last(links, node) for node in (mean, second))
     )
     if not fits:
         return None
-    inner = [node.outputs[0] for node in (mean, centred, square, second, added, root)]
-    if links.maker.get(square.inputs[0]) is not centred:
-        inner.append(square.inputs[0])
-    return centred.inputs[0], eps, inner
-
-
-def _twin(links: _Links, square: Node, centred: Node) -> Node | None:
-    """The node that is squared, if it computes the same as another one."""
-    found = links.maker.get(square.inputs[0])
-    return found if found is not None and found.inputs == centred.inputs else None
+    between = (mean, centred, squared, square, second, added, root)
+    return centred.inputs[0], eps, {node.outputs[0] for node in between}
 
 
 def _over_last(links: _Links, mean: Node) -> bool:
