@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ..recording.construction import Unloadable
 from ..recording.recorded import BATCH, Input
 from .graph import Graph
+from .names import variables
 from .records import Port, Size
 
 
@@ -22,7 +23,7 @@ def inputs_of(graph: Graph, asked: Sequence[Input]) -> tuple[tuple[Input, ...], 
         raise Unloadable("the graph has no inputs")
     own = _asked_by_name(graph, asked)
     plain = len(graph.inputs) == 1 and graph.inputs[0].dtype == "float32"
-    named = ["" if plain else name for name in _names(graph)]
+    named = [""] if plain else variables(port.name for port in graph.inputs)
     found, batches = [], set[int]()
     sizes = _Sizes(graph)
     for port, name in zip(graph.inputs, named, strict=True):
@@ -50,28 +51,16 @@ def inputs_of(graph: Graph, asked: Sequence[Input]) -> tuple[tuple[Input, ...], 
 
 def _asked_by_name(graph: Graph, asked: Sequence[Input]) -> dict[str, Input]:
     """What is asked for, by the names that inputs have in the file."""
-    names = dict(zip(_names(graph), (port.name for port in graph.inputs), strict=True))
-    if len(asked) > len(graph.inputs):
-        known = ", ".join(f"`{name}`" for name in names)
+    own = [port.name for port in graph.inputs]
+    names = dict(zip(variables(own), own, strict=True))
+    known = ", ".join(f"`{name}`" for name in names)
+    if len(asked) > len(own):
         raise Unloadable(f"{len(asked)} inputs are asked for, and the file has {known}")
     found = {}
-    for one, port in zip(asked, graph.inputs, strict=False):
+    for one, name in zip(asked, own, strict=False):
         if one.name and one.name not in names:
-            known = ", ".join(f"`{name}`" for name in names)
             raise Unloadable(f"the file has no input `{one.name}`, but {known}")
-        found[names.get(one.name, port.name)] = one
-    return found
-
-
-def _names(graph: Graph) -> list[str]:
-    """The names of the inputs, as a class can have them."""
-    found: list[str] = []
-    for port in graph.inputs:
-        name = re.sub(r"\W", "_", port.name, flags=re.ASCII)
-        name = name if name[:1].isalpha() else f"x_{name}"
-        while name in found:
-            name += "_"
-        found.append(name)
+        found[names.get(one.name, name)] = one
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import nn
 
@@ -66,6 +66,18 @@ def _words(text: str) -> list[str]:
 def _clean(path: str) -> str:
     """A path if it is one, else nothing."""
     return path if path and all(map(_PART.fullmatch, path.split("."))) else ""
+
+
+def variables(names: Iterable[str]) -> list[str]:
+    """The names of inputs or outputs as a class can have them, each another one."""
+    found: list[str] = []
+    for name in names:
+        word = re.sub(r"\W", "_", name, flags=re.ASCII)
+        word = word if word[:1].isalpha() else f"x_{word}"
+        while word in found:
+            word += "_"
+        found.append(word)
+    return found
 
 
 class Paths:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -20,7 +19,7 @@ from .calls import Call, Refused, as_tensor
 from .fixed_batch import Fixed
 from .graph import Graph, is_weight
 from .inputs import inputs_of
-from .names import Paths, is_key, owner_of
+from .names import Paths, is_key, owner_of, variables
 from .operators import OPERATORS
 from .patterns import in_torchs_terms
 from .records import Array, Node
@@ -158,7 +157,7 @@ class OnnxNetwork(nn.Module):
         outputs = [values[name] if name in values else self.held(None, name) for name in names]
         if len(outputs) == 1:
             return outputs[0]
-        return dict(zip(output_names(names), outputs, strict=True))
+        return dict(zip(variables(names), outputs, strict=True))
 
     def _called(self, node: Node, reads: Sequence[Any]) -> Sequence[Any]:
         """What a node gives: tensors, or arrays where it reads numbers alone."""
@@ -323,15 +322,3 @@ def _is_near(a: Tensor, b: Tensor) -> bool:
 def is_tensor(x: object) -> bool:
     """Whether a value hangs on the network's inputs."""
     return isinstance(x, Tensor)
-
-
-def output_names(names: Sequence[str]) -> list[str]:
-    """The names of outputs, as a class can have them."""
-    found: list[str] = []
-    for name in names:
-        word = re.sub(r"\W", "_", name, flags=re.ASCII)
-        word = word if word[:1].isalpha() else f"x_{word}"
-        while word in found:
-            word += "_"
-        found.append(word)
-    return found
