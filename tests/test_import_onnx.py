@@ -158,6 +158,20 @@ def test_sizes_without_a_name_are_apart_from_all_others(tmp_path: Path) -> None:
     assert shape == ("H", "W", "D", "W")
 
 
+def test_what_is_asked_for_without_a_name_is_for_the_other_inputs(tmp_path: Path) -> None:
+    model = graph(helper.make_node("Add", ["x", "z"], ["y"]), shape=("batch", "seq"))
+    model.graph.input.append(
+        helper.make_tensor_value_info("z", TensorProto.FLOAT, ("batch", "seq"))
+    )
+    onnx.save(model, tmp_path / "net.onnx")
+    inputs = [{"name": "z", "shape": [1]}, {"name": "", "shape": [7]}]
+    answer = recorded({"module": str(tmp_path / "net.onnx"), "inputs": inputs})
+    assert [(one["name"], one["shape"]) for one in answer["recording"]["inputs"]] == [
+        ("x", (7,)),
+        ("z", (1,)),
+    ]
+
+
 def test_an_old_opset_is_refused(tmp_path: Path) -> None:
     onnx.save(graph(helper.make_node("Relu", ["x"], ["y"]), opset=7), tmp_path / "old.onnx")
     assert asked(tmp_path / "old.onnx")["finding"] == (

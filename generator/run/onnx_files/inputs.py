@@ -50,17 +50,21 @@ def inputs_of(graph: Graph, asked: Sequence[Input]) -> tuple[tuple[Input, ...], 
 
 
 def _asked_by_name(graph: Graph, asked: Sequence[Input]) -> dict[str, Input]:
-    """What is asked for, by the names that inputs have in the file."""
+    """What is asked for, by the names that inputs have in the file.
+
+    What is asked for without a name is meant for the first inputs that are not named.
+    """
     own = [port.name for port in graph.inputs]
     names = dict(zip(variables(own), own, strict=True))
     known = ", ".join(f"`{name}`" for name in names)
     if len(asked) > len(own):
         raise Unloadable(f"{len(asked)} inputs are asked for, and the file has {known}")
     found = {}
-    for one, name in zip(asked, own, strict=False):
+    rest = (name for name in names if all(name != one.name for one in asked))
+    for one in asked:
         if one.name and one.name not in names:
             raise Unloadable(f"the file has no input `{one.name}`, but {known}")
-        found[names.get(one.name, name)] = one
+        found[names[one.name or next(rest)]] = one
     return found
 
 
