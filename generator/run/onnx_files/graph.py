@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from onnx import external_data_helper, numpy_helper
 
 from ..recording.construction import Unloadable
+from ..recording.names import first_line
 from .folding import Folding
 from .names import is_key, scope_of
 from .records import Constant, Node, Port
@@ -46,8 +47,8 @@ def loaded(path: Path) -> onnx.ModelProto:
     try:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
     except Exception as error:
-        why = str(error).strip().split("\n")[0][:300]
-        raise Unloadable(f"the weights that lie beside `{path}` can't be read: {why}") from None
+        message = f"the weights that lie beside `{path}` can't be read: {first_line(error)}"
+        raise Unloadable(message) from None
     return model
 
 

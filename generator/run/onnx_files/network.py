@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..recording.construction import Unloadable
+from ..recording.names import first_line
 from ..recording.record import sample, tensors_in
 from ..recording.recorded import BATCH, Input
 from ..recording.runs import choices
@@ -75,8 +76,8 @@ class OnnxNetwork(nn.Module):
                 self.run(*(sample(one, sizes, "cpu") for one in self.inputs))
             except (RuntimeError, ValueError, IndexError) as error:
                 if place + 1 == len(tried):
-                    text = str(error).strip().split("\n")[0][:300]
-                    raise Unloadable(f"`{self.doing}` can't be run: {text}") from None
+                    message = f"`{self.doing}` can't be run: {first_line(error)}"
+                    raise Unloadable(message) from None
             else:
                 break
         if self.places.refused:

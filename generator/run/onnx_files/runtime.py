@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from ..recording.comparison import Other, by_parts
+from ..recording.names import first_line
 from ..recording.record import sample, tensors_in
 from ..recording.recorded import BATCH
 from .graph import graph_of
@@ -83,7 +84,7 @@ class _Session:
                 data, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
-            raise Other(f"onnxruntime does not load the file: {_line(error)}") from None
+            raise Other(f"onnxruntime does not load the file: {first_line(error)}") from None
         self.network = network
         self.names = [port.name for port in network.graph.inputs]
 
@@ -100,12 +101,8 @@ class _Session:
         try:
             found = self.session.run(None, feeds)
         except Exception as error:
-            raise Other(f"onnxruntime does not run the file: {_line(error)}") from None
+            raise Other(f"onnxruntime does not run the file: {first_line(error)}") from None
         return [torch.from_numpy(np.array(x)) for x in found]
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().split("\n") or [""])[0][:300]
 
 
 def _redrawn(model: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:

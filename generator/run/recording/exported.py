@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 
 from .batches import Rebatched
 from .comparison import by_parts
+from .names import first_line
 from .programs import Wanted
 from .record import Unrecordable
 from .recorded import BATCH, Place
@@ -275,7 +276,7 @@ class _Run:
         """An error with the node that raised it."""
         if isinstance(error, Unrecordable):
             return error
-        text = (str(error).strip().split("\n") or [""])[0][:300]
+        text = first_line(error)
         message = f"`{node.target}` (node `{node.name}`) raised {type(error).__name__}: {text}"
         if self.rebatched is not None:
             message = (

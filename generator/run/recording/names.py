@@ -23,6 +23,11 @@ def name_in_python(x: Any) -> str:
     return f"{module}.{name}" if module else str(name)
 
 
+def first_line(error: BaseException, most: int = 300) -> str:
+    """The first line of an error's text, as far as that is short."""
+    return str(error).strip().split("\n")[0][:most]
+
+
 class Names:
     """How things of Python stand in records; modules of the network by their paths."""
 

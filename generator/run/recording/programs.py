@@ -18,7 +18,7 @@ from torch.export.pt2_archive import _package
 from torch.export.pt2_archive._package import load_pt2
 
 from .archive import Unreadable, check_archive
-from .names import name_in_python
+from .names import first_line, name_in_python
 from .recorded import BATCH, Input
 from .runs import Limit, Limits
 
@@ -33,7 +33,7 @@ def load_program(path: str) -> ExportedProgram:
         try:
             return load_pt2(path).exported_programs["model"]
         except Exception as error:
-            text = (str(error).strip().split("\n") or [""])[0][:300]
+            text = first_line(error)
             raise Unreadable(
                 f"it was saved by torch {version}, and torch {torch.__version__} can't load it: "
                 f"{type(error).__name__}: {text}"

@@ -19,6 +19,7 @@ from .agreement import Differs
 from .comparison import Other, compare
 from .construction import Unloadable, construct, watch_constructors
 from .kept import check_inside, kept_types
+from .names import first_line
 from .record import Unrecordable, is_own_code, record
 from .recorded import Input
 from .runs import Limits
@@ -172,6 +173,6 @@ def raised(code: str, what: str, error: BaseException) -> dict[str, Any]:
     """The answer for an error in the network's code, with the last line of the code."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if is_own_code(f.filename)]
-    text = (str(error).strip().split("\n") or [""])[0][:500]
+    text = first_line(error, 500)
     where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
     return refused(code, f"{what} raised {type(error).__name__}: {text}", where)
