@@ -11,7 +11,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from ..recording.comparison import Other, by_parts
+from ..recording.comparison import Other, by_parts, check_equal
 from ..recording.names import first_line
 from ..recording.record import sample, tensors_in
 from ..recording.recorded import BATCH
@@ -46,7 +46,9 @@ def compare_with_file(
             with torch.no_grad():
                 theirs = [*tensors_in(twin(*tensors))]
             told = ", ".join(f"{name} = {size}" for name, size in sizes.items())
-            _equal(session.run(tensors, sizes[BATCH]), theirs, f"for {told} and {whose} weights")
+            ours = session.run(tensors, sizes[BATCH])
+            what = f"output beside onnxruntime for {told} and {whose} weights"
+            check_equal(ours, theirs, CLOSE, what)
     return _shown(network, len(runs))
 
 
@@ -130,25 +132,3 @@ def _near(value: Array, numbers: np.random.Generator) -> Array:
     level = float(np.abs(value).mean()) if value.size else 0.0
     moved = np.where(value == 0, numbers.normal(0, level or 0.1, value.shape), value * scale)
     return moved.astype(value.dtype)
-
-
-def _equal(ours: Sequence[Tensor], theirs: Sequence[Tensor], when: str) -> None:
-    """Raise `Other` unless the outputs are equal."""
-    if len(ours) != len(theirs):
-        raise Other(f"the file gives {len(ours)} tensors, and the class {len(theirs)}")
-    for a, b in zip(ours, theirs, strict=True):
-        if a.shape != b.shape:
-            raise Other(f"the output {when} is {tuple(b.shape)}, and {tuple(a.shape)} in the file")
-        if not a.is_floating_point():
-            if not torch.equal(a, b.to(a.dtype)):
-                raise Other(f"the output {when} is another one than in onnxruntime")
-            continue
-        if not bool(torch.isfinite(a).all()):
-            raise Other(f"the output {when} is not finite in onnxruntime, so it can't be compared")
-        scale = max(float(a.abs().max()), 1e-30) if a.numel() else 1.0
-        difference = float((a - b).abs().max()) / scale if a.numel() else 0.0
-        if not difference <= CLOSE:
-            raise Other(
-                f"the output {when} differs by {difference:.2g} of its largest value from that of "
-                "onnxruntime"
-            )

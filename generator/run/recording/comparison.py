@@ -98,7 +98,7 @@ def _same_as_trained(
     twin.eval()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         ours = _original(network, inputs, tensors)
-        _equal(ours, _generated(twin, tensors), close, "output with the network's own weights")
+        check_equal(ours, _generated(twin, tensors), close, "output with the network's own weights")
     return "equal outputs with its own weights"
 
 
@@ -118,7 +118,7 @@ def _compared(
             ours = _original(network, inputs, tensors)
             draws = draws or not _is_seeded()
             theirs = _generated(twin, tensors)
-        _equal(ours, theirs, close, f"output for {sizes}")
+        check_equal(ours, theirs, close, f"output for {sizes}")
     how = " and equal random draws" if draws else ""
     shown = [f"equal outputs for {len(samples)} sizes of inputs{how}"]
     return [*shown, "equal gradients of inputs"] if gradients else shown
@@ -290,7 +290,7 @@ def _plain(output: Any) -> Any:
     return vars(output) if hasattr(output, "__dataclass_fields__") else output
 
 
-def _equal(
+def check_equal(
     ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor], close: float, what: str
 ) -> None:
     """Raise `Other` unless tensors are equal."""
@@ -335,8 +335,8 @@ def _same_gradients(
         both.append(
             [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
         )
-    _equal(outputs[0], outputs[1], close, "output")
-    _equal(both[0], both[1], close * 100, "gradient of an input")
+    check_equal(outputs[0], outputs[1], close, "output")
+    check_equal(both[0], both[1], close * 100, "gradient of an input")
     return True
 
 
@@ -362,8 +362,8 @@ def _same_training(
             return ["not compared in training: the network does not run there"]
         if not _is_seeded():
             return ["not compared in training: it draws at random"]
-        _equal(output, _generated(twin, tensors), close, "output in training")
+        check_equal(output, _generated(twin, tensors), close, "output in training")
     after = twin.state_dict()
     for name, value in network.state_dict().items():
-        _equal([value], [after[name]], close * 100, f"`{name}` after a step of training")
+        check_equal([value], [after[name]], close * 100, f"`{name}` after a step of training")
     return ["equal outputs in training"]
