@@ -11,9 +11,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from ..recording.comparison import Other, by_parts, check_equal
+from ..recording.comparison import Other, by_parts, check_equal, samples_of
 from ..recording.names import first_line
-from ..recording.record import sample, tensors_in
+from ..recording.record import tensors_in
 from ..recording.recorded import BATCH
 from .graph import graph_of
 from .network import OnnxNetwork
@@ -40,9 +40,7 @@ def compare_with_file(
         twin.load_state_dict(own.state_dict(), strict=True)
         session = _Session(file, network)
         for sizes in _sizes(network, runs):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(SEED + sum(sizes.values()))
-                tensors = [sample(one, sizes, "cpu") for one in network.inputs]
+            tensors = samples_of(network.inputs, sizes, single=True)
             with torch.no_grad():
                 theirs = [*tensors_in(twin(*tensors))]
             told = ", ".join(f"{name} = {size}" for name, size in sizes.items())

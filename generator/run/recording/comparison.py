@@ -69,7 +69,7 @@ def _compare(
     network = copy.deepcopy(original)
     if not single:
         network, twin = network.double(), twin.double()
-    samples = [_samples(inputs, run, single) for run in runs]
+    samples = [samples_of(inputs, run, single) for run in runs]
     close = CLOSE_SINGLE if single else CLOSE
     shown = []
     if trained:
@@ -161,7 +161,7 @@ def _is_quick(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int
     network = copy.deepcopy(network).eval()
     begun = time.perf_counter()
     with torch.no_grad():
-        _original(network, inputs, _samples(inputs, run, True))
+        _original(network, inputs, samples_of(inputs, run, True))
     return time.perf_counter() - begun < QUICK
 
 
@@ -172,13 +172,13 @@ def _runs_in_double(network: nn.Module, inputs: Sequence[Input], run: Mapping[st
     try:
         with torch.no_grad():
             double = copy.deepcopy(network).double().eval()
-            output = _original(double, inputs, _samples(inputs, run, False))
+            output = _original(double, inputs, samples_of(inputs, run, False))
     except Exception:
         return False
     return all(x.dtype == torch.float64 for x in output if x.dtype.is_floating_point)
 
 
-def _samples(inputs: Sequence[Input], run: Mapping[str, int], single: bool) -> list[torch.Tensor]:
+def samples_of(inputs: Sequence[Input], run: Mapping[str, int], single: bool) -> list[torch.Tensor]:
     """Random inputs, the same ones each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(len(run) + sum(run.values()))
