@@ -53,6 +53,10 @@ class Call:
         """How many inputs there are."""
         return len(self.node.inputs)
 
+    def has(self, place: int) -> bool:
+        """Whether an input is there: it may be left out."""
+        return place < self.count and bool(self.node.inputs[place])
+
     def attribute(self, name: str, default: Any) -> Any:
         """An attribute, or what it is where it is not there."""
         return self.node.attributes.get(name, default)

@@ -463,7 +463,7 @@ def _attention(call: Call) -> Any:
         raise Refused("with heads in the last dimension, or with a past")
     if call.attribute("softcap", 0.0):
         raise Refused("with `softcap`")
-    mask = call.tensor(3) if len(call.node.inputs) > 3 and call.node.inputs[3] else None
+    mask = call.tensor(3) if call.has(3) else None
     given: dict[str, Any] = {} if mask is None else {"attn_mask": mask}
     if call.attribute("is_causal", 0):
         given["is_causal"] = True

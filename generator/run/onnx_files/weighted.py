@@ -28,10 +28,10 @@ def _convolution(call: Call) -> Any:
     else:
         x = F.pad(x, call.around(begin, end))
     if weight is None or not _is_constant(call, 2):
-        bias = call.tensor(2) if call.count > 2 else None
+        bias = call.tensor(2) if call.has(2) else None
         return getattr(F, f"conv{rank}d")(x, call.tensor(1), bias, **given)
     channels = {"in_channels": shape[1] * groups, "out_channels": shape[0]}
-    own = {"kernel_size": _one(shape[2:]), "bias": _has(call, 2), **given}
+    own = {"kernel_size": _one(shape[2:]), "bias": call.has(2), **given}
     kind = getattr(nn, f"Conv{rank}d")
     return call.layer(kind, "conv", call.weights(weight=1, bias=2), **channels, **own)(x)
 
@@ -54,7 +54,7 @@ def _transposed_convolution(call: Call) -> Any:
         in_channels=shape[0], out_channels=shape[1] * groups, kernel_size=_one(shape[2:]),
         stride=_one(strides), padding=_one(pads[:rank]), dilation=_one(dilations),
         output_padding=_one(call.attribute("output_padding", [0] * rank)),
-        groups=groups, bias=_has(call, 2),
+        groups=groups, bias=call.has(2),
     )  # fmt: skip
     return layer(x)
 
@@ -65,13 +65,13 @@ def _gemm(call: Call) -> Any:
     turned, plain = bool(call.attribute("transB", 0)), not call.attribute("transA", 0)
     if weight is not None and plain and (alpha, beta) == (1, 1) and call.array(0) is None:
         width = weight.value.shape[0 if turned else 1]
-        if not _has(call, 2) or (_is_constant(call, 2) and _shape(call, 2) == (width,)):
+        if not call.has(2) or (_is_constant(call, 2) and _shape(call, 2) == (width,)):
             return _linear(call, turned)
     x, y = call.tensor(0), call.tensor(1)
     x = x if plain else torch.transpose(x, 0, 1)
     found = torch.matmul(x, torch.transpose(y, 0, 1) if turned else y)
     found = found if alpha == 1 else found * shortest(alpha)
-    if not _has(call, 2):
+    if not call.has(2):
         return found
     other = call.operand(2)
     return found + (other if beta == 1 else other * shortest(beta))
@@ -93,7 +93,7 @@ def _linear(call: Call, turned: bool) -> Any:
     parameters = call.network.parameters_of(call.node, weights)
     if parameters:  # such as `in_proj_weight` and `in_proj_bias`
         return F.linear(call.tensor(0), *parameters)
-    given = {"in_features": ins, "out_features": out, "bias": _has(call, 2)}
+    given = {"in_features": ins, "out_features": out, "bias": call.has(2)}
     return call.layer(nn.Linear, "linear", weights, **given)(call.tensor(0))
 
 
@@ -117,12 +117,12 @@ def _layer_norm(call: Call) -> Any:
     axis = call.axis(x, "axis", -1)
     shape = [*x.shape[axis:]]
     eps = call.short("epsilon", 1e-5)
-    fits = all(not _has(call, place) or [*_shape(call, place)] == shape for place in (1, 2))
+    fits = all(not call.has(place) or [*_shape(call, place)] == shape for place in (1, 2))
     if not fits or not all(_is_constant(call, place) for place in (1, 2)):
         found = F.layer_norm(x, shape, eps=eps) * call.operand(1)
-        return found + call.operand(2) if _has(call, 2) else found
+        return found + call.operand(2) if call.has(2) else found
     weights = call.weights(weight=1, bias=2)
-    given = {"normalized_shape": shape, "eps": eps, "bias": _has(call, 2)}
+    given = {"normalized_shape": shape, "eps": eps, "bias": call.has(2)}
     return call.layer(nn.LayerNorm, "norm", weights, **given)(x)
 
 
@@ -199,15 +199,15 @@ def _recurrent(kind: type[nn.Module], gates: Sequence[int]) -> Operator:
             usual = False
         if not usual or any(call.node.inputs[7:8]) or "activations" in call.node.attributes:
             raise Refused("with settings that torch's layer has not")
-        if any(not _is_constant(call, place) for place in (1, 2, 3)) or not _has(call, 3):
+        if any(not _is_constant(call, place) for place in (1, 2, 3)) or not call.has(3):
             raise Refused("with weights that are computed, or without a bias")
         directions, _, features = _shape(call, 1)
         if call.attribute("direction", "forward") == "reverse":
             raise Refused("in reverse")
         hidden = int(call.attribute("hidden_size", _shape(call, 2)[2]))
-        if _has(call, 4) and call.array(4) is None:
+        if call.has(4) and call.array(4) is None:
             raise Refused("with lengths of sequences")
-        states = [_state(call, place) for place in (5, 6) if _has(call, place)]
+        states = [_state(call, place) for place in (5, 6) if call.has(place)]
         sizes = {"input_size": features, "hidden_size": hidden, "bidirectional": directions == 2}
         layer = call.layer(kind, "rnn", _recurrent_weights(call, gates, hidden), **sizes)
         given = [x for x in states if x is not None]
@@ -245,13 +245,9 @@ def _shape(call: Call, place: int) -> tuple[int, ...]:
     return tuple(call.tensor(place).shape) if array is None else array.shape
 
 
-def _has(call: Call, place: int) -> bool:
-    return place < call.count and bool(call.node.inputs[place])
-
-
 def _is_constant(call: Call, place: int) -> bool:
     """Whether an input is a tensor of the file, or is not there."""
-    return not _has(call, place) or call.constant(place) is not None
+    return not call.has(place) or call.constant(place) is not None
 
 
 def _all_constant(call: Call, count: int) -> None:
