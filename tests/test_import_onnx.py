@@ -249,7 +249,7 @@ def test_a_layer_norm_squares_what_it_divides(operator: str, tmp_path: Path) -> 
         helper.make_node("Add", ["weighed", "b"], ["y"]),
     )
     w, b = np.arange(4, dtype=np.float32), np.ones(4, np.float32)
-    numbers = {"two": np.float32(2), "eps": np.float32(1e-5)}
+    numbers: dict[str, Any] = {"two": np.float32(2), "eps": np.float32(1e-5)}
     onnx.save(graph(*nodes, w=w, b=b, **numbers), tmp_path / "norm.onnx")
     network = OnnxNetwork(graph_of(loaded(tmp_path / "norm.onnx")), "Norm")
     assert (len(network.graph.nodes) == 1) == (operator == "Sub")

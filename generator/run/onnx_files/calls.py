@@ -20,7 +20,7 @@ class Network(Protocol):
     graph: Graph
     fixed: Fixed | None
 
-    def layer_of(
+    def layer_for(
         self, node: Node, make: Callable[[], nn.Module], kind: type[nn.Module], stem: str
     ) -> nn.Module:
         """The layer of a node, which is made if there is none yet."""
@@ -166,7 +166,7 @@ class Call:
         self, kind: type[nn.Module], stem: str, weights: Mapping[str, Array], **given: Any
     ) -> nn.Module:
         """The layer of this node, with these weights; it is made in the first run."""
-        return self.network.layer_of(self.node, lambda: made(kind, weights, given), kind, stem)
+        return self.network.layer_for(self.node, lambda: made(kind, weights, given), kind, stem)
 
     def base(self, place: int) -> tuple[int, ...] | None:
         """The shape of an input in a run with the file's own batch, if there is only one."""

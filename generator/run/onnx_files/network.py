@@ -186,7 +186,7 @@ class OnnxNetwork(nn.Module):
             return [LOST] * len(node.outputs)
         return result if isinstance(result, (tuple, list)) else [result]
 
-    def layer_of(
+    def layer_for(
         self, node: Node, make: Callable[[], nn.Module], kind: type[nn.Module], stem: str
     ) -> nn.Module:
         """The layer of a node, which is made if there is none yet."""
