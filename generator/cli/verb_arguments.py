@@ -54,13 +54,16 @@ def shell(completion: Arguments) -> None:
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to do it")
 
 
-def import_arguments(verb: Arguments) -> None:
+def network_source(verb: Arguments) -> None:
     verb.add_argument(
         "network",
         metavar="SOURCE",
         help="what makes the network: package.module:callable or file.py:Name; or model.pt, "
         "model.pt2 or model.onnx, which holds it",
     )
+
+
+def network_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "--args",
         default="{}",
@@ -76,31 +79,20 @@ def import_arguments(verb: Arguments) -> None:
         help="an input without its batch: 3,224,224 or 3,H,W or tokens=T:int64; once for each; "
         "model.pt2 and model.onnx know their own",
     )
-    verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
-    verb.add_argument(
-        "--keep",
-        action="append",
-        default=[],
-        metavar="CLASS",
-        help="a class of the network to keep as it is, as a custom layer; once for each",
-    )
     verb.add_argument(
         "--weights",
         default="",
         metavar="FILE",
-        help="a state_dict (.pt, .pth, .safetensors) to load into the network before",
+        help="a state_dict (.pt, .pth, .safetensors) to load into the network before it is run",
     )
     verb.add_argument(
         "--allow-pickle",
         action="store_true",
         help="load a network that was saved whole, which runs code: only for files that you trust",
     )
-    verb.add_argument(
-        "--flat", action="store_true", help="write all layers in one scope, without blocks"
-    )
-    verb.add_argument(
-        "--no-verify", action="store_true", help="do not compare the class with the network"
-    )
+
+
+def import_arguments(verb: Arguments) -> None:
     verb.add_argument(
         "-o",
         "--output",
@@ -110,7 +102,20 @@ def import_arguments(verb: Arguments) -> None:
     )
     verb.add_argument("--source", metavar="FILE", help="write the generated source, too")
     force_argument(verb)
-    limit_arguments(verb)
+    verb.add_argument("--name", metavar="NAME", default="", help="what the class is called")
+    verb.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="a class of the network to keep as it is, as a custom layer; once for each",
+    )
+    verb.add_argument(
+        "--flat", action="store_true", help="write all layers in one scope, without blocks"
+    )
+    verb.add_argument(
+        "--no-verify", action="store_true", help="do not compare the class with the network"
+    )
 
 
 def target_arguments(build: Arguments) -> None:

@@ -22,6 +22,8 @@ from .verb_arguments import (
     layer_name,
     layer_of_spec,
     limit_arguments,
+    network_arguments,
+    network_source,
     once_arguments,
     run_arguments,
     set_arguments,
@@ -118,7 +120,8 @@ _VERBS: dict[str, Any] = {
         "make the spec of a network that there is as code",
         "Run a network's code, write what it does as a spec, build that, and compare both. "
         "Whoever wrote the code is trusted: it is run.",
-        import_arguments,
+        *(network_source, group("the network", network_arguments)),
+        *(group("what is written", import_arguments), _LIMITS),
     ),
     "watch": (
         "build specs, and build them again whenever they are saved",
