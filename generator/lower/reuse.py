@@ -15,6 +15,7 @@ from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.sizes import plain
 from .arguments import Arguments, reference
+from .conditions import last
 from .reader import Reader
 from .refusals import refused
 from .scope import LayerNames, Scope
@@ -50,7 +51,10 @@ def again(reader: Reader, item: Item, reads: tuple[Ref, ...], names: LayerNames)
         read = Arguments({}, reads, (), types, (), {})
         raise NetgenError(refused(scope, item, None, refusal, read, chained=False)) from None
     reuses = None if original.functional else place
-    return replace(call, inputs=reads, named=named, path=item.path, choices=(), reuses=reuses)
+    # under a condition of the first call: what passes there is not what passes here
+    otherwise = None if call.otherwise is None else last(reader, item, reads)
+    changes = {"inputs": reads, "named": named, "otherwise": otherwise}
+    return replace(call, **changes, path=item.path, choices=(), reuses=reuses)
 
 
 def _tensors(
