@@ -171,7 +171,12 @@ def under(
     if reader.chain is None and reads:
         passed = last(reader, item, reads)
         if not passing(reader, item, passed, known):
-            return "ends with a layer for which another value passes"
+            why = "ends with a layer for which another value passes"
+            if reader.context.parent is not None:  # uses may differ in the condition
+                help = "end the group before that layer, or leave its `else` out"
+                message = f"what is under this condition {why}"
+                reader.context.error("NG210", message, item.at("when"), help=help)
+            return why
     hang(reader, item, condition, known)
     # the numbers in the names of later layers would depend on the condition, too
     if reader.context.parent is None and any(
