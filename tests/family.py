@@ -177,6 +177,8 @@ class Scope:
         kinds += [items + equal] if items else []
         kinds += [f"{word} {r.choice(('==', '!='))} 'zeros'"] if word else []
         kinds += [type_ + r.choice((" != 'ReLU'", " in ['ReLU', 'Tanh']"))] if type_ else []
+        part = r.choice(("len({}) > 4", "{}[0] == 'R'", "{}[1:] != 'eLU'", "{}[-1] in ['s', 't']"))
+        kinds += [part.format(name) for name in (word, type_) if name and r.chance(0.2)]
         return r.choice(kinds)
 
     def number(self, index: bool = False) -> Any:

@@ -165,6 +165,16 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         "name: Net\ninput: [H, W]\nlayers:\n  - Flatten\n  - Unflatten: [1, [-1, 12]]\n",
         ("H, W: some sizes only, such as (1, 96), (64, 3), (64, 6), (64, 9)",),
     ),
+    "odd and few": (
+        IMAGE + "  - Conv2d: {out_channels: 2, kernel_size: 3, stride: 2}\n  - Conv2d: [2, 1]\n"
+        "  - Parameter: {name: weight, shape: [3, 2]}\n"
+        "  - FunctionalLinear: {from: [conv2, weight]}\n",
+        ("H >= 3", "5 <= W <= 6"),
+    ),
+    "one of four": (
+        "name: Net\ninput: [2, T]\nlayers:\n  - Conv1d: [2, 3]\n  - Unflatten: [2, [-1, 4]]\n",
+        ("T: multiples of 4 plus 2 from 6",),
+    ),
     "two kinds": (
         SEQUENCE + "  - Unflatten: {name: w, dim: 1, unflattened_size: [-1, 6]}\n"
         "  - Mean: {dim: 2}\n  - MaxPool1d: {kernel_size: [3], stride: [1]}\n",

@@ -237,6 +237,30 @@ WHY = {
             "b": "`weight` on line 10 must not be 0, as `weight_norm` divides by its norm",
         },
     ),
+    "a number in a name": (
+        "input: [4]\nparams: {a: true, b: 2}\nlayers:\n- LeakyReLU\n"
+        "- Add:\n    when: $a\n    branches:\n"
+        "    - [{Linear: {name: more, out_features: 4, repeat: $(b - 2)}}]\n"
+        "    - [{LeakyReLU: 0.2}]\nalias: {again: leaky_relu1}",
+        {
+            "a": "`again` on line 11 needs modules that are always there",
+            "b": "`repeat` of `more` on line 9 is 0",
+        },
+    ),
+    "the word of a type": (
+        "input: [4]\nparams: {a: ReLU, b: GELU}\nlayers:\n- $a\n- $b\n"
+        "- Linear: {out_features: $(len(a)), bias: $(b != 'ReLU')}",
+        {"a": "`Linear` on line 7 reads the word, not the type"},
+    ),
+    "the word of a type in a block": (
+        "input: [4]\nparams: {a: ReLU}\nblocks:\n  B:\n    params: {f: required}\n"
+        "    layers: [{Linear: {out_features: 4, bias: $(f != 'ReLU')}}]\nlayers: [$a, {B: $a}]",
+        {"a": "`B` on line 8 reads the word, not the type"},
+    ),
+    "the word of a type in a parameter": (
+        "input: [4]\nparams: {a: ReLU, b: $(len(a))}\nlayers: [$a, {Linear: $b}]",
+        {"a": "`b` on line 3 reads the word, not the type"},
+    ),
     "a value of no type": (
         "input: [4]\nparams:\n  a: null\nlayers: [{LayerNorm: {eps: 1, bias: $(a is None)}}]",
         {"a": "`a` on line 4 has a value that no argument can have"},

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch_netgen import NetgenError
 from torch_netgen.pipeline import build_source
 from torch_netgen.spec.given import read
 from torch_netgen.spec.source import parse
@@ -109,3 +110,84 @@ def test_expressions_compare_a_type_with_types_wherever_they_stand() -> None:
     torch.testing.assert_close(network()(x), torch.full((1, 6, 8), 2.0 * (24 + 1 + 2 + 6 + 1)))
     other = network(kind=nn.Identity, sizes=(3,))
     torch.testing.assert_close(other(x), torch.full((1, 6, 8), 3.0 * (32 + 2 + 5 + 7)))
+
+
+WORDS = {
+    "compared": ("- $kind\n- Linear: {out_features: 8, bias: $(kind != 'ReLU')}", False),
+    "its length": ("- $kind\n- Linear: {out_features: $(len(kind))}", True),
+    "its first letter": ("- $kind\n- Linear: {out_features: 8, bias: \"$(kind[0] != 'R')\"}", True),
+    "its order": ("- $kind\n- Linear: {out_features: 8, bias: $(kind < 'S')}", True),
+    "a part of a word": ("- $kind\n- Linear: {out_features: 8, bias: $(kind in 'ReLU6')}", True),
+    "with a number": ("- $kind\n- Linear: {out_features: 8, bias: $(kind != 3)}", True),
+    "with a parameter": ("- $kind\n- Linear: {out_features: 8, bias: $(kind == word)}", True),
+    "by another parameter": ("- $kind\n- Linear: {out_features: 8, bias: $(copy != 'R')}", True),
+    "a block that compares": ("- $kind\n- Compares: {f: $kind}", True),
+    "a block in a block": ("- Takes: {f: $kind}\n- Hands: {f: $kind}", True),
+    "a word for a block": (
+        "- $kind\n- Compares: {f: \"$('GELU' if kind == 'ReLU' else 'ReLU')\"}",
+        False,
+    ),
+}
+BLOCKS = """
+blocks:
+  Compares: {params: {f: required}, layers: [{Linear: {out_features: 8, bias: $(f != 'ReLU')}}]}
+  Takes: {params: {f: required}, layers: [{Linear: {out_features: 8}}, {$f: {name: act}}]}
+  Hands: {params: {f: required}, layers: [{Compares: {f: $f}}, {$f: {name: act}}]}
+"""
+
+
+@pytest.mark.parametrize(("layers", "fixed"), WORDS.values(), ids=[*WORDS])
+def test_a_type_that_is_read_as_a_word_is_fixed(layers: str, fixed: bool) -> None:
+    """The class can't give both, so that is decided when it is generated, by `--set`, too."""
+    text = (
+        "name: Net\ninput: [8]\nparams: {kind: ReLU, word: GELU, copy: '$(kind + \"\")'}\n"
+        f"layers:\n{layers}{BLOCKS}"
+    )
+    if "copy" not in layers:
+        text = text.replace(", copy: '$(kind + \"\")'", "")
+    result = built(text)
+    assert {p.name for p in result.graph.params if p.fixed} >= ({"kind"} if fixed else set())
+    assert fixed or not result.graph.params[0].fixed
+    other = built(text, {"kind": "Sigmoid"}).module_class()
+    assert other(torch.randn(2, 8)).shape[0] == 2
+    if not fixed:
+        hold(result.module_class, parse(text, "net.yaml"), {"kind": "Sigmoid"}, torch.randn(2, 8))
+
+
+@pytest.mark.parametrize(
+    ("bias", "biases"),
+    [
+        ("$(len(f) > 4)", [True, False]),
+        ("$(f != 'ReLU')", [True, False]),
+        ("$(f[0] == 'S')", [True, False]),
+    ],
+)
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_block_is_given_the_word_beside_the_type(
+    bias: str, biases: list[bool], inner: bool
+) -> None:
+    line = f'{{Linear: {{name: fc, out_features: 8, bias: "{bias}"}}}}'
+    layer = "{Inner: {name: own, f: $f}}" if inner else line
+    network = built(
+        "name: Net\ninput: [8]\nlayers: [{Takes: {f: Sigmoid}}, {Takes: {f: ReLU}}]\nblocks:\n"
+        f"  Takes: {{params: {{f: required}}, layers: [{layer}, {{$f: {{name: act}}}}]}}\n"
+        f"  Inner: {{params: {{f: required}}, layers: [{line}]}}\n"
+    ).module_class()
+    found = [one.own.fc if inner else one.fc for one in (network.takes1, network.takes2)]
+    assert [layer.bias is not None for layer in found] == biases
+    assert isinstance(network.takes1.act, nn.Sigmoid)
+    assert isinstance(network.takes2.act, nn.ReLU)
+
+
+def test_a_table_that_reads_the_word_of_a_type_is_refused() -> None:
+    with pytest.raises(NetgenError) as caught:
+        built(
+            "name: Net\ninput: [8]\nlayers: [{Takes: {f: Sigmoid}}, {Takes: {f: ReLU}}]\nblocks:\n"
+            "  Takes:\n    params: {f: required}\n    layers:\n"
+            '    - Buffer: {name: table, value: "$([len(f), 2])"}\n'
+            "    - {$f: {name: act, from: input}}\n    - Sum: {from: table, dim: 0}\n"
+            "    - Mul: [act, sum]\n"
+        )
+    (found,) = caught.value.diagnostics
+    assert found.code == "NG210"
+    assert found.message == "`table` reads the word `f`, which gives a type of layer here"

@@ -50,6 +50,7 @@ SAMPLES = (
     (2, 3, 1),
     (1, 2, 3),
 )
+REST = (*range(3, 19), *range(65, 72))  # of each remainder: only every fourth size may fit, say
 ALIKE = 3  # samples that are refused in the same words, so that others will be, too
 MORE_BATCHES = (3, 7, 1000)  # batch sizes that a network must take beside 2
 MOST_NUMBERS = 6  # numbers in a refusal's message that are tried as sizes
@@ -268,7 +269,7 @@ def predict(
 
 
 def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[dict[str, int]]:
-    """Run-time sizes to try in turn: usual ones, then equal ones, then numbers from a message.
+    """Run-time sizes to try in turn: usual ones, equal ones, the rest, then numbers from a message.
 
     The last are numbers in the first refusal's message: it may name a size that would fit, such
     as the length of a table of positions. Once a few refusals are alike and speak of no such size,
@@ -283,6 +284,7 @@ def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[d
     if len(said) > 1 or {*names}.intersection(re.findall(r"\w+", _first(refused[0]).message)):
         yield from usual[ALIKE:]
         yield from (dict.fromkeys(names, samples[0]) for samples in SAMPLES if len(names) > 1)
+        yield from (dict.fromkeys(names, size) for size in REST)
     first, small = usual[0], usual[5]
     for number in _numbers(refused[0]):
         yield from ({**first, name: number} for name in names)

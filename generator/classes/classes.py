@@ -84,7 +84,7 @@ def _network_class(
         if reached and not parameter.fixed and parameter.name in merged.values.lists:
             parameter = replace(parameter, hint=hint_for([parameter.value], any_length=True))
         if parameter.is_type and not parameter.fixed:
-            value = merged.values.type(parameter.value)
+            value = merged.values.as_type(parameter.value)
             parameter = replace(parameter, value=value, hint="type[nn.Module]")
         params.append(replace(parameter, used=reached))
     initial = tuple(replace(one, init=merged.values.typed(one.init)) for one in graph.initial)
@@ -179,7 +179,7 @@ def _parameter(
     except Inexpressible:
         required = True
     if is_type:
-        value, code, hint = None if required else values.type(default), None, "type[nn.Module]"
+        value, code, hint = None if required else values.as_type(default), None, "type[nn.Module]"
     else:
         value, code = bare(default), _default_code(default, values) if symbols_in(default) else None
         known = [*(bare(use.outer[name]) for use in uses), *([] if required else [value])]

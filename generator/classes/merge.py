@@ -16,6 +16,7 @@ from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..ir.graph import Choice, Graph, Module, Node, Ref
 from ..layers.base import REQUIRED, Arg, Layer, arguments, is_default
 from ..layers.tensor import TensorType
+from ..lower.type_words import types_taken
 from ..spec.source import Source
 from ..symbolic.algebra import Symbols
 from ..symbolic.names import MODULE_NAMES
@@ -47,8 +48,8 @@ class Merge:
     """The graphs of a block's uses, or of the network alone, and the values of their class.
 
     Names in `allowed` may be arguments; `rows` are the classes that exist already. `names` are
-    taken in addition to those of attributes. A `closed` class gets no other arguments. Methods
-    raise `NetgenError` where no one class can serve all uses.
+    taken in addition to those of attributes. A `closed` class, the network's, gets no other
+    arguments. Methods raise `NetgenError` where no one class can serve all uses.
     """
 
     def __init__(
@@ -67,7 +68,13 @@ class Merge:
         attributes = Attributes(cases[0].own, taken)
         self.graphs = graphs
         self.cases = cases
-        self.values = Values(Expressions(allowed), attributes, rows, source, closed)
+        known = {
+            name: {arg.name for arg in row.args if arg.names_type} for name, row in rows.items()
+        }
+        types = () if closed else {name for graph in graphs for name in types_taken(graph, known)}
+        self.values = Values(
+            Expressions(allowed), attributes, rows, source, closed, frozenset(types)
+        )
 
     def graph(self) -> Graph:
         """The one graph for all uses: the attributes of the class, and the calls of ``forward``."""
@@ -158,7 +165,7 @@ class Merge:
         callee = first.node.callee
         if callee is not None:
             callees = [(case, module.node.callee) for case, module in group]
-            callee = self.values.type(self.values.value(first, "type", callees))
+            callee = self.values.type(first, "type", callees)
         elif len(types) > 1:
             self.values.refuse(first, "is not of one type in all uses of the block")
         if len({row.parametrized for _, row, _ in uses}) > 1:

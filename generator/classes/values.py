@@ -14,6 +14,7 @@ from ..ir.substitute import rebind
 from ..layers.base import Arg, Init, Layer, Nested
 from ..layers.kinds import LIST
 from ..lower.parameters import bare
+from ..lower.type_words import words
 from ..spec.source import Source
 from ..symbolic.buffers import Table
 from ..symbolic.names import is_identifier, why_no_variable
@@ -39,6 +40,7 @@ class Values(Struct):
     rows: Mapping[str, Layer]  # the classes that exist already
     source: Source
     closed: bool = False
+    given_types: frozenset[str] = frozenset()  # parameters of a block that give types of layers
     extras: dict[str, dict[int, Any]] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)  # parameters that name a type of layer
     hints: dict[str, str] = field(default_factory=dict)  # of parameters that are one of few words
@@ -52,13 +54,15 @@ class Values(Struct):
             return group[0][1]
         if arg.code:
             return self.same(part, arg.name, group)
+        if arg.names_type:
+            return self.type(part, arg.name, group)
         value = self.value(part, arg.name, group)
         if isinstance(value, Coded):
             if arg.kind.annotation.startswith("Literal"):
                 self.hints |= {symbol.name: arg.kind.annotation for symbol in value.symbols}
             if arg.kind is LIST:
                 self.lists |= {value.code} & self.expressions.allowed
-        return self.type(value) if arg.names_type else value
+        return value
 
     def forward_argument(self, part: Module | Node, arg: Arg, group: Group) -> Any:
         """An argument of a call in ``forward``, where constructor arguments are attributes."""
@@ -75,7 +79,11 @@ class Values(Struct):
         self.lists |= measured(tree_of(value)) & self.expressions.allowed
         return value
 
-    def type(self, value: Any) -> Any:
+    def type(self, part: Module | Node, name: str, group: Group) -> Any:
+        """A type of layer that is right in all uses."""
+        return self.as_type(self._common(part, name, group))
+
+    def as_type(self, value: Any) -> Any:
         """A type of layer: a class, or an expression that evaluates to a class."""
         if symbols_in(value):
             self.types |= {symbol.name for symbol in symbols_in(value)}
@@ -92,6 +100,14 @@ class Values(Struct):
             return self.call(part, name, group)
         if isinstance(group[0][1], Table):
             return self.table(part, group)
+        found = self._common(part, name, group, forward=forward)
+        if self.given_types and any(words(found, self.given_types)):
+            return self.extra(part, name, group)  # the word itself: the argument is a class
+        return found
+
+    def _common(
+        self, part: Module | Node, name: str, group: Group, *, forward: bool = False
+    ) -> Any:
         try:
             return self.expressions.common(group, forward=forward)
         except Inexpressible:
@@ -126,6 +142,9 @@ class Values(Struct):
         hidden = [symbol.name for symbol in first.symbols if symbol.name not in allowed]
         given = {n: self.extra(part, n, [(c, c.own[n]) for c, _ in group]) for n in hidden}
         found: Table = first.in_terms(given) if given else first
+        for word in words(found, self.given_types):
+            help = "give the block the word by a parameter of its own"
+            self.refuse(part, f"reads the word `{word}`, which gives a type of layer here", help)
         self.expressions.note(found)
         return found
 

@@ -22,7 +22,8 @@ from .ties import moving, outside
 class _Found(Struct, frozen=True):
     """A module, and the values on which it depends whether it is there under its path.
 
-    These are in the scope's terms.
+    These are in the scope's terms. The number in a name that is not written depends on whether
+    others of its stem are there.
     """
 
     module: Module
@@ -142,12 +143,14 @@ def _keyed(modules: Iterable[Module]) -> Iterable[tuple[str, Module]]:
 
 def _found(modules: Iterable[tuple[str, Module]], path: Sequence[str]) -> _Found | None:
     """The module at a path that begins with the key of one of these modules, if there is one."""
-    for key, module in modules:
+    known = [*modules]
+    for key, module in known:
         if module.absent or key not in ("", path[0]):
             continue
         rest = path[1:] if key else path
         if not rest:
-            return _Found(module, [module.condition])
+            numbered = [] if module.node.shared is None else _of_stem(known, module.node.stem)
+            return _Found(module, [module.condition, *numbered])
         use = module.node.use
         inner = _found(_keyed(use.graph.modules) if use is not None else module.entries(), rest)
         if inner is None:
@@ -160,3 +163,9 @@ def _found(modules: Iterable[tuple[str, Module]], path: Sequence[str]) -> _Found
         )
         return _Found(inner.module, [module.condition, *conditions])
     return None
+
+
+def _of_stem(modules: Iterable[tuple[str, Module]], stem: str) -> list[Any]:
+    """The conditions of the layers whose names that are not written have this stem."""
+    nodes = [module.node for _, module in modules]
+    return [node.condition for node in nodes if node.shared is not None and node.stem == stem]

@@ -17,6 +17,7 @@ from ..diagnostics.diagnostics import Enough, Findings, NetgenError, SpecPath, U
 from ..ir.graph import Graph, Node, Parameter, Use, uses_in
 from ..ir.needs import Need
 from ..spec.spec import CHAIN_DECLARES, Reading
+from ..symbolic.algebra import Symbol, Symbols
 from . import keys
 from .application import is_stateless
 from .blocks import may_hold_weights
@@ -187,6 +188,11 @@ def _read(
         from .aliases import read_aliases
 
         graph = read_aliases(context, graph)
+    if context.types:
+        from .type_words import read_as_words  # few networks have types as values
+
+        for name, where in read_as_words(graph, context.types):
+            context.fix_names(Symbols((Symbol(name),)), Need(where, "reads the word, not the type"))
     return graph
 
 

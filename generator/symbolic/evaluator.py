@@ -242,7 +242,7 @@ class Evaluator(Struct):
             if bounds[2] == 0:
                 fail("a slice's step must not be 0")
             part = items[slice(*bounds)]
-            if isinstance(value, Coded) and isinstance(part, list):
+            if isinstance(value, Coded):
                 codes = [None if bound is None else ast.Constant(bound) for bound in bounds]
                 return wrap(
                     uncoded(part), ast.Subscript(tree_of(value), ast.Slice(*codes)), value.symbols
@@ -259,7 +259,7 @@ class Evaluator(Struct):
             fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
         if carried:
             return self._item(value, place, at)
-        if place < 0 and isinstance(value, Coded) and isinstance(items, list):
+        if isinstance(value, Coded) and (place < 0 or isinstance(items, str)):
             # from the end, it is another item in a list of another length
             return self._item(value, place, place)
         return items[place]
