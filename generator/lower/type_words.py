@@ -27,7 +27,7 @@ def read_as_words(graph: Graph, types: Collection[str]) -> Iterator[tuple[str, S
     known: dict[Graph, dict[str, set[str]]] = {graph: {name: {name} for name in types}}
     inner = [use.graph for block in reversed([*uses]) for use in uses[block]]
     for scope in dict.fromkeys([graph, *inner]):  # what uses a block stands before it
-        names = known.get(scope)
+        names = known.get(scope, {})
         for word, path in _read_in(scope, known, taken) if names else ():
             yield from ((name, path) for name in sorted(names[word]))
 
@@ -65,10 +65,10 @@ def _read_in(
         for parameter in () if node.use is None else node.use.graph.params:
             assert node.use is not None
             outer = node.use.outer.get(parameter.name)
-            is_type = isinstance(outer, Coded) and outer.code in types
-            if is_type and parameter.name in taken[node.use.block]:
+            name = outer.code if isinstance(outer, Coded) else ""
+            if name in types and parameter.name in taken[node.use.block]:
                 inner = known.setdefault(node.use.graph, {})
-                inner.setdefault(parameter.name, set()).update(types[outer.code])
+                inner.setdefault(parameter.name, set()).update(types[name])
             else:
                 yield from ((word, node.path) for word in words(outer, types))
 
