@@ -51,6 +51,7 @@ SAMPLES = (
     (1, 2, 3),
 )
 REST = (*range(3, 19), *range(65, 72))  # of each remainder: only every fourth size may fit, say
+UNKNOWN = "which is known only at run time"  # ends a refusal that no sample changes
 ALIKE = 3  # samples that are refused in the same words, so that others will be, too
 MORE_BATCHES = (3, 7, 1000)  # batch sizes that a network must take beside 2
 MOST_NUMBERS = 6  # numbers in a refusal's message that are tried as sizes
@@ -273,13 +274,16 @@ def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[d
 
     The last are numbers in the first refusal's message: it may name a size that would fit, such
     as the length of a table of positions. Once a few refusals are alike and speak of no such size,
-    only these numbers are left.
+    only these numbers are left. Where a number is needed that no size is, there is but one try.
     """
     if not names:
         yield {}
         return
     usual = [{n: samples[i % 3] + i // 3 for i, n in enumerate(names)} for samples in SAMPLES]
-    yield from usual[:ALIKE]
+    yield usual[0]
+    if _first(refused[0]).message.endswith(UNKNOWN):
+        return
+    yield from usual[1:ALIKE]
     said = {(wrong.message, wrong.location) for wrong in map(_first, refused)}
     if len(said) > 1 or {*names}.intersection(re.findall(r"\w+", _first(refused[0]).message)):
         yield from usual[ALIKE:]
