@@ -157,7 +157,7 @@ class _Lives:
         row = call.layer
         if row is not None and row.source:
             self._new(x, None if row.fresh else 0)  # weights are counted apart
-        elif row is not None and row.view(call.a):
+        elif row is not None and row.view(call.a, *call.inputs):
             self.places[x.number] = self.place(call.inputs[0])
         else:
             self._new(x)
@@ -260,7 +260,7 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
 def _writes(call: Call) -> bool:
     """Whether a call overwrites its input; a dropout with ``p=0`` does not."""
     row = call.layer
-    told = row is not None and row.view(call.a) and getattr(call.a, "inplace", False)
+    told = row is not None and row.view(call.a, *call.inputs) and getattr(call.a, "inplace", False)
     return bool(told) and getattr(call.a, "p", None) != 0
 
 
@@ -270,7 +270,7 @@ def _perhaps_copied(trace: Trace) -> set[int]:
     found: set[int] = set()
     for call in trace.calls:
         row = call.layer
-        if row is None or not call.inputs or not row.view(call.a):
+        if row is None or not call.inputs or not row.view(call.a, *call.inputs):
             continue
         known, outputs = call.inputs[0].number, {x.number for x in call.outputs.values()}
         in_order = row.in_order or getattr(call.a, "inplace", False)

@@ -42,6 +42,8 @@ def operation_source(
         return _chain(node, tensors[0], graph.type_of(node.inputs[0]).rank)
     if row.call == "reshape":
         return _reshape(graph, node, tensors[0], sizes)
+    if row.call == "cast":
+        return _cast(node, tensors[0], named)
     if row.call in _SPECIAL:
         return _SPECIAL[row.call](node, tensors[0])
     arguments = ", ".join(_arguments(node))
@@ -221,9 +223,12 @@ def _expand(node: Node, x: str) -> str:
     return f"{x}.expand({', '.join([*first, *_listed(node.args['shape'])])})"
 
 
-def _cast(node: Node, x: str) -> str:
-    """``x.to(torch.float32)``: the `dtype` comes from a closed table, so it is safe as code."""
-    return f"{x}.to(torch.{node.args['dtype']})"
+def _cast(node: Node, x: str, named: Sequence[str]) -> str:
+    """``x.to(torch.float32)`` or ``x.to(other.dtype)``.
+
+    The `dtype` comes from a closed table, so it is safe as code.
+    """
+    return f"{x}.to({named[0]}.dtype)" if named else f"{x}.to(torch.{node.args['dtype']})"
 
 
 def _fourier(node: Node, x: str) -> str:
@@ -248,7 +253,6 @@ def _crop(node: Node, x: str) -> str:
 _SPECIAL = {
     "slice": _slice,
     "expand": _expand,
-    "cast": _cast,
     "crop": _crop,
     "fourier": _fourier,
     "affine_grid": _affine_grid,

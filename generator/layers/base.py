@@ -267,7 +267,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     macs: Callable[[Args, Sequence[TensorType], Sequence[TensorType]], int] = no_macs
     saves: Saves = saves_inputs
     meets: Callable[..., Sequence[Meeting]] = nothing_met  # written sizes and those that are read
-    view: Callable[[Args], bool] = never  # whether the output shares the input's memory
+    view: Callable[..., bool] = never  # whether the output shares the input's memory
     tensors: tuple[str, ...] = ("input",)
     optional_tensors: tuple[str, ...] = ()
     options: tuple[Arg, ...] = ()

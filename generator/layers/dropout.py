@@ -47,7 +47,7 @@ def _dropout(name: str, *ranks: int) -> Layer:
         args=(p, INPLACE),
         dtypes=ALL,
         saves=saves_mask(partial(_mask_rank, name)),
-        view=lambda a: a.p == 0 or (a.inplace and "Alpha" not in name),
+        view=lambda a, *inputs: a.p == 0 or (a.inplace and "Alpha" not in name),
     )
 
 

@@ -244,7 +244,7 @@ def _meeting(task: Task, keys: Keys, whole: Size, known: Size) -> Meeting | None
 # memory
 
 
-def _is_view(operation: str, a: Args) -> bool:
+def _is_view(operation: str, a: Args, *inputs: TensorType) -> bool:
     """Whether no call of the chain copies: axes that have moved are not made one."""
     pattern = parse(a.pattern, operation)
     steps = chain(_BY_NAME[operation], vars(a), len(pattern.left))

@@ -149,11 +149,19 @@ def scale(a: Args, x: TensorType) -> TensorType:
     return x.with_dtype("int64" if x.dtype == "bool" else x.dtype)
 
 
-def cast(a: Args, x: TensorType) -> TensorType:
-    """The input's shape in another type."""
+def cast(a: Args, x: TensorType, like: TensorType | None = None) -> TensorType:
+    """The input's shape in another type: `dtype`, or that of the tensor `like`."""
+    if (a.dtype is None) == (like is None):
+        refuse("`Cast` needs either `dtype`, or `like`: a tensor whose type it takes")
+    if like is not None:
+        return x.with_dtype(like.dtype)
     if a.dtype not in ALL:
         refuse(f"`{a.dtype}` is no element type", "dtype")
     return x.with_dtype(a.dtype)
+
+
+def _is_cast_to_itself(a: Args, x: TensorType, like: TensorType | None = None) -> bool:
+    return x.dtype == cast(a, x, like).dtype
 
 
 def triangle(a: Args, x: TensorType) -> TensorType:
@@ -289,11 +297,14 @@ LAYERS: tuple[Layer, ...] = (
     _operation(
         "Cast",
         cast,
-        Arg("dtype", TEXT, code=True),
+        Arg("dtype", TEXT, code=True, instead="like"),
         dtypes=ALL,
         functional=".to",
         call="cast",
         saves=saves_nothing,
+        view=_is_cast_to_itself,
+        in_order=True,
+        optional_tensors=("like",),
     ),
     _operation(
         "RandnLike",

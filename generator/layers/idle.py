@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..symbolic.equality import same
-from .base import Args, Layer
+from .base import INEXACT, Args, Layer
 from .tensor import TensorType
 
 Rule = Callable[[Args, TensorType, TensorType], str | None]
@@ -87,6 +87,8 @@ def _sliced(a: Args, x: TensorType, y: TensorType) -> str | None:
 
 
 def _cast(a: Args, x: TensorType, y: TensorType) -> str | None:
+    if a.dtype is None and x.dtype in INEXACT:
+        return None  # in a network of another type its weights may give another type than it reads
     return f"{x} is {x.dtype} already"
 
 

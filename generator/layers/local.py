@@ -254,7 +254,7 @@ LAYERS: Sequence[Layer] = (
         rule=drop_path,
         args=(Arg("p", FLOAT, 0.0, positional=True, free=True, doc=_DROPPED),),
         saves=saves_mask(lambda x: 1),
-        view=lambda a: bool(a.p == 0),
+        view=lambda a, *inputs: bool(a.p == 0),
         dtypes=FLOATS,
         local=True,
     ),

@@ -29,17 +29,17 @@ class Saved(Struct, frozen=True):
     crossed: bool = False
 
 
-def never(a: Any) -> bool:
+def never(a: Any, *inputs: TensorType) -> bool:
     """The output has memory of its own."""
     return False
 
 
-def always(a: Any) -> bool:
+def always(a: Any, *inputs: TensorType) -> bool:
     """The output is a view of the input."""
     return True
 
 
-def in_place(a: Any) -> bool:
+def in_place(a: Any, *inputs: TensorType) -> bool:
     """The output overwrites the input if `inplace` is true."""
     return bool(a.inplace)
 
