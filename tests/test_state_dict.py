@@ -167,6 +167,18 @@ def test_every_order_can_be_declared() -> None:
         assert children == [*order]
 
 
+def test_what_is_in_a_numbered_container_can_be_declared() -> None:
+    """The numbers come in their order all the same."""
+    names = [f"parts.{number}.{part}" for number in (0, 1) for part in ("a", "b.x", "b.y")]
+    layers = [{"Linear": {"name": name, "out_features": 4}} for name in ("stem", *names)]
+    declared = ["parts.1.b.y", "parts.0.b"]
+    spec = {"name": "Net", "input": [4], "declare": declared, "layers": layers}
+    keys = [*build(spec, smoke=False).module_class().state_dict()]
+    owners = [*dict.fromkeys(key.rpartition(".")[0] for key in keys)]
+    parts = ["parts.0.b.x", "parts.0.b.y", "parts.0.a", "parts.1.b.y", "parts.1.b.x", "parts.1.a"]
+    assert owners == [*parts, "stem"]
+
+
 def test_a_layer_that_arguments_leave_out_may_be_declared() -> None:
     layers: list[dict[str, Any]] = [{"Linear": {"name": "fc", "out_features": 4}}]
     layers += [

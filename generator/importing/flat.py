@@ -29,6 +29,7 @@ from ..run.recording.recorded import (
     Tree,
     Value,
 )
+from ..symbolic.names import why_no_variable
 from .calls import steps_of
 from .chains import chain_layers, is_chain
 from .kept import row_of, with_imports
@@ -322,12 +323,12 @@ class _Scope:
 
     def declared(self) -> dict[str, Any]:
         """The key `declare`, where the order of the weights asks for it."""
-        kept = [
-            self.names[place]
+        kept = {
+            self.names[place]: step.type
             for place, step in enumerate(self.steps)
             if place in self.names and self.has_name(step) and self.calls[step.path] == place
-        ]
-        first = declared_first(self.recording, kept)
+        }
+        first = declared_first(self.recording.keys, kept)
         return {"declare": first} if first else {}
 
     def name_all(self) -> None:
@@ -470,9 +471,10 @@ def input_names(recording: Recording) -> list[str]:
     unnamed = (name for name in recording.parameters if name not in ("args", "input", "self"))
     names = [one.name or next(unnamed, "") for one in recording.inputs]
     names = [name or f"x{place or ''}" for place, name in enumerate(names)]
-    if names[1:] or recording.inputs[0].name or recording.inputs[0].dtype != "float32":
-        return names
-    return ["input"] if recording.inputs[0].high is None else names
+    first = recording.inputs[0]
+    if not names[1:] and first.dtype == "float32" and first.high is None:
+        return [first.name or "input"]
+    return [f"{name}_" if why_no_variable(name) else name for name in names]
 
 
 def declared_inputs(recording: Recording) -> dict[str, Any]:

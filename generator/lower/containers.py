@@ -56,7 +56,7 @@ def _put_first(scope: Scope, root: _Container, names: Sequence[str], path: SpecP
     """Put what has these names before all others, in this order; a container with what is in it.
 
     Mistakes are reported, wrong names left out: those of nothing, those that are given twice, and
-    numbers, which come in their own order.
+    numbers, which come in their own order; what is in one has the order that is asked for.
     """
     context, right = scope.context, []
     for place, name in enumerate(names):
@@ -72,7 +72,8 @@ def _put_first(scope: Scope, root: _Container, names: Sequence[str], path: SpecP
             if not isinstance(container, _Container) or part not in container.children:
                 break  # the layer is absent here, and has no name
             found = container.children[part]
-            container.children = {part: found, **container.children}
+            if not part.isdecimal():
+                container.children = {part: found, **container.children}
             container = found
 
 
@@ -96,11 +97,11 @@ def _check(scope: Scope, root: _Container, name: str, path: SpecPath) -> None:
                 return
             message = f"there is no layer `{printable(name)}` here that `__init__` makes"
             context.error("NG204", message, path, help=closest(name, _paths(root)))
-        if part.isdecimal():
-            message = f"`{printable(name)}`: what has numbers stands in their order"
-            help = "name the container, to make all that is in it first"
-            context.error("NG205", message, path, help=help)
         container = container.children[part]
+    if part.isdecimal():
+        message = f"`{printable(name)}`: what has numbers stands in their order"
+        help = "name the container, to make all that is in it first"
+        context.error("NG205", message, path, help=help)
 
 
 def _inside(context: Context, module: Module, name: str, path: SpecPath) -> NoReturn:

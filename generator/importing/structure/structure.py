@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from math import prod
 from typing import Any
 
@@ -23,6 +23,7 @@ from ...run.recording.recorded import (
 )
 from ..flat import Inexpressibles, declared_inputs, input_names
 from ..kept import with_imports
+from ..order import declared_first, merged
 from .bodies import Body, Item, Opened, Table, Unstructured, same
 from .frames import Bodies, Frame, Frames
 from .growing import grown
@@ -133,15 +134,13 @@ class _Structure:
         if block.defaults:
             found["params"] = dict(block.values[0])
         written = {name: self._written(name) for name in self._used(block)}
-        if written:
-            found["blocks"] = written
+        blocks = {"blocks": written} if written else {}
         chain = self._chain(block)
         if chain:
-            found |= {"sequential": True, "layers": chain}
+            found |= {**blocks, "sequential": True, "layers": chain}
         else:
-            found["layers"], outputs = self._layers(block, self.recording.output)
-            if outputs is not None:
-                found["outputs"] = outputs
+            first, layers = self._layers(block, [""], self.recording.output)
+            found |= {**first, **blocks, **layers}
         return {**found, **self._shared(), "expect": self._expected()}
 
     def _network(self) -> Block:
@@ -355,10 +354,10 @@ class _Structure:
             found["params"] = dict(block.defaults)
         if chain:
             return {**found, "layers": chain}
-        found["layers"], outputs = self._layers(block)
-        if outputs is not None:
-            found["outputs"] = outputs
-        return found
+        numbers = (number for number, own in self.names.items() if own == name)
+        paths = dict.fromkeys(self.all[number].path for number in numbers)
+        first, layers = self._layers(block, paths)
+        return {**found, **first, **layers}
 
     def _chain(self, block: Block) -> list[Any]:
         """The layers of a block that is an `nn.Sequential`; none for another one."""
@@ -368,20 +367,32 @@ class _Structure:
         scope = Scope([], block.inputs, self.blocks)
         return [scope.child(child) for child in only.layers]
 
-    def _layers(self, block: Block, output: Tree = None) -> tuple[list[Any], Any]:
-        """`layers` and `outputs`; `None` where the last layer's output is the only one.
+    def _layers(
+        self, block: Block, paths: Iterable[str], output: Tree = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The keys `declare`, and `layers` with `outputs`, as far as they are needed.
 
-        `output` is what the network gives, if that is several tensors.
+        The `paths` are those where the block stands. `output` is what the network gives, if that is
+        several tensors.
         """
         scope = Scope(block.items, block.inputs, self.blocks)
         several = isinstance(output, (Items, Fields))
-        layers = scope.layers(block.outputs, keep=several)
+        found: dict[str, Any] = {"layers": scope.layers(block.outputs, keep=several)}
+        order = declared_first(merged(map(self._keys, paths)), scope.attributes())
+        first = {"declare": order} if order else {}
         if [*block.outputs] == [scope.last()] and not several:
-            return layers, None
+            return first, found
         names = [scope.reference(ref) for ref in block.outputs]
-        if not isinstance(output, Fields):
-            return layers, names
-        return layers, dict(zip([name for name, _ in output.items], names, strict=True))
+        if isinstance(output, Fields):
+            given = dict(zip([name for name, _ in output.items], names, strict=True))
+            return first, {**found, "outputs": given}
+        return first, {**found, "outputs": names}
+
+    def _keys(self, path: str) -> list[str]:
+        """The keys of the weights in a module, in their order."""
+        inside = f"{path}." if path else ""
+        keys = self.recording.keys
+        return [key.removeprefix(inside) for key in keys if key.startswith(inside)]
 
 
 def _arguments(module: Module) -> Iterator[tuple[str, Any]]:

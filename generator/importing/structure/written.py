@@ -37,6 +37,14 @@ class Scope:
                 before = Ref(place)
         return found
 
+    def attributes(self) -> dict[str, str]:
+        """The layers with weights in the order in which they stand, each with its type."""
+        return {
+            item.name: item.type if isinstance(item.type, str) else ""
+            for item in self.items
+            if item.has_weights and item.name
+        }
+
     def last(self) -> Ref | None:
         """What the layer after the last one would read."""
         places = [place for place, item in enumerate(self.items) if item.reads]

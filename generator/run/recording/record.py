@@ -412,6 +412,9 @@ def name_of(function: Any) -> str:
     """
     if isinstance(function, OpOverload):
         return function._schema.name.replace("::", ".")
+    own = getattr(function, "__name__", "")
+    if getattr(torch, own, None) == function:  # `spmm` is another name of `mm`
+        return f"torch.{own}"
     name = resolve_name(function) or name_in_python(function)
     return name.removesuffix(".__get__")
 
