@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch_netgen import NetgenError, build
 from torch_netgen.importing.asked import Asked
-from torch_netgen.importing.importing import Imported, import_network
+from torch_netgen.importing.built import Imported
+from torch_netgen.importing.importing import import_network
 from torch_netgen.run.recording.recorded import Input
 from torch_netgen.run.smoke import Worker
 

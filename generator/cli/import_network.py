@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
 from ..importing.asked import asked
-from ..importing.importing import Imported, import_network
+from ..importing.built import Imported
+from ..importing.importing import import_network
 from ..output.files import SOURCE, Target, claim, read_output
 from ..output.terminal import complain, give, progress, say
 from ..run.smoke import Worker

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import keyword
-import math
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +23,7 @@ from ..run.recording.recorded import (
     Leave,
     ModuleCall,
     Recording,
+    Rule,
     Tensor,
     Tree,
     Value,
@@ -32,6 +31,7 @@ from ..run.recording.recorded import (
 from ..symbolic.names import why_no_variable
 from .calls import steps_of
 from .chains import chain_layers, is_chain
+from .initial import rule_as_written
 from .kept import row_of, with_imports
 from .layers import layer_step
 from .operations import Operations
@@ -39,7 +39,7 @@ from .order import declared_first
 from .sizes import Sizes
 from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, size_text, tensors_of, values_in
-from .tables import table_expression
+from .tables import shortest, table_expression
 
 
 class Unknown(Struct, frozen=True):
@@ -259,15 +259,6 @@ def buffer_arguments(elements: Sequence[Any], shape: Sequence[int], dtype: str) 
     if expression is not None:
         return {"value": expression, **types}
     return {"value": _nested(elements, shape), **types}
-
-
-def shortest(number: float) -> float:
-    """The fraction with the fewest digits that is the same in float32."""
-    if not math.isfinite(number):
-        return number
-    exact = struct.pack("f", number)
-    found = (float(f"{number:.{digits}g}") for digits in range(1, 9))
-    return next((x for x in found if struct.pack("f", x) == exact), number)
 
 
 def _nested(elements: Sequence[Any], shape: Sequence[int]) -> Any:
@@ -500,6 +491,8 @@ def tensor_step(tensor: Tensor) -> Step:
 
 
 def _initial(tensor: Tensor) -> dict[str, Any]:
-    if tensor.fill is None or tensor.fill == 0:
-        return {}
-    return {"init": "ones_" if tensor.fill == 1 else {"constant_": {"val": shortest(tensor.fill)}}}
+    rule = tensor.initial
+    if rule is None and tensor.fill is not None:
+        rule = Rule("constant_", (("val", tensor.fill),))
+        rule = Rule("zeros_") if tensor.fill == 0 else Rule("ones_") if tensor.fill == 1 else rule
+    return {"init": rule_as_written(rule)} if rule not in (None, Rule("zeros_")) else {}

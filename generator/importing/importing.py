@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import convert, to_builtins
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError
-from ..ir.levels import DEFAULT_LEVELS, TIMEOUT, Demand
-from ..pipeline import Result, build_source
+from ..ir.levels import TIMEOUT
 from ..run.recording.recorded import FunctionCall, Held, Input, ModuleCall, Recording, Tree, Value
 from ..run.smoke import Worker
-from ..spec.source import parse
 from .asked import Asked
+from .built import Imported, built, class_of
 from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, steps_of_calls
 from .kept import keepable
 from .operations import short_name
@@ -32,20 +31,6 @@ if TYPE_CHECKING:
     from ..run.recording.live import Network, Tensors
 
 Answer = Mapping[str, Any]
-
-
-class Imported(Struct, frozen=True):
-    """A spec that was made from a network: its text, what was built of it, and what was shown.
-
-    `notes` tell what has become no block, and why. `weights` is the file of a `state_dict`, for a
-    source that has its weights in other terms.
-    """
-
-    text: str
-    result: Result
-    shown: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    weights: bytes = b""
 
 
 def import_network(
@@ -63,7 +48,7 @@ def import_network(
     recording = _bounded(with_functions(convert(answer["recording"], Recording)))
 
     def compared(made: Imported) -> tuple[str, ...]:
-        more = {"inputs": to_builtins(recording.inputs), **_class(made), **_runs(recording)}
+        more = {"inputs": to_builtins(recording.inputs), **class_of(made), **_runs(recording)}
         question = {"task": "compare", **request, **more, "asked": inputs}
         return tuple(_checked(worker.ask(question))["shown"])
 
@@ -196,8 +181,8 @@ def _imported(
         spec = flat_spec(recordings[0], name)
     except Inexpressibles as error:
         raise NetgenError(*(_told(one, name, recordings[0]) for one in error.unknown)) from None
-    made = _built(spec, worker, file)
-    return replace(made, shown=compare(made), notes=notes)
+    made = built(spec, recordings[:1], worker, file)
+    return replace(made, shown=(*compare(made), *made.begins), notes=notes)
 
 
 def _with_blocks(
@@ -210,8 +195,8 @@ def _with_blocks(
         draft = structured_spec(recordings, name, opened)
         opened = draft.opened
         try:
-            made = _built(draft.spec, worker, file)
-            shown = compare(made)
+            made = built(draft.spec, recordings, worker, file)
+            shown = (*compare(made), *made.begins)
         except NetgenError as error:
             first, *rest = error.diagnostics
             # the first says that the spec can't be built
@@ -226,41 +211,6 @@ def _with_blocks(
             notes = (f"the layers of `{x}` stand where it is used: {opened[x]}" for x in opened)
             return replace(made, shown=shown, notes=tuple(notes))
     raise Unstructured(why)
-
-
-def _built(spec: Mapping[str, Any], worker: Worker, file: str) -> Imported:
-    """What is built of a spec."""
-    name = spec["name"]
-    text = spec_text(spec)
-    demand = Demand(levels=DEFAULT_LEVELS)
-    try:
-        result = build_source(parse(text, file), {}, worker, demand, ask=worker.ask)
-        more = _learnt(spec, result)
-        if more:
-            text = spec_text({**spec, **more})
-            again = build_source(parse(text, file), {}, worker, ask=worker.ask)
-            result = replace(again, proofs=result.proofs)
-    except NetgenError as error:
-        first = Diagnostic("NG705", f"the spec that was made of `{name}` can't be built")
-        raise NetgenError(first, *error.diagnostics) from None
-    return Imported(text, result)
-
-
-def _learnt(spec: Mapping[str, Any], result: Result) -> dict[str, Any]:
-    """What is known of a spec once it is built: its warnings are meant, and its multiply-adds."""
-    found: dict[str, Any] = {}
-    shapes = [spec["input"]] if "input" in spec else [*spec["inputs"].values()]
-    sizes = [size for x in shapes for size in (x["shape"] if isinstance(x, Mapping) else x)]
-    fixed = all(isinstance(size, int) for size in sizes)
-    if "expect" in spec and result.costs.macs and fixed and "imports" not in spec:
-        found["expect"] = {**spec["expect"], "macs": int(result.costs.macs)}
-    if result.warnings:  # the network is what it is
-        found["allow"] = sorted({warning.code for warning in result.warnings})
-    return found
-
-
-def _class(made: Imported) -> dict[str, Any]:
-    return {"source": made.result.source, "class": made.result.graph.name}
 
 
 def _runs(recording: Recording) -> dict[str, Any]:

@@ -38,8 +38,12 @@ def spec_text(spec: Mapping[str, Any]) -> str:
             lines += ["", "blocks:", *(line for each in value.items() for line in _block(*each))]
         elif key in ("expect", "tie"):
             lines += ["", f"{key}: {in_flow(value)}"]
-        elif isinstance(value, Mapping) and len(in_flow(value)) > 80:
-            lines += [f"{key}:", *(f"  {name}: {in_flow(own)}" for name, own in value.items())]
+        elif key == "init" or (isinstance(value, Mapping) and len(in_flow(value)) > 80):
+            lines += [""] * (key == "init")
+            lines += [
+                f"{key}:",
+                *(f"  {in_flow({name: own})[1:-1]}" for name, own in value.items()),
+            ]
         else:
             lines.append(f"{key}: {in_flow(value)}")
     return "\n".join(lines) + "\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -192,3 +194,12 @@ def _sum(*terms: tuple[int, str] | int) -> str:
             sign = ("-" if factor < 0 else "") if not text else " - " if factor < 0 else " + "
             text += f"{sign}{product}"
     return text or "0"
+
+
+def shortest(number: float) -> float:
+    """The fraction with the fewest digits that is the same in float32."""
+    if not math.isfinite(number):
+        return number
+    exact = struct.pack("f", number)
+    found = (float(f"{number:.{digits}g}") for digits in range(1, 9))
+    return next((x for x in found if struct.pack("f", x) == exact), number)

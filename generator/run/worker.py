@@ -266,6 +266,13 @@ def compare(request: Mapping[str, Any]) -> dict[str, Any]:
     return compared(request)
 
 
+def begin(request: Mapping[str, Any]) -> dict[str, Any]:
+    """How the weights of a generated class begin."""
+    from .recording.tasks import begun
+
+    return begun(request)
+
+
 def weights(request: Mapping[str, Any]) -> dict[str, Any]:
     """Write the weights of a file that has them in other terms."""
     from .onnx_files.tasks import saved
@@ -282,6 +289,7 @@ TASKS: Mapping[str, Task] = {
     "prove": answer,
     "record": record,
     "compare": compare,
+    "begin": begin,
     "weights": weights,
     "members": members,
     "describe": ask(custom.describe),

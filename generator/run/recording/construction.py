@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from .initial import Draws, remember
+
 _made: WeakKeyDictionary[nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
 
 
@@ -119,15 +121,17 @@ def construct(module: str, name: str, args: Mapping[str, Any]) -> nn.Module:
 
     Raises `Unloadable`, and whatever the code raises.
     """
-    space = _from_file(Path(module)) if module.endswith(".py") else import_module(module)
-    maker: Any = space
-    for part in name.split("."):
-        if not hasattr(maker, part):
-            raise Unloadable(f"`{module}` has no `{name}`")
-        maker = getattr(maker, part)
-    network = maker if isinstance(maker, nn.Module) else _called(maker, name, args)
+    with Draws() as draws:
+        space = _from_file(Path(module)) if module.endswith(".py") else import_module(module)
+        maker: Any = space
+        for part in name.split("."):
+            if not hasattr(maker, part):
+                raise Unloadable(f"`{module}` has no `{name}`")
+            maker = getattr(maker, part)
+        network = maker if isinstance(maker, nn.Module) else _called(maker, name, args)
     if not isinstance(network, nn.Module):
         raise Unloadable(f"`{name}` gives a {type(network).__name__}, and no `nn.Module`")
+    remember(network, draws)
     return network
 
 

@@ -117,6 +117,16 @@ class Module(Struct, frozen=True):
         return self.type == "torch.nn.modules.container.Sequential"
 
 
+class Rule(Struct, frozen=True):
+    """How a weight gets its first values: a function of `torch.nn.init`.
+
+    The `args` are those that are not the default.
+    """
+
+    function: str
+    args: tuple[tuple[str, int | float | str], ...] = ()
+
+
 class Tensor(Struct, frozen=True):
     """A parameter or a buffer, under the first of its paths, or another tensor that a module has.
 
@@ -132,6 +142,7 @@ class Tensor(Struct, frozen=True):
     others: tuple[str, ...] = ()  # further paths of the same tensor
     value: tuple[int | float | bool, ...] | None = None
     fill: float | None = None  # the number that all elements of a parameter are
+    initial: Rule | None = None  # of a parameter, if it was seen
 
 
 class Meta(Struct, frozen=True):

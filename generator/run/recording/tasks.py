@@ -18,6 +18,7 @@ from ..proofs.subject import load
 from .agreement import Differs
 from .comparison import Other, compare
 from .construction import Unloadable, construct, watch_constructors
+from .initial import Draws
 from .kept import check_inside, kept_types
 from .names import first_line
 from .record import Unrecordable, is_own_code, record
@@ -115,6 +116,21 @@ def compare_module(
     except Exception as error:
         return raised("NG705", "comparing it", error)
     return {"ok": True, "shown": shown}
+
+
+def begun(request: Mapping[str, Any]) -> dict[str, Any]:
+    """By which rules the parameters of a generated class begin, and the types of their modules."""
+    made = class_in(request["source"], request["class"])
+    with Draws() as draws:
+        network = made()
+    types = {
+        path: [base.__name__ for base in type(module).__mro__]
+        for path, module in network.named_modules()
+        if module._parameters
+    }
+    keys = [path for path, _ in network.named_parameters()]
+    rules = to_builtins(draws.rules(network))
+    return {"ok": True, "rules": rules, "types": types, "keys": keys}
 
 
 def class_in(source: str, name: str) -> type[nn.Module]:
