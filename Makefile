@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*')
 
-.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures pictures golden bench bench-rivals docs lint types clean
+.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import pictures golden bench bench-rivals docs lint types clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -37,6 +37,9 @@ levels: $(INSTALLED)  ## which config passes which proof, into docs/; takes an h
 
 figures: $(INSTALLED)  ## times and memory of every config on this machine's devices, into docs/
 	$(BIN)/python -m tests.device_figures
+
+test-import: $(INSTALLED)  ## torchvision's networks and others imported, into docs/; takes hours; NAMES="a b"
+	$(BIN)/python -m tests.imports_table $(NAMES)
 
 pictures: $(INSTALLED)  ## the pictures of the documentation, drawn anew; needs Chromium
 	$(BIN)/python -m tests.pictures

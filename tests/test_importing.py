@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from torch_netgen.run.recording.comparison import Other, compare
 from torch_netgen.run.recording.recorded import Input
 from torch_netgen.run.recording.tasks import record_module
 
-from . import live
+from . import live, torchvision_models
 from .command import netgen
 from .conftest import Builder
 
@@ -245,27 +243,10 @@ def test_wrong_usage_is_told(tmp_path: Path) -> None:
     assert "neither package.module:callable nor file.py:Name" in done.stderr
 
 
-@pytest.fixture
-def torchvision() -> Any:
-    """The library, wherever it is installed for this torch; its compiled operations are not needed.
-
-    It declares shapes of operations that only its binary knows, so these must be known by name.
-    """
-    folder = os.environ.get("NETGEN_TORCHVISION", "")
-    if folder and folder not in sys.path:
-        sys.path.append(folder)
-    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for name in ("nms", "qnms"):
-        if not hasattr(torch.ops.torchvision, name):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    found = pytest.importorskip("torchvision", reason="torchvision is not installed")
-    yield found.models
-    del library
-
-
 @slow
 @pytest.mark.huge
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "swin_t"])
-def test_models_of_torchvision(name: str, torchvision: Any) -> None:
-    network = torchvision.get_model(name)
+@pytest.mark.skipif(not torchvision_models.INSTALLED, reason="torchvision is not installed")
+def test_models_of_torchvision(name: str) -> None:
+    network = torchvision_models.models().get_model(name)
     assert import_module(network, torch.randn(2, 3, 224, 224)).startswith("name: ")
