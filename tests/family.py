@@ -32,8 +32,8 @@ import yaml
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_netgen import NetgenError
-from torch_netgen.analysis.members import is_undecided
-from torch_netgen.analysis.prediction import Prediction, check_source, predict
+from torch_netgen.analysis.members import is_undecided, without_arguments
+from torch_netgen.analysis.prediction import Prediction, check_source
 from torch_netgen.emit.audit import audit
 from torch_netgen.emit.construct import arguments_of
 from torch_netgen.emit.emit import emit
@@ -922,7 +922,7 @@ def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, 
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
     arguments |= {name: getattr(nn, str(arguments[name])) for name in types & arguments.keys()}
     try:
-        found = predict(default.reading, overrides)
+        found = without_arguments(default, overrides) if overrides else default
     except (TooLong, RecursionError):
         return silent(default, made, arguments, "its sizes are too long to be written")
     except NetgenError as error:

@@ -12,14 +12,17 @@ from torch_netgen import NetgenError
 from torch_netgen.analysis.locations import Locations
 from torch_netgen.analysis.members import Family, Member, family_of, other_arguments
 from torch_netgen.analysis.prediction import Prediction, predict
+from torch_netgen.ir.graph import Ref
 from torch_netgen.ir.levels import DEFAULT_LEVELS, Demand, in_order
+from torch_netgen.lower import conditions
+from torch_netgen.lower.reader import Reader
 from torch_netgen.pipeline import build_source, rendered
 from torch_netgen.run.proofs.calls import KNOWN, Learner, Recorder, names_of
 from torch_netgen.run.proofs.subject import load
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.given import read
 from torch_netgen.spec.source import parse
-from torch_netgen.spec.spec import read_document
+from torch_netgen.spec.spec import Item, read_document
 
 from .conftest import CONFIGS, CPU, SPECS
 
@@ -329,3 +332,40 @@ def test_a_size_that_is_1_by_default_keeps_its_name(worker: Worker) -> None:
     )
     prediction = found(text)
     assert proven(prediction, rendered(prediction), worker).startswith("1 of 1 ")
+
+
+def test_a_mistake_in_what_passes_is_no_mistake_of_both(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a member is held against has no conditions: none can be wrong in the same way."""
+    text = """
+name: Net
+input: [4]
+params: {m: true, k: 3}
+layers:
+- Linear: {name: a, out_features: 4}
+- Linear: {name: b, out_features: 4}
+- Group:
+    when: $m
+    else: a
+    layers:
+    - Linear: {name: c, out_features: 4}
+    - ReLU: {name: d, when: $(k > 2), else: b}
+- Linear: {name: e, out_features: 4}
+"""
+    prediction = found(text)
+    proven(prediction, rendered(prediction), worker)
+
+    def passing(reader: Reader, item: Item, passed: Ref, known: int) -> bool:
+        """Both sources let `b` pass where `m` is false, although the spec says `a`."""
+        conditions_passing(reader, item, passed, known)
+        return True
+
+    conditions_passing = conditions.passing
+    monkeypatch.setattr(conditions, "passing", passing)
+    prediction = found(text)
+    with pytest.raises(NetgenError) as caught:
+        proven(prediction, rendered(prediction), worker)
+    (wrong,) = caught.value.diagnostics
+    assert wrong.code == "NG408"
+    assert "`Net(m=False)` is not what `--set m=false` gives" in wrong.message

@@ -1,8 +1,8 @@
 """Other members of a generated class: which arguments are tried, and what the spec gives for them.
 
 A class is a family of networks. Other values of each argument are tried, alone and in pairs. This
-module predicts what `--set` gives for the same values; `proofs/members.py` compares the class
-with it.
+module predicts what `--set` gives for the same values, as a network whose class takes no argument;
+`proofs/members.py` compares the class with it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
     from ..emit.render import unformatted
 
     try:
-        other = predict(found.reading, {**found.overrides, **values}, found.imported)
+        other = without_arguments(found, values)
     except NetgenError as error:
         wrong = error.diagnostics[0]
         return Member(values, refused=wrong.message, undecided=is_undecided(found, wrong))
@@ -97,6 +97,20 @@ def _member(found: Prediction, values: Mapping[str, Any]) -> Member | None:
     types = tuple(p.name for p in found.classes[-1].params if p.is_type and p.name in values)
     source = unformatted(other.classes, other.statements)
     return Member(values, source, _plan_of(other), types=types)
+
+
+def without_arguments(found: Prediction, values: Mapping[str, Any]) -> Prediction:
+    """What `--set` gives with these values, as a network whose class takes no argument if it can.
+
+    Its source has other lines where the class has conditions and loops: a mistake in those is no
+    mistake of both. Some layers can be left out only by an argument. Raises `NetgenError` where the
+    spec is refused, and what `predict` raises for long expressions.
+    """
+    overrides = {**found.overrides, **values}
+    fixed = [parameter.name for parameter in found.classes[-1].params if not parameter.is_type]
+    with contextlib.suppress(NetgenError, TooLong):
+        return predict(found.reading, overrides, found.imported, fixed=fixed)
+    return predict(found.reading, overrides, found.imported)
 
 
 def _plan_of(found: Prediction) -> Mapping[str, Any]:

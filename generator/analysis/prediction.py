@@ -6,7 +6,7 @@ Neither torch nor black is needed for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -242,9 +242,15 @@ def _imported(reading: Reading, ask: Ask | None) -> Imported:
 
 
 def predict(
-    reading: Reading, overrides: Mapping[str, Any], imported: Imported | None = None
+    reading: Reading,
+    overrides: Mapping[str, Any],
+    imported: Imported | None = None,
+    *,
+    fixed: Collection[str] = (),
 ) -> Prediction:
     """The prediction for a spec, without warnings; raises `NetgenError`.
+
+    Parameters in `fixed` are no arguments of the class.
 
     Run-time sizes get the first sample values that the network takes. If it takes none of them,
     the error for the first is raised.
@@ -254,7 +260,7 @@ def predict(
     refused: list[NetgenError] = []
     for sizes in _samples(names, refused):
         try:
-            graph = lower(reading, overrides, sizes, imported)
+            graph = lower(reading, overrides, sizes, imported, fixed=fixed)
             lint(graph)
             classes = class_graphs(graph, source)
             trace = _trace(source, graph)

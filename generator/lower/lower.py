@@ -7,7 +7,7 @@ further down, and where an absent layer must keep its number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -56,18 +56,21 @@ def lower(
     overrides: Mapping[str, Any],
     samples: Mapping[str, int],
     imported: Imported,
+    *,
+    fixed: Collection[str] = (),
 ) -> Graph:
     """The graph of a document; `samples` are values for run-time sizes that have none in it.
 
     Parameters have the values of `overrides`, else those of the variant that is meant, else their
-    defaults.
+    defaults. Those in `fixed` are fixed from the start, whether anything needs that or not.
 
     The document is read again until a reading finds out nothing new. Nothing looks ahead for what
     must be fixed: what a layer needs of a parameter is known only when the layer is read. Each
     reading fixes one more parameter, takes one more name or learns more about a repeat, so the
     readings end. Raises `NetgenError` with all mistakes that were found.
     """
-    found, first = _Found(), Findings((*reading.mistakes, *imported.mistakes))
+    found = _Found({name: Need(("params", name)) for name in fixed})
+    first = Findings((*reading.mistakes, *imported.mistakes))
     if reading.document.variants:
         from ..spec.variants import check_variants  # few specs have them
 
