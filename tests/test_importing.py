@@ -36,6 +36,7 @@ NETWORKS = [
     (live.Tagger, [WORDS]),
     (live.Scaled, [torch.randn(2, 6)]),
     (live.chain, [ROWS]),
+    (live.Narrow, [ROWS]),
 ]
 
 

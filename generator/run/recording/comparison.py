@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
 
 from .record import sample, tensors_in
 from .recorded import Input
@@ -165,12 +166,24 @@ def _is_quick(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int
     return time.perf_counter() - begun < QUICK
 
 
+class _Double(TorchFunctionMode):
+    """Raises `Other` where what is in float64 becomes less exact."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if any(x.dtype == torch.float64 for x in tensors_in((args, kwargs))):
+            floats = [x for x in tensors_in(result) if x.dtype.is_floating_point]
+            if any(x.dtype != torch.float64 for x in floats):
+                raise Other("it does not compute in float64")
+        return result
+
+
 def _runs_in_double(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int]) -> bool:
     """Whether the network computes in float64 if it is given that."""
     if any(x.is_complex() for x in network.state_dict().values()):
         return False
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _Double():
             double = copy.deepcopy(network).double().eval()
             output = _original(double, inputs, samples_of(inputs, run, False))
     except Exception:
