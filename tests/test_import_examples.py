@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
-from torch_netgen import import_module
+from torch_netgen.importing.asked import Asked, input_of
+from torch_netgen.importing.importing import import_network
+from torch_netgen.run.recording.record import sample, tensors_in
+from torch_netgen.run.smoke import Worker
 
 from . import example_networks, imports_table
 from .conftest import Builder
 
-IMAGES = torch.randn(2, 1, 28, 28)
-SAMPLE: dict[str, Tensor] = {
-    "Mnist": IMAGES,
-    "MnistHogwild": IMAGES,
-    "SuperResolution": torch.randn(2, 1, 8, 6),
-    "Reinforce": torch.randn(2, 4),
-    "ActorCritic": torch.randn(2, 4),
-    "ForwardForward": torch.randn(2, 784),
-    "ToyModel": torch.randn(2, 10),
-    "GPT": torch.randint(0, 100, (2, 16)),
-}
+QUICK = "MnistHogwild Reinforce ActorCritic ForwardForward ToyModel Sequence LSTMModel".split()
+SLOW = "Mnist SuperResolution GPT RNNModel SNLIClassifier".split()
+SAMPLE = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+SIZES = {"N": 2, "T": 3, "H": 8, "W": 6}
 
 
-def given(network: nn.Module, x: Tensor) -> list[Tensor]:
+@pytest.fixture(scope="module")
+def recorder() -> Iterator[Worker]:
+    with Worker() as worker:
+        yield worker
+
+
+def given(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
     with torch.no_grad():
-        output = network.eval()(x)
-    return [*output] if isinstance(output, tuple) else [output]
+        return [*tensors_in(network.eval()(*inputs))]
 
 
 @pytest.mark.parametrize("flat", [False, True], ids=["blocks", "flat"])
 @pytest.mark.parametrize("name", SAMPLE)
-def test_an_example_and_its_import_are_one(name: str, flat: bool, build_text: Builder) -> None:
+def test_an_example_and_its_import_are_one(
+    name: str, flat: bool, recorder: Worker, build_text: Builder
+) -> None:
+    inputs = tuple(map(input_of, imports_table.EXAMPLE_INPUTS[name]))
+    asked = Asked(str(Path(example_networks.__file__)), name, inputs)
+    with recorder.one_spec():
+        made = import_network(asked, recorder, "net.yaml", flat=flat)
     network: nn.Module = getattr(example_networks, name)()
-    text = import_module(network, SAMPLE[name], flat=flat)
-    twin = build_text(text).module_class()
+    twin = build_text(made.text).module_class()
     twin.load_state_dict(network.state_dict(), strict=True)
     assert [*twin.state_dict()] == [*network.state_dict()]
-    pairs = zip(given(network, SAMPLE[name]), given(twin, SAMPLE[name]), strict=True)
+    tensors = [sample(one, SIZES, "cpu") for one in inputs]
+    pairs = zip(given(network, tensors), given(twin, tensors), strict=True)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
 
 def test_the_page_has_a_row_for_each_network() -> None:
     rows, notes = imports_table.parts_of(imports_table.PAGE.read_text(encoding="utf-8"))
-    assert {known.name for known in imports_table.networks()} <= rows.keys()
+    assert imports_table.EXAMPLE_INPUTS.keys() <= rows.keys()
     assert {note.split("`")[1] for note in notes} <= rows.keys()
 
 

@@ -425,12 +425,11 @@ class _Scope:
         output = self.recording.output
         if output == last and self.is_default_port(output):
             return None
-        if isinstance(output, Value):
-            return [self.reference(output)]
-        if isinstance(output, Items):
-            return [self.reference(x) for x in output.items if isinstance(x, (Value, Held))]
-        assert isinstance(output, Fields)
-        return {name: self.reference(x) for name, x in output.items if isinstance(x, (Value, Held))}
+        if isinstance(output, Fields):
+            named = dict(output.items)
+            if all(isinstance(x, (Value, Held)) for x in named.values()):
+                return {name: self.argument(x) for name, x in named.items()}
+        return [self.reference(x) for x in tensors_of(output)]
 
 
 def shared(recording: Recording, names: set[str]) -> dict[str, Any]:

@@ -188,14 +188,25 @@ class Operations:
                     own = slice(place, place + count)
                     joined = " ".join(axes[own])
                     side.append(f"({joined})" if count > 1 else joined)
-                    if side is left and count > 1:  # the batch, or a named size, is worked out
-                        sized = zip(axes[own], factors[own], strict=True)
-                        sizes |= {axis: size for axis, size in sized if not isinstance(size, Size)}
+                    if side is left and count > 1:
+                        sizes |= self.known(dict(zip(axes[own], factors[own], strict=True)), x)
                     place += count
         if not left:
             left.append("()")
         pattern = f"{' '.join(left)} -> {' '.join(right)}"
         return Step("Rearrange", (x,), (out.number,), {"pattern": pattern, **sizes})
+
+    def known(self, factors: Mapping[str, Sized], x: Value | Held) -> dict[str, Any]:
+        """What a pattern is told of the factors of one dimension: all but the one that follows."""
+        varying = [axis for axis, size in factors.items() if isinstance(size, Size)]
+        batch = [axis for axis in varying if self.sizes.is_batch(factors[axis])]
+        follows = next(iter((*batch, *varying)), "")
+        near = [x, *self.near]
+        return {
+            axis: self.sizes.written(size, near)
+            for axis, size in factors.items()
+            if axis != follows
+        }
 
     def expand(self, x: Value | Held, out: Value, like: Sequence[Value | Held] = ()) -> list[Step]:
         """The step that repeats sizes of 1 without a copy; `like` are tensors of such sizes."""

@@ -46,12 +46,12 @@ def compare(
     shown = _same_keys(original, twin)
     compared = partial(_compare, original, twin, inputs, runs, trained, untrained)
     quick = _is_quick(original, inputs, runs[0])
-    if quick and _runs_in_double(original, inputs, runs[0]):
+    if quick and _run_in_double(original, twin, inputs, runs[0]):
         return [shown, *compared(single=False)]
     try:
         return [shown, *compared(single=True)]
     except Other:  # rounding may be the reason
-        if quick or not _runs_in_double(original, inputs, runs[0]):
+        if quick or not _run_in_double(original, twin, inputs, runs[0]):
             raise
     return [shown, *compared(single=False)]
 
@@ -178,14 +178,23 @@ class _Double(TorchFunctionMode):
         return result
 
 
-def _runs_in_double(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int]) -> bool:
-    """Whether the network computes in float64 if it is given that."""
+def _run_in_double(
+    original: nn.Module, twin: nn.Module, inputs: Sequence[Input], run: Mapping[str, int]
+) -> bool:
+    """Whether network and class compute in float64 if they are given that."""
+    tensors = samples_of(inputs, run, False)
+    return _is_double(original, lambda own: _original(own, inputs, tensors)) and _is_double(
+        twin, lambda own: _generated(own, tensors)
+    )
+
+
+def _is_double(network: nn.Module, run: Callable[[nn.Module], Sequence[torch.Tensor]]) -> bool:
+    """Whether a network with weights in float64 gives that."""
     if any(x.is_complex() for x in network.state_dict().values()):
         return False
     try:
         with torch.no_grad(), _Double():
-            double = copy.deepcopy(network).double().eval()
-            output = _original(double, inputs, samples_of(inputs, run, False))
+            output = run(copy.deepcopy(network).double().eval())
     except Exception:
         return False
     return all(x.dtype == torch.float64 for x in output if x.dtype.is_floating_point)
