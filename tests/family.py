@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_netgen import NetgenError
 from torch_netgen.analysis.members import is_undecided, without_arguments
-from torch_netgen.analysis.prediction import Prediction, check_source
+from torch_netgen.analysis.prediction import Prediction, check_source, predict
 from torch_netgen.emit.audit import audit
 from torch_netgen.emit.construct import arguments_of
 from torch_netgen.emit.emit import emit
@@ -42,10 +42,12 @@ from torch_netgen.ir.graph import Parameter
 from torch_netgen.layers.tensor import TensorType
 from torch_netgen.spec.include import including
 from torch_netgen.spec.source import Source, from_mapping
+from torch_netgen.spec.spec import read_document
 from torch_netgen.spec.yaml_writing import as_yaml
 from torch_netgen.symbolic.sizes import TooLong, symbols_in
 
 from . import wider
+from .apart import with_blocks_apart
 
 Spec = dict[str, Any]
 Shape = tuple[int, ...]  # without the batch, with all parameters at their defaults
@@ -919,8 +921,7 @@ def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, 
     `default` is the prediction for the spec as it is written, `made` its class.
     """
     types = {p.name for p in default.classes[-1].params if p.is_type}
-    arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
-    arguments |= {name: getattr(nn, str(arguments[name])) for name in types & arguments.keys()}
+    arguments = arguments_for(overrides, types)
     try:
         found = without_arguments(default, overrides) if overrides else default
     except (TooLong, RecursionError):
@@ -949,12 +950,7 @@ def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, 
     for key, value in ours.items():
         if not torch.equal(value.nan_to_num(), theirs[key].nan_to_num()):
             return f"initial {key}: {told({0: value})}, but {told({0: theirs[key]})}"
-    filled = {
-        k: torch.arange(v.numel()).cos().reshape(v.shape).to(v.dtype)
-        if v.is_floating_point()
-        else v
-        for k, v in theirs.items()
-    }
+    filled = {key: filling(value) for key, value in theirs.items()}
     buffers = dict(other.named_buffers())
     for key, value in network.named_buffers():
         if not torch.equal(value, buffers[key]):
@@ -970,6 +966,51 @@ def difference(default: Prediction, made: type[nn.Module], overrides: dict[str, 
             if not alike(given, wanted):
                 return f"for {shapes}, training {training}: {told(given)}, but {told(wanted)}"
     return ""
+
+
+def apart(
+    spec: Spec, default: Prediction, made: type[nn.Module], overrides: dict[str, Any], tally: Tally
+) -> str:
+    """How the class differs from one with a block for each use, or nothing."""
+    try:
+        plain = without_arguments(default, overrides)
+        other = with_blocks_apart(spec, plain.graph)
+        if other is None:
+            return ""
+        found = without_arguments(predict(read_document(from_mapping(other)), {}), overrides)
+    except (NetgenError, TooLong, RecursionError):
+        return ""
+    tally.apart += 1
+    types = {p.name for p in default.classes[-1].params if p.is_type}
+    network = made(**arguments_for(overrides, types))
+    reference = class_of(printed(found))()
+    ours, theirs = network.state_dict(), reference.state_dict()
+    left, right = ([tuple(v.shape) for v in x.values()] for x in (ours, theirs))
+    if left != right:
+        return f"apart, weights: {left}, but {right}"
+    filled = {key: filling(value) for key, value in ours.items()}
+    for x in inputs(found):
+        network.load_state_dict(filled)
+        reference.load_state_dict(dict(zip(theirs, filled.values(), strict=True)))
+        wanted, given = (run(each, x, training=False) for each in (reference, network))
+        if isinstance(wanted, str) or isinstance(given, str):
+            continue  # which sizes both take is held against what is written elsewhere
+        if not alike(given, wanted):
+            return f"apart: {told(given)}, but {told(wanted)}"
+    return ""
+
+
+def arguments_for(overrides: dict[str, Any], types: set[str]) -> dict[str, Any]:
+    """The arguments of a class: tuples for lists, classes for their names."""
+    found = {k: tuple(v) if isinstance(v, list) else v for k, v in overrides.items()}
+    return found | {name: getattr(nn, str(found[name])) for name in types & found.keys()}
+
+
+def filling(value: Tensor) -> Tensor:
+    """Numbers of which no two neighbours are equal."""
+    if not value.is_floating_point():
+        return value
+    return torch.arange(value.numel()).cos().reshape(value.shape).to(value.dtype)
 
 
 def asks_for_more(default: Prediction, found: Prediction, turn: int) -> bool:
@@ -1047,6 +1088,7 @@ class Tally:
     members: int = 0
     fixed: int = 0
     arguments: int = 0
+    apart: int = 0  # members that were held against a block for each use
     defects: list[str] = field(default_factory=list)
 
     def __add__(self, other: Tally) -> Tally:
@@ -1056,6 +1098,7 @@ class Tally:
             self.members + other.members,
             self.fixed + other.fixed,
             self.arguments + other.arguments,
+            self.apart + other.apart,
             [*self.defects, *other.defects],
         )
 
@@ -1102,7 +1145,7 @@ def hold(spec: Spec, draws: random.Random, tally: Tally, where: str, quiet: bool
     tally.arguments += len(parameters)
     for overrides in [{}, *members(parameters, draws)]:
         tally.members += 1
-        differs = difference(found, made, overrides)
+        differs = difference(found, made, overrides) or apart(spec, found, made, overrides, tally)
         if differs:
             smaller = shrunken(spec, overrides, differs)
             text = yaml.safe_dump(smaller, sort_keys=False, default_flow_style=None, width=110)
@@ -1157,7 +1200,10 @@ def still(spec: Spec, overrides: dict[str, Any], kind: str) -> bool:
         found = predicted(spec, {})
         if not {*overrides} <= {p.name for p in arguments_of(found.classes[-1])}:
             return False
-        return difference(found, class_of(printed(found)), overrides).startswith(kind)
+        made = class_of(printed(found))
+        differs = difference(found, made, overrides)
+        differs = differs or apart(spec, found, made, overrides, Tally())
+        return differs.startswith(kind)
     except Exception:
         return False
 
@@ -1228,6 +1274,7 @@ def main() -> None:
     print(
         f"{total.arguments} arguments, {total.fixed} fixed; in {time.perf_counter() - start:.0f} s"
     )
+    print(f"{total.apart} members held against a block for each use")
     print(f"{len(total.defects)} defects")
     sys.exit(bool(total.defects))
 

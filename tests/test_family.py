@@ -987,7 +987,10 @@ def difference(spec: family.Spec, overrides: dict[str, Any]) -> str:
     found = check_source(from_mapping(spec), {})
     arguments = {parameter.name for parameter in arguments_of(found.classes[-1])}
     given = {name: value for name, value in overrides.items() if name in arguments}
-    return family.difference(found, family.class_of(family.printed(found)), given)
+    made = family.class_of(family.printed(found))
+    return family.difference(found, made, given) or family.apart(
+        spec, found, made, given, family.Tally()
+    )
 
 
 @pytest.mark.parametrize("kind", FOLLOWS)
@@ -1011,11 +1014,41 @@ def test_a_block_is_given_no_size_that_the_network_meets_in_forward() -> None:
         check_source(from_mapping(spec), {})
 
 
+def test_what_a_block_does_is_held_against_blocks_without_conditions() -> None:
+    """A mistake that `--set` would make, too, as it has the same class."""
+    spec = spec_of(
+        """
+        input: [4]
+        params: {a: true, n: 2}
+        blocks:
+          B:
+            params: {pre: required, times: required, post: ReLU}
+            layers:
+            - Linear: {name: fc, out_features: 4, repeat: $times}
+            - $post: {name: act, when: $pre}
+            - Linear: {name: last, out_features: 4, bias: $(not pre)}
+        layers:
+        - B: {pre: $a, times: $n}
+        - B: {pre: $(not a), times: $(n + 1), post: Tanh}
+        """
+    )
+    found, tally = check_source(from_mapping(spec), {}), family.Tally()
+    text = family.printed(found)
+    for overrides in ({}, {"a": False}, {"n": 3, "a": False}):
+        assert not family.apart(spec, found, family.class_of(text), overrides, tally)
+    assert tally.apart == 3
+    for right, wrong in (("if pre", "if not pre"), ("(1, times)", "(times)"), ("=n + 1", "=n")):
+        assert right in text
+        made = family.class_of(text.replace(right, wrong))
+        assert family.apart(spec, found, made, {}, tally).startswith("apart")
+
+
 @pytest.mark.parametrize("specs", [6, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_sample_of_the_fuzz(specs: int) -> None:
     tally = family.fuzz(specs, seed=0, quiet=True)
     assert tally.defects == []
     assert tally.members > 3 * tally.specs
+    assert tally.apart or specs < 40
     assert tally.refused <= max(1, tally.specs // 10)  # inputs of sizes that never meet
 
 
