@@ -41,7 +41,8 @@ def line_from(graph: Graph, place: int, node: Node, variables: Variables, declar
         own, taker, tried = variables.output(last), graph.nodes[following], sizes.copy()
         source = call_source(graph, taker, {**variables.names, own: line.source}, tried)
         named = taker.written or not variables.is_chained(following)
-        left = ", ".join(taker.names) or (short(taker.name) if named else "x")
+        usual = short(taker.name) if named else "x"
+        left = ", ".join(taker.names) or variables.leading.get(following, usual)
         twice = source.count(line.source) > 1  # a size would be read off a call
         if twice or INDENT + len(f"{left} = {source}") > WIDTH:
             if node.target:
@@ -110,7 +111,8 @@ def _goes_on(graph: Graph, place: int, variables: Variables, declared: bool) -> 
     if unpacks:
         # the result of a module is `Any`: where it is returned, `x` needs an annotation
         return node.kind == "layer" and (declared or place not in variables.places[-2:])
-    is_x = variables.flows(place) and not variables.live("x", place)
+    flows = variables.flows(place) and place not in variables.leading
+    is_x = flows and not variables.live("x", place)
     return node.kind == "layer" and _is_shape(taker) and not is_x
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import builtins
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -28,6 +28,8 @@ class Variables(Struct):
     holders: dict[str, Ref] = field(default_factory=dict)
     before: set[Ref] = field(default_factory=set)  # what led to the last call's outputs
     latest: set[Ref] = field(default_factory=set)  # these outputs
+    # the calls that lead to a value with a name, by their indices: what they give has it, too
+    leading: dict[int, str] = field(default_factory=dict)
     # the places of the calls that would have each name, once one is asked for
     places_by_name: dict[str, set[int]] = field(default_factory=dict)
 
@@ -71,11 +73,59 @@ class Variables(Struct):
         """Record what led to the outputs of a call, which is made next."""
         node = self.graph.nodes[place]
         reads = {*_all_reads(node)}
-        if reads.isdisjoint(self.latest):
-            self.before = set()
-        self.before |= reads
+        anew = reads.isdisjoint(self.latest)
+        self.before = reads | (set() if anew else self.before)
+        if anew:
+            self._begin(place)
         ahead = len(self.graph.inputs)
         self.latest = {Ref(ahead + place, port) for port in node.outputs}
+
+    def _begin(self, first: int) -> None:
+        """Name a chain that stands beside others for the values that it leads to.
+
+        Those are operations with a name: ``v = self.v_proj(x)`` before ``v = v.transpose(1, 2)``,
+        where ``x`` would be another thing than in the line before.
+        """
+        chain = [*self._chain(first)]
+        if first == self.places[0] and not self._stands_apart(chain):
+            return
+        waiting: list[int] = []
+        for place, following in zip(chain, [*chain[1:], NEVER], strict=True):
+            waiting.append(place)
+            passing = self._moves(place) and self._moves(following)
+            if self._is_named(place) and not passing:
+                self.leading |= dict.fromkeys(waiting, self._given(place))
+                waiting = []
+
+    def _chain(self, place: int) -> Iterator[int]:
+        """A call and those after it, each of which reads what the one before gives and no more."""
+        yield place
+        while len(self.graph.nodes[place].outputs) == 1 and self.flows(place):
+            own, place = self.output(place), self._next(place)
+            if place == NEVER or self.graph.nodes[place].reads != (own,):
+                return
+            yield place
+
+    def _stands_apart(self, chain: Sequence[int]) -> bool:
+        """Whether the first chain only moves what one call gives, and what follows reads others."""
+        last = chain[-1]
+        following = self.after(last)
+        done = following != NEVER and self.output(last) not in self.graph.nodes[following].reads
+        return done and all(map(self._moves, chain[1:]))
+
+    def _moves(self, place: int) -> bool:
+        row = self.graph.nodes[place].row if place != NEVER else None
+        return row is not None and row.moves
+
+    def _is_named(self, place: int) -> bool:
+        """Whether a call is an operation with a name, and its only result has it."""
+        node = self.graph.nodes[place]
+        one = len(node.outputs) == 1 and not node.names
+        return one and node.written and not node.target and node.row is not None
+
+    def _given(self, place: int) -> str:
+        """The name of a call's only result: that under which it is given back, or the spec's."""
+        return self._output_name(place, self.output(place)) or short(self.graph.nodes[place].name)
 
     def _is_attribute(self, ref: Ref) -> bool:
         place = ref.node - len(self.graph.inputs)
@@ -179,6 +229,8 @@ class Variables(Struct):
             key = self._output_name(place, ref) if own == SKIPPED else ""
             if key:
                 name = key
+            elif leads and place in self.leading:
+                name = self.fresh(self.leading[place], place, self._beside(node))
             elif self._is_x(place, node, ref, own, leads):
                 name = "x"
             elif own != SKIPPED:
