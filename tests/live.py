@@ -255,6 +255,28 @@ class Branches(nn.Module):
         return {name: head(x) for name, head in self.heads.items()}
 
 
+class Positions(nn.Module):
+    """Adds numbers that follow no rule; a `state_dict` may have them, or not."""
+
+    table: Tensor
+
+    def __init__(self, rows: int = 3_000, *, persistent: bool = True) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(2)
+            table = torch.randn(rows, 4)
+        self.register_buffer("table", table, persistent=persistent)
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, input: Tensor, hash: Tensor) -> Tensor:
+        return self.fc(input) + self.table[: input.shape[1]] * hash
+
+
+def millions() -> nn.Module:
+    """Numbers of which nobody could write a spec."""
+    return Positions(300_000, persistent=False)
+
+
 class Written(nn.Module):
     """Writes into parts of a tensor, and decides by numbers: no spec can say that."""
 

@@ -17,7 +17,7 @@ from . import example_networks, imports_table
 from .conftest import Builder
 
 QUICK = "MnistHogwild Reinforce ActorCritic ForwardForward ToyModel Sequence LSTMModel".split()
-SLOW = "Mnist SuperResolution GPT RNNModel SNLIClassifier".split()
+SLOW = "Mnist SuperResolution GPT RNNModel TransformerModel SNLIClassifier".split()
 SAMPLE = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
 SIZES = {"N": 2, "T": 3, "H": 8, "W": 6}
 

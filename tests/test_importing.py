@@ -81,6 +81,32 @@ def test_a_spec_is_written_as_a_person_writes_it() -> None:
     )
 
 
+def test_many_numbers_come_with_the_weights() -> None:
+    """A spec with 12,000 numbers is none that a person reads."""
+    x = torch.randn(2, 5, 4)
+    assert import_module(live.Positions(), {"input": x, "hash": x}) == (
+        "name: Positions\n"
+        "inputs: {input_: [5, 4], hash_: [5, 4]}\n"  # names that the source can have
+        "\n"
+        "layers:\n"
+        "  - Linear: {name: fc, from: input_, out_features: 4}\n"
+        "  - Buffer: {name: table, shape: [3000, 4]}\n"
+        "  - Slice: {name: slice, from: table, dim: 0, end: 5}\n"
+        "  - Mul: {name: mul, from: [slice, hash_]}\n"
+        "  - Add: [fc, mul]\n"
+        "\n"
+        "expect: {output: [5, 4], parameters: 20, macs: 80}\n"
+        "allow: [NG308, NG316]\n"
+    )
+
+
+def test_many_numbers_that_no_state_dict_has_are_refused() -> None:
+    x = torch.randn(2, 5, 4)
+    reason = "on `table`, whose numbers are in no `state_dict`"
+    message = f"`Positions` calls `Tensor.__getitem__` {reason}, which no spec can say"
+    assert said(live.millions, x, x) == [("NG704", message, line("self.table[:"))]
+
+
 def said(make: Any, *inputs: Tensor) -> list[tuple[str, str, int]]:
     """The codes, messages and lines of what can't be imported."""
     with pytest.raises(NetgenError) as caught:

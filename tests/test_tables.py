@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 import pytest
+import torch
 from torch_netgen.importing.tables import table_expression
 
 
@@ -21,6 +22,7 @@ def value(elements: list[Any], *shape: int) -> Any:
         return None
     found = eval(text.removeprefix("$(").removesuffix(")"))
     assert flat(found) == elements
+    assert torch.tensor(found).shape == shape
     return text
 
 
@@ -73,6 +75,11 @@ def grid(height: int, width: int, by: int = 1) -> list[tuple[int, int]]:
             [0.0 if j <= i else -1e4 for i in range(8) for j in range(8)],
             (8, 8),
             "$([[0.0 if k <= q else -10000.0 for k in range(8)] for q in range(8)])",
+        ),
+        (
+            [1.0 if j <= i else 0.0 for i in range(8) for j in range(8)],
+            (1, 1, 8, 8),
+            "$([[[[1.0 if k <= q else 0.0 for k in range(8)] for q in range(8)]]])",
         ),
         ([*range(3, 131, 2)], (64,), "$([2 * i + 3 for i in range(64)])"),
         (

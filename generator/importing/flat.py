@@ -101,6 +101,7 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
             found.append((event, [_constant(n, constants[n], sizes) for n in given]))
             continue
         try:
+            _check_numbers(event, recording)
             if isinstance(event, ModuleCall):
                 found.append((event, [layer_step(event, recording)]))
             else:
@@ -111,6 +112,15 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
     if unknown:
         raise Inexpressibles([*unknown.values()])
     return _read(found, recording)
+
+
+def _check_numbers(event: Called, recording: Recording) -> None:
+    """Raise `Inexpressible` for a buffer of unknown numbers that no `state_dict` has."""
+    for one in reads_of(event):
+        tensor = recording.held[one.path] if isinstance(one, Held) else None
+        unknown = tensor is not None and tensor.kind != "parameter" and tensor.value is None
+        if tensor is not None and unknown and not tensor.persistent:
+            raise Inexpressible(f"on `{tensor.path}`, whose numbers are in no `state_dict`")
 
 
 def _read(
@@ -484,9 +494,38 @@ def tensor_step(tensor: Tensor) -> Step:
     if tensor.kind == "parameter":
         arguments = {"shape": [*tensor.shape], **_initial(tensor)}
         return Step("Parameter", (), (), arguments, tensor.path)
-    arguments = buffer_arguments(tensor.value or (), tensor.shape, tensor.dtype)
+    if comes_by_loading(tensor):
+        types = {} if tensor.dtype == "float32" else {"dtype": tensor.dtype}
+        arguments = {"shape": [*tensor.shape], **types}
+    else:
+        arguments = buffer_arguments(tensor.value or (), tensor.shape, tensor.dtype)
     kept = {} if tensor.persistent else {"persistent": False}
     return Step("Buffer", (), (), {**arguments, **kept}, tensor.path)
+
+
+MOST_NUMBERS = 10_000  # of a buffer that follow no rule and are written
+
+
+def comes_by_loading(tensor: Tensor) -> bool:
+    """Whether a buffer is written by its shape, because a `state_dict` has its many numbers."""
+    if not tensor.persistent:
+        return False
+    if tensor.value is None:
+        return True
+    value = buffer_arguments(tensor.value, tensor.shape, tensor.dtype)["value"]
+    return len(tensor.value) > MOST_NUMBERS and isinstance(value, list)
+
+
+def loaded_buffers(recording: Recording) -> list[str]:
+    """The paths of the buffers that are written by their shapes."""
+    read = dict.fromkeys(
+        one.path
+        for event in needed_events(recording)
+        for one in reads_of(event)
+        if isinstance(one, Held)
+    )
+    tensors = map(recording.held.__getitem__, read)
+    return [one.path for one in tensors if one.kind == "buffer" and comes_by_loading(one)]
 
 
 def _initial(tensor: Tensor) -> dict[str, Any]:

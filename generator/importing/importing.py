@@ -19,7 +19,7 @@ from ..run.recording.recorded import FunctionCall, Held, Input, ModuleCall, Reco
 from ..run.smoke import Worker
 from .asked import Asked
 from .built import Imported, built, class_of
-from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, steps_of_calls
+from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, loaded_buffers, steps_of_calls
 from .kept import keepable
 from .operations import short_name
 from .operators import with_functions
@@ -72,11 +72,14 @@ def _weights(request: Mapping[str, Any], worker: Worker) -> bytes:
 
 
 def _needed(recording: Recording) -> Iterator[str]:
-    """What is to be said of classes that are kept."""
+    """What is to be said of classes that are kept, and of numbers that are not written."""
     kept = dict.fromkeys(module.type for module in recording.modules if "." in module.layer)
     if kept:
         yield f"kept as custom layers: {', '.join(f'`{type}`' for type in kept)}"
         yield "`--allow-imports` builds the spec, where their modules are installed or beside it"
+    loaded = [f"`{path}`" for path in loaded_buffers(recording)]
+    if loaded:
+        yield f"equal only with its `state_dict`, which has the numbers of {', '.join(loaded)}"
 
 
 # whole numbers in the network's own constructor that a user changes

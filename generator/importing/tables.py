@@ -25,9 +25,9 @@ def table_expression(elements: Sequence[object], shape: Sequence[int]) -> str | 
 
 def _of_a_triangle(elements: Sequence[object], shape: Sequence[int]) -> str | None:
     """One value to the left of a diagonal, and another one from there on, as in a causal mask."""
-    if len(shape) != 2:
+    if len(shape) < 2 or any(size != 1 for size in shape[:-2]):
         return None
-    rows, columns = shape
+    rows, columns = shape[-2:]
     a, b = elements[0], elements[columns - 1]
     first = next((k for k in range(columns) if elements[k] != a), columns)
     right = all(
@@ -43,7 +43,9 @@ def _of_a_triangle(elements: Sequence[object], shape: Sequence[int]) -> str | No
         value = "k > q" if first == 1 else f"k >= q + {first}"
     elif a is True and b is False:
         value = left
-    return f"$([[{value} for k in range({columns})] for q in range({rows})])"
+    outer = len(shape) - 2
+    table = f"[[{value} for k in range({columns})] for q in range({rows})]"
+    return f"$({'[' * outer}{table}{']' * outer})"
 
 
 def _of_repeats(elements: Sequence[object], shape: Sequence[int]) -> str | None:
