@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec import convert, to_builtins
 from torch_netgen.importing.asked import Asked
-from torch_netgen.importing.importing import import_network, varied
+from torch_netgen.importing.importing import import_network
+from torch_netgen.importing.parameters import together, variations
 from torch_netgen.importing.spec_text import spec_text
 from torch_netgen.importing.structure.structure import structured_spec
 from torch_netgen.run.recording.recorded import Input, Recording
@@ -62,7 +63,8 @@ def test_classes_become_blocks(name: str, recorder: Worker, request: pytest.Fixt
     with recorder.one_spec():
         answer = recorder.ask({**asks, "inputs": [to_builtins(NETWORKS[name])]})
         recording = convert(answer["recording"], Recording)
-        recordings = (recording, *varied(recording, recorder, asks))
+        others = together(recording, variations(recording, recorder, asks), answer["class"])
+        recordings = (recording, *(one.recording for one in others))
     text = spec_text(structured_spec(recordings, answer["class"]).spec)
     path = IMPORTED / f"{name}.yaml"
     reviewed = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import linecache
 import re
 import tempfile
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import convert, to_builtins
+from msgspec import Struct, convert, to_builtins
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError
@@ -23,6 +22,7 @@ from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, loaded_buffers
 from .kept import keepable
 from .operations import short_name
 from .operators import with_functions
+from .parameters import Variation, held, together, variations
 from .spec_text import spec_text
 from .structure.bodies import Unstructured
 from .structure.structure import structured_spec
@@ -55,8 +55,14 @@ def import_network(
     name = asked.name or class_name(answer["class"])
     compare = compared if verify else _not_compared
     flat = flat or not asked.is_code
-    others = () if flat or not asked.callable else varied(recording, worker, request)
-    made = _imported((recording, *others), name, worker, file, compare, flat)
+    others = () if flat or not asked.callable else variations(recording, worker, request)
+
+    def hold(made: Imported, one: Variation) -> str | None:
+        value = held(made, one, recording, request, worker, file) if verify else 0
+        return None if value is None else f"{one.name} = {value}" * verify
+
+    maker = Maker(recording, name, worker, file, compare)
+    made = _flat(maker) if flat else _imported(maker, others, hold)
     made = replace(made, notes=(*made.notes, *_needed(recording)))
     if not asked.is_graph:
         return made
@@ -80,28 +86,6 @@ def _needed(recording: Recording) -> Iterator[str]:
     loaded = [f"`{path}`" for path in loaded_buffers(recording)]
     if loaded:
         yield f"equal only with its `state_dict`, which has the numbers of {', '.join(loaded)}"
-
-
-# whole numbers in the network's own constructor that a user changes
-VARIED = ("num_classes",)
-
-
-def varied(
-    recording: Recording, worker: Worker, request: Mapping[str, Any]
-) -> tuple[Recording, ...]:
-    """Recordings of the network with other values of usual arguments, where it takes these."""
-    found = []
-    given = dict(recording.modules[0].arguments)
-    for name in VARIED:
-        value = given.get(name)
-        if type(value) is int:
-            args = json.dumps({**json.loads(request["args"]), name: value + 1})
-            inputs = to_builtins(recording.inputs)
-            more = {**request, "args": args, "inputs": inputs, "strict": False}
-            answer = worker.ask({"task": "record", **more})
-            if answer["ok"]:
-                found.append(convert(answer["recording"], Recording))
-    return tuple(found)
 
 
 def _not_compared(made: Imported) -> tuple[str, ...]:
@@ -134,7 +118,8 @@ def import_module(module: Network, inputs: Tensors, flat: bool = False) -> str:
 
     name = class_name(type(module).__name__)
     with Worker(TIMEOUT) as worker, worker.one_spec():
-        return _imported((recording,), name, worker, "<module>", compared, flat).text
+        maker = Maker(recording, name, worker, "<module>", compared)
+        return (_flat(maker) if flat else _imported(maker)).text
 
 
 def _declared(inputs: Any) -> list[Input]:
@@ -158,48 +143,74 @@ def class_name(name: str) -> str:
 
 
 Compare = Callable[[Imported], tuple[str, ...]]
+Hold = Callable[[Imported, Variation], str | None]  # for which value it holds; `None` for none
 MOST_TRIES = 4  # of a spec with blocks
 
 
+class Maker(Struct, frozen=True):
+    """What an import is made of, and where."""
+
+    recording: Recording
+    name: str
+    worker: Worker
+    file: str
+    compare: Compare
+
+
 def _imported(
-    recordings: Sequence[Recording],
-    name: str,
-    worker: Worker,
-    file: str,
-    compare: Compare,
-    flat: bool,
+    maker: Maker, others: Sequence[Variation] = (), hold: Hold = lambda made, one: ""
 ) -> Imported:
     """The import of a recording: with blocks, where these can be built and give the network.
 
-    Recordings with other arguments follow it.
+    Those `others` are parameters of the spec that can be, and that it holds for.
     """
-    notes: tuple[str, ...] = ()
+    found = tuple(others)
+    if len(found) > 1:
+        found = together(maker.recording, found, maker.name)
+    while True:
+        try:
+            made = _with_blocks(maker, found)
+        except Unstructured as why:
+            if not found:
+                notes = (f"all layers stand in one scope: {why}",)
+                return replace(_flat(maker), notes=notes)
+            found = ()
+            continue
+        except Inexpressibles as error:
+            raise _all_told(error, maker) from None
+        used = {parameter.name for parameter in made.result.graph.params}
+        told = {one.name: hold(made, one) for one in found if one.name in used}
+        if None not in told.values():
+            with_ = ", ".join(filter(None, told.values()))
+            return replace(made, shown=(*made.shown, f"equal with {with_}")) if with_ else made
+        found = tuple(one for one in found if told.get(one.name, "") is not None)
+
+
+def _flat(maker: Maker) -> Imported:
+    """The import of a recording in one scope."""
     try:
-        if not flat:
-            for several in dict.fromkeys((len(recordings), 1)):
-                try:
-                    return _with_blocks(recordings[:several], name, worker, file, compare)
-                except Unstructured as why:
-                    notes = (f"all layers stand in one scope: {why}",)
-        spec = flat_spec(recordings[0], name)
+        spec = flat_spec(maker.recording, maker.name)
     except Inexpressibles as error:
-        raise NetgenError(*(_told(one, name, recordings[0]) for one in error.unknown)) from None
-    made = built(spec, recordings[:1], worker, file)
-    return replace(made, shown=(*compare(made), *made.begins), notes=notes)
+        raise _all_told(error, maker) from None
+    made = built(spec, (maker.recording,), maker.worker, maker.file)
+    return replace(made, shown=(*maker.compare(made), *made.begins))
 
 
-def _with_blocks(
-    recordings: Sequence[Recording], name: str, worker: Worker, file: str, compare: Compare
-) -> Imported:
+def _all_told(error: Inexpressibles, maker: Maker) -> NetgenError:
+    return NetgenError(*(_told(one, maker.name, maker.recording) for one in error.unknown))
+
+
+def _with_blocks(maker: Maker, others: Sequence[Variation]) -> Imported:
     """The import with blocks; a class that gives none is opened. Raises `Unstructured`."""
+    recordings = (maker.recording, *(one.recording for one in others))
     opened: Mapping[str, str] = {}
     why = ""
     for _ in range(MOST_TRIES):
-        draft = structured_spec(recordings, name, opened)
+        draft = structured_spec(recordings, maker.name, opened)
         opened = draft.opened
         try:
-            made = built(draft.spec, recordings, worker, file)
-            shown = (*compare(made), *made.begins)
+            made = built(draft.spec, recordings, maker.worker, maker.file)
+            shown = (*maker.compare(made), *made.begins)
         except NetgenError as error:
             first, *rest = error.diagnostics
             # the first says that the spec can't be built

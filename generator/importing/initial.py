@@ -25,10 +25,10 @@ class Begun(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """How a parameter of the network begins, and how a spec says that."""
+    """How a parameter of the network begins, and how a spec says that, if it can."""
 
     rule: Rule
-    said: Rule
+    said: Rule | None
 
 
 class Entry(Struct, frozen=True):
@@ -75,11 +75,12 @@ class Initial:
         wrong = [key for key in keys if self._is_wrong(key)]
         if not wrong:
             return ()
-        ways = []
+        ways: list[Sequence[Entry] | None] = []
         if len(wanted) == len(keys):
             usual = Counter(wanted).most_common(1)[0][0]
             rest = self._apart([key for key in keys if self.wanted[key] != usual])
-            ways.append(None if rest is None else [Entry(type, weight, usual.said), *rest])
+            if rest is not None and usual.said is not None:
+                ways.append([Entry(type, weight, usual.said), *rest])
         ways.append(self._apart(wrong))
         possible = [way for way in ways if way is not None and len(way) <= MOST]
         return min(possible, key=len, default=())
@@ -93,12 +94,13 @@ class Initial:
         """Entries for some weights by name, or else by path; `None` where one is of no layer."""
         found: dict[Entry, None] = {}
         for key in keys:
-            if key not in self.layers:
+            said = self.wanted[key].said
+            if key not in self.layers or said is None:
                 return None
             path, weight = self.layers[key]
             name = path.rpartition(".")[2]
             alike = len({self.wanted.get(other) for other in self._called(name, weight)}) == 1
-            found[Entry(name if alike else path, weight, self.wanted[key].said)] = None
+            found[Entry(name if alike else path, weight, said)] = None
         return [*found]
 
     def _called(self, name: str, weight: str) -> Iterator[str]:
@@ -142,26 +144,41 @@ def told(wanted: Mapping[str, Wanted], begun: Begun) -> str:
 
 
 def wanted_of(recordings: Sequence[Recording], parameters: Sequence[str]) -> dict[str, Wanted]:
-    """How the parameters of a network begin, as far as that can be said.
+    """How the parameters of a network begin, and how that can be said.
 
-    Recordings with another value of the spec's only parameter follow that of the network: what
-    changes with it is said by it.
+    Recordings with other values of the spec's `parameters` follow that of the network, one for
+    each: what changes with one of these is said by it.
     """
-    first, *others = recordings if parameters else recordings[:1]
-    parameter = next(iter(parameters), "")
+    first, *others = recordings
     found = {x.path: Wanted(x.initial, x.initial) for x in first.tensors if x.initial is not None}
     for other in others:
+        changed = _changed(first, other, parameters)
         for tensor in other.tensors:
-            if tensor.path in found and tensor.initial != found[tensor.path].rule:
-                wanted = found.pop(tensor.path)
-                counts = [dict(each.modules[0].arguments)[parameter] for each in (first, other)]
-                said = _by_root(wanted.rule, tensor.initial, parameter, counts)
-                if said is not None:
-                    found[tensor.path] = Wanted(wanted.rule, said)
+            wanted = found.get(tensor.path)
+            if changed is not None and wanted is not None and tensor.initial != wanted.rule:
+                alone = wanted.said == wanted.rule and tensor.initial is not None
+                said = _by_root(wanted.rule, tensor.initial, changed) if alone else None
+                found[tensor.path] = Wanted(wanted.rule, said)
     return found
 
 
-def _by_root(rule: Rule, other: Rule | None, parameter: str, counts: Sequence[Any]) -> Rule | None:
+class _Changed(Struct, frozen=True):
+    """A parameter in which two recordings differ, with its values."""
+
+    name: str
+    values: tuple[int, int]
+
+
+def _changed(first: Recording, other: Recording, parameters: Sequence[str]) -> _Changed | None:
+    theirs = dict(other.modules[0].arguments)
+    for name, x in first.modules[0].arguments:
+        y = theirs.get(name)
+        if name in parameters and isinstance(x, int) and isinstance(y, int) and x != y:
+            return _Changed(name, (x, y))
+    return None
+
+
+def _by_root(rule: Rule, other: Rule | None, changed: _Changed) -> Rule | None:
     """A rule whose numbers are divided by the root of a parameter."""
     if other is None or other.function != rule.function:
         return None
@@ -172,9 +189,9 @@ def _by_root(rule: Rule, other: Rule | None, parameter: str, counts: Sequence[An
         if x != y:
             if isinstance(x, str) or isinstance(y, str) or y is None:
                 return None
-            times = x * math.sqrt(counts[0])
-            if not math.isclose(times, y * math.sqrt(counts[1]), rel_tol=1e-9):
+            times, again = (z * math.sqrt(n) for z, n in zip((x, y), changed.values, strict=True))
+            if not math.isclose(times, again, rel_tol=1e-9):
                 return None
-            x = f"$({times:.9g} / sqrt({parameter}))"
+            x = f"$({times:.9g} / sqrt({changed.name}))"
         args.append((name, x))
     return None if theirs else Rule(rule.function, tuple(args))

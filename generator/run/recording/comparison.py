@@ -56,6 +56,28 @@ def compare(
     return [shown, *compared(single=False)]
 
 
+def same_outputs(
+    original: nn.Module,
+    generated: type[nn.Module],
+    inputs: Sequence[Input],
+    run: Mapping[str, int],
+) -> None:
+    """Compare keys, and the outputs for one size of inputs; raises `Other`."""
+    twin, network = generated(), copy.deepcopy(original)
+    _same_keys(network, twin)
+    single = not (_is_quick(network, inputs, run) and _run_in_double(network, twin, inputs, run))
+    if not single:
+        network, twin = network.double(), twin.double()
+    tensors = samples_of(inputs, run, single)
+    _tell_apart(network, tensors)
+    _load(network, twin)
+    network.eval()
+    twin.eval()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        ours = _original(network, inputs, tensors)
+        check_equal(ours, _generated(twin, tensors), CLOSE_SINGLE if single else CLOSE, "output")
+
+
 def _compare(
     original: nn.Module,
     twin: nn.Module,

@@ -16,7 +16,7 @@ from torch import nn
 
 from ..proofs.subject import load
 from .agreement import Differs
-from .comparison import Other, compare
+from .comparison import Other, compare, same_outputs
 from .construction import Unloadable, construct, watch_constructors
 from .initial import Draws
 from .kept import check_inside, kept_types
@@ -89,6 +89,8 @@ def record_module(
 def compared(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a comparison of the network with a generated class has shown, or in what they differ."""
     asked = (request["source"], request["class"], _inputs(request), request["runs"])
+    if request.get("brief"):
+        return _briefly_compared(request)
     if not request["module"].endswith(".pt2"):
         trained = bool(request.get("weights") or request.get("allow_pickle"))
         return compare_module(_network(*_source(request)), *asked, trained)
@@ -97,6 +99,19 @@ def compared(request: Mapping[str, Any]) -> dict[str, Any]:
     answer = compare_module(program, *asked, untrained=program.untrained)
     key, told = ("shown", [program.note]) if answer["ok"] else ("finding", f"; {program.note}")
     return {**answer, key: answer[key] + told} if program.note else answer
+
+
+def _briefly_compared(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a class has the keys and the outputs of a network."""
+    network = _network(*_source(request))
+    made = class_in(request["source"], request["class"])
+    try:
+        same_outputs(network, made, _inputs(request), request["runs"][0])
+    except Other as error:
+        return refused("NG705", str(error))
+    except Exception as error:
+        return raised("NG705", "comparing it", error)
+    return {"ok": True}
 
 
 def compare_module(
