@@ -272,11 +272,6 @@ class Positions(nn.Module):
         return self.fc(input) + self.table[: input.shape[1]] * hash
 
 
-def millions() -> nn.Module:
-    """Numbers of which nobody could write a spec."""
-    return Positions(300_000, persistent=False)
-
-
 class Written(nn.Module):
     """Writes into parts of a tensor, and decides by numbers: no spec can say that."""
 

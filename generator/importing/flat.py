@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -115,12 +116,15 @@ def steps_of_calls(recording: Recording) -> list[tuple[Called, list[Step]]]:
 
 
 def _check_numbers(event: Called, recording: Recording) -> None:
-    """Raise `Inexpressible` for a buffer of unknown numbers that no `state_dict` has."""
+    """Raise `Inexpressible` for a buffer of too many numbers that no `state_dict` has."""
     for one in reads_of(event):
         tensor = recording.held[one.path] if isinstance(one, Held) else None
-        unknown = tensor is not None and tensor.kind != "parameter" and tensor.value is None
-        if tensor is not None and unknown and not tensor.persistent:
-            raise Inexpressible(f"on `{tensor.path}`, whose numbers are in no `state_dict`")
+        if tensor is None or tensor.kind == "parameter" or tensor.persistent:
+            continue
+        count = math.prod(tensor.shape)
+        if tensor.value is None or (count > MOST_WRITTEN and _follows_no_rule(tensor)):
+            what = f"`{tensor.path}`, whose {count:,} numbers"
+            raise Inexpressible(f"on {what} follow no rule and are in no `state_dict`")
 
 
 def _read(
@@ -504,6 +508,7 @@ def tensor_step(tensor: Tensor) -> Step:
 
 
 MOST_NUMBERS = 10_000  # of a buffer that follow no rule and are written
+MOST_WRITTEN = 80_000  # of one that no `state_dict` has: more would be too long a spec
 
 
 def comes_by_loading(tensor: Tensor) -> bool:
@@ -512,8 +517,13 @@ def comes_by_loading(tensor: Tensor) -> bool:
         return False
     if tensor.value is None:
         return True
-    value = buffer_arguments(tensor.value, tensor.shape, tensor.dtype)["value"]
-    return len(tensor.value) > MOST_NUMBERS and isinstance(value, list)
+    return len(tensor.value) > MOST_NUMBERS and _follows_no_rule(tensor)
+
+
+def _follows_no_rule(tensor: Tensor) -> bool:
+    """Whether a buffer's numbers have to be written one by one."""
+    value = buffer_arguments(tensor.value or (), tensor.shape, tensor.dtype)["value"]
+    return isinstance(value, list)
 
 
 def loaded_buffers(recording: Recording) -> list[str]:
