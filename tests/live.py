@@ -255,6 +255,16 @@ class Branches(nn.Module):
         return {name: head(x) for name, head in self.heads.items()}
 
 
+class Casting(nn.Module):
+    """Computes in other types than those that it reads."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = x > 0
+        bias = torch.zeros_like(mask, dtype=torch.float32).masked_fill_(mask, 2.0)
+        count = mask.sum(1, keepdim=True, dtype=torch.float32)
+        return F.softmax(x, -1, dtype=torch.float32) + F.softmax(count, 0) * bias.cumsum(1)
+
+
 class Positions(nn.Module):
     """Adds numbers that follow no rule; a `state_dict` may have them, or not."""
 

@@ -17,9 +17,9 @@ from . import example_networks, imports_table
 from .conftest import Builder
 
 QUICK = "MnistHogwild Reinforce ActorCritic ForwardForward ToyModel Sequence LSTMModel".split()
-SLOW = "Mnist SuperResolution GPT RNNModel TransformerModel SNLIClassifier".split()
+SLOW = "Mnist SuperResolution GPT RNNModel TransformerModel Translator SNLIClassifier".split()
 SAMPLE = [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
-SIZES = {"N": 2, "T": 3, "H": 8, "W": 6}
+SIZES = {"N": 2, "S": 5, "T": 3, "H": 8, "W": 6}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,7 @@ def given(network: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
         return [*tensors_in(network.eval()(*inputs))]
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
 @pytest.mark.parametrize("flat", [False, True], ids=["blocks", "flat"])
 @pytest.mark.parametrize("name", SAMPLE)
 def test_an_example_and_its_import_are_one(

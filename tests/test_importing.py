@@ -36,6 +36,7 @@ NETWORKS = [
     (live.Siamese, [ROWS, ROWS + 1]),
     (live.Tagger, [WORDS]),
     (live.Scaled, [torch.randn(2, 6)]),
+    (live.Casting, [ROWS]),
     (live.chain, [ROWS]),
     (live.Narrow, [ROWS]),
 ]

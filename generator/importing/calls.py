@@ -37,7 +37,7 @@ def steps_of(own: Operations, call: FunctionCall) -> list[Step]:
     if name in _BY_NAME:
         return _BY_NAME[name](own, call, out)
     if name in SAME:
-        return [own.plain(SAME[name], call, out)]
+        return own.plain(SAME[name], call, out)
     raise Inexpressible("")
 
 
@@ -321,7 +321,7 @@ def _narrowed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list
 def _windows(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
     """`unfold`: that of a tensor gives windows of one dimension, the function those of images."""
     if not call.function.startswith("torch.Tensor."):
-        return [own.plain(SAME["unfold"], call, out)]
+        return own.plain(SAME["unfold"], call, out)
     given = bound(call, ("input", "dim", "size", "step"))
     return [own.layer("Window", [tensor_of(given.pop("input"))], out, given)]
 
@@ -347,7 +347,7 @@ def _dropped(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[
     given = bound(call, ("input", "p", "training", "inplace"))
     if given.get("p") == 0:
         return [own.same(tensor_of(given["input"]), out[0])]
-    return [own.plain(SAME["dropout"], call, out)]
+    return own.plain(SAME["dropout"], call, out)
 
 
 def _counted(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:

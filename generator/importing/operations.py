@@ -82,14 +82,19 @@ class Operations:
         """A step that changes nothing; it is left out later."""
         return Step("Identity", (tensor,), (out,), {})
 
-    def plain(self, row: Row, call: FunctionCall, out: Sequence[int]) -> Step:
-        """The step of a call with the same arguments as its operation."""
+    def plain(self, row: Row, call: FunctionCall, out: Sequence[int]) -> list[Step]:
+        """The steps of a call with the same arguments as its operation.
+
+        With a `dtype`, torch casts what the operation reads.
+        """
         given = bound(call, (*row.tensors, *row.arguments))
-        reads = tuple(tensor_of(given.pop(name, None)) for name in row.tensors)
-        for name in row.silent & given.keys():
-            if given.pop(name) is not None and name == "dtype":
-                raise Inexpressible("with a `dtype`")
-        return self.layer(row.type, reads, out, given)
+        reads = [tensor_of(given.pop(name, None)) for name in row.tensors]
+        silent = {name: given.pop(name) for name in row.silent & given.keys()}
+        if silent.get("dtype") is None or self.dtype(Value(out[0])) == self.dtype(reads[0]):
+            return [self.layer(row.type, reads, out, given)]
+        cast = self.new(self.shape(reads[0]), Value(out[0]))
+        before = Step("Cast", (reads[0],), (cast.number,), {"dtype": self.dtype(cast)})
+        return [before, self.layer(row.type, [cast, *reads[1:]], out, given)]
 
     def layer(
         self,

@@ -189,14 +189,19 @@ def _is_quick(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int
 
 
 class _Double(TorchFunctionMode):
-    """Raises `Other` where what is in float64 becomes less exact."""
+    """Raises `Other` where what is in float64 becomes less exact.
+
+    A mask in float32 is as bad: torch's attention takes it for one in float64, and what it computes
+    is wrong.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if any(x.dtype == torch.float64 for x in tensors_in((args, kwargs))):
-            floats = [x for x in tensors_in(result) if x.dtype.is_floating_point]
-            if any(x.dtype != torch.float64 for x in floats):
-                raise Other("it does not compute in float64")
+        reads = {x.dtype for x in tensors_in((args, kwargs)) if x.dtype.is_floating_point}
+        gives = {x.dtype for x in tensors_in(result) if x.dtype.is_floating_point}
+        concerned = gives | reads if "attention" in getattr(func, "__name__", "") else gives
+        if torch.float64 in reads and concerned - {torch.float64}:
+            raise Other("it does not compute in float64")
         return result
 
 

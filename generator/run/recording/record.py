@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch._ops import OpOverload
+from torch.nn.modules import transformer
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from .agreement import Differs, Run, agreed
@@ -264,6 +265,7 @@ class _Watcher(TorchFunctionMode):
         self.quiet = 0
         self.layers: dict[int, str] = {}
         self.original = nn.Module.__call__
+        self.detect = transformer._detect_is_causal_mask
 
     def run(self, inputs: Sequence[torch.Tensor], names: Sequence[str]) -> Run:
         """What the network's run with these inputs leaves."""
@@ -286,11 +288,13 @@ class _Watcher(TorchFunctionMode):
             return watcher.module(module, args, named)
 
         nn.Module.__call__ = called  # type: ignore[method-assign]
+        transformer._detect_is_causal_mask = _hinted
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
         nn.Module.__call__ = self.original  # type: ignore[method-assign]
+        transformer._detect_is_causal_mask = self.detect
         super().__exit__(*error)  # type: ignore[no-untyped-call]
 
     def module(self, module: nn.Module, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
@@ -391,6 +395,11 @@ class _Watcher(TorchFunctionMode):
         """Where a call comes from: the code, or the program of `torch.export` that is run."""
         known = program_place(self.network)
         return known or Place(self.scope, source_line())
+
+
+def _hinted(mask: Any, is_causal: bool | None = None, size: int | None = None) -> bool:
+    """Whether a mask is said to be causal; torch looks at its numbers, to be faster if it is."""
+    return is_causal is True
 
 
 def program_place(network: nn.Module) -> Place | None:
