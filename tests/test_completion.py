@@ -90,6 +90,8 @@ def test_bash_completes_all_that_can_stand_there(folder: Path) -> None:
     assert ask("netgen", "build", "-o", "my") == ["my.py"]
     assert ask("netgen", "build", "--device", "c") == ["cpu", "cuda"]
     assert ask("netgen", "build", "--prove", "") == [*LEVELS]
+    assert ask("netgen", "build", "--prove", "learn,ex") == ["learn,export"]
+    assert ask("netgen", "build", "--prove", "a,b,d") == ["a,b,dtype", "a,b,ddp"]
     assert ask("netgen", "show", "--format", "") == ["table", "markdown", "json", "csv"]
     assert ask("netgen", "layers", "") == [*TYPES]
     assert ask("netgen", "layers", "Conv2") == ["Conv2d"]
@@ -112,6 +114,7 @@ WHOLE = {  # lines that can go on in one way only, and their last word
     "netgen layers LeakyR": "LeakyReLU",
     "netgen init resnet1": "resnet18",
     "netgen watch --prove lea": "learn",
+    "netgen watch --prove learn,onnx,fs": "learn,onnx,fsdp",
 }
 
 

@@ -150,9 +150,59 @@ def test_names_lead_to_where_they_are_given(tmp_path: Path) -> None:
 def test_a_layer_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
     run = netgen("explain", str(ROOT / "configs" / "lenet.yaml"), "conv3", cwd=tmp_path)
     assert run.returncode == 1
-    assert "error[NG204]: the network has no layer `conv3`" in run.stderr
+    assert "error[NG204]: the network has no layer and no parameter `conv3`" in run.stderr
     assert "did you mean `conv2`?" in run.stderr
     assert not run.stdout
+
+
+PARAMETERS = """\
+name: Net
+input: [3, $size, 8]
+params: {size: 8, width: 4, wide: $(2 * width), norm: BatchNorm2d, list: [1, 2], spare: 1}
+variants: {big: {width: 16}}
+blocks:
+  Own:
+    params: {width: 2}
+    layers: [{Conv2d: [$width, 3]}]
+layers:
+- Own: {width: $(width + 1)}
+- $norm
+- Conv2d: {name: conv, out_channels: $wide, kernel_size: 1, when: $(width > 2 and len(list) > 1)}
+- ReLU
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("width", [
+            "width: a parameter, net.yaml:3:19", "value 4", "argument Net(width=4)", "read by",
+            "`wide` $(2 * width) line 3", "`width` of `Own` $(width + 1) line 10",
+            "`when` of `conv` $(width > 2 and len(list) > 1) line 12", "variants", "big 16 line 4",
+        ]),
+        ("size", [
+            "size: a parameter, net.yaml:3:10", "value 8",
+            "fixed the input's shape on line 2 needs it", "read by",
+            "the input's shape $size line 2",
+        ]),
+        ("norm", [
+            "norm: a parameter, net.yaml:3:48", "value \"BatchNorm2d\"",
+            "argument Net(norm=nn.BatchNorm2d)", "read by", "`$norm` $norm line 11",
+        ]),
+        ("spare", ["spare: a parameter, net.yaml:3:81", "value 1", "fixed no layer uses it"]),
+    ],
+)  # fmt: skip
+def test_what_reads_a_parameter(name: str, lines: list[str], tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(PARAMETERS)
+    run = netgen("explain", "net.yaml", name, cwd=tmp_path)
+    assert [" ".join(line.split()) for line in run.stdout.splitlines() if line] == lines
+
+
+def test_a_misspelt_parameter_is_known(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(PARAMETERS)
+    run = netgen("explain", "net.yaml", "widht", cwd=tmp_path)
+    assert run.returncode == 1
+    assert "did you mean `width`?" in run.stderr
 
 
 def test_the_last_part_of_a_name_leads_to_the_whole(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -246,3 +247,67 @@ def test_an_image_that_nobody_could_read_is_refused(tmp_path: Path) -> None:
     assert run.stderr.startswith("error[NG501]: the image would be ")
     assert "write .svg or .html" in run.stderr
     assert not (tmp_path / "net.png").exists()
+
+
+def test_without_a_name_the_picture_is_called_like_the_spec(tmp_path: Path) -> None:
+    config = (ROOT / "configs" / "yolov8n.yaml").read_text()
+    (tmp_path / "yolo.yaml").write_text(config)
+    assert netgen("graph", "yolo.yaml", cwd=tmp_path).stdout == "wrote yolo.svg\n"
+    run = netgen("graph", "yolo.yaml", "--variant", "s", cwd=tmp_path)
+    assert run.stdout == "wrote yolo_s.svg\n"
+    run = subprocess.run(
+        [sys.executable, "-m", "torch_netgen", "graph", "-"],
+        cwd=tmp_path, input=config, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr.endswith("the picture of a spec from standard input needs -o FILE\n")
+
+
+def test_mermaid_gets_no_more_arrows_than_it_draws(tmp_path: Path) -> None:
+    block = "blocks: {B: {layers: [{Linear: {out_features: 4, repeat: 60}}]}}\n"
+    layers = "".join(f"- B: {{name: b{n}}}\n" for n in range(10))
+    (tmp_path / "net.yaml").write_text(f"name: Net\ninput: [4]\n{block}layers:\n{layers}")
+    run = netgen("graph", "net.yaml", "-o", "net.mmd", "--depth", "3", cwd=tmp_path)
+    assert run.stdout == "wrote net.mmd, folded at `--depth 1`: Mermaid draws 500 arrows\n"
+    assert 0 < (tmp_path / "net.mmd").read_text().count("-->") <= 500
+    (tmp_path / "net.yaml").write_text("name: Net\ninput: [4]\nlayers:\n" + "- ReLU\n" * 600)
+    run = netgen("graph", "net.yaml", "-o", "net.mmd", "--force", cwd=tmp_path)
+    told = "it has 601 arrows, but Mermaid draws 500, unless its `maxEdges` says more"
+    assert run.stdout == f"wrote net.mmd: {told}\n"
+
+
+WIDE = """\
+name: Net
+input: [8]
+blocks:
+  B:
+    inputs: [a, b, c]
+    layers:
+    - Add: {name: p, from: [a, b, c]}
+    - Mul: {name: q, from: [b, c, p]}
+    - Maximum: {name: r, from: [a, q]}
+    outputs: [p, q, r]
+layers:
+- B: {name: many, from: [input, input, input], repeat: 200, carry: true}
+- Add: [many.0, many.1, many.2]
+"""
+
+
+@pytest.mark.parametrize("by", ["time", "Ctrl-C"])
+def test_a_layout_that_takes_long_can_be_ended(by: str, tmp_path: Path) -> None:
+    """Graphviz works on such a picture for minutes."""
+    (tmp_path / "net.yaml").write_text(WIDE)
+    command = [sys.executable, "-m", "torch_netgen", "graph", "net.yaml", "--depth", "9"]
+    command += ["--timeout", "3"] if by == "time" else []
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        if by == "Ctrl-C":
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=3)
+            process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == (1 if by == "time" else 130)
+    assert not list(tmp_path.glob("*.svg"))
+    if by == "time":
+        assert "within 3 seconds" in told

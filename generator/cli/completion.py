@@ -45,6 +45,9 @@ _netgen_variants() {
   done
   ((${#files[@]})) && compgen -W "$(awk 'NAMES' "${files[@]}")" -- "$1"
 }
+_netgen_proofs() {
+  compgen -P "${1%"${1##*,}"}" -W "PROOFS" -- "${1##*,}"
+}
 """,
     "zsh": """\
 _netgen_variants() {
@@ -54,11 +57,21 @@ _netgen_variants() {
   done
   (($#files)) && compadd -- $(awk 'NAMES' $files)
 }
+_netgen_proofs() {
+  compset -P '*,'
+  compadd -- PROOFS
+}
 """,
     "fish": """\
 function _netgen_variants
   set -l files (string match -r '.*[.]ya?ml$' -- (commandline -opc))
   test -n "$files" && awk 'NAMES' $files 2>/dev/null
+end
+function _netgen_proofs
+  set -l before (string replace -r '[^,]*$' '' -- (commandline -ct))
+  for proof in PROOFS
+    echo $before$proof
+  end
 end
 """,
 }
@@ -67,11 +80,17 @@ _VARIANTS: shtab.CompleteType = {
     "zsh": "_netgen_variants",
     "fish": "(_netgen_variants)",
 }
+_PROOFS: shtab.CompleteType = {
+    "bash": "_netgen_proofs",
+    "zsh": "_netgen_proofs",
+    "fish": "(_netgen_proofs)",
+}
 # what completes arguments from outside of netgen, by the arguments' names in the parser
 _FILES: Mapping[str, shtab.CompleteType] = {
     "configs": _SPECS,
     "output": shtab.FILE,
     "output_dir": shtab.DIRECTORY,
+    "prove": _PROOFS,
     "report": shtab.FILE,
     "variant": _VARIANTS,
     "variants": _VARIANTS,
@@ -80,7 +99,6 @@ _FILES: Mapping[str, shtab.CompleteType] = {
 _WORDS: Mapping[str, Sequence[str]] = {
     "device": ("auto", "cpu", "cuda", "mps", "all", "meta"),
     "name": tuple(TYPES),
-    "prove": LEVELS,
     "template": tuple(templates()),
 }
 
@@ -94,7 +112,8 @@ def script(top: argparse.ArgumentParser, shell: str) -> str:
             action.choices = _WORDS[action.dest]
         if action.nargs == 2:
             action.nargs = "+"  # shtab does not know counts
-    found = shtab.complete(top, shell, preamble=_FUNCTIONS[shell].replace("NAMES", _AWK))
+    functions = _FUNCTIONS[shell].replace("NAMES", _AWK).replace("PROOFS", " ".join(LEVELS))
+    found = shtab.complete(top, shell, preamble=functions)
     # shtab makes zsh complete only the first of several specs; `*` makes it complete each
     return found.replace('"(*):', '"*:') if shell == "zsh" else found
 

@@ -112,13 +112,17 @@ def _comparison(options: Namespace) -> View:
 def _explanation(options: Namespace) -> View:
     from ..views.explain import explain
 
-    return partial(explain, layer=spelt(options.layer))
+    return partial(explain, name=spelt(options.layer))
 
 
 def _picture(options: Namespace) -> View:
     from ..views.graph import graph
 
-    return partial(graph, output=options.output, depth=options.depth, force=options.force)
+    (config,) = options.configs
+    if config == "-" and options.output is None:
+        raise ValueError("the picture of a spec from standard input needs -o FILE")
+    output = options.output or _named_after(config, options.variant, ".svg")
+    return partial(graph, output=output, depth=options.depth, force=options.force)
 
 
 def _table(options: Namespace) -> View:
@@ -173,6 +177,10 @@ def _target(config: str, options: Namespace) -> Path | None:
         return None
     if options.output:
         return Path(options.output)
-    there = options.variant is not None and VARIANT.fullmatch(options.variant)
-    suffix = f"_{options.variant}" if there else ""
-    return Path(options.output_dir or ".") / f"{Path(config).stem}{suffix}.py"
+    return Path(options.output_dir or ".") / _named_after(config, options.variant, ".py")
+
+
+def _named_after(config: str, variant: str | None, suffix: str) -> Path:
+    """A file with the spec's name, to which that of its variant is put."""
+    there = variant is not None and VARIANT.fullmatch(variant)
+    return Path(f"{Path(config).stem}{f'_{variant}' if there else ''}{suffix}")

@@ -263,7 +263,9 @@ def show_arguments(show: Arguments) -> None:
 
 
 def layer_of_spec(explain: Arguments) -> None:
-    help = "a layer, block or container, as `netgen show` names it: fc1, layer1.0.conv2"
+    help = (
+        "a layer, block or container, as `netgen show` names it: fc1, layer1.0.conv2; a parameter"
+    )
     explain.add_argument("layer", metavar="LAYER", help=help)
 
 
@@ -272,9 +274,9 @@ def graph_arguments(graph: Arguments) -> None:
         "-o",
         "--output",
         type=picture_file,
-        required=True,
         metavar="FILE",
-        help="what to write: .svg, .png, .html (a page to look around in), .dot or .mmd (Mermaid)",
+        help="what to write: .svg, .png, .html (a page to look around in), .dot or .mmd (Mermaid); "
+        "without it, an .svg with the name of the spec",
     )
     graph.add_argument(
         "--depth",

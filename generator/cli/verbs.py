@@ -143,7 +143,8 @@ _VERBS: dict[str, Any] = {
     ),
     "explain": (
         "why the numbers of a layer are what they are, back to the input",
-        "Why each inferred number and each size of a layer is what it is, back to the input.",
+        "Why each inferred number and each size of a layer is what it is, back to the input. "
+        "Of a parameter: what reads it, and why it is fixed if it is.",
         *(configs(1, _SPEC), layer_of_spec, _OF_THE_SPEC, _LIMITS),
     ),
     "graph": (

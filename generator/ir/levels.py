@@ -70,7 +70,7 @@ class Shown(Struct, frozen=True):
 
 
 class Proof(Struct, frozen=True):
-    """What the run showed on one device, and how long it took in seconds.
+    """What the run showed on one device, and how long its default levels took in seconds.
 
     `speed` holds the measurements, if they were asked for; `findings` are warnings.
     """

@@ -45,7 +45,7 @@ class Reason(Struct, frozen=True):
 
 def reason(need: Need, values: Any) -> Reason:
     """A `Need` as a sentence; the subject's name is looked up in the spec's `values`."""
-    return Reason(_subject(need.path, values), need.why or "needs it", need.path)
+    return Reason(subject(need.path, values), need.why or "needs it", need.path)
 
 
 def needs(value: Any, name: str) -> str:
@@ -67,7 +67,7 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def _subject(path: SpecPath, values: Any) -> str:
+def subject(path: SpecPath, values: Any) -> str:
     """The words for a path: an argument of a layer, a layer, or a key of the document."""
     if path[0] == "input":
         return "the input's shape"

@@ -85,21 +85,6 @@ def width() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Discard what C libraries write to standard error inside of the ``with``."""
-    if sys.stderr is not None:
-        sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def deaf() -> str:
     """Why nobody can read standard output; empty if no reason is known."""
     try:

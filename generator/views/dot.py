@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from xml.etree import ElementTree
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
-from ..output.terminal import quiet
 from .picture import Arrow, Box, Picture
 
 FONT = "Helvetica"  # Graphviz knows its widths, wherever it runs
@@ -29,6 +32,8 @@ COLOURS = {
 }
 _SVG = "http://www.w3.org/2000/svg"
 MOST_PIXELS = 32_767
+DPI = 144  # of a png
+_BEAT = 0.2  # seconds
 SKIP = "#d9480f"
 GRAPH = 'bgcolor="transparent" rankdir=TB nodesep=0.3 ranksep=0.35 fontname="{font}"'
 NODE = (
@@ -139,29 +144,42 @@ def drawn(picture: Picture, form: str) -> bytes:
 
     Raises `NetgenError` if Graphviz is not installed, or if a ``png`` would be too large.
     """
-    try:
-        import pygraphviz  # type: ignore[import-untyped]
-    except ImportError:
+    if not find_spec("pygraphviz"):
         message = "pictures are laid out by Graphviz, which is not installed"
         help = "`pip install 'torch-netgen[graph]'` brings it; `.dot` and `.mmd` need nothing"
-        raise NetgenError(Diagnostic("NG504", message, help=help)) from None
-    found = pygraphviz.AGraph(string=dot(picture))
-    with quiet():  # the font library prints warnings on its own files
-        found.layout(prog="dot")
-        dpi = 144
-        if form == "png":
-            _check_size(found.graph_attr["bb"], dpi)
-        image: bytes = found.draw(format=form, args=f"-Gdpi={dpi}" if form == "png" else "")
+        raise NetgenError(Diagnostic("NG504", message, help=help))
+    most = MOST_PIXELS if form == "png" else sys.maxsize
+    length, _, image = _laid_out(dot(picture), form, most).partition(b"\n")
+    if int(length) > most:
+        message = f"the image would be {int(length):,} pixels long; {most:,} are the most"
+        help = "write .svg or .html, or fold more of it with a smaller `--depth`"
+        raise NetgenError(Diagnostic("NG501", message, help=help))
     return _centred(image) if form == "svg" else image
 
 
-def _check_size(bounds: str, dpi: int) -> None:
-    """Raise `NetgenError` for an image with more than `MOST_PIXELS` on a side."""
-    longest = max(float(side) for side in bounds.split(",")) * dpi / 72
-    if longest > MOST_PIXELS:
-        message = f"the image would be {longest:,.0f} pixels long; {MOST_PIXELS:,} are the most"
-        help = "write .svg or .html, or fold more of it with a smaller `--depth`"
-        raise NetgenError(Diagnostic("NG501", message, help=help))
+def _laid_out(text: str, form: str, most: int) -> bytes:
+    """What Graphviz's own process writes; it ends with this one, and when the time is up."""
+    script = Path(__file__).with_name("layout.py")
+    command = [sys.executable, "-I", str(script), form, str(DPI), str(most)]
+    # the font library prints warnings on its own files
+    pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": DEVNULL}
+    with Popen(command, **pipes) as process:
+        try:
+            given: bytes | None = text.encode()
+            while True:
+                try:
+                    found, _ = process.communicate(given, timeout=_BEAT)
+                    break
+                except TimeoutExpired:  # between two waits, this process can be interrupted
+                    given = None
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        message = "Graphviz could not lay out the picture"
+        help = "write .html, .dot or .mmd, or fold more of it with a smaller `--depth`"
+        raise NetgenError(Diagnostic("NG504", message, help=help))
+    return found
 
 
 def _centred(svg: bytes) -> bytes:

@@ -16,16 +16,20 @@ from ..symbolic.algebra import INDEX
 from ..symbolic.hints import closest
 from ..symbolic.sizes import plain, symbols_in
 from .arithmetic import Rows, columns, sizes, titled, weights
+from .explain_parameter import explain_parameter, parameter_of
 from .outline import shown_type, shown_value
 
 
-def explain(found: Prediction, layer: str) -> str:
+def explain(found: Prediction, name: str) -> str:
     """The arguments, sizes and weights of a layer, block or container, and where they come from.
 
-    Raises `NetgenError` if there is none of this name.
+    Of a parameter, what reads it. Raises `NetgenError` if there is none of this name.
     """
     explained = Explained(found)
-    return "\n".join([*explained.lines(explained.number(layer)), ""])
+    parameter = parameter_of(found, name)
+    if parameter is not None and name not in explained.names:
+        return "\n".join([*explain_parameter(found, parameter), ""])
+    return "\n".join([*explained.lines(explained.number(name)), ""])
 
 
 class Explained:
@@ -81,8 +85,8 @@ class Explained:
             message = f"`{name}` is an input: the spec itself gives its shape, {given}"
             cure = "name a layer that reads it"
             raise NetgenError(Diagnostic("NG204", message, where, help=cure))
-        message = f"the network has no layer `{printable(name)}`"
-        names = [known for known in self.names if known]
+        message = f"the network has no layer and no parameter `{printable(name)}`"
+        names = [*(known for known in self.names if known), *(x.name for x in self.graph.params)]
         longer = next((known for known in names if name and known.endswith(f".{name}")), None)
         help = f"did you mean `{longer}`?" if longer else closest(name, names)
         help = help or "`netgen show` lists the layers"

@@ -10,8 +10,9 @@ from ..diagnostics.diagnostics import printable
 from ..output.files import DRAWING, IMAGE, UNSIGNED, claim, sign
 from ..run.records import inputs_text
 from .dot import dot, drawn, mermaid
-from .picture import picture
+from .picture import Picture, picture
 
+MOST_ARROWS = 500  # that Mermaid draws, by default
 _MARK = f"Drawn by netgen (digest {UNSIGNED})".encode()
 # the last line with the mark, by suffix
 _REMARKS = {".svg": b"<!-- %b -->", ".html": b"<!-- %b -->", ".dot": b"// %b", ".mmd": b"%%%% %b"}
@@ -25,21 +26,38 @@ def graph(found: Prediction, output: Path, depth: int, force: bool) -> str:
     """
     kind = DRAWING if output.suffix in _REMARKS else IMAGE
     target = claim(output, kind, force=force, specs=found.source.files, told=True)
-    data = _marked(_content(found, output.suffix, depth), output.suffix)
+    content, remark = _content(found, output.suffix, depth)
+    data = _marked(content, output.suffix)
     target.write(sign(data, kind, inputs_text(found.source.inputs, found.overrides, found.variant)))
-    return f"wrote {printable(str(output))}\n"
+    return f"wrote {printable(str(output))}{remark}\n"
 
 
-def _content(found: Prediction, suffix: str, depth: int) -> str | bytes:
+def _content(found: Prediction, suffix: str, depth: int) -> tuple[str | bytes, str]:
+    """What is written, and a remark on it for the user, or nothing."""
     if suffix == ".html":
         from .page import page
 
-        return page(found, depth)
+        return page(found, depth), ""
     whole = picture(found.graph)
     folded = whole.folded(whole.at_depth(depth))
     if suffix in (".svg", ".png"):
-        return drawn(folded, suffix[1:])
-    return dot(folded) if suffix == ".dot" else mermaid(folded)
+        return drawn(folded, suffix[1:]), ""
+    if suffix == ".dot":
+        return dot(folded), ""
+    folded, remark = _for_mermaid(whole, depth)
+    return mermaid(folded), remark
+
+
+def _for_mermaid(whole: Picture, depth: int) -> tuple[Picture, str]:
+    """The picture folded until Mermaid draws it, with what there is to say of that."""
+    tried = [(at, whole.folded(whole.at_depth(at))) for at in range(depth, 0, -1)]
+    fits = ((at, folded) for at, folded in tried if len(folded.arrows) <= MOST_ARROWS)
+    at, folded = next(fits, tried[-1])
+    if len(folded.arrows) > MOST_ARROWS:
+        arrows = f"{len(folded.arrows):,} arrows, but Mermaid draws {MOST_ARROWS}"
+        return folded, f": it has {arrows}, unless its `maxEdges` says more"
+    less = f", folded at `--depth {at}`: Mermaid draws {MOST_ARROWS} arrows"
+    return folded, less if at < depth else ""
 
 
 def _marked(content: str | bytes, suffix: str) -> bytes:
