@@ -22,18 +22,13 @@ class Unlike(Exception):
     """One item of the spec stands for several uses that differ, or for one without plain values."""
 
 
-def with_blocks_apart(spec: Spec, graph: Graph) -> Spec | None:
+def with_blocks_apart(spec: Spec, graph: Graph) -> Spec:
     """The spec with a block for each use of one; `graph` is its network without arguments.
 
-    ``None`` if it has no blocks, or they can't be told apart.
+    Raises `Unlike` if they can't be told apart.
     """
-    if "blocks" not in spec:
-        return None
     whole = copy.deepcopy(spec)
-    try:
-        _set_uses(whole, graph, (), spec["blocks"], whole["blocks"])
-    except Unlike:
-        return None
+    _set_uses(whole, graph, (), spec["blocks"], whole["blocks"])
     return whole
 
 

@@ -47,7 +47,7 @@ from torch_netgen.spec.yaml_writing import as_yaml
 from torch_netgen.symbolic.sizes import TooLong, symbols_in
 
 from . import wider
-from .apart import with_blocks_apart
+from .apart import Unlike, with_blocks_apart
 
 Spec = dict[str, Any]
 Shape = tuple[int, ...]  # without the batch, with all parameters at their defaults
@@ -815,7 +815,7 @@ def tidy(spec: Spec) -> Spec:
 def refusal(spec: Spec) -> str:
     """Why a spec is refused, or nothing."""
     try:
-        predicted(tidy(spec), {})
+        predict(read_document(source_of(tidy(spec))), {})
     except NetgenError as error:
         return error.diagnostics[0].message
     return ""
@@ -972,13 +972,13 @@ def apart(
     spec: Spec, default: Prediction, made: type[nn.Module], overrides: dict[str, Any], tally: Tally
 ) -> str:
     """How the class differs from one with a block for each use, or nothing."""
+    if "blocks" not in spec:
+        return ""
     try:
         plain = without_arguments(default, overrides)
         other = with_blocks_apart(spec, plain.graph)
-        if other is None:
-            return ""
         found = without_arguments(predict(read_document(from_mapping(other)), {}), overrides)
-    except (NetgenError, TooLong, RecursionError):
+    except (NetgenError, TooLong, RecursionError, Unlike):
         return ""
     tally.apart += 1
     types = {p.name for p in default.classes[-1].params if p.is_type}
