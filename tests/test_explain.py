@@ -158,7 +158,7 @@ def test_a_layer_that_is_not_there_is_one_diagnostic(tmp_path: Path) -> None:
 PARAMETERS = """\
 name: Net
 input: [3, $size, 8]
-params: {size: 8, width: 4, wide: $(2 * width), norm: BatchNorm2d, list: [1, 2], spare: 1}
+params: {size: 8, width: 4, wide: $(2 * width), norm: BatchNorm2d, more: [1, 2], spare: 1}
 variants: {big: {width: 16}}
 blocks:
   Own:
@@ -167,8 +167,8 @@ blocks:
 layers:
 - Own: {width: $(width + 1)}
 - $norm
-- Conv2d: {name: conv, out_channels: $wide, kernel_size: 1, when: $(width > 2 and len(list) > 1)}
-- ReLU
+- Conv2d: {name: conv, out_channels: $wide, kernel_size: 1}
+- ReLU: {name: act, when: $(width > 2 and len(more) > 1)}
 """
 
 
@@ -178,7 +178,7 @@ layers:
         ("width", [
             "width: a parameter, net.yaml:3:19", "value 4", "argument Net(width=4)", "read by",
             "`wide` $(2 * width) line 3", "`width` of `Own` $(width + 1) line 10",
-            "`when` of `conv` $(width > 2 and len(list) > 1) line 12", "variants", "big 16 line 4",
+            "`when` of `act` $(width > 2 and len(more) > 1) line 13", "variants", "big 16 line 4",
         ]),
         ("size", [
             "size: a parameter, net.yaml:3:10", "value 8",
@@ -186,10 +186,10 @@ layers:
             "the input's shape $size line 2",
         ]),
         ("norm", [
-            "norm: a parameter, net.yaml:3:48", "value \"BatchNorm2d\"",
+            "norm: a parameter, net.yaml:3:49", "value \"BatchNorm2d\"",
             "argument Net(norm=nn.BatchNorm2d)", "read by", "`$norm` $norm line 11",
         ]),
-        ("spare", ["spare: a parameter, net.yaml:3:81", "value 1", "fixed no layer uses it"]),
+        ("spare", ["spare: a parameter, net.yaml:3:82", "value 1", "fixed no layer uses it"]),
     ],
 )  # fmt: skip
 def test_what_reads_a_parameter(name: str, lines: list[str], tmp_path: Path) -> None:

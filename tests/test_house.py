@@ -109,6 +109,7 @@ SPEAKERS = {
     *(f"entry: {how}" for how in ("os.write", "sys.stdout", "sys.stderr")),  # in front of it
     "cli: sys.stdout",  # which is compared
     "run: print",  # the worker's answers to its parent
+    "views: sys.stdout",  # the image that Graphviz's process gives to its parent
 }
 
 

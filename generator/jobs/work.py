@@ -68,7 +68,9 @@ def _checked(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
 def _viewed(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     """The text of the job's view."""
     assert job.view is not None
-    return {"view": job.view(_predicted(job, source, worker))}
+    found = _predicted(job, source, worker)
+    with worker.in_time("the spec was read, but not shown"):
+        return {"view": job.view(found)}
 
 
 def _built(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
