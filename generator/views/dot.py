@@ -162,8 +162,7 @@ def _laid_out(text: str, form: str, most: int) -> bytes:
     script = Path(__file__).with_name("layout.py")
     command = [sys.executable, "-I", str(script), form, str(DPI), str(most)]
     # the font library prints warnings on its own files
-    pipes = {"stdin": PIPE, "stdout": PIPE, "stderr": DEVNULL}
-    with Popen(command, **pipes) as process:
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as process:
         try:
             given: bytes | None = text.encode()
             while True:

@@ -33,14 +33,14 @@ def explain_parameter(found: Prediction, parameter: Parameter) -> Iterator[str]:
     else:
         rows.append(("argument", f"{found.graph.name}({name}={_written(parameter.value)})"))
     yield from columns(rows)
-    read = [
+    read: Rows = [
         (subject(path, source.values), text, source.line(path))
         for path, text in texts(source.values, (), _OTHERS)
         if name in words_in(text)
     ]
     yield from titled("read by", read)
     variants = source.values.get("variants") or {}
-    given = [
+    given: Rows = [
         (variant, shown_value(values[name]), source.line(("variants", variant, name)))
         for variant, values in variants.items()
         if name in values
