@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ..ir.graph import Graph, Node, Ref
 from .one_line import Line, inner_line
@@ -15,8 +15,8 @@ def branch_line(graph: Graph, place: int, variables: Variables, declared: bool) 
     """The line that begins with a module's call and ends with a sum or product, if there is one.
 
     One value goes in: each operand is this value, or what modules make of it that nothing else
-    reads. The line has room beside others, and hides no comment on a shape. `declared` is whether
-    ``x`` has an annotation.
+    reads; where they stand beside others, an operand may be another value, too. The line has room
+    beside others, and hides no comment on a shape. `declared` is whether ``x`` has an annotation.
     """
     ahead = len(graph.inputs)
     made: dict[Ref, int] = {}  # what each module gives, with the number of calls in it
@@ -39,7 +39,8 @@ def branch_line(graph: Graph, place: int, variables: Variables, declared: bool) 
     reads = [ref for one in (*places, at) for ref in graph.nodes[one].reads if ref in made]
     once = len(reads) == len(made) == len({*reads})
     alone = once and all(variables.last_use.get(ref, NEVER) <= at for ref in made)
-    if not (alone and _is_merge(merge) and _joins(merge, begun, made)):
+    known = {*made, begun} | ({*merge.inputs} if variables.anew else set())
+    if not (alone and _is_merge(merge) and _joins(merge, known, made)):
         return None
     shapes = {graph.type_of(ref).usual for ref in made} | {merge.output.usual}
     if not graph.is_block and shapes != {graph.type_of(begun).usual}:
@@ -62,8 +63,11 @@ def _is_merge(node: Node) -> bool:
     return operator and not (node.test or node.choices or node.collected)
 
 
-def _joins(merge: Node, begun: Ref, made: Mapping[Ref, int]) -> bool:
-    """Whether a merge reads what modules have made, in their order, and else the value `begun`."""
+def _joins(merge: Node, known: Collection[Ref], made: Mapping[Ref, int]) -> bool:
+    """Whether a merge reads what modules have made, in their order, and else what is `known`."""
     operands = [ref for ref in merge.inputs if ref in made]
-    known = all(ref in made or ref == begun for ref in merge.inputs)
-    return known and bool(operands) and operands == [ref for ref in made if ref in operands]
+    return (
+        {*merge.inputs} <= {*known}
+        and bool(operands)
+        and operands == [ref for ref in made if ref in operands]
+    )

@@ -28,6 +28,7 @@ class Variables(Struct):
     holders: dict[str, Ref] = field(default_factory=dict)
     before: set[Ref] = field(default_factory=set)  # what led to the last call's outputs
     latest: set[Ref] = field(default_factory=set)  # these outputs
+    anew: bool = False  # whether the last call reads nothing of the one before it
     # the calls that lead to a value with a name, by their indices: what they give has it, too
     leading: dict[int, str] = field(default_factory=dict)
     # the places of the calls that would have each name, once one is asked for
@@ -73,9 +74,9 @@ class Variables(Struct):
         """Record what led to the outputs of a call, which is made next."""
         node = self.graph.nodes[place]
         reads = {*_all_reads(node)}
-        anew = reads.isdisjoint(self.latest)
-        self.before = reads | (set() if anew else self.before)
-        if anew:
+        self.anew = reads.isdisjoint(self.latest)
+        self.before = reads | (set() if self.anew else self.before)
+        if self.anew:
             self._begin(place)
         ahead = len(self.graph.inputs)
         self.latest = {Ref(ahead + place, port) for port in node.outputs}
@@ -98,11 +99,17 @@ class Variables(Struct):
                 waiting = []
 
     def _chain(self, place: int) -> Iterator[int]:
-        """A call and those after it, each of which reads what the one before gives and no more."""
+        """A call and those after it, each of which reads what the one before gives and no more.
+
+        A sum or product may read others beside it.
+        """
         yield place
         while len(self.graph.nodes[place].outputs) == 1 and self.flows(place):
             own, place = self.output(place), self._next(place)
-            if place == NEVER or self.graph.nodes[place].reads != (own,):
+            if place == NEVER:
+                return
+            node = self.graph.nodes[place]
+            if node.reads != (own,) and not (node.row is not None and node.row.operator):
                 return
             yield place
 
