@@ -142,19 +142,24 @@ def tie_lines(graph: Graph) -> list[str]:
     # children of an `nn.Sequential`
     opaque = {path for path, _ in _computed(graph)} if graph.ties else set()
     opaque |= {module.name for module in graph.modules[0].children} if graph.sequential else set()
-    typed = not graph.sequential
     return [
-        registered(_owner(left, typed=typed), left.rpartition(".")[2], _parameter(right, opaque))
+        registered(_owner(graph, left), left.rpartition(".")[2], _parameter(right, opaque))
         for left, right in graph.ties
     ]
 
 
-def _owner(path: str, *, typed: bool) -> str:
+def _owner(graph: Graph, path: str) -> str:
+    """The expression for the module that gets a parameter: ``self.head`` or ``self.heads[0]``."""
     module = path.rpartition(".")[0]
     if not module:
         return "self"
-    plain = is_identifier(module) and typed
-    return f"self.{module}" if plain else f"self.get_submodule({literal(module)})"
+    container, _, key = module.partition(".")
+    kind = next((own.node.kind for own in graph.modules if own.name == container), "")
+    if not graph.sequential and not key:
+        return f"self.{module}"
+    if kind in ("ModuleDict", "ModuleList") and "." not in key:
+        return f"self.{container}[{literal(key) if kind == 'ModuleDict' else key}]"
+    return f"self.get_submodule({literal(module)})"
 
 
 def registered(owner: str, name: str, parameter: str) -> str:
