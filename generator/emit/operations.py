@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,9 +12,19 @@ from msgspec.structs import replace
 
 from ..ir.graph import Graph, Node
 from ..layers.base import MOST_TERMS, REQUIRED, Arg, is_default
+from ..symbolic.algebra import Symbols
 from ..symbolic.literals import literal
 from ..symbolic.provenance import reading
-from ..symbolic.sizes import Coded, is_batch, is_runtime, named_by, plain, symbols_in, tree_of
+from ..symbolic.sizes import (
+    Coded,
+    Size,
+    is_batch,
+    is_runtime,
+    named_by,
+    plain,
+    symbols_in,
+    tree_of,
+)
 from ..symbolic.tree import Expression
 from .construct import argument_source
 from .parameters_and_buffers import fresh_source
@@ -138,6 +148,8 @@ def with_sizes(
     That is a size of one of the `tensors`, ``x.shape[1]``, or a variable of `sizes`.
     """
     args = {name: node.args[name] for name in written if is_runtime(node.args.get(name))}
+    if node.row is not None and node.row.functional == "F.interpolate":
+        node, args = _with_shapes(graph, node, args)
     wanted = {symbol.name for symbol in symbols_in(args) if symbol.runtime}
     if not wanted:
         return node
@@ -151,6 +163,39 @@ def with_sizes(
     sources = {name: leaf(sizes.read(name, found.get(name, ""))) for name in sorted(wanted)}
     read = {name: reading(value, sources) for name, value in args.items()}
     return replace(node, args={**node.args, **read})
+
+
+def _with_shapes(graph: Graph, node: Node, args: Mapping[str, Any]) -> tuple[Node, dict[str, Any]]:
+    """The call with each argument that is all sizes of an input from one place on so written.
+
+    That is ``skip.shape[2:]``. With it, the arguments that are left.
+    """
+    found = {name: _shape_of(graph, value) for name, value in args.items()}
+    whole = {
+        name: Coded(args[name], Expression.leaf(source), Symbols())
+        for name, source in found.items()
+        if source
+    }
+    left = {name: value for name, value in args.items() if name not in whole}
+    return replace(node, args={**node.args, **whole}), left
+
+
+def _shape_of(graph: Graph, value: Any) -> str:
+    """The source of several sizes as the end of an input's shape; empty if they are none."""
+    sizes = [*value] if isinstance(value, tuple) else []
+    for placeholder in graph.inputs:
+        shape = placeholder.type.shape
+        end = shape[len(shape) - len(sizes) :] if len(sizes) > 1 else ()
+        # `x` may be another value by now
+        if placeholder.name != "x" and end and all(map(_is_same_name, sizes, end)):
+            return f"{placeholder.name}.shape[{len(shape) - len(sizes)}:]"
+    return ""
+
+
+def _is_same_name(size: Size, other: Size) -> bool:
+    """Whether both sizes are one name that is known only at run time."""
+    names = [{x.name for x in named_by(one) if x.runtime} for one in (size, other)]
+    return bool(names[0]) and names[0] == names[1]
 
 
 def _chain(node: Node, x: str, rank: int) -> str:
