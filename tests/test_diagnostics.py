@@ -188,7 +188,7 @@ def test_a_wrong_value_for_a_parameter_is_one_mistake() -> None:
 def test_a_mistake_of_our_own_is_told_without_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(*args: object) -> None:
+    def broken(*args: object, **named: object) -> None:
         raise KeyError("x")
 
     monkeypatch.setattr("torch_netgen.analysis.prediction.lower", broken)
