@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +81,25 @@ class Words(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.head(self.layers(self.embed(tokens)))
+
+
+class Formulas(nn.Module):
+    """By formulas that `torch.nn.init` has, in numbers: another one for each layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [3, *range(12, 30, 2)]
+        pairs = pairwise(widths)
+        self.body = nn.Sequential(*(nn.Conv2d(a, b, 3, padding=1) for a, b in pairs))
+        self.fc = nn.Linear(28, 50)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.data.normal_(0, math.sqrt(2 / (9 * module.out_channels)))
+        bound = math.sqrt(6 / 78)
+        self.fc.weight.data.uniform_(-bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.body(x).mean((2, 3)))
 
 
 class Unseen(nn.Module):

@@ -53,7 +53,9 @@ def begin_alike(ours: Tensor, theirs: Tensor) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("flat", [False, True])
-@pytest.mark.parametrize(("name", "taken"), [("Convolutions", IMAGE), ("Words", TOKENS)])
+@pytest.mark.parametrize(
+    ("name", "taken"), [("Convolutions", IMAGE), ("Words", TOKENS), ("Formulas", IMAGE)]
+)
 def test_the_class_begins_as_the_network(
     name: str, taken: Input, flat: bool, worker: Worker
 ) -> None:

@@ -539,7 +539,7 @@ def loaded_buffers(recording: Recording) -> list[str]:
 
 
 def _initial(tensor: Tensor) -> dict[str, Any]:
-    rule = tensor.initial
+    rule = None if tensor.initial is None else tensor.initial.rule
     if rule is None and tensor.fill is not None:
         rule = Rule("constant_", (("val", tensor.fill),))
         rule = Rule("zeros_") if tensor.fill == 0 else Rule("ones_") if tensor.fill == 1 else rule

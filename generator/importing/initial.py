@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..ir.graph import Graph
-from ..run.recording.recorded import Recording, Rule
+from ..run.recording.recorded import Beginning, Recording, Rule
 from .tables import shortest
 
 MOST = 6  # names or paths for one weight of one type
@@ -19,15 +19,20 @@ MOST = 6  # names or paths for one weight of one type
 class Begun(Struct, frozen=True):
     """How the parameters of a class begin, and the types that the module of each is of."""
 
-    rules: Mapping[str, Rule]
+    beginnings: Mapping[str, Beginning]
     types: Mapping[str, tuple[str, ...]]
     keys: tuple[str, ...]  # of all parameters
 
+    def law(self, key: str) -> Rule | None:
+        """What the rule of a parameter comes to, if one is known."""
+        found = self.beginnings.get(key)
+        return None if found is None else found.law
+
 
 class Wanted(Struct, frozen=True):
-    """How a parameter of the network begins, and how a spec says that, if it can."""
+    """What the rule of a parameter of the network comes to, and how a spec says it, if it can."""
 
-    rule: Rule
+    law: Rule
     said: Rule | None
 
 
@@ -71,16 +76,16 @@ class Initial:
 
     def _said(self, type: str, weight: str, keys: Sequence[str]) -> Sequence[Entry]:
         """The fewest entries for a weight of all layers of a type; none if these are many."""
-        wanted = [self.wanted[key] for key in keys if key in self.wanted]
+        wanted = [self.wanted[key].said for key in keys if key in self.wanted]
         wrong = [key for key in keys if self._is_wrong(key)]
         if not wrong:
             return ()
         ways: list[Sequence[Entry] | None] = []
         if len(wanted) == len(keys):
             usual = Counter(wanted).most_common(1)[0][0]
-            rest = self._apart([key for key in keys if self.wanted[key] != usual])
-            if rest is not None and usual.said is not None:
-                ways.append([Entry(type, weight, usual.said), *rest])
+            rest = self._apart([key for key in keys if self.wanted[key].said != usual])
+            if rest is not None and usual is not None:
+                ways.append([Entry(type, weight, usual), *rest])
         ways.append(self._apart(wrong))
         possible = [way for way in ways if way is not None and len(way) <= MOST]
         return min(possible, key=len, default=())
@@ -88,7 +93,7 @@ class Initial:
     def _is_wrong(self, key: str) -> bool:
         """Whether the rule of a weight is known, and the class has another one."""
         wanted = self.wanted.get(key)
-        return wanted is not None and wanted.rule != self.there.rules.get(key)
+        return wanted is not None and wanted.law != self.there.law(key)
 
     def _apart(self, keys: Sequence[str]) -> list[Entry] | None:
         """Entries for some weights by name, or else by path; `None` where one is of no layer."""
@@ -99,7 +104,8 @@ class Initial:
                 return None
             path, weight = self.layers[key]
             name = path.rpartition(".")[2]
-            alike = len({self.wanted.get(other) for other in self._called(name, weight)}) == 1
+            others = [self.wanted.get(other) for other in self._called(name, weight)]
+            alike = all(other is not None and other.said == said for other in others)
             found[Entry(name if alike else path, weight, said)] = None
         return [*found]
 
@@ -128,16 +134,14 @@ def rule_as_written(rule: Rule) -> Any:
 
 
 def wrong(wanted: Mapping[str, Wanted], before: Begun, after: Begun) -> bool:
-    """Whether `init` has given a weight another rule than the network does."""
-    return any(
-        rule != before.rules.get(key) and (key not in wanted or rule != wanted[key].rule)
-        for key, rule in after.rules.items()
-    )
+    """Whether `init` has given a weight another beginning than the network does."""
+    changed = (key for key in after.keys if after.law(key) != before.law(key))
+    return any(key not in wanted or after.law(key) != wanted[key].law for key in changed)
 
 
 def told(wanted: Mapping[str, Wanted], begun: Begun) -> str:
     """How many weights of a class begin as those of the network."""
-    alike = sum(key in wanted and wanted[key].rule == x for key, x in begun.rules.items())
+    alike = sum(key in wanted and wanted[key].law == begun.law(key) for key in begun.keys)
     if alike == len(begun.keys):
         return "all weights begin in the same way"
     return f"{alike} of {len(begun.keys)} weights begin in the same way"
@@ -150,15 +154,17 @@ def wanted_of(recordings: Sequence[Recording], parameters: Sequence[str]) -> dic
     each: what changes with one of these is said by it.
     """
     first, *others = recordings
-    found = {x.path: Wanted(x.initial, x.initial) for x in first.tensors if x.initial is not None}
+    known = {x.path: x.initial for x in first.tensors if x.initial is not None}
+    found = {path: Wanted(begun.law, begun.rule) for path, begun in known.items()}
     for other in others:
         changed = _changed(first, other, parameters)
         for tensor in other.tensors:
-            wanted = found.get(tensor.path)
-            if changed is not None and wanted is not None and tensor.initial != wanted.rule:
-                alone = wanted.said == wanted.rule and tensor.initial is not None
-                said = _by_root(wanted.rule, tensor.initial, changed) if alone else None
-                found[tensor.path] = Wanted(wanted.rule, said)
+            begun = known.get(tensor.path)
+            theirs = None if tensor.initial is None else tensor.initial.rule
+            if changed is not None and begun is not None and theirs != begun.rule:
+                alone = found[tensor.path].said == begun.rule
+                said = _by_root(begun.rule, theirs, changed) if alone else None
+                found[tensor.path] = Wanted(begun.law, said)
     return found
 
 

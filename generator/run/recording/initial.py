@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, Self
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from .recorded import Rule
+from .recorded import Beginning, Rule
 
 DIGITS = 12  # of numbers in rules: a product and its quotient differ behind these
 Number = int | float
@@ -56,7 +57,11 @@ def _is_plain(x: Any) -> bool:
 
 
 def _rounded(x: Any) -> Any:
-    return float(f"{x:.{DIGITS}g}") if isinstance(x, float) else x
+    return _short(x) if isinstance(x, float) else x
+
+
+def _short(x: float) -> float:
+    return float(f"{x:.{DIGITS}g}")
 
 
 class Draws(TorchFunctionMode):
@@ -121,16 +126,60 @@ class Draws(TorchFunctionMode):
         key = _print_of(tensor)
         return None if key is None else self.laws.get(key)
 
-    def rules(self, network: nn.Module) -> Mapping[str, Rule]:
-        """The rule for each parameter of a network for which one is known."""
-        found = {}
+    def beginnings(self, network: nn.Module) -> Mapping[str, Beginning]:
+        """How the parameters of a network begin, as far as that is known."""
+        found: dict[str, tuple[list[Rule], Rule]] = {}
         for path, x in network.named_parameters():
             law = self.law(x)
             rule = law.rule if law is not None and x.numel() == 1 else _constant(x)
             rule = rule or (None if law is None else law.rule)
             if rule is not None:
-                found[path] = rule
-        return found
+                worked_out = _worked_out(rule, x.shape)
+                found[path] = ([rule, *_by_fans(worked_out, x.shape)], worked_out)
+        # a number may follow from the shape: it does if that is so for most
+        often = Counter(rule for rules, _ in found.values() for rule in rules)
+        return {
+            path: Beginning(max(rules, key=often.__getitem__), law)
+            for path, (rules, law) in found.items()
+        }
+
+
+# functions whose numbers follow from the shape, with the arguments that are usual
+_FANS = (
+    Rule("kaiming_normal_", (("mode", "fan_out"),)),
+    Rule("kaiming_normal_"),
+    Rule("xavier_normal_"),
+    Rule("kaiming_uniform_", (("mode", "fan_out"),)),
+    Rule("kaiming_uniform_"),
+    Rule("xavier_uniform_"),
+)
+
+
+def _by_fans(law: Rule, shape: Sequence[int]) -> list[Rule]:
+    """The usual rules that come to the same for this shape."""
+    if law.function not in ("normal_", "uniform_") or len(shape) < 2:
+        return []
+    return [rule for rule in _FANS if _worked_out(rule, shape) == law]
+
+
+def _worked_out(rule: Rule, shape: Sequence[int]) -> Rule:
+    """The rule with the numbers that follow from the shape."""
+    given = dict(rule.args)
+    kind, _, kernel = rule.function.rstrip("_").partition("_")
+    if kind not in ("kaiming", "xavier") or len(shape) < 2:
+        return rule
+    inside = math.prod(shape[2:])
+    fan_in, fan_out = shape[1] * inside, shape[0] * inside
+    if kind == "xavier":
+        std = float(given.get("gain", 1.0)) * math.sqrt(2 / (fan_in + fan_out))
+    else:
+        fan = fan_out if given.get("mode") == "fan_out" else fan_in
+        word = str(given.get("nonlinearity", "leaky_relu"))
+        std = nn.init.calculate_gain(word, given.get("a", 0)) / math.sqrt(fan)  # type: ignore[arg-type]
+    if kernel == "normal":
+        return Rule("normal_", (("std", _short(std)),))
+    bound = _short(math.sqrt(3) * std)
+    return Rule("uniform_", (("a", -bound), ("b", bound)))
 
 
 def _print_of(x: torch.Tensor) -> Print | None:
@@ -227,7 +276,7 @@ _STEPS: dict[str, Step] = {
 
 _watching: list[Draws] = []
 _functions: dict[str, Callable[..., Any]] = {}  # those of `torch.nn.init`, as torch has them
-_begun: WeakKeyDictionary[nn.Module, Mapping[str, Rule]] = WeakKeyDictionary()
+_begun: WeakKeyDictionary[nn.Module, Mapping[str, Beginning]] = WeakKeyDictionary()
 
 
 def _watch_functions() -> None:
@@ -255,9 +304,9 @@ def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def remember(network: nn.Module, draws: Draws) -> None:
     """Keep what was seen of a network's first values, before others are loaded."""
-    _begun.setdefault(network, draws.rules(network))
+    _begun.setdefault(network, draws.beginnings(network))
 
 
-def begun(network: nn.Module) -> Mapping[str, Rule]:
-    """The rules by which a network's parameters begin, as far as they were seen."""
+def begun(network: nn.Module) -> Mapping[str, Beginning]:
+    """How a network's parameters began, as far as that was seen."""
     return _begun.get(network, MappingProxyType({}))

@@ -171,7 +171,7 @@ def _has_bias(module: nn.Module) -> bool:
 
 def tensors_of(network: nn.Module, keep: Keep) -> Iterator[Tensor]:
     """The parameters, buffers and other tensors of a network, each once."""
-    inside, rules = inside_of_kept(network, keep), begun(network)
+    inside, initial = inside_of_kept(network, keep), begun(network)
     found: dict[int, list[str]] = {}
     kinds: dict[int, tuple[str, torch.Tensor, bool, bool]] = {}
     for path, module in network.named_modules(remove_duplicate=False):
@@ -199,7 +199,7 @@ def tensors_of(network: nn.Module, keep: Keep) -> Iterator[Tensor]:
             others=tuple(others),
             value=tuple(x.detach().reshape(-1).tolist()) if known else None,
             fill=_fill(x) if kind == "parameter" else None,
-            initial=rules.get(first),
+            initial=initial.get(first),
         )
 
 

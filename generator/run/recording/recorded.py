@@ -118,13 +118,23 @@ class Module(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """How a weight gets its first values: a function of `torch.nn.init`.
+    """A function of `torch.nn.init` that gives a weight its first values.
 
     The `args` are those that are not the default.
     """
 
     function: str
     args: tuple[tuple[str, int | float | str], ...] = ()
+
+
+class Beginning(Struct, frozen=True):
+    """How a weight gets its first values: the rule, and what it comes to for this weight.
+
+    Two rules that come to the same are one: a bound may be a number, or follow from the shape.
+    """
+
+    rule: Rule
+    law: Rule
 
 
 class Tensor(Struct, frozen=True):
@@ -142,7 +152,7 @@ class Tensor(Struct, frozen=True):
     others: tuple[str, ...] = ()  # further paths of the same tensor
     value: tuple[int | float | bool, ...] | None = None
     fill: float | None = None  # the number that all elements of a parameter are
-    initial: Rule | None = None  # of a parameter, if it was seen
+    initial: Beginning | None = None  # of a parameter, if it was seen
 
 
 class Meta(Struct, frozen=True):

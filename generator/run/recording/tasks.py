@@ -144,8 +144,8 @@ def begun(request: Mapping[str, Any]) -> dict[str, Any]:
         if module._parameters
     }
     keys = [path for path, _ in network.named_parameters()]
-    rules = to_builtins(draws.rules(network))
-    return {"ok": True, "rules": rules, "types": types, "keys": keys}
+    found = to_builtins(draws.beginnings(network))
+    return {"ok": True, "beginnings": found, "types": types, "keys": keys}
 
 
 def class_in(source: str, name: str) -> type[nn.Module]:
