@@ -519,6 +519,20 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"s": [3, 4]}, {"s": [5, 1, 2, 3]}],
     ),
+    "a list that is compared inside a comparison": (
+        """
+        input: [6]
+        params: {d: 2, y: true, s: [2, 3]}
+        style: functional
+        layers:
+        - Linear: {out_features: '$(in_features + d if s[:1] == [2] else 2)'}
+        - Group:
+            when: $(in_features != len(s))
+            layers: [Sigmoid, {LayerNorm: {when: $y, name: part1}}]
+        - Linear: {out_features: 3, bias: '$((4 if s == [2, 3] or d > 4 else 1) > 2 and y)'}
+        """,
+        [{"s": [3, 3]}, {"y": False}, {"s": [4], "y": False}, {"d": 4}],
+    ),
     "an empty list": (
         """
         input: [6]

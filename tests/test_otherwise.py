@@ -178,3 +178,18 @@ def test_a_group_and_its_last_layer_each_pass_their_own(
     values["c"] = network.c(values["b"])
     torch.testing.assert_close(network(x), network.head(values[passes]))
     assert fixed(text) == why
+
+
+@pytest.mark.parametrize(("other", "given", "why"), [("a", "a", ["g"]), ("b", "b", [])])
+def test_a_group_may_end_with_a_layer_that_is_never_there(
+    other: str, given: str, why: list[str]
+) -> None:
+    last = f"{{Linear: {{name: d, out_features: 8, when: false, else: {other}}}}}"
+    text = LAST.replace("LAST", last).replace(", m: true", "")
+    assert [name for name in fixed(text) if name != "m"] == why
+    x = torch.randn(3, 8)
+    for g, passes in ((True, given), (False, "b")):
+        network = built(text, {"g": g}).module_class().eval()
+        values = {"a": network.a(x)}
+        values["b"] = network.b(values["a"])
+        torch.testing.assert_close(network(x), network.head(values[passes]))

@@ -87,7 +87,7 @@ def _check_holder(context: Context, name: str, owner: Module) -> None:
         message = f"`{parent}` is an `nn.Sequential`: it would call what stands in it by this name"
     elif owner.node.kind == "ModuleList":
         message = f"`{parent}` is an `nn.ModuleList`: what is in it has numbers, no names"
-    elif owner.node.kind == "layer" and use is None:
+    elif owner.node.kind == "layer" and (use is None or use.block not in context.known.blocks):
         message = f"`{parent}` is a layer: only blocks and containers hold others"
     else:
         return

@@ -237,7 +237,8 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> bool:
 
     For each call it is what it reads last, for the item's last call what the item passes through.
     Says whether that can be: a last call with a condition of its own has one thing that passes,
-    whichever of the two conditions does not hold.
+    whichever of the two conditions does not hold; and what no call of the item gives, as its last
+    layer is never there, can't be given under a condition.
     """
     scope = reader.scope
     inputs = len(scope.inputs)
@@ -254,6 +255,8 @@ def passing(reader: Reader, item: Item, passed: Ref, known: int) -> bool:
         if otherwise is not None:
             ends[inputs + place] = ends.get(otherwise.node, otherwise)
     several = passed.port == "*" or scope.portless(passed)  # tensors none of which is passed on
+    if end < begin and not several:
+        return reader.current[:1] == (passed,)
     if end in ends and ends[end] != passed and not several:
         if varies:
             return False

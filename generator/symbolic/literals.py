@@ -31,8 +31,9 @@ def literal(value: Any, *, brackets: bool = False) -> str:
     """
     if isinstance(value, (Dim, Coded)):
         code = value.code
-        if "[" in code and not brackets:
-            code = ast.unparse(comparing_tuples(_as_tuples(value.tree())))
+        if "[" in code:
+            tree = value.tree() if brackets else _as_tuples(value.tree())
+            code = ast.unparse(comparing_tuples(tree))
         return pythonic(code)
     if isinstance(value, str):
         return quoted(value)
@@ -62,7 +63,8 @@ def comparing_tuples(tree: ast.expr) -> ast.expr:
     def compared(node: ast.expr) -> ast.expr | None:
         if not isinstance(node, ast.Compare):
             return None
-        left, *others = (_as_tuples(operand) for operand in (node.left, *node.comparators))
+        parts = (_as_tuples(operand) for operand in (node.left, *node.comparators))
+        left, *others = map(comparing_tuples, parts)  # a comparison may stand in another one
         return ast.Compare(left, node.ops, others)
 
     found: ast.expr = changed(tree, compared)
