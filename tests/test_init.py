@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from torch_netgen.cli.init import listed, templates
+from torch_netgen.views.templates import listed, templates
 
 from .command import netgen
 from .conftest import CONFIGS, ROOT, STARTERS

@@ -76,7 +76,8 @@ def _tell_layers(options: argparse.Namespace) -> int:
 
 def _begin(options: argparse.Namespace) -> int:
     from ..symbolic.hints import closest_word
-    from .init import begin, chosen, listed, templates, text_of
+    from ..views.templates import chosen, listed, templates, text_of
+    from .init import begin
 
     if options.list:
         say(*listed(templates()))

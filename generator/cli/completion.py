@@ -12,7 +12,7 @@ import shtab
 
 from ..ir.levels import LEVELS
 from ..layers import TYPES
-from .init import templates
+from ..views.templates import templates
 
 _SPECS = shtab.glob("*.yaml", "*.yml")
 # the names of variants in the specs that stand in the line: from a list in lines or in one line

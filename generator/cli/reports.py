@@ -8,10 +8,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.memory import shown
-from ..diagnostics.diagnostics import Diagnostic, Location, listed, told
+from ..diagnostics.diagnostics import Diagnostic, listed, told
 from ..ir.levels import DEFAULT_LEVELS
 from ..ir.table import Row, table_text
 from ..jobs.job import Outcome
+from ..jobs.results import end_of, results
 from ..output.terminal import annotate, coloured, complain, give, say
 from ..version import __version__
 
@@ -151,7 +152,7 @@ def tell_json(outcomes: Sequence[Outcome]) -> None:
     import json
 
     printed = any(outcome.source and outcome.target is None for outcome in outcomes)
-    give(f"{json.dumps(_results(outcomes), indent=2)}\n", aside=printed)
+    give(f"{json.dumps(results(outcomes), indent=2)}\n", aside=printed)
 
 
 def write_report(target: Target, outcomes: Sequence[Outcome]) -> None:
@@ -163,53 +164,10 @@ def write_report(target: Target, outcomes: Sequence[Outcome]) -> None:
 
     check_no_spec(target.path, [file for outcome in outcomes for file in outcome.files])
     machine = {"system": platform.platform(), "python": platform.python_version()}
-    facts = {**_results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
+    facts = {**results(outcomes), "machine": {**machine, "processors": os.cpu_count()}}
     report = {"netgen": facts.pop("netgen"), "digest": UNSIGNED, **facts}
     text = json.dumps(report, indent=2) + "\n"
     target.write(sign(text.encode(), target.kind, __version__))
-
-
-def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    return {
-        "netgen": __version__,
-        "ok": all(outcome.ok for outcome in outcomes),
-        "diagnostics": [
-            _diagnostic(diagnostic, outcome.config)
-            for outcome in outcomes
-            for diagnostic in outcome.diagnostics
-        ],
-        "results": [_result(outcome) for outcome in outcomes],
-    }
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    names = (
-        "config variant verb ok fresh diff parameters macs memory sizes fit layers fixed variants "
-        "proofs seconds"
-    )
-    found = {name: getattr(outcome, name) for name in names.split()}
-    return {**found, "output": outcome.target if outcome.ok else None}
-
-
-def _diagnostic(diagnostic: Diagnostic, config: str) -> dict[str, Any]:
-    where = diagnostic.location
-    place: dict[str, Any] = {"file": config, "line": None, "column": None, "end_column": None}
-    if where is not None:
-        place = {"file": where.file, "line": where.line, "column": where.column}
-        place["end_column"] = where.column + _length(where)
-    return {
-        "severity": diagnostic.severity,
-        "code": diagnostic.code,
-        "message": told(diagnostic.message),
-        **place,
-        "notes": [told(note) for note in diagnostic.notes],
-        "help": None if diagnostic.help is None else told(diagnostic.help),
-    }
-
-
-def _length(where: Location) -> int:
-    """The characters that are meant, as far as the line goes."""
-    return max(1, min(where.length, len(where.text) - where.column + 1))
 
 
 def annotation(diagnostic: Diagnostic, config: str) -> str:
@@ -218,7 +176,7 @@ def annotation(diagnostic: Diagnostic, config: str) -> str:
     place = {"file": config if where is None else where.file}
     if where is not None:
         place |= {"line": str(where.line), "col": str(where.column)}
-        place["endColumn"] = str(where.column + _length(where))
+        place["endColumn"] = str(end_of(where))
     place["title"] = f"netgen {diagnostic.code}"
     properties = ",".join(f"{name}={_escaped(text, ':,')}" for name, text in place.items())
     lines = [diagnostic.message, *(f"note: {note}" for note in diagnostic.notes)]

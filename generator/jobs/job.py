@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Job(Struct, frozen=True):
     """What is asked for one spec; `target` is the file to write, ``None`` for standard output.
 
+    The spec is in the file that `config` names, or it is the `text`, and `config` stands for it.
     The target's name is derived from the spec's, unless it was `named` in the command. `demand`
     is what a smoke-run is to show, ``None`` for no run.
 
@@ -36,6 +37,7 @@ class Job(Struct, frozen=True):
     view: Callable[[Prediction], str] | None = None
     named: bool = False
     variant: str | None = None
+    text: str | None = None
 
 
 class Outcome(Struct, frozen=True):

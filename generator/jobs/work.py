@@ -30,10 +30,12 @@ def _tried(job: Job, worker: Worker) -> tuple[bool, dict[str, Any]]:
     """Whether a job was done, and the facts of its outcome."""
     files: tuple[str, ...] = ()
     try:
-        text = stdin_text() if job.config == "-" else None  # waiting for it counts for no limit
+        name, text = job.config, job.text
+        if text is None and name == "-":
+            name, text = "<stdin>", stdin_text()  # waiting for it counts for no limit
         with worker.one_spec():
             with worker.in_time():
-                source = read(job.config) if text is None else parse(text, "<stdin>")
+                source = read(name) if text is None else parse(text, name)
             files = source.files
             return True, {**_DO[job.verb](job, source, worker), "files": files}
     except NetgenError as error:
