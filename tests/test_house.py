@@ -19,14 +19,16 @@ from .conftest import ROOT
 # the folders in the order of the way through: what stands in one imports from those before it
 FOLDERS = (
     *("diagnostics", "output", "symbolic", "spec", "layers", "ir", "lower", "classes", "emit"),
-    *("analysis", "run", "pipeline", "importing", "jobs", "views", "lsp", "cli"),
+    *("analysis", "run", "pipeline", "importing", "jobs", "views", "lsp", "mcp", "cli"),
 )
 # the folders in which each library is at home
 HOMES = {
+    "anyio": {"mcp"},  # the SDK stands on it
     "argparse": {"cli"},
     "black": {"emit"},
     "jinja2": {"emit"},
     "lsprotocol": {"lsp"},
+    "mcp": {"mcp"},
     "numpy": {"run"},
     "onnx": {"run"},
     "onnxruntime": {"run"},
@@ -164,6 +166,7 @@ def test_the_wheel_builds_lenet_in_an_empty_environment(tmp_path: Path) -> None:
     ).stdout.strip()
     assert configs.startswith(str(home))
     assert (Path(configs) / "schema.json").is_file()
+    assert (Path(configs).parent / "docs" / "language.md").is_file()
     run = subprocess.run(
         [home / "bin" / "netgen", "build", f"{configs}/lenet.yaml", "--no-smoke"],
         cwd=tmp_path,

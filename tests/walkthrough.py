@@ -38,6 +38,7 @@ NOT_RUN = {
     "netgen completion bash > ~/.local/share/bash-completion/completions/netgen": "writes to home",
     'netgen completion zsh > "${fpath[1]}/_netgen"': "writes to home",
     "netgen completion fish > ~/.config/fish/completions/netgen.fish": "writes to home",
+    "claude mcp add netgen -- netgen mcp": "needs Claude Code",
     "netgen watch starter.yaml": "waits for changes for ever",
     "torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d"
     " --rdzv-endpoint first:29500 train.py": "needs four machines with GPUs",

@@ -143,6 +143,15 @@ def _serve(options: argparse.Namespace) -> int:
     return NOT_DONE
 
 
+def _answer_agents(options: argparse.Namespace) -> int:
+    try:
+        from ..mcp.server import serve
+    except ModuleNotFoundError:
+        return _not_there("mcp", "the MCP SDK")
+    serve()
+    return DONE
+
+
 def _not_there(extra: str, library: str) -> int:
     """Print what to install for a verb that has an extra of its name; the exit code."""
     help = f"pip install 'torch-netgen[{extra}]'"
@@ -156,6 +165,7 @@ _WITHOUT_JOBS = {
     "init": _begin,
     "layers": _tell_layers,
     "lsp": _serve,
+    "mcp": _answer_agents,
     "schema": _print_schema,
 }
 

@@ -175,6 +175,12 @@ _VERBS: dict[str, Any] = {
         "a language server for specs, which editors start",
         "Check, explain and complete specs in an editor, over standard input and output.",
     ),
+    "mcp": (
+        "answer coding agents, which start it",
+        "Check, build and explain specs for coding agents, in the Model Context Protocol over "
+        "standard input and output. It reads and writes below the current folder alone, and runs "
+        "no code that specs import.",
+    ),
     "completion": (
         "print what completes netgen's arguments in a shell",
         "Print a script with which a shell completes verbs, options, specs and layer types.",

@@ -1,0 +1,1 @@
+"""`netgen mcp`: answers coding agents, which ask in the Model Context Protocol."""
