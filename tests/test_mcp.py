@@ -140,7 +140,7 @@ def test_each_tool_gives_what_its_verb_prints(coder: Agent, files: Path) -> None
     assert coder.ask("show", spec=SMALL, set={"width": 5}, batch=3)["text"] == printed(
         *("show", "old.yaml", "--batch", "3", "--set", "width=5")
     )
-    assert coder.ask("explain", spec="new.yml", layer="fc2")["text"] == printed(
+    assert coder.ask("explain", spec="new.yml", name="fc2")["text"] == printed(
         *("explain", "new.yml", "fc2")
     )
     assert coder.ask("diff", old="old.yaml", new="new.yml")["text"] == printed(
@@ -311,8 +311,8 @@ def test_nothing_is_read_or_written_outside_the_folder(coder: Agent, files: Path
     ):
         assert code(coder.ask("build", spec="net.yaml", output=output)) == "NG501"
     assert around(files) == before
-    for path in (outside / "secret.yaml", files / "out"):
-        path.unlink()
+    for file in (outside / "secret.yaml", files / "out"):
+        file.unlink()
     inside = coder.ask("build", spec=str(files / "net.yaml"), output=str(files / "net.py"))
     assert inside["ok"]
     assert (files / "net.py").read_text() == coder.ask("build", spec="net.yaml")["text"]

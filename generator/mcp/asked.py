@@ -111,9 +111,12 @@ class Show(OfSpec, frozen=True, kw_only=True):
 class Explain(OfSpec, frozen=True, kw_only=True):
     """Why the numbers of a layer are what they are."""
 
-    layer: Annotated[
+    name: Annotated[
         str,
-        Meta(description="A layer, block or container, as `show` names it: fc1, layer1.0.conv2."),
+        Meta(
+            description="A layer, block or container, as `show` names it (fc1, layer1.0.conv2), or "
+            "a parameter of the spec."
+        ),
     ]
     line: _Line = 1
 

@@ -83,7 +83,7 @@ def show(asked: Show, folder: Folder) -> Answer:
 
 
 def explain(asked: Explain, folder: Folder) -> Answer:
-    view = partial(explanation, layer=spelt(asked.layer))
+    view = partial(explanation, name=spelt(asked.name))
     return _viewed([replace(_job(asked, folder), verb="view", view=view)], asked, asked.line)
 
 
@@ -207,7 +207,10 @@ TOOLS: Mapping[str, Tool] = {
         show,
     ),
     "explain": Tool(
-        "Why each number of a layer is what it is, back to the input.", Explain, explain
+        "Why each number of a layer is what it is, back to the input; of a parameter, what it "
+        "reaches.",
+        Explain,
+        explain,
     ),
     "diff": Tool(
         "How two specs differ in layers, arguments, shapes and parameters, and which weights of "
