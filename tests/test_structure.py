@@ -39,6 +39,7 @@ NETWORKS = {
     "Masked": Input("", ("T", 8)),
     "Upscaler": Input("", (1, "H", "W")),
     "Grouped": Input("", ("T", 16)),
+    "Thrifty": Input("", (8,)),
     "Judge": Input("", (3, 10)),
 }
 OPENED = {"Nested"}  # no block of the networks

@@ -183,9 +183,9 @@ class Frames:
     def is_chain(self, frame: Frame) -> bool:
         """Whether a call of an `nn.Sequential` is its children, one after the other."""
         before: int | None = None
+        if None in own_names(self.recording, frame):
+            return False
         for part in frame.parts:
-            if own_path(self.recording, part.path, frame.path) is None:
-                return False
             if isinstance(part, Step):
                 if _is_nothing(part):
                     continue
@@ -315,19 +315,28 @@ def _is_below(path: str, module: str) -> bool:
     return not module or path.startswith(f"{module}.")
 
 
-def own_path(recording: Recording, path: str, parent: str) -> str | None:
-    """The name that a module has in its parent; `None` if it is no direct child."""
-    if not path:
-        return None
-    module = recording.by_path.get(path)
-    if module is None:  # a weight
-        return None
+def own_names(recording: Recording, frame: Frame) -> list[str | None]:
+    """The name that each part of a call has in its module; `None` if it is no direct child.
+
+    What is there several times has all its names in turn; if it has weights, only the first.
+    """
+    found: list[str | None] = []
+    for part in frame.parts:
+        names = [*_names_in(recording, part.path, frame.path)]
+        if names[1:] and any(key.startswith(f"{part.path}.") for key in recording.keys):
+            names = names[:1]
+        found.append(next((name for name in names if name not in found), None))
+    return found
+
+
+def _names_in(recording: Recording, path: str, parent: str) -> Iterator[str]:
+    """The names that a module has in another one, if it has a path of its own."""
+    module = recording.by_path.get(path) if path else None  # a weight is no module
     before = f"{parent}." if parent else ""
-    for known in (module.path, *module.others):
+    for known in (module.path, *module.others) if module else ():
         name = known.removeprefix(before)
         if known.startswith(before) and "." not in name:
-            return name
-    return None
+            yield name
 
 
 LONG = 16  # numbers in a list
@@ -380,7 +389,7 @@ class Bodies:
 
     def is_whole_chain(self, frame: Frame) -> bool:
         """Whether a call of a class is its children, one after the other, by their numbers."""
-        names = [own_path(self.recording, part.path, frame.path) for part in frame.parts]
+        names = own_names(self.recording, frame)
         numbered = names == [*map(str, range(len(names)))]
         inner = frame.path and frame.is_sequential
         if inner or not (numbered or frame.module.is_chain):
@@ -490,8 +499,8 @@ class Bodies:
     def chain(self, frame: Frame) -> tuple[Item, ...]:
         """The children of an `nn.Sequential`, with their own names."""
         items = []
-        for part in frame.parts:
-            name = own_path(self.recording, part.path, frame.path)
+        names = own_names(self.recording, frame)
+        for part, name in zip(frame.parts, names, strict=True):
             if name is None:
                 raise Unstructured(f"`{part.path}` belongs to several modules")
             if isinstance(part, Step):
