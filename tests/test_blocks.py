@@ -630,3 +630,21 @@ def test_numbered_inputs_name_an_argument_each() -> None:
     result = build_source(parse(PYRAMID, "net.yaml"), {}, None)
     pair = result.module_class.forward.__globals__["Pair"]
     assert list(inspect.signature(pair).parameters) == ["c2_channels", "c3_channels"]
+
+
+def test_what_init_says_of_a_block_that_set_leaves_out_is_left_out() -> None:
+    text = """
+        name: Net
+        input: [4]
+        params: {on: true}
+        blocks: {B: {layers: [{Parameter: {name: own, shape: [4]}}, {Add: [input, own]}]}}
+        layers:
+        - B: {name: b, when: $on}
+        - Linear: {out_features: 5, when: $on}
+        - Linear: {out_features: 5}
+        init: {B: {own: {constant_: 3}}}
+        """
+    given: tuple[dict[str, Any], ...] = ({}, {"on": False})
+    whole, part = (build_source(parse(text, "a.yaml"), x, None).module_class() for x in given)
+    assert whole.b.own.tolist() == [3, 3, 3, 3]
+    assert [name for name, _ in part.named_parameters()] == ["fc1.weight", "fc1.bias"]

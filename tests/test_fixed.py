@@ -237,6 +237,13 @@ WHY = {
             "b": "`weight` on line 10 must not be 0, as `weight_norm` divides by its norm",
         },
     ),
+    "copies of a group that is never there": (
+        "input: [6]\nparams: {a: 2}\nblocks:\n  B:\n    params: {many: true, on: false}\n"
+        "    layers:\n    - Group:\n        layers: [{Linear: {name: one, out_features: 6}}]\n"
+        "        when: $on\n        repeat: $(2 if many else 0)\n    - Tanh\n"
+        "layers: [{Linear: 6}, {B: {many: $(in_features != a + 4)}}]",
+        {"a": "`repeat` of `Group` of `B` on line 11 writes its copies one by one"},
+    ),
     "a number in a name": (
         "input: [4]\nparams: {a: true, b: 2}\nlayers:\n- LeakyReLU\n"
         "- Add:\n    when: $a\n    branches:\n"

@@ -369,3 +369,21 @@ layers:
     (wrong,) = caught.value.diagnostics
     assert wrong.code == "NG408"
     assert "`Net(m=False)` is not what `--set m=false` gives" in wrong.message
+
+
+def test_a_member_is_predicted_for_the_sizes_that_the_class_is_run_with(worker: Worker) -> None:
+    """Nothing of the class divides by `s`; but for T = 4, it is refused for its sizes first."""
+    text = """
+name: Net
+inputs: {first: [4, 6], second: [T, 6]}
+params: {r: 2, s: 1}
+blocks:
+  Own:
+    params: {unused: required, given: required}
+    layers: [{Linear: {out_features: $(given + 1)}}]
+layers:
+- Minimum: [first, second]
+- Own: {unused: "$(ceil_div(r, s))", given: $(s + 1)}
+"""
+    prediction = found(text)
+    assert "members of the class are" in proven(prediction, rendered(prediction), worker)

@@ -108,9 +108,10 @@ def without_arguments(found: Prediction, values: Mapping[str, Any]) -> Predictio
     """
     overrides = {**found.overrides, **values}
     fixed = [parameter.name for parameter in found.classes[-1].params if not parameter.is_type]
+    sizes = found.graph.sizes  # with which the class is run
     with contextlib.suppress(NetgenError, TooLong):
-        return predict(found.reading, overrides, found.imported, fixed=fixed)
-    return predict(found.reading, overrides, found.imported)
+        return predict(found.reading, overrides, found.imported, fixed=fixed, sizes=sizes)
+    return predict(found.reading, overrides, found.imported, sizes=sizes)
 
 
 def _plan_of(found: Prediction) -> Mapping[str, Any]:

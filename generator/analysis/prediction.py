@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -247,20 +248,22 @@ def predict(
     imported: Imported | None = None,
     *,
     fixed: Collection[str] = (),
+    sizes: Mapping[str, int] | None = None,
 ) -> Prediction:
     """The prediction for a spec, without warnings; raises `NetgenError`.
 
-    Parameters in `fixed` are no arguments of the class.
+    Parameters in `fixed` are no arguments of the class. Run-time `sizes` are tried before others.
 
-    Run-time sizes get the first sample values that the network takes. If it takes none of them,
-    the error for the first is raised.
+    Run-time sizes get the first sample values that the network takes. If it takes none of them, the
+    error with the fewest mistakes is raised: others may be of samples that don't fit.
     """
     source, names = reading.source, _runtime_names(reading.document)
     imported = imported or Imported()
     refused: list[NetgenError] = []
-    for sizes in _samples(names, refused):
+    first = () if sizes is None else ({name: sizes[name] for name in names},)
+    for samples in chain(first, _samples(names, refused)):
         try:
-            graph = lower(reading, overrides, sizes, imported, fixed=fixed)
+            graph = lower(reading, overrides, samples, imported, fixed=fixed)
             lint(graph)
             classes = class_graphs(graph, source)
             trace = _trace(source, graph)
@@ -272,7 +275,7 @@ def predict(
         return Prediction(
             reading, imported, source, overrides, graph, trace, found, classes, allowed
         )
-    raise refused[0]
+    raise min(refused, key=lambda error: len(error.diagnostics))
 
 
 def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[dict[str, int]]:

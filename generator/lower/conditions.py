@@ -369,7 +369,8 @@ def _absent_copies(
     reader: Reader, item: Item, condition: Any, reads: tuple[Ref, ...], names: LayerNames
 ) -> None:
     """Keep the places of the copies of an absent item, each with a name of its own or with none."""
-    count = keys.count(reader.scope, item, names) or 0
+    count = keys.count(reader.scope, item, names)
+    assert count is not None
     for copy in range(keys.copy_bounds(reader.context, item, count)[1]):
         own = LayerNames(reader.scope, None, copy)
         with reader.numbered(item, copy):

@@ -108,9 +108,10 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
         with context.shared.findings.collecting():
             others = [m for place, m in _foreseen(graph.modules) if _matches(key, place, m)]
             others += _renumbered(graph.modules, key.split("."), anywhere="." not in key)
-            matched = _matched(context, layers, key, others)
-            if not matched and not others and not _is_type(context, key):
-                continue
+            hidden = _is_type(context, key) and bool(_hiding(layers))
+            matched = _matched(context, layers, key, others, hidden=hidden)
+            if not (matched or others or hidden):
+                continue  # with these values there is none
             for weight, raw in weights.items():
                 with context.shared.findings.collecting():
                     initial = _initial(
@@ -121,17 +122,22 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
 
 
 def _matched(
-    context: Context, layers: list[tuple[str, Module]], key: str, others: list[Module]
+    context: Context,
+    layers: list[tuple[str, Module]],
+    key: str,
+    others: list[Module],
+    *,
+    hidden: bool,
 ) -> list[tuple[str, Module]]:
     """The layers that a key of `init` means, with their paths; `others` are those not there now.
 
-    Raises `NetgenError` if there is none; with other values (`--set`) notes that in `unmatched`.
+    There may be `hidden` ones, too, in layers that hold others. Raises `NetgenError` if there is
+    none; with other values (`--set`) notes that in `unmatched`.
     """
     matched = [(place, module) for place, module in layers if _matches(key, place, module)]
-    hidden = bool(others) or (_is_type(context, key) and bool(_hiding(layers)))
-    if not (matched or hidden) and context.overrides:
+    if not (matched or others or hidden) and context.overrides:
         context.shared.unmatched = True
-    elif not (matched or hidden):
+    elif not (matched or others or hidden):
         known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
         message = f"there is no layer `{printable(key)}`"
         types = [module.row.name for _, module in layers if module.row]
