@@ -645,6 +645,7 @@ def test_what_init_says_of_a_block_that_set_leaves_out_is_left_out() -> None:
         init: {B: {own: {constant_: 3}}}
         """
     given: tuple[dict[str, Any], ...] = ({}, {"on": False})
-    whole, part = (build_source(parse(text, "a.yaml"), x, None).module_class() for x in given)
+    made: list[Any] = [build_source(parse(text, "a.yaml"), x, None).module_class() for x in given]
+    whole, part = made
     assert whole.b.own.tolist() == [3, 3, 3, 3]
     assert [name for name, _ in part.named_parameters()] == ["fc1.weight", "fc1.bias"]

@@ -387,3 +387,10 @@ layers:
 """
     prediction = found(text)
     assert "members of the class are" in proven(prediction, rendered(prediction), worker)
+
+
+def test_a_layer_keeps_its_number_whatever_decides_that_it_has_weights(worker: Worker) -> None:
+    layers = "layers: [{LayerNorm: {elementwise_affine: $(y > 1)}}, LayerNorm]"
+    prediction = found(f"name: Net\ninput: [3, 8]\nparams: {{y: 2}}\n{layers}\n")
+    told = proven(prediction, rendered(prediction), worker)
+    assert told == "4 of 4 members of the class are what `--set` gives"
