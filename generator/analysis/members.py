@@ -19,10 +19,9 @@ from msgspec import Struct, field
 from ..classes.reach import deciding, least
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, SpecPath
 from ..emit.construct import arguments_of
-from ..ir.graph import Graph, Node, Parameter, Use
+from ..ir.graph import Graph, Parameter, Use
 from ..ir.substitute import rebind
-from ..layers.base import no_weights
-from ..symbolic.sizes import TooLong, plain, symbols_in
+from ..symbolic.sizes import TooLong
 from ..symbolic.syntax import ExpressionError
 from .memory import available, shown
 from .plan import make_plan
@@ -110,23 +109,9 @@ def without_arguments(found: Prediction, values: Mapping[str, Any]) -> Predictio
     overrides = {**found.overrides, **values}
     sizes = found.graph.sizes  # with which the class is run
     fixed = [parameter.name for parameter in found.classes[-1].params if not parameter.is_type]
-    if not any(map(_is_numbered_by_flags, found.graph.nodes)):
-        with contextlib.suppress(NetgenError, TooLong):
-            return predict(found.reading, overrides, found.imported, fixed=fixed, sizes=sizes)
+    with contextlib.suppress(NetgenError, TooLong):
+        return predict(found.reading, overrides, found.imported, fixed=fixed, sizes=sizes)
     return predict(found.reading, overrides, found.imported, sizes=sizes)
-
-
-def _is_numbered_by_flags(node: Node) -> bool:
-    """Whether an argument decides if a layer without a name has weights.
-
-    Its number, and those of others, would be another one if that were decided before.
-    """
-    for call in (x for top in (node, node.would) if top is not None for x in top.walk()):
-        flags = [value for value in call.args.values() if isinstance(plain(value), bool)]
-        row = None if call.written or call.use is not None else call.row
-        if row is not None and row.weights is not no_weights and symbols_in(flags):
-            return True
-    return False
 
 
 def _plan_of(found: Prediction) -> Mapping[str, Any]:

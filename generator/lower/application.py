@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from ..layers.base import Dims, Layer, Refusal, arguments, no_weights, wants_not
 from ..layers.tensor import TensorType
 from ..spec.spec import Item
 from ..symbolic.algebra import Symbols
+from ..symbolic.expressions import has_expression
 from ..symbolic.sizes import Coded, is_unknown, plain, symbols_in
 from .arguments import Arguments
 from .naming import key_of
@@ -67,7 +68,7 @@ def apply_layer(
         sizes = [size for x in read.types for size in x.shape]
         known = [size for size in sizes if not is_unknown(size)]
         scope.context.fix(known, Need(item.path, "says nothing of how its shapes come about"))
-    return call if chained else _placed(scope, call, row)
+    return call if chained else _placed(scope, item, call, row)
 
 
 def _annotated(
@@ -103,15 +104,30 @@ def stem_of(call: Node) -> str:
     return call.stem
 
 
-def is_stateless(row: Layer, args: Mapping[str, Any]) -> bool:
-    """Whether a layer has no weights, with all flags that are expressions set to true, too."""
+def is_stateless(row: Layer, args: Mapping[str, Any], told: Collection[str] = ()) -> bool:
+    """Whether a layer has no weights, with all flags that are expressions set to true, too.
+
+    Those in `told` are written as expressions, though what they hang on may be fixed by now.
+    """
     if row.weights is no_weights:
         return True
     if row.weights(arguments(args)):
         return False
     flags = [name for name, value in args.items() if isinstance(plain(value), bool)]
-    flags = [name for name in flags if symbols_in(args[name])]
+    flags = [name for name in flags if symbols_in(args[name]) or name in told]
     return not (flags and row.weights(arguments({**args, **dict.fromkeys(flags, True)})))
+
+
+def _expressions(item: Item, call: Node) -> list[str]:
+    """The arguments that the spec gives as expressions."""
+    found = []
+    for name, path in call.places.items():
+        raw: Any = item.written
+        if isinstance(raw, (dict, list)):
+            raw = raw[path[-1]]
+        if isinstance(raw, str) and has_expression(raw):
+            found.append(name)
+    return found
 
 
 def _without(
@@ -168,9 +184,11 @@ def is_functional(scope: Scope, call: Node, row: Layer, *, stateless: bool) -> b
     return row.operation or row.fresh or (stateless and (by_style or inline))
 
 
-def _placed(scope: Scope, call: Node, row: Layer) -> Node:
+def _placed(scope: Scope, item: Item, call: Node, row: Layer) -> Node:
     """The call, as an expression in `forward` or with an attribute that has a name."""
     stateless = is_stateless(row, call.args)
+    if stateless and row.weights is not no_weights:
+        stateless = is_stateless(row, call.args, _expressions(item, call))
     if is_functional(scope, call, row, stateless=stateless):
         return replace(call, functional=True)
     if call.name:
