@@ -120,11 +120,9 @@ def is_stateless(row: Layer, args: Mapping[str, Any], told: Collection[str] = ()
 
 def _expressions(item: Item, call: Node) -> list[str]:
     """The arguments that the spec gives as expressions."""
-    found = []
+    found, several = [], isinstance(item.written, (dict, list))
     for name, path in call.places.items():
-        raw: Any = item.written
-        if isinstance(raw, (dict, list)):
-            raw = raw[path[-1]]
+        raw = item.written[path[-1]] if several else item.written
         if isinstance(raw, str) and has_expression(raw):
             found.append(name)
     return found
