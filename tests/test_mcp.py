@@ -407,6 +407,18 @@ def test_the_server_ends_with_its_client_in_the_midst_of_a_call(tmp_path: Path) 
     server.stdout.close()
 
 
+def test_a_folder_that_is_gone_is_no_place_to_start_in(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone; rmdir ../gone; {sys.executable} {' '.join(COMMAND)}"
+    run = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (
+        1,
+        "netgen: the current folder is gone: start it in another one\n",
+    )
+
+
 def test_without_the_sdk_the_verb_says_what_to_install(tmp_path: Path) -> None:
     code = "import sys; sys.modules['mcp'] = None; from torch_netgen.cli.cli import main; "
     code += "sys.exit(main(['mcp']))"

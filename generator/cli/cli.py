@@ -148,7 +148,11 @@ def _answer_agents(options: argparse.Namespace) -> int:
         from ..mcp.server import serve
     except ModuleNotFoundError:
         return _not_there("mcp", "the MCP SDK")
-    serve()
+    try:
+        serve()
+    except FileNotFoundError:
+        complain("netgen: the current folder is gone: start it in another one")
+        return NOT_DONE
     return DONE
 
 

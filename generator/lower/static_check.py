@@ -59,6 +59,8 @@ def unknown_type(
         meant = "Group"  # copies were meant, no pattern
     together = run_together(item.type, known_types(context)) or _called(context, item.type)
     help = together or (f"did you mean `{meant}`?" if meant else None)
+    if item.type == "type" and isinstance(item.written, str):
+        help = f"write the type itself: `{printable(item.written)}`"
     if meant is not None and meant == bare_type(item.type):
         help = f"write `{meant}`: a type is its name alone"
     message = f"there is no layer type `{printable(item.type)}`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
@@ -112,8 +112,12 @@ def _kind_help(
         if bracketed(value) or _cut(value):
             return bracketed(value) or "a list has square brackets: `[3, 3]`"
     written = item.written
+    if row.variadic is not None and isinstance(written, str) and not written.startswith("$"):
+        return f"what it reads is a list of names: `{row.name}: [..., {printable(written)}]`"
     if paths.get(found.argument, item.path) != item.path and isinstance(written, (dict, list)):
         written = written[paths[found.argument][-1]]  # type: ignore[index]
+        if isinstance(item.written, list) and isinstance(written, dict):
+            return _by_name(row, item.written, written)
     given = [plain(value) for value in values_in(found.value)]
     if any(isinstance(value, float) for value in given) and "whole" in found.message:
         return whole(written)
@@ -125,6 +129,16 @@ def _kind_help(
     if inferred and isinstance(item.written, list):
         return f"`{inferred[0]}` is inferred: by position it is left out"
     return None
+
+
+def _by_name(row: Layer, given: Sequence[Any], named: Mapping[str, Any]) -> str | None:
+    """The help for arguments that are given by position and, at the end, by name."""
+    known = {arg.name for arg in row.args}
+    if given[-1] is not named or not named or not named.keys() <= known:
+        return None
+    names = [arg.name for arg in row.written[: len(given) - 1]]
+    all_of_them = ", ".join(f"{name}: ..." for name in (*names, *named))
+    return f"by position and by name do not mix: write `{row.name}: {{{all_of_them}}}`"
 
 
 def _of_pattern(row: Layer, item: Item) -> str | None:
