@@ -155,6 +155,15 @@ def test_each_tool_gives_what_its_verb_prints(coder: Agent, files: Path) -> None
     assert found == {name: facts[name] for name in found}
 
 
+def test_what_the_run_finds_is_told_with_the_source(coder: Agent) -> None:
+    spec = "name: A\ninput: [T, 8]\nlayers:\n  - LSTM: {hidden_size: 8}\n  - Select: [1, -1]\n"
+    answer = coder.ask("build", spec=spec)
+    assert [found["code"] for found in answer["diagnostics"]] == ["NG311"]
+    assert answer["ok"]
+    assert answer["text"]
+    assert code(coder.ask("build", spec=spec, strict=True)) == "NG311"
+
+
 def test_variants_and_values(coder: Agent) -> None:
     spec = f"{SMALL}variants:\n  wide: {{width: 64}}\n"
     parameters = [

@@ -46,9 +46,11 @@ layers:
   - Linear: {out_features: 10}
 
 `check` tells all mistakes at once, with their cures: mend them until `ok` is true, then `build`
-with `output`. `layers` says what a type takes, `language` how blocks, loops, branches, several
-inputs and all else is written, and `templates` gives whole networks. What an answer lacks for its
-length stands in `left_out`, with how to get it."""
+with `output`. Warnings among the `diagnostics` are there when `ok` is true, too: read them, as the
+run finds what no check sees, such as samples of a batch that mix. `layers` says what a type takes,
+`language` how blocks, loops, branches, several inputs and all else is written, and `templates`
+gives whole networks. What an answer lacks for its length stands in `left_out`, with how to get
+it."""
 
 
 def serve() -> None:
