@@ -285,10 +285,10 @@ def test_hostile_specs_get_bounded_answers(spec: str, coder: Agent, files: Path)
 
 
 def test_a_spec_that_takes_too_long_is_given_up(coder: Agent) -> None:
-    answer = coder.ask("check", spec=LONG, timeout=0.001)
+    answer = coder.ask("build", spec=SMALL, timeout=0.05)  # torch alone takes more to load
     assert code(answer) == "NG402"
     [found] = answer["diagnostics"]
-    assert found["help"] == "`timeout` gives it more time"
+    assert found["help"].startswith("`timeout` gives it more time")
 
 
 def test_nothing_is_read_or_written_outside_the_folder(coder: Agent, files: Path) -> None:
