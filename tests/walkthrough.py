@@ -39,6 +39,7 @@ NOT_RUN = {
     'netgen completion zsh > "${fpath[1]}/_netgen"': "writes to home",
     "netgen completion fish > ~/.config/fish/completions/netgen.fish": "writes to home",
     "claude mcp add netgen -- netgen mcp": "needs Claude Code",
+    "pip install 'torch-netgen[mcp]'": "takes what the index has",
     "netgen watch starter.yaml": "waits for changes for ever",
     "torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d"
     " --rdzv-endpoint first:29500 train.py": "needs four machines with GPUs",

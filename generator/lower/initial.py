@@ -108,7 +108,8 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
         with context.shared.findings.collecting():
             others = [m for place, m in _foreseen(graph.modules) if _matches(key, place, m)]
             others += _renumbered(graph.modules, key.split("."), anywhere="." not in key)
-            hidden = _is_type(context, key) and bool(_hiding(layers))
+            torch_type = _is_type(context, key) and key not in context.known.blocks
+            hidden = torch_type and bool(_hiding(layers))  # in a layer of torch that holds others
             matched = _matched(context, layers, key, others, hidden=hidden)
             if not (matched or others or hidden):
                 continue  # with these values there is none
