@@ -193,3 +193,24 @@ def test_a_group_may_end_with_a_layer_that_is_never_there(
         values = {"a": network.a(x)}
         values["b"] = network.b(values["a"])
         torch.testing.assert_close(network(x), network.head(values[passes]))
+
+
+@pytest.mark.parametrize("repeat", ["$(n - 1)", "0"])
+@pytest.mark.parametrize("when", ["$(not n)", "false"])
+def test_copies_of_which_there_are_none_pass_their_else(when: str, repeat: str) -> None:
+    text = f"""
+name: Net
+input: [6]
+layers: [{{Own: {{name: one, n: 1}}}}, {{Own: {{name: two, n: 1}}}}]
+blocks:
+  Own:
+    params: {{n: 3}}
+    layers:
+    - Linear: {{name: a, out_features: 6}}
+    - Linear: {{name: b, out_features: 6}}
+    - LayerNorm: {{bias: false, when: {when}, else: a, repeat: {repeat}}}
+    - Linear: {{name: last, out_features: 6}}
+"""
+    network, x = built(text).module_class().eval(), torch.randn(3, 6)
+    wanted = network.two.last(network.two.a(network.one.last(network.one.a(x))))
+    torch.testing.assert_close(network(x), wanted)

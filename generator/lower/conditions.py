@@ -371,7 +371,10 @@ def _absent_copies(
     """Keep the places of the copies of an absent item, each with a name of its own or with none."""
     count = keys.count(reader.scope, item, names)
     assert count is not None
-    for copy in range(keys.copy_bounds(reader.context, item, count)[1]):
+    most = keys.copy_bounds(reader.context, item, count)[1]
+    if most == 0:
+        pass_through(reader, item, reads, names)
+    for copy in range(most):
         own = LayerNames(reader.scope, None, copy)
         with reader.numbered(item, copy):
             absent(reader, item, condition, reads, own, copied=True)
