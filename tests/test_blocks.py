@@ -649,3 +649,29 @@ def test_what_init_says_of_a_block_that_set_leaves_out_is_left_out() -> None:
     whole, part = made
     assert whole.b.own.tolist() == [3, 3, 3, 3]
     assert [name for name, _ in part.named_parameters()] == ["fc1.weight", "fc1.bias"]
+
+
+def test_what_only_a_layer_that_is_never_there_would_read_is_not_called(
+    build_text: Builder,
+) -> None:
+    text = """
+        name: Net
+        input: [2, 6, 6]
+        params: {size: 2, kind: GELU, word: reflect}
+        layers:
+        - AdaptiveAvgPool2d: $size
+        - Own: {on: $(kind == 'ReLU'), word: $word}
+        blocks:
+          Own:
+            params: {on: required, word: required, many: true}
+            layers:
+            - PReLU: {name: first}
+            - InstanceNorm2d: {name: norm}
+            - Conv2d:
+                {name: last, out_channels: 2, kernel_size: 3, padding: 1, padding_mode: $word,
+                when: $on, repeat: $(2 if many else 1),
+                from: "$('norm' if word == 'zeros' else 'first')"}
+        """
+    network, x = build_text(text).module_class(), torch.randn(2, 2, 6, 6)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(x, 2)
+    torch.testing.assert_close(network(x), network.own1.first(pooled))

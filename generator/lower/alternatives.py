@@ -24,7 +24,8 @@ def choosing(reader: Reader, item: Item, written: Any, reads: Sequence[Ref]) -> 
     The choice is left to ``forward`` if all tensors that may be read are of one type.
     """
     choices, free = _choices(reader, item, written, reads)
-    free = free and item.path not in reader.context.shared.never
+    if item.path in reader.context.shared.never:
+        choices, free = (), False  # no call makes the choice
     if not free:
         reader.context.fix_at(written, item.at("from"))
     known = len(reader.scope.calls)
