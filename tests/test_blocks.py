@@ -672,6 +672,7 @@ def test_what_only_a_layer_that_is_never_there_would_read_is_not_called(
                 when: $on, repeat: $(2 if many else 1),
                 from: "$('norm' if word == 'zeros' else 'first')"}
         """
-    network, x = build_text(text).module_class(), torch.randn(2, 2, 6, 6)
+    network: Any = build_text(text).module_class()
+    x = torch.randn(2, 2, 6, 6)
     pooled = torch.nn.functional.adaptive_avg_pool2d(x, 2)
     torch.testing.assert_close(network(x), network.own1.first(pooled))
