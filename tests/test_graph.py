@@ -288,7 +288,7 @@ blocks:
     - Maximum: {name: r, from: [a, q]}
     outputs: [p, q, r]
 layers:
-- B: {name: many, from: [input, input, input], repeat: 200, carry: true}
+- B: {name: many, from: [input, input, input], repeat: 700, carry: true}
 - Add: [many.0, many.1, many.2]
 """
 

@@ -228,7 +228,8 @@ def test_the_command_writes_what_it_has_compared(tmp_path: Path) -> None:
     assert first.endswith("parameters")
     assert second == (
         "34 equal keys; equal outputs for 2 sizes of inputs; equal gradients of inputs; "
-        "equal outputs in training; all weights begin in the same way"
+        "equal outputs in training; all weights begin in the same way; "
+        "equal with width = 5, num_classes = 12"
     )
     built = netgen("build", "net.yaml", "-o", "-", "--no-smoke", cwd=tmp_path)
     assert built.stdout == (tmp_path / "plain.py").read_text()
