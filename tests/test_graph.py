@@ -293,6 +293,11 @@ layers:
 """
 
 
+def _heeds_interrupts() -> None:
+    """A shell's background jobs, such as a run of all tests may be, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("by", ["time", "Ctrl-C"])
 def test_a_layout_that_takes_long_can_be_ended(by: str, tmp_path: Path) -> None:
     """Graphviz works on such a picture for minutes."""
@@ -300,7 +305,7 @@ def test_a_layout_that_takes_long_can_be_ended(by: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch_netgen", "graph", "net.yaml", "--depth", "9"]
     command += ["--timeout", "3"] if by == "time" else []
     with subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_interrupts
     ) as process:
         if by == "Ctrl-C":
             with pytest.raises(subprocess.TimeoutExpired):
