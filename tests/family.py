@@ -709,7 +709,9 @@ def drawn(draws: Draws) -> tuple[Spec, Scope]:
     if blocks:
         spec["blocks"] = blocks
     if draws.chance(0.15):
-        spec["init"] = {"Linear": {"weight": {"normal_": {"std": scope.rate()}}}}
+        scopes = re.findall(r"'name': '(\w+)'", str(layers)) if draws.chance(0.5) else []
+        scope_of = f"{draws.choice(scopes)}." if scopes else ""
+        spec["init"] = {f"{scope_of}Linear": {"weight": {"normal_": {"std": scope.rate()}}}}
     if draws.chance(0.15):
         spec["style"] = "functional"
     return spec, scope

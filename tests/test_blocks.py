@@ -172,6 +172,55 @@ def test_initial_weights_are_those_of_the_spec(build_text: Builder) -> None:
     assert network.head.weight.unique().tolist() == [1.0]
 
 
+def test_initial_weights_of_a_type_inside_of_a_path(build_text: Builder) -> None:
+    """An inner path beats an outer one, both beat the type alone, and a name beats them all."""
+    text = """
+name: Net
+input: [3, 6, 6]
+params: {v: 0.25, aux: true}
+blocks:
+  Head:
+    layers:
+      - Conv2d: {name: a, out_channels: 3, kernel_size: 1, bias: false}
+      - Sequential: {name: tail, layers: [{Conv2d: {out_channels: 3, kernel_size: 1}}]}
+layers:
+  - Head: {name: plain}
+  - Head: {name: extra, when: $aux}
+  - Head: {name: deep.first}
+  - Head: {name: deep.last}
+  - Conv2d: {name: stages, out_channels: 3, kernel_size: 1, repeat: 2}
+  - Flatten: 2
+  - TransformerEncoder:
+      name: enc
+      num_layers: 1
+      encoder_layer: {TransformerEncoderLayer: {nhead: 2, dim_feedforward: 8, batch_first: true}}
+init:
+  deep.last.tail.Conv2d: {weight: {constant_: 5}}
+  deep.last.Conv2d: {weight: {constant_: 4}, bias: {constant_: 4}}
+  extra.Conv2d: {weight: {constant_: $v}}
+  Conv2d: {weight: ones_, bias: zeros_}
+  stages.Conv2d: {weight: {constant_: 6}}
+  stages.1: {weight: {constant_: 7}}
+  enc.Linear: {weight: zeros_}
+"""
+    network: Any = build_text(text).module_class(v=0.5)
+
+    def value(tensor: Any) -> float:
+        (found,) = tensor.unique().tolist()
+        return float(found)
+
+    assert value(network.plain.a.weight) == value(network.deep.first.tail[0].weight) == 1
+    assert value(network.extra.a.weight) == value(network.extra.tail[0].weight) == 0.5
+    assert value(network.extra.tail[0].bias) == 0
+    assert value(network.deep.last.a.weight) == value(network.deep.last.tail[0].bias) == 4
+    assert value(network.deep.last.tail[0].weight) == 5
+    assert [value(layer.weight) for layer in network.stages] == [6, 7]
+    assert value(network.enc.layers[0].linear1.weight) == 0
+    assert value(network.enc.layers[0].norm1.weight) == 1
+    without: Any = build_text(text).module_class(aux=False)
+    assert not [*without.extra.parameters()]
+
+
 def test_drop_path_keeps_the_mean(build_text: Builder) -> None:
     text = "name: Net\ninput: [3]\nlayers: [{DropPath: 0.25}]"
     network: Any = build_text(text).module_class()

@@ -866,6 +866,47 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"r": 1}, {"r": 2}],
     ),
+    "initial weights of a type inside of what other arguments make, or leave out": (
+        """
+        input: [4]
+        params: {r: 0.25, f: true, n: 2, g: false}
+        blocks:
+          Head:
+            params: {f: required}
+            layers:
+            - Linear: {name: low, out_features: 4, bias: $f}
+            - Sequential:
+                name: tail
+                layers: [{Linear: {out_features: 4, when: $f}}, ReLU, {Linear: {out_features: 4}}]
+        layers:
+        - Linear: {name: one, out_features: 4, repeat: $n}
+        - Head: {name: head, f: $f, when: $f}
+        - Head: {name: last, f: $g}
+        - Head: {name: other, f: $f, when: $g}
+        init:
+          Linear: {weight: ones_}
+          one.Linear: {bias: {constant_: $r}}
+          head.Linear: {weight: {constant_: $r}, bias: zeros_}
+          last.tail.Linear: {weight: {constant_: $(2 * r)}}
+          other.tail.Linear: {weight: {constant_: $(3 * r)}}
+        """,
+        [{"r": 0.5}, {"f": False}, {"n": 0}, {"n": 3}, {"g": True}],
+    ),
+    "initial weights of a type behind a number that several layers have": (
+        """
+        input: [4]
+        params: {f: true, r: 0.25}
+        blocks:
+          Two:
+            layers: [{Linear: {name: a, out_features: 4}}, {Linear: {name: b, out_features: 4}}]
+        layers:
+        - Sequential: {name: chain, layers: [{Two: {when: $f}}, {Linear: 4}, Two]}
+        init:
+          chain.2.Linear: {weight: {constant_: $r}}
+          chain.1.b: {weight: {constant_: $(2 * r)}}
+        """,
+        [{"r": 0.5}, {"f": False}],
+    ),
     "a layer that a list reads for other arguments only": (
         """
         input: [4]

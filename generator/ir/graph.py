@@ -425,10 +425,12 @@ class Initial(Struct, frozen=True):
     """An entry of `initial`: the call of ``nn.init`` for one weight of some layers.
 
     `kind` says whether `key` is a ``type``, a ``name`` or a ``path``; `types` are the types of
-    the layers that it selects. `guarded`: some of these layers lack the weight. `top`: it selects
-    one attribute of the network and nothing else. `ways`: how the weights of these layers are
-    computed, if this is one of them; then `mixed` says that of some layers it is not. `opaque`:
-    some layers have computed weights, so to a type checker their attributes are unknown.
+    the layers that it selects. A type counts inside of `scope` only, which is a module's path, or
+    everywhere if that is empty. `guarded`: some of these layers lack the weight. `top`: the scope,
+    or all that it selects, is one attribute of the network, which is always there. `ways`: how the
+    weights of these layers are computed, if this is one of them; then `mixed` says that of some
+    layers it is not. `opaque`: some layers have computed weights, so to a type checker their
+    attributes are unknown.
     """
 
     kind: str
@@ -436,6 +438,7 @@ class Initial(Struct, frozen=True):
     types: tuple[str, ...]
     weight: str
     init: Any
+    scope: str = ""
     guarded: bool = False
     top: bool = False
     ways: tuple[Parametrization, ...] = ()

@@ -1,10 +1,14 @@
-"""Initial weights (`init`): functions of `torch.nn.init` for layers by type, name or path."""
+"""Initial weights (`init`): functions of `torch.nn.init` for layers by type, name or path.
+
+A type may stand behind the path of what holds its layers (``fpn.Conv2d``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import SpecPath, printable
@@ -102,49 +106,103 @@ def _checked(context: Context, function: str, name: str, value: Any, path: SpecP
 def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> Graph:
     """The graph with the initial weights that the document writes; mistakes are reported."""
     names = ParameterNames(values, context)
-    layers = list(graph.layers())
     found: list[Initial] = []
     for key, weights in context.document.init.items():
         with context.shared.findings.collecting():
-            others = [m for place, m in _foreseen(graph.modules) if _matches(key, place, m)]
-            others += _renumbered(graph.modules, key.split("."), anywhere="." not in key)
-            torch_type = _is_type(context, key) and key not in context.known.blocks
-            hidden = torch_type and bool(_hiding(layers))  # in a layer of torch that holds others
-            matched = _matched(context, layers, key, others, hidden=hidden)
-            if not (matched or others or hidden):
+            selected = _selected(context, graph, key)
+            if selected is None:
                 continue  # with these values there is none
             for weight, raw in weights.items():
                 with context.shared.findings.collecting():
-                    initial = _initial(
-                        context, graph, matched, others, key, str(weight), raw, names
-                    )
+                    initial = _initial(context, graph, selected, str(weight), raw, names)
                     found += [] if initial is None else [initial]
     return replace(graph, initial=tuple(found))
 
 
-def _matched(
-    context: Context,
-    layers: list[tuple[str, Module]],
-    key: str,
-    others: list[Module],
-    *,
-    hidden: bool,
-) -> list[tuple[str, Module]]:
-    """The layers that a key of `init` means, with their paths; `others` are those not there now.
+class _Selected(Struct, frozen=True):
+    """The layers that a key of `init` means.
 
-    There may be `hidden` ones, too, in layers that hold others. Raises `NetgenError` if there is
-    none; with other values (`--set`) notes that in `unmatched`.
+    `kind`, `key` and `scope` are those of `Initial`. The layers are there now (`matched`, with
+    their paths), or other arguments make them (`others`); `hiding` are layers of torch that may
+    hold such layers, which the graph does not have.
     """
-    matched = [(place, module) for place, module in layers if _matches(key, place, module)]
-    if not (matched or others or hidden) and context.overrides:
-        context.shared.unmatched = True
-    elif not (matched or others or hidden):
-        known = [*(place.rpartition(".")[2] for place, _ in layers), *(p for p, _ in layers)]
+
+    kind: str
+    key: str
+    scope: str
+    matched: list[tuple[str, Module]]
+    others: list[Module]
+    hiding: list[Module]
+
+    @property
+    def type(self) -> str:
+        """The type that the key names."""
+        return self.key.rpartition(".")[2] if self.scope else self.key
+
+
+def _selected(context: Context, graph: Graph, key: str) -> _Selected | None:
+    """The layers that a key means; ``None`` if there is none with these values.
+
+    Raises `NetgenError` if there is none; with other values (`--set`) notes that in `unmatched`.
+    """
+    layers = [*graph.layers()]
+    foreseen = [*_foreseen(graph.modules)]
+    scope, _, last = key.rpartition(".")
+    if not _is_type(context, last) or any(place == key for place, _ in (*layers, *foreseen)):
+        scope = ""
+    kind = "type" if scope or _is_type(context, key) else "path" if "." in key else "name"
+    if scope:
+        holds = [module for place, module in layers if f"{place}.".startswith(f"{scope}.")]
+        layers = [*_inside(scope, layers)]
+        others = [module for _, module in _inside(scope, foreseen)]
+        for holding in _renumbered(graph.modules, scope.split("."), anywhere=False):
+            others += [module for _, module in holding.layers("")]
+        others = [module for module in others if _has_type(module, last)]
+        matched = [(place, module) for place, module in layers if _has_type(module, last)]
+    else:
+        matched = [(place, module) for place, module in layers if _matches(key, place, module)]
+        others = [module for place, module in foreseen if _matches(key, place, module)]
+        numbered = _renumbered(graph.modules, key.split("."), anywhere="." not in key)
+        others += [module for module in numbered if module.node.kind in ("layer", "absent")]
+        holds = [module for _, module in layers]
+    of_torch = kind == "type" and last not in context.known.blocks
+    hiding = [module for module in holds if module.row and holds_hidden_layers(module.row)]
+    if matched or others or (of_torch and hiding):
+        return _Selected(kind, key, scope, matched, others, hiding if of_torch else [])
+    if not context.overrides:
+        _refuse_unknown(context, graph, key, scope)
+    context.shared.unmatched = True
+    return None
+
+
+def _inside(scope: str, layers: Iterable[tuple[str, Module]]) -> Iterator[tuple[str, Module]]:
+    return ((place, module) for place, module in layers if place.startswith(f"{scope}."))
+
+
+def _refuse_unknown(context: Context, graph: Graph, key: str, scope: str) -> NoReturn:
+    layers = [*graph.layers()]
+    inside = [module.row.name for _, module in _inside(scope, layers) if scope and module.row]
+    if inside:
+        last = key.rpartition(".")[2]
+        message = f"there is no `{printable(last)}` in `{printable(scope)}`"
+        help = closest(last, dict.fromkeys(inside))
+    else:
         message = f"there is no layer `{printable(key)}`"
-        types = [module.row.name for _, module in layers if module.row]
-        help = closest(key, dict.fromkeys([*known, *types]))
-        context.error("NG204", message, ("init", key), key=True, help=help)
-    return matched
+        help = closest(key, dict.fromkeys(_keys(layers, scoped="." in key)))
+    context.error("NG204", message, ("init", key), key=True, help=help)
+
+
+def _keys(layers: list[tuple[str, Module]], *, scoped: bool) -> Iterator[str]:
+    """The keys of `init` that mean something: names, paths and types, also those in a scope."""
+    yield from (place.rpartition(".")[2] for place, _ in layers)
+    yield from (place for place, _ in layers)
+    for place, module in layers:
+        if module.row is not None:
+            yield module.row.name
+            parts = place.split(".") if scoped else ()
+            yield from (
+                f"{'.'.join(parts[:count])}.{module.row.name}" for count in range(1, len(parts))
+            )
 
 
 def _is_type(context: Context, key: str) -> bool:
@@ -156,9 +214,7 @@ def _is_type(context: Context, key: str) -> bool:
 def _initial(
     context: Context,
     graph: Graph,
-    matched: list[tuple[str, Module]],
-    others: list[Module],
-    key: str,
+    selected: _Selected,
     weight: str,
     raw: Any,
     names: ParameterNames,
@@ -167,9 +223,10 @@ def _initial(
 
     Raises `NetgenError` if none of them has the weight; with `--set` gives `None` instead.
     """
+    key, matched, others = selected.key, selected.matched, selected.others
     path: SpecPath = ("init", key, weight)
     there = [_has(module, weight) for _, module in matched]
-    hidden = _is_type(context, key) and _hides(graph, weight)
+    hidden = _hides(selected.hiding, weight)
     possible = hidden or any(_may_have(other, weight) for other in others)
     if (matched or others) and not any(there) and not possible:
         if context.overrides:
@@ -183,25 +240,39 @@ def _initial(
         for found in module.bare_weights:
             if found.name == weight:
                 _check_fits(context, init, found, path)
-    kind = "type" if _is_type(context, key) else "path" if "." in key else "name"
     varies = [next(varying(module, weight), None) is not None for _, module in matched]
     meant = [m for (_, m), *has in zip(matched, there, varies, strict=True) if any(has)]
     meant += [m for m in others if _may_have(m, weight)]
-    types = tuple(dict.fromkeys(module.row.name for module in meant if module.row)) or (key,)
-    always = all(module.condition is None for _, module in matched)
-    # the children of an `nn.Sequential` are attributes without a type
-    plain_name = is_identifier(key) and not graph.sequential
-    top = plain_name and [place for place, _ in matched] == [key] and always and not others
-    inner = kind == "type" and any(
-        _may_lack_biases(hiding.node.args) for hiding in _hiding([*graph.layers()])
-    )
+    types = tuple(dict.fromkeys(module.row.name for module in meant if module.row))
+    types = types or (selected.type,)
+    inner = any(_may_lack_biases(hiding.node.args) for hiding in selected.hiding)
     lacking = any(not _has(m, weight) or [*varying(m, weight)] for m in others)
     guarded = not all(there) or any(varies) or lacking or (weight == "bias" and inner)
     computed = [_ways(module, weight) for module in meant]
     ways = _common_ways(context, key, weight, init, computed, path)
     mixed = bool(ways) and (() in computed or guarded or hidden)
     opaque = any(module.row is not None and bool(module.row.parametrized) for module in meant)
-    return Initial(kind, key, types, weight, init, guarded, top, ways, mixed, opaque)
+    top = _is_attribute(graph, selected)
+    return Initial(
+        selected.kind, key, types, weight, init, selected.scope, guarded, top, ways, mixed, opaque
+    )
+
+
+def _is_attribute(graph: Graph, selected: _Selected) -> bool:
+    """Whether the scope, or the one layer that a name means, is always an attribute of the network.
+
+    The children of an `nn.Sequential` are attributes without a type.
+    """
+    name = selected.scope or selected.key
+    if graph.sequential or not is_identifier(name) or selected.kind == "path":
+        return False
+    if selected.scope:
+        return any(
+            module.name == name and module.condition is None and not module.absent
+            for module in graph.modules
+        )
+    always = all(module.condition is None for _, module in selected.matched)
+    return [place for place, _ in selected.matched] == [name] and always and not selected.others
 
 
 def _has(module: Module, weight: str) -> bool:
@@ -264,14 +335,15 @@ def _foreseen(modules: Sequence[Module], path: str = "") -> Iterator[tuple[str, 
 
 
 def _renumbered(
-    modules: Sequence[Module], key: Sequence[str], *, anywhere: bool
+    modules: Sequence[Module], key: Sequence[str], *, anywhere: bool, shifted: bool = False
 ) -> Iterator[Module]:
-    """The children that may have the number in `key` for some arguments of the class.
+    """What may stand at `key` for some arguments of the class, as a number in it may be another's.
 
     A child's number depends on how many children are there before it. With `anywhere` a container
-    of any depth may hold the child; otherwise `key` is the path.
+    of any depth may hold the child; otherwise `key` is the path. `shifted`: a number before `key`
+    may be another's.
     """
-    if not any(map(str.isdecimal, key)):
+    if not key or not (shifted or any(map(str.isdecimal, key))):
         return
     children = [each for m in modules for each in (m.children if m.node.kind == "copies" else (m,))]
     shifts = any(m.condition is not None or symbols_in(m.node.count) for m in modules)
@@ -279,12 +351,13 @@ def _renumbered(
         there = child.would or child
         inner = there.children if there.node.use is None else there.node.use.graph.modules
         numbered = shifts and not child.name and not child.node.label and key[0].isdecimal()
-        if numbered and len(key) == 1 and there.node.kind in ("layer", "absent"):
+        here = numbered or key[0] == (child.name or str(place))
+        if here and len(key) == 1 and (numbered or shifted):
             yield there
         if anywhere:
             yield from _renumbered(inner, key, anywhere=True)
-        elif numbered or key[0] == (child.name or str(place)):
-            yield from _renumbered(inner, key[1:], anywhere=False)
+        elif here:
+            yield from _renumbered(inner, key[1:], anywhere=False, shifted=shifted or numbered)
 
 
 def varying(module: Module, weight: str) -> Iterator[Any]:
@@ -338,28 +411,30 @@ _RANKS = {
 def _matches(key: str, place: str, module: Module) -> bool:
     if "." in key:
         return place == key
-    return place.rpartition(".")[2] == key or (module.row is not None and module.row.name == key)
+    return place.rpartition(".")[2] == key or _has_type(module, key)
 
 
-def _hiding(layers: list[tuple[str, Module]]) -> list[Module]:
-    """The layers inside which torch builds others, which the graph does not hold."""
-    return [module for _, module in layers if module.row and holds_hidden_layers(module.row)]
+def _has_type(module: Module, name: str) -> bool:
+    return module.row is not None and module.row.name == name
 
 
-def _hides(graph: Graph, weight: str) -> bool:
-    """Whether a layer that torch builds inside another one has a weight of this name."""
-    inner = [w.name for module in _hiding([*graph.layers()]) for w in module.weights]
+def _hides(hiding: Iterable[Module], weight: str) -> bool:
+    """Whether a layer that torch builds inside one of these has a weight of this name."""
+    inner = [w.name for module in hiding for w in module.weights]
     return any(name.endswith(f".{weight}") for name in inner)
 
 
 def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
-    """The statements of ``__init__`` that set initial weights: types first, paths last."""
+    """The statements of ``__init__`` that set initial weights: types first, paths last.
+
+    Of two scopes the inner one comes later.
+    """
     by_type = [found for found in graph.initial if found.kind == "type"]
     others = [found for kind in ("name", "path") for found in graph.initial if found.kind == kind]
     lines: list[str] = []
-    if by_type:
-        lines += ["", "for module in self.modules():"]
-        lines += _branches(by_type, lambda found: _isinstance(found, own))
+    for scope in sorted({found.scope: None for found in by_type}, key=_depth):
+        group = [found for found in by_type if found.scope == scope]
+        lines += ["", *_loop_of_types(group, scope, own)]
     top = [found for found in others if found.top]
     if top:
         lines.append("")
@@ -370,6 +445,20 @@ def initial_lines(graph: Graph, own: frozenset[str]) -> list[str]:
         lines += ["", "for name, module in self.named_modules():"]
         lines += _branches(deep, lambda found: f"{_name_test(found)} and {_isinstance(found, own)}")
     return lines
+
+
+def _depth(scope: str) -> int:
+    return scope.count(".") + bool(scope)
+
+
+def _loop_of_types(group: list[Initial], scope: str, own: frozenset[str]) -> list[str]:
+    """The loop that sets the weights of all layers of some types in one scope."""
+    if not scope or group[0].top:
+        head = f"for module in self{scope and f'.{scope}'}.modules():"
+        return [head, *_branches(group, lambda found: _isinstance(found, own))]
+    inside = f"name.startswith({literal(f'{scope}.')})"
+    head = "for name, module in self.named_modules():"
+    return [head, *_branches(group, lambda found: f"{inside} and {_isinstance(found, own)}")]
 
 
 def _branches(group: list[Initial], test: Callable[[Initial], str]) -> list[str]:

@@ -98,7 +98,10 @@ class Document(Struct, frozen=True):
     ] = None
     init: Annotated[
         dict[str, dict[str, Any]],
-        Meta(description="Initial weights, by layer type, by name or by path."),
+        Meta(
+            description="Initial weights: by layer type, everywhere or inside a path "
+            "(fpn.Conv2d), by name or by path."
+        ),
     ] = {}
     tie: Annotated[
         dict[str, str],
