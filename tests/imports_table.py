@@ -29,12 +29,12 @@ IMAGE, SMALL = "3,224,224", "3,64,64"
 LARGE = 20_000_000  # parameters: such convolutional networks see small images
 TORCHVISION, EXAMPLES = "torchvision", "pytorch/examples"
 
-NO_HEADS = ("--args", '{"aux_logits": false, "init_weights": false}')
+QUICK = ("--args", '{"init_weights": false}')  # their own way to draw weights is slow
 KEPT = ("--keep", "ShiftedWindowAttentionV2")
 # what torchvision's networks are asked for, where it is not one image of the usual size
 SPECIAL = {
-    "googlenet": (IMAGE, NO_HEADS),
-    "inception_v3": ("3,299,299", NO_HEADS),
+    "googlenet": (IMAGE, QUICK),
+    "inception_v3": ("3,299,299", QUICK),
     **{f"swin_v2_{size}": (IMAGE, KEPT) for size in "tsb"},
 }
 EXAMPLE_INPUTS = {

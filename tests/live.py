@@ -384,3 +384,36 @@ class Narrow(nn.Module):
         x = self.first(x)
         far = x.float() + 100  # which takes digits from it
         return self.last((far - far.mean(-1, keepdim=True)).to(x.dtype))
+
+
+class Lazy(nn.Module):
+    """A layer with weights that its `forward` never reads."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+        self.side = nn.Linear(dim, hidden)
+        self.scale = nn.Parameter(torch.ones(hidden))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.fc2(F.relu(self.fc1(x)))
+
+
+class Auxiliary(nn.Module):
+    """A network with a head for training alone, and others that nothing calls."""
+
+    def __init__(self, num_classes: int = 5) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(Lazy(8, 16), Lazy(8, 12))
+        head = nn.Linear(6, num_classes)
+        self.aux = nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.ReLU(), head)
+        self.heads = nn.ModuleList(nn.Linear(8, num_classes) for _ in range(3))
+        self.fc = nn.Linear(8, num_classes)
+        self.tied = nn.Linear(8, num_classes)
+        self.tied.weight = self.fc.weight
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        x = self.layers(x)
+        y = self.fc(x) + self.heads[1](x)
+        return (y, self.aux(x)) if self.training else y

@@ -42,7 +42,7 @@ _HABITS = (*COMMON_KEYS, "branches")  # keys that are no arguments of a layer
 def doubts(reading: Reading, graph: Graph, trace: Trace) -> Iterator[Diagnostic]:
     """The warnings about a network, without those that the spec allows."""
     found: dict[SpecPath, Diagnostic] = {}
-    finders = (_along, _by_position, _other_batches, _of_one_value)
+    finders = (_along, _by_position, _other_batches, _of_one_value, _unread)
     for finder in finders:
         for path, diagnostic in finder(reading.source, graph, trace):
             found.setdefault((*path, diagnostic.code), diagnostic)
@@ -260,6 +260,18 @@ def _own_batch(cause: Call) -> str:
         help = f"write `{argument}: 1`, or `allow: [NG315]` if it is meant"
         return f"dimension 0 is the batch: {help}"
     return "dimension 0 is the batch: another was probably meant; if not, `allow: [NG315]`"
+
+
+# weights that only the `state_dict` has
+
+
+def _unread(source: Source, graph: Graph, trace: Trace) -> Found:
+    """Parameters and buffers on which no output depends."""
+    for call in trace.calls:
+        if call.is_unread:
+            message = f"no output depends on `{call.node.name}`: only the `state_dict` has it"
+            help = "read it, take it out, or `allow: [NG317]` if the weights to load have it"
+            yield call.node.path, _doubt(source, "NG317", call.node, message, help)
 
 
 # layers that change nothing

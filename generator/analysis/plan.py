@@ -66,6 +66,7 @@ class Plan(Struct, frozen=True):
     names: tuple[str, ...]  # the node's name for each statement, empty where there is none
     costs: Costs
     idle: tuple[str, ...] = ()  # paths of layers that get no gradient
+    unread: tuple[str, ...] = ()  # those of them that `forward` has nothing to do with
     custom: tuple[str, ...] = ()  # paths of layers of imported classes
     aliases: tuple[tuple[str, str], ...] = ()  # further paths of modules, each with the own one
     sizes: str = ""  # the run-time sizes of the third run, as text
@@ -93,6 +94,7 @@ def make_plan(
         tuple(graph.nodes[x.nodes[-1]].name if x.nodes else "" for x in statements),
         costs,
         tuple(_idle(graph, traces[0])),
+        tuple(call.path for call in traces[0].calls if call.is_unread),
         tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),
         tuple((alias.name, alias.own) for alias in graph.aliases),
     )

@@ -219,6 +219,12 @@ CODES = {
         "zeros. Write its `value`, or allow it.",
         f"{_HEAD}layers:\n  - Buffer: {{name: table, shape: [8]}}\n  - Add: [input, table]\n",
     ),
+    "NG317": Code(
+        "a weight on which no output depends",
+        "`forward` has nothing to do with it: only the `state_dict` has it. Read it, or take it "
+        "out; if the weights that are to be loaded have it, allow it.",
+        f"{_HEAD}layers:\n  - Conv2d: [8, 3]\n  - Parameter: {{name: scale, shape: [8, 1, 1]}}\n",
+    ),
     "NG401": Code(
         "the run disproved the generated source",
         "This is a mistake of netgen's own, unless the network overwrites in place what a gradient "

@@ -344,7 +344,7 @@ def variables_of(graph: Graph, sizes: Sizes) -> Variables:
 
 def is_attribute(node: Node) -> bool:
     """Whether a value is a parameter or buffer of the class, so that no call makes it."""
-    return node.row is not None and node.row.source in ("parameter", "buffer")
+    return node.row is not None and node.row.held
 
 
 def one_of(name: str) -> str:

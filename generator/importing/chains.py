@@ -14,6 +14,7 @@ from .steps import Step
 def is_chain(recording: Recording) -> bool:
     """Whether a network is an `nn.Sequential` of layers, and of others like it."""
     modules = recording.modules
+    chains = {m.path for m in modules if m.is_sequential}
     calls = [x for x in recording.events if isinstance(x, (ModuleCall, FunctionCall))]
     return (
         all(m.is_sequential or m.layer for m in modules)
@@ -24,6 +25,7 @@ def is_chain(recording: Recording) -> bool:
         and len(calls) == sum(bool(m.layer) for m in modules)
         and recording.output == calls[-1].result
         and isinstance(recording.output, Value)
+        and not any(key.rpartition(".")[0] in chains for key in recording.keys)
     )
 
 

@@ -41,6 +41,7 @@ from .sizes import Sizes
 from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, size_text, tensors_of, values_in
 from .tables import shortest, table_expression
+from .unread import unread
 
 
 class Unknown(Struct, frozen=True):
@@ -307,7 +308,7 @@ class _Scope:
                     made.add(tensor.path)
                     found.append(tensor_step(self.recording.held[tensor.path]))
             found.append(step)
-        return found
+        return [*found, *map(tensor_step, unread(self.recording, found))]
 
     def spec(self, name: str) -> dict[str, Any]:
         """The whole spec."""

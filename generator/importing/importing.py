@@ -26,6 +26,7 @@ from .parameters import Variation, held, together, variations
 from .spec_text import spec_text
 from .structure.bodies import Unstructured
 from .structure.structure import structured_spec
+from .unread import idle_modules, unread
 
 if TYPE_CHECKING:
     from ..run.recording.live import Network, Tensors
@@ -83,9 +84,20 @@ def _needed(recording: Recording) -> Iterator[str]:
     if kept:
         yield f"kept as custom layers: {', '.join(f'`{type}`' for type in kept)}"
         yield "`--allow-imports` builds the spec, where their modules are installed or beside it"
+    idle = [f"`{path}`" for path in _idle(recording)]
+    if idle:
+        more = f", and of {len(idle) - MOST_NAMED} others" if len(idle) > MOST_NAMED else ""
+        which = ", ".join(idle[:MOST_NAMED]) + more
+        yield f"in evaluation nothing reads the weights of {which}: the class only holds them"
     loaded = [f"`{path}`" for path in loaded_buffers(recording)]
     if loaded:
         yield f"equal only with its `state_dict`, which has the numbers of {', '.join(loaded)}"
+
+
+def _idle(recording: Recording) -> list[str]:
+    """The paths of modules with weights that no call reads, and of such weights beside others."""
+    steps = [step for _, steps in steps_of_calls(recording) for step in steps]
+    return idle_modules(recording, unread(recording, steps))
 
 
 def _not_compared(made: Imported) -> tuple[str, ...]:
@@ -144,6 +156,7 @@ def class_name(name: str) -> str:
 
 Compare = Callable[[Imported], tuple[str, ...]]
 Hold = Callable[[Imported, Variation], str | None]  # for which value it holds; `None` for none
+MOST_NAMED = 6  # of modules with weights that nothing reads
 MOST_TRIES = 4  # of a spec with blocks
 
 

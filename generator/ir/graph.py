@@ -582,7 +582,7 @@ def is_steady(module: Module) -> bool:
         return False
     flags = [value for value in node.args.values() if isinstance(value, Coded)]
     named = any(weight.name == "weight" for weight in module.weights)
-    return row.source in ("parameter", "buffer") or (named and not symbols_in(flags))
+    return row.held or (named and not symbols_in(flags))
 
 
 def _live(graphs: Sequence[Graph]) -> set[int]:

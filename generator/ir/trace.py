@@ -67,6 +67,11 @@ class Call(Struct, frozen=True, dict=True):
         return self.node.row is None and not (self.node.name or self.node.target.strip("."))
 
     @property
+    def is_unread(self) -> bool:
+        """Whether it is a parameter or a buffer on which no output depends."""
+        return self.layer is not None and self.layer.held and not self.made
+
+    @property
     def is_module(self) -> bool:
         """Whether it calls a module (a layer or a block) that is an attribute of the class."""
         row = self.node.row

@@ -306,7 +306,12 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     @property
     def fresh(self) -> bool:
         """Whether it is a source that each call of ``forward`` makes anew."""
-        return self.source not in ("", "parameter", "buffer")
+        return bool(self.source) and not self.held
+
+    @property
+    def held(self) -> bool:
+        """Whether it is a tensor that the class holds: a parameter or a buffer."""
+        return self.source in ("parameter", "buffer")
 
     @property
     def takes_list(self) -> bool:

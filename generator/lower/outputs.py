@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, Unknowable
-from ..ir.graph import LIST, Parameter, Ref
+from ..ir.graph import LIST, Node, Parameter, Ref
 from ..ir.needs import FALSE, Need, reason
 from ..symbolic.sizes import plain
 from .context import Context, ParameterNames
@@ -92,6 +92,8 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
         if place not in scope.used and call.would is not None:
             scope.context.fix(call.condition, Need((*call.path, "when"), FALSE))
         elif place not in scope.used and call.kind not in ("absent", "lost"):
+            if call.written and _is_saved(call):
+                continue  # a `state_dict` has it under that name: this is a warning
             type_ = call.row.name if call.row else "Sequential"
             message = f"nothing reads what `{call.name or type_}` gives"
             help = "name it in a `from` or in `outputs`, or take it out"
@@ -99,6 +101,11 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
             unused.append(_unused(scope, place, name, message, call.path, help))
     if unused:
         raise NetgenError(*unused)
+
+
+def _is_saved(call: Node) -> bool:
+    """Whether a call is a tensor of the `state_dict`."""
+    return call.row is not None and call.row.held and bool(getattr(call.a, "persistent", True))
 
 
 def _unused(

@@ -21,6 +21,7 @@ from ..kept import row_of
 from ..layers import shortened
 from ..sizes import Sizes
 from ..steps import Shaped, Step, tensors_of
+from ..unread import unread
 from .bodies import Body, Item, Opened, Ref, Shape, SizeOf, Table, Unstructured
 
 
@@ -117,7 +118,20 @@ class Frames:
             else:
                 for step in steps.get(id(event), ()):
                     self._step(stack[-1], step)
+        self._hold(root, [step for own in steps.values() for step in own])
         return root
+
+    def _hold(self, root: Frame, steps: Sequence[Step]) -> None:
+        """Put weights that no step reads into the calls of the modules that have them."""
+        frames: dict[str, list[Frame]] = {}
+        for frame in root.all():
+            frames.setdefault(frame.path, []).append(frame)
+        for tensor in unread(self.recording, steps):
+            path = tensor.path.rpartition(".")[0]
+            while path not in frames:
+                path = path.rpartition(".")[0]
+            for frame in frames[path]:
+                frame.parts.append(tensor_step(tensor))
 
     def _asked(self, event: Enter, module: Module) -> dict[int, str]:
         """The values that a module is called with, each with the name of its argument."""
@@ -303,7 +317,7 @@ def _norm_of_channels(steps: Sequence[Step], path: str) -> Step | None:
 
 
 def _is_nothing(part: Step | Frame) -> bool:
-    return isinstance(part, Step) and not part.gives
+    return isinstance(part, Step) and not (part.gives or TYPES[part.type].held)
 
 
 def _rank(one: object, order: Sequence[object]) -> int:

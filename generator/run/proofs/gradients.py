@@ -24,7 +24,7 @@ def backward(subject: Subject) -> str:
         for name, parameter in subject.parameters()
         if parameter.requires_grad and not _within(name, idle)
     ]
-    for path in idle:
+    for path in (path for path in idle if path not in subject.plan["unread"]):
         _learns_nothing(subject, path, "no output that can be differentiated hangs on it")
     if not parameters:
         return _not_shown(subject, f"no parameters{' that get one' * bool(idle)}, so no gradients")

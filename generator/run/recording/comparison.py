@@ -409,9 +409,14 @@ def _same_training(
             output = _original(network, inputs, tensors)
         except Exception:
             return ["not compared in training: the network does not run there"]
-        if not _is_seeded():
+        drawn = not _is_seeded()
+        ours = _generated(twin, tensors)
+        if len(output) != len(ours):
+            given = f"the network gives {len(output)} tensors there, the class {len(ours)}"
+            return [f"not the same in training: {given}"]
+        if drawn:
             return ["not compared in training: it draws at random"]
-        check_equal(output, _generated(twin, tensors), close, "output in training")
+        check_equal(output, ours, close, "output in training")
     after = twin.state_dict()
     for name, value in network.state_dict().items():
         check_equal([value], [after[name]], close * 100, f"`{name}` after a step of training")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from inspect import signature
 from typing import Any
 
@@ -169,14 +169,17 @@ def _has_bias(module: nn.Module) -> bool:
     return any(x is not None for x in biases)
 
 
-def tensors_of(network: nn.Module, keep: Keep) -> Iterator[Tensor]:
-    """The parameters, buffers and other tensors of a network, each once."""
+def tensors_of(network: nn.Module, keep: Keep, called: Container[str]) -> Iterator[Tensor]:
+    """The parameters, buffers and other tensors of a network, each once.
+
+    Numbers of layers that are `called` are their own affair.
+    """
     inside, initial = inside_of_kept(network, keep), begun(network)
     found: dict[int, list[str]] = {}
     kinds: dict[int, tuple[str, torch.Tensor, bool, bool]] = {}
     for path, module in network.named_modules(remove_duplicate=False):
-        before, layer = f"{path}." if path else "", layer_of(module, keep)
-        layer = layer or path.startswith(inside)
+        before = f"{path}." if path else ""
+        layer = path in called or path.startswith(inside)
         held: list[tuple[str, str, Any]] = []
         held += [("parameter", name, x) for name, x in module._parameters.items()]
         held += [("buffer", name, x) for name, x in module._buffers.items()]
@@ -185,7 +188,7 @@ def tensors_of(network: nn.Module, keep: Keep) -> Iterator[Tensor]:
             if x is not None:
                 found.setdefault(id(x), []).append(f"{before}{name}")
                 persistent = name not in module._non_persistent_buffers_set
-                kinds.setdefault(id(x), (kind, x, persistent, bool(layer)))
+                kinds.setdefault(id(x), (kind, x, persistent, layer))
     for key, (first, *others) in found.items():
         kind, x, persistent, of_layer = kinds[key]
         known = kind != "parameter" and x.device.type != "meta" and not of_layer

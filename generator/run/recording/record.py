@@ -105,12 +105,13 @@ def _together(
     constants: tuple[Constant, ...] = ()
     if wanted:  # once more with numbers, to see them
         constants = _run(network, inputs, keep, sizes[0], "cpu", wanted).constants
+    called = {event.path for event in events if isinstance(event, ModuleCall)}
     return Recording(
         inputs=tuple(inputs),
         runs=tuple(tuple(each.items()) for each in sizes),
         modules=tuple(modules_of(network, Names(network), keep)),
         parameters=tuple(inspect.signature(type(network).forward).parameters)[1:],
-        tensors=tuple(tensors_of(network, keep)),
+        tensors=tuple(tensors_of(network, keep, called)),
         keys=tuple(network.state_dict()),
         values=values,
         events=events,
