@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch_netgen import NetgenError, build
+from torch_netgen import NetgenError, build, import_module
 from torch_netgen.importing.asked import Asked
 from torch_netgen.importing.built import Imported
 from torch_netgen.importing.importing import import_network
@@ -128,3 +128,43 @@ def test_what_can_not_be_kept_is_told(
     name: str, keep: str, code: str, message: str, recorder: Worker
 ) -> None:
     assert said(recorder, name, keep)[0][:2] == (code, message)
+
+
+def test_a_live_module_keeps_classes_too() -> None:
+    network, x = unsayable.Marking(), torch.randn(2, 5, 4)
+    text = import_module(network, x, keep=["Marked"])
+    assert text.startswith(
+        "name: Marking\n"
+        "input: [5, 4]\n"
+        "imports: {Marked: tests.unsayable.Marked}\n"
+        "\n"
+        "layers:\n"
+        "  - Marked: {name: first, dim: 4, mark: 1.0}\n"
+        "  - ReLU\n"
+        "  - Marked: {name: second, dim: 4, mark: 2.0}\n"
+    )
+
+
+def told(network: torch.nn.Module, *keep: str) -> list[tuple[str, str, str | None]]:
+    with pytest.raises(NetgenError) as caught:
+        import_module(network, torch.randn(2, 5, 4), keep=keep)
+    return [(x.code, x.message, x.help) for x in caught.value.diagnostics]
+
+
+def test_of_a_live_module_it_is_told_what_nobody_saw() -> None:
+    changes = "calls `Tensor.__setitem__`, which no spec can say"
+    way = '`keep=["Marked"]` keeps it as a custom layer'
+    assert told(unsayable.Marking())[0] == ("NG704", f"`first` {changes}", way)
+    way = "`Gate` may be kept where its `__init__` says `self.dim = dim`"
+    assert told(unsayable.Network())[0] == ("NG704", f"`blocks.0.gate` {changes}", way)
+    seen = "calls `tests.unsayable.Gate` made with a value that was not seen for `dim`"
+    assert told(unsayable.Network(), "Gate")[0] == (
+        "NG704",
+        f"`blocks.0.gate` {seen}, which no spec can say",
+        way,
+    )
+
+
+def test_a_live_module_that_is_kept_with_other_arguments_is_found_out() -> None:
+    ((_, message, _),) = told(unsayable.Unmarked(), "Marked")
+    assert message == "the class has a `only.fc.bias`, which the network has not"

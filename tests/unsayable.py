@@ -140,3 +140,39 @@ class Sized(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.cut(x, 3)
+
+
+class Marked(nn.Module):
+    """Keeps what it is made with."""
+
+    def __init__(self, dim: int, mark: float, *, bias: bool = True) -> None:
+        super().__init__()
+        self.dim = dim
+        self.mark = mark
+        self.fc = nn.Linear(dim, dim, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.fc(x)
+        y[..., 0] = self.mark
+        return y
+
+
+class Marking(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Marked(4, 1.0)
+        self.second = Marked(4, 2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(torch.relu(self.first(x)))
+
+
+class Unmarked(nn.Module):
+    """Its layer has no bias, which nothing tells afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.only = Marked(4, 1.0, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.only(x) * 2

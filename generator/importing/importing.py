@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from ..run.smoke import Worker
 from .asked import Asked
 from .built import Imported, built, class_of
 from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, loaded_buffers, steps_of_calls
-from .kept import keepable
+from .kept import way_out
 from .operations import short_name
 from .operators import with_functions
 from .parameters import Variation, held, together, variations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..run.recording.live import Network, Tensors
 
 Answer = Mapping[str, Any]
+KEEP, KEEP_LIVE = "--keep {}", 'keep=["{}"]'  # how a class is kept: by the command, from Python
 
 
 def import_network(
@@ -104,7 +106,9 @@ def _not_compared(made: Imported) -> tuple[str, ...]:
     return ()
 
 
-def import_module(module: Network, inputs: Tensors, flat: bool = False) -> str:
+def import_module(
+    module: Network, inputs: Tensors, flat: bool = False, keep: Sequence[str] = ()
+) -> str:
     """The spec of a live module, as text; it is built, and compared with the module.
 
     Args:
@@ -112,6 +116,8 @@ def import_module(module: Network, inputs: Tensors, flat: bool = False) -> str:
         inputs: Example tensors in the order of its ``forward``, or by name. The first dimension
             is the batch.
         flat: Whether all layers stand in one scope, without blocks.
+        keep: Names of classes that stay as they are: modules of these are custom layers, which
+            the spec imports.
 
     Raises:
         NetgenError: The module does something that no spec can say, or can't be run.
@@ -119,7 +125,7 @@ def import_module(module: Network, inputs: Tensors, flat: bool = False) -> str:
     from ..run.recording.tasks import compare_module, record_module
 
     declared = tuple(_declared(inputs))
-    answer = _checked(record_module(module, declared))
+    answer = _checked(record_module(module, declared, keep), KEEP_LIVE)
     recording = _bounded(convert(answer["recording"], Recording))
     runs = _runs(recording)["runs"]
 
@@ -130,7 +136,8 @@ def import_module(module: Network, inputs: Tensors, flat: bool = False) -> str:
 
     name = class_name(type(module).__name__)
     with Worker(TIMEOUT) as worker, worker.one_spec():
-        maker = Maker(recording, name, worker, "<module>", compared)
+        worker.start(os.getcwd() if keep else "")  # where kept classes may be, as for this process
+        maker = Maker(recording, name, worker, "<module>", compared, KEEP_LIVE)
         return (_flat(maker) if flat else _imported(maker)).text
 
 
@@ -168,6 +175,7 @@ class Maker(Struct, frozen=True):
     worker: Worker
     file: str
     compare: Compare
+    option: str = KEEP  # how a class is kept
 
 
 def _imported(
@@ -210,7 +218,8 @@ def _flat(maker: Maker) -> Imported:
 
 
 def _all_told(error: Inexpressibles, maker: Maker) -> NetgenError:
-    return NetgenError(*(_told(one, maker.name, maker.recording) for one in error.unknown))
+    told = (_told(one, maker.name, maker.recording, maker.option) for one in error.unknown)
+    return NetgenError(*told)
 
 
 def _with_blocks(maker: Maker, others: Sequence[Variation]) -> Imported:
@@ -272,17 +281,17 @@ def _tables(recording: Recording) -> Iterator[tuple[int, Sequence[Tree]]]:
                 yield recording.held[held.path].shape[0], reads
 
 
-def _checked(answer: Answer) -> Answer:
+def _checked(answer: Answer, option: str = KEEP) -> Answer:
     """An answer of the worker; raises `NetgenError` for a refusal."""
     if answer["ok"]:
         return answer
     where = place_in_code(answer["source"])
     refused = Diagnostic(answer["code"], answer["finding"], where, help=answer.get("help"))
     others = (Diagnostic(answer["code"], text) for text in answer.get("others", ()))
-    raise NetgenError(refused, *others, *_told_as_well(answer))
+    raise NetgenError(refused, *others, *_told_as_well(answer, option))
 
 
-def _told_as_well(answer: Answer) -> list[Diagnostic]:
+def _told_as_well(answer: Answer, option: str) -> list[Diagnostic]:
     """What no spec can say, in the first run of a network whose runs are not the same."""
     if "first" not in answer:
         return []
@@ -293,7 +302,7 @@ def _told_as_well(answer: Answer) -> list[Diagnostic]:
     except Inexpressibles as error:
         # one run has one value for each size: reasons that speak of sizes mean nothing here
         found = [one for one in error.unknown if one.why in ("", BY_NUMBERS)]
-        return [_told(one, name, first) for one in found if one.source != answer["source"]]
+        return [_told(one, name, first, option) for one in found if one.source != answer["source"]]
     return []
 
 
@@ -307,12 +316,11 @@ def place_in_code(source: str) -> Location | None:
     return Location(file, int(line), column, max(len(text) - column + 1, 1), text)
 
 
-def _told(one: Unknown, name: str, recording: Recording) -> Diagnostic:
-    """The diagnostic for a call that no spec can say."""
+def _told(one: Unknown, name: str, recording: Recording, option: str) -> Diagnostic:
+    """The diagnostic for a call that no spec can say; the `option` would keep a class."""
     who = one.scope or name
     how = f" {one.why}" if one.why else ""
     what = one.call if " " in one.call or one.call == "code" else f"`{one.call}`"
     message = f"`{who}` calls {what}{how}, which no spec can say"
-    kept = keepable(recording, one.scope)
-    help = f"`--keep {kept}` keeps it as a custom layer" if kept else None
+    help = way_out(recording, one.scope, option)
     return Diagnostic("NG704", message, place_in_code(one.source), help=help)

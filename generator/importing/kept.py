@@ -177,19 +177,30 @@ def _is_plain(value: Tree) -> bool:
     return inner or value is None or isinstance(value, (bool, int, float, str))
 
 
-def keepable(recording: Recording, path: str) -> str:
-    """The class of the innermost module around a path that may be kept; empty for none."""
-    while path:
-        module = recording.by_path.get(path)
+def way_out(recording: Recording, path: str, option: str) -> str | None:
+    """How the class of the innermost module around a path that may be kept is kept.
+
+    The `option` has `{}` for the name of the class. If no argument but one that nobody has seen is
+    in the way, that is told.
+    """
+    outer = path
+    while outer:
+        module = recording.by_path.get(outer)
         if module is not None and _may_be_kept(module, recording):
-            return module.class_name
-        path = path.rpartition(".")[0]
-    return ""
+            return f"`{option.format(module.class_name)}` keeps it as a custom layer"
+        outer = outer.rpartition(".")[0]
+    inner = recording.by_path.get(path)
+    if inner is None or not inner.unseen:
+        return None
+    what = "".join(f", self.{name} = {name}" for name in inner.unseen).removeprefix(", ")
+    return f"`{inner.class_name}` may be kept where its `__init__` says `{what}`"
 
 
 def _may_be_kept(module: Module, recording: Recording) -> bool:
     """Whether a module is called with tensors, gives one, and was made with plain values."""
-    if module.layer or module.type.startswith("torch.") or "<locals>" in module.type:
+    if module.layer or module.unseen or module.type.startswith("torch."):
+        return False
+    if "<locals>" in module.type:
         return False
     defaults = dict(module.defaults)
     calls = [event for event in recording.events if isinstance(event, (Enter, Leave))]

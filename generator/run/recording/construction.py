@@ -100,6 +100,14 @@ def usual(module: nn.Module, arguments: Mapping[str, Any]) -> Iterator[str]:
                 yield name
 
 
+def unseen(module: nn.Module, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """The names of what a module's `__init__` needs, and that is not among its arguments."""
+    for name, one in [*inspect.signature(type(module).__init__).parameters.items()][1:]:
+        needed = one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL) and one.default is one.empty
+        if needed and name not in arguments:
+            yield name
+
+
 def sayable(module: nn.Module, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a module that is kept, each by its name; `Unsayable` for what has none."""
     found: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from ...layers import CATALOGUE
-from .construction import guessed, made_with, sayable, usual
+from .construction import guessed, made_with, sayable, unseen, usual
 from .initial import begun
 from .names import Names, name_in_python
 from .recorded import Module, Tensor, Tree
@@ -110,6 +110,7 @@ def modules_of(network: nn.Module, names: Names, keep: Keep) -> Iterator[Module]
         arguments, kept = made_with(module), "." in layer
         if not arguments and (kept or not layer):
             arguments = guessed(module)
+        missing = () if layer and not kept else tuple(unseen(module, arguments))
         if kept:
             arguments = sayable(module, arguments)
         own = settings(module, layer, arguments) if layer and not kept else {}
@@ -125,6 +126,7 @@ def modules_of(network: nn.Module, names: Names, keep: Keep) -> Iterator[Module]
             reads=tuple(signature(type(module).forward).parameters)[1:],
             usual=tuple(usual(module, arguments)),
             defaults=tuple(_defaults(module, names)),
+            unseen=missing,
         )
 
 

@@ -105,6 +105,7 @@ class Module(Struct, frozen=True):
     reads: tuple[str, ...] = ()
     usual: tuple[str, ...] = ()  # those of its `arguments` that are the default
     defaults: tuple[tuple[str, Tree], ...] = ()  # of the arguments of its `forward`
+    unseen: tuple[str, ...] = ()  # what its `__init__` needs and is not among its `arguments`
 
     @property
     def class_name(self) -> str:
