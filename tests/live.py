@@ -417,3 +417,81 @@ class Auxiliary(nn.Module):
         x = self.layers(x)
         y = self.fc(x) + self.heads[1](x)
         return (y, self.aux(x)) if self.training else y
+
+
+class Gated(nn.Module):
+    """Gives what the next layer reads, and what is summed up."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.gate = nn.Conv1d(width, width, 2, dilation=dilation)
+        self.rest = nn.Conv1d(width, width, 1)
+        self.skip = nn.Conv1d(width, width, 1)
+        self.dilation = dilation
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.tanh(self.gate(F.pad(x, (self.dilation, 0))))
+        return x + self.rest(y), self.skip(y)
+
+
+class Skips(nn.Module):
+    """Nothing reads the first of what its last layer gives."""
+
+    def __init__(self, depth: int = 3) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Gated(4, 2**i) for i in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = []
+        for block in self.blocks:
+            x, part = block(x)
+            parts.append(part)
+        return sum(parts)
+
+
+class Tower(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(size, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.normalize(torch.tanh(self.fc(x)), dim=-1)
+
+
+class Towers(nn.Module):
+    """Its modules are called like what they read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user, self.item = Tower(8), Tower(8)
+        self.scale = nn.Linear(8, 1)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        return (self.user(user) * self.item(item)).sum(-1) + self.scale(item)[:, 0]
+
+
+class Rounds(nn.Module):
+    """A list that has one layer three times, and a chain that has one twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        again = Lazy(8, 6)
+        self.layers = nn.ModuleList([again, Lazy(8, 4), again, again])
+        tower = Tower(4)
+        self.last = nn.Sequential(nn.Linear(8, 4), tower, nn.ReLU(), tower)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return self.last(x)
+
+
+class Entry(nn.Module):
+    """A layer is called like the only input is in a spec."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.input(x)

@@ -41,7 +41,7 @@ from .sizes import Sizes
 from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, size_text, tensors_of, values_in
 from .tables import shortest, table_expression
-from .unread import unread
+from .unread import has_alias, unread
 
 
 class Unknown(Struct, frozen=True):
@@ -454,7 +454,8 @@ def shared(recording: Recording, names: set[str]) -> dict[str, Any]:
         inside = f"{module.path}."
         if any(name == module.path or name.startswith(inside) for name in names):
             for other in module.others:
-                if not any(other.startswith(f"{known}.") for known in aliases):
+                inner = any(other.startswith(f"{known}.") for known in aliases)
+                if not inner and has_alias(recording, other):
                     aliases[other] = module.path
     ties = {
         other: tensor.path
@@ -477,9 +478,11 @@ def input_names(recording: Recording) -> list[str]:
     names = [one.name or next(unnamed, "") for one in recording.inputs]
     names = [name or f"x{place or ''}" for place, name in enumerate(names)]
     first = recording.inputs[0]
+    taken = recording.by_path.keys() | recording.held.keys()
     if not names[1:] and first.dtype == "float32" and first.high is None:
-        return [first.name or "input"]
-    return [f"{name}_" if why_no_variable(name) else name for name in names]
+        name = first.name or "input"
+        return [f"{name}_" if name in taken else name]
+    return [f"{name}_" if name in taken or why_no_variable(name) else name for name in names]
 
 
 def declared_inputs(recording: Recording) -> dict[str, Any]:

@@ -156,6 +156,9 @@ class Operations:
         other = self.plain_value(b, [first])
         if isinstance(other, float) and not math.isfinite(other):
             raise Inexpressible("with a number that is not finite")
+        nothing = type in ("Add", "Sub") and repr(other) == "0"  # as `sum` begins
+        if nothing and self.sizes.dtype(first) == self.sizes.dtype(Value(out)):
+            return [self.same(first, out)]
         return [Step(type, (first,), (out,), {"other": other})]
 
     def reshape(self, x: Value | Held, out: Value) -> list[Step]:

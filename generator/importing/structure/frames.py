@@ -23,6 +23,7 @@ from ..sizes import Sizes
 from ..steps import Shaped, Step, tensors_of
 from ..unread import unread
 from .bodies import Body, Item, Opened, Ref, Shape, SizeOf, Table, Unstructured
+from .results import with_results
 
 
 class Frame:
@@ -99,7 +100,8 @@ class Frames:
 
     def _tree(self) -> Frame:
         """The frames with their steps, in order; what changes nothing is left out."""
-        steps = {id(event): found for event, found in steps_of_calls(self.recording)}
+        calls = steps_of_calls(with_results(self.recording))
+        steps = {id(event): found for event, found in calls}
         asked = dict.fromkeys(range(len(self.recording.inputs)), "")
         root = Frame("", self.recording.by_path[""], asked)
         stack = [root]

@@ -24,6 +24,7 @@ from ...run.recording.recorded import (
 from ..flat import Inexpressibles, declared_inputs, input_names
 from ..kept import with_imports
 from ..order import declared_first, merged
+from ..unread import has_alias
 from .bodies import Body, Item, Opened, Table, Unstructured, same
 from .frames import Bodies, Frame, Frames
 from .growing import grown
@@ -167,7 +168,8 @@ class _Structure:
         """`tie` for weights that have several names."""
         for module in self.recording.modules:
             inside = tuple(f"{path}." for path in (module.path, *module.others))
-            if module.others and any(key.startswith(inside) for key in self.recording.keys):
+            several = any(has_alias(self.recording, path) for path in module.others)
+            if several and any(key.startswith(inside) for key in self.recording.keys):
                 raise Unstructured(f"`{module.path}` has several names")
         ties = {
             other: tensor.path
