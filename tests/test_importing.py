@@ -207,6 +207,37 @@ def test_inputs_are_read() -> None:
             input_of(wrong)
 
 
+def test_a_graph_of_all_samples_is_told_apart_from_a_batch() -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        input_of("adjacency=N,N")
+    assert str(caught.value) == (
+        "--input adjacency=N,N: the batch N stands twice, but a spec has one batch, whose samples "
+        "do not read each other: a network of graphs is imported where it takes several at once, "
+        "`N,V,V`"
+    )
+
+
+def test_a_layer_is_a_network() -> None:
+    assert import_module(nn.Linear(4, 2), torch.randn(2, 4)) == (
+        "name: Network\n"
+        "input: [4]\n"
+        "\n"
+        "layers:\n"
+        "  - Parameter: {name: weight, shape: [2, 4]}\n"
+        "  - Parameter: {name: bias, shape: [2]}\n"
+        "  - FunctionalLinear: [input, weight, bias]\n"
+        "\n"
+        "expect: {output: [2], parameters: 10, macs: 8}\n"
+    )
+    with pytest.raises(NetgenError) as caught:
+        import_module(nn.LayerNorm(4), torch.randn(2, 4))
+    (found,) = caught.value.diagnostics
+    calls = "calls `torch.nn.functional.layer_norm` with weights of the network itself"
+    assert found.message == f"`Network` {calls}, which no spec can say"
+    way = "put it into an `nn.Sequential`, or a module of your own: then it is a layer"
+    assert found.help == way
+
+
 def test_sources_are_read(tmp_path: Path) -> None:
     found = asked("torch.nn:Linear", ["4"], '{"in_features": 4, "out_features": 2}')
     assert (found.module, found.callable) == ("torch.nn", "Linear")

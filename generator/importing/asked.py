@@ -145,7 +145,10 @@ def input_of(text: str) -> Input:
         raise ValueError(f"--input takes [NAME=]SHAPE[:TYPE[:LOW..HIGH]], not {text!r}")
     shape = tuple(map(_size, filter(None, found["shape"].split(","))))
     if shape.count(BATCH) > 1:
-        raise ValueError(f"--input {text}: the batch N stands twice")
+        graphs = ",".join((BATCH, *("V" if size == BATCH else str(size) for size in shape)))
+        why = "a spec has one batch, whose samples do not read each other"
+        way = f"a network of graphs is imported where it takes several at once, `{graphs}`"
+        raise ValueError(f"--input {text}: the batch N stands twice, but {why}: {way}")
     dtype = found["dtype"] or "float32"
     if dtype not in TYPES:
         raise ValueError(f"--input {text}: torch has no type {dtype!r} for inputs")

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, Location, NetgenError
 from ..ir.levels import TIMEOUT
+from ..layers import TYPES
 from ..run.recording.recorded import FunctionCall, Held, Input, ModuleCall, Recording, Tree, Value
 from ..run.smoke import Worker
 from .asked import Asked
@@ -158,7 +159,8 @@ def _declared(inputs: Any) -> list[Input]:
 def class_name(name: str) -> str:
     """The name of the spec's class: that of the network's, if it is no class of torch's own."""
     name = re.sub(r"\W", "", name)
-    return "Network" if name in ("Sequential", "Module", "") or not name[0].isalpha() else name
+    own = name[:1].isalpha() and name not in ("Module", "Sequential")
+    return name if own and (name not in TYPES or TYPES[name].operation) else "Network"
 
 
 Compare = Callable[[Imported], tuple[str, ...]]

@@ -190,6 +190,8 @@ def way_out(recording: Recording, path: str, option: str) -> str | None:
             return f"`{option.format(module.class_name)}` keeps it as a custom layer"
         outer = outer.rpartition(".")[0]
     inner = recording.by_path.get(path)
+    if inner is not None and not path and inner.type.startswith("torch.nn.modules."):
+        return "put it into an `nn.Sequential`, or a module of your own: then it is a layer"
     if inner is None or not inner.unseen:
         return None
     what = "".join(f", self.{name} = {name}" for name in inner.unseen).removeprefix(", ")

@@ -106,7 +106,8 @@ def modules_of(network: nn.Module, names: Names, keep: Keep) -> Iterator[Module]
             paths.setdefault(id(module), []).append(path)
             modules[id(module)] = module
     for key, (first, *others) in paths.items():
-        module, layer = modules[key], layer_of(modules[key], keep)
+        module = modules[key]
+        layer = layer_of(module, keep) if first else ""  # the network itself is a class
         arguments, kept = made_with(module), "." in layer
         if not arguments and (kept or not layer):
             arguments = guessed(module)

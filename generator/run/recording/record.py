@@ -304,7 +304,7 @@ class _Watcher(TorchFunctionMode):
         if self.quiet or path is None:  # inside of a layer, or not of this network
             return self.original(module, *args, **named)
         if id(module) not in self.layers:
-            self.layers[id(module)] = layer_of(module, self.keep)
+            self.layers[id(module)] = layer_of(module, self.keep) if path else ""
         if not self.layers[id(module)]:
             return self.frame(module, path, args, named)
         with self.unwatched():
