@@ -514,6 +514,8 @@ def _source(draws: random.Random, name: str) -> dict[str, Any]:
     args: dict[str, Any] = {"size": sizes}
     if name == "Full":
         args["fill_value"] = draws.choice((0, 7, 0.5, 3.0))
+    if name == "Arange":
+        args = {"size": [*sizes, 4][0]}
     if name == "Eye":
         args = dict(zip("nm", [*sizes, 4][: draws.randint(1, 2)], strict=False))
     if name == "Linspace":
@@ -525,7 +527,7 @@ def _source(draws: random.Random, name: str) -> dict[str, Any]:
 def test_sources_agree_with_torch() -> None:
     draws = random.Random(0)
     verdicts = []
-    for name in ("Zeros", "Ones", "Full", "Randn", "Eye", "Linspace"):
+    for name in ("Zeros", "Ones", "Full", "Randn", "Eye", "Linspace", "Arange"):
         for _ in range(300):
             args = _source(draws, name)
             checked = read_arguments(LOCAL[name], args)
@@ -538,8 +540,9 @@ def test_sources_agree_with_torch() -> None:
                 ours = None
             try:
                 known = {k: getattr(torch, v) for k, v in args.items() if k == "dtype"}
-                given = {k: v for k, v in args.items() if k not in ("dtype", "n", "m")}
-                first = [args[k] for k in "nm" if k in args]
+                places = ("n", "m", "size") if name == "Arange" else ("n", "m")
+                given = {k: v for k, v in args.items() if k not in ("dtype", *places)}
+                first = [args[k] for k in places if k in args]
                 z = getattr(torch, name.lower())(*first, **given, **known)
                 theirs: Any = facts(z)[0] if z.numel() else None
                 assert y is None or y.bound is None or int(z.min()) >= 0 > int(z.max()) - y.bound

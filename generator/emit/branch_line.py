@@ -42,6 +42,8 @@ def branch_line(graph: Graph, place: int, variables: Variables, declared: bool) 
     known = {*made, begun} | ({*merge.inputs} if variables.anew else set())
     if not (alone and _is_merge(merge) and _joins(merge, known, made)):
         return None
+    if begun not in merge.inputs and variables.last_use.get(begun, NEVER) > at:
+        return None  # a residual connection goes on
     shapes = {graph.type_of(ref).usual for ref in made} | {merge.output.usual}
     if not graph.is_block and shapes != {graph.type_of(begun).usual}:
         return None
@@ -50,7 +52,7 @@ def branch_line(graph: Graph, place: int, variables: Variables, declared: bool) 
 
 def _is_module(node: Node) -> bool:
     """Whether a call is that of one module which is always there, for one result."""
-    plain = node.kind == "layer" and node.target and len(node.outputs) == 1
+    plain = node.kind in ("layer", "Sequential") and node.target and len(node.outputs) == 1
     varies = node.test or node.choices or node.names or node.named or node.collected
     single = node.row is None or not node.row.result  # it gives no tuple to take apart
     return bool(plain and single and node.inputs and not varies)

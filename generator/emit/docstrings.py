@@ -34,7 +34,7 @@ _OF_ATTENTION = {
     ),
     "head_dim": "Size of each head",
 }
-_ZEROED = "Probability of an element to be zeroed"
+_ZEROED = "Dropout probability"
 _MOST_PARTS = 5  # types that are named instead of a description
 _LONGEST = 30  # characters of a size in a shape
 _WIDEST = WIDTH - 8
@@ -81,7 +81,7 @@ def class_docstring(
     arguments: they are written because torch accepts smaller values without an error.
     """
     first, *others = paragraphs(description(graph)) or [graph.name]
-    lines = wrapped(summary(first), 4)
+    lines = wrapped(summary(first), 4, opening=3)
     for paragraph in others:
         lines += ["", *wrapped(paragraph, 4)]
     arguments = arguments_of(graph)

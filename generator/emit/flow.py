@@ -202,12 +202,14 @@ def _left(node: Node, targets: dict[str, str]) -> str:
 def _comment(graph: Graph, first: Node, node: Node, targets: Mapping[str, str]) -> str:
     """``(N, 1, 28, 28) -> (N, 32, 26, 26)``; empty where the shape stays the same.
 
-    It is from what the `first` call of a statement reads to what the `node` gives.
+    It is from what the `first` call of a statement reads to what the `node` gives. There is none
+    if those are several tensors of unlike shapes, none of which is the main one.
     """
     before = [graph.type_of(ref).usual for ref in first.inputs]
-    read = next((port for port, name in targets.items() if name != "_"), next(iter(targets)))
-    after = node.outputs[read].usual
-    if before and before[0] == after:
+    read = [port for port, name in targets.items() if name != "_"] or [*targets][:1]
+    after, *others = dict.fromkeys(node.outputs[port].usual for port in read)
+    alike = node.row is None or not node.row.result
+    if (others and alike) or (before and before[0] == after):
         return ""
     distinct = list(dict.fromkeys(before))
     return prose(f"{', '.join(distinct)} -> {after}")

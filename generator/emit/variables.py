@@ -226,9 +226,11 @@ class Variables(Struct):
             return {self.output(place).port: "identity"}
         targets: dict[str, str] = {}
         given = dict(zip(node.outputs, node.names, strict=False))
+        read = [port for port in node.outputs if Ref(ahead + place, port) in self.last_use]
+        several = node.use is not None and len(read) > 2  # a block's, which are alike
         for number, port in enumerate(node.outputs):
             ref = Ref(ahead + place, port)
-            leads = number == 0 and not port.isdecimal()
+            leads = number == 0 and not port.isdecimal() and not several
             own = given.get(port, SKIPPED)
             if self.last_use.get(ref, -1) < 0:
                 targets[port] = "_"

@@ -37,7 +37,7 @@ def _mask_rank(name: str, x: TensorType) -> int:
 
 
 def _dropout(name: str, *ranks: int) -> Layer:
-    doc = "Probability of an element to be zeroed"
+    doc = "Dropout probability"
     p = Arg("p", FLOAT, 0.5, positional=True, free=True, doc=doc)
     rule = partial(dropout, name, ranks)
     return Layer(

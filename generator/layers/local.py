@@ -18,6 +18,7 @@ from .base import (
     FLOATS,
     INDICES,
     INEXACT,
+    INTS,
     PARAMETERS,
     WIDE,
     Arg,
@@ -69,7 +70,8 @@ def arange(a: Args) -> TensorType:
     """The numbers from 0 to `size`, excluded."""
     if a.size < 1:
         refuse(f"`size` is {a.size}, but must be 1 or more", "size")
-    return TensorType((a.size,), "int64", batch=None, bound=a.size)
+    dtype = _element_type(a, "Arange", FLOATS | INTS, "int64")
+    return TensorType((a.size,), dtype, batch=None, bound=a.size if dtype in INDICES else None)
 
 
 def linspace(a: Args) -> TensorType:
@@ -197,7 +199,7 @@ LAYERS: Sequence[Layer] = (
         name="Arange",
         stem="arange",
         rule=arange,
-        args=(Arg("size", INT, positional=True),),
+        args=(Arg("size", INT, positional=True), _DTYPE),
         tensors=(),
         source="arange",
         functional="torch.arange",

@@ -116,21 +116,23 @@ def paragraphs(text: str) -> list[str]:
     return [prose(block) for block in blocks if block.strip()]
 
 
-def wrapped(text: str, indent: int, hanging: int = 0) -> list[str]:
+def wrapped(text: str, indent: int, hanging: int = 0, opening: int = 0) -> list[str]:
     """The text in lines that fit a docstring with this indentation.
 
-    Generated source may be printed in a log that a service reads: no line begins like one of its
-    commands.
+    The first line has `opening` characters less room, as for the quotes in front of it. Generated
+    source may be printed in a log that a service reads: no line begins like one of its commands.
     """
     width = max(WIDTH - indent, 20)
     later = " " * hanging
     lines = textwrap.wrap(
         text,
         width,
+        initial_indent="-" * opening,
         subsequent_indent=later,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    lines[:1] = [line[opening:] for line in lines[:1]]
     return [re.sub(_COMMAND, r"\1\\x3a:", line) for line in lines]
 
 
