@@ -907,6 +907,18 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"r": 0.5}, {"f": False}],
     ),
+    "an alias by the number of one of several layers, which other arguments make equal": (
+        """
+        input: [6]
+        params: {m: 2, k: 2}
+        layers:
+        - Threshold: [$m, 0.5]
+        - Threshold: [4, 0.5]
+        - Linear: {name: a, out_features: $(3 * k)}
+        alias: {again: threshold1}
+        """,
+        [{"m": 4}, {"k": 3}],
+    ),
     "a layer that a list reads for other arguments only": (
         """
         input: [4]

@@ -13,7 +13,7 @@ import pytest
 from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.trace import call_names, traced
 from torch_netgen.spec.source import parse
-from torch_netgen.views.dot import mermaid
+from torch_netgen.views.dot import dot, drawn, mermaid
 from torch_netgen.views.lines import SpecLines, source_lines
 from torch_netgen.views.picture import Picture, picture
 
@@ -316,3 +316,18 @@ def test_a_layout_that_takes_long_can_be_ended(by: str, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.svg"))
     if by == "time":
         assert "within 3 seconds" in told
+
+
+def test_a_long_picture_reaches_a_layout_that_begins_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More text than a pipe holds, and a process that reads it after some of the waits for it."""
+    late = tmp_path / "python"
+    late.write_text(f'#!/bin/sh\nsleep 0.7\nexec {sys.executable} "$@"\n')
+    late.chmod(0o755)
+    layers = "".join(f"- Tanh: {{name: layer_with_a_long_name_{i}}}\n" for i in range(700))
+    spec = parse(f"name: Net\ninput: [4]\nlayers:\n{layers}", "net.yaml")
+    long = picture(check_source(spec, {}).graph)
+    assert len(dot(long)) > 100_000
+    monkeypatch.setattr(sys, "executable", str(late))
+    assert drawn(long, "svg").count(b"layer_with_a_long_name_") >= 700

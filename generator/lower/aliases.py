@@ -23,7 +23,7 @@ class _Found(Struct, frozen=True):
     """A module, and the values on which it depends whether it is there under its path.
 
     These are in the scope's terms. The number in a name that is not written depends on whether
-    others of its stem are there.
+    others of its stem are there, and are like it.
     """
 
     module: Module
@@ -166,6 +166,11 @@ def _found(modules: Iterable[tuple[str, Module]], path: Sequence[str]) -> _Found
 
 
 def _of_stem(modules: Iterable[tuple[str, Module]], stem: str) -> list[Any]:
-    """The conditions of the layers whose names that are not written have this stem."""
+    """What decides on the numbers of the layers whose names that are not written have this stem.
+
+    It is whether they are there, and their arguments: equal layers without weights are one.
+    """
     nodes = [module.node for _, module in modules]
-    return [node.condition for node in nodes if node.shared is not None and node.stem == stem]
+    named = [node for node in nodes if node.shared is not None and node.stem == stem]
+    arguments = [value for node in named for value in node.args.values() if len(named) > 1]
+    return [*(node.condition for node in named), *arguments]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
+from tempfile import TemporaryFile
 from xml.etree import ElementTree
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
@@ -161,24 +162,30 @@ def _laid_out(text: str, form: str, most: int) -> bytes:
     """What Graphviz's own process writes; it ends with this one, and when the time is up."""
     script = Path(__file__).with_name("layout.py")
     command = [sys.executable, "-I", str(script), form, str(DPI), str(most)]
-    # the font library prints warnings on its own files
-    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as process:
-        try:
-            given: bytes | None = text.encode()
-            while True:
-                try:
-                    found, _ = process.communicate(given, timeout=_BEAT)
-                    break
-                except TimeoutExpired:  # between two waits, this process can be interrupted
-                    given = None
-        except BaseException:
-            process.kill()
-            raise
+    with TemporaryFile() as given:
+        given.write(text.encode())
+        given.seek(0)
+        # the font library prints warnings on its own files
+        with Popen(command, stdin=given, stdout=PIPE, stderr=DEVNULL) as process:
+            try:
+                found = _waited_for(process)
+            except BaseException:
+                process.kill()
+                raise
     if process.returncode:
         message = "Graphviz could not lay out the picture"
         help = "write .html, .dot or .mmd, or fold more of it with a smaller `--depth`"
         raise NetgenError(Diagnostic("NG504", message, help=help))
     return found
+
+
+def _waited_for(process: Popen[bytes]) -> bytes:
+    """What a process writes; between two waits for it, this one can be interrupted."""
+    while True:
+        try:
+            return process.communicate(timeout=_BEAT)[0]
+        except TimeoutExpired:
+            pass
 
 
 def _centred(svg: bytes) -> bytes:
