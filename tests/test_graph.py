@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +14,8 @@ import pytest
 from torch_netgen.analysis.prediction import check_source
 from torch_netgen.ir.trace import call_names, traced
 from torch_netgen.spec.source import parse
-from torch_netgen.views.dot import dot, drawn, mermaid
+from torch_netgen.views.copies import without_copies
+from torch_netgen.views.dot import Look, dot, drawn, mermaid
 from torch_netgen.views.lines import SpecLines, source_lines
 from torch_netgen.views.picture import Picture, picture
 
@@ -27,7 +29,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def picture_of(name: str, depth: int | None = None) -> Picture:
-    found = picture(checked(config(name)).graph)
+    found = without_copies(picture(checked(config(name)).graph))
     return found if depth is None else found.folded(found.at_depth(depth))
 
 
@@ -84,11 +86,17 @@ def test_arrows_are_what_the_layers_read(path: Path) -> None:
 def test_skips_are_what_merges_read_from_before() -> None:
     skips = named(picture_of("unet", 1), skips=True)
     assert skips == {("inc", "up4"), ("down1", "up3"), ("down2", "up2"), ("down3", "up1")}
-    blocks = {(a, b) for a, b in named(picture_of("resnet18"), skips=True)}
-    assert blocks == {
-        ("maxpool", "layer1.0.add"),
-        *((f"layer{n}.0.relu (call 2)", f"layer{n}.1.add") for n in (1, 2, 3, 4)),
-    }
+    blocks = named(picture(checked(config("resnet18")).graph), skips=True)
+    around = {("maxpool", "layer1.0.add")}
+    for n in (2, 3, 4):  # through a convolution and a norm
+        ends = (f"layer{n - 1}.1.relu (call 2)", f"layer{n}.0.add")
+        down = [f"layer{n}.0.downsample.{k}" for k in (0, 1)]
+        around |= {*pairwise([ends[0], *down, ends[1]])}
+    straight = {(f"layer{n}.0.relu (call 2)", f"layer{n}.1.add") for n in (1, 2, 3, 4)}
+    assert blocks == around | straight
+    lateral = {pair for pair in named(picture_of("fpn_resnet50"), skips=True) if "fpn" in pair[1]}
+    assert len(lateral) == 6, "three levels are added to the one above, each by a convolution"
+    assert not named(picture_of("inception_v3"), skips=True)
     assert not named(picture_of("googlenet"), skips=True)
     assert not named(picture_of("vgg16"), skips=True)
 
@@ -98,7 +106,8 @@ def test_blocks_are_folded_unless_one_looks_into_them() -> None:
     assert names == ["x", "conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3",
                      "layer4", "avgpool", "flatten", "fc", "output"]  # fmt: skip
     deeper = {box.name for box in picture_of("resnet18", 2).boxes} - set(names)
-    assert deeper == {f"layer{n}.{k}" for n in (1, 2, 3, 4) for k in (0, 1)}
+    blocks = {f"layer{n}.{k}" for n in (1, 2, 3, 4) for k in (0, 1)}
+    assert deeper == blocks - {"layer1.1"}, "the second block of the first layer equals the first"
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -110,11 +119,14 @@ def test_svg_shows_every_box_and_arrow(name: str, depth: int, tmp_path: Path) ->
     tree = ElementTree.parse(tmp_path / "net.svg")
     groups = [(g.get("class", "").split()[0], g) for g in tree.iter(f"{SVG}g")]
     expected = picture_of(name, depth)
-    keys = {g.get("id") for kind, g in groups if kind in ("node", "cluster")}
-    assert keys == {box.key for box in expected.boxes}
+    keys = {g.get("id") or "" for kind, g in groups if kind in ("node", "cluster")}
+    around = {box.parent for box in expected.boxes} - {""}
+    assert keys == {box.key for box in expected.boxes} | {f"t{key}" for key in around}
     texts = {g.get("id"): " ".join(t.text or "" for t in g.iter(f"{SVG}text")) for _, g in groups}
     for box in expected.boxes:
-        assert box.label in texts[box.key]
+        told = texts[f"t{box.key}" if box.key in around else box.key]
+        assert box.label in told
+        assert box.name if box.group == "end" else box.title in told
     edges = [g.findtext(f"{SVG}title") for kind, g in groups if kind == "edge"]
     assert sorted(map(str, edges)) == sorted(f"{a.source}->{a.target}" for a in expected.arrows)
 
@@ -125,15 +137,15 @@ def test_png_is_an_image(tmp_path: Path) -> None:
     data = (tmp_path / "net.png").read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    assert height > 4 * width > 400
+    assert height > 3 * width > 600
 
 
 @pytest.mark.parametrize("path", by_depth(CONFIGS))
 def test_mermaid_says_the_same(path: Path) -> None:
-    whole = picture(checked(path).graph)
+    whole = without_copies(picture(checked(path).graph))
     found = whole.folded(whole.at_depth(2))
-    lines = [line.strip() for line in mermaid(found).splitlines()]
-    assert lines[0] == "flowchart TB"
+    lines = [line.strip() for line in mermaid(found, Look(direction="LR")).splitlines()]
+    assert lines[0] == "flowchart LR"
     arrow = re.compile(r'(\w+) (--|-\.) "(.*)" (?:-->|\.->) (\w+)')
     read_back = [m.groups() for m in map(arrow.fullmatch, lines) if m]
     assert read_back == [
@@ -182,9 +194,9 @@ def test_what_is_not_installed_is_said(suffix: str, library: str, tmp_path: Path
 
 
 def test_a_suffix_that_is_not_known_is_wrong_usage(tmp_path: Path) -> None:
-    run = netgen("graph", "net.yaml", "-o", "net.pdf", cwd=tmp_path)
+    run = netgen("graph", "net.yaml", "-o", "net.gif", cwd=tmp_path)
     assert run.returncode == 2
-    assert "'net.pdf' ends with none of .svg, .png, .html, .dot, .mmd" in run.stderr
+    assert "'net.gif' ends with none of .svg, .png, .pdf, .html, .dot, .mmd" in run.stderr
 
 
 def test_a_folder_that_is_a_file_is_one_diagnostic(tmp_path: Path) -> None:
@@ -264,13 +276,15 @@ def test_without_a_name_the_picture_is_called_like_the_spec(tmp_path: Path) -> N
 
 
 def test_mermaid_gets_no_more_arrows_than_it_draws(tmp_path: Path) -> None:
-    block = "blocks: {B: {layers: [{Linear: {out_features: 4, repeat: 60}}]}}\n"
-    layers = "".join(f"- B: {{name: b{n}}}\n" for n in range(10))
+    block = "{params: {k: 4}, layers: [{Linear: {out_features: $(k + index), repeat: 60}}]}"
+    block = f"blocks: {{B: {block}}}\n"
+    layers = "".join(f"- B: {{name: b{n}, k: {4 + n}}}\n" for n in range(10))
     (tmp_path / "net.yaml").write_text(f"name: Net\ninput: [4]\n{block}layers:\n{layers}")
     run = netgen("graph", "net.yaml", "-o", "net.mmd", "--depth", "3", cwd=tmp_path)
     assert run.stdout == "wrote net.mmd, folded at `--depth 1`: Mermaid draws 500 arrows\n"
     assert 0 < (tmp_path / "net.mmd").read_text().count("-->") <= 500
-    (tmp_path / "net.yaml").write_text("name: Net\ninput: [4]\nlayers:\n" + "- ReLU\n" * 600)
+    alternating = "- ReLU\n- Tanh\n" * 300
+    (tmp_path / "net.yaml").write_text(f"name: Net\ninput: [4]\nlayers:\n{alternating}")
     run = netgen("graph", "net.yaml", "-o", "net.mmd", "--force", cwd=tmp_path)
     told = "it has 601 arrows, but Mermaid draws 500, unless its `maxEdges` says more"
     assert run.stdout == f"wrote net.mmd: {told}\n"
@@ -281,14 +295,16 @@ name: Net
 input: [8]
 blocks:
   B:
+    params: {by: 1.0}
     inputs: [a, b, c]
     layers:
     - Add: {name: p, from: [a, b, c]}
-    - Mul: {name: q, from: [b, c, p]}
+    - Mul: {name: m, from: [b, c, p]}
+    - Scale: {name: q, factor: $by}
     - Maximum: {name: r, from: [a, q]}
     outputs: [p, q, r]
 layers:
-- B: {name: many, from: [input, input, input], repeat: 700, carry: true}
+- B: {name: many, from: [input, input, input], by: $(1 + index), repeat: 700, carry: true}
 - Add: [many.0, many.1, many.2]
 """
 
@@ -328,6 +344,6 @@ def test_a_long_picture_reaches_a_layout_that_begins_late(
     layers = "".join(f"- Tanh: {{name: layer_with_a_long_name_{i}}}\n" for i in range(700))
     spec = parse(f"name: Net\ninput: [4]\nlayers:\n{layers}", "net.yaml")
     long = picture(check_source(spec, {}).graph)
-    assert len(dot(long)) > 100_000
+    assert len(dot(long, Look())) > 100_000
     monkeypatch.setattr(sys, "executable", str(late))
-    assert drawn(long, "svg").count(b"layer_with_a_long_name_") >= 700
+    assert drawn(long, "svg", Look()).count(b"layer_with_a_long_name_") >= 700

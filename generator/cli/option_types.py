@@ -42,7 +42,7 @@ def jobs(text: str) -> int:
 
 def picture_file(text: str) -> Path:
     """A file whose suffix is a format that `netgen graph` writes."""
-    path, known = Path(text), (".svg", ".png", ".html", ".dot", ".mmd")
+    path, known = Path(text), (".svg", ".png", ".pdf", ".html", ".dot", ".mmd")
     if path.suffix not in known:
         raise argparse.ArgumentTypeError(f"{text!r} ends with none of {', '.join(known)}")
     return path

@@ -122,7 +122,8 @@ def _picture(options: Namespace) -> View:
     if config == "-" and options.output is None:
         raise ValueError("the picture of a spec from standard input needs -o FILE")
     output = options.output or _named_after(config, options.variant, ".svg")
-    return partial(graph, output=output, depth=options.depth, force=options.force)
+    drawn = {name: getattr(options, name) for name in ("depth", "direction", "theme", "force")}
+    return partial(graph, output=output, **drawn)
 
 
 def _table(options: Namespace) -> View:

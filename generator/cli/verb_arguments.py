@@ -275,8 +275,8 @@ def graph_arguments(graph: Arguments) -> None:
         "--output",
         type=picture_file,
         metavar="FILE",
-        help="what to write: .svg, .png, .html (a page to look around in), .dot or .mmd (Mermaid); "
-        "without it, an .svg with the name of the spec",
+        help="what to write: .svg, .png, .pdf, .html (a page to look around in), .dot or .mmd "
+        "(Mermaid); without it, an .svg with the name of the spec",
     )
     graph.add_argument(
         "--depth",
@@ -284,6 +284,17 @@ def graph_arguments(graph: Arguments) -> None:
         default=1,
         metavar="N",
         help="how deep to look into blocks and containers at first (default: 1, not at all)",
+    )
+    graph.add_argument(
+        "--direction",
+        default="TB",
+        choices=("TB", "LR"),
+        help="from top to bottom, or from left to right (default: TB)",
+    )
+    graph.add_argument(
+        "--theme",
+        choices=("light", "dark"),
+        help="the colours (default: light; a page is as its reader's system is)",
     )
 
 

@@ -148,8 +148,9 @@ _VERBS: dict[str, Any] = {
         *(configs(1, _SPEC), layer_of_spec, _OF_THE_SPEC, _LIMITS),
     ),
     "graph": (
-        "draw a spec: as svg or png, as a page, for Graphviz or Mermaid",
-        "Draw a spec, worked out without torch: blocks as boxes that nest, skips as skips.",
+        "draw a spec: as svg, png or pdf, as a page, for Graphviz or Mermaid",
+        "Draw a spec, worked out without torch: blocks as boxes that nest, skips as skips, equal "
+        "copies in a row as one.",
         *(configs(1, _SPEC), group("the picture", graph_arguments, force_argument)),
         *(_OF_THE_SPEC, _LIMITS),
     ),

@@ -204,6 +204,7 @@ LAYERS = (
         fills=True,
         attends=True,
         stem="attn",
+        brief="{num_heads} heads",
         rule=attention,
         args=(
             Arg("embed_dim", INT, inferred=True, positional=True),

@@ -272,6 +272,7 @@ class Layer(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     optional_tensors: tuple[str, ...] = ()
     options: tuple[Arg, ...] = ()
     ports: tuple[str, ...] = ()
+    brief: str = ""  # the arguments that a picture tells, as a pattern that `brief` reads
     call: str = ""  # the pattern for inputs in the call, where they don't just follow each other
     result: str = ""  # the pattern for outputs on the left side, likewise
     functional: str = ""  # the function that does the same, for layers without parameters

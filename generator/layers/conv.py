@@ -192,11 +192,15 @@ def _transposed_args(n: int) -> tuple[Arg, ...]:
     )
 
 
+_MORE = "[, dilation {dilation}][, groups {groups}]"
+
+
 def _layers(n: int) -> tuple[Layer, Layer]:
     plain = Layer(
         name=f"Conv{n}d",
         stem="conv",
         rule=partial(conv, n),
+        brief=f"{{kernel_size:{n}}}, {{out_channels}}[, /{{stride}}]{_MORE}",
         args=_conv_args(n),
         dtypes=PARAMETERS,
         infer=partial(infer_channels, f"Conv{n}d", n),
@@ -208,6 +212,7 @@ def _layers(n: int) -> tuple[Layer, Layer]:
         name=f"ConvTranspose{n}d",
         stem="deconv",
         rule=partial(conv_transpose, n),
+        brief=f"{{kernel_size:{n}}}, {{out_channels}}[, stride {{stride}}]{_MORE}",
         args=_transposed_args(n),
         dtypes=PARAMETERS,
         infer=partial(infer_channels, f"ConvTranspose{n}d", n),

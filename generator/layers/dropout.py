@@ -44,6 +44,7 @@ def _dropout(name: str, *ranks: int) -> Layer:
         name=name,
         stem="dropout",
         rule=rule,
+        brief="{p}",
         args=(p, INPLACE),
         dtypes=ALL,
         saves=saves_mask(partial(_mask_rank, name)),

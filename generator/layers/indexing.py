@@ -127,6 +127,7 @@ LAYERS: Sequence[Layer] = (
         dtypes=FLOATS | INTS | WIDE,
         function=".topk",
         stem="topk",
+        brief="{k}",
         ports=("values", "indices"),
         saves=lambda a, xs, ys: Saved((ys[1],)),
     ),
@@ -181,6 +182,7 @@ LAYERS: Sequence[Layer] = (
         dtypes=frozenset({"int64"}),
         function="F.one_hot",
         stem="one_hot",
+        brief="{num_classes}",
         rows="num_classes",
     ),
 )

@@ -74,6 +74,7 @@ LAYERS = (
         name="Bilinear",
         stem="bilinear",
         rule=bilinear,
+        brief="{out_features}",
         args=(
             Arg("in1_features", INT, inferred=True, positional=True),
             Arg("in2_features", INT, inferred=True, positional=True),
@@ -101,6 +102,7 @@ LAYERS = (
         name="Linear",
         stem="fc",
         rule=linear,
+        brief="{out_features}",
         args=(Arg("in_features", INT, inferred=True, positional=True), *_OUT),
         dtypes=PARAMETERS,
         infer=infer_linear,

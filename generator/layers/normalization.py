@@ -151,7 +151,7 @@ def _response_norm(name: str, rule: Callable[..., TensorType], **more: Any) -> L
         Arg("beta", FLOAT, 0.75, free=True),
         Arg("k", FLOAT, 1.0, free=True),
     )
-    return Layer(name=name, stem="norm", rule=rule, args=args, **more)
+    return Layer(name=name, stem="norm", rule=rule, brief="{size}", args=args, **more)
 
 
 AFFINE = Arg("elementwise_affine", BOOL, True, free=True)
@@ -162,6 +162,7 @@ LAYERS = (
         name="GroupNorm",
         stem="norm",
         rule=group_norm,
+        brief="{num_groups} groups",
         args=(
             Arg("num_groups", INT, positional=True, doc="Number of groups"),
             Arg("num_channels", INT, inferred=True, positional=True),

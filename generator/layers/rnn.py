@@ -177,6 +177,7 @@ def _rnn(name: str) -> Layer:
         name=name,
         stem=name.lower(),
         rule=partial(rnn, name),
+        brief="{hidden_size}[, {num_layers} layers][, both ways{bidirectional}]",
         args=_first(
             Arg("num_layers", INT, 1, doc="Number of layers"),
             *((Arg("nonlinearity", NONLINEARITY, "tanh"),) if name == "RNN" else ()),
@@ -206,6 +207,7 @@ def _cell(name: str) -> Layer:
         name=name,
         stem=f"{name.removesuffix('Cell').lower()}_cell",
         rule=partial(cell, name),
+        brief="{hidden_size}",
         args=_first(Arg("bias", BOOL, True, free=True), *nonlinearity),
         dtypes=PARAMETERS,
         infer=_infer,

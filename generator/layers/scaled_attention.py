@@ -76,6 +76,7 @@ def _saves(a: Args, xs: Sequence[TensorType], ys: Sequence[TensorType]) -> Saved
 SCALED_ATTENTION = Layer(
     name="ScaledDotProductAttention",
     rule=scaled_attention,
+    brief="[causal{is_causal}]",
     args=(
         Arg("dropout_p", FLOAT, 0.0, free=True, trains=True),
         Arg("is_causal", BOOL, False, free=True),

@@ -98,6 +98,7 @@ LAYERS = (
         rows="num_embeddings",
         stem="embedding",
         rule=embedding,
+        brief="{num_embeddings}, {embedding_dim}",
         args=(*_FIRST, _PADDING, *_MAX_NORM, _SPARSE),
         dtypes=INDICES,
         weights=table,
@@ -107,6 +108,7 @@ LAYERS = (
         rows="num_embeddings",
         stem="embedding_bag",
         rule=embedding_bag,
+        brief="{num_embeddings}, {embedding_dim}[, {mode}]",
         args=(
             *_FIRST,
             *_MAX_NORM,

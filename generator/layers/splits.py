@@ -148,6 +148,7 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".chunk",
         stem="chunk",
+        brief="{chunks}",
         ports=("*",),
         moves=True,
     ),
@@ -160,6 +161,7 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function="torch.split",
         stem="split",
+        brief="{sizes:,}",
         ports=("*",),
         moves=True,
     ),
@@ -171,6 +173,7 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".select",
         stem="select",
+        brief="{index} of dim {dim}",
         moves=True,
     ),
     operation(

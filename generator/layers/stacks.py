@@ -178,6 +178,7 @@ LAYERS = (
         name="Transformer",
         stem="transformer",
         rule=transformer,
+        brief="{nhead} heads, {dim_feedforward}",
         args=(
             MODEL,
             Arg("nhead", INT, 8),
@@ -208,6 +209,7 @@ LAYERS = (
         name="TransformerDecoder",
         stem="transformer_decoder",
         rule=decoder,
+        brief="{num_layers} layers",
         args=(
             Arg("decoder_layer", MODULE, positional=True, reads=(0, 1)),
             Arg("num_layers", INT),
@@ -225,6 +227,7 @@ LAYERS = (
         name="TransformerEncoder",
         stem="transformer_encoder",
         rule=encoder,
+        brief="{num_layers} layers",
         args=(
             Arg("encoder_layer", MODULE, positional=True),
             Arg("num_layers", INT),

@@ -230,6 +230,7 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".permute",
         stem="permute",
+        brief="{dims:,}",
         list_argument="dims",
         moves=True,
     ),
@@ -241,6 +242,7 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".transpose",
         stem="transpose",
+        brief="{dim0}, {dim1}",
         moves=True,
     ),
     operation(
@@ -286,6 +288,7 @@ LAYERS: Sequence[Layer] = (
         Arg("dims", _ONE_OR_MORE),
         function="torch.roll",
         stem="roll",
+        brief="{shifts:,}",
         moves=True,
     ),
     operation(
@@ -294,6 +297,7 @@ LAYERS: Sequence[Layer] = (
         Arg("dims", _DIMS, positional=True),
         function=".flip",
         stem="flip",
+        brief="{dims:,}",
         list_argument="dims",
         moves=True,
     ),
@@ -306,6 +310,7 @@ LAYERS: Sequence[Layer] = (
         view=always,
         function=".unfold",
         stem="window",
+        brief="{size}, step {step}",
         moves=True,
     ),
     operation(
@@ -315,6 +320,7 @@ LAYERS: Sequence[Layer] = (
         Arg("dim", optional(INDEX), None),
         function=".repeat_interleave",
         stem="repeat_interleave",
+        brief="x{repeats}",
         moves=True,
     ),
     operation(
@@ -323,6 +329,7 @@ LAYERS: Sequence[Layer] = (
         Arg("dims", items(INT), positional=True),
         function=".tile",
         stem="tile",
+        brief="{dims}",
         list_argument="dims",
         moves=True,
     ),
@@ -353,6 +360,7 @@ LAYERS: Sequence[Layer] = (
         *UPSAMPLING[0].args,
         function="F.interpolate",
         stem="interpolate",
+        brief="[{size}][x{scale_factor}][, {mode}]",
         dtypes=UPSAMPLING[0].dtypes,
         saves=UPSAMPLING[0].saves,
     ),

@@ -84,6 +84,7 @@ LAYERS = (
         stem="upsample",
         saves=interpolate_saves,
         rule=interpolate,
+        brief="[{size}][x{scale_factor}][, {mode}]",
         args=(
             *_args(either(INT, items(INT)), FACTORS),
             Arg("mode", choice(*RANKS), "nearest"),
@@ -98,6 +99,7 @@ LAYERS = (
         stem="upsample",
         saves=saves_nothing,
         rule=_fixed("bilinear", True),
+        brief="[{size}][x{scale_factor}]",
         args=_args(loosely(INT, 2), replace(loosely(FLOAT, 2), structural=True, index=True)),
         dtypes=FLOATS | {"uint8"},
     ),
@@ -106,6 +108,7 @@ LAYERS = (
         stem="upsample",
         saves=saves_nothing,
         rule=_fixed("nearest", None),
+        brief="[{size}][x{scale_factor}]",
         args=_args(loosely(INT, 2), replace(loosely(FLOAT, 2), structural=True, index=True)),
         dtypes=FLOATS | {"uint8"},
     ),

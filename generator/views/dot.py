@@ -12,110 +12,167 @@ from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from tempfile import TemporaryFile
 from xml.etree import ElementTree
 
+from msgspec import Struct
+
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from .picture import Arrow, Box, Picture
+from .themes import LIGHT, Theme
 
 FONT = "Helvetica"  # Graphviz knows its widths, wherever it runs
-# fill and border of each group of boxes
-COLOURS = {
-    "activation": ("#fdebd3", "#d9822b"),
-    "attention": ("#fbdbe6", "#c4407a"),
-    "block": ("#f5f7fa", "#5c7080"),
-    "conv": ("#d6e6ff", "#2f6fd0"),
-    "end": ("#ffffff", "#30404d"),
-    "linear": ("#e4dbfa", "#7157d9"),
-    "merge": ("#ffe0d6", "#d9480f"),
-    "norm": ("#e6eaee", "#7a8b99"),
-    "operation": ("#f4f4f4", "#8a9ba8"),
-    "pooling": ("#d3f2e0", "#1f8a55"),
-    "recurrent": ("#fbf0bd", "#a67908"),
-    "shape": ("#eef1f4", "#8a9ba8"),
-}
+DIRECTIONS = ("TB", "LR")
 _SVG = "http://www.w3.org/2000/svg"
 MOST_PIXELS = 32_767
 DPI = 144  # of a png
 _BEAT = 0.2  # seconds
-SKIP = "#d9480f"
-GRAPH = 'bgcolor="transparent" rankdir=TB nodesep=0.3 ranksep=0.35 fontname="{font}"'
-NODE = (
-    'shape=box style="rounded,filled" fontname="{font}" fontsize=12 margin="0.14,0.06" height=0.3'
-)
-EDGE = 'fontname="{font}" fontsize=9 fontcolor="#5c7080" color="#5c7080" arrowsize=0.6'
+_SMALL = 9
+_DATE = re.compile(rb"/CreationDate \([^)]*\)")  # the same picture is the same file
 
 
-def dot(picture: Picture) -> str:
+class Look(Struct, frozen=True):
+    """How a picture is drawn: its colours, and whether it goes down or to the right."""
+
+    theme: Theme = LIGHT
+    direction: str = "TB"
+
+    def header(self, sizes: str) -> str:
+        """The default attributes of graph, boxes and arrows, with a note on the run-time sizes."""
+        ink, faint, paper = self.theme.ink, self.theme.faint, self.theme.background
+        font = f'fontname="{FONT}"'
+        note = f" label={_quoted(f'for {sizes}')} labelloc=b fontsize={_SMALL}" if sizes else ""
+        graph = f'bgcolor="{paper}" rankdir={self.direction} nodesep=0.25 ranksep=0.13 pad=0.1'
+        node = 'shape=box style="rounded,filled" fontsize=12 margin="0.12,0.03" height=0.25'
+        edge = f'fontsize={_SMALL} fontcolor="{faint}" color="{faint}" arrowsize=0.6'
+        return (
+            f'graph [{graph} {font} fontcolor="{ink}"{note}]; '
+            f'node [{node} {font} fontcolor="{ink}"]; edge [{edge} {font}];'
+        )
+
+    def node(self, box: Box) -> str:
+        """The attributes of a box that is drawn without boxes inside of it."""
+        fill, border = self.theme.fills[box.group], self.theme.borders[box.group]
+        end = box.group == "end"
+        notes = [box.output if end else f"{box.label} \u00b7 {box.output}"]
+        notes += [box.held] if box.inner and box.held else []
+        small = "".join(
+            f'<BR/><FONT POINT-SIZE="{_SMALL}">{html.escape(note)}</FONT>' for note in notes
+        )
+        shape = ' style="rounded,filled,bold"' if box.inner else ""
+        shape = " shape=ellipse style=filled" if end else shape
+        label = f"<<B>{html.escape(box.name if end else box.title)}</B>{small}>"
+        return (
+            f'id={box.key} class={box.group} label={label} fillcolor="{fill}" color="{border}"'
+            f"{shape}"
+        )
+
+    def cluster(self, box: Box) -> str:
+        """The attributes of a box around others."""
+        fill, border = self.theme.fills["block"], self.theme.borders["block"]
+        return (
+            f'id={box.key} class=block label="" style="rounded,filled" margin=8 '
+            f'fillcolor="{fill}80" color="{border}"'
+        )
+
+    def heading(self, box: Box) -> str:
+        """The attributes of the title of a box around others, which is a box of its own.
+
+        So it has its place: boxes do not overlap, and arrows go around them.
+        """
+        parted = "\n" if self.direction == "LR" else " \u00b7 "  # a column of its own is narrow
+        title = _quoted(f"{box.title}{parted}{box.label}")
+        return f"id=t{box.key} class=heading shape=plain style=solid fontsize=11 label={title}"
+
+    def edge(self, arrow: Arrow) -> str:
+        """The attributes of an arrow."""
+        look = f'class=skip style=dashed penwidth=1.4 color="{self.theme.skip}"'
+        return look if arrow.skip else "weight=20"
+
+
+def dot(picture: Picture, look: Look) -> str:
     """The picture in Graphviz's language."""
-    lines = [f"digraph {_quoted(picture.name)} {{", f"  {header(picture.sizes)}"]
-    lines += _nested(picture, "", 1)
-    lines += [f"  {arrow.source} -> {arrow.target} [{edge(arrow)}];" for arrow in picture.arrows]
+    outputs = {box.key: box.output for box in picture.boxes}
+    nest = _Nest(picture)
+    lines = [f"digraph {_quoted(picture.name)} {{", f"  {look.header(picture.sizes)}"]
+    lines += _nested(picture, look, "", 1)
+    lines += [f"  {above} -> {below} [style=invis weight=0];" for above, below in nest.headings()]
+    for arrow in picture.arrows:
+        # the box that it comes from says what it gives
+        told = "" if arrow.shape == outputs[arrow.source] else f' label=" {arrow.shape}"'
+        far = f"minlen={1 + nest.entered(arrow)} {look.edge(arrow)}{told}"
+        lines.append(f"  {arrow.source} -> {arrow.target} [{far}];")
     return "\n".join([*lines, "}", ""])
 
 
-def header(sizes: str) -> str:
-    """The default attributes of graph, boxes and arrows, with a note on the run-time sizes."""
-    note = f" label={_quoted(f'for {sizes}')} labelloc=b fontsize=9" if sizes else ""
-    return f"graph [{GRAPH}{note}]; node [{NODE}]; edge [{EDGE}];".replace("{font}", FONT)
-
-
-def _nested(picture: Picture, parent: str, level: int) -> Iterator[str]:
+def _nested(picture: Picture, look: Look, parent: str, level: int) -> Iterator[str]:
     indent = "  " * level
     around = {box.parent for box in picture.boxes}
     for box in picture.boxes:
         if box.parent != parent:
             continue
         if box.key not in around:
-            yield f"{indent}{box.key} [{node(box)}];"
+            yield f"{indent}{box.key} [{look.node(box)}];"
             continue
         yield f"{indent}subgraph cluster_{box.key} {{"
-        yield f"{indent}  graph [{cluster(box)}];"
-        yield from _nested(picture, box.key, level + 1)
+        yield f"{indent}  graph [{look.cluster(box)}];"
+        yield f"{indent}  t{box.key} [{look.heading(box)}];"
+        yield from _nested(picture, look, box.key, level + 1)
         yield f"{indent}}}"
 
 
-def node(box: Box) -> str:
-    """The attributes of a box that is drawn without boxes inside of it."""
-    fill, border = COLOURS[box.group]
-    title, second = (box.name, box.output) if box.group == "end" else (box.type, box.label)
-    notes = [second, *([f"{box.parameters:,} parameters"] if box.inner and box.parameters else [])]
-    small = "".join(f'<BR/><FONT POINT-SIZE="9">{html.escape(note)}</FONT>' for note in notes)
-    shape = ' shape=box style="rounded,filled,bold"' if box.inner else ""
-    shape = " shape=ellipse style=filled" if box.group == "end" else shape
-    label = f"<<B>{html.escape(title)}</B>{small}>"
-    return (
-        f'id={box.key} class={box.group} label={label} fillcolor="{fill}" color="{border}"{shape}'
-    )
+class _Nest:
+    """Which boxes are around which."""
 
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        self.parents = {box.key: box.parent for box in picture.boxes}
 
-def cluster(box: Box) -> str:
-    """The attributes of a box around others."""
-    fill, border = COLOURS["block"]
-    label = _quoted(f"{box.type} {box.label}")
-    style = 'style="rounded,filled" labeljust=l fontsize=11 margin=10'
-    return f'id={box.key} class=block label={label} {style} fillcolor="{fill}80" color="{border}"'
+    def around(self, key: str) -> list[str]:
+        """The boxes around a box, outer ones first, and the box itself."""
+        found = []
+        while key:
+            found.append(key)
+            key = self.parents[key]
+        return found[::-1]
 
+    def entered(self, arrow: Arrow) -> int:
+        """How many boxes an arrow enters before it comes to its target."""
+        return (
+            len([key for key in self.around(arrow.target) if key not in self.around(arrow.source)])
+            - 1
+        )
 
-def edge(arrow: Arrow) -> str:
-    """The attributes of an arrow."""
-    look = f' class=skip style=dashed penwidth=1.4 color="{SKIP}"' if arrow.skip else ""
-    return f'label=" {arrow.shape}"{look}'
+    def headings(self) -> Iterator[tuple[str, str]]:
+        """The titles of open boxes, each with what is below it: what reads from elsewhere alone."""
+        opened = {*self.parents.values()}
+        fed = set()
+        for arrow in self.picture.arrows:
+            source, target = self.around(arrow.source), self.around(arrow.target)
+            apart = next(n for n, (a, b) in enumerate(zip(source, target, strict=False)) if a != b)
+            if apart:
+                fed.add(target[apart])
+        for key, parent in self.parents.items():
+            if parent and key not in fed:
+                yield f"t{parent}", f"t{key}" if key in opened else key
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
-def mermaid(picture: Picture) -> str:
+def mermaid(picture: Picture, look: Look) -> str:
     """The picture in Mermaid's language, which READMEs on GitHub and GitLab draw."""
-    lines = ["flowchart TB", *([f"  %% for {picture.sizes}"] if picture.sizes else [])]
+    lines = [
+        f"flowchart {look.direction}",
+        *([f"  %% for {picture.sizes}"] if picture.sizes else []),
+    ]
     lines += _subgraphs(picture, "", 1)
     for arrow in picture.arrows:
         line = f'-. "{arrow.shape}" .->' if arrow.skip else f'-- "{arrow.shape}" -->'
         lines.append(f"  {arrow.source} {line} {arrow.target}")
     used = dict.fromkeys(box.group for box in picture.boxes)
     for group in used:
-        fill, border = COLOURS[group]
-        lines.append(f"  classDef {group}_ fill:{fill},stroke:{border},color:#182026")
+        fill, border = look.theme.fills[group], look.theme.borders[group]
+        lines.append(f"  classDef {group}_ fill:{fill},stroke:{border},color:{look.theme.ink}")
     return "\n".join([*lines, ""])
 
 
@@ -126,12 +183,12 @@ def _subgraphs(picture: Picture, parent: str, level: int) -> Iterator[str]:
         if box.parent != parent:
             continue
         if box.key in around:
-            yield f'{indent}subgraph {box.key}["{_entities(box.type)} {_entities(box.label)}"]'
+            yield f'{indent}subgraph {box.key}["{_entities(f"{box.title} {box.label}")}"]'
             yield from _subgraphs(picture, box.key, level + 1)
             yield f"{indent}end"
             continue
-        second = box.output if box.group == "end" else box.type
-        text = f"{_entities(box.label)}<br/>{_entities(second)}"
+        first, second = (box.label, box.output) if box.group == "end" else (box.title, box.label)
+        text = f"{_entities(first)}<br/>{_entities(second)}"
         ends = ('(["', '"])') if box.group == "end" else ('["', '"]')
         yield f"{indent}{box.key}{ends[0]}{text}{ends[1]}:::{box.group}_"
 
@@ -140,8 +197,8 @@ def _entities(text: str) -> str:
     return "".join(c if c.isalnum() or c in " ._()-" else f"#{ord(c)};" for c in text)
 
 
-def drawn(picture: Picture, form: str) -> bytes:
-    """The picture as ``svg`` or ``png``, laid out by Graphviz.
+def drawn(picture: Picture, form: str, look: Look) -> bytes:
+    """The picture as ``svg``, ``png`` or ``pdf``, laid out by Graphviz.
 
     Raises `NetgenError` if Graphviz is not installed, or if a ``png`` would be too large.
     """
@@ -150,11 +207,13 @@ def drawn(picture: Picture, form: str) -> bytes:
         help = "`pip install 'torch-netgen[graph]'` brings it; `.dot` and `.mmd` need nothing"
         raise NetgenError(Diagnostic("NG504", message, help=help))
     most = MOST_PIXELS if form == "png" else sys.maxsize
-    length, _, image = _laid_out(dot(picture), form, most).partition(b"\n")
+    length, _, image = _laid_out(dot(picture, look), form, most).partition(b"\n")
     if int(length) > most:
         message = f"the image would be {int(length):,} pixels long; {most:,} are the most"
         help = "write .svg or .html, or fold more of it with a smaller `--depth`"
         raise NetgenError(Diagnostic("NG501", message, help=help))
+    if form == "pdf":
+        return _DATE.sub(lambda found: b" " * len(found[0]), image)
     return _centred(image) if form == "svg" else image
 
 

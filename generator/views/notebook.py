@@ -15,7 +15,8 @@ from ..diagnostics.diagnostics import NetgenError
 from ..pipeline import Result, build
 from ..run.smoke import Worker
 from ..spec.given import given
-from .dot import drawn
+from .copies import without_copies
+from .dot import Look, drawn
 from .explain import explain
 from .picture import picture
 from .show import show
@@ -100,9 +101,9 @@ def _image(found: Prediction) -> str:
 
     It is an ``img`` element: so it runs no code, and its ids can't clash with others of the page.
     """
-    whole = picture(found.graph)
+    whole = without_copies(picture(found.graph))
     try:
-        data = drawn(whole.folded(whole.at_depth(1)), "svg")
+        data = drawn(whole.folded(whole.at_depth(1)), "svg", Look())
     except NetgenError as error:
         told = " ".join(f"{found.message}: {found.help}" for found in error.diagnostics)
         return f"<p>{html.escape(told)}</p>"

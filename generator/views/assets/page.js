@@ -28,9 +28,39 @@ function nested(visible, parent) {
   const inside = visible.filter((box) => box.parent === parent);
   return inside.map((box) =>
     visible.some((other) => other.parent === box.key)
-      ? `subgraph cluster_${box.key} { graph [${box.cluster}]; ${nested(visible, box.key)} }`
+      ? `subgraph cluster_${box.key} { graph [${box.cluster}]; t${box.key} [${box.heading}];
+         ${nested(visible, box.key)} }`
       : `${box.key} [${box.node}];`,
   ).join("\n");
+}
+
+// The boxes around a box, outer ones first, and the box itself.
+function around(key) {
+  const found = [];
+  for (let at = key; at; at = boxes.get(at).parent) found.unshift(at);
+  return found;
+}
+
+// The titles of open boxes, each above what reads nothing of what else is in the box.
+function headings(visible, arrows) {
+  const open = new Set(visible.map((box) => box.parent));
+  const fed = new Set();
+  for (const arrow of arrows) {
+    const [source, target] = [around(arrow.source), around(arrow.target)];
+    const apart = target.findIndex((key, place) => key !== source[place]);
+    if (apart > 0) fed.add(target[apart]);
+  }
+  return visible.filter((box) => box.parent && !fed.has(box.key)).map((box) =>
+    `t${box.parent} -> ${open.has(box.key) ? "t" : ""}${box.key} [style=invis weight=0];`);
+}
+
+// An arrow leaves room for the titles of the boxes that it enters; what it carries is told where
+// the box that it comes from does not tell it.
+function drawn(arrow) {
+  const source = new Set(around(arrow.source));
+  const entered = around(arrow.target).filter((key) => !source.has(key)).length;
+  const told = arrow.shape === boxes.get(arrow.source).output ? "" : ` label=" ${arrow.shape}"`;
+  return `${arrow.source} -> ${arrow.target} [minlen=${entered} ${arrow.look}${told}];`;
 }
 
 function dot() {
@@ -43,8 +73,9 @@ function dot() {
     const before = ways.get(way);
     if (source !== target && (!before || before.skip)) ways.set(way, { ...arrow, source, target });
   }
-  const arrows = [...ways.values()].map((a) => `${a.source} -> ${a.target} [${a.look}];`);
-  return `digraph { ${data.style} ${nested(visible, "")} ${arrows.join("\n")} }`;
+  const arrows = [...ways.values()];
+  const lines = [...headings(visible, arrows), ...arrows.map(drawn)];
+  return `digraph { ${data.style} ${nested(visible, "")} ${lines.join("\n")} }`;
 }
 
 function draw(keep) {
@@ -59,7 +90,7 @@ function draw(keep) {
   else show(state.view);
   for (const group of svg.querySelectorAll(".node, .cluster")) {
     group.setAttribute("role", "button");
-    group.addEventListener("click", () => clicked(group.id));
+    group.addEventListener("click", () => clicked(group.id.replace(/^t/, "")));  // or its title
   }
   mark();
 }
@@ -150,9 +181,9 @@ function tell() {
   const title = panel.appendChild(document.createElement("h2"));
   title.textContent = box.name;
   const facts = panel.appendChild(document.createElement("p"));
-  const parameters = box.parameters ? `, ${box.parameters.toLocaleString("en")} parameters` : "";
+  const parameters = box.held ? `, ${box.held}` : "";
   const line = box.line ? `, ${box.line}` : "";
-  facts.textContent = `${box.type}, gives ${box.output}${parameters}${line}`;
+  facts.textContent = `${box.title}, gives ${box.output}${parameters}${line}`;
   if (box.inner) {
     const button = panel.appendChild(document.createElement("button"));
     button.id = "toggle";
@@ -166,18 +197,20 @@ function tell() {
 function search() {
   const text = byId("search").value.trim().toLowerCase();
   const list = byId("found");
-  const met = (box) => `${box.name} ${box.type}`.toLowerCase().includes(text);
-  const found = text ? data.boxes.filter(met).slice(0, 50) : [];
-  list.replaceChildren(...found.map((box) => {
+  const named = data.boxes.flatMap((box) => [box.name, ...box.others].map((name) => ({ name, box })));
+  const met = ({ name, box }) => `${name} ${box.type}`.toLowerCase().includes(text);
+  const found = text ? named.filter(met).slice(0, 50) : [];
+  list.replaceChildren(...found.map(({ name, box }) => {
     const button = document.createElement("button");
-    button.textContent = `${box.name}  (${box.type})`;
+    const shown = name === box.name ? "" : `, equal to ${box.name}`;
+    button.textContent = `${name}  (${box.title}${shown})`;
     button.addEventListener("click", () => { list.hidden = true; reveal(box.key); });
     const item = document.createElement("li");
     item.append(button);
     return item;
   }));
   list.hidden = !found.length;
-  return found;
+  return found.map(({ box }) => box);
 }
 
 function code(id, lines) {
@@ -244,7 +277,9 @@ function listen() {
 }
 
 const graphviz = await loadGraphviz();
-document.documentElement.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);
+const { theme } = document.documentElement.dataset;
+const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+document.documentElement.classList.toggle("dark", dark);
 code("spec", data.spec);
 code("source", data.source);
 listen();
