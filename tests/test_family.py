@@ -919,6 +919,22 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"m": 4}, {"k": 3}],
     ),
+    "initial weights inside of a layer of torch that only other arguments make": (
+        """
+        input: [3, 4]
+        params: {p: 2, q: true}
+        layers:
+        - Linear: {out_features: 2}
+        - MultiheadAttention:
+            name: attn
+            num_heads: 1
+            bias: $(in_features != p + 1)
+            when: $(in_features != p)
+            batch_first: true
+        init: {Linear: {bias: {constant_: $p}}}
+        """,
+        [{"p": 1}, {"p": 3}],
+    ),
     "a layer that a list reads for other arguments only": (
         """
         input: [4]

@@ -175,6 +175,25 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
         "name: Net\ninput: [2, T]\nlayers:\n  - Conv1d: [2, 3]\n  - Unflatten: [2, [-1, 4]]\n",
         ("T: multiples of 4 plus 2 from 6",),
     ),
+    "rounded up": (
+        IMAGE + "  - MaxPool2d: {name: p, kernel_size: 1, stride: 8}\n"
+        "  - Interpolate: {name: u, from: p, scale_factor: 2}\n"
+        "  - MaxPool2d: {name: q, from: input, kernel_size: 1, stride: 4}\n  - Add: [u, q]\n",
+        ("H, W: multiples of 8, or up to 3 less",),
+    ),
+    "rounded down": (
+        IMAGE + "  - MaxPool2d: {name: p, kernel_size: 8}\n"
+        "  - Interpolate: {name: u, from: p, scale_factor: 2}\n"
+        "  - MaxPool2d: {name: q, from: input, kernel_size: 4}\n  - Add: [u, q]\n",
+        ("H, W: multiples of 8, or up to 3 more",),
+    ),
+    "rounded after a kernel": (
+        SEQUENCE + "  - Transpose: [1, 2]\n  - Conv1d: {name: c, out_channels: 8, kernel_size: 6}\n"
+        "  - MaxPool1d: {name: p, kernel_size: 4}\n"
+        "  - Interpolate: {name: u, from: p, scale_factor: 2}\n"
+        "  - MaxPool1d: {name: q, from: c, kernel_size: 2}\n  - Add: [u, q]\n",
+        ("T: multiples of 4 plus 1 or 2 from 9",),
+    ),
     "two kinds": (
         SEQUENCE + "  - Unflatten: {name: w, dim: 1, unflattened_size: [-1, 6]}\n"
         "  - Mean: {dim: 2}\n  - MaxPool1d: {kernel_size: [3], stride: [1]}\n",

@@ -12,6 +12,8 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from ..ir.graph import Graph, uses_in
 from ..ir.ranges import Equation, Fit, Range
 from ..ir.substitute import number_of
@@ -53,7 +55,7 @@ def agrees(fit: Fit, graph: Graph) -> bool:
     tries = _Tries(graph)
     for name, own in fit.ranges.items():
         ends = [own.least, *([] if own.most is None else [own.most])]
-        steps = (-own.step, -1, 0, 1, own.step)
+        steps = (-own.step, -1, 0, 1, own.span, own.step)
         for size in (end + step for end in ends for step in steps):
             sizes = _solved({**graph.sizes, name: size}, fit.equations)
             alone = {**graph.sizes, name: size}
@@ -133,7 +135,22 @@ def _range(fits: _Line, period: int) -> Range:
     if step is None:
         return Range(start, start)
     least, most = _last(fits, start, -step), _last(fits, start, step)
-    return Range(least, None if most + step > LARGEST else most, step)
+    span = 1
+    row = most - least + 1
+    far = (step for step in steps if step > row and _has_row(fits, least, most, step))
+    further = next(far, None) if step == 1 else None
+    if further is not None:  # the same row of sizes fits again and again
+        step, span = further, row
+        least, most = _last(fits, least, -step), _last(fits, most, step)
+    return Range(least, None if most + step > LARGEST else most, step, span)
+
+
+def _has_row(fits: Fits, least: int, most: int, step: int) -> bool:
+    """Whether the sizes that fit are in a row of this length again, one step away."""
+    for low, high in ((least + step, most + step), (least - step, most - step)):
+        if fits(low) and fits(high) and not (fits(low - 1) or fits(high + 1)):
+            return True
+    return False
 
 
 def _last(fits: Fits, start: int, step: int) -> int:
@@ -171,7 +188,7 @@ def _agreed(found: Fit, tries: _Tries, period: int) -> Fit:
         if own.least == own.most:
             return _some(found, tries)
         examples = tuple(sorted({*others})[:MOST_EXAMPLES])
-        ranges[name] = Range(own.least, own.most, own.step, examples)
+        ranges[name] = replace(own, others=examples)
     return Fit(ranges, found.equations)
 
 
@@ -209,14 +226,14 @@ def _trials(found: Fit, tries: _Tries, period: int) -> Iterator[dict[str, int]]:
 def _points(own: Range, start: int, period: int) -> list[int]:
     """Sizes at which a range may be wrong: near its bounds, and spread over all sizes."""
     ends = [own.least, start, *([] if own.most is None else [own.most])]
-    steps = {1, own.step, period, *(period // x for x in (2, 3, 5, 7) if period % x == 0)}
+    steps = {1, own.step, own.span, period, *(period // x for x in (2, 3, 5, 7) if period % x == 0)}
     close = [end + sign * step for end in ends for step in steps for sign in (-1, 1)]
     powers = [2**n + more for n in range(6, 16) for more in (0, 1, own.step)]
     points = [
         *ends,
         *close,
         *range(1, 71),
-        *(own.least + n * own.step for n in range(1, 12)),
+        *(own.least + n * own.step + more for n in range(1, 12) for more in {0, own.span - 1}),
         *powers,
     ]
     return [size for size in dict.fromkeys(points) if 0 < size <= LARGEST]
@@ -351,7 +368,7 @@ def sizes_that_do_not(graph: Graph) -> list[dict[str, int]]:
         return []
     found = []
     for name, own in graph.fit.ranges.items():
-        ends = [own.least - 1, *([own.least + 1] if own.step > 1 else [])]
+        ends = [own.least - 1, *([own.least + own.span] if own.step > 1 else [])]
         ends += [] if own.most is None else [own.most + 1]
         tried = [_solved({**graph.sizes, name: size}, graph.fit.equations) for size in ends]
         found += [sizes for sizes in tried if not graph.fit.ranges[name].holds(sizes[name])]

@@ -15,12 +15,13 @@ from .substitute import number_of
 class Range(Struct, frozen=True):
     """The sizes from `least` to `most` in steps; a `most` of ``None`` means no upper bound.
 
-    `others` are examples of further sizes that fit.
+    At each step `span` sizes in a row fit. `others` are examples of further sizes that fit.
     """
 
     least: int = 1
     most: int | None = None
     step: int = 1
+    span: int = 1
     others: tuple[int, ...] = ()
 
     @property
@@ -31,7 +32,7 @@ class Range(Struct, frozen=True):
     def holds(self, size: int) -> bool:
         """Whether a size is in the range; `others` do not count."""
         below = self.most is None or size <= self.most
-        return size >= self.least and below and (size - self.least) % self.step == 0
+        return size >= self.least and below and (size - self.least) % self.step < self.span
 
     def text(self, names: Sequence[str]) -> str:
         """The range as text for some names: ``H, W: multiples of 16``, ``T <= 512``."""
@@ -52,7 +53,7 @@ class Range(Struct, frozen=True):
 
     def _steps(self) -> str:
         rest = self.least % self.step
-        words = f"multiples of {self.step}{f' plus {rest}' if rest else ''}"
+        words = f"multiples of {self.step}{self._remainders(rest)}"
         if self.step == 2:
             words = ("even", "odd")[rest]
         first = rest or self.step
@@ -60,6 +61,17 @@ class Range(Struct, frozen=True):
         if self.most is None:
             return words + begin
         return f"{words}{begin} {'to' if begin else 'up to'} {self.most}"
+
+    def _remainders(self, rest: int) -> str:
+        """What is added to a multiple of the step, ``plus 1 or 2``, or taken from it."""
+        last = rest + self.span - 1
+        if last == self.step and self.span > 1:
+            return f", or up to {self.span - 1} less" if self.span > 2 else ", or 1 less"
+        if rest == 0 and self.span > 1:
+            return f", or up to {last} more" if self.span > 2 else ", or 1 more"
+        if self.span > 1:
+            return f" plus {rest} {'or' if self.span == 2 else 'to'} {last}"
+        return f" plus {rest}" if rest else ""
 
 
 class Equation(Struct, frozen=True):
@@ -106,6 +118,7 @@ class Fit(Struct, frozen=True, dict=True):
                 "least": None if self.some else own.least,
                 "most": None if self.some else own.most,
                 "step": None if self.some else own.step,
+                "span": None if self.some else own.span,
             }
             for name, own in self.ranges.items()
         )

@@ -150,21 +150,22 @@ def _selected(context: Context, graph: Graph, key: str) -> _Selected | None:
     scope, _, last = key.rpartition(".")
     if not _is_type(context, last) or any(place == key for place, _ in (*layers, *foreseen)):
         scope = ""
+    within = f"{scope}." if scope else ""
+    holds = [m for place, m in (*layers, *foreseen) if f"{place}.".startswith(within)]
     kind = "type" if scope or _is_type(context, key) else "path" if "." in key else "name"
     if scope:
-        holds = [module for place, module in layers if f"{place}.".startswith(f"{scope}.")]
         layers = [*_inside(scope, layers)]
-        others = [module for _, module in _inside(scope, foreseen)]
-        for holding in _renumbered(graph.modules, scope.split("."), anywhere=False):
-            others += [module for _, module in holding.layers("")]
-        others = [module for module in others if _has_type(module, last)]
+        holding = _renumbered(graph.modules, scope.split("."), anywhere=False)
+        numbered = [module for one in holding for _, module in one.layers("")]
+        holds += numbered
+        possible = (*(module for _, module in _inside(scope, foreseen)), *numbered)
+        others = [module for module in possible if _has_type(module, last)]
         matched = [(place, module) for place, module in layers if _has_type(module, last)]
     else:
         matched = [(place, module) for place, module in layers if _matches(key, place, module)]
         others = [module for place, module in foreseen if _matches(key, place, module)]
-        numbered = _renumbered(graph.modules, key.split("."), anywhere="." not in key)
-        others += [module for module in numbered if module.node.kind in ("layer", "absent")]
-        holds = [module for _, module in layers]
+        children = _renumbered(graph.modules, key.split("."), anywhere="." not in key)
+        others += [module for module in children if module.node.kind in ("layer", "absent")]
     of_torch = kind == "type" and last not in context.known.blocks
     hiding = [module for module in holds if module.row and holds_hidden_layers(module.row)]
     if matched or others or (of_torch and hiding):
