@@ -935,6 +935,28 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"p": 1}, {"p": 3}],
     ),
+    "copies in a loop of which some have the same names in each of its turns": (
+        """
+        input: [2, 6]
+        params: {d: 1, r: 1, s: 1}
+        sequential: true
+        layers:
+        - Group:
+            repeat: {times: $r, as: copy}
+            layers:
+            - LeakyReLU: {repeat: 3, name: part_$index}
+            - Linear: 6
+        - Group:
+            repeat: {times: $s, as: copy}
+            layers:
+            - Linear: {out_features: 6, name: "other_$(d)"}
+            - Tanh
+        - Group:
+            repeat: {times: $d, as: copy}
+            layers: [{ReLU: {repeat: 2, name: "own_$(copy)_$index"}}, {Linear: 6}]
+        """,
+        [{"r": 2}, {"s": 2}, {"d": 3}],
+    ),
     "a layer that a list reads for other arguments only": (
         """
         input: [4]

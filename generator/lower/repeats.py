@@ -6,6 +6,7 @@ are read one by one, a `Rule` is looked for in what they read, and they are read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -201,20 +202,17 @@ def no_copies(reader: Reader, item: Item, count: Size) -> None:
 
 def label_copy(reader: Reader, item: Item, names: LayerNames) -> None:
     """Name the child that was read last, in a copy of a loop, by an expression."""
-    if reader.chain is None or reader.scope.loop is None or "name" not in item.common:
-        return
-    varies = _label_last(reader, item, names)
-    # the copies need names
-    reader.repeats.needs_index |= bool(symbols_in(names.index)) and not varies
+    if reader.chain is not None and reader.scope.loop is not None and "name" in item.common:
+        _label_last(reader, item, names)
 
 
-def _label_last(reader: Reader, item: Item, names: LayerNames) -> bool:
-    """Label the child that was read last if its name varies; says whether it does."""
+def _label_last(reader: Reader, item: Item, names: LayerNames) -> None:
+    """Label the child that was read last if its name varies; each copy of a loop needs its own."""
     assert reader.chain is not None
     label = code_in_text(item.common["name"], names, reader.context.budget)
-    varies = "{" in label
-    reader.chain[-1] = replace(reader.chain[-1], label=label if varies else "")
-    return varies
+    reader.chain[-1] = replace(reader.chain[-1], label=label if "{" in label else "")
+    if reader.scope.loop is not None and not re.search(rf"{{[^{{}}]*\b{INDEX}\b", label):
+        reader.repeats.needs_index = True
 
 
 def label_of(reader: Reader, item: Item) -> str:
