@@ -495,3 +495,67 @@ class Entry(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.input(x)
+
+
+class Feed(nn.Module):
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class Nested(nn.Module):
+    """A list of lists of unlike layers, each with a residual connection."""
+
+    def __init__(self, dim: int = 8, hidden: tuple[int, ...] = (16, 24, 24)) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for size in hidden:
+            self.layers.append(
+                nn.ModuleList([nn.LayerNorm(dim), nn.Linear(dim, dim), Feed(dim, size)])
+            )
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for norm, mix, feed in (layer.children() for layer in self.layers):
+            x = x + mix(norm(x))
+            x = feed(x) + x
+        return self.norm(x)
+
+
+class Zipped(nn.Module):
+    """Two lists that are read side by side, and one of which every second item is called."""
+
+    def __init__(self, widths: tuple[int, ...] = (4, 6, 8)) -> None:
+        super().__init__()
+        pairs = zip((3, *widths), widths, strict=False)
+        self.convs = nn.ModuleList(nn.Conv1d(a, b, 3) for a, b in pairs)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(b) for b in widths)
+        self.pools = nn.ModuleList()
+        for _ in range(3):
+            self.pools.extend([nn.MaxPool1d(2), nn.Conv1d(8, 8, 1)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.relu(norm(conv(x)))
+        for pool in self.pools:
+            x = pool(x)
+        return x
+
+
+class Ladder(nn.Module):
+    """What comes out of one rung is read once more at the end, so the rungs have names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ups = nn.ModuleList(nn.Linear(8, 8) for _ in range(4))
+        self.norms = nn.ModuleList(nn.LayerNorm(8) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rungs = []
+        for up, norm in zip(self.ups, self.norms, strict=True):
+            x = torch.tanh(norm(up(x)))
+            rungs.append(x)
+        return x * rungs[1]

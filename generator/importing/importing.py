@@ -228,14 +228,17 @@ def _with_blocks(maker: Maker, others: Sequence[Variation]) -> Imported:
     """The import with blocks; a class that gives none is opened. Raises `Unstructured`."""
     recordings = (maker.recording, *(one.recording for one in others))
     opened: Mapping[str, str] = {}
-    why = ""
+    why, grouped = "", True
     for _ in range(MOST_TRIES):
-        draft = structured_spec(recordings, maker.name, opened)
+        draft = structured_spec(recordings, maker.name, opened, grouped=grouped)
         opened = draft.opened
         try:
             made = built(draft.spec, recordings, maker.worker, maker.file)
             shown = (*maker.compare(made), *made.begins)
         except NetgenError as error:
+            if grouped and draft.has_groups:
+                grouped = False
+                continue
             first, *rest = error.diagnostics
             # the first says that the spec can't be built
             found = [one for one in rest if one.severity == "error"] or [first]

@@ -68,14 +68,31 @@ def _items(layers: Sequence[Any], margin: str) -> list[str]:
             continue
         ((type, value),) = layer.items()
         line = f"{margin}- {type}: {in_flow(value)}"
-        if isinstance(value, Mapping) and "layers" in value and len(line) > _WIDTH:
-            own = {name: x for name, x in value.items() if name != "layers"}
-            lines.append(f"{margin}- {type}:")
-            lines += [f"{margin}    {name}: {in_flow(x)}" for name, x in own.items()]
-            lines += [f"{margin}    layers:", *_items(value["layers"], f"{margin}      ")]
-        else:
+        inner = next((key for key in _INNER if isinstance(value, Mapping) and key in value), "")
+        if not inner or (len(line) <= _WIDTH and type != "Group"):
             lines.append(line)
+            continue
+        own = {name: x for name, x in value.items() if name != inner}
+        lines.append(f"{margin}- {type}:")
+        lines += [f"{margin}    {name}: {in_flow(x)}" for name, x in own.items()]
+        lines.append(f"{margin}    {inner}:")
+        if inner == "layers":
+            lines += _items(value["layers"], f"{margin}      ")
+        else:
+            lines += [line for x in value["branches"] for line in _branch(x, f"{margin}      ")]
     return lines
+
+
+def _branch(layers: Sequence[Any], margin: str) -> list[str]:
+    """The lines of a branch: one, or one for each layer."""
+    line = f"{margin}- {in_flow(layers)}"
+    if len(line) <= _WIDTH:
+        return [line]
+    first, *rest = _items(layers, f"{margin}  ")
+    return [f"{margin}- {first.removeprefix(f'{margin}  ')}", *rest]
+
+
+_INNER = ("layers", "branches")  # keys with layers
 
 
 _WIDTH = 120  # of a line with a container and all that is in it

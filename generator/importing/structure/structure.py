@@ -49,6 +49,12 @@ class Structured(Struct, frozen=True):
     classes: Mapping[str, str]
     opened: Mapping[str, str]
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether layers of the network or of a block are grouped."""
+        lists = [self.spec["layers"], *(x["layers"] for x in self.spec.get("blocks", {}).values())]
+        return any("Group" in layer for layers in lists for layer in layers)
+
     def class_at(self, text: str, line: int) -> str:
         """The class of the block in whose lines of the spec's text a line is; empty for none."""
         found = ""
@@ -62,20 +68,24 @@ class Structured(Struct, frozen=True):
 
 
 def structured_spec(
-    recordings: Sequence[Recording], name: str, opened: Mapping[str, str] | None = None
+    recordings: Sequence[Recording],
+    name: str,
+    opened: Mapping[str, str] | None = None,
+    *,
+    grouped: bool = True,
 ) -> Structured:
     """The spec of a network with blocks; raises `Unstructured`, and `Inexpressibles`.
 
     The first of its recordings is that of the network. Others are of what it is with other
     arguments, which then become parameters. Classes that are `opened` become no blocks, for the
-    reasons given.
+    reasons given. Unlike layers that do the same several times over are `grouped`.
     """
     plain: set[str] = set()
     opened = dict(opened or {})
     try:
         while True:
             try:
-                structure = _Structure(recordings, name, opened.keys(), plain)
+                structure = _Structure(recordings, name, opened.keys(), plain, grouped=grouped)
                 spec = structure.spec()
             except _Plain as chain:
                 plain.add(chain.type)
@@ -105,8 +115,15 @@ Calls = tuple[Use, list[Frame]]  # a use, and the calls that are the same one
 
 class _Structure:
     def __init__(
-        self, recordings: Sequence[Recording], name: str, opened: Set[str], plain: Set[str]
+        self,
+        recordings: Sequence[Recording],
+        name: str,
+        opened: Set[str],
+        plain: Set[str],
+        *,
+        grouped: bool,
     ) -> None:
+        self.grouped = grouped
         self.recording = recordings[0]
         self.name = name
         self.trees = [Frames(one, opened, plain, [grown]) for one in recordings]
@@ -379,7 +396,9 @@ class _Structure:
         """
         scope = Scope(block.items, block.inputs, self.blocks)
         several = isinstance(output, (Items, Fields))
-        found: dict[str, Any] = {"layers": scope.layers(block.outputs, keep=several)}
+        found: dict[str, Any] = {
+            "layers": scope.layers(block.outputs, keep=several, grouped=self.grouped)
+        }
         order = declared_first(merged(map(self._keys, paths)), scope.attributes())
         first = {"declare": order} if order else {}
         if [*block.outputs] == [scope.last()] and not several:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from ...layers import TYPES
 from .. import spec_text
 from ..steps import size_text
 from .bodies import First, Ramp, Ref, SizeOf, Table, refs_in, same
 from .explanations import Text
+from .groups import Group, Merge, Part, groups
 from .unified import Block, Laid
 
 
@@ -24,18 +27,57 @@ class Scope:
         self.inputs = inputs
         self.blocks = blocks
         self.names: dict[int, str] = {}
+        self.groups: Mapping[int, Group] = {}  # by the place of their first layer
         self.taken = {"input", "x", "self", *inputs}
 
-    def layers(self, outputs: Sequence[Ref], keep: bool = False) -> list[Any]:
-        """The items of `layers`; with `keep`, no output is that of the last layer by itself."""
+    def layers(
+        self, outputs: Sequence[Ref], *, keep: bool = False, grouped: bool = True
+    ) -> list[Any]:
+        """The items of `layers`; with `keep`, no output is that of the last layer by itself.
+
+        Unlike layers that do the same several times over are `grouped`.
+        """
+        if grouped:
+            found = groups(self.items, self._first(), outputs, named=keep)
+            self.groups = {one.start: one for one in found}
         self._name_all(outputs, keep)
-        found = []
+        layers = []
         before = self._first()
-        for place, item in enumerate(self.items):
-            found.append(self._item(place, item, before))
+        for place, item in self._alone():
+            if place in self.groups:
+                layers.append(self._group(self.groups[place]))
+                before = Ref(self.groups[place].end - 1)
+                continue
+            layers.append(self._item(place, item, before))
             if item.reads:
                 before = Ref(place)
-        return found
+        return layers
+
+    def _alone(self) -> Iterator[tuple[int, Laid]]:
+        """The items with their places, and of a group the first."""
+        end = 0
+        for place, item in enumerate(self.items):
+            if place >= end:
+                yield place, item
+                end = self.groups[place].end if place in self.groups else end
+
+    def _group(self, group: Group) -> Any:
+        """The copies of unlike layers as one item."""
+        layers = [self._part(part, group) for part in group.parts]
+        return {"Group": {"repeat": group.count, "layers": layers}}
+
+    def _part(self, part: Part, group: Group) -> Any:
+        """A layer in a group, or a merge with its branches."""
+        place = part.place if isinstance(part, Merge) else part
+        item = self.items[place]
+        found: dict[str, Any] = {}
+        if place in group.names:
+            found["name"] = group.names[place]
+        if isinstance(part, Merge):
+            branches = [[self._part(one, group) for one in branch] for branch in part.branches]
+            found["branches"] = branches
+        arguments = {**item.arguments, **group.arguments.get(place, {})}
+        return self._rest(replace(item, arguments=arguments), found)
 
     def attributes(self) -> dict[str, str]:
         """The layers with weights in the order in which they stand, each with its type."""
@@ -59,7 +101,10 @@ class Scope:
                 self.names[place] = item.name
                 self.taken.add(item.name.partition(".")[0])
         before = self._first()
-        for place, item in enumerate(self.items):
+        for place, item in self._alone():
+            if place in self.groups:
+                before = Ref(self.groups[place].end - 1)
+                continue
             if item.reads != (before,) or not self._is_default(item.reads[0]):
                 for ref in item.reads:
                     self._need(ref)
