@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from torch_netgen.analysis.prediction import check_source
 from torch_netgen.spec.source import parse
+from torch_netgen.views.bars import short
 from torch_netgen.views.show import HEADS, show
 
 from .command import netgen
@@ -137,3 +138,53 @@ def test_no_torch_and_no_black_for_a_look() -> None:
     code = "import sys; from torch_netgen.cli.cli import main; main(['show', sys.argv[1]]); "
     code += "assert not {'torch', 'black', 'jinja2'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code, str(RESNET)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("width", [20, 44, 80, 100, 200])
+@pytest.mark.parametrize("name", ["lenet", "resnet18", "gpt2", "inception_v3"])
+def test_bars_fit(name: str, width: int) -> None:
+    lines = show(checked(config(name)), "bars", None, 3, width).splitlines()
+    assert max(map(len, lines)) <= max(width, 24)
+    assert lines[0].startswith("layer")
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("column", ["parameters", "macs", "kept"])
+def test_bars_are_as_long_as_what_they_stand_for(column: str, depth: int) -> None:
+    found = checked(RESNET)
+    tree = json.loads(show(found, "json", None, 1, None))
+    total = tree["memory"]["training"] if column == "kept" else tree[column]
+    costs = ("parameters", "macs", "kept")
+    parts = [
+        (level, entry)
+        for top in tree["entries"]
+        for level, entry in [(0, top), *((1, child) for child in top["children"])]
+        if level < depth and any(entry[cost] for cost in costs)
+    ]
+    head, *lines = show(found, "bars", None, depth, 120).splitlines()
+    starts = [head.index(name) for name in ("parameters", "MACs", "kept")]
+    start = starts[costs.index(column)]
+    cells = [line[start : start + starts[1] - starts[0]].rstrip() for line in lines[: len(parts)]]
+    whole = [level + 1 == depth or not entry["children"] for level, entry in parts]
+    most = max(entry[column] for (_, entry), one in zip(parts, whole, strict=True) if one)
+    room = max(cell.count("#") for cell in cells)
+    for (level, entry), cell, one, line in zip(parts, cells, whole, lines, strict=False):
+        assert line.startswith(f"{'  ' * level}{entry['name']} ")
+        wanted = max(round(room * entry[column] / most), 1) if one and entry[column] else 0
+        assert cell.count("#") == wanted
+        if entry[column]:
+            share = 100 * entry[column] / total
+            assert cell.split()[-1] == ("<1%" if share < 0.5 else f"{share:.0f}%")
+
+
+def test_numbers_beside_bars_have_three_digits() -> None:
+    told = [short(n, (("M", 10**6), ("K", 10**3))) for n in (0, 999, 1000, 9_996, 99_960, 999_400)]
+    assert told == ["0", "999", "1.00K", "10.0K", "100K", "999K"]
+    assert short(999_500, (("M", 10**6), ("K", 10**3))) == "1.00M"
+
+
+def test_bars_are_for_a_terminal(tmp_path: Path) -> None:
+    run = netgen("show", RESNET, "--bars", "--format", "json", cwd=tmp_path)
+    assert run.returncode == 2
+    told = "--bars are for a terminal; `--format json` has the same numbers"
+    assert run.stderr.endswith(f"{told}\n")

@@ -130,7 +130,10 @@ def _table(options: Namespace) -> View:
     from ..output.terminal import width
     from ..views.show import show
 
-    form, batch, depth = options.format, options.batch, options.depth
+    if options.bars and options.format != "table":
+        raise ValueError("--bars are for a terminal; `--format json` has the same numbers")
+    form = "bars" if options.bars else options.format
+    batch, depth = options.batch, options.depth
     return partial(show, form=form, batch=batch, depth=depth, width=width())
 
 

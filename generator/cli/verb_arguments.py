@@ -260,6 +260,11 @@ def show_arguments(show: Arguments) -> None:
         choices=("table", "markdown", "json", "csv"),
         help="for a terminal, a page, a program or a spreadsheet (default: table)",
     )
+    show.add_argument(
+        "--bars",
+        action="store_true",
+        help="where the parameters, multiply-adds and memory are, as bars by layer and block",
+    )
 
 
 def layer_of_spec(explain: Arguments) -> None:

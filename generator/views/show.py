@@ -18,6 +18,7 @@ from ..diagnostics.diagnostics import NetgenError
 from ..ir.trace import BATCHES
 from ..layers.base import Refusal
 from ..lower.refusals import refused_in_run
+from .bars import bars
 from .outline import Entry, Outline, outline
 
 HEADS = ("layer", "type", "reads", "output", "weights", "parameters", "MACs", "activations", "kept")
@@ -29,13 +30,15 @@ _ENTITIES = {_EM_SPACE: "&emsp;", **{char: f"&#{ord(char)};" for char in "&<>|[]
 
 
 def show(found: Prediction, form: str, batch: int | None, depth: int, width: int | None) -> str:
-    """A network as a ``table``, ``markdown``, ``html``, ``json`` or ``csv``.
+    """A network as a ``table``, ``bars``, ``markdown``, ``html``, ``json`` or ``csv``.
 
     Calls are shown down to `depth`; `width` is the terminal's, if there is one.
     """
     tree = _outline(found, batch)
     if form == "json":
         return json.dumps(to_builtins(tree, enc_hook=int), indent=2) + "\n"
+    if form == "bars":
+        return "\n".join([*bars(tree, depth, width), *_foot(tree, width), ""])
     rows = [_cells(level, entry, form) for level, entry in tree.walk(depth)]
     if form == "csv":
         return _csv(rows)
@@ -143,9 +146,13 @@ def _table(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str
     if width is not None:
         lines = [line if len(line) <= width else f"{line[: width - 1]}…" for line in lines]
     ruler = "-" * min(_width(columns), width or _width(columns))
+    return "\n".join([lines[0], ruler, *lines[1:-1], ruler, lines[-1], *_foot(tree, width), ""])
+
+
+def _foot(tree: Outline, width: int | None) -> list[str]:
+    """The footnotes in lines of at most this width."""
     notes = (textwrap.wrap(note, max(width or 1000, 20)) for note in _footnotes(tree))
-    foot = [line for note in notes for line in note]
-    return "\n".join([lines[0], ruler, *lines[1:-1], ruler, lines[-1], *foot, ""])
+    return [line for note in notes for line in note]
 
 
 def _width(columns: dict[str, list[str]]) -> int:
