@@ -151,3 +151,127 @@ def test_a_spec_is_no_markup(browser: Browser, tmp_path: Path) -> None:
         assert page.title() == "Net"
         assert bad in page.inner_text("#spec")
         assert page.locator("img").count() == 0
+
+
+def test_it_begins_with_the_whole_network(browser: Browser, tmp_path: Path) -> None:
+    with opened(browser, tmp_path, str(ROOT / "configs" / "resnet18.yaml")) as page:
+        panel = page.inner_text("#panel")
+        assert "11.7M" in panel
+        assert "training keeps" in panel
+        frame, picture = (
+            page.locator(f"#picture{part}").bounding_box() for part in ("", " g.graph")
+        )
+        assert frame is not None
+        assert picture is not None
+        assert frame["y"] <= picture["y"] + 1
+        assert picture["y"] + picture["height"] <= frame["y"] + frame["height"] + 1
+        page.click("#picture .node >> nth=1")
+        page.click("#panel button:has-text('The whole network')")
+        assert page.inner_text("#panel") == panel
+
+
+def test_it_tells_the_warnings(browser: Browser, tmp_path: Path) -> None:
+    path = ROOT / "tests" / "doubtful" / "bias_before_norm.yaml"
+    (tmp_path / "net.yaml").write_text(path.read_text())
+    told = netgen("check", "net.yaml", cwd=tmp_path).stderr.splitlines()
+    titles = [line for line in told if line.startswith("warning[")]
+    with opened(browser, tmp_path, "net.yaml") as page:
+        assert page.locator(".warning strong").all_inner_texts() == titles
+        places = [line.strip().removeprefix("--> ") for line in told if line.strip()[:3] == "-->"]
+        assert page.locator(".warning button").all_inner_texts() == places
+        page.click(".warning button >> nth=0")
+
+
+def test_keys_lead_through_the_picture(browser: Browser, tmp_path: Path) -> None:
+    def at() -> str:
+        return page.inner_text("#panel h2")
+
+    with opened(browser, tmp_path, str(ROOT / "configs" / "resnet18.yaml")) as page:
+        page.focus("#picture")
+        seen = []
+        for _ in range(6):
+            page.keyboard.press("ArrowDown")
+            seen.append(at())
+        assert seen == ["x", "conv1", "bn1", "relu", "maxpool", "layer1"]
+        page.keyboard.press("Enter")
+        assert "Sequential \N{MIDDLE DOT} layer1" in boxes(page)
+        page.keyboard.press("ArrowDown")
+        assert at() == "layer1.0"
+        page.keyboard.press("Escape")
+        assert at() == "layer1"
+        page.keyboard.press("Enter")
+        assert "Sequential \N{MIDDLE DOT} layer1" not in boxes(page)
+        page.keyboard.press("ArrowUp")
+        assert at() == "maxpool"
+        label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+        assert label == "MaxPool2d 3x3, /2, maxpool, gives 64x56x56"
+        page.keyboard.press("/")
+        page.keyboard.type("layer1.1.conv1")
+        assert (
+            page.inner_text("#found") == "layer1.1.conv1 (Conv2d 3x3, 64, equal to layer1.0.conv1)"
+        )
+        page.keyboard.press("Enter")
+        assert at() == "layer1.0.conv1"
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        assert at() == "The whole network"
+
+
+def test_bars_follow_what_is_open(browser: Browser, tmp_path: Path) -> None:
+    def rows() -> dict[str, list[float]]:
+        names = page.locator(".costs tbody th").all_inner_texts()
+        widths: list[list[float]] = page.eval_on_selector_all(
+            ".costs tbody tr", "all => all.map(r => [...r.querySelectorAll('.bar')]"
+            ".map(b => b.getBoundingClientRect().width / b.parentElement.clientWidth))",
+        )  # fmt: skip
+        return dict(zip(names, widths, strict=True))
+
+    with opened(browser, tmp_path, str(ROOT / "configs" / "resnet18.yaml")) as page:
+        found = rows()
+        assert "layer1.0 x2" not in found
+        assert found["layer4"][0] == pytest.approx(1, abs=0.05)
+        assert found["fc"][0] == pytest.approx(513_000 / 8_393_728, abs=0.01)
+        page.click("#unfold")
+        assert "layer1.0 x2" in rows()
+        assert rows()["layer4"] == [0, 0, 0]
+
+
+def test_lines_are_those_of_the_files_in_colours(browser: Browser, tmp_path: Path) -> None:
+    path = ROOT / "configs" / "unet.yaml"
+    assert netgen("build", path, "-o", "net.py", "--no-smoke", cwd=tmp_path).returncode == 0
+    with opened(browser, tmp_path, str(path)) as page:
+        for pane, file in (("spec", path), ("source", tmp_path / "net.py")):
+            lines = page.locator(f"#{pane} > div").all_text_contents()
+            assert lines == file.read_text().splitlines()
+        colour = "e => getComputedStyle(e).color"
+        kinds = ("#source .keyword", "#source .string", "#spec .key", "#spec .comment", "#spec")
+        colours = {page.eval_on_selector(f"{kind} >> nth=0", colour) for kind in kinds}
+        assert len(colours) == len(kinds)
+        widths = page.eval_on_selector("#spec", "e => [e.scrollWidth, e.clientWidth]")
+        assert widths[0] <= widths[1], "long lines are wrapped"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_hinders_people(theme: str, browser: Browser, tmp_path: Path) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is missing"
+    ).Axe()
+
+    def wrong() -> list[str]:
+        return [found["id"] for found in axe.run(page).response["violations"]]
+
+    config = str(ROOT / "configs" / "resnet18.yaml")
+    with opened(browser, tmp_path, config, "--depth", "2", "--theme", theme) as page:
+        assert page.evaluate("document.documentElement.className") == theme.replace("light", "")
+        assert wrong() == []
+        page.focus("#picture")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        assert wrong() == []
+        page.fill("#search", "conv")
+        assert wrong() == []
+        page.eval_on_selector(
+            "#search", "e => { e.removeAttribute('aria-label'); e.placeholder = ''; }"
+        )
+        assert wrong() == ["label"], "what is wrong is found"

@@ -8,15 +8,19 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from ..analysis.costs import costs_of
 from ..analysis.prediction import Prediction
-from ..diagnostics.diagnostics import Diagnostic, NetgenError
-from ..ir.trace import BATCHES, traced
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, told
+from ..ir.trace import BATCHES, call_names, traced
 from ..pipeline import rendered
+from .bars import COLUMNS, short
+from .colouring import source_words, spec_words
 from .copies import without_copies
 from .dot import Look
 from .explain import Explained
 from .lines import SpecLines, source_lines
 from .picture import GROUPS, Box, Picture, picture
+from .show import footnotes, outlined
 from .themes import DARK, LIGHT, variables
 
 
@@ -64,25 +68,41 @@ def _style(rest: str) -> str:
 
 
 def _data(found: Prediction, drawing: Picture, depth: int, look: Look) -> dict[str, Any]:
-    trace = traced(found.graph, {**found.graph.sizes, "N": BATCHES[0]})
+    tree = outlined(found, None)
+    sizes = {**found.graph.sizes, "N": tree.batch or BATCHES[0]}
+    trace = traced(found.graph, sizes)
+    costs = costs_of(found.graph, trace)
     text = rendered(found)
+    called = {name: number for number, name in enumerate(call_names(trace))}
     lines, written = source_lines(found, trace, text), SpecLines(found.source)
     explained = Explained(found)
 
-    def told(box: Box) -> dict[str, Any]:
+    def of_box(box: Box) -> dict[str, Any]:
         facts = {name: getattr(box, name) for name in "key parent name type output inner".split()}
-        facts |= {"title": box.title, "others": box.others, "held": box.held}
+        facts |= {"title": box.title, "others": box.others, "times": box.times, "held": box.held}
         facts |= {"node": look.node(box), "cluster": look.cluster(box)}
         facts |= {"heading": look.heading(box)} if box.inner else {}
         if box.call is None:
-            return {**facts, "text": "", "line": "", "spec": [], "source": []}
+            return {**facts, "text": "", "line": "", "spec": [], "source": [], "costs": []}
+        # what it costs together with those that it stands for
+        calls = [costs.calls[called[name]] for name in (box.name, *box.others)]
+        every = [(sum(int(getattr(call, c.name)) for call in calls), c.units) for c in COLUMNS]
+        facts["costs"] = [(cost, short(cost, units)) for cost, units in every]
         place, line = written.of(trace.calls[box.call])
         why = "\n".join(explained.lines(box.call))
         return {**facts, "text": why, "line": line, "spec": [place], "source": lines[box.call]}
 
+    totals = (tree.parameters, tree.macs, tree.memory.training)
     return {
+        "about": found.graph.description or "",
+        "facts": footnotes(tree),
+        "columns": [
+            (column.head, total, short(total, column.units))
+            for column, total in zip(COLUMNS, totals, strict=True)
+        ],
+        "warnings": [_warning(warning, written) for warning in found.warnings],
         "style": look.header(drawing.sizes),
-        "boxes": [told(box) for box in drawing.boxes],
+        "boxes": [of_box(box) for box in drawing.boxes],
         "arrows": [
             {
                 "source": a.source,
@@ -94,6 +114,19 @@ def _data(found: Prediction, drawing: Picture, depth: int, look: Look) -> dict[s
             for a in drawing.arrows
         ],
         "closed": sorted(drawing.at_depth(depth)),
-        "spec": written.numbered,
-        "source": [*enumerate(text.splitlines(), 1)],
+        "spec": [
+            (number, spec_words(line) if number else [("", line)])
+            for number, line in written.numbered
+        ],
+        "source": [*enumerate(source_words(text), 1)],
     }
+
+
+def _warning(found: Diagnostic, written: SpecLines) -> dict[str, Any]:
+    """A warning in words, with the place of its line among those of the spec."""
+    place = found.location
+    line = 0 if place is None else written.above.get(place.file, -place.line) + place.line
+    title = f"{found.severity}[{found.code}]: {told(found.message)}"
+    rest = [*found.notes, *([found.help] if found.help else [])]
+    where = "" if place is None else str(place)
+    return {"title": title, "rest": [*map(told, rest)], "where": where, "line": line}

@@ -34,7 +34,7 @@ def show(found: Prediction, form: str, batch: int | None, depth: int, width: int
 
     Calls are shown down to `depth`; `width` is the terminal's, if there is one.
     """
-    tree = _outline(found, batch)
+    tree = outlined(found, batch)
     if form == "json":
         return json.dumps(to_builtins(tree, enc_hook=int), indent=2) + "\n"
     if form == "bars":
@@ -47,7 +47,7 @@ def show(found: Prediction, form: str, batch: int | None, depth: int, width: int
     return write([HEADS, *rows, _total(tree)], tree, width)
 
 
-def _outline(found: Prediction, batch: int | None) -> Outline:
+def outlined(found: Prediction, batch: int | None) -> Outline:
     """The tree for a batch; for one of 1, if nothing is said, or of 2 where norms want more."""
     try:
         return outline(found.graph, batch or 1)
@@ -91,7 +91,7 @@ def _csv(rows: Sequence[tuple[str, ...]]) -> str:
 def _markdown(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
     rule = [" ---: " if head in NUMBERS else " --- " for head in HEADS]
     lines = [f"| {' | '.join(map(_written_out, row))} |" for row in rows]
-    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:], "", *_footnotes(tree), ""])
+    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:], "", *footnotes(tree), ""])
 
 
 def _written_out(cell: str) -> str:
@@ -107,7 +107,7 @@ def _html(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str:
         tag = "td" if place else "th"
         cells = (_cell(tag, head, column[place]) for head, column in columns.items())
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    notes = (f"<p>{html.escape(note)}</p>" for note in _footnotes(tree))
+    notes = (f"<p>{html.escape(note)}</p>" for note in footnotes(tree))
     return "\n".join([*lines, "</table>", *notes, ""])
 
 
@@ -151,7 +151,7 @@ def _table(rows: list[tuple[str, ...]], tree: Outline, width: int | None) -> str
 
 def _foot(tree: Outline, width: int | None) -> list[str]:
     """The footnotes in lines of at most this width."""
-    notes = (textwrap.wrap(note, max(width or 1000, 20)) for note in _footnotes(tree))
+    notes = (textwrap.wrap(note, max(width or 1000, 20)) for note in footnotes(tree))
     return [line for note in notes for line in note]
 
 
@@ -169,7 +169,7 @@ def _narrow(columns: dict[str, list[str]], head: str, excess: int) -> None:
     ]
 
 
-def _footnotes(tree: Outline) -> list[str]:
+def footnotes(tree: Outline) -> list[str]:
     """What the numbers are for."""
     known = [f"{name} = {size}" for name, size in tree.sizes.items()]
     batch = "no batch" if tree.batch is None else f"a batch of {tree.batch}"

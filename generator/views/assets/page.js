@@ -3,6 +3,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const boxes = new Map(data.boxes.map((box) => [box.key, box]));
 const byId = (id) => document.getElementById(id);
+const LARGEST = 1.7;  // pixels for a point: boxes that are larger are no easier to read
+const READABLE = 0.6;
 const state = { closed: new Set(data.closed), selected: null, view: null };
 
 async function loadGraphviz() {
@@ -86,14 +88,45 @@ function draw(keep) {
   svg.removeAttribute("width");
   svg.removeAttribute("height");
   state.whole = { x: 0, y: 0, width, height };
-  if (!keep || !state.view) fit();
-  else show(state.view);
+  svg.setAttribute("role", "group");
+  svg.setAttribute("aria-label", "Boxes: the arrow keys move between them");
+  for (const title of svg.querySelectorAll("title")) title.remove();  // Graphviz's own names
   for (const group of svg.querySelectorAll(".node, .cluster")) {
+    const box = boxes.get(group.id.replace(/^t/, ""));  // a title stands for its box
+    group.addEventListener("click", () => clicked(box.key));
+    fitted(group, svg.querySelector(`[id="${box.key}"] > path, [id="${box.key}"] > ellipse`));
+    if (group.id !== box.key) continue;
     group.setAttribute("role", "button");
-    group.addEventListener("click", () => clicked(group.id.replace(/^t/, "")));  // or its title
+    group.setAttribute("tabindex", "-1");
+    group.setAttribute("aria-label", called(box));
+    if (box.inner) group.setAttribute("aria-expanded", String(!state.closed.has(box.key)));
   }
+  if (!keep || !state.view) begin();
+  else show(state.view);
   mark();
 }
+
+// Other fonts than the one that Graphviz measured fit as well: in the middle of the frame of a box,
+// and no wider than that.
+function fitted(group, frame) {
+  const { x, width } = frame.getBBox();
+  for (const text of group.querySelectorAll("text")) {
+    if (!group.classList.contains("heading")) {
+      text.setAttribute("text-anchor", "middle");
+      text.setAttribute("x", x + width / 2);
+    }
+    if (text.getComputedTextLength() <= width - 10) continue;
+    text.setAttribute("textLength", width - 10);
+    text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  }
+}
+
+function called(box) {
+  const held = box.held ? `, ${box.held}` : "";
+  return `${box.title}, ${box.name}, gives ${box.output}${held}`;
+}
+
+const group = (key) => byId("picture").querySelector(`[id="${key}"]`);
 
 function show(view) {
   state.view = view;
@@ -101,16 +134,25 @@ function show(view) {
   svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
 }
 
-// The whole width, and as much of the height as stays readable.
+// The whole picture, in the middle.
 function fit() {
   const { width, height } = state.whole;
   const { clientWidth, clientHeight } = byId("picture");
-  const least = Math.max(width, Math.min(width * 3, 700));
-  const tall = (Math.max(least, 1) * clientHeight) / Math.max(clientWidth, 1);
-  const shownWidth = height > tall ? least : Math.max(width, (height * clientWidth) / clientHeight);
-  const shownHeight = (shownWidth * clientHeight) / clientWidth;
-  const y = height > shownHeight ? 0 : (height - shownHeight) / 2;
-  show({ x: (width - shownWidth) / 2, y, width: shownWidth, height: shownHeight });
+  const scale = Math.min(clientWidth / width, clientHeight / height, LARGEST);
+  const [shownWidth, shownHeight] = [clientWidth / scale, clientHeight / scale];
+  show({ x: (width - shownWidth) / 2, y: (height - shownHeight) / 2, width: shownWidth, height: shownHeight });
+  return scale;
+}
+
+// The whole picture if it can be read so, else as much of its beginning as can be read.
+function begin() {
+  const scale = fit();
+  if (scale >= READABLE) return;
+  const { clientWidth, clientHeight } = byId("picture");
+  const [width, height] = [clientWidth / READABLE, clientHeight / READABLE];
+  const across = state.whole.width > width ? 0 : (state.whole.width - width) / 2;
+  const down = state.whole.height > height ? 0 : (state.whole.height - height) / 2;
+  show({ x: across, y: down, width, height });
 }
 
 function zoom(factor, at) {
@@ -121,9 +163,8 @@ function zoom(factor, at) {
 }
 
 function centre(key) {
-  const group = byId("picture").querySelector(`[id="${key}"]`);
   const svg = byId("picture").querySelector("svg");
-  const box = group?.getBBox();
+  const box = group(key)?.getBBox();
   if (!box) return;
   const move = svg.querySelector("g.graph").transform.baseVal.consolidate().matrix;
   const { width, height } = state.view;
@@ -142,17 +183,63 @@ function toggle(key) {
   if (!state.closed.delete(key)) state.closed.add(key);
   draw(true);
   tell();
+  if (state.byKeys) focus(key);
+}
+
+// Go to a box by the keyboard: it is selected, and in view.
+function focus(key) {
+  state.byKeys = true;
+  select(key);
+  group(key)?.focus({ preventScroll: true });
+  const place = group(key)?.getBoundingClientRect();
+  const frame = byId("picture").getBoundingClientRect();
+  const inside = place && place.left >= frame.left && place.right <= frame.right
+    && place.top >= frame.top && place.bottom <= frame.bottom;
+  if (!inside) centre(key);
+}
+
+const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+
+// The box that is nearest in a direction: what lies askew counts as farther away.
+function beside(key, [right, down]) {
+  const middle = (one) => {
+    const { left, top, width, height } = one.getBoundingClientRect();
+    return [left + width / 2, top + height / 2];
+  };
+  const [x, y] = middle(group(key));
+  const nodes = [...byId("picture").querySelectorAll(".node[role]")].filter((one) => one.id !== key);
+  const ways = nodes.map((one) => {
+    const [dx, dy] = [middle(one)[0] - x, middle(one)[1] - y];
+    const along = dx * right + dy * down;
+    return { key: one.id, along, far: along + 2 * Math.abs(dx * down + dy * right) };
+  }).filter((way) => way.along > 1);
+  return ways.sort((a, b) => a.far - b.far)[0]?.key;
+}
+
+function pressed(event) {
+  const shown = state.selected && standIns().get(state.selected);
+  if (event.key in ARROWS) {
+    const first = byId("picture").querySelector(".node[role]").id;
+    const next = shown && group(shown) ? beside(shown, ARROWS[event.key]) : first;
+    if (next) focus(next);
+  } else if ((event.key === "Enter" || event.key === " ") && shown) {
+    if (boxes.get(shown).inner) { state.byKeys = true; toggle(shown); }
+  } else if (event.key === "Escape") {
+    const parent = shown && boxes.get(shown).parent;
+    if (parent) focus(parent);
+    else overview();
+  } else {
+    return;
+  }
+  event.preventDefault();
 }
 
 function select(key) {
   state.selected = key;
   mark();
   tell();
-  for (const [id, lines] of [["spec", boxes.get(key).spec], ["source", boxes.get(key).source]]) {
-    const section = byId(id);
-    const line = section.children[lines[0] - 1];
-    if (line) section.scrollTop = line.offsetTop - section.offsetTop - section.clientHeight / 3;
-  }
+  scroll("spec", boxes.get(key).spec[0]);
+  scroll("source", boxes.get(key).source[0]);
 }
 
 // Open all around a box, and go there.
@@ -167,31 +254,112 @@ function mark() {
   const box = boxes.get(state.selected);
   document.querySelectorAll(".marked").forEach((found) => found.classList.remove("marked"));
   if (!box) return;
-  byId("picture").querySelector(`[id="${standIns().get(box.key)}"]`)?.classList.add("marked");
+  const shown = group(standIns().get(box.key));
+  shown?.classList.add("marked");
+  for (const one of byId("picture").querySelectorAll("[tabindex='0']")) one.setAttribute("tabindex", "-1");
+  shown?.setAttribute("tabindex", "0");  // Tab comes back to it
   for (const [id, lines] of [["spec", box.spec], ["source", box.source]]) {
     lines.forEach((line) => byId(id).children[line - 1]?.classList.add("marked"));
   }
 }
 
+function element(tag, text = "", ...inside) {
+  const made = document.createElement(tag);
+  if (text) made.textContent = text;
+  made.append(...inside);
+  return made;
+}
+
+function button(text, action) {
+  const made = element("button", text);
+  made.addEventListener("click", action);
+  return made;
+}
+
 function tell() {
   const panel = byId("panel");
   const box = boxes.get(state.selected);
-  if (!box) return;
-  panel.replaceChildren();
-  const title = panel.appendChild(document.createElement("h2"));
-  title.textContent = box.name;
-  const facts = panel.appendChild(document.createElement("p"));
-  const parameters = box.held ? `, ${box.held}` : "";
+  if (!box) return overview();
+  const held = box.held ? `, ${box.held}` : "";
   const line = box.line ? `, ${box.line}` : "";
-  facts.textContent = `${box.title}, gives ${box.output}${parameters}${line}`;
+  const facts = element("p", `${box.title}, gives ${box.output}${held}${line}`);
+  panel.replaceChildren(element("h2", box.name), facts);
+  if (box.others.length) panel.append(element("p", `Equal to it: ${box.others.join(", ")}`));
+  const buttons = panel.appendChild(element("p"));
   if (box.inner) {
-    const button = panel.appendChild(document.createElement("button"));
-    button.id = "toggle";
-    button.textContent = state.closed.has(box.key) ? "Open this block" : "Close this block";
-    button.addEventListener("click", () => toggle(box.key));
+    const text = state.closed.has(box.key) ? "Open this block" : "Close this block";
+    buttons.append(button(text, () => toggle(box.key)));
+    buttons.firstChild.id = "toggle";
   }
-  panel.appendChild(document.createElement("pre")).textContent = box.text;
+  buttons.append(button("The whole network", overview));
+  panel.append(element("pre", box.text));
   panel.scrollTop = 0;
+  byId("said").textContent = called(box);
+}
+
+// The whole network: its numbers, its warnings, and where it costs what.
+function overview() {
+  state.selected = null;
+  mark();
+  const panel = byId("panel");
+  panel.replaceChildren(element("h2", "The whole network"));
+  if (data.about) panel.append(element("p", data.about));
+  for (const warning of data.warnings) panel.append(warned(warning));
+  panel.append(costs());
+  for (const fact of data.facts) panel.append(element("p", fact));
+  panel.append(element("p", "Click a box for its numbers, a second time to open or close a block. "
+    + "Arrow keys move between boxes, Enter opens, Escape goes out, / searches."));
+  panel.scrollTop = 0;
+}
+
+function warned(warning) {
+  const made = element("div");
+  made.className = "warning";
+  made.append(element("strong", warning.title));
+  for (const line of warning.rest) made.append(element("p", line));
+  if (warning.line > 0) made.append(button(warning.where, () => scroll("spec", warning.line)));
+  return made;
+}
+
+// Bars for what is shown in the picture; a box whose boxes are shown has its numbers alone.
+function costs() {
+  const shown = standIns();
+  const visible = data.boxes.filter((box) => shown.get(box.key) === box.key && box.costs.some(([cost]) => cost));
+  const parted = new Set(visible.map((box) => box.parent));
+  const most = data.columns.map((_, place) =>
+    Math.max(1, ...visible.filter((box) => !parted.has(box.key)).map((box) => box.costs[place][0])));
+  const table = element("table");
+  table.className = "costs";
+  const heads = data.columns.map(([head]) => element("th", head));
+  for (const head of heads) head.scope = "col";
+  const corner = element("th", "layer");
+  corner.scope = "col";
+  table.append(element("thead", "", element("tr", "", corner, ...heads)));
+  const rows = visible.map((box) => {
+    const name = element("th", "", button(box.times > 1 ? `${box.name} x${box.times}` : box.name, () => reveal(box.key)));
+    name.scope = "row";
+    name.style.paddingLeft = `${around(box.key).length - 1}em`;
+    const cells = box.costs.map(([cost, text], place) => {
+      const share = cost / data.columns[place][1];
+      const told = cost ? `${text} ${share >= 0.005 ? `${Math.round(100 * share)}%` : "<1%"}` : "";
+      const bar = element("span");
+      bar.className = "bar";
+      bar.style.width = parted.has(box.key) ? "0" : `${(100 * cost) / most[place]}%`;
+      return element("td", "", bar, element("span", told));
+    });
+    return element("tr", "", name, ...cells);
+  });
+  const totals = data.columns.map(([, , text]) => element("td", "", element("span", text)));
+  const total = element("th", "total");
+  total.scope = "row";
+  table.append(element("tbody", "", ...rows, element("tr", "", total, ...totals)));
+  return table;
+}
+
+function scroll(id, place) {
+  const section = byId(id);
+  const line = section.children[place - 1];
+  if (line) section.scrollTop = line.offsetTop - section.offsetTop - section.clientHeight / 3;
 }
 
 function search() {
@@ -201,13 +369,9 @@ function search() {
   const met = ({ name, box }) => `${name} ${box.type}`.toLowerCase().includes(text);
   const found = text ? named.filter(met).slice(0, 50) : [];
   list.replaceChildren(...found.map(({ name, box }) => {
-    const button = document.createElement("button");
     const shown = name === box.name ? "" : `, equal to ${box.name}`;
-    button.textContent = `${name}  (${box.title}${shown})`;
-    button.addEventListener("click", () => { list.hidden = true; reveal(box.key); });
-    const item = document.createElement("li");
-    item.append(button);
-    return item;
+    const go = () => { list.hidden = true; reveal(box.key); };
+    return element("li", "", button(`${name}  (${box.title}${shown})`, go));
   }));
   list.hidden = !found.length;
   return found.map(({ box }) => box);
@@ -222,9 +386,13 @@ function code(id, lines) {
       if (!before || box[id].length < before[id].length) first.set(line, box.key);
     }
   }
-  byId(id).replaceChildren(...lines.map(([number, text], place) => {
-    const line = document.createElement("div");
-    line.textContent = text;
+  byId(id).replaceChildren(...lines.map(([number, words], place) => {
+    const line = element("div", "", ...words.map(([kind, text]) => {
+      if (!kind) return text;
+      const word = element("span", text);
+      word.className = kind;
+      return word;
+    }));
     line.dataset.line = number;
     if (!number) line.classList.add("file");
     const key = first.get(place + 1);
@@ -240,6 +408,7 @@ function listen() {
   const picture = byId("picture");
   let from = null;
   picture.addEventListener("pointerdown", (event) => {
+    state.byKeys = false;
     from = { x: event.clientX, y: event.clientY, view: state.view };
     state.dragged = false;
   });
@@ -257,14 +426,22 @@ function listen() {
     const at = [(event.clientX - frame.x) / frame.width, (event.clientY - frame.y) / frame.height];
     zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, at);
   }, { passive: false });
+  picture.addEventListener("keydown", pressed);
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.target.tagName === "INPUT" || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    byId("search").focus();
+    byId("search").select();
+  });
   byId("in").addEventListener("click", () => zoom(1 / 1.3));
   byId("out").addEventListener("click", () => zoom(1.3));
   byId("fit").addEventListener("click", fit);
   byId("fold").addEventListener("click", () => {
     state.closed = new Set(data.boxes.filter((box) => box.inner).map((box) => box.key));
     draw(false);
+    tell();
   });
-  byId("unfold").addEventListener("click", () => { state.closed.clear(); draw(false); });
+  byId("unfold").addEventListener("click", () => { state.closed.clear(); draw(false); tell(); });
   byId("theme").addEventListener("click", () => document.documentElement.classList.toggle("dark"));
   byId("search").addEventListener("input", search);
   byId("search").addEventListener("keydown", (event) => {
@@ -272,8 +449,11 @@ function listen() {
     if (event.key !== "Enter") return;
     const [first] = search();
     byId("found").hidden = true;
-    if (first) reveal(first.key);
+    if (!first) return;
+    reveal(first.key);
+    focus(standIns().get(first.key));
   });
+  addEventListener("resize", () => { if (!state.selected) begin(); });
 }
 
 const graphviz = await loadGraphviz();
@@ -284,4 +464,5 @@ code("spec", data.spec);
 code("source", data.source);
 listen();
 draw(false);
+overview();
 document.body.dataset.ready = "true";
