@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*') docs/language.md
 
-.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import pictures golden bench bench-rivals docs lint types clean
+.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import pictures golden bench bench-rivals docs lint types vscode clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -64,6 +64,9 @@ lint: $(INSTALLED)  ## style of our own source
 types: $(INSTALLED)  ## types of our own source, as it is installed, of tests and benchmarks
 	cd $(VENV) && bin/mypy --strict --package torch_netgen
 	$(BIN)/mypy --strict tests benchmarks
+
+vscode: $(INSTALLED)  ## the extension for VS Code, tested and packed: editors/vscode/netgen.vsix; needs npm
+	cd editors/vscode && npm ci --no-audit --no-fund && NETGEN=$(abspath $(BIN))/netgen npm test && npm run pack
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
