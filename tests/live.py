@@ -559,3 +559,21 @@ class Ladder(nn.Module):
             x = torch.tanh(norm(up(x)))
             rungs.append(x)
         return x * rungs[1]
+
+
+class Waves(nn.Module):
+    """Adds a table of sines and cosines, in turn or one behind the other, in one of its shapes."""
+
+    def __init__(self, turns: bool = True, first: bool = True) -> None:
+        super().__init__()
+        self.fc = nn.Linear(16, 16)
+        steps = -math.log(10000.0) / (16 if turns else 14)
+        angles = torch.arange(60.0)[:, None] * torch.exp(torch.arange(0, 16, 2) * steps)
+        parts = [angles.sin(), angles.cos()]
+        table = torch.stack(parts, 2).flatten(1) if turns else torch.cat(parts, 1)
+        self.register_buffer("pe", table[None] if first else table[:, None])
+        self.first = first
+
+    def forward(self, x: Tensor) -> Tensor:
+        pe = self.get_buffer("pe")
+        return self.fc(x) + (pe[:, : x.shape[1]] if self.first else pe[: x.shape[1], 0])

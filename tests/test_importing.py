@@ -102,6 +102,22 @@ def test_many_numbers_come_with_the_weights() -> None:
     )
 
 
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("turns", [True, False])
+def test_sines_of_positions_are_a_formula(turns: bool, first: bool, build_text: Builder) -> None:
+    network, x = live.Waves(turns, first), torch.randn(2, 9, 16)
+    text = import_module(network, x)
+    sides = ("k / 16", "k % 2 == 0", "(k - 1) / 16") if turns else ("k / 7", "k < 8", "(k - 8) / 7")
+    wave = "sin(p / 10000 ** ({})) if {} else cos(p / 10000 ** ({}))".format(*sides)
+    rows = f"[{wave} for k in range(16)]"
+    table = f"[[{rows} for p in range(60)]]" if first else f"[[{rows}] for p in range(60)]"
+    assert f"  - Buffer: {{name: pe, value: '$({table})'}}\n" in text
+    twin = build_text(text).module_class()
+    torch.testing.assert_close(twin.pe, network.get_buffer("pe"), atol=1e-4, rtol=0)
+    twin.load_state_dict(network.state_dict())
+    torch.testing.assert_close(network.eval()(x), twin.eval()(x))
+
+
 @pytest.mark.parametrize("rows", [30_000, 300_000])
 def test_many_numbers_that_no_state_dict_has_are_refused(rows: int) -> None:
     x = torch.randn(2, 5, 4)

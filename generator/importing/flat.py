@@ -42,6 +42,7 @@ from .spec_text import item
 from .steps import Inexpressible, Shaped, Step, size_text, tensors_of, values_in
 from .tables import shortest, table_expression
 from .unread import has_alias, unread
+from .waves import waves
 
 
 class Unknown(Struct, frozen=True):
@@ -502,7 +503,11 @@ def tensor_step(tensor: Tensor) -> Step:
     if tensor.kind == "parameter":
         arguments = {"shape": [*tensor.shape], **_initial(tensor)}
         return Step("Parameter", (), (), arguments, tensor.path)
-    if comes_by_loading(tensor):
+    formula = formula_of(tensor)
+    if formula is not None:
+        types = {} if tensor.dtype == "float32" else {"dtype": tensor.dtype}
+        arguments = {"value": formula, **types}
+    elif comes_by_loading(tensor):
         types = {} if tensor.dtype == "float32" else {"dtype": tensor.dtype}
         arguments = {"shape": [*tensor.shape], **types}
     else:
@@ -511,13 +516,19 @@ def tensor_step(tensor: Tensor) -> Step:
     return Step("Buffer", (), (), {**arguments, **kept}, tensor.path)
 
 
+def formula_of(tensor: Tensor) -> str | None:
+    """The formula for the numbers of a buffer that a `state_dict` has, if it comes near to them."""
+    known = tensor.kind == "buffer" and tensor.persistent and tensor.dtype.startswith("float")
+    return waves(tensor.value, tensor.shape) if known and tensor.value is not None else None
+
+
 MOST_NUMBERS = 10_000  # of a buffer that follow no rule and are written
 MOST_WRITTEN = 80_000  # of one that no `state_dict` has: more would be too long a spec
 
 
 def comes_by_loading(tensor: Tensor) -> bool:
     """Whether a buffer is written by its shape, because a `state_dict` has its many numbers."""
-    if not tensor.persistent:
+    if not tensor.persistent or formula_of(tensor) is not None:
         return False
     if tensor.value is None:
         return True
@@ -530,8 +541,8 @@ def _follows_no_rule(tensor: Tensor) -> bool:
     return isinstance(value, list)
 
 
-def loaded_buffers(recording: Recording) -> list[str]:
-    """The paths of the buffers that are written by their shapes."""
+def read_buffers(recording: Recording) -> list[Tensor]:
+    """The buffers that calls read on which the output hangs, each once."""
     read = dict.fromkeys(
         one.path
         for event in needed_events(recording)
@@ -539,7 +550,7 @@ def loaded_buffers(recording: Recording) -> list[str]:
         if isinstance(one, Held)
     )
     tensors = map(recording.held.__getitem__, read)
-    return [one.path for one in tensors if one.kind == "buffer" and comes_by_loading(one)]
+    return [one for one in tensors if one.kind == "buffer"]
 
 
 def _initial(tensor: Tensor) -> dict[str, Any]:

@@ -20,7 +20,16 @@ from ..run.recording.recorded import FunctionCall, Held, Input, ModuleCall, Reco
 from ..run.smoke import Worker
 from .asked import Asked
 from .built import Imported, built, class_of
-from .flat import BY_NUMBERS, Inexpressibles, Unknown, flat_spec, loaded_buffers, steps_of_calls
+from .flat import (
+    BY_NUMBERS,
+    Inexpressibles,
+    Unknown,
+    comes_by_loading,
+    flat_spec,
+    formula_of,
+    read_buffers,
+    steps_of_calls,
+)
 from .kept import way_out
 from .operations import short_name
 from .operators import with_functions
@@ -92,7 +101,11 @@ def _needed(recording: Recording) -> Iterator[str]:
         more = f", and of {len(idle) - MOST_NAMED} others" if len(idle) > MOST_NAMED else ""
         which = ", ".join(idle[:MOST_NAMED]) + more
         yield f"in evaluation nothing reads the weights of {which}: the class only holds them"
-    loaded = [f"`{path}`" for path in loaded_buffers(recording)]
+    buffers = read_buffers(recording)
+    near = [f"`{one.path}`" for one in buffers if formula_of(one) is not None]
+    if near:
+        yield f"near to the network's numbers until a `state_dict` is loaded: {', '.join(near)}"
+    loaded = [f"`{one.path}`" for one in buffers if comes_by_loading(one)]
     if loaded:
         yield f"equal only with its `state_dict`, which has the numbers of {', '.join(loaded)}"
 
