@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch_netgen
+import yaml
+from jsonschema import Draft7Validator
 from torch import nn
 from torch_netgen import NetgenError
+from torch_netgen.views.schema import schema
 
-from .conftest import Builder
+from .conftest import ROOT, Builder
 
 HEAD = "name: Net\ninput: [3, 8, 8]\n"
 
@@ -175,3 +180,30 @@ def test_what_fits_a_batch_of_two_by_accident_is_refused(build_text: Builder) ->
     )
     with pytest.raises(NetgenError, match="this fits some batch sizes only"):
         build_text(text)
+
+
+LANGUAGE = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+AT_A_GLANCE = LANGUAGE.partition("\n## At a glance\n")[2].partition("\n## ")[0]
+KEYS = set(json.loads(schema())["properties"])
+
+
+@pytest.mark.parametrize("row", AT_A_GLANCE.strip().splitlines()[2:])
+def test_what_the_overview_shows_has_the_form_of_a_spec(row: str) -> None:
+    spec: dict[str, Any] = {"name": "Net", "input": [8], "layers": ["ReLU"]}
+    found = re.findall(r"`([^`]+)`", row.split(" | ")[1])
+    assert found
+    for written in found:
+        if written.startswith("$"):
+            spec["layers"] = [{"Linear": written}]
+            continue
+        read = yaml.safe_load(written.replace("[...]", "[ReLU]"))
+        if isinstance(read, list):
+            spec["layers"] = [*spec["layers"], *read]
+        elif {*read} <= KEYS:
+            spec |= read
+        else:  # a key of a layer
+            spec["layers"] = [*spec["layers"], {"Block": read}]
+    if "inputs" in spec:
+        del spec["input"]
+    errors = [error.message for error in Draft7Validator(json.loads(schema())).iter_errors(spec)]
+    assert errors == []
