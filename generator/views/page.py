@@ -79,7 +79,13 @@ def _data(found: Prediction, drawing: Picture, depth: int, look: Look) -> dict[s
 
     def of_box(box: Box) -> dict[str, Any]:
         facts = {name: getattr(box, name) for name in "key parent name type output inner".split()}
-        facts |= {"title": box.title, "others": box.others, "times": box.times, "held": box.held}
+        facts |= {
+            "title": box.title,
+            "label": box.label,
+            "others": box.others,
+            "times": box.times,
+            "held": box.held,
+        }
         facts |= {"node": look.node(box), "cluster": look.cluster(box)}
         facts |= {"heading": look.heading(box)} if box.inner else {}
         if box.call is None:

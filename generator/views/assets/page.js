@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const boxes = new Map(data.boxes.map((box) => [box.key, box]));
 const byId = (id) => document.getElementById(id);
 const LARGEST = 1.7;  // pixels for a point: boxes that are larger are no easier to read
-const READABLE = 0.6;
+const READABLE = 0.65;
 const state = { closed: new Set(data.closed), selected: null, view: null };
 
 async function loadGraphviz() {
@@ -144,12 +144,13 @@ function fit() {
   return scale;
 }
 
-// The whole picture if it can be read so, else as much of its beginning as can be read.
+// The whole picture if it can be read so, else its beginning: as wide or high as it is, if possible.
 function begin() {
-  const scale = fit();
-  if (scale >= READABLE) return;
+  if (fit() >= READABLE) return;
   const { clientWidth, clientHeight } = byId("picture");
-  const [width, height] = [clientWidth / READABLE, clientHeight / READABLE];
+  const one = Math.max(clientWidth / state.whole.width, clientHeight / state.whole.height);
+  const scale = Math.max(Math.min(one, 1), READABLE);
+  const [width, height] = [clientWidth / scale, clientHeight / scale];
   const across = state.whole.width > width ? 0 : (state.whole.width - width) / 2;
   const down = state.whole.height > height ? 0 : (state.whole.height - height) / 2;
   show({ x: across, y: down, width, height });
@@ -304,6 +305,7 @@ function overview() {
   const panel = byId("panel");
   panel.replaceChildren(element("h2", "The whole network"));
   if (data.about) panel.append(element("p", data.about));
+  panel.append(element("p", data.columns.map(([head, , text]) => `${text} ${head}`).join(", ")));
   for (const warning of data.warnings) panel.append(warned(warning));
   panel.append(costs());
   for (const fact of data.facts) panel.append(element("p", fact));
@@ -336,7 +338,9 @@ function costs() {
   corner.scope = "col";
   table.append(element("thead", "", element("tr", "", corner, ...heads)));
   const rows = visible.map((box) => {
-    const name = element("th", "", button(box.times > 1 ? `${box.name} x${box.times}` : box.name, () => reveal(box.key)));
+    const go = button(box.times > 1 ? `${box.label} x${box.times}` : box.label, () => reveal(box.key));
+    go.title = box.name;
+    const name = element("th", "", go);
     name.scope = "row";
     name.style.paddingLeft = `${around(box.key).length - 1}em`;
     const cells = box.costs.map(([cost, text], place) => {
