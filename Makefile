@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*') docs/language.md
 
-.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import pictures golden bench bench-rivals docs lint types vscode clean
+.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import editor pictures golden bench bench-rivals docs lint types vscode clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -40,6 +40,9 @@ figures: $(INSTALLED)  ## times and memory of every config on this machine's dev
 
 test-import: $(INSTALLED)  ## torchvision's networks and others imported, into docs/; takes hours; NAMES="a b"
 	$(BIN)/python -m tests.imports_table $(NAMES)
+
+editor:  ## the editor of `netgen studio`, bundled anew from its parts; needs npm
+	cd generator/studio/editor && npm ci --no-audit --no-fund && npm run bundle
 
 pictures: $(INSTALLED)  ## the pictures of the documentation, drawn anew; needs Chromium
 	$(BIN)/python -m tests.pictures

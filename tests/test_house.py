@@ -19,7 +19,7 @@ from .conftest import ROOT
 # the folders in the order of the way through: what stands in one imports from those before it
 FOLDERS = (
     *("diagnostics", "output", "symbolic", "spec", "layers", "ir", "lower", "classes", "emit"),
-    *("analysis", "run", "pipeline", "importing", "jobs", "views", "lsp", "mcp", "cli"),
+    *("analysis", "run", "pipeline", "importing", "jobs", "views", "lsp", "mcp", "studio", "cli"),
 )
 # the folders in which each library is at home
 HOMES = {
@@ -37,7 +37,9 @@ HOMES = {
     "pygls": {"lsp"},
     "pygraphviz": {"views"},
     "shtab": {"cli"},
+    "starlette": {"studio"},
     "torch": {"pipeline", "run"},  # in the pipeline only for the types
+    "uvicorn": {"studio"},
     "watchfiles": {"cli"},
     "yaml": {"spec"},
 }

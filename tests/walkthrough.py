@@ -40,6 +40,8 @@ NOT_RUN = {
     "netgen completion fish > ~/.config/fish/completions/netgen.fish": "writes to home",
     "claude mcp add netgen -- netgen mcp": "needs Claude Code",
     "pip install 'torch-netgen[mcp]'": "takes what the index has",
+    "pip install 'torch-netgen[studio]'": "takes what the index has",
+    "netgen studio": "serves a page for ever",
     "netgen watch starter.yaml": "waits for changes for ever",
     "torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d"
     " --rdzv-endpoint first:29500 train.py": "needs four machines with GPUs",

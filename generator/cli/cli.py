@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -156,6 +157,36 @@ def _answer_agents(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _open_studio(options: argparse.Namespace) -> int:
+    from ..spec.include import SUFFIXES
+
+    config = Path(options.config)
+    if not options.config.lower().endswith(SUFFIXES):
+        parser("studio").error(f"a spec's name ends with .yaml or .yml, not {options.config!r}")
+    output = Path(options.output or f"{config.stem}.py")
+    if output.suffix != ".py":
+        parser("studio").error(f"the source's name ends with .py, not {str(output)!r}")
+    try:
+        from ..studio.server import place, serve
+    except ModuleNotFoundError:
+        return _not_there("studio", "Starlette and uvicorn")
+    from .browser import open_browser
+
+    try:
+        there = place(options.port)
+    except OSError as error:
+        complain(
+            f"netgen: can't listen on port {options.port}: {os.strerror(error.errno or 0).lower()}"
+        )
+        return NOT_DONE
+    say(f"netgen studio: {there.address}", "Ctrl-C ends it")
+    finish()
+    if not options.no_browser:
+        open_browser(there.address)
+    serve(there, options.config, output)
+    return DONE
+
+
 def _not_there(extra: str, library: str) -> int:
     """Print what to install for a verb that has an extra of its name; the exit code."""
     help = f"pip install 'torch-netgen[{extra}]'"
@@ -171,6 +202,7 @@ _WITHOUT_JOBS = {
     "lsp": _serve,
     "mcp": _answer_agents,
     "schema": _print_schema,
+    "studio": _open_studio,
 }
 
 

@@ -87,6 +87,7 @@ _PROOFS: shtab.CompleteType = {
 }
 # what completes arguments from outside of netgen, by the arguments' names in the parser
 _FILES: Mapping[str, shtab.CompleteType] = {
+    "config": _SPECS,
     "configs": _SPECS,
     "output": shtab.FILE,
     "output_dir": shtab.DIRECTORY,

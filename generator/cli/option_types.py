@@ -36,6 +36,10 @@ def count(text: str, most: int = 10**6) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {most:,}")
 
 
+def port(text: str) -> int:
+    return count(text, 65_535)
+
+
 def jobs(text: str) -> int:
     return count(text, 64)
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from ..ir.levels import DEFAULT_LEVELS, LEVELS, TIMEOUT
-from .option_types import count, device, jobs, levels, picture_file, seconds, size
+from .option_types import count, device, jobs, levels, picture_file, port, seconds, size
 
 Arguments = argparse._ActionsContainer  # a parser, or a group of one
 
@@ -52,6 +52,32 @@ def template(init: Arguments) -> None:
 
 def shell(completion: Arguments) -> None:
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to do it")
+
+
+def studio_arguments(verb: Arguments) -> None:
+    verb.add_argument(
+        "config",
+        nargs="?",
+        default="net.yaml",
+        metavar="CONFIG",
+        help="a spec, which need not be there yet (default: net.yaml)",
+    )
+    verb.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the file for the source (default: the spec's name with .py)",
+    )
+    verb.add_argument(
+        "--port",
+        type=port,
+        default=0,
+        metavar="N",
+        help="the port to listen on (default: a free one)",
+    )
+    verb.add_argument(
+        "--no-browser", action="store_true", help="print the address, and open no browser"
+    )
 
 
 def network_source(verb: Arguments) -> None:

@@ -29,6 +29,7 @@ from .verb_arguments import (
     set_arguments,
     shell,
     show_arguments,
+    studio_arguments,
     target_arguments,
     template,
     two_variants,
@@ -54,6 +55,7 @@ examples:
   netgen schema > netgen.schema.json          what editors complete and check specs with
   netgen init                                 write starter.yaml, a spec to begin with
   netgen watch starter.yaml                   build it again whenever it is saved
+  netgen studio starter.yaml                  write it in the browser, and see what it means
 """
 
 
@@ -181,6 +183,12 @@ _VERBS: dict[str, Any] = {
         "Check, build and explain specs for coding agents, in the Model Context Protocol over "
         "standard input and output. It reads and writes below the current folder alone, and runs "
         "no code that specs import.",
+    ),
+    "studio": (
+        "write a spec in the browser, and see at each key what it means",
+        "Write a spec in a page on this machine: its mistakes, picture, source, table and numbers "
+        "as you type; run it, and save it. Ctrl-C ends it.",
+        studio_arguments,
     ),
     "completion": (
         "print what completes netgen's arguments in a shell",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from os.path import realpath
+from typing import Any
 
 from msgspec import Struct
 
@@ -67,11 +69,17 @@ def is_spec(text: str) -> bool:
     return bool(_SCHEMA.search(text)) or all(key.search(text) for key in _KEYS)
 
 
-def check(text: str, name: str, text_of: TextOf | None = None) -> Checked:
+def check(
+    text: str,
+    name: str,
+    text_of: TextOf | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Checked:
     """The result of `netgen check` for a text; imported code is not run.
 
-    `text_of` gives the texts of files that it includes. Without it the text has no folder. Of a
-    file of blocks, which is no spec, only what it includes is checked.
+    The `overrides` are values of its parameters. `text_of` gives the texts of files that it
+    includes. Without it the text has no folder. Of a file of blocks, which is no spec, only what it
+    includes is checked.
     """
     source: Source | None = None
     try:
@@ -80,7 +88,7 @@ def check(text: str, name: str, text_of: TextOf | None = None) -> Checked:
             source = including(source, text_of)
         if has_blocks_alone(source.values):
             return Checked(source.mistakes, None, source)
-        found = check_source(source, {})
+        found = check_source(source, overrides or {})
     except NetgenError as error:
         return Checked(tuple(error.diagnostics), None, source)
     except Exception as error:

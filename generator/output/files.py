@@ -143,7 +143,7 @@ class Target(Struct, frozen=True):
 
         What another netgen has written meanwhile may be replaced: nobody's work is lost.
         """
-        now = _state(self.path)
+        now = state_of(self.path)
         if now is not None and now != self.seen:
             data = self.path.read_bytes()
             kinds = KINDS if self.force else (self.kind,)
@@ -166,7 +166,7 @@ def claim(
         _check_heard()
     try:
         _check_folder(path)
-        seen = _state(path)
+        seen = state_of(path)
         data = b"" if seen is None or force else path.read_bytes()
     except (OSError, ValueError) as error:
         _refuse(path, reason(error))
@@ -208,14 +208,14 @@ def check_no_spec(path: Path, specs: Iterable[str]) -> None:
 def read_output(path: Path) -> bytes | None:
     """The content of a file, ``None`` if there is none; raises `NetgenError` if unreadable."""
     try:
-        return path.read_bytes() if _state(path) is not None else None
+        return path.read_bytes() if state_of(path) is not None else None
     except (OSError, ValueError) as error:
         raise NetgenError(
             Diagnostic("NG501", f"can't read `{printable(str(path))}`: {reason(error)}")
         ) from None
 
 
-def _state(path: Path) -> State | None:
+def state_of(path: Path) -> State | None:
     """The state of a file, ``None`` if there is none; raises `OSError` for a folder or device."""
     try:
         found = path.stat()

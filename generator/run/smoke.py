@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ..lower.context import Ask
 
 Locate = Callable[[str], Location | None]
+Progress = Callable[[str], None]
+"""Is told the level that is worked on."""
 
 MOST_NAMED = 8  # variants in a verdict
 _GRACE = 0.1  # seconds, so that the limit on the process's answer is over first
@@ -47,6 +49,7 @@ class Worker:
         self.pending = b""
         self.folder = ""
         self.deadline: float | None = None  # the end of the time for one spec
+        self.progress: Progress | None = None
         self.closed = False
 
     @contextmanager
@@ -156,6 +159,7 @@ class Worker:
             "source": source,
             "plan": plan.request(),
             "need": plan.costs.memory.step,
+            "progress": self.progress is not None,
             **asdict(demand),
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}", family)
@@ -326,7 +330,10 @@ class Worker:
                 self.pending += chunk
         line, _, self.pending = self.pending.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
-        return answer
+        if self.progress is None or "running" not in answer:
+            return answer
+        self.progress(answer["running"])
+        return self.receive(deadline, need)
 
     def crashed(self, need: str) -> None:
         """Raise `NetgenError` that says how the process ended."""

@@ -81,10 +81,16 @@ def main(most_memory: int | None = None, folder: str = "") -> None:
     # what the network prints must not be taken for an answer
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    print(json.dumps(greeting), file=answers, flush=True)
+
+    def say(what: Mapping[str, Any]) -> None:
+        print(json.dumps(what), file=answers, flush=True)
+
+    say(greeting)
     for line in sys.stdin:
         request = json.loads(line)
-        print(json.dumps(TASKS[request["task"]](request)), file=answers, flush=True)
+        if request.get("progress"):
+            request["say"] = say
+        say(TASKS[request["task"]](request))
     answers.close()
     os._exit(0)  # torch takes longer to leave than to run a small network
 
@@ -150,7 +156,8 @@ def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
         subject = subject_of(request, device)
     except Exception as error:
         return {"ok": False, "device": device, "failures": [_failure(error, None, device)]}
-    shown, failures = _show(subject, ["forward"] if device == "meta" else request["levels"])
+    levels = ["forward"] if device == "meta" else request["levels"]
+    shown, failures = _show(subject, levels, request.get("say"))
     asked = sum(level["seconds"] for level in shown if level["level"] not in DEFAULT_LEVELS)
     seconds = time.perf_counter() - begun - asked  # each level that was asked for tells its own
     speed = None
@@ -168,8 +175,10 @@ def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
 Found = list[dict[str, Any]]
 
 
-def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
-    """What each level showed, and the failures.
+def _show(
+    subject: Subject, levels: Sequence[str], say: Callable[[Mapping[str, Any]], None] | None
+) -> tuple[Found, Found]:
+    """What each level showed, and the failures; before each one `say` is told its name.
 
     After a failed level the others are still tried, unless a default one failed.
     """
@@ -177,6 +186,8 @@ def _show(subject: Subject, levels: Sequence[str]) -> tuple[Found, Found]:
     failures: Found = []
     for level in (level for level in levels if level in PROOFS):
         start = time.perf_counter()
+        if say is not None:
+            say({"running": level})
         try:
             found = PROOFS[level](subject)
         except Exception as error:

@@ -67,6 +67,7 @@ class _Class:
         forward = methods.get("forward")
         body = [] if forward is None else forward.body
         self.called: dict[int, set[int]] = {}
+        self.places: dict[int, int] = {}  # of the nodes of its uses, by identity
         for statement, line in zip(forward_statements(graph), body, strict=False):
             for place in statement.nodes:
                 self.called.setdefault(place, set()).update(_span(line))
@@ -78,10 +79,10 @@ class _Class:
             found = set(_span(_child(self.made[attribute], parts)))
         else:  # perhaps a child of a class that is an `nn.Sequential` itself
             found = set(_span(_child(self.made[""], path.split(".")))) if "" in self.made else set()
-        for place, outer in enumerate(graph.nodes):
-            if any(inner is node for inner in outer.walk()):
-                found |= self.called.get(place, set())
-        return found
+        if id(node) not in self.places:
+            for place, outer in enumerate(graph.nodes):
+                self.places |= {id(inner): place for inner in outer.walk()}
+        return found | self.called.get(self.places.get(id(node), -1), set())
 
 
 def _assignments(method: ast.FunctionDef | None) -> Iterator[tuple[str, ast.expr]]:

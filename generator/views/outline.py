@@ -72,6 +72,11 @@ class Outline(Struct, frozen=True):
 
 def outline(graph: Graph, batch: int) -> Outline:
     """The outline of a network; raises `Refusal` if it can't take the batch."""
+    return outline_of_calls(graph, batch)[0]
+
+
+def outline_of_calls(graph: Graph, batch: int) -> tuple[Outline, list[int | None]]:
+    """The outline, and the number of the call of each entry, from top to bottom."""
     trace = traced(graph, {**graph.sizes, "N": batch})
     found = costs_of(graph, trace)
     batched = any(x.type.batch is not None for x in graph.inputs)
@@ -79,11 +84,12 @@ def outline(graph: Graph, batch: int) -> Outline:
         Entry(x.name, x.name, "input", (), shown_type(type_), (), 0, 0, 0, 0)
         for x, type_ in zip(graph.inputs, trace.inputs, strict=True)
     )
-    entries = _Tree(graph, trace, found.calls).entries(0, len(trace.calls))
+    tree = _Tree(graph, trace, found.calls)
+    entries = tree.entries(0, len(trace.calls))
     activations = sum(entry.activations for entry in entries)
     size = batch if batched else None
     sizes = {name: value for name, value in graph.sizes.items() if name != "N"}
-    return Outline(
+    whole = Outline(
         graph.name,
         size,
         sizes,
@@ -95,6 +101,7 @@ def outline(graph: Graph, batch: int) -> Outline:
         activations,
         found.memory,
     )
+    return whole, [*(None for _ in inputs), *tree.order]
 
 
 def shown_type(type_: TensorType) -> str:
@@ -129,6 +136,7 @@ class _Tree:
         self.names = {number: x.name for number, x in enumerate(graph.inputs)}
         self.seen: set[str] = set()
         self.times: dict[str, int] = {}
+        self.order: list[int] = []  # the calls of the entries, from top to bottom
 
     def entries(self, start: int, end: int) -> tuple[Entry, ...]:
         """The entries of the outermost calls from `start` to `end`, with their children."""
@@ -145,6 +153,7 @@ class _Tree:
         return tuple(found)
 
     def entry(self, number: int, before: Value | None) -> Entry:
+        self.order.append(number)
         call, cost = self.calls[number], self.costs[number]
         node = call.node
         reads = tuple(self.names.get(x.number, "?") for x in call.inputs)
@@ -152,6 +161,7 @@ class _Tree:
         children = self.entries(call.begins, number)
         if node.use is not None and len(children) == 1 and self.calls[number - 1].is_nameless:
             children = children[0].children  # a block that is a container is one entry
+            self.order.remove(number - 1)
         entry = Entry(
             self.called(call),
             call.path if node.target.strip(".") else "",

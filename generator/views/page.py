@@ -34,14 +34,14 @@ def page(found: Prediction, depth: int, direction: str, theme: str | None) -> st
     return Template(assets.joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(found.graph.name),
         theme=theme or "",
-        style=_style(assets.joinpath("page.css").read_text(encoding="utf-8")),
+        style=style(assets.joinpath("page.css").read_text(encoding="utf-8")),
         script=assets.joinpath("page.js").read_text(encoding="utf-8"),
         data=_script(_data(found, drawing, depth, Look(direction=direction))),
-        graphviz=_script(_graphviz()),
+        graphviz=_script(graphviz()),
     )
 
 
-def _graphviz() -> str:
+def graphviz() -> str:
     """Graphviz for browsers, as a JavaScript module."""
     try:
         return files("easydot.assets").joinpath("index.js").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def _script(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _style(rest: str) -> str:
+def style(rest: str) -> str:
     """The style sheet, with the colours of both themes."""
     light, dark = (" ".join(variables(theme)) for theme in (LIGHT, DARK))
     groups = (

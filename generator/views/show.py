@@ -39,12 +39,12 @@ def show(found: Prediction, form: str, batch: int | None, depth: int, width: int
         return json.dumps(to_builtins(tree, enc_hook=int), indent=2) + "\n"
     if form == "bars":
         return "\n".join([*bars(tree, depth, width), *_foot(tree, width), ""])
-    rows = [_cells(level, entry, form) for level, entry in tree.walk(depth)]
+    rows = [cells(level, entry, form) for level, entry in tree.walk(depth)]
     if form == "csv":
         return _csv(rows)
     write: Callable[[list[tuple[str, ...]], Outline, int | None], str]
     write = {"table": _table, "markdown": _markdown, "html": _html}[form]
-    return write([HEADS, *rows, _total(tree)], tree, width)
+    return write([HEADS, *rows, total(tree)], tree, width)
 
 
 def outlined(found: Prediction, batch: int | None) -> Outline:
@@ -59,7 +59,7 @@ def outlined(found: Prediction, batch: int | None) -> Outline:
         raise NetgenError(replace(wrong, message=message)) from None
 
 
-def _cells(level: int, entry: Entry, form: str) -> tuple[str, ...]:
+def cells(level: int, entry: Entry, form: str) -> tuple[str, ...]:
     """An entry as texts; its depth shows in a table by how far its name is indented."""
     weights = ", ".join(f"{name} {_product(shape)}" for name, shape in entry.weights)
     rest = (entry.type, ", ".join(entry.reads), entry.output, weights)
@@ -75,7 +75,8 @@ def _product(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def _total(tree: Outline) -> tuple[str, ...]:
+def total(tree: Outline) -> tuple[str, ...]:
+    """The last row: what all layers come to."""
     costs = (tree.parameters, tree.macs, tree.activations)
     kept = shown(tree.memory.training)
     return ("total", "", "", "", "", *(f"{cost:,}" for cost in costs), kept)

@@ -1,0 +1,221 @@
+// The editor of the spec, and the view of the source, both in the page's own colours.
+
+import * as cm from "./codemirror.js";
+import { ask } from "./ask.js";
+import { rendered } from "./markdown.js";
+
+const { tags } = cm;
+const colours = cm.syntaxHighlighting(cm.HighlightStyle.define([
+  { tag: [tags.comment], color: "var(--comment)", fontStyle: "italic" },
+  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--key)" },
+  { tag: [tags.string, tags.special(tags.string), tags.docString], color: "var(--string)" },
+  { tag: [tags.number, tags.bool, tags.null], color: "var(--number)" },
+  { tag: [tags.keyword, tags.controlKeyword, tags.operatorKeyword, tags.definitionKeyword], color: "var(--keyword)" },
+  { tag: [tags.function(tags.variableName), tags.className, tags.definition(tags.variableName)], color: "var(--name)" },
+  { tag: [tags.meta, tags.punctuation, tags.separator], color: "var(--faint)" },
+]));
+const look = cm.EditorView.theme({
+  "&": { height: "100%", fontSize: "13px", color: "var(--ink)", backgroundColor: "var(--paper)" },
+  ".cm-scroller": { fontFamily: "ui-monospace, monospace", lineHeight: "1.5" },
+  ".cm-content": { caretColor: "var(--ink)" },
+  ".cm-cursor": { borderLeftColor: "var(--ink)" },
+  ".cm-gutters": { backgroundColor: "var(--raised)", color: "var(--faint)", borderRight: "1px solid var(--line)" },
+  ".cm-activeLine": { backgroundColor: "color-mix(in srgb, var(--mark) 40%, transparent)" },
+  ".cm-activeLineGutter": { backgroundColor: "var(--mark)", color: "var(--ink)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground":
+    { backgroundColor: "var(--selection)" },
+  ".cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--ink)", border: "1px solid var(--line)" },
+  ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--selection)", color: "var(--ink)" },
+  ".cm-completionDetail": { color: "var(--faint)", fontStyle: "normal" },
+  ".cm-panels": { backgroundColor: "var(--raised)", color: "var(--ink)" },
+  ".cm-marked": { backgroundColor: "var(--mark)" },
+  ".cm-diagnostic": { whiteSpace: "pre-wrap", maxWidth: "60ch" },
+});
+
+// A line begins where the one above it does, or further in if that one opens something.
+const indents = cm.indentService.of((context, at) => {
+  const { doc } = context.state;
+  const line = doc.lineAt(at);
+  const above = at > line.from || line.number === 1 ? line : doc.line(line.number - 1);
+  const [, space, dash] = /^( *)(- )?/.exec(above.text);
+  const opens = /:\s*(#.*)?$/.test(above.text.slice(0, Math.max(at - above.from, 0)) || above.text);
+  return space.length + (opens ? 2 + (dash ? 2 : 0) : 0);
+});
+
+const lit = cm.StateEffect.define();
+const lights = cm.StateField.define({
+  create: () => cm.Decoration.none,
+  update(found, change) {
+    found = found.map(change.changes);
+    for (const effect of change.effects) {
+      if (effect.is(lit)) {
+        const { doc } = change.state;
+        const known = [...new Set(effect.value)].filter((line) => line >= 1 && line <= doc.lines).sort((a, b) => a - b);
+        const mark = cm.Decoration.line({ class: "cm-marked" });
+        found = cm.Decoration.set(known.map((line) => mark.range(doc.line(line).from)));
+      }
+    }
+    return found;
+  },
+  provide: (field) => cm.EditorView.decorations.from(field),
+});
+
+const KINDS = {
+  argument: "property", block: "class", function: "function", key: "property", name: "variable",
+  reference: "variable", type: "type", value: "constant",
+};
+const ENDS = { argument: ": ", key: ": " };
+
+function offset(doc, [row, character]) {
+  const line = doc.line(Math.min(row + 1, doc.lines));
+  return Math.min(line.from + character, line.to);
+}
+
+function place(doc, at) {
+  const line = doc.lineAt(at);
+  return { row: line.number - 1, character: at - line.from };
+}
+
+// What may be written at the cursor, by the language server.
+function completion(asked) {
+  return async (context) => {
+    const line = context.state.doc.lineAt(context.pos);
+    const before = line.text.slice(0, context.pos - line.from);
+    if (!context.explicit && !/[\w$([{.]$|[:-] $/.test(before)) return null;
+    const found = await ask("complete", { ...asked(), ...place(context.state.doc, context.pos) }).catch(() => null);
+    if (!found || context.aborted || !found.options.length) return null;
+    const from = offset(context.state.doc, found.from);
+    const word = context.state.sliceDoc(from, context.pos);
+    if (!context.explicit && found.options.some(({ label }) => label === word)) return null;  // it is whole
+    const options = found.options.map(({ label, type, detail }, number) => ({
+      label, detail, type: KINDS[type], boost: -number / 100,
+      apply: (view, one, start, end) => {
+        const rest = view.state.doc.lineAt(end);
+        const colon = view.state.sliceDoc(end, rest.to).startsWith(":");
+        const insert = label + (colon ? "" : (ENDS[type] ?? ""));
+        view.dispatch({ changes: { from: start, to: end, insert }, selection: { anchor: start + insert.length } });
+      },
+    }));
+    return { from, options, validFor: /^[\w.]*$/ };
+  };
+}
+
+// What stands under the mouse, by the language server.
+function hovering(asked) {
+  return cm.hoverTooltip(async (view, at) => {
+    const { doc } = view.state;
+    const found = await ask("hover", { ...asked(), ...place(doc, at) }).catch(() => null);
+    if (!found || view.state.doc !== doc) return null;
+    const start = found.place ? offset(doc, found.place.from) : at;
+    return {
+      pos: Math.min(start, at), end: Math.max(at, found.place ? offset(doc, found.place.to) : at), above: true,
+      create: () => ({ dom: rendered(found.text) }),
+    };
+  });
+}
+
+export class SpecEditor {
+  // `asked` gives what each request tells, `changed` is called for each text, `moved` for a cursor.
+  constructor(parent, { asked, changed, moved, save }) {
+    this.view = new cm.EditorView({
+      parent,
+      state: cm.EditorState.create({
+        extensions: [
+          cm.lineNumbers(), cm.foldGutter(), cm.lintGutter(), cm.highlightActiveLine(), cm.highlightActiveLineGutter(),
+          cm.highlightSpecialChars(), cm.drawSelection(), cm.dropCursor(), cm.history(), indents,
+          cm.bracketMatching(), cm.closeBrackets(), cm.indentUnit.of("  "), cm.search({ top: true }),
+          cm.highlightSelectionMatches(), cm.yaml(), colours, look, lights, hovering(asked),
+          cm.placeholder("A spec: \"Start from…\" gives one to begin with."),
+          cm.autocompletion({ override: [completion(asked)], maxRenderedOptions: 60 }),
+          cm.keymap.of([
+            { key: "Mod-s", preventDefault: true, run: () => { save(); return true; } },
+            { key: "Tab", run: cm.acceptCompletion },
+            ...cm.closeBracketsKeymap, ...cm.searchKeymap, ...cm.historyKeymap, ...cm.foldKeymap,
+            ...cm.completionKeymap, ...cm.lintKeymap, cm.indentWithTab, ...cm.defaultKeymap,
+          ]),
+          cm.EditorView.contentAttributes.of({ "aria-label": "The spec" }),
+          cm.EditorView.updateListener.of((update) => {
+            if (update.docChanged) changed();
+            if (update.docChanged || update.selectionSet) moved(this.line);
+          }),
+        ],
+      }),
+    });
+  }
+
+  get text() { return this.view.state.doc.toString(); }
+  get line() { return this.view.state.doc.lineAt(this.view.state.selection.main.head).number; }
+
+  // Another text, which can be undone unless it is the first one.
+  replace(text, first = false) {
+    const { doc } = this.view.state;
+    this.view.dispatch({
+      changes: { from: 0, to: doc.length, insert: text }, selection: { anchor: 0 },
+      annotations: cm.Transaction.addToHistory.of(!first),
+    });
+  }
+
+  tell(problems) {
+    const { doc } = this.view.state;
+    const found = problems.filter(({ place }) => place).map((one) => {
+      const from = offset(doc, one.place.from);
+      const to = Math.max(offset(doc, one.place.to), Math.min(from + 1, doc.length));
+      const more = [...one.notes.map((note) => `note: ${note}`), ...(one.help ? [`help: ${one.help}`] : [])];
+      return { from, to, severity: one.severity, source: one.code, message: [one.message, ...more].join("\n") };
+    });
+    this.view.dispatch(cm.setDiagnostics(this.view.state, found));
+  }
+
+  light(lines) { this.view.dispatch({ effects: lit.of(lines) }); }
+
+  go(line, character = 0) {
+    const { doc } = this.view.state;
+    const anchor = offset(doc, [line - 1, character]);
+    this.view.dispatch({
+      selection: { anchor }, effects: cm.EditorView.scrollIntoView(anchor, { y: "center" }),
+    });
+  }
+}
+
+export class SourceView {
+  // `clicked` is told the number of a line.
+  constructor(parent, clicked) {
+    this.view = new cm.EditorView({
+      parent,
+      state: cm.EditorState.create({
+        extensions: [
+          cm.lineNumbers(), cm.foldGutter(), cm.python(), colours, look, lights, cm.search({ top: true }),
+          cm.keymap.of([...cm.searchKeymap, ...cm.foldKeymap]), cm.EditorState.readOnly.of(true),
+          cm.EditorView.editable.of(false),
+          cm.EditorView.contentAttributes.of({ "aria-label": "The generated source", tabindex: "0" }),
+          cm.EditorView.domEventHandlers({
+            click: (event, view) => {
+              const at = view.posAtCoords({ x: event.clientX, y: event.clientY });
+              if (at !== null) clicked(view.state.doc.lineAt(at).number);
+            },
+          }),
+        ],
+      }),
+    });
+  }
+
+  set(text) {
+    const before = this.view.state.doc.toString();
+    if (before === text) return;
+    let start = 0;
+    let same = 0;
+    const least = Math.min(before.length, text.length);
+    while (start < least && before[start] === text[start]) start += 1;
+    while (same < least - start && before[before.length - 1 - same] === text[text.length - 1 - same]) same += 1;
+    this.view.dispatch({ changes: { from: start, to: before.length - same, insert: text.slice(start, text.length - same) } });
+  }
+
+  light(lines, go = true) {
+    const effects = [lit.of(lines)];
+    const { doc } = this.view.state;
+    if (go && lines.length && lines[0] <= doc.lines) {
+      effects.push(cm.EditorView.scrollIntoView(doc.line(lines[0]).from, { y: "center" }));
+    }
+    this.view.dispatch({ effects });
+  }
+}

@@ -1,0 +1,605 @@
+// The page of `netgen studio`: what is typed on the left is told of on the right and below.
+
+import { Gone, Refused, ask, listen, open } from "./ask.js";
+import { SourceView, SpecEditor } from "./editors.js";
+import { Latest } from "./latest.js";
+import { element } from "./markdown.js";
+import { Picture } from "./picture.js";
+
+const byId = (id) => document.getElementById(id);
+const BEAT = 2000;  // milliseconds between two looks at the server and the file
+const state = {
+  tab: sessionStorage.getItem("netgen-tab") ?? crypto.randomUUID(),
+  file: null,  // what the server has told of the file
+  saved: "",  // the text as it is in the file
+  version: "",
+  values: {},  // of parameters, as YAML
+  view: null,  // what the last right text gives, and that text
+  call: null,  // the layer that is looked at
+  fresh: new Set(),  // the tabs that show the view
+  run: null,
+};
+sessionStorage.setItem("netgen-tab", state.tab);
+
+const asked = () => ({ tab: state.tab, text: editor.text, values: state.values });
+const editor = new SpecEditor(byId("editor"), { asked, changed, moved, save });
+const source = new SourceView(byId("source"), (line) => {
+  const call = narrowest(state.view?.source_lines ?? [], line);
+  if (call !== null) select(call, { source: false });
+});
+const picture = new Picture((call) => select(call, { picture: false }));
+
+// What is on the page
+
+const checks = new Latest(() => trying(async () => {
+  const about = asked();
+  const answer = await ask("check", about);
+  if (about.text !== editor.text) return;
+  editor.tell(answer.problems);
+  tellProblems(answer.problems);
+  tellFigures(answer.figures);
+  if (answer.parameters) tellParameters(answer.parameters);
+  byId("stale").hidden = answer.ok || !state.view;
+  byId("state").textContent = answer.ok ? "" : "not right yet";
+  document.body.dataset.checked = String(about.text.length);
+  if (answer.ok) views.ask();
+}));
+
+const views = new Latest(() => trying(async () => {
+  const about = asked();
+  const answer = await ask("view", about);
+  if (!answer.ok) return;
+  const before = name(state.call);
+  state.view = { ...answer, text: about.text, lines: about.text.split("\n") };
+  state.view.names = new Map(state.view.table.rows.map((row) => [row.call, row.name]));
+  state.fresh.clear();
+  const same = [...state.view.names].find(([, other]) => other === before);
+  state.call = same ? same[0] : null;
+  document.title = `${answer.name} - netgen studio`;
+  if (state.call === null) lightCursor();
+  show();
+  document.body.dataset.viewed = String(Number(document.body.dataset.viewed ?? 0) + 1);
+}));
+
+function changed() {
+  remember();
+  tellChanged();
+  checks.ask();
+}
+
+function tellChanged() {
+  byId("changed").hidden = editor.text === state.saved;
+  byId("save").disabled = editor.text === state.saved;
+}
+
+function name(call) {
+  return call === null ? null : state.view?.names.get(call) ?? null;
+}
+
+// Tabs
+
+function tabsOf(list) {
+  const tabs = [...list.querySelectorAll("[role=tab]")];
+  const choose = (tab, focus) => {
+    for (const other of tabs) {
+      other.setAttribute("aria-selected", String(other === tab));
+      other.tabIndex = other === tab ? 0 : -1;
+      byId(other.getAttribute("aria-controls")).hidden = other !== tab;
+    }
+    if (focus) tab.focus();
+    show();
+  };
+  tabs.forEach((tab, place) => {
+    tab.addEventListener("click", () => choose(tab));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) choose(tabs[(place + step + tabs.length) % tabs.length], true);
+    });
+  });
+  return (id) => choose(byId(id));
+}
+
+// Bring what is visible up to the view.
+function show() {
+  const { view, fresh } = state;
+  if (!view) return;
+  const drawn = {
+    "picture-panel": () => { picture.set(view.picture); picture.select(state.call, name(state.call)); },
+    "source-panel": () => source.set(view.source),
+    "table-panel": () => tellTable(view.table),
+    "weights-panel": () => tellWeights(view.weights),
+    "explain-panel": explain,
+  };
+  for (const [id, draw] of Object.entries(drawn)) {
+    if (!byId(id).hidden && !fresh.has(id)) {
+      fresh.add(id);
+      draw();
+      light(id);
+    }
+  }
+}
+
+// The layer that is looked at
+
+function narrowest(places, line) {
+  let found = null;
+  places.forEach((lines, call) => {
+    if (lines.includes(line) && (found === null || lines.length < places[found].length)) found = call;
+  });
+  return found;
+}
+
+// A line of the text in the text of the view, if it is above or below all that differs.
+function lineThen(line) {
+  const [now, then] = [editor.text.split("\n"), state.view.lines];
+  let same = 0;
+  while (same < now.length && now[same] === then[same]) same += 1;
+  if (line <= same) return line;
+  let below = 0;
+  while (below < now.length && now[now.length - 1 - below] === then[then.length - 1 - below]) below += 1;
+  return line > now.length - below ? line + then.length - now.length : null;
+}
+
+function callAt(line) {
+  const then = state.view && lineThen(line);
+  if (!then) return null;
+  let found = null;
+  state.view.spec_lines.forEach((place, call) => {
+    if (place <= then && (found === null || place > state.view.spec_lines[found])) found = call;
+  });
+  if (found === null) return null;
+  // a line of what is no layer, such as `outputs:`, ends the last one
+  const between = state.view.lines.slice(state.view.spec_lines[found], then);
+  return between.some((text) => /^\S/.test(text) && !text.startsWith("#")) ? null : found;
+}
+
+let waiting = 0;
+function moved() {
+  clearTimeout(waiting);
+  waiting = setTimeout(lightCursor, 60);
+}
+
+function lightCursor() {
+  const call = callAt(editor.line);
+  const { spec_lines: places } = state.view ?? {};
+  // of the layers of a line, the one that was chosen stays
+  if (call !== null && places[call] !== places[state.call]) select(call, { spec: false });
+}
+
+// Light a layer everywhere but where it was chosen.
+function select(call, { spec = true, source: code = true, picture: drawn = true } = {}) {
+  state.call = call;
+  state.fresh.delete("explain-panel");
+  const now = state.view && lineNow(state.view.spec_lines[call]);
+  if (spec && now) editor.go(now);
+  if (!byId("picture-panel").hidden && drawn) picture.select(call, name(call));
+  if (!drawn) picture.select(call, name(call));
+  if (!byId("source-panel").hidden) source.light(state.view?.source_lines[call] ?? [], code);
+  show();
+  light();
+}
+
+function lineNow(line) {
+  const text = state.view.lines[line - 1];
+  const now = editor.text.split("\n");
+  if (now[line - 1] === text) return line;
+  const moved = now.length - state.view.lines.length;
+  return now[line - 1 + moved] === text ? line + moved : null;
+}
+
+function light(only = null) {
+  const { call, view } = state;
+  if (only === "source-panel") source.light(view?.source_lines[call] ?? []);
+  if (only === "picture-panel") picture.select(call, name(call));
+  for (const row of document.querySelectorAll("tr.marked")) row.classList.remove("marked");
+  if (call === null) return;
+  for (const panel of ["table-panel", "weights-panel"]) {
+    const rows = byId(panel).querySelectorAll(`tr[data-call="${call}"]`);
+    rows.forEach((row) => row.classList.add("marked"));
+    if (!byId(panel).hidden) rows[0]?.scrollIntoView({ block: "nearest" });
+  }
+}
+
+async function explain() {
+  const panel = byId("explain-panel");
+  if (state.call === null || !state.view) {
+    panel.replaceChildren(element("p", "Put the cursor into a layer, or click one in picture, source or table: this tells why its numbers are what they are."));
+    return;
+  }
+  const call = state.call;
+  await trying(async () => {
+    const { text } = await ask("explain", { ...asked(), text: state.view.text, call });
+    if (call === state.call) panel.replaceChildren(element("pre", text));
+  });
+}
+
+// Tables
+
+function row(tag, cells, numbers, attributes = {}) {
+  const made = element("tr", "", attributes);
+  cells.forEach((text, place) => {
+    const cell = made.appendChild(element(tag, text));
+    if (numbers[place]) cell.className = "number";
+  });
+  return made;
+}
+
+function table(panel, heads, numbers, rows, total = null) {
+  const whole = element("table");
+  whole.appendChild(element("thead")).append(row("th", heads, numbers));
+  whole.appendChild(element("tbody")).append(...rows);
+  if (total) whole.appendChild(element("tfoot")).append(row("td", total, numbers));
+  whole.addEventListener("click", (event) => {
+    const { call } = event.target.closest("tr")?.dataset ?? {};
+    if (call !== undefined) select(Number(call));
+  });
+  panel.replaceChildren(whole);
+}
+
+function tellTable({ heads, numbers, rows, total, notes }) {
+  const panel = byId("table-panel");
+  const made = rows.map(({ level, call, cells }) => {
+    const one = row("td", cells, numbers, call === null ? {} : { "data-call": call });
+    one.firstChild.style.paddingLeft = `${0.6 + 1.1 * level}em`;
+    return one;
+  });
+  table(panel, heads, numbers, made, total);
+  panel.append(...notes.map((note) => element("p", note)));
+}
+
+function tellWeights(weights) {
+  const rows = weights.map(({ name, shape, dtype, trainable, call }) =>
+    row("td", [name, shape, dtype, trainable ? "" : "buffer"], [], call === null ? {} : { "data-call": call }));
+  table(byId("weights-panel"), ["key", "shape", "type", ""], [], rows);
+  byId("weights-panel").append(element("p", `${weights.length} keys of the state_dict`));
+}
+
+// Problems, figures, parameters
+
+function problem(one) {
+  const item = element("li", "", { class: one.severity });
+  const button = item.appendChild(element("button", "", { type: "button" }));
+  button.append(element("b", `${one.severity} ${one.code}`), element("span", ` ${one.message}`));
+  const where = one.file ? `${one.file}:${one.where}` : one.where;
+  if (where) button.append(element("span", ` ${one.file ? where : `line ${one.where.split(":")[0]}`}`, { class: "where" }));
+  for (const note of one.notes) item.append(element("p", `note: ${note}`));
+  if (one.help) item.append(element("p", `help: ${one.help}`));
+  if (one.place) {
+    button.addEventListener("click", () => {
+      editor.go(one.place.from[0] + 1, one.place.from[1]);
+      editor.view.focus();
+    });
+  }
+  return item;
+}
+
+function tellProblems(problems) {
+  byId("problems").replaceChildren(...problems.map(problem));
+  if (!problems.length) byId("problems").append(element("li", "No problems.", { class: "none" }));
+  byId("tab-problems").textContent = problems.length ? `Problems (${problems.length})` : "Problems";
+  byId("tab-problems").classList.toggle("bad", problems.some(({ severity }) => severity === "error"));
+}
+
+function tellFigures(figures) {
+  const number = (value) => value.toLocaleString("en");
+  byId("figures").textContent = figures
+    ? `${number(figures.parameters)} parameters, ${number(figures.macs)} multiply-adds` : "";
+}
+
+function tellParameters(parameters) {
+  const group = byId("parameters");
+  group.hidden = !parameters.length;
+  const known = new Set(parameters.map(({ name }) => name));
+  for (const name of Object.keys(state.values)) if (!known.has(name)) delete state.values[name];
+  const before = new Map([...group.children].map((one) => [one.dataset.name, one]));
+  group.replaceChildren(...parameters.map((one) => {
+    const shape = JSON.stringify([one.control, one.low, one.high, one.doc]);
+    const there = before.get(one.name);
+    const made = there?.dataset.shape === shape ? there : parameter(one, shape);
+    setParameter(made, one);
+    return made;
+  }));
+}
+
+function parameter(one, shape) {
+  const made = element("label", "", { class: "parameter", "data-name": one.name, "data-shape": shape });
+  if (one.doc) made.title = one.doc;
+  made.append(element("span", one.name, { class: "name" }));
+  const types = { slider: "range", switch: "checkbox", text: "text" };
+  const input = made.appendChild(element("input", "", { type: types[one.control] }));
+  if (one.control === "slider") {
+    Object.assign(input, { min: one.low, max: one.high, step: one.step });
+    const exact = made.appendChild(element("input", "", { type: "number", step: "any", "aria-label": `${one.name}, exactly` }));
+    exact.addEventListener("input", () => give(one.name, exact.value));
+  }
+  input.addEventListener("input", () => give(one.name, one.control === "switch" ? String(input.checked) : input.value));
+  const back = made.appendChild(element("button", "reset", { type: "button", title: "Take the spec's own value" }));
+  back.addEventListener("click", (event) => { event.preventDefault(); give(one.name, null); });
+  return made;
+}
+
+function setParameter(made, one) {
+  const given = state.values[one.name];
+  const value = given ?? one.value;
+  for (const input of made.querySelectorAll("input")) {
+    if (input === document.activeElement && given !== undefined) continue;
+    if (input.type === "checkbox") input.checked = value === "true";
+    else input.value = value;
+  }
+  made.classList.toggle("given", given !== undefined);
+  made.querySelector("button").hidden = given === undefined;
+}
+
+function give(name, value) {
+  if (value === null || value === "") delete state.values[name];
+  else state.values[name] = value;
+  for (const input of document.querySelectorAll(`[data-name="${CSS.escape(name)}"] input`)) {
+    if (input !== document.activeElement && input.type !== "checkbox" && value !== null) input.value = value;
+  }
+  changed();
+}
+
+// The run
+
+async function run() {
+  const prove = [...document.querySelectorAll("#levels input:checked")].map(({ value }) => value);
+  const stop = new AbortController();
+  state.run = stop;
+  byId("run").disabled = true;
+  byId("cancel").hidden = false;
+  const verdict = byId("verdict");
+  const begun = performance.now();
+  let doing = "reading the spec, loading torch";
+  const tell = () => {
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    verdict.replaceChildren(element("p", `${doing} … ${seconds} s`, { class: "doing" }));
+  };
+  tell();
+  const clock = setInterval(tell, 100);
+  const about = { ...asked(), prove, write: byId("write").checked };
+  let answer = null;
+  try {
+    await listen("build", about, stop.signal, (told) => {
+      if (told.said && told.said !== "ready") doing = `running: ${told.said}`;
+      if (told.answer) answer = told.answer;
+      if (told.why) throw new Refused(told.why);
+    });
+    tellVerdict(answer, about);
+  } catch (error) {
+    if (error.name === "AbortError") verdict.replaceChildren(element("p", "The run was cancelled."));
+    else {
+      verdict.replaceChildren(element("p", `The run has no verdict: ${error.message}.`, { class: "error" }));
+      if (error instanceof Gone) gone();
+    }
+  } finally {
+    clearInterval(clock);
+    byId("run").disabled = false;
+    byId("cancel").hidden = true;
+    state.run = null;
+    document.body.dataset.ran = String(Number(document.body.dataset.ran ?? 0) + 1);
+  }
+}
+
+function tellVerdict(answer, about) {
+  const verdict = byId("verdict");
+  verdict.replaceChildren();
+  if (!answer.ok) {
+    verdict.append(element("p", "Not passed.", { class: "error" }));
+  }
+  for (const proof of answer.proofs ?? []) {
+    const passed = `Passed on ${proof.device} in ${proof.seconds.toFixed(2)} s (torch ${proof.torch}): ${proof.usual.join(", ")}`;
+    verdict.append(element("p", [passed, ...proof.notes].join("; "), { class: "passed" }));
+    const list = verdict.appendChild(element("ul"));
+    for (const { level, found, seconds } of proof.others) {
+      list.append(element("li", `${level}: ${found} (${seconds.toFixed(2)} s)`));
+    }
+  }
+  if (answer.written) verdict.append(element("p", `Wrote ${answer.written}.`));
+  if (answer.written && about.text !== state.saved) verdict.append(element("p", "The spec that it was made of is not saved."));
+  verdict.append(...answer.problems.map((one) => {
+    const list = element("ul", "", { class: "problems" });
+    list.append(problem(one));
+    return list;
+  }));
+}
+
+// The file
+
+function banner(text, buttons = []) {
+  const found = byId("banner");
+  found.hidden = !text;
+  found.replaceChildren(element("span", text), ...buttons.map(([label, act]) => {
+    const button = element("button", label, { type: "button" });
+    button.addEventListener("click", act);
+    return button;
+  }));
+}
+
+async function load() {
+  await trying(async () => {
+    const answer = await ask("load");
+    if (!answer.ok) {
+      tellFailure(answer);
+      return;
+    }
+    state.file = answer;
+    state.saved = answer.text;
+    state.version = answer.version;
+    editor.replace(answer.text);
+    banner("");
+    changed();
+  });
+}
+
+function tellFailure(answer) {
+  const [first] = answer.problems;
+  const help = first.help ? `; ${first.help}` : "";
+  const other = first.code === "NG502" ? [["Load the file", load]] : [];
+  banner(`${first.message}${help}`, [...other, ["Close", () => banner("")]]);
+}
+
+async function save() {
+  const { text } = editor;
+  await trying(async () => {
+    const answer = await ask("save", { ...asked(), text, version: state.version });
+    if (!answer.ok) {
+      tellFailure(answer);
+      return;
+    }
+    state.saved = text;
+    state.version = answer.version;
+    banner("");
+    byId("state").textContent = `saved ${state.file.path}`;
+    remember();
+    tellChanged();
+  });
+}
+
+// What is not saved is kept in this tab, for when it is loaded again.
+function remember() {
+  const { saved, version, values } = state;
+  const draft = { path: state.file?.path, text: editor.text, saved, version, values };
+  try {
+    sessionStorage.setItem("netgen-draft", JSON.stringify(draft));
+  } catch { /* it is too long to be kept */ }
+}
+
+function restore(draft) {
+  if (draft?.path !== state.file.path) return;
+  Object.assign(state.values, draft.values);
+  if (draft.text === draft.saved || draft.text === state.saved) return;
+  state.version = draft.version;  // what has been saved by others since then is kept
+  editor.replace(draft.text);
+  banner("What you had not saved is here again.", [["Load the file", load], ["Close", () => banner("")]]);
+}
+
+// The server
+
+let away = false;
+function gone() {
+  if (away) return;
+  away = true;
+  document.body.classList.add("away");
+  const copy = () => navigator.clipboard.writeText(editor.text);
+  banner("netgen studio has ended. Your text is still here: copy it, or start it again.", [["Copy the text", copy]]);
+}
+
+function back() {
+  if (!away) return;
+  away = false;
+  document.body.classList.remove("away");
+  banner("");
+  checks.ask();
+}
+
+async function trying(work) {
+  try {
+    await work();
+    back();
+  } catch (error) {
+    if (error instanceof Gone) gone();
+    else if (error instanceof Refused && error.cause === 401) {
+      banner("This page is of an earlier studio. Copy your text, and open the address that netgen has printed.",
+        [["Copy the text", () => navigator.clipboard.writeText(editor.text)]]);
+    } else if (error instanceof Refused) {
+      banner(`netgen studio could not answer: ${error.message}`, [["Close", () => banner("")]]);
+    } else throw error;
+  }
+}
+
+async function beat() {
+  await trying(async () => {
+    const answer = await ask("state");
+    if (!answer.ok || answer.version === state.version) return;
+    if (editor.text === state.saved) await load();  // nothing of this page is lost
+    else {
+      banner(`${state.file.path} has been saved by somebody else meanwhile.`,
+        [["Load the file", load], ["Close", () => banner("")]]);
+    }
+  });
+  setTimeout(beat, BEAT);
+}
+
+// To begin with
+
+function tellTemplates() {
+  byId("choices").replaceChildren(...Object.entries(state.file.templates).map(([name, about]) => {
+    const button = element("button", "", { type: "submit", value: name });
+    button.append(element("b", name), element("span", ` ${about.slice(name.length).trim()}`));
+    return button;
+  }));
+}
+
+byId("templates").addEventListener("close", () => {
+  const dialog = byId("templates");
+  const name = dialog.returnValue;
+  dialog.returnValue = "cancel";
+  if (name === "cancel") return;
+  trying(async () => {
+    const text = name ? (await ask("template", { name })).text : "name: Net\ninput: [3, 32, 32]\nlayers:\n  - ";
+    for (const name of Object.keys(state.values)) delete state.values[name];
+    editor.replace(text);
+    if (!name) editor.go(4, 4);
+    editor.view.focus();
+  });
+});
+
+function choose() {
+  byId("templates").returnValue = "cancel";
+  byId("templates").showModal();
+}
+
+function setTheme(dark) {
+  document.documentElement.classList.toggle("dark", dark);
+}
+
+async function begin() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  setTheme((localStorage.getItem("netgen-theme") ?? (dark.matches ? "dark" : "light")) === "dark");
+  const tabs = [...document.querySelectorAll("[role=tablist]")].map(tabsOf);
+  tabs[0]("tab-picture");
+  tabs[1]("tab-problems");
+  byId("theme").addEventListener("click", () => {
+    const next = !document.documentElement.classList.contains("dark");
+    setTheme(next);
+    localStorage.setItem("netgen-theme", next ? "dark" : "light");
+  });
+  byId("save").addEventListener("click", save);
+  byId("new").addEventListener("click", choose);
+  byId("run").addEventListener("click", run);
+  byId("cancel").addEventListener("click", () => state.run?.abort());
+  addEventListener("beforeunload", (event) => {
+    if (away && editor.text !== state.saved) event.preventDefault();  // else this tab keeps it
+  });
+  await trying(async () => {
+    await open();
+    state.file = await ask("load");
+  });
+  if (!state.file) return;
+  if (!state.file.ok) {
+    tellFailure(state.file);
+    return;
+  }
+  byId("title").textContent = state.file.path;
+  byId("title").title = `netgen ${state.file.netgen}`;
+  byId("output").textContent = state.file.output;
+  state.saved = state.file.text;
+  state.version = state.file.version;
+  byId("levels").append(...state.file.levels.map((level) => {
+    const label = element("label");
+    label.append(element("input", "", { type: "checkbox", value: level }), ` ${level}`);
+    return label;
+  }));
+  tellTemplates();
+  const draft = JSON.parse(sessionStorage.getItem("netgen-draft") ?? "null");
+  if (state.saved) editor.replace(state.saved, true);
+  restore(draft);
+  tellChanged();
+  editor.view.focus();
+  document.body.dataset.ready = "true";
+  if (editor.text) checks.ask();
+  else choose();
+  setTimeout(beat, BEAT);
+}
+
+await begin();

@@ -1,0 +1,326 @@
+"""The page of `netgen studio` in a real browser: typed in, slid, run, saved, loaded again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from .command import netgen
+from .conftest import ROOT
+from .studio import Studio, studio
+from .test_page import ARGS, CHROMIUM
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+SMALL = "name: Small\ninput: [4]\nparams: {width: 8}\nlayers:\n  - Linear: $width\n  - ReLU\n"
+SLOW = 30_000  # milliseconds, on a machine that does other things, too
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield found
+        found.close()
+
+
+@contextmanager
+def opened(browser: Browser, there: Studio, *, silent: bool = True) -> Iterator[Page]:
+    """The page; whatever it complains of, or asks of another server, fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(SLOW)
+    expect.set_options(timeout=SLOW)
+    complaints = listened(page)
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.goto(there.address)
+    page.wait_for_selector("body[data-ready]")
+    yield page
+    assert not silent or not complaints
+    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {there.host}
+    context.close()
+
+
+def listened(page: Page) -> list[str]:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+def write(page: Page, text: str) -> None:
+    """Put a text in place of what is in the editor, as it is."""
+    page.click("#editor .cm-content")
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def written(page: Page) -> str:
+    """The text in the editor, if all of it is in view."""
+    return "\n".join(page.locator("#editor .cm-line").all_text_contents())
+
+
+def boxes(page: Page) -> list[str]:
+    """What is read in the picture's boxes."""
+    found: list[str] = page.eval_on_selector_all(
+        "#picture .node",
+        "all => all.map(g => [...g.querySelectorAll('text')].map(t => t.textContent).join(' '))",
+    )
+    return [" ".join(text.split()) for text in found]
+
+
+def test_a_mistake_is_shown_and_mended(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(4)
+        expect(page.locator("#problems")).to_have_text("No problems.")
+        page.click("#editor .cm-line >> nth=5")
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.keyboard.type("- Linaer: 3")
+        expect(page.locator("#problems li")).to_have_text(
+            "error NG202 there is no layer type `Linaer` line 7help: did you mean `Linear`?"
+        )
+        expect(page.locator("#editor .cm-lintRange-error")).to_have_text("Linaer")
+        expect(page.locator("#stale")).to_be_visible()
+        assert boxes(page)[-1] == "output 8"  # as it was
+        page.click("#problems button")
+        assert page.evaluate("document.activeElement.classList.contains('cm-content')")
+        page.keyboard.press("Control+Delete")
+        page.keyboard.type("Linear")
+        page.keyboard.press("Escape")
+        expect(page.locator("#problems")).to_have_text("No problems.")
+        expect(page.locator("#editor .cm-lintRange-error")).to_have_count(0)
+        expect(page.locator("#stale")).to_be_hidden()
+        expect(page.locator("#picture")).to_contain_text("Linear 3")
+        assert written(page) == SMALL.rstrip("\n") + "\n  - Linear: 3\n"
+
+
+def test_completion_and_hover_are_the_language_servers(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(4)
+        page.hover("#editor .cm-line:nth-of-type(5) span:has-text('Linear')")
+        expect(page.locator(".cm-tooltip-hover")).to_contain_text("(N, 4) → (N, 8)")
+        page.click("#editor .cm-line >> nth=5")
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.keyboard.type("- Softm")
+        expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("torch.nn.Softmax")
+        page.wait_for_timeout(200)  # what has just opened takes no key
+        page.keyboard.press("Enter")
+        expect(page.locator("#problems")).to_contain_text("Softm")
+        assert written(page).split("\n")[6].startswith("  - Softm")
+
+
+def test_a_slider_is_a_value_of_set(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#figures")).to_contain_text("40 parameters")
+        page.click("#tab-source")
+        page.focus("[data-name=width] input[type=range]")
+        for _ in range(4):
+            page.keyboard.press("ArrowRight")
+        expect(page.locator("#figures")).to_contain_text("60 parameters")
+        expect(page.locator("[data-name=width] input[type=number]")).to_have_value("12")
+        expect(page.locator("#source")).to_contain_text("width: int = 12")
+        assert written(page) == SMALL
+        expect(page.locator("#save")).to_be_disabled()  # the text is as it was
+        page.fill("[data-name=width] input[type=number]", "0")
+        expect(page.locator("#problems li.error")).to_have_count(1)
+        page.click("[data-name=width] button")
+        expect(page.locator("#figures")).to_contain_text("40 parameters")
+        expect(page.locator("#source")).to_contain_text("width: int = 8")
+
+
+def test_a_switch_and_a_text_are_values_too(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(
+        "name: Net\ninput: [4]\nparams: {deep: false, act: ReLU}\nlayers:\n  - Linear: 4\n"
+        "  - $act\n  - Linear: {out_features: 2, when: $deep}\n"
+    )
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#figures")).to_contain_text("20 parameters")
+        page.check("[data-name=deep] input")
+        expect(page.locator("#figures")).to_contain_text("30 parameters")
+        page.fill("[data-name=act] input", '"GELU"')
+        expect(page.locator("#picture")).to_contain_text("GELU")
+
+
+def test_it_is_run_and_saved(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        text = SMALL.replace("ReLU", "GELU")
+        write(page, text)
+        expect(page.locator("#changed")).to_be_visible()
+        page.keyboard.press("Control+s")
+        expect(page.locator("#changed")).to_be_hidden()
+        assert (tmp_path / "small.yaml").read_text() == text
+        page.click("#tab-run")
+        page.check("#levels input[value=learn]")
+        page.check("#write")
+        page.click("#run")
+        expect(page.locator("#verdict .passed")).to_contain_text(
+            "forward, backward, eval", timeout=120_000
+        )
+        expect(page.locator("#verdict")).to_contain_text("learn:")
+        expect(page.locator("#verdict")).to_contain_text("Wrote small.py.")
+        checked = netgen("build", "small.yaml", "--check", cwd=tmp_path)
+        assert checked.stdout == "small.py is what small.yaml gives\n"
+        page.click("#run")
+        page.click("#cancel")
+        expect(page.locator("#verdict")).to_have_text("The run was cancelled.")
+
+
+def test_what_is_not_saved_is_there_after_a_reload(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        text = SMALL.replace("ReLU", "GELU")
+        write(page, text)
+        page.fill("[data-name=width] input[type=number]", "16")
+        expect(page.locator("#figures")).to_contain_text("80 parameters")
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        assert written(page) == text
+        expect(page.locator("#banner")).to_contain_text("What you had not saved is here again.")
+        expect(page.locator("#figures")).to_contain_text("80 parameters")
+        assert "#" not in page.url
+        page.click("#banner button:has-text('Load the file')")
+        expect(page.locator("#changed")).to_be_hidden()
+        assert written(page) == SMALL
+
+
+def test_two_tabs_keep_each_others_work(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        other = page.context.new_page()
+        other.goto(f"http://{there.host}/")
+        other.wait_for_selector("body[data-ready]")
+        mine, theirs = SMALL.replace("ReLU", "GELU"), SMALL.replace("ReLU", "SiLU")
+        write(page, mine)
+        write(other, theirs)
+        page.click("#save")
+        expect(page.locator("#changed")).to_be_hidden()
+        other.click("#save")
+        expect(other.locator("#banner")).to_contain_text("saved by somebody else meanwhile")
+        assert (tmp_path / "small.yaml").read_text() == mine
+        assert written(other) == theirs
+        other.click("#banner button:has-text('Load the file')")
+        expect(other.locator("#changed")).to_be_hidden()
+        assert written(other) == mine
+        (tmp_path / "small.yaml").write_text(theirs)  # a page with nothing to lose follows
+        expect(page.locator("#editor")).to_contain_text("SiLU")
+        expect(other.locator("#editor")).to_contain_text("SiLU")
+
+
+HOSTILE = "</script><img src=x onerror=document.title='taken'><svg onload=document.title='taken'>"
+
+
+def test_a_spec_is_no_markup_and_no_code(browser: Browser, tmp_path: Path) -> None:
+    text = (
+        f'name: Net\ndescription: "{HOSTILE}"\ninput: [4] # {HOSTILE}\n'
+        f'params: {{width: {{default: 2, doc: "{HOSTILE}"}}}}\n'
+        "layers:\n  - Linear: $width\n"
+    )
+    wrong = text + f'  - "{HOSTILE}"\n  - Linear: {{"{HOSTILE}": 3}}\n'
+    (tmp_path / "net.yaml").write_text(text)
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(3)
+        for tab in "source table weights explain picture".split():
+            page.click(f"#tab-{tab}")
+        page.hover("#editor .cm-line:nth-of-type(4) span:has-text('width')")
+        expect(page.locator(".cm-tooltip-hover")).to_contain_text("<img src=x")
+        write(page, wrong)
+        expect(page.locator("#problems li.error")).to_have_count(2)
+        expect(page.locator("#problems")).to_contain_text("<img src=x")
+        assert page.locator("img, #problems svg, .cm-tooltip svg").count() == 0
+        assert page.title() == "Net - netgen studio"
+        assert "onerror" not in page.evaluate(
+            "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).join()"
+        )
+
+
+def test_a_server_that_goes_away_takes_no_text_along(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there, silent=False) as page:
+        expect(page.locator("#picture .node")).to_have_count(4)
+        text = SMALL.replace("ReLU", "GELU")
+        write(page, text)
+        assert there.end() == 0
+        expect(page.locator("#banner")).to_contain_text(
+            "netgen studio has ended. Your text is still here"
+        )
+        page.click("#save")
+        assert written(page) == text
+        assert (tmp_path / "small.yaml").read_text() == SMALL
+
+
+def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: Path) -> None:
+    with studio(tmp_path) as there, opened(browser, there) as page:
+        expect(page.locator("dialog")).to_be_visible()
+        page.click("dialog button[value=lenet]")
+        expect(page.locator("#figures")).to_contain_text("61,706 parameters")
+        page.click("#new")
+        page.click("#empty")
+        expect(page.locator("#editor")).to_contain_text("name: Net")
+        page.keyboard.type("Linear: 3")
+        expect(page.locator("#problems")).to_have_text("No problems.")
+        page.click("#save")
+        expect(page.locator("#changed")).to_be_hidden()
+        assert (tmp_path / "net.yaml").read_text() == (
+            "name: Net\ninput: [3, 32, 32]\nlayers:\n  - Linear: 3"
+        )
+
+
+def test_the_layer_under_the_cursor_is_lit_everywhere(browser: Browser, tmp_path: Path) -> None:
+    text = (ROOT / "configs" / "resnet18.yaml").read_text()
+    (tmp_path / "net.yaml").write_text(text)
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node.block").first).to_be_visible()
+        page.click("#editor .cm-line:has-text('MaxPool2d')")
+        expect(page.locator("#picture .marked")).to_contain_text("MaxPool2d")
+        page.click("#tab-source")
+        expect(page.locator("#source .cm-marked").first).to_contain_text("maxpool")
+        page.click("#tab-table")
+        expect(page.locator("#table-panel tr.marked td >> nth=0")).to_have_text("maxpool")
+        page.click("#table-panel tr:has-text('fc')")
+        page.click("#tab-explain")
+        expect(page.locator("#explain-panel")).to_contain_text("fc: Linear, net.yaml:")
+        expect(page.locator("#editor .cm-activeLine")).to_contain_text("fc")
+        page.click("#tab-picture")
+        page.fill("#search", "layer3.0.downsample.1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#picture .node.marked")).to_contain_text("BatchNorm2d")
+        page.click("#tab-weights")
+        expect(page.locator("#weights-panel tr.marked").first).to_contain_text(
+            "layer3.0.downsample.1.weight"
+        )
+
+
+@pytest.mark.slow
+def test_a_thousand_layers_keep_up_with_the_typist(browser: Browser, tmp_path: Path) -> None:
+    """The limits leave room for a machine that does other things, too; alone it takes a third."""
+    layers = "".join(
+        f"  - Conv2d: {{name: conv{n}, out_channels: $width, kernel_size: 3, padding: 1}}\n"
+        f"  - BatchNorm2d: {{name: bn{n}}}\n  - ReLU\n  - Dropout: 0.1\n"
+        for n in range(250)
+    )
+    text = f"name: Big\ninput: [3, 64, 64]\nparams: {{width: 16}}\nlayers:\n{layers}"
+    (tmp_path / "big.yaml").write_text(text)
+    with studio(tmp_path, "big.yaml") as there, opened(browser, there) as page:
+        page.wait_for_selector("#picture[data-drawn]")
+        page.click("#editor .cm-line >> nth=7")
+        page.keyboard.press("End")
+        begun = time.monotonic()
+        page.keyboard.type("5")
+        keyed = time.monotonic() - begun
+        expect(page.locator("body")).to_have_attribute("data-checked", str(len(text) + 1))
+        checked = time.monotonic() - begun
+        drawn = int(page.get_attribute("#picture", "data-drawn") or 0)
+        expect(page.locator("#picture")).to_have_attribute("data-drawn", str(drawn + 1))
+        seen = time.monotonic() - begun
+        assert (keyed < 0.5, checked < 2, seen < 8) == (True, True, True), (keyed, checked, seen)
