@@ -168,3 +168,11 @@ def test_of_a_live_module_it_is_told_what_nobody_saw() -> None:
 def test_a_live_module_that_is_kept_with_other_arguments_is_found_out() -> None:
     ((_, message, _),) = told(unsayable.Unmarked(), "Marked")
     assert message == "the class has a `only.fc.bias`, which the network has not"
+
+
+def test_what_other_arguments_make_of_a_network_is_no_reason_to_refuse_it(recorder: Worker) -> None:
+    message = "`Deep` calls `Tensor.__setitem__`, which no spec can say"
+    assert said(recorder, "Deep") == [("NG704", message, None)]
+    made = imported(recorder, "Shallow")
+    assert made.notes == ()
+    assert not any("depth" in one for one in made.shown)

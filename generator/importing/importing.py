@@ -213,6 +213,9 @@ def _imported(
             found = ()
             continue
         except Inexpressibles as error:
+            if found:  # it may be with their values alone that no spec can say it
+                found = ()
+                continue
             raise _all_told(error, maker) from None
         used = {parameter.name for parameter in made.result.graph.params}
         told = {one.name: hold(made, one) for one in found if one.name in used}

@@ -14,6 +14,7 @@ from ..run.recording.recorded import Recording
 from ..run.smoke import Worker
 from ..spec.source import parse
 from .built import Imported
+from .flat import Inexpressibles
 from .structure.bodies import Unstructured
 from .structure.structure import structured_spec
 
@@ -59,7 +60,7 @@ def together(recording: Recording, found: Sequence[Variation], name: str) -> tup
     for one in found:
         try:
             structured_spec([recording, *(x.recording for x in (*kept, one))], name)
-        except Unstructured:
+        except (Unstructured, Inexpressibles):
             continue
         kept.append(one)
     return tuple(kept)
