@@ -188,3 +188,10 @@ def test_bars_are_for_a_terminal(tmp_path: Path) -> None:
     assert run.returncode == 2
     told = "--bars are for a terminal; `--format json` has the same numbers"
     assert run.stderr.endswith(f"{told}\n")
+
+
+@pytest.mark.parametrize(("name", "ties"), [("gpt2", True), ("resnet18", False)])
+def test_a_weight_of_two_layers_is_told(name: str, ties: bool) -> None:
+    told = "a weight that layers share counts for each of them, and once in the total"
+    for form in ("table", "bars", "markdown", "html"):
+        assert (told in show(checked(config(name)), form, None, 1, 200)) == ties

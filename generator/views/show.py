@@ -176,9 +176,11 @@ def footnotes(tree: Outline) -> list[str]:
     batch = "no batch" if tree.batch is None else f"a batch of {tree.batch}"
     memory = tree.memory
     fit = [f"sizes that fit: {'; '.join(tree.fit)}"] if tree.fit else []
+    shared = sum(entry.parameters for entry in tree.entries) > tree.parameters
     return [
         f"for {', '.join((batch, *known))}; multiply-adds (MACs) are for one sample",
         *fit,
+        *(["a weight that layers share counts for each of them, and once in the total"] * shared),
         f"memory: {shown(memory.weights)} of weights; activations take {shown(memory.inference)} "
         f"at most in inference, and training keeps {shown(memory.training)}, outputs included",
     ]
