@@ -957,6 +957,20 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"r": 2}, {"s": 2}, {"d": 3}],
     ),
+    "a default of a block that can't be worked out where nothing asks for it": (
+        """
+        input: [6]
+        params: {k: 2, y: 1}
+        blocks:
+          B:
+            params: {f: required, y: "$(6 // f)"}
+            layers: [{Linear: {out_features: $(f + y)}}]
+        layers:
+        - B: {f: $k, y: 2}
+        - B: {f: 3}
+        """,
+        [{"k": 0}, {"k": 3}],
+    ),
     "a layer that a list reads for other arguments only": (
         """
         input: [4]

@@ -169,11 +169,11 @@ def _parameter(
 ) -> Parameter:
     """A parameter with a default that is right in all uses, or required if there is none."""
     name, is_type = parameter.name, parameter.name in values.types
-    params = ([own for own in use.graph.params if own.name == name] for use in uses)
-    defaults = [(case, own.default) for case, (own,) in zip(cases, params, strict=True)]
+    params = [own for use in uses for own in use.graph.params if own.name == name]
+    defaults = [(case, own.default) for case, own in zip(cases, params, strict=True)]
     # where the default is another parameter's type, each use gives its own
     follows = is_type and symbols_in([default for _, default in defaults])
-    default, required = None, parameter.required or bool(follows)
+    default, required = None, any(own.required for own in params) or bool(follows)
     try:
         default = None if required else values.expressions.common(defaults)
     except Inexpressible:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -96,10 +97,16 @@ def _default(
     try:
         return context.evaluate(default, ParameterNames(values, context), path)
     except NetgenError as error:
-        computed = all(diagnostic.code == "NG206" for diagnostic in error.diagnostics)
-        if name in context.overrides and computed and context.overrides.keys() - {name}:
+        others = context.overrides.keys() - {name}
+        if name in context.overrides and others and _is_of_values(error, default):
             return context.overrides[name]
         raise
+
+
+def _is_of_values(error: NetgenError, default: Any) -> bool:
+    """Whether the values of others are why a default can't be evaluated, say a division by 0."""
+    words = re.search(r"\$\w|\$\([^)]*[A-Za-z_]", str(default))
+    return bool(words) and all(diagnostic.code == "NG206" for diagnostic in error.diagnostics)
 
 
 def _declared(
@@ -219,7 +226,12 @@ def read_block_parameters(
     for name, raw in spec.params.items():
         default, doc, path = _declared(context, name, raw, ("blocks", block, "params", name))
         required = default == REQUIRED
-        found = None if required else context.evaluate(default, names, path)
+        try:
+            found = None if required else context.evaluate(default, names, path)
+        except NetgenError as error:
+            if name not in written or not _is_of_values(error, default):
+                raise
+            found, required = None, True  # nothing asks for the default
         check_value(context, name, bare(found), path)
         depends = frozenset(symbol.name for symbol in symbols_in(found))
         code = literal(found) if depends else None
