@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*') docs/language.md
 
-.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import editor pictures golden bench bench-rivals docs lint types vscode clean
+.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import editor pictures golden bench bench-rivals docs lint types train vscode clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -44,6 +44,9 @@ test-import: $(INSTALLED)  ## torchvision's networks and others imported, into d
 editor:  ## the editor of `netgen studio`, bundled anew from its parts; needs npm
 	cd generator/studio/editor && npm ci --no-audit --no-fund && npm run bundle
 
+train: baselines  ## LeNet learns to read 1,797 handwritten digits: in a minute
+	$(BIN)/python examples/train.py
+
 pictures: $(INSTALLED)  ## the pictures of the documentation, drawn anew; needs Chromium
 	$(BIN)/python -m tests.pictures
 
@@ -66,7 +69,7 @@ lint: $(INSTALLED)  ## style of our own source
 
 types: $(INSTALLED)  ## types of our own source, as it is installed, of tests and benchmarks
 	cd $(VENV) && bin/mypy --strict --package torch_netgen
-	$(BIN)/mypy --strict tests benchmarks
+	$(BIN)/mypy --strict tests benchmarks examples
 
 vscode: $(INSTALLED)  ## the extension for VS Code, tested and packed: editors/vscode/netgen.vsix; needs npm
 	cd editors/vscode && npm ci --no-audit --no-fund && NETGEN=$(abspath $(BIN))/netgen npm test && npm run pack
