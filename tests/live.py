@@ -577,3 +577,29 @@ class Waves(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pe = self.get_buffer("pe")
         return self.fc(x) + (pe[:, : x.shape[1]] if self.first else pe[: x.shape[1], 0])
+
+
+class Biased(nn.Module):
+    """Adds a table of numbers that follow no rule."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(12, 12)
+        drawn = torch.rand(9, 12, generator=torch.Generator().manual_seed(seed))
+        self.register_buffer("table", drawn, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.fc(x) + self.get_buffer("table"))
+
+
+class Tables(nn.Module):
+    """Three layers, of which two have one table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(map(Biased, (1, 2, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x

@@ -66,3 +66,14 @@ def test_a_copy_that_something_else_reads_is_in_no_group() -> None:
         "  - Linear: {name: ups.1, out_features: 8}",
         "  - LayerNorm: {name: norms.1}",
     ]
+
+
+def test_a_long_table_is_no_parameter(build_text: Builder) -> None:
+    network, x = live.Tables(), torch.randn(2, 9, 12)
+    text = import_module(network, x)
+    assert text.partition("\nlayers:\n")[2].split("\n\n")[0] == (
+        "  - Biased: {name: layers.0}\n  - Biased2: {name: layers.1}\n  - Biased: {name: layers.2}"
+    )
+    twin = build_text(text).module_class()
+    twin.load_state_dict(network.state_dict(), strict=True)
+    torch.testing.assert_close(network.eval()(x), twin.eval()(x))

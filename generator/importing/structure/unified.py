@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...layers import TYPES
 from ...layers.base import REQUIRED as NEEDED
 from .alignment import Row, aligned
-from .bodies import Body, Item, Ref, Shape, Unstructured, refs_in, same, with_refs
+from .bodies import Body, Item, Ref, Shape, Table, Unstructured, refs_in, same, with_refs
 from .explanations import ABSENT, REQUIRED, Explanations, Parameter, Text
 
 
@@ -193,6 +193,8 @@ class _Unifier:
                     raise Unstructured(f"`{name}` of `{item.name}` reads different layers")
                 arguments[name] = known[0]
                 continue
+            if any(map(_is_long, known)) and not all(same(x, known[0]) for x in known):
+                raise Unstructured(f"`{name}` is a table, and another one in some of its uses")
             found = self.explanations.explain(name, values, read, _owner(owner))
             if isinstance(found, Text):
                 self.explanations.derive(found)
@@ -311,6 +313,14 @@ class _Unifier:
         small = not isinstance(value, (int, float)) or value < 16
         natural = value is None or isinstance(value, bool) or value == 1
         return value if 2 * count > total - natural and small else REQUIRED
+
+
+LONGEST = 200  # characters of the expression of a table that is a parameter
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a value is too long for a parameter: each use would have it among its arguments."""
+    return isinstance(value, Table) or (isinstance(value, str) and len(value) > LONGEST)
 
 
 def _owner(name: str) -> str:
