@@ -971,6 +971,20 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"k": 0}, {"k": 3}],
     ),
+    "lists of buffers whose number of items would be negative": (
+        """
+        input: [6, 1]
+        params: {e: 2, m: 3}
+        layers:
+        - Buffer: {name: own, value: '$([0.25] + [0.5] * (e - 1))'}
+        - Buffer: {name: two, value: '$([0.25] + [i for i in range(e - m)])'}
+        - Mul: {name: a, from: [input, own]}
+        - Mul: {name: b, from: [input, two]}
+        - Concat: {from: [a, b], dim: 2}
+        - Linear: 3
+        """,
+        [{"e": 0}, {"e": 1}, {"e": 5}, {"m": 1}],
+    ),
     "a layer that a list reads for other arguments only": (
         """
         input: [4]

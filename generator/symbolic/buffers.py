@@ -180,10 +180,11 @@ class _Reader(Struct):
         if not _makes_list(items):
             items, times = times, items
         shape, kinds = self.measure(items, local)
-        count = Evaluator(_Quiet(self.names), self.budget, dict(local)).value(times)
+        evaluator = Evaluator(_Quiet(self.names), self.budget, dict(local))
+        count = evaluator.value(times)
         if not isinstance(count, int) or isinstance(count, bool):
             fail("a list is repeated a whole number of times")
-        return (shape[0] * (count if count > 0 else 0), *shape[1:]), kinds
+        return (shape[0] * evaluator.count(times), *shape[1:]), kinds
 
     def _one_list(
         self, parts: list[tuple[tuple[Size, ...], set[type]]]

@@ -21,7 +21,7 @@ from .equality import surely_equal
 from .functions import FUNCTIONS, ceil_div, zipped
 from .hints import whole
 from .provenance import is_written, joined, uncoded, wrap, written
-from .sizes import Coded, Dim, exact, normal_tree, plain, symbols_in, tree_of
+from .sizes import Coded, Dim, exact, normal_tree, plain, poly_of, symbols_in, tree_of
 from .syntax import (
     ExpressionError,
     calls,
@@ -378,7 +378,14 @@ class Evaluator(Struct):
     def range_length(self, node: ast.expr, numbers: range) -> int:
         """The length of a range; for ``range(n)`` it is `n` with its expression."""
         bounds = node.args if isinstance(node, ast.Call) else []
-        return self.value(bounds[0]) if len(bounds) == 1 else len(numbers)
+        return self.count(bounds[0]) if len(bounds) == 1 else len(numbers)
+
+    def count(self, node: ast.expr) -> int:
+        """A number of items: 0 where the expression is negative, as for ``range`` and lists."""
+        value: int = self.value(node)
+        if symbols_in(value) and any(n < 0 for n, _ in poly_of(value).terms.values()):
+            value = self.value(ast.Call(ast.Name("max"), [node, ast.Constant(0)], []))
+        return value if value > 0 else 0
 
     def range(self, node: ast.expr) -> range:
         """The numbers that a call of `range` gives; refuses any other expression."""
