@@ -974,16 +974,16 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "lists of buffers whose number of items would be negative": (
         """
         input: [6, 1]
-        params: {e: 2, m: 3}
+        params: {e: 2, k: 1}
         layers:
         - Buffer: {name: own, value: '$([0.25] + [0.5] * (e - 1))'}
-        - Buffer: {name: two, value: '$([0.25] + [i for i in range(e - m)])'}
+        - Buffer: {name: two, value: '$([0.25] + [i for i in range(e - k)])'}
         - Mul: {name: a, from: [input, own]}
         - Mul: {name: b, from: [input, two]}
         - Concat: {from: [a, b], dim: 2}
         - Linear: 3
         """,
-        [{"e": 0}, {"e": 1}, {"e": 5}, {"m": 1}],
+        [{"e": 0}, {"e": 1}, {"e": 5}, {"k": 4}],
     ),
     "a layer that a list reads for other arguments only": (
         """

@@ -196,7 +196,7 @@ class _Reader(Struct):
         if len({tuple(map(int, shape[1:])) for shape in shapes}) > 1:
             fail("lists in a `value` are of one length")
         length: Size = 0
-        for shape in shapes:
+        for shape, _ in parts:
             length = length + shape[0]
         return (length, *shapes[0][1:]), set().union(*(kinds for _, kinds in parts))
 
@@ -228,6 +228,8 @@ class _Reader(Struct):
             self.measure(inner, {**local, "": outside, loop.target.id: number}) for number in ends
         ]
         if not parts:
+            length = evaluator.range_length(loop.iter, numbers)
+            self.names.fix_names(symbols_in(length), "has no items")  # none shows what they are
             return (0,), set()
         if rest and varies:
             return self._one_list(parts)

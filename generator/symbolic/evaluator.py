@@ -383,9 +383,11 @@ class Evaluator(Struct):
     def count(self, node: ast.expr) -> int:
         """A number of items: 0 where the expression is negative, as for ``range`` and lists."""
         value: int = self.value(node)
-        if symbols_in(value) and any(n < 0 for n, _ in poly_of(value).terms.values()):
+        if not symbols_in(value):
+            return max(value, 0)
+        if int(value) < 0 or any(factor < 0 for factor, _ in poly_of(value).terms.values()):
             value = self.value(ast.Call(ast.Name("max"), [node, ast.Constant(0)], []))
-        return value if value > 0 else 0
+        return value
 
     def range(self, node: ast.expr) -> range:
         """The numbers that a call of `range` gives; refuses any other expression."""
