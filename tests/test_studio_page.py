@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from torch_netgen.lsp.snapshot import check
 
 from .command import netgen
 from .conftest import ROOT
@@ -114,8 +116,10 @@ def test_completion_and_hover_are_the_language_servers(browser: Browser, tmp_pat
         expect(page.locator(".cm-tooltip-autocomplete")).to_contain_text("torch.nn.Softmax")
         page.wait_for_timeout(200)  # what has just opened takes no key
         page.keyboard.press("Enter")
-        expect(page.locator("#problems")).to_contain_text("Softm")
-        assert written(page).split("\n")[6].startswith("  - Softm")
+        expect(page.locator(".cm-tooltip-autocomplete")).to_have_count(0)
+        expect(page.locator("#editor .cm-line >> nth=6")).to_have_text(
+            re.compile("  - Softm[a-z0-9]+")
+        )
 
 
 def test_a_slider_is_a_value_of_set(browser: Browser, tmp_path: Path) -> None:
@@ -301,9 +305,43 @@ def test_the_layer_under_the_cursor_is_lit_everywhere(browser: Browser, tmp_path
         )
 
 
+def test_keys_move_between_boxes(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text((ROOT / "configs" / "resnet18.yaml").read_text())
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node.block").first).to_be_visible()
+        before = page.locator("#picture .node").count()
+        page.focus("#picture")
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("#picture .marked")).to_contain_text("conv1")
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("#picture .marked")).to_contain_text("bn1")
+        expect(page.locator("#editor .cm-activeLine")).to_contain_text("bn1")
+        page.click("#picture .node.block >> nth=1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#picture .node")).not_to_have_count(before)
+        page.keyboard.press("/")
+        expect(page.locator("#search")).to_be_focused()
+
+
+@pytest.mark.slow
+def test_nothing_hinders_people(browser: Browser, tmp_path: Path) -> None:
+    """axe finds nothing, with each tab, light and dark."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(4)
+        for _ in ("light", "dark"):
+            for tab in "picture source table explain weights problems run".split():
+                page.click(f"#tab-{tab}")
+                found = axe.Axe().run(page).response["violations"]
+                assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], tab
+            page.click("#theme")
+
+
 @pytest.mark.slow
 def test_a_thousand_layers_keep_up_with_the_typist(browser: Browser, tmp_path: Path) -> None:
-    """The limits leave room for a machine that does other things, too; alone it takes a third."""
+    """The limits are multiples of what a check takes here and now: a machine may be busy."""
     layers = "".join(
         f"  - Conv2d: {{name: conv{n}, out_channels: $width, kernel_size: 3, padding: 1}}\n"
         f"  - BatchNorm2d: {{name: bn{n}}}\n  - ReLU\n  - Dropout: 0.1\n"
@@ -311,6 +349,9 @@ def test_a_thousand_layers_keep_up_with_the_typist(browser: Browser, tmp_path: P
     )
     text = f"name: Big\ninput: [3, 64, 64]\nparams: {{width: 16}}\nlayers:\n{layers}"
     (tmp_path / "big.yaml").write_text(text)
+    begun = time.monotonic()
+    check(text, "big.yaml")
+    own = time.monotonic() - begun
     with studio(tmp_path, "big.yaml") as there, opened(browser, there) as page:
         page.wait_for_selector("#picture[data-drawn]")
         page.click("#editor .cm-line >> nth=7")
@@ -323,4 +364,7 @@ def test_a_thousand_layers_keep_up_with_the_typist(browser: Browser, tmp_path: P
         drawn = int(page.get_attribute("#picture", "data-drawn") or 0)
         expect(page.locator("#picture")).to_have_attribute("data-drawn", str(drawn + 1))
         seen = time.monotonic() - begun
-        assert (keyed < 0.5, checked < 2, seen < 8) == (True, True, True), (keyed, checked, seen)
+        took = (own, keyed, checked, seen)
+        assert keyed < max(own, 0.1), took
+        assert checked < 4 * own + 0.3, took
+        assert seen < 15 * own + 1, took

@@ -15,7 +15,8 @@ from ..output.module_names import instead, why_no_module
 from ..pipeline import Result, build_source
 from ..run.smoke import Progress, Worker
 from .asked import Build
-from .checking import given_values, problems_of, source_in_folder
+from .checking import given_values, source_in_folder
+from .problems import problems
 
 
 class Builder:
@@ -30,10 +31,10 @@ class Builder:
         try:
             found = self._built(asked)
         except NetgenError as error:
-            return {"ok": False, "problems": problems_of(error.diagnostics, asked)}
+            return {"ok": False, "problems": problems(error.diagnostics, asked.file, asked.text)}
         return {
             "ok": True,
-            "problems": problems_of(found.warnings, asked),
+            "problems": problems(found.warnings, asked.file, asked.text),
             "proofs": [_told(proof) for proof in found.proofs],
             "written": asked.output if asked.write else "",
         }

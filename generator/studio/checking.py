@@ -6,13 +6,13 @@ A tab's last text without a mistake is kept: lines that have not changed since a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
 from ..analysis.memory import shown
-from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable, told
+from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
 from ..lsp.completion import complete
 from ..lsp.cursor import mapping_at
 from ..lsp.hover import hover
@@ -22,11 +22,13 @@ from ..spec.include import including, text_of_included
 from ..spec.source import Source, parse
 from ..symbolic.expressions import has_expression
 from ..symbolic.sizes import plain
+from ..views.bars import COLUMNS, short
 from .asked import At, Check, Complete, Hover, OfText
 from .places import positions, span
+from .problems import problems
 
+MACS = COLUMNS[1]
 MOST_TABS = 8  # whose last right texts are kept
-NOT_RUN = "NG209"  # code that a spec imports: no mistake, but nothing is known behind it
 
 
 class Checker:
@@ -45,7 +47,7 @@ class Checker:
                 del self.right[next(iter(self.right))]
         return {
             "ok": checked.right is not None,
-            "problems": problems_of(checked.diagnostics, asked),
+            "problems": problems(checked.diagnostics, asked.file, asked.text),
             "parameters": None if checked.source is None else [*_parameters(checked)],
             "figures": _figures(checked.right),
         }
@@ -106,47 +108,16 @@ def source_in_folder(asked: OfText) -> Source:
     return including(source) if source.includes else source
 
 
-def problems_of(found: Iterable[Diagnostic], asked: OfText) -> list[dict[str, Any]]:
-    """Diagnostics of a text for the page."""
-    at = positions(asked.text)
-    return [_problem(one, asked.file, at) for one in found]
-
-
-def told_of(found: Iterable[Diagnostic]) -> list[dict[str, Any]]:
-    """Diagnostics that are of no text, for the page."""
-    at = positions("")
-    return [_problem(one, "", at) for one in found]
-
-
-def _problem(found: Diagnostic, file: str, at: Positions) -> dict[str, Any]:
-    """A diagnostic for the page; its `place` is one in the text, if it is of this file."""
-    where = found.location
-    here = where is not None and where.file == file
-    severity = "info" if found.code == NOT_RUN else found.severity
-    return {
-        "severity": severity,
-        "code": found.code,
-        "message": told(found.message),
-        "notes": [*map(told, found.notes)],
-        "help": None if found.help is None else told(found.help),
-        "where": "" if where is None else f"{where.line}:{where.column}",
-        "file": "" if where is None or here else printable(where.file),
-        "place": span(where, at) if where is not None and here else None,
-    }
-
-
 def _figures(right: Snapshot | None) -> dict[str, Any] | None:
     """What the network comes to; `None` if the text is wrong."""
     if right is None or right.found is None:
         return None
-    costs, graph = right.found.costs, right.found.classes[-1]
+    costs = right.found.costs
     return {
-        "name": graph.name,
         "parameters": costs.parameters,
         "macs": costs.macs,
+        "macs_in_short": short(costs.macs, MACS.units),
         "memory": shown(costs.memory.weights),
-        "layers": sum(row.type != "input" for row in costs.rows),
-        "fit": [*graph.fit.texts],
     }
 
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct, json
 
 from ..jobs.failures import own_mistake
 from .asked import Build, Check, Complete, Explain, Hover, View
-from .checking import problems_of
+from .problems import problems
+
+IDLE = 0.5  # seconds
+MOST = 20  # requests
 
 
 class _Task(Struct, frozen=True):
@@ -38,16 +42,29 @@ def main(role: str) -> None:
     gc.freeze()  # modules need not be looked at again
     gc.disable()
     say(said="ready")
-    for line in sys.stdin.buffer:
+    for line in _lines():
         name, _, body = line.partition(b" ")
         task = tasks[name.decode()]
         asked = json.decode(body, type=task.asked)
         try:
             answer = task.answer(asked)
         except Exception as error:
-            answer = {"ok": False, "problems": problems_of([own_mistake(error)], asked)}
+            answer = {"ok": False, "problems": problems([own_mistake(error)])}
         say(answer=answer)
-        gc.collect()  # while nobody waits
+
+
+def _lines() -> Iterator[bytes]:
+    """The lines of standard input; garbage is looked for while nobody asks, or after many."""
+    waiting = 0
+    while True:
+        if waiting and (waiting == MOST or not select.select([sys.stdin], [], [], IDLE)[0]):
+            gc.collect()
+            waiting = 0
+        line = sys.stdin.buffer.readline()
+        if not line:
+            return
+        waiting += 1
+        yield line
 
 
 def _checking(say: Callable[[str], None]) -> dict[str, _Task]:
@@ -64,6 +81,7 @@ def _checking(say: Callable[[str], None]) -> dict[str, _Task]:
 def _viewing(say: Callable[[str], None]) -> dict[str, _Task]:
     from .viewing import Viewer
 
+    os.nice(5)  # what is asked while somebody types comes first
     viewer = Viewer()
     return {"explain": _Task(Explain, viewer.explain), "view": _Task(View, viewer.view)}
 

@@ -26,7 +26,7 @@ from ..diagnostics.diagnostics import NetgenError
 from ..ir.levels import DEFAULT_LEVELS, LEVELS, TIMEOUT
 from ..spec.source import LARGEST_TEXT
 from ..version import __version__
-from ..views.page import graphviz, style
+from ..views.in_browsers import graphviz, style
 from ..views.templates import listed, templates, text_of
 from .asked import (
     Asked,
@@ -43,8 +43,8 @@ from .asked import (
     Template,
     View,
 )
-from .checking import told_of
 from .guard import HEADERS, Guard
+from .problems import problems
 from .process import Answering, Gone
 from .spec_file import SpecFile
 
@@ -158,7 +158,7 @@ class Studio:
             try:
                 return await answer(asked)
             except NetgenError as error:
-                return _json({"ok": False, "problems": told_of(error.diagnostics)})
+                return _json({"ok": False, "problems": problems(error.diagnostics)})
             except Gone:
                 return _json({"why": "it took too long, or its process has ended"}, 503)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..analysis.costs import costs_of
 from ..analysis.prediction import Prediction
-from ..diagnostics.diagnostics import Diagnostic, NetgenError, told
+from ..diagnostics.diagnostics import Diagnostic, told
 from ..ir.trace import BATCHES, call_names, traced
 from ..pipeline import rendered
 from .bars import COLUMNS, short
@@ -18,10 +18,10 @@ from .colouring import source_words, spec_words
 from .copies import without_copies
 from .dot import Look
 from .explain import Explained
+from .in_browsers import graphviz, style
 from .lines import SpecLines, source_lines
-from .picture import GROUPS, Box, Picture, picture
+from .picture import Box, Picture, picture
 from .show import footnotes, outlined
-from .themes import DARK, LIGHT, variables
 
 
 def page(found: Prediction, depth: int, direction: str, theme: str | None) -> str:
@@ -41,30 +41,9 @@ def page(found: Prediction, depth: int, direction: str, theme: str | None) -> st
     )
 
 
-def graphviz() -> str:
-    """Graphviz for browsers, as a JavaScript module."""
-    try:
-        return files("easydot.assets").joinpath("index.js").read_text(encoding="utf-8")
-    except ImportError:
-        message = "the page is laid out by Graphviz for browsers, which is not installed"
-        help = "`pip install 'torch-netgen[graph]'` brings it"
-        raise NetgenError(Diagnostic("NG504", message, help=help)) from None
-
-
 def _script(value: Any) -> str:
     """A value as JSON that is safe inside a ``script`` element."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
-
-
-def style(rest: str) -> str:
-    """The style sheet, with the colours of both themes."""
-    light, dark = (" ".join(variables(theme)) for theme in (LIGHT, DARK))
-    groups = (
-        f"#picture .{group} > path, #picture .{group} > ellipse "
-        f"{{ fill: var(--{group}); stroke: var(--{group}-line); }}"
-        for group in GROUPS
-    )
-    return "\n".join([f":root {{ {light} }}", f":root.dark {{ {dark} }}", rest, *groups])
 
 
 def _data(found: Prediction, drawing: Picture, depth: int, look: Look) -> dict[str, Any]:

@@ -124,7 +124,7 @@ export class SpecEditor {
           cm.lineNumbers(), cm.foldGutter(), cm.lintGutter(), cm.highlightActiveLine(), cm.highlightActiveLineGutter(),
           cm.highlightSpecialChars(), cm.drawSelection(), cm.dropCursor(), cm.history(), indents,
           cm.bracketMatching(), cm.closeBrackets(), cm.indentUnit.of("  "), cm.search({ top: true }),
-          cm.highlightSelectionMatches(), cm.yaml(), colours, look, lights, hovering(asked),
+          cm.highlightSelectionMatches(), cm.EditorView.lineWrapping, cm.yaml(), colours, look, lights, hovering(asked),
           cm.placeholder("A spec: \"Start from…\" gives one to begin with."),
           cm.autocompletion({ override: [completion(asked)], maxRenderedOptions: 60 }),
           cm.keymap.of([
@@ -133,7 +133,7 @@ export class SpecEditor {
             ...cm.closeBracketsKeymap, ...cm.searchKeymap, ...cm.historyKeymap, ...cm.foldKeymap,
             ...cm.completionKeymap, ...cm.lintKeymap, cm.indentWithTab, ...cm.defaultKeymap,
           ]),
-          cm.EditorView.contentAttributes.of({ "aria-label": "The spec" }),
+          cm.EditorView.contentAttributes.of({ "aria-label": "The spec", tabindex: "0" }),
           cm.EditorView.updateListener.of((update) => {
             if (update.docChanged) changed();
             if (update.docChanged || update.selectionSet) moved(this.line);

@@ -3,6 +3,23 @@
 import { element } from "./markdown.js";
 
 const byId = (id) => document.getElementById(id);
+const LARGEST = 1.7;  // pixels for a point: boxes that are larger are no easier to read
+const READABLE = 0.6;
+const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+
+// Other fonts than the one that Graphviz measured fit as well: in the middle of the frame of a box,
+// and no wider than that.
+function fitted(group, { x, width }, texts) {
+  for (const [text, length] of texts) {
+    if (!group.classList.contains("heading")) {
+      text.setAttribute("text-anchor", "middle");
+      text.setAttribute("x", x + width / 2);
+    }
+    if (length <= width - 10) continue;
+    text.setAttribute("textLength", width - 10);
+    text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  }
+}
 
 // The boxes and arrows of a picture, some of the boxes closed, in Graphviz's language.
 class Drawing {
@@ -133,18 +150,42 @@ export class Picture {
     }
     const read = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
     const whole = document.importNode(read, true);
-    picture.replaceChildren(whole);
     const [, , width, height] = whole.getAttribute("viewBox").split(" ").map(Number);
     whole.removeAttribute("width");
     whole.removeAttribute("height");
     this.whole = { x: 0, y: 0, width, height };
+    whole.setAttribute("role", "group");
+    whole.setAttribute("aria-label", "Boxes: the arrow keys move between them");
+    for (const title of whole.querySelectorAll("title")) title.remove();  // Graphviz's own names
+    picture.replaceChildren(whole);
+    this.nameBoxes(whole);
     if (this.view && this.moved) this.show(this.view);
-    else this.fit();
+    else this.begin();
     this.mark();
     const { then } = this;
     this.then = null;
     then?.();
     picture.dataset.drawn = String(Number(picture.dataset.drawn ?? 0) + 1);
+  }
+
+  nameBoxes(whole) {
+    const groups = [...whole.querySelectorAll(".node, .cluster")];
+    const frames = new Map(groups.map((one) => [one.id, one.querySelector(":scope > path, :scope > ellipse")]));
+    // all is measured before anything is changed: else each box would be laid out anew
+    const measured = groups.map((one) => {
+      const frame = frames.get(one.id.replace(/^t/, ""))?.getBBox();
+      const texts = [...one.querySelectorAll("text")].map((text) => [text, text.getComputedTextLength()]);
+      return { one, frame, texts };
+    });
+    for (const { one, frame, texts } of measured) {
+      if (frame) fitted(one, frame, texts);
+      const box = this.drawing.known.get(one.id);
+      if (!box) continue;  // a title stands for its box
+      one.setAttribute("role", "button");
+      one.setAttribute("tabindex", "-1");
+      one.setAttribute("aria-label", `${box.title}, ${box.name}, gives ${box.output}${box.held ? `, ${box.held}` : ""}`);
+      if (box.inner) one.setAttribute("aria-expanded", String(!this.drawing.closed.has(box.key)));
+    }
   }
 
   show(view) {
@@ -153,18 +194,28 @@ export class Picture {
       ?.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
   }
 
-  // The whole width, and as much of the height as stays readable.
+  // The whole picture, in the middle.
   fit() {
-    if (!this.whole) return;
+    if (!this.whole) return 1;
     this.moved = false;
     const { width, height } = this.whole;
     const { clientWidth, clientHeight } = byId("picture");
-    const least = Math.max(width, Math.min(width * 3, 700));
-    const tall = (Math.max(least, 1) * clientHeight) / Math.max(clientWidth, 1);
-    const shownWidth = height > tall ? least : Math.max(width, (height * clientWidth) / Math.max(clientHeight, 1));
-    const shownHeight = (shownWidth * clientHeight) / Math.max(clientWidth, 1);
-    const y = height > shownHeight ? 0 : (height - shownHeight) / 2;
-    this.show({ x: (width - shownWidth) / 2, y, width: shownWidth, height: shownHeight });
+    const scale = Math.max(Math.min(clientWidth / width, clientHeight / height, LARGEST), 0.001);
+    const [shownWidth, shownHeight] = [clientWidth / scale, clientHeight / scale];
+    this.show({ x: (width - shownWidth) / 2, y: (height - shownHeight) / 2, width: shownWidth, height: shownHeight });
+    return scale;
+  }
+
+  // The whole picture if it can be read so, else its beginning.
+  begin() {
+    if (!this.whole || this.fit() >= READABLE) return;
+    const { clientWidth, clientHeight } = byId("picture");
+    const one = Math.max(clientWidth / this.whole.width, clientHeight / this.whole.height);
+    const scale = Math.max(Math.min(one, 1), READABLE);
+    const [width, height] = [clientWidth / scale, clientHeight / scale];
+    const x = this.whole.width > width ? 0 : (this.whole.width - width) / 2;
+    const y = this.whole.height > height ? 0 : (this.whole.height - height) / 2;
+    this.show({ x, y, width, height });
   }
 
   zoom(factor, at) {
@@ -208,8 +259,11 @@ export class Picture {
 
   mark() {
     byId("picture").querySelectorAll(".marked").forEach((found) => found.classList.remove("marked"));
+    for (const one of byId("picture").querySelectorAll("[tabindex='0']")) one.setAttribute("tabindex", "-1");
     const box = this.boxOf(this.call, this.name);
-    if (box) this.group(this.drawing.standIns().get(box.key))?.classList.add("marked");
+    const shown = box && this.group(this.drawing.standIns().get(box.key));
+    shown?.classList.add("marked");
+    shown?.setAttribute("tabindex", "0");  // Tab comes back to it
   }
 
   centre(key) {
@@ -234,6 +288,61 @@ export class Picture {
     } else if (box.call !== null) {
       this.selected(box.call);
     }
+  }
+
+  pressed(event) {
+    const box = this.boxOf(this.call, this.name);
+    const shown = box && this.drawing.standIns().get(box.key);
+    if (event.key in ARROWS) {
+      const next = shown && this.group(shown) ? this.beside(shown, ARROWS[event.key]) : this.first();
+      if (next) this.focus(next);
+    } else if ((event.key === "Enter" || event.key === " ") && shown && this.drawing.known.get(shown).inner) {
+      const one = this.drawing.known.get(shown);
+      this.fold(one, !this.drawing.closed.has(shown));
+      this.moved = true;
+      this.draw(() => this.focus(shown));
+    } else if (event.key === "Escape" && shown && this.drawing.known.get(shown).parent) {
+      this.focus(this.drawing.known.get(shown).parent);
+    } else if (event.key === "+") this.zoom(1 / 1.3);
+    else if (event.key === "-") this.zoom(1.3);
+    else if (event.key === "0") this.fit();
+    else return;
+    event.preventDefault();
+  }
+
+  // The first box of a layer.
+  first() {
+    const nodes = [...byId("picture").querySelectorAll(".node[role]")];
+    return nodes.find((one) => this.drawing.known.get(one.id).call !== null)?.id;
+  }
+
+  // The box that is nearest in a direction: what lies askew counts as farther away.
+  beside(key, [right, down]) {
+    const middle = (one) => {
+      const { left, top, width, height } = one.getBoundingClientRect();
+      return [left + width / 2, top + height / 2];
+    };
+    const [x, y] = middle(this.group(key));
+    const others = [...byId("picture").querySelectorAll(".node[role]")]
+      .filter((one) => one.id !== key && this.drawing.known.get(one.id).call !== null);
+    const ways = others.map((one) => {
+      const [dx, dy] = [middle(one)[0] - x, middle(one)[1] - y];
+      const along = dx * right + dy * down;
+      return { key: one.id, along, far: along + 2 * Math.abs(dx * down + dy * right) };
+    }).filter((way) => way.along > 1);
+    return ways.sort((a, b) => a.far - b.far)[0]?.key;
+  }
+
+  // Go to a box by the keyboard: it is selected, and in view.
+  focus(key) {
+    const box = this.drawing.known.get(key);
+    this.selected(box.call);
+    this.group(key)?.focus({ preventScroll: true });
+    const place = this.group(key)?.getBoundingClientRect();
+    const frame = byId("picture").getBoundingClientRect();
+    const inside = place && place.left >= frame.left && place.right <= frame.right
+      && place.top >= frame.top && place.bottom <= frame.bottom;
+    if (!inside) this.centre(key);
   }
 
   search() {
@@ -291,18 +400,7 @@ export class Picture {
       const group = event.target.closest(".node, .cluster");
       if (group) this.clicked(group.id.replace(/^t/, ""));  // or its title
     });
-    picture.addEventListener("keydown", (event) => {
-      const moves = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-      if (event.key === "+") this.zoom(1 / 1.3);
-      else if (event.key === "-") this.zoom(1.3);
-      else if (event.key === "0") this.fit();
-      else if (moves[event.key] && this.view) {
-        const [dx, dy] = moves[event.key];
-        this.moved = true;
-        this.show({ ...this.view, x: this.view.x + dx * this.view.width / 10, y: this.view.y + dy * this.view.height / 10 });
-      } else return;
-      event.preventDefault();
-    });
+    picture.addEventListener("keydown", (event) => this.pressed(event));
     byId("in").addEventListener("click", () => this.zoom(1 / 1.3));
     byId("out").addEventListener("click", () => this.zoom(1.3));
     byId("fit").addEventListener("click", () => this.fit());
@@ -315,6 +413,6 @@ export class Picture {
       const [first] = this.search();
       if (first) this.go(first);
     });
-    new ResizeObserver(() => { if (!this.moved) this.fit(); }).observe(picture);
+    new ResizeObserver(() => { if (!this.moved) this.begin(); }).observe(picture);
   }
 }

@@ -42,7 +42,6 @@ const checks = new Latest(() => trying(async () => {
   byId("stale").hidden = answer.ok || !state.view;
   byId("state").textContent = answer.ok ? "" : "not right yet";
   document.body.dataset.checked = String(about.text.length);
-  if (answer.ok) views.ask();
 }));
 
 const views = new Latest(() => trying(async () => {
@@ -64,7 +63,13 @@ const views = new Latest(() => trying(async () => {
 function changed() {
   remember();
   tellChanged();
+  look();
+}
+
+// Both at once: each has a process of its own.
+function look() {
   checks.ask();
+  views.ask();
 }
 
 function tellChanged() {
@@ -249,8 +254,8 @@ function tellTable({ heads, numbers, rows, total, notes }) {
 
 function tellWeights(weights) {
   const rows = weights.map(({ name, shape, dtype, trainable, call }) =>
-    row("td", [name, shape, dtype, trainable ? "" : "buffer"], [], call === null ? {} : { "data-call": call }));
-  table(byId("weights-panel"), ["key", "shape", "type", ""], [], rows);
+    row("td", [name, shape, dtype, trainable ? "parameter" : "buffer"], [], call === null ? {} : { "data-call": call }));
+  table(byId("weights-panel"), ["key", "shape", "type", "kind"], [], rows);
   byId("weights-panel").append(element("p", `${weights.length} keys of the state_dict`));
 }
 
@@ -282,8 +287,8 @@ function tellProblems(problems) {
 
 function tellFigures(figures) {
   const number = (value) => value.toLocaleString("en");
-  byId("figures").textContent = figures
-    ? `${number(figures.parameters)} parameters, ${number(figures.macs)} multiply-adds` : "";
+  byId("figures").textContent = figures ? `${number(figures.parameters)} parameters, ${figures.macs_in_short} MACs` : "";
+  byId("figures").title = figures ? `${number(figures.macs)} multiply-adds for a sample, ${figures.memory} of weights` : "";
 }
 
 function tellParameters(parameters) {
@@ -292,13 +297,16 @@ function tellParameters(parameters) {
   const known = new Set(parameters.map(({ name }) => name));
   for (const name of Object.keys(state.values)) if (!known.has(name)) delete state.values[name];
   const before = new Map([...group.children].map((one) => [one.dataset.name, one]));
-  group.replaceChildren(...parameters.map((one) => {
+  const wanted = parameters.map((one) => {
     const shape = JSON.stringify([one.control, one.low, one.high, one.doc]);
     const there = before.get(one.name);
     const made = there?.dataset.shape === shape ? there : parameter(one, shape);
     setParameter(made, one);
     return made;
-  }));
+  });
+  // what is moved loses the focus, in the midst of a slide
+  if (wanted.some((made, place) => made !== group.children[place])) group.replaceChildren(...wanted);
+  while (group.children.length > wanted.length) group.lastChild.remove();
 }
 
 function parameter(one, shape) {
@@ -489,7 +497,7 @@ function back() {
   away = false;
   document.body.classList.remove("away");
   banner("");
-  checks.ask();
+  look();
 }
 
 async function trying(work) {
@@ -559,6 +567,11 @@ async function begin() {
   const tabs = [...document.querySelectorAll("[role=tablist]")].map(tabsOf);
   tabs[0]("tab-picture");
   tabs[1]("tab-problems");
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.target.closest("input, .cm-content") || byId("picture-panel").hidden) return;
+    event.preventDefault();
+    byId("search").select();
+  });
   byId("theme").addEventListener("click", () => {
     const next = !document.documentElement.classList.contains("dark");
     setTheme(next);
@@ -597,7 +610,7 @@ async function begin() {
   tellChanged();
   editor.view.focus();
   document.body.dataset.ready = "true";
-  if (editor.text) checks.ask();
+  if (editor.text) look();
   else choose();
   setTimeout(beat, BEAT);
 }
