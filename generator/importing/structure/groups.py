@@ -175,10 +175,8 @@ def _is_copy(items: Sequence[Laid], start: int, period: int, number: int, entry:
 
     for place in range(start, start + period):
         ours, theirs = items[place], items[place + shift]
-        alike = (ours.type, ours.has_weights, ours.when) == (
-            *(theirs.type, theirs.has_weights, theirs.when),
-        )
-        if not alike or {*ours.arguments} != {*theirs.arguments}:
+        kinds = [(x.type, x.has_weights, x.when, {*x.arguments}) for x in (ours, theirs)]
+        if kinds[0] != kinds[1]:
             return False
         if theirs.reads != tuple(map(moved, ours.reads)) or bool(ours.name) != bool(theirs.name):
             return False
