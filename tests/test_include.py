@@ -245,7 +245,7 @@ def test_a_file_of_blocks_is_no_spec(folder: Path) -> None:
         assert (
             run.stderr
             == """\
-error[NG201]: this has blocks alone: it is a file for others to include, and no network
+error[NG201]: this file has only blocks: other specs include it, but it is no network
  --> blocks.yaml:2:1
   |
 2 | include: [parts/norms.yaml]
@@ -407,7 +407,8 @@ def test_a_page_shows_all_files(folder: Path) -> None:
     data = re.search(r'id="data">(.*?)</script>', (folder / "net.html").read_text(), re.DOTALL)
     assert data is not None
     page = json.loads(data[1])
-    headings = [name for number, name in page["spec"] if not number]
+    titles = [parts for number, parts in page["spec"] if not number]
+    headings = ["".join(text for _, text in parts) for parts in titles]
     assert headings == ["blocks.yaml", "parts/norms.yaml"]
     by_name = {box["name"]: box for box in page["boxes"]}
     assert by_name["stem"]["line"] == "line 6 of the spec"

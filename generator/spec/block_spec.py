@@ -54,7 +54,7 @@ def _read_block(reading: Reading, name: str, raw: Any) -> BlockSpec:
     block = validate(BlockSpec, raw, source, path)
     for parameter in block.params:
         if parameter in COMMON_KEYS:
-            message = f"`{parameter}` is a key that all layers know, and no parameter's name"
+            message = f"`{parameter}` is a key of every layer, so no parameter can have this name"
             location = source.locate((*path, "params", parameter), key=True)
             raise NetgenError(Diagnostic("NG205", message, location))
     for place, variable in enumerate(block.inputs):

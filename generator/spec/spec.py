@@ -212,7 +212,7 @@ def _why_no_spec(source: Source) -> Diagnostic | None:
         return Diagnostic("NG201", message + kind_of(values), where)
     if not has_blocks_alone(values):
         return None
-    message = "this has blocks alone: it is a file for others to include, and no network"
+    message = "this file has only blocks: other specs include it, but it is no network"
     file = printable(os.path.basename(source.name))
     return Diagnostic("NG201", message, where, help=f"a spec takes them by `include: [{file}]`")
 

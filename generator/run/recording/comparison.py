@@ -415,7 +415,7 @@ def _same_training(
             given = f"the network gives {len(output)} tensors there, the class {len(ours)}"
             return [f"not the same in training: {given}"]
         if drawn:
-            return ["not compared in training: it draws at random"]
+            return ["not compared in training mode: the network draws random numbers"]
         check_equal(output, ours, close, "output in training")
     after = twin.state_dict()
     for name, value in network.state_dict().items():
