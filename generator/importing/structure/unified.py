@@ -315,12 +315,12 @@ class _Unifier:
         return value if 2 * count > total - natural and small else REQUIRED
 
 
-LONGEST = 200  # characters of the expression of a table that is a parameter
-
-
 def _is_long(value: Any) -> bool:
-    """Whether a value is too long for a parameter: each use would have it among its arguments."""
-    return isinstance(value, Table) or (isinstance(value, str) and len(value) > LONGEST)
+    """Whether a value is too long for a parameter: each use would have it among its arguments.
+
+    A table that is an expression has more numbers than one says.
+    """
+    return isinstance(value, Table) or (isinstance(value, str) and value.startswith("$("))
 
 
 def _owner(name: str) -> str:
