@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from .conftest import ROOT
+from .studio import studio
 from .test_page import ARGS, CHROMIUM
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -25,6 +26,7 @@ def main() -> None:
         page = Path(folder) / "page.html"
         _graph("resnet18", page, 2)
         _photograph(page, PICTURES / "page.png")
+    _studio(PICTURES / "studio.png")
 
 
 def _graph(config: str, output: Path, depth: int) -> None:
@@ -41,6 +43,24 @@ def _photograph(path: Path, output: Path) -> None:
         page.fill("#search", "layer2.0.downsample.0")
         page.keyboard.press("Enter")
         page.screenshot(path=output)
+        browser.close()
+
+
+def _studio(output: Path) -> None:
+    """The page of `netgen studio`, with a mistake in a spec to begin with."""
+    text = (ROOT / "starters" / "starter.yaml").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        (Path(folder) / "net.yaml").write_text(text, encoding="utf-8")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 860})
+        with studio(Path(folder), "net.yaml") as there:
+            page.goto(there.address)
+            page.wait_for_selector("#picture[data-drawn]")
+            page.click("#editor .cm-line:has-text('- Flatten')")
+            page.keyboard.press("End")
+            page.keyboard.press("Backspace")
+            page.wait_for_selector("#problems li.error")
+            page.screenshot(path=output)
         browser.close()
 
 

@@ -6,8 +6,8 @@ const ready = Graphviz.load();
 onmessage = async ({ data }) => {
   const graphviz = await ready;
   try {
-    postMessage({ number: data.number, svg: graphviz.dot(data.dot, "svg") });
+    postMessage({ svg: graphviz.dot(data, "svg") });
   } catch (error) {
-    postMessage({ number: data.number, why: String(error) });
+    postMessage({ why: String(error) });
   }
 };

@@ -5,6 +5,7 @@ import { element } from "./markdown.js";
 const byId = (id) => document.getElementById(id);
 const LARGEST = 1.7;  // pixels for a point: boxes that are larger are no easier to read
 const READABLE = 0.6;
+const LARGE = 400;  // boxes: they are put on the page when nobody types, and their texts not measured
 const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 // Other fonts than the one that Graphviz measured fit as well: in the middle of the frame of a box,
@@ -101,7 +102,7 @@ export class Picture {
     this.drawing = null;
     this.folds = new Map();  // what was opened (false) or closed (true) by hand, by name
     this.call = null;
-    this.number = 0;
+    this.drawn = "";  // the picture that is laid out, in Graphviz's language
     this.layout = new Worker("/assets/layout.js", { type: "module" });
     this.layout.onmessage = ({ data }) => this.laidOut(data);
     this.listen();
@@ -129,16 +130,27 @@ export class Picture {
       this.waits = true;
       return;
     }
+    const dot = this.drawing.dot();
+    if (dot === this.drawn) {  // what has changed is not seen in it
+      this.done();
+      return;
+    }
     this.busy = true;
-    this.number += 1;
+    this.drawn = dot;
     byId("picture").dataset.busy = "true";
-    this.layout.postMessage({ number: this.number, dot: this.drawing.dot() });
+    this.layout.postMessage(dot);
   }
 
-  laidOut({ svg, why }) {
+  laidOut(answer) {
+    if (this.drawing.boxes.length < LARGE) this.put(answer);
+    else requestIdleCallback(() => this.put(answer), { timeout: 500 });
+  }
+
+  put({ svg, why }) {
     this.busy = false;
-    if (this.waits) {
-      this.waits = false;
+    const late = this.waits && this.drawing.dot() !== this.drawn;
+    this.waits = false;
+    if (late) {
       this.draw();
       return;
     }
@@ -161,10 +173,16 @@ export class Picture {
     this.nameBoxes(whole);
     if (this.view && this.moved) this.show(this.view);
     else this.begin();
+    this.done();
+  }
+
+  // The picture is on the page.
+  done() {
     this.mark();
     const { then } = this;
     this.then = null;
     then?.();
+    const picture = byId("picture");
     picture.dataset.drawn = String(Number(picture.dataset.drawn ?? 0) + 1);
   }
 
@@ -172,9 +190,10 @@ export class Picture {
     const groups = [...whole.querySelectorAll(".node, .cluster")];
     const frames = new Map(groups.map((one) => [one.id, one.querySelector(":scope > path, :scope > ellipse")]));
     // all is measured before anything is changed: else each box would be laid out anew
+    const small = groups.length < LARGE;
     const measured = groups.map((one) => {
-      const frame = frames.get(one.id.replace(/^t/, ""))?.getBBox();
-      const texts = [...one.querySelectorAll("text")].map((text) => [text, text.getComputedTextLength()]);
+      const frame = small && frames.get(one.id.replace(/^t/, ""))?.getBBox();
+      const texts = !small ? [] : [...one.querySelectorAll("text")].map((text) => [text, text.getComputedTextLength()]);
       return { one, frame, texts };
     });
     for (const { one, frame, texts } of measured) {
