@@ -14,13 +14,14 @@ from typing import Any
 from msgspec import Struct
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, in_file_order
-from ..ir.graph import Graph
+from ..ir.graph import Graph, uses_in
 from ..layers import TYPES
 from ..layers.base import Layer
 from ..layers.kin import BATCH_NORMS, SOFTMAX, WITH_BIAS
 from ..spec.spec import Reading
 from ..symbolic.budget import Budget
 from ..symbolic.expressions import constant, texts, words_in
+from ..symbolic.sizes import plain
 from ..symbolic.syntax import ExpressionError
 
 Chains = Sequence[tuple[SpecPath, list[Any]]]
@@ -37,7 +38,7 @@ def advice(reading: Reading, graph: Graph) -> list[Diagnostic]:
         *_biases(reading, lists),
         *_softmax(reading, graph),
         *_constants(reading),
-        *_large_eps(reading, lists),
+        *_large_eps(reading, graph, lists),
         *_without_values(reading, lists),
     ]
     return in_file_order(w for w in found if w.code not in reading.document.allow)[:MOST_FINDINGS]
@@ -210,12 +211,17 @@ def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
             yield _warning(reading, "NG304", message, node.path, help, key=True)
 
 
-def _large_eps(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
+def _large_eps(reading: Reading, graph: Graph, lists: Chains) -> Iterator[Diagnostic]:
     """An `eps` of 1 or more: in `BatchNorm2d: 64` torch's order would make 64 `num_features`."""
+    scopes = (graph, *(use.graph for uses in uses_in(graph).values() for use in uses))
+    calls = [call for scope in scopes for node in scope.nodes for call in node.walk()]
+    found = {call.path: plain(call.args["eps"]) for call in calls if "eps" in call.args}
     for path, row, written in _rows(reading, lists):
         if not any(arg.inferred for arg in row.args):
             continue
         steps, eps = _given(row, written, "eps")
+        if isinstance(eps, str):  # an expression
+            eps = found.get(path)
         if isinstance(eps, (int, float)) and not isinstance(eps, bool) and eps >= 1:
             message = f"`eps` of `{row.name}` is {eps}: it is there to avoid a division by zero"
             help = "leave it out: how many channels or features there are is inferred"
@@ -266,7 +272,7 @@ def _constants(reading: Reading) -> Iterator[Diagnostic]:
         except ExpressionError:
             continue
         if value is not None:
-            plain = str(value).lower() if isinstance(value, bool) else str(value)
-            message = f"`{text}` is always {plain}"
-            help = f"write `{plain}`, or the parameter that was meant to be in it"
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            message = f"`{text}` is always {shown}"
+            help = f"write `{shown}`, or the parameter that was meant to be in it"
             yield _warning(reading, "NG305", message, path, help)
