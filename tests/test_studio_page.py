@@ -271,12 +271,16 @@ def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: 
         page.click("#new")
         page.click("#empty")
         expect(page.locator("#editor")).to_contain_text("name: Net")
-        page.keyboard.type("Linear: 3")
+        page.keyboard.type("GELU")
         expect(page.locator("#problems")).to_have_text("No problems.")
+        page.click("#new")
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog")).to_be_hidden()
+        expect(page.locator("#editor")).to_contain_text("GELU")
         page.click("#save")
         expect(page.locator("#changed")).to_be_hidden()
         assert (tmp_path / "net.yaml").read_text() == (
-            "name: Net\ninput: [3, 32, 32]\nlayers:\n  - Linear: 3"
+            "name: Net\ninput: [3, 32, 32]\nlayers:\n  - GELU"
         )
 
 

@@ -16,8 +16,9 @@ function fitted(group, { x, width }, texts) {
       text.setAttribute("text-anchor", "middle");
       text.setAttribute("x", x + width / 2);
     }
-    if (length <= width - 10) continue;
-    text.setAttribute("textLength", width - 10);
+    const room = Math.max(width - 10, 0);  // a box that is not shown has no width
+    if (length <= room) continue;
+    text.setAttribute("textLength", room);
     text.setAttribute("lengthAdjust", "spacingAndGlyphs");
   }
 }

@@ -541,13 +541,13 @@ function tellTemplates() {
 byId("templates").addEventListener("close", () => {
   const dialog = byId("templates");
   const name = dialog.returnValue;
-  dialog.returnValue = "cancel";
-  if (name === "cancel") return;
+  if (!name || name === "cancel") return;  // nothing, after Escape
   trying(async () => {
-    const text = name ? (await ask("template", { name })).text : "name: Net\ninput: [3, 32, 32]\nlayers:\n  - ";
+    const empty = name === "empty";
+    const text = empty ? "name: Net\ninput: [3, 32, 32]\nlayers:\n  - " : (await ask("template", { name })).text;
     for (const name of Object.keys(state.values)) delete state.values[name];
     editor.replace(text);
-    if (!name) editor.go(4, 4);
+    if (empty) editor.go(4, 4);
     editor.view.focus();
   });
 });

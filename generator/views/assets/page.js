@@ -115,8 +115,9 @@ function fitted(group, frame) {
       text.setAttribute("text-anchor", "middle");
       text.setAttribute("x", x + width / 2);
     }
-    if (text.getComputedTextLength() <= width - 10) continue;
-    text.setAttribute("textLength", width - 10);
+    const room = Math.max(width - 10, 0);  // a box that is not shown has no width
+    if (text.getComputedTextLength() <= room) continue;
+    text.setAttribute("textLength", room);
     text.setAttribute("lengthAdjust", "spacingAndGlyphs");
   }
 }
