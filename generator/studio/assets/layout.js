@@ -1,4 +1,5 @@
-// Graphviz in a thread of its own, so that nobody who types waits for it.
+// Graphviz in a thread of its own, so that nobody who types waits for it; its own names of boxes
+// are left out.
 
 import { Graphviz } from "/assets/graphviz.js";
 
@@ -6,7 +7,7 @@ const ready = Graphviz.load();
 onmessage = async ({ data }) => {
   const graphviz = await ready;
   try {
-    postMessage({ svg: graphviz.dot(data, "svg") });
+    postMessage({ svg: graphviz.dot(data, "svg").replace(/<title>[^<]*<\/title>|<!--[^]*?-->/g, "") });
   } catch (error) {
     postMessage({ why: String(error) });
   }

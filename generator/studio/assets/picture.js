@@ -162,14 +162,13 @@ export class Picture {
       return;
     }
     const read = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
-    const whole = document.importNode(read, true);
+    const whole = document.adoptNode(read);
     const [, , width, height] = whole.getAttribute("viewBox").split(" ").map(Number);
     whole.removeAttribute("width");
     whole.removeAttribute("height");
     this.whole = { x: 0, y: 0, width, height };
     whole.setAttribute("role", "group");
     whole.setAttribute("aria-label", "Boxes: the arrow keys move between them");
-    for (const title of whole.querySelectorAll("title")) title.remove();  // Graphviz's own names
     picture.replaceChildren(whole);
     this.nameBoxes(whole);
     if (this.view && this.moved) this.show(this.view);

@@ -7,6 +7,7 @@ import { element } from "./markdown.js";
 import { Picture } from "./picture.js";
 
 const byId = (id) => document.getElementById(id);
+const HEAD_START = 100;  // milliseconds
 const BEAT = 2000;  // milliseconds between two looks at the server and the file
 const state = {
   tab: sessionStorage.getItem("netgen-tab") ?? crypto.randomUUID(),
@@ -66,10 +67,11 @@ function changed() {
   look();
 }
 
-// Both at once: each has a process of its own.
+// Both at once, as each has a process of its own; but what is wrong comes first.
+let viewing = 0;
 function look() {
   checks.ask();
-  views.ask();
+  viewing ||= setTimeout(() => { viewing = 0; views.ask(); }, HEAD_START);
 }
 
 function tellChanged() {
