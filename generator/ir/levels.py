@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
 from ..diagnostics.diagnostics import Diagnostic
 
-LEVELS = tuple(
-    "forward backward eval arguments learn dtype export compile onnx script ddp fsdp".split()
-)
+Level = Literal[
+    "forward",
+    "backward",
+    "eval",
+    "arguments",
+    "learn",
+    "dtype",
+    "export",
+    "compile",
+    "onnx",
+    "script",
+    "ddp",
+    "fsdp",
+]
+LEVELS: tuple[str, ...] = get_args(Level)
 DEFAULT_LEVELS = ("forward", "backward", "eval")
 # the time for other members of the class, unless all of them are asked for: a share of the time
 # of the other proofs, and the least number of seconds

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
+
+from ..ir.levels import Level
 
 TIMEOUT, LONGEST = 120.0, 600.0  # seconds for one spec: unless more are asked for, and at most
 
@@ -19,20 +21,6 @@ _Variant = Annotated[str, Meta(description="Which of the spec's variants to take
 _Line = Annotated[
     int,
     Meta(ge=1, description="From which line on to give `text`, where it is too long for once."),
-]
-_Level = Literal[
-    "forward",
-    "backward",
-    "eval",
-    "arguments",
-    "learn",
-    "dtype",
-    "export",
-    "compile",
-    "onnx",
-    "script",
-    "ddp",
-    "fsdp",
 ]
 
 
@@ -83,7 +71,7 @@ class Build(Check, frozen=True, kw_only=True):
         | None
     ) = None
     prove: Annotated[
-        list[_Level],
+        list[Level],
         Meta(description="What the run is to show beside forward, backward and eval."),
     ] = field(default_factory=list)
     device: Annotated[

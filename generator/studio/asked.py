@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from ..ir.levels import Level
+
 Tab = Annotated[str, Meta(max_length=40)]
-Level = Literal[
-    "forward",
-    "backward",
-    "eval",
-    "arguments",
-    "learn",
-    "dtype",
-    "export",
-    "compile",
-    "onnx",
-    "script",
-    "ddp",
-    "fsdp",
-]
 
 
 class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
