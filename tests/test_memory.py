@@ -51,9 +51,10 @@ FITTED |= {name for name in CATALOGUE if "Transformer" in name or name.startswit
 # shares by which torch's kernels for recurrence and attention differ from what is fitted
 TOLERANCE = {"gpt2": 0.07, "lstm_tagger": 0.03, "transformer_classifier": 0.01, "vit_b_16": 0.07}
 TOLERANCE |= {"ft_transformer": 0.07}
-# what kernels take for a while is not computed: attention, pools of one size, transposed views
+# what kernels take for a while is not computed (attention, pools of one size, transposed views),
+# nor that a variable holds what nothing reads any more
 LEAST = {"alexnet": 0.8, "gpt2": 0.85, "lstm_tagger": 0.65, "transformer_classifier": 0.5}
-LEAST |= {"dlrm": 0.5, "ft_transformer": 0.9, "unet": 0.85, "vae": 0.8, "vit_b_16": 0.9}
+LEAST |= {"dlrm": 0.5, "ft_transformer": 0.9, "unet": 0.85, "vae": 0.8, "vit_b_16": 0.85}
 LEAST |= {"sngan_discriminator": 0.2}  # the weights that are computed are not among activations
 
 
