@@ -427,8 +427,19 @@ class Context(Struct):
                     f"a block sees its own parameters only: put `{error.word}` under its `params`, "
                     f"and `{error.word}: ${error.word}` where it is used"
                 )
+            if path[:1] == ("layers",):
+                help = self._size_of_input(error.word) or help
         code = "NG208" if error.word else "NG206"
         self.error(code, printable(error.message), path, help=help)
+
+    def _size_of_input(self, word: str) -> str | None:
+        """How a size that is known only at run time is read off, if a word is the name of one."""
+        for name, raw in {"input": self.document.input, **(self.document.inputs or {})}.items():
+            shape = raw.get("shape") if isinstance(raw, dict) else raw
+            if isinstance(shape, list) and word in shape:
+                place = [size for size in shape if size != "N"].index(word)
+                return f"`{word}` is known only at run time: read it off, `shape({name})[{place}]`"
+        return None
 
 
 class ParameterNames(PlainNames, frozen=True):
