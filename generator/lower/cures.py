@@ -131,6 +131,9 @@ def _other_dimension(scope: Scope, row: Layer, refusal: Refusal, read: Arguments
         return None
     if row.name in LAYER_NORMS and places == [1] and x.rank == 4:
         return "write `LayerNorm2d`, which normalises the channels of images"
+    rest = [size for p, size in enumerate(x.shape) if p not in (x.batch, places[0])]
+    if name in LAST and places == [1] and x.batch == 0 and all(size == 1 for size in rest):
+        return f"put `Flatten` before {THIS}"
     size, what = shown(x.shape[places[0]]), "features" if name in LAST else "channels"
     return f"put `{swapped(x.rank, places[0], at)}` before {THIS}, if its {what} are the {size}"
 
