@@ -963,7 +963,7 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         params: {k: 2, y: 1}
         blocks:
           B:
-            params: {f: required, y: "$(6 // f)"}
+            params: {f: required, y: "$((6) // f)"}
             layers: [{Linear: {out_features: $(f + y)}}]
         layers:
         - B: {f: $k, y: 2}

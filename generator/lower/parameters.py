@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from ..ir.graph import Parameter
 from ..ir.needs import Need
 from ..ir.substitute import rebind
 from ..spec.spec import ParamSpec, validate
-from ..symbolic.expressions import has_expression
+from ..symbolic.expressions import has_expression, texts, words_in
+from ..symbolic.functions import KNOWN
 from ..symbolic.hints import closest
 from ..symbolic.literals import literal
 from ..symbolic.names import why_no_variable
@@ -105,8 +105,8 @@ def _default(
 
 def _is_of_values(error: NetgenError, default: Any) -> bool:
     """Whether the values of others are why a default can't be evaluated, say a division by 0."""
-    words = re.search(r"\$\w|\$\([^)]*[A-Za-z_]", str(default))
-    return bool(words) and all(diagnostic.code == "NG206" for diagnostic in error.diagnostics)
+    hangs = any(words_in(text).difference(KNOWN) for _, text in texts(default, ()))
+    return hangs and all(diagnostic.code == "NG206" for diagnostic in error.diagnostics)
 
 
 def _declared(
