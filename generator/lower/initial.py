@@ -107,9 +107,10 @@ def read_initial(context: Context, graph: Graph, values: Mapping[str, Any]) -> G
     """The graph with the initial weights that the document writes; mistakes are reported."""
     names = ParameterNames(values, context)
     found: list[Initial] = []
+    layers, foreseen = [*graph.layers()], [*_foreseen(graph.modules)]
     for key, weights in context.document.init.items():
         with context.shared.findings.collecting():
-            selected = _selected(context, graph, key)
+            selected = _selected(context, graph, key, layers, foreseen)
             if selected is None:
                 continue  # with these values there is none
             for weight, raw in weights.items():
@@ -140,13 +141,17 @@ class _Selected(Struct, frozen=True):
         return self.key.rpartition(".")[2] if self.scope else self.key
 
 
-def _selected(context: Context, graph: Graph, key: str) -> _Selected | None:
-    """The layers that a key means; ``None`` if there is none with these values.
+def _selected(
+    context: Context,
+    graph: Graph,
+    key: str,
+    layers: Sequence[tuple[str, Module]],
+    foreseen: Sequence[tuple[str, Module]],
+) -> _Selected | None:
+    """The layers that a key means, of all with their paths; ``None`` if none with these values.
 
     Raises `NetgenError` if there is none; with other values (`--set`) notes that in `unmatched`.
     """
-    layers = [*graph.layers()]
-    foreseen = [*_foreseen(graph.modules)]
     scope, _, last = key.rpartition(".")
     if not _is_type(context, last) or any(place == key for place, _ in (*layers, *foreseen)):
         scope = ""
