@@ -213,19 +213,23 @@ def _softmax(reading: Reading, graph: Graph) -> Iterator[Diagnostic]:
 
 def _large_eps(reading: Reading, graph: Graph, lists: Chains) -> Iterator[Diagnostic]:
     """An `eps` of 1 or more: in `BatchNorm2d: 64` torch's order would make 64 `num_features`."""
-    scopes = (graph, *(use.graph for uses in uses_in(graph).values() for use in uses))
-    calls = [call for scope in scopes for node in scope.nodes for call in node.walk()]
-    found = {call.path: plain(call.args["eps"]) for call in calls if "eps" in call.args}
     for path, row, written in _rows(reading, lists):
         if not any(arg.inferred for arg in row.args):
             continue
         steps, eps = _given(row, written, "eps")
         if isinstance(eps, str):  # an expression
-            eps = found.get(path)
+            eps = _worked_out(graph, path, "eps")
         if isinstance(eps, (int, float)) and not isinstance(eps, bool) and eps >= 1:
             message = f"`eps` of `{row.name}` is {eps}: it is there to avoid a division by zero"
             help = "leave it out: how many channels or features there are is inferred"
             yield _warning(reading, "NG306", message, (*path, *steps), help)
+
+
+def _worked_out(graph: Graph, path: SpecPath, name: str) -> Any:
+    """The value of an argument in a call of the layer at a path, if there is one."""
+    scopes = (graph, *(use.graph for uses in uses_in(graph).values() for use in uses))
+    calls = (call for scope in scopes for node in scope.nodes for call in node.walk())
+    return next((plain(call.args.get(name)) for call in calls if call.path == path), None)
 
 
 def _without_values(reading: Reading, lists: Chains) -> Iterator[Diagnostic]:
