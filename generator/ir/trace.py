@@ -69,7 +69,7 @@ class Call(Struct, frozen=True, dict=True):
     @property
     def is_unread(self) -> bool:
         """Whether it is a parameter or a buffer on which no output depends."""
-        return self.layer is not None and self.layer.held and not self.made
+        return not self.made and self.layer is not None and self.layer.held
 
     @property
     def is_module(self) -> bool:
