@@ -53,7 +53,8 @@ def rooms(folder: Path, *arguments: object) -> dict[str, float]:
 
 def _child(what: str, folder: Path, arguments: Sequence[object]) -> Any:
     command = [sys.executable, "-m", __name__, what, str(folder), *map(str, arguments)]
-    env = {**environment(folder), "PYTHONHASHSEED": "0"}
+    # argparse looks for translations of its words, in more folders on some systems
+    env = {**environment(folder), "PYTHONHASHSEED": "0", "LANGUAGE": "C"}
     run = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, check=True)
     return json.loads(run.stdout)
 
