@@ -23,6 +23,7 @@ from ..spec.source import Source, parse
 from ..spec.spec import COMMON_KEYS, EXPECTED, LOOP_KEYS, PARAMETRIZE
 from ..symbolic.functions import FUNCTIONS
 from ..views.catalogue import default, kind, origin
+from ..views.forms import USUAL, Form
 from ..views.schema_values import common_keys, repeat_keys
 from .cursor import (
     Cursor,
@@ -37,7 +38,7 @@ from .cursor import (
 )
 from .hover import OF_INPUT
 from .mending import endings
-from .scopes import declared, numbers, parameters, references
+from .scopes import declared, forms_of, numbers, parameters, references
 from .snapshot import Snapshot
 
 MARK = "cursorOfTheEditor"
@@ -48,11 +49,15 @@ _IN_SHAPE = re.compile(rf"shape\(\s*{MARK}")
 
 
 class Suggestion(Struct, frozen=True):
-    """A text that may be written at the cursor, with its sort and a description."""
+    """A text that may be written at the cursor, with its sort and a description.
+
+    For the type of a layer there are the `forms` in which it is written with its arguments.
+    """
 
     text: str
-    sort: str  # key, argument, type, block, reference, name, function or value
+    sort: str  # key, argument, type, block, reference, name, function, value or form
     detail: str = ""
+    forms: tuple[Form, ...] = ()
 
 
 class Completion(Struct, frozen=True):
@@ -81,6 +86,8 @@ def complete(text: str, line: int, column: int, right: Snapshot | None = None) -
         if isinstance(there, str) and MARK in there:
             fresh = not before[: begin - 1].strip(" -")
             found = _suggestions(source, cursor, there, right, fresh=fresh)
+            if there == MARK and not fresh and begin == len(before) + 1:
+                found = (*_values_of_forms(source, cursor), *found)
             break
     return Completion(begin, tuple(dict.fromkeys(found)))
 
@@ -158,14 +165,28 @@ def _types(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     for name in blocks:
         if name not in cursor.scope:
             about = mapping_at(blocks, name).get("description")
-            yield Suggestion(name, "block", str(about or "a block of this spec"))
+            told = str(about or "a block of this spec")
+            yield Suggestion(name, "block", told, forms_of(source, name))
     for name, path in ({} if cursor.module else mapping_at(source.values, "imports")).items():
         yield Suggestion(name, "block", str(path))
-    for name, row in (CATALOGUE if cursor.module else TYPES).items():
-        if name not in blocks:
-            yield Suggestion(name, "type", origin(row))
-    for name in () if cursor.module else GROUPING:
-        yield Suggestion(name, "type", "part of the language")
+    known = CATALOGUE if cursor.module else TYPES
+    about = {name: origin(row) for name, row in known.items() if name not in blocks}
+    about |= {} if cursor.module else dict.fromkeys(GROUPING, "part of the language")
+    for name in (*(name for name in USUAL if name in about), *about):  # the usual ones first
+        forms = () if cursor.module else forms_of(source, name)
+        yield Suggestion(name, "type", about[name], forms)
+
+
+def _values_of_forms(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
+    """What may be written after the type of a layer: its arguments by name, or in order."""
+    if cursor.key or cursor.inner or cursor.bare or not cursor.item:
+        return
+    begin = f"{cursor.type}: "
+    for form in forms_of(source, cursor.type):
+        first = form.parts[0].removeprefix(begin)
+        value = Form((first, *form.parts[1:]))
+        if value.text.startswith(("{", "[")) and first != form.parts[0]:
+            yield Suggestion(value.text, "form", "", (value,))
 
 
 def _arguments(source: Source, cursor: Cursor) -> Iterator[Suggestion]:

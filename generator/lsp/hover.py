@@ -41,7 +41,7 @@ from .occurrences import (
     uses_of,
     values_of,
 )
-from .scopes import declared, file_at, named, numbers, parameters, word_at
+from .scopes import declared, file_at, forms_of, named, numbers, parameters, word_at
 from .snapshot import Snapshot
 
 OF_INPUT: Mapping[str, str] = {
@@ -158,6 +158,7 @@ def _of_layer(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
     if snapshot.network is None or cursor.module:
         told = [] if row is None else [f"{title}: {text}" for title, text in facts(row)]
         yield bullets(told, len(told))
+        yield _written(snapshot, cursor)
         return
     numbers = calls_of(snapshot, cursor.item)
     yield flows(snapshot, numbers)
@@ -168,6 +169,14 @@ def _of_layer(snapshot: Snapshot, cursor: Cursor, word: str) -> Iterator[str]:
         yield bullets(rows, len(rows))
     elif cursor.type != "Group":
         yield "not in this network: left out by `when` or `repeat`, or in a block without a use"
+    yield _written(snapshot, cursor)
+
+
+def _written(snapshot: Snapshot, cursor: Cursor) -> str:
+    """How a layer of this type is written, in all forms."""
+    known = () if cursor.module else forms_of(snapshot.source, cursor.type)
+    told = (printable(form.text).replace("`", "'") for form in known)
+    return f"Written: {', '.join(f'`{text}`' for text in told)}" if known else ""
 
 
 def _about(snapshot: Snapshot, name: str) -> str | None:

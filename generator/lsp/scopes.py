@@ -9,8 +9,10 @@ from typing import Any
 
 from ..diagnostics.diagnostics import SpecPath
 from ..ir.graph import Graph, uses_in
+from ..layers import GROUPING, TYPES
 from ..spec.source import Source
 from ..symbolic.names import SKIPPED
+from ..views.forms import Form, block_forms, forms
 from .cursor import mapping_at, value_at
 from .snapshot import Snapshot
 
@@ -26,6 +28,17 @@ def word_at(line: str, column: int) -> str:
 def parameters(values: Any, scope: SpecPath) -> dict[str, Any]:
     """The parameters of a scope, as they are declared."""
     return mapping_at(values, *scope, "params")
+
+
+def forms_of(source: Source, name: str) -> tuple[Form, ...]:
+    """The ways to write a layer of a type, or a use of a block; none for an unknown name."""
+    block = mapping_at(source.values, "blocks", name)
+    if not block:
+        return forms(name) if name in TYPES or name in GROUPING else ()
+    params = mapping_at(block, "params").items()
+    needed = [str(one) for one, raw in params if declared(raw)[0] == "required"]
+    tensors = block.get("inputs")
+    return block_forms(name, needed, len(tensors) if isinstance(tensors, list) else 1)
 
 
 def numbers(values: Any, path: SpecPath) -> dict[str, SpecPath]:

@@ -36,6 +36,7 @@ NOT_RUN = "NG209"  # code that a spec imports: no mistake, but nothing is known 
 _KINDS = {
     "argument": types.CompletionItemKind.Field,
     "block": types.CompletionItemKind.Struct,
+    "form": types.CompletionItemKind.Snippet,
     "function": types.CompletionItemKind.Function,
     "key": types.CompletionItemKind.Property,
     "name": types.CompletionItemKind.Variable,
@@ -303,6 +304,7 @@ def _complete(ls: Server, params: types.CompletionParams) -> list[types.Completi
             suggestion.text,
             kind=_KINDS[suggestion.sort],
             detail=suggestion.detail or None,
+            documentation="\n".join(form.text for form in suggestion.forms) or None,
             sort_text=f"{number:04}",
             text_edit=types.TextEdit(place, suggestion.text),
         )

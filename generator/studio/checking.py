@@ -70,7 +70,12 @@ class Checker:
         return {
             "from": at.to_editor(line, found.column),
             "options": [
-                {"label": one.text, "type": one.sort, "detail": one.detail}
+                {
+                    "label": one.text,
+                    "type": one.sort,
+                    "detail": one.detail,
+                    "forms": [form.parts for form in one.forms],
+                }
                 for one in found.suggestions
             ],
         }
