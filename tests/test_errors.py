@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from torch_netgen import NetgenError
 from torch_netgen.diagnostics.codes import CODES
+from torch_netgen.layers import GROUPING, TYPES
 from torch_netgen.pipeline import build_source
 from torch_netgen.spec.source import parse
+from torch_netgen.symbolic import other_names
 
 from .conftest import BAD, ROOT
 
@@ -70,6 +73,21 @@ def test_a_misfit_is_mended_by_what_its_help_says(
     (found,) = caught.value.diagnostics
     assert said in str(found.help)
     build_source(parse(text.replace(old, new), "net.yaml"), {}, None)
+
+
+def test_words_of_other_libraries_mean_types_that_there_are() -> None:
+    """What the tables say in the place of a word is right for any number of dimensions."""
+    words = {word.lower() for word in (*TYPES, *GROUPING)}
+    assert not words & {*other_names.TYPES, *other_names.INSTEAD}
+    said = [f"`{name}`" for name in other_names.TYPES.values()]
+    said += [*other_names.INSTEAD.values(), *other_names.ARGUMENTS_INSTEAD.values()]
+    written = {item for text in said for item in re.findall("`([A-Z][^`.]*)`", text)}
+    items = {item.replace("*", dims) for item in written for dims in "123"}
+    assert {item.partition(":")[0] for item in items} <= {*TYPES, *GROUPING}
+    layers = "".join(f"      - {item}\n" for item in sorted(items) if ":" in item)
+    text = f"name: Net\ninput: [3]\nblocks:\n  Unused:\n    layers:\n{layers}layers: [Tanh]\n"
+    [unused] = build_source(parse(text, "net.yaml"), {}, None).warnings  # with no mistake in it
+    assert unused.code == "NG301"
 
 
 def test_no_message_is_left_over() -> None:

@@ -202,6 +202,10 @@ def test_what_is_not_there_is_refused_with_what_is(coder: Agent) -> None:
     assert coder.refusal("layers", name="Conv2D") == (
         "there is no layer type 'Conv2D'; did you mean Conv2d?"
     )
+    assert coder.refusal("layers", name="GlobalAveragePooling2D") == (
+        "there is no layer type 'GlobalAveragePooling2D'; write `AdaptiveAvgPool2d: 1`, then "
+        "`Flatten`"
+    )
     assert coder.refusal("language", section="block") == (
         "there is no section 'block'; did you mean Blocks?"
     )

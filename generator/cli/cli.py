@@ -62,16 +62,15 @@ def _print_schema(options: argparse.Namespace) -> int:
 
 def _tell_layers(options: argparse.Namespace) -> int:
     from ..layers import TYPES
-    from ..symbolic.hints import meant_type
+    from ..symbolic.hints import help_for_type
     from ..views.catalogue import catalogue, described
 
     name: str | None = options.name
     if name is None or name in TYPES:
         say(*(catalogue() if name is None else described(name)).splitlines())
         return DONE
-    meant = meant_type(name, list(TYPES), None)
-    help = f"; did you mean {meant}?" if meant else ""
-    complain(f"netgen: there is no layer type {printable(name)!r}{help}")
+    help = help_for_type(name, TYPES)
+    complain(f"netgen: there is no layer type {printable(name)!r}{f'; {help}' if help else ''}")
     return NOT_DONE
 
 

@@ -16,10 +16,19 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
 from ..layers import GROUPING
 from ..layers.base import Layer
+from ..layers.kin import spatial_dims
 from ..layers.models import read_arguments
 from ..spec.spec import COMMON_KEYS, PARAMETRIZE, Item, read_item
 from ..symbolic.expressions import check_names, has_expression, texts
-from ..symbolic.hints import bare_type, closest, meant_type, run_together
+from ..symbolic.hints import (
+    bare_type,
+    closest,
+    closest_word,
+    instead_of_type,
+    meant_type,
+    run_together,
+    same_type,
+)
 from ..symbolic.syntax import ExpressionError
 from .arguments import by_name, listed, respelt, widened
 from .context import Context
@@ -54,11 +63,14 @@ def unknown_type(
     location = context.source.locate(item.path, key=item.written is not None or bool(item.common))
     if isinstance(item.path[-1], str) and item.path[-1] == item.type:
         location = context.source.locate(item.path, key=True)
-    meant = meant_type(item.type, known_types(context), spatial)
+    instead = None
+    if closest_word(bare_type(item.type), [*context.known.blocks, *context.known.lost]) is None:
+        instead = instead_of_type(item.type, spatial)
+    meant = None if instead else meant_type(item.type, known_types(context), spatial)
     if meant == "Repeat" and "->" not in str(item.written):
         meant = "Group"  # copies were meant, no pattern
     together = run_together(item.type, known_types(context)) or _called(context, item.type)
-    help = together or (f"did you mean `{meant}`?" if meant else None)
+    help = together or (f"did you mean `{meant}`?" if meant else instead)
     if item.type == "type" and isinstance(item.written, str):
         help = f"write the type itself: `{printable(item.written)}`"
     if meant is not None and meant == bare_type(item.type):
@@ -79,8 +91,8 @@ def _called(context: Context, text: str) -> str | None:
 
 
 def is_slip(word: str, meant: str) -> bool:
-    """Whether an unknown type is the meant one but for upper case, a prefix or brackets."""
-    return bare_type(word).lower() == meant.lower()
+    """Whether an unknown type means this one alone: in another spelling, or in another library."""
+    return meant not in GROUPING and same_type(word, [meant], spatial_dims(meant) or None) == meant
 
 
 def check_layers(context: Context, item: Item) -> Any:

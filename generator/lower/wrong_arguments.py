@@ -14,6 +14,7 @@ from ..spec.spec import COMMON_KEYS, Item
 from ..symbolic.hints import (
     as_expression,
     bracketed,
+    instead_of_argument,
     meant_argument,
     run_together,
     values_in,
@@ -46,7 +47,8 @@ def _diagnostic(
     if found.kind == "unknown":
         known = [arg.name for arg in (*row.args, *row.options)]
         meant = meant_argument(found.argument, [*known, *row.optional_tensors], COMMON_KEYS)
-        help = f"did you mean `{meant}`?" if meant else _takes(row)
+        instead = instead_of_argument(found.argument) or _takes(row)
+        help = f"did you mean `{meant}`?" if meant else instead
         help = run_together(found.argument, known) or help
         if found.argument in FUNCTIONS and row.has_weights:
             help = f"write `parametrize: {found.argument}`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..layers import TYPES
 from ..output.files import SOURCE, claim
 from ..spec.include import SUFFIXES
 from ..spec.source import from_mapping
-from ..symbolic.hints import closest_word, meant_type
+from ..symbolic.hints import closest_word, help_for_type
 from ..views import catalogue, templates
 from ..views.diff import Comparison
 from ..views.explain import explain as explanation
@@ -105,7 +105,7 @@ def layers(asked: Layers, folder: Folder) -> Answer:
         text = catalogue.catalogue().replace("netgen layers NAME tells", "`name` tells")
         return of_text(text, asked.line)
     if name not in TYPES:
-        raise _unknown("layer type", name, meant_type(name, list(TYPES), None))
+        raise _unknown("layer type", name, help_for_type(name, TYPES))
     return of_text(catalogue.described(name), asked.line)
 
 
@@ -116,7 +116,7 @@ def language(asked: Language, folder: Folder) -> Answer:
     known = {heading.lower(): section for heading, section in sections(text).items()}
     wanted = name.strip("# `").lower()
     if wanted not in known:
-        raise _unknown("section", name, closest_word(wanted, sections(text)))
+        raise _unknown("section", name, _meant(wanted, sections(text)))
     return of_text(known[wanted], asked.line)
 
 
@@ -125,13 +125,17 @@ def templates_of_netgen(asked: Templates, folder: Folder) -> Answer:
     if name is None:
         return of_text("\n".join(templates.listed(known)), asked.line)
     if name not in known:
-        raise _unknown("template", name, closest_word(name, known))
+        raise _unknown("template", name, _meant(name, known))
     return of_text(templates.text_of(known[name]), asked.line)
 
 
-def _unknown(kind: str, name: str, meant: str | None) -> Unknown:
-    help = f"; did you mean {meant}?" if meant else ""
-    return Unknown(f"there is no {kind} {printable(name)!r}{help}")
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    meant = closest_word(name, known)
+    return f"did you mean {meant}?" if meant else None
+
+
+def _unknown(kind: str, name: str, help: str | None) -> Unknown:
+    return Unknown(f"there is no {kind} {printable(name)!r}{f'; {help}' if help else ''}")
 
 
 def _given(spec: str, folder: Folder, called: str) -> tuple[str, str | None]:

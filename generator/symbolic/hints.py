@@ -3,177 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from .functions import FUNCTIONS
-
-# types by the names that Keras, older code and everyday speech have for them; `*d` stands for
-# the number of spatial dimensions of what is read
-_TYPES = {
-    "dense": "Linear",
-    "fc": "Linear",
-    "fullyconnected": "Linear",
-    "affine": "Linear",
-    "conv": "Conv*d",
-    "convolution": "Conv*d",
-    "convolution2d": "Conv2d",
-    "conv2dtranspose": "ConvTranspose2d",
-    "conv1dtranspose": "ConvTranspose1d",
-    "conv3dtranspose": "ConvTranspose3d",
-    "deconv": "ConvTranspose*d",
-    "convtranspose": "ConvTranspose*d",
-    "batchnorm": "BatchNorm*d",
-    "batchnormalization": "BatchNorm*d",
-    "bn": "BatchNorm*d",
-    "instancenorm": "InstanceNorm*d",
-    "layernormalization": "LayerNorm",
-    "ln": "LayerNorm",
-    "groupnormalization": "GroupNorm",
-    "maxpool": "MaxPool*d",
-    "maxpooling": "MaxPool*d",
-    "maxpooling1d": "MaxPool1d",
-    "maxpooling2d": "MaxPool2d",
-    "maxpooling3d": "MaxPool3d",
-    "avgpool": "AvgPool*d",
-    "averagepooling": "AvgPool*d",
-    "averagepooling1d": "AvgPool1d",
-    "averagepooling2d": "AvgPool2d",
-    "averagepooling3d": "AvgPool3d",
-    "averagepool": "AvgPool*d",
-    "globalaveragepooling1d": "AdaptiveAvgPool1d",
-    "globalaveragepooling2d": "AdaptiveAvgPool2d",
-    "globalavgpool": "AdaptiveAvgPool*d",
-    "globalmaxpooling2d": "AdaptiveMaxPool2d",
-    "adaptiveavgpool": "AdaptiveAvgPool*d",
-    "adaptivemaxpool": "AdaptiveMaxPool*d",
-    "drop": "Dropout",
-    "spatialdropout2d": "Dropout2d",
-    "upsampling": "Upsample",
-    "upsampling2d": "Upsample",
-    "zeropadding2d": "ZeroPad2d",
-    "zeropad": "ZeroPad*d",
-    "concatenate": "Concat",
-    "cat": "Concat",
-    "merge": "Concat",
-    "plus": "Add",
-    "sum_": "Add",
-    "residual": "Add",
-    "multiply": "Mul",
-    "subtract": "Sub",
-    "divide": "Div",
-    "swish": "SiLU",
-    "lrelu": "LeakyReLU",
-    "attention": "MultiheadAttention",
-    "selfattention": "MultiheadAttention",
-    "mha": "MultiheadAttention",
-    "lookup": "Embedding",
-    "view": "Reshape",
-    "resize": "Interpolate",
-    "gap": "AdaptiveAvgPool2d",
-    "globalavgpool1d": "AdaptiveAvgPool1d",
-    "globalavgpool2d": "AdaptiveAvgPool2d",
-    "globalmaxpool2d": "AdaptiveMaxPool2d",
-    "globalmaxpool": "AdaptiveMaxPool*d",
-    "adaptivepool": "AdaptiveAvgPool*d",
-    "pool": "MaxPool*d",
-    "pooling": "MaxPool*d",
-    "deconv1d": "ConvTranspose1d",
-    "deconv2d": "ConvTranspose2d",
-    "deconv3d": "ConvTranspose3d",
-    "transposedconv2d": "ConvTranspose2d",
-    "average": "Mean",
-    "minus": "Sub",
-    "padding": "ZeroPad*d",
-    "seq": "Sequential",
-    "sequence": "Sequential",
-    "rel": "ReLU",
-    "repeat": "Group",
-}
-
-# arguments by the names that they have elsewhere, best first
-_ARGUMENTS = {
-    "filters": ("out_channels",),
-    "num_filters": ("out_channels",),
-    "n_filters": ("out_channels",),
-    "use_biases": ("bias",),
-    "with_bias": ("bias",),
-    "bi": ("bidirectional",),
-    "neurons": ("out_features",),
-    "nodes": ("out_features",),
-    "strides": ("stride",),
-    "channels": ("out_channels", "num_channels"),
-    "output_channels": ("out_channels",),
-    "units": ("out_features", "hidden_size"),
-    "output_size": ("out_features", "hidden_size"),
-    "out_dim": ("out_features", "embedding_dim"),
-    "out": ("out_channels", "out_features"),
-    "features": ("out_features",),
-    "kernel": ("kernel_size",),
-    "pool_size": ("kernel_size",),
-    "ksize": ("kernel_size",),
-    "size": ("kernel_size", "output_size"),
-    "pad": ("padding",),
-    "axis": ("dim",),
-    "dims": ("dim",),
-    "dim": ("dims",),
-    "rate": ("p",),
-    "prob": ("p",),
-    "drop": ("p",),
-    "dropout": ("p",),
-    "use_bias": ("bias",),
-    "epsilon": ("eps",),
-    "alpha": ("negative_slope",),
-    "slope": ("negative_slope",),
-    "dilation_rate": ("dilation",),
-    "group": ("groups", "num_groups"),
-    "groups": ("num_groups",),
-    "heads": ("num_heads", "nhead"),
-    "n_heads": ("num_heads", "nhead"),
-    "num_heads": ("nhead",),
-    "nhead": ("num_heads",),
-    "layers": ("num_layers",),
-    "hidden": ("hidden_size", "out_features"),
-    "hidden_dim": ("hidden_size", "dim_feedforward"),
-    "vocab_size": ("num_embeddings",),
-    "input_dim": ("num_embeddings",),
-    "output_dim": ("embedding_dim", "out_features"),
-    "batchfirst": ("batch_first",),
-    "scale": ("scale_factor", "factor"),
-    "upscale": ("upscale_factor",),
-}
-
-# the keys that all layers have
-_COMMON = {
-    "inputs": "from",
-    "input": "from",
-    "reads": "from",
-    "src": "from",
-    "if": "when",
-    "condition": "when",
-    "times": "repeat",
-    "count": "repeat",
-    "n": "repeat",
-    "copies": "repeat",
-    "id": "name",
-    "label": "name",
-}
-
-
-# words that look like the name of an argument, but mean something that is no argument in torch
-_OTHERS = frozenset({"activation", "kernel_initializer", "bias_initializer", "input_shape", "dim"})
-
-# keys of a document by other names
-_KEYS = {
-    "input_shape": "input",
-    "input_size": "input",
-    "shape": "input",
-    "model": "name",
-    "modules": "layers",
-    "network": "layers",
-    "output": "outputs",
-    "parameters": "params",
-    "weights": "init",
-}
+from .other_names import ARGUMENTS, ARGUMENTS_INSTEAD, COMMON, INSTEAD, KEYS, TYPES
 
 _DIVISION = r"(?<!/)/(?!/)"
 
@@ -198,7 +31,7 @@ def closest_word(word: str, words: Iterable[str]) -> str | None:
 def meant_key(word: str, keys: Iterable[str]) -> str | None:
     """The key of a document that was probably meant."""
     keys = list(keys)
-    other = _KEYS.get(word.lower())
+    other = KEYS.get(word.lower())
     return other if other in keys else closest_word(word, keys)
 
 
@@ -211,18 +44,49 @@ def closest(word: str, words: Iterable[str]) -> str | None:
 def meant_type(word: str, types: Iterable[str], spatial: int | None) -> str | None:
     """The layer type that was probably meant, for inputs of so many spatial dimensions."""
     types = list(types)
+    return same_type(word, types, spatial) or closest_word(bare_type(word), types)
+
+
+def same_type(word: str, types: Iterable[str], spatial: int | None) -> str | None:
+    """The type that a word means in another spelling, or in another library."""
     folded = {known.lower(): known for known in types}
-    word = bare_type(word)
-    plain = word.lower().replace("_", "").replace("-", "")
+    plain = _folded(word)
     if plain in folded:
         return folded[plain]
-    name = _TYPES.get(plain)
-    if name is not None:
-        dimensions = spatial if spatial in (1, 2, 3) else 1 if "BatchNorm" in name else 2
-        name = name.replace("*", str(dimensions if spatial is not None else 2))
-        if name in types:
-            return name
-    return closest_word(word, types)
+    name = _looked_up(TYPES, plain, spatial)
+    return name if name in folded.values() else None
+
+
+def instead_of_type(word: str, spatial: int | None) -> str | None:
+    """The help for a word that means no single type: what to write in its place."""
+    return _looked_up(INSTEAD, _folded(word), spatial)
+
+
+def help_for_type(word: str, types: Iterable[str]) -> str | None:
+    """The help for a word that is no type, where nothing is known but the word."""
+    meant = meant_type(word, types, None)
+    return instead_of_type(word, None) or (f"did you mean {meant}?" if meant else None)
+
+
+def _folded(word: str) -> str:
+    return bare_type(word).lower().replace("_", "").replace("-", "")
+
+
+def _looked_up(table: Mapping[str, str], plain: str, spatial: int | None) -> str | None:
+    """What a table has for a word as it is, or without its number of dimensions or `layer`."""
+    dims = re.search("([123])d", plain)
+    bare = plain.replace(dims[0], "", 1) if dims else plain
+    words = (plain, bare, bare.removesuffix("layer"))
+    found = next((table[word] for word in words if word in table), None)
+    if found is None:
+        return None
+    if dims is not None:
+        number = dims[1]
+    elif spatial in (1, 2, 3):
+        number = str(spatial)
+    else:  # a batch norm of features is one of one dimension
+        number = "1" if spatial is not None and "BatchNorm" in found else "2"
+    return found.replace("*", number)
 
 
 def meant_argument(word: str, arguments: Iterable[str], common: Iterable[str]) -> str | None:
@@ -231,11 +95,18 @@ def meant_argument(word: str, arguments: Iterable[str], common: Iterable[str]) -
     plain = word.lower().replace("-", "_")
     if plain in arguments:
         return plain
-    other = [name for name in _ARGUMENTS.get(plain, ()) if name in arguments]
+    other = [name for name in ARGUMENTS.get(plain, ()) if name in arguments]
     if other:
         return other[0]
-    found = None if plain in _OTHERS else closest_word(word, [*arguments, *common])
-    return found or (_COMMON.get(plain) if _COMMON.get(plain) in common else None)
+    if plain in ARGUMENTS_INSTEAD:
+        return None
+    found = None if plain == "dim" else closest_word(word, [*arguments, *common])
+    return found or (COMMON.get(plain) if COMMON.get(plain) in common else None)
+
+
+def instead_of_argument(word: str) -> str | None:
+    """The help for a word that is an argument of no type: where what it says is written."""
+    return ARGUMENTS_INSTEAD.get(word.lower().replace("-", "_"))
 
 
 def bare_type(word: str) -> str:
