@@ -191,3 +191,14 @@ def test_a_table_that_reads_the_word_of_a_type_is_refused() -> None:
     (found,) = caught.value.diagnostics
     assert found.code == "NG210"
     assert found.message == "`table` reads the word `f`, which gives a type of layer here"
+
+
+def test_layers_are_named_after_the_parameter_that_gives_the_type_though_it_is_fixed() -> None:
+    text = HEAD.replace("kind", "act").replace("TYPE", "PReLU")
+    text += '  - $act: {repeat: 2}\n  - ELU: {when: $(act != "RReLU"), repeat: 2}\n  - $act\n'
+    spec = parse(text + "alias: {again: act2}", "net.yaml")
+    network = build_source(spec, {}, None).module_class
+    assert network(act=nn.Softplus).again is not None
+    fixed = build_source(spec, {"act": "RReLU"}, None).module_class()
+    assert fixed.again is fixed.act2
+    assert "act" not in type(fixed).__init__.__annotations__

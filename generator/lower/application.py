@@ -191,8 +191,9 @@ def _placed(scope: Scope, item: Item, call: Node, row: Layer) -> Node:
         return replace(call, functional=True)
     if call.name:
         return call
-    if call.callee is not None and scope.context.parent is None:
-        return replace(call, name=scope.names.numbered(stem_of(call)))  # others may have weights
+    if item.type_name or (call.callee is not None and scope.context.parent is None):
+        name = scope.names.numbered(item.type_name or stem_of(call))  # others may have weights
+        return replace(call, name=name)
     if not stateless or row.source:
         return replace(call, name=scope.names.numbered(call.stem))
     call = replace(call, stem=stem_of(call))

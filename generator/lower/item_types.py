@@ -24,7 +24,8 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
     if "$" in item.type:
         names = LayerNames(reader.scope, None, index)
         value = reader.context.evaluate(item.type, names, item.path)
-        item = replace(item, type=str(plain(value)), callee=value if symbols_in(value) else None)
+        callee, name = value if symbols_in(value) else None, _type_name(reader, item.type)
+        item = replace(item, type=str(plain(value)), callee=callee, type_name=name)
         if item.callee is not None:
             from .other_types import is_argument  # few networks have types as values
 
@@ -48,6 +49,12 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
     if meant is None:
         raise Unknowable
     return replace(item, type=meant)
+
+
+def _type_name(reader: Reader, written: str) -> str:
+    """The document's parameter that alone gives a type: layers are named after it, fixed or not."""
+    document = reader.context.parent is None
+    return written[1:] if document and written[1:] in reader.context.document.params else ""
 
 
 def spatial(reader: Reader, item: Item, index: Size | None) -> int | None:

@@ -134,6 +134,7 @@ class Item(Struct, frozen=True):
     common: Mapping[str, Any]
     path: SpecPath
     callee: Any = None  # the expression that gave the type, in a block
+    type_name: str = ""  # the document's parameter that gives the type
     inline: str = ""  # the key whose value is written in place of all arguments
     names: tuple[str, ...] = ()  # of its outputs, where `name` is a list of them
     number: str = ""  # the name of a copy's number, where `repeat` gives it one
