@@ -41,7 +41,8 @@ def import_as_asked(options: Namespace) -> None:
     if options.source:
         source = claim(Path(options.source), SOURCE, force=options.force, told=True)
     progress(f"importing {options.network} ...")
-    with Worker(options.timeout, options.max_memory) as worker, worker.one_spec():
+    threads = os.cpu_count() or 1
+    with Worker(options.timeout, options.max_memory, threads) as worker, worker.one_spec():
         name = "<imported>" if spec is None else str(spec.path)
         verify, flat = not options.no_verify, options.flat
         made = import_network(wanted, worker, name, verify=verify, flat=flat)

@@ -83,16 +83,19 @@ def held(
     common = {**request, "inputs": to_builtins(recording.inputs), "strict": False}
     for value in _held_out(one, recording):
         question = {**common, "args": _with(request, one.name, value)}
-        if not worker.ask({"task": "record", **question})["ok"]:
-            continue  # the network takes no such value
         try:
             result = build_source(source, {one.name: value}, worker, ask=worker.ask)
         except NetgenError:
-            return None
+            if worker.ask({"task": "record", **question})["ok"]:
+                return None
+            continue  # the network takes no such value either
         own = {"source": result.source, "class": result.graph.name, "brief": True}
         runs = [dict(recording.runs[0])]
         answer = worker.ask({"task": "compare", **question, **own, "runs": runs})
-        return value if answer["ok"] else None
+        if answer["ok"]:
+            return value
+        if answer["code"] == "NG705":
+            return None  # it is another network
     return None
 
 

@@ -39,10 +39,16 @@ _MORE_TIME = "`--timeout` gives it more time"
 class Worker:
     """The worker process, which has torch; it serves all specs of a run one after the other."""
 
-    def __init__(self, timeout: float = TIMEOUT, most_memory: int | None = None) -> None:
-        """`timeout` is in seconds for one spec, `most_memory` in bytes for the process."""
+    def __init__(
+        self, timeout: float = TIMEOUT, most_memory: int | None = None, threads: int = 1
+    ) -> None:
+        """`timeout` is in seconds for one spec, `most_memory` in bytes for the process.
+
+        With several `threads` torch is faster where no other process has work to do.
+        """
         self.timeout = timeout
         self.most_memory = most_memory
+        self.threads = threads
         self.process: subprocess.Popen[bytes] | None = None
         self.torch = ""
         self.device = ""  # the best device that torch has here
@@ -96,11 +102,11 @@ class Worker:
 
         path = json.dumps(_trusted_path())
         code = f"{ENDS_WITH_PARENT}import sys; sys.path[:] = {path}\n"
-        arguments = f"{self.most_memory}, {json.dumps(self.folder)}"
+        arguments = f"{self.most_memory}, {json.dumps(self.folder)}, {self.threads}"
         # no garbage collection while torch is imported
         code += f"import gc; gc.disable(); from {__package__}.worker import main; main({arguments})"
         command = [sys.executable, "-I", "-c", code]
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -61,17 +61,17 @@ PROOFS: Mapping[str, Callable[[Subject], str]] = {
 Task = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-def main(most_memory: int | None = None, folder: str = "") -> None:
+def main(most_memory: int | None = None, folder: str = "", threads: int = 1) -> None:
     """Answer requests until standard input ends.
 
     `most_memory` is in bytes. `folder`, if there is one, goes to the end of `sys.path`: modules in
-    it can't replace installed ones.
+    it can't replace installed ones. torch computes with so many `threads`.
     """
     gc.freeze()  # the objects of torch's modules need not be looked at again
     gc.enable()
     if folder:
         sys.path.append(folder)
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     compute_exactly()
     end_with_parent()
     warnings.simplefilter("ignore")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
+from msgspec import Struct
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
@@ -18,7 +21,7 @@ from .recorded import Input
 
 CLOSE = 1e-6  # of the largest value, in float64
 CLOSE_SINGLE = 1e-4
-QUICK = 0.1  # seconds
+QUICK = 0.05  # seconds
 SEED = 0  # of what is drawn at random while the network runs
 
 
@@ -44,37 +47,53 @@ def compare(
     """
     twin = generated()
     shown = _same_keys(original, twin)
+    apart = told_apart(original, inputs, runs[-1])
     compared = partial(_compare, original, twin, inputs, runs, trained, untrained)
-    quick = _is_quick(original, inputs, runs[0])
-    if quick and _run_in_double(original, twin, inputs, runs[0]):
-        return [shown, *compared(single=False)]
+    if apart.is_quick and _run_in_double(original, twin, inputs, runs[0]):
+        return [shown, *compared(apart, single=False)]
     try:
-        return [shown, *compared(single=True)]
+        return [shown, *compared(apart, single=True)]
     except Other:  # rounding may be the reason
-        if quick or not _run_in_double(original, twin, inputs, runs[0]):
+        if apart.is_quick or not _run_in_double(original, twin, inputs, runs[0]):
             raise
-    return [shown, *compared(single=False)]
+    return [shown, *compared(told_apart(original, inputs, runs[-1]), single=False)]
+
+
+class Apart(Struct, frozen=True):
+    """A copy of a network in evaluation, whose weights and statistics are all different.
+
+    Its run took some `seconds`. The `outputs` of that are those of the network as it is now; there
+    are none if the statistics of a norm changed twice in the run.
+    """
+
+    network: nn.Module
+    seconds: float
+    outputs: list[torch.Tensor] | None
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a run takes little time: in float64 it takes ten times as long."""
+        return self.seconds < QUICK
 
 
 def same_outputs(
-    original: nn.Module,
+    apart: Apart,
     generated: type[nn.Module],
     inputs: Sequence[Input],
     run: Mapping[str, int],
 ) -> None:
-    """Compare keys, and the outputs for one size of inputs; raises `Other`."""
-    twin, network = generated(), copy.deepcopy(original)
+    """Compare keys, and the outputs for the size of inputs that was run; raises `Other`."""
+    twin, network = generated(), apart.network
     _same_keys(network, twin)
-    single = not (_is_quick(network, inputs, run) and _run_in_double(network, twin, inputs, run))
+    single = not (apart.is_quick and _run_in_double(network, twin, inputs, run))
     if not single:
         network, twin = network.double(), twin.double()
-    tensors = samples_of(inputs, run, single)
-    _tell_apart(network, tensors)
     _load(network, twin)
-    network.eval()
     twin.eval()
+    tensors = samples_of(inputs, run, single)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        ours = _original(network, inputs, tensors)
+        ours = apart.outputs if single else None
+        ours = ours or _original(network, inputs, tensors)
         check_equal(ours, _generated(twin, tensors), CLOSE_SINGLE if single else CLOSE, "output")
 
 
@@ -85,24 +104,26 @@ def _compare(
     runs: Sequence[Mapping[str, int]],
     trained: bool,
     untrained: str,
+    apart: Apart,
     *,
     single: bool,
 ) -> list[str]:
     """What the outputs show, in float32 if they are to be `single`, else in float64."""
-    network = copy.deepcopy(original)
+    network = apart.network
     if not single:
         network, twin = network.double(), twin.double()
     samples = [samples_of(inputs, run, single) for run in runs]
     close = CLOSE_SINGLE if single else CLOSE
     shown = []
     if trained:
-        shown.append(_same_as_trained(network, twin, inputs, samples[0], close))
-    _tell_apart(network, samples[0])
+        own = copy.deepcopy(original)
+        own = own if single else own.double()
+        shown.append(_same_as_trained(own, twin, inputs, samples[0], close))
     _load(network, twin)
-    network.eval()
     twin.eval()
+    last = apart.outputs if single else None
     with torch.random.fork_rng(devices=[]):
-        shown += _compared(network, twin, inputs, [*zip(runs, samples, strict=True)], close)
+        shown += _compared(network, twin, inputs, [*zip(runs, samples, strict=True)], close, last)
     if untrained:
         return [*shown, f"not compared in training: {untrained}"]
     return [*shown, *_same_training(network, twin, inputs, samples[0], close)]
@@ -131,15 +152,20 @@ def _compared(
     inputs: Sequence[Input],
     samples: Sequence[tuple[Mapping[str, int], Sequence[torch.Tensor]]],
     close: float,
+    last: list[torch.Tensor] | None,
 ) -> list[str]:
-    """Compare outputs in evaluation for all sizes, and the gradients of the inputs once."""
+    """Compare outputs in evaluation for all sizes, and the gradients of the inputs once.
+
+    Those of the network for the `last` size may be known.
+    """
     gradients = _same_gradients(network, twin, inputs, samples[0][1], close)
     draws = False
     for run, tensors in samples[gradients:]:
         sizes = ", ".join(f"{name} = {size}" for name, size in run.items())
         with torch.no_grad():
-            ours = _original(network, inputs, tensors)
-            draws = draws or not _is_seeded()
+            known = last if tensors is samples[-1][1] else None
+            ours = known or _original(network, inputs, tensors)
+            draws = draws or not (known or _is_seeded())
             theirs = _generated(twin, tensors)
         check_equal(ours, theirs, close, f"output for {sizes}")
     how = " and equal random draws" if draws else ""
@@ -177,15 +203,6 @@ def _load(network: nn.Module, twin: nn.Module) -> None:
             twin.get_parameter(name).requires_grad_(False)
     for name in theirs.keys() - ours.keys():
         raise Other(f"`{name}` is a weight of its own in the class, and shared in the network")
-
-
-def _is_quick(network: nn.Module, inputs: Sequence[Input], run: Mapping[str, int]) -> bool:
-    """Whether a run takes little time: in float64 it takes ten times as long."""
-    network = copy.deepcopy(network).eval()
-    begun = time.perf_counter()
-    with torch.no_grad():
-        _original(network, inputs, samples_of(inputs, run, True))
-    return time.perf_counter() - begun < QUICK
 
 
 class _Double(TorchFunctionMode):
@@ -235,8 +252,13 @@ def samples_of(inputs: Sequence[Input], run: Mapping[str, int], single: bool) ->
     return found if single else [x.double() if x.dtype == torch.float32 else x for x in found]
 
 
-def _tell_apart(network: nn.Module, inputs: Sequence[torch.Tensor]) -> None:
-    """Draw what is constant at random, so that no layer is like another."""
+def told_apart(original: nn.Module, inputs: Sequence[Input], run: Mapping[str, int]) -> Apart:
+    """A copy of a network in which what is constant is drawn at random, and norms read the usual.
+
+    No layer of it is like another. Raises what its code raises.
+    """
+    network = copy.deepcopy(original).eval()
+    tensors = samples_of(inputs, run, True)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)
         for weight in network.parameters():
@@ -248,7 +270,12 @@ def _tell_apart(network: nn.Module, inputs: Sequence[torch.Tensor]) -> None:
             if norm.running_mean is not None and norm.running_var is not None:
                 norm.running_mean.copy_(torch.randn_like(norm.running_mean) * 0.1)
                 norm.running_var.copy_(torch.rand_like(norm.running_var) + 0.5)
-        _calibrate(network, inputs, norms)
+        begun = time.perf_counter()
+        with _calibrated(norms) as changed:
+            outputs = _original(network, inputs, tensors)
+        seconds = time.perf_counter() - begun
+        final = _is_seeded() and max(changed.values(), default=1) == 1
+    return Apart(network, seconds, outputs if final else None)
 
 
 def _is_norm(module: nn.Module) -> bool:
@@ -261,29 +288,34 @@ def _small(weight: torch.Tensor) -> torch.Tensor:
     return torch.randn_like(weight) * 0.1
 
 
-def _calibrate(
-    network: nn.Module, inputs: Sequence[torch.Tensor], norms: Sequence[nn.Module]
-) -> None:
-    """Set the statistics of norms near those of what they read, so that all stays in range."""
+@contextmanager
+def _calibrated(norms: Sequence[nn.Module]) -> Iterator[Mapping[int, int]]:
+    """In the ``with`` block norms get statistics near those of what they read: all stays in range.
 
-    def measure(norm: Any, args: tuple[torch.Tensor, ...]) -> None:
-        x = args[0].detach()
+    Gives how often each has got them.
+    """
+    own = torch.Generator().manual_seed(2)  # what the network draws does not hang on it
+    changed: Counter[int] = Counter()
+
+    def measure(norm: Any, args: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
+        (x,) = (*args, *named.values())
         over = [dim for dim in range(x.dim()) if dim != 1]
-        mean, var = x.mean(over), x.var(over, correction=0)
-        norm.running_mean.copy_(mean + 0.1 * var.sqrt() * torch.randn_like(mean))
-        norm.running_var.copy_((var * (torch.rand_like(var) * 0.5 + 0.75)).clamp(min=1e-3))
+        mean = x.mean(over)
+        var = x.square().mean(over) - mean.square()  # near enough, and much faster than `var`
+        var = var.clamp(min=1e-3)
+        shift = torch.randn(mean.shape, generator=own).to(mean)
+        scale = torch.rand(var.shape, generator=own).to(var)
+        norm.running_mean.copy_(mean + 0.1 * var.sqrt() * shift)
+        norm.running_var.copy_(var * (scale * 0.5 + 0.75))
+        changed[id(norm)] += 1
 
     hooks = [
-        norm.register_forward_pre_hook(measure)
+        norm.register_forward_pre_hook(measure, with_kwargs=True)
         for norm in norms
         if getattr(norm, "running_mean", None) is not None
     ]
-    network.eval()
     try:
-        if hooks:
-            network(*inputs)
-    except Exception:  # the comparison itself will tell
-        return
+        yield changed
     finally:
         for hook in hooks:
             hook.remove()

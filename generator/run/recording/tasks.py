@@ -16,7 +16,7 @@ from torch import nn
 
 from ..proofs.subject import load
 from .agreement import Differs
-from .comparison import Other, compare, same_outputs
+from .comparison import Other, compare, same_outputs, told_apart
 from .construction import Unloadable, construct, watch_constructors
 from .initial import Draws
 from .kept import check_inside, kept_types
@@ -102,11 +102,14 @@ def compared(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _briefly_compared(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether a class has the keys and the outputs of a network."""
-    network = _network(*_source(request))
-    made = class_in(request["source"], request["class"])
+    """Whether a class has the keys and the outputs of a network that its code makes."""
+    inputs, run = _inputs(request), request["runs"][0]
     try:
-        same_outputs(network, made, _inputs(request), request["runs"][0])
+        apart = told_apart(_network(*_source(request)), inputs, run)
+    except (Exception, SystemExit) as error:
+        return raised("NG702", "running it", error)
+    try:
+        same_outputs(apart, class_in(request["source"], request["class"]), inputs, run)
     except Other as error:
         return refused("NG705", str(error))
     except Exception as error:
