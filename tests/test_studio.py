@@ -89,7 +89,7 @@ def test_a_foreign_page_is_not_answered(page: Studio, origin: str) -> None:
 
 
 def test_nothing_is_told_without_the_key(page: Studio) -> None:
-    names = "build check complete explain hover load save state template view".split()
+    names = "build check complete explain forms hover load save state template view".split()
     for name in names:
         for key in ("", page.key[:-1], page.token):
             own = {**page.own, "X-Netgen-Key": key}

@@ -109,6 +109,8 @@ def test_completion_and_hover_are_the_language_servers(browser: Browser, tmp_pat
         expect(page.locator("#picture .node")).to_have_count(4)
         page.hover("#editor .cm-line:nth-of-type(5) span:has-text('Linear')")
         expect(page.locator(".cm-tooltip-hover")).to_contain_text("(N, 4) → (N, 8)")
+        expect(page.locator(".cm-tooltip-hover")).to_contain_text("Linear: {out_features: 10}")
+        page.hover("#title")  # what is told goes away
         page.click("#editor .cm-line >> nth=5")
         page.keyboard.press("End")
         page.keyboard.press("Enter")
@@ -282,6 +284,87 @@ def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: 
         assert (tmp_path / "net.yaml").read_text() == (
             "name: Net\ninput: [3, 32, 32]\nlayers:\n  - GELU"
         )
+
+
+def test_networks_are_searched_to_begin_with(browser: Browser, tmp_path: Path) -> None:
+    with studio(tmp_path) as there, opened(browser, there) as page:
+        expect(page.locator("#starter")).to_be_focused()
+        page.fill("#wanted", "unet")
+        found = page.locator("#choices button:visible b")
+        expect(found).to_have_text(["diffusion_unet", "unet"])
+        page.fill("#wanted", "lenet-5")
+        page.keyboard.press("Enter")
+        expect(page.locator("#figures")).to_contain_text("61,706 parameters")
+        page.click("#new")
+        page.click("#starter")
+        expect(page.locator("#figures")).to_contain_text("38,522 parameters")
+        expect(page.locator("#problems")).to_have_text("No problems.")
+
+
+def test_a_completion_brings_the_arguments(browser: Browser, tmp_path: Path) -> None:
+    with studio(tmp_path) as there, opened(browser, there) as page:
+        page.click("#empty")
+        offered = page.locator(".cm-tooltip-autocomplete")
+        page.keyboard.type("Conv2d")  # a whole word, but no whole layer
+        expect(offered.locator(".forms code")).to_have_text(
+            ["Conv2d: {out_channels: 64, kernel_size: 3, padding: 1}", "Conv2d: [64, 3]"]
+        )
+        page.wait_for_timeout(200)  # what has just opened takes no key
+        page.keyboard.press("Enter")
+        page.keyboard.type("16")  # in place of the first value
+        page.keyboard.press("Escape")
+        page.keyboard.press("Tab")
+        page.keyboard.type("5")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")  # the next line
+        page.keyboard.type("- ReLU")
+        expect(offered).to_have_count(0)  # nothing is left to write
+        page.keyboard.press("Enter")
+        page.keyboard.type("- Conv2d: ")
+        expect(offered.locator("li").first).to_have_text(re.compile("out_channels: 64"))
+        page.keyboard.type("[8, 3]")
+        page.keyboard.press("Enter")
+        page.keyboard.type("- Con")
+        expect(offered.locator(".forms button >> nth=1")).to_contain_text("Conv2d: [64, 3]")
+        page.click(".cm-tooltip-autocomplete .forms button >> nth=1")
+        expect(page.locator("#problems")).to_have_text("No problems.")
+        assert written(page) == (
+            "name: Net\ninput: [3, 32, 32]\nlayers:\n"
+            "  - Conv2d: {out_channels: 16, kernel_size: 5, padding: 1}\n  - ReLU\n"
+            "  - Conv2d: [8, 3]\n  - Conv2d: [64, 3]"
+        )
+
+
+def test_all_pieces_make_a_network(browser: Browser, tmp_path: Path) -> None:
+    """Each one goes where it belongs, and fits after the one before it."""
+    with studio(tmp_path) as there, opened(browser, there) as page:
+        page.click("#empty")
+        pieces = page.locator("#forms-panel section >> nth=0").locator("button")
+        expect(pieces.first).to_be_visible()
+        for place in range(pieces.count()):
+            pieces.nth(place).click()
+            expect(page.locator("#problems")).to_have_text("No problems.")
+        page.fill("#forms-panel input", "argument class")
+        page.click("#forms-panel button:has-text('params: {width: 64}')")
+        expect(page.locator("#problems li")).to_contain_text("uses the parameter `width`")
+        page.fill("#forms-panel input", "sigmoid")
+        page.click("#forms-panel code:text-is('- Sigmoid')")
+        page.click("#editor .cm-line:has-text('Flatten')")
+        page.fill("#forms-panel input", "dropout")
+        page.click("#forms-panel code:text-is('- Dropout: {p: 0.5}')")
+        page.keyboard.type("0.1")
+        page.keyboard.press("Control+s")
+        expect(page.locator("#changed")).to_be_hidden()
+        text = (tmp_path / "net.yaml").read_text()
+        assert text.startswith(
+            "name: Net\ninput: [3, 32, 32]\nparams: {width: 64}\nlayers:\n"
+            "  - Conv2d: {out_channels: 64, kernel_size: 3, padding: 1, bias: false}\n"
+        )
+        head, _, blocks = text.partition("\nblocks:\n")
+        assert head.endswith("\n  - Flatten\n  - Dropout: {p: 0.1}\n  - Linear: 10\n  - Sigmoid")
+        assert blocks.startswith("  Residual:\n    params:")
+        found = check(text.replace("channels: 128", "channels: $width"), "net.yaml")
+        assert found.diagnostics == ()
 
 
 def test_the_layer_under_the_cursor_is_lit_everywhere(browser: Browser, tmp_path: Path) -> None:

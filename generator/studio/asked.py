@@ -29,6 +29,10 @@ class Load(Asked, frozen=True, kw_only=True):
     """The file as it is now."""
 
 
+class Forms(Asked, frozen=True, kw_only=True):
+    """How the parts of a spec are written."""
+
+
 class Template(Asked, frozen=True, kw_only=True):
     """The text of a template."""
 

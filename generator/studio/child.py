@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct, json
 
 from ..jobs.failures import own_mistake
-from .asked import Build, Check, Complete, Explain, Hover, View
+from .asked import Build, Check, Complete, Explain, Forms, Hover, View
 from .problems import problems
 
 IDLE = 0.5  # seconds
@@ -69,11 +69,13 @@ def _lines() -> Iterator[bytes]:
 
 def _checking(say: Callable[[str], None]) -> dict[str, _Task]:
     from .checking import Checker
+    from .teaching import taught
 
     checker = Checker()
     return {
         "check": _Task(Check, checker.check),
         "complete": _Task(Complete, checker.complete),
+        "forms": _Task(Forms, lambda asked: taught()),
         "hover": _Task(Hover, checker.hover),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import json
 
 from ..run.proofs.parent import ENDS_WITH_PARENT
-from .asked import OfText
+from .asked import Asked
 
 LONGEST_ANSWER = 1 << 28  # bytes
 Heard = Callable[[str], None]
@@ -41,7 +41,7 @@ class Answering:
             )
         return self.process
 
-    async def ask(self, name: str, asked: OfText, heard: Heard = lambda said: None) -> Any:
+    async def ask(self, name: str, asked: Asked, heard: Heard = lambda said: None) -> Any:
         """The answer to a request; what is said before it is `heard`. Raises `Gone`.
 
         Who does not wait for the answer ends the process.

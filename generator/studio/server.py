@@ -34,6 +34,7 @@ from .asked import (
     Check,
     Complete,
     Explain,
+    Forms,
     Hover,
     Load,
     OfText,
@@ -124,6 +125,7 @@ class Studio:
             Check: self._of(self.checking, "check"),
             Complete: self._of(self.checking, "complete"),
             Explain: self._of(self.viewing, "explain"),
+            Forms: self._of(self.checking, "forms"),
             Hover: self._of(self.checking, "hover"),
             Load: self._load,
             Save: self._save,
@@ -164,8 +166,8 @@ class Studio:
 
         return endpoint
 
-    def _of(self, process: Answering, name: str) -> Callable[[OfText], Awaitable[Response]]:
-        async def answer(asked: OfText) -> Response:
+    def _of(self, process: Answering, name: str) -> Callable[[Asked], Awaitable[Response]]:
+        async def answer(asked: Asked) -> Response:
             return _json(await process.ask(name, asked))
 
         return answer

@@ -2,7 +2,8 @@
 
 import * as cm from "./codemirror.js";
 import { ask } from "./ask.js";
-import { rendered } from "./markdown.js";
+import { indented, placeOfBlock, placeOfItems, placeOfKey } from "./forms.js";
+import { element, rendered } from "./markdown.js";
 
 const { tags } = cm;
 const colours = cm.syntaxHighlighting(cm.HighlightStyle.define([
@@ -61,10 +62,15 @@ const lights = cm.StateField.define({
 });
 
 const KINDS = {
-  argument: "property", block: "class", function: "function", key: "property", name: "variable",
+  argument: "property", block: "class", form: "text", function: "function", key: "property", name: "variable",
   reference: "variable", type: "type", value: "constant",
 };
 const ENDS = { argument: ": ", key: ": " };
+
+// the keys of the document that the forms have
+const DOCUMENT = new Set([
+  "name", "input", "inputs", "sizes", "params", "variants", "blocks", "include", "imports", "init", "tie", "outputs", "expect",
+]);
 
 function offset(doc, [row, character]) {
   const line = doc.line(Math.min(row + 1, doc.lines));
@@ -74,6 +80,42 @@ function offset(doc, [row, character]) {
 function place(doc, at) {
   const line = doc.lineAt(at);
   return { row: line.number - 1, character: at - line.from };
+}
+
+// A form as what CodeMirror fills in: its values are gone through by Tab.
+function template(parts) {
+  const filled = parts.map((part, place) => (place % 2 && !/[{}]/.test(part) ? `#{${place}:${part}}` : part));
+  return parts.length > 1 ? `${filled.join("")}#{${parts.length}}` : parts[0];
+}
+
+function fill(view, parts, from, to, picked = null) {
+  cm.snippet(template(parts))(view, picked, from, to);
+}
+
+// Enter leaves a form that is filled in, for the next line.
+const inForms = cm.snippetKeymap.of([
+  { key: "Tab", run: cm.nextSnippetField, shift: cm.prevSnippetField },
+  { key: "Escape", run: cm.clearSnippet },
+  { key: "Enter", run: (view) => {
+    cm.clearSnippet(view);
+    view.dispatch({ selection: { anchor: view.state.doc.lineAt(view.state.selection.main.head).to } });
+    return cm.insertNewlineAndIndent(view);
+  } },
+]);
+
+// All forms of a type, beside its name in the list: a click takes one.
+function beside(forms, view, from, option) {
+  const made = element("div", "", { class: "forms" });
+  for (const parts of forms) {
+    const button = made.appendChild(element("button", "", { type: "button", tabindex: "-1" }));
+    button.append(element("code", parts.join("")));
+    button.addEventListener("mousedown", (event) => {
+      event.preventDefault();
+      event.stopPropagation();  // it is no choice of the list itself
+      fill(view, parts, from, view.state.selection.main.head, option);
+    });
+  }
+  return made;
 }
 
 // What may be written at the cursor, by the language server.
@@ -86,17 +128,25 @@ function completion(asked) {
     if (!found || context.aborted || !found.options.length) return null;
     const from = offset(context.state.doc, found.from);
     const word = context.state.sliceDoc(from, context.pos);
-    if (!context.explicit && found.options.some(({ label }) => label === word)) return null;  // it is whole
-    const options = found.options.map(({ label, type, detail }, number) => ({
-      label, detail, type: KINDS[type], boost: -number / 100,
-      apply: (view, one, start, end) => {
+    const whole = found.options.find(({ label }) => label === word);
+    if (!context.explicit && whole && !(whole.forms[0]?.length > 1)) return null;  // nothing is left to write
+    const options = found.options.map(({ label, type, detail, forms }, number) => {
+      const option = { label, detail, type: KINDS[type], boost: -number / 100 };
+      if (forms.length && type !== "form") option.info = () => beside(forms, context.view, from, option);
+      option.apply = (view, one, start, end) => {
         const rest = view.state.doc.lineAt(end);
         const colon = view.state.sliceDoc(end, rest.to).startsWith(":");
+        if (forms.length && !colon) {
+          fill(view, forms[0], start, end, one);
+          return;
+        }
         const insert = label + (colon ? "" : (ENDS[type] ?? ""));
         view.dispatch({ changes: { from: start, to: end, insert }, selection: { anchor: start + insert.length } });
-      },
-    }));
-    return { from, options, validFor: /^[\w.]*$/ };
+      };
+      return option;
+    });
+    // forms are for who has written nothing yet
+    return { from, options, validFor: found.options.some(({ type }) => type === "form") ? /^$/ : /^[\w.]*$/ };
   };
 }
 
@@ -124,8 +174,8 @@ export class SpecEditor {
           cm.lineNumbers(), cm.foldGutter(), cm.lintGutter(), cm.highlightActiveLine(), cm.highlightActiveLineGutter(),
           cm.highlightSpecialChars(), cm.drawSelection(), cm.dropCursor(), cm.history(), indents,
           cm.bracketMatching(), cm.closeBrackets(), cm.indentUnit.of("  "), cm.search({ top: true }),
-          cm.highlightSelectionMatches(), cm.EditorView.lineWrapping, cm.yaml(), colours, look, lights, hovering(asked),
-          cm.placeholder("A spec: \"Start from…\" gives one to begin with."),
+          cm.highlightSelectionMatches(), cm.EditorView.lineWrapping, cm.yaml(), colours, look, lights, hovering(asked), inForms,
+          cm.placeholder("A spec: \"Start from…\" gives one to begin with, \"Forms\" its parts."),
           cm.autocompletion({ override: [completion(asked)], maxRenderedOptions: 60 }),
           cm.keymap.of([
             { key: "Mod-s", preventDefault: true, run: () => { save(); return true; } },
@@ -153,6 +203,40 @@ export class SpecEditor {
       changes: { from: 0, to: doc.length, insert: text }, selection: { anchor: 0 },
       annotations: cm.Transaction.addToHistory.of(!first),
     });
+  }
+
+  // Put what was chosen of the forms where it belongs; the line of a key that is there already.
+  put({ text, parts, layers, block }) {
+    const { doc, selection } = this.view.state;
+    const key = /^(\w+):/.exec(text ?? "")?.[1];
+    if (parts || layers || text.startsWith("- ")) this.putItems(parts ? ["- ", ...parts] : null, layers ?? text, block);
+    else if (key && DOCUMENT.has(key)) {
+      const found = placeOfKey(doc, key);
+      if (found.there) this.go(found.there);
+      else this.insert(found.from, found.from, `${found.before}${text}${found.after}`, found.from + found.before.length + text.length);
+    } else this.insert(selection.main.from, selection.main.to, text);
+    this.view.focus();
+  }
+
+  putItems(parts, text, block) {
+    const { doc, selection } = this.view.state;
+    // after what has just been put in, though that may end further in
+    const most = this.last?.doc === doc && this.last.head === selection.main.head ? this.last.indent : Infinity;
+    const { from, to, before, indent } = placeOfItems(doc, selection.main.head, most);
+    const items = parts ? "" : indented(text, indent);
+    const changes = [{ from, to, insert: before + (parts ? " ".repeat(indent) : items) }];
+    const own = block && placeOfBlock(doc, block);
+    if (own) changes.push(own.from === from ? { ...own, insert: `\n${own.insert.trimStart()}` } : own);
+    this.view.dispatch({
+      changes, selection: { anchor: from + changes[0].insert.length }, scrollIntoView: true, userEvent: "input",
+    });
+    const { head } = this.view.state.selection.main;
+    if (parts) fill(this.view, [parts[0] + parts[1], ...parts.slice(2)], head, head);
+    this.last = { doc: this.view.state.doc, head: this.view.state.selection.main.head, indent };
+  }
+
+  insert(from, to, insert, anchor = from + insert.length) {
+    this.view.dispatch({ changes: { from, to, insert }, selection: { anchor }, scrollIntoView: true, userEvent: "input" });
   }
 
   tell(problems) {

@@ -2,6 +2,7 @@
 
 import { Gone, Refused, ask, listen, open } from "./ask.js";
 import { SourceView, SpecEditor } from "./editors.js";
+import { Forms } from "./forms.js";
 import { Latest } from "./latest.js";
 import { element } from "./markdown.js";
 import { Picture } from "./picture.js";
@@ -19,6 +20,7 @@ const state = {
   call: null,  // the layer that is looked at
   fresh: new Set(),  // the tabs that show the view
   run: null,
+  taught: false,  // how things are written
 };
 sessionStorage.setItem("netgen-tab", state.tab);
 
@@ -28,6 +30,7 @@ const source = new SourceView(byId("source"), (line) => {
   const call = narrowest(state.view?.source_lines ?? [], line);
   if (call !== null) select(call, { source: false });
 });
+const forms = new Forms(byId("forms-panel"), (chosen) => editor.put(chosen));
 const picture = new Picture((call) => select(call, { picture: false }));
 
 // What is on the page
@@ -85,10 +88,11 @@ function name(call) {
 
 // Tabs
 
+const tabs = {};
 function tabsOf(list) {
-  const tabs = [...list.querySelectorAll("[role=tab]")];
+  const all = [...list.querySelectorAll("[role=tab]")];
   const choose = (tab, focus) => {
-    for (const other of tabs) {
+    for (const other of all) {
       other.setAttribute("aria-selected", String(other === tab));
       other.tabIndex = other === tab ? 0 : -1;
       byId(other.getAttribute("aria-controls")).hidden = other !== tab;
@@ -96,11 +100,11 @@ function tabsOf(list) {
     if (focus) tab.focus();
     show();
   };
-  tabs.forEach((tab, place) => {
+  all.forEach((tab, place) => {
     tab.addEventListener("click", () => choose(tab));
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) choose(tabs[(place + step + tabs.length) % tabs.length], true);
+      if (step) choose(all[(place + step + all.length) % all.length], true);
     });
   });
   return (id) => choose(byId(id));
@@ -109,6 +113,7 @@ function tabsOf(list) {
 // Bring what is visible up to the view.
 function show() {
   const { view, fresh } = state;
+  if (!byId("forms-panel").hidden && !state.taught) teach();
   if (!view) return;
   const drawn = {
     "picture-panel": () => { picture.set(view.picture); picture.select(state.call, name(state.call)); },
@@ -124,6 +129,12 @@ function show() {
       light(id);
     }
   }
+}
+
+// How things are written is asked for once.
+function teach() {
+  state.taught = true;
+  trying(async () => forms.set(await ask("forms")));
 }
 
 // The layer that is looked at
@@ -533,11 +544,21 @@ async function beat() {
 // To begin with
 
 function tellTemplates() {
-  byId("choices").replaceChildren(...Object.entries(state.file.templates).map(([name, about]) => {
+  const others = Object.entries(state.file.templates).filter(([name]) => name !== "starter");
+  byId("choices").replaceChildren(...others.map(([name, about]) => {
     const button = element("button", "", { type: "submit", value: name });
     button.append(element("b", name), element("span", ` ${about.slice(name.length).trim()}`));
     return button;
   }));
+  byId("wanted").addEventListener("input", () => {
+    const text = byId("wanted").value.toLowerCase();
+    for (const one of byId("choices").children) one.hidden = !one.textContent.toLowerCase().includes(text);
+  });
+  byId("wanted").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();  // of what is in view, not the first button of the form
+    byId("choices").querySelector("button:not([hidden])")?.click();
+  });
 }
 
 byId("templates").addEventListener("close", () => {
@@ -550,6 +571,7 @@ byId("templates").addEventListener("close", () => {
     for (const name of Object.keys(state.values)) delete state.values[name];
     editor.replace(text);
     if (empty) editor.go(4, 4);
+    tabs.meaning(empty ? "tab-forms" : "tab-picture");
     editor.view.focus();
   });
 });
@@ -566,9 +588,9 @@ function setTheme(dark) {
 async function begin() {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   setTheme((localStorage.getItem("netgen-theme") ?? (dark.matches ? "dark" : "light")) === "dark");
-  const tabs = [...document.querySelectorAll("[role=tablist]")].map(tabsOf);
-  tabs[0]("tab-picture");
-  tabs[1]("tab-problems");
+  [tabs.meaning, tabs.below] = [...document.querySelectorAll("[role=tablist]")].map(tabsOf);
+  tabs.meaning("tab-picture");
+  tabs.below("tab-problems");
   addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target.closest("input, .cm-content") || byId("picture-panel").hidden) return;
     event.preventDefault();

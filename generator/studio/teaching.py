@@ -1,0 +1,118 @@
+"""What the tab `Forms` shows: how the parts of a spec are written, to be put into the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+from ..layers import GROUPING, TYPES
+from ..mcp.language import page, sections
+from ..views.catalogue import plain
+from ..views.forms import USUAL, forms
+
+_CODE = re.compile(r"`([^`]+)`")
+_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
+_LEFT_OUT = "..."
+
+
+class Piece(Struct, frozen=True):
+    """Some layers, with the block that they use, if they use one."""
+
+    about: str
+    layers: str
+    block: str = ""
+
+
+PIECES = (
+    Piece(
+        "Convolution, normalisation, activation",
+        """\
+- Conv2d: {out_channels: 64, kernel_size: 3, padding: 1, bias: false}
+- BatchNorm2d
+- ReLU
+""",
+    ),
+    Piece(
+        "Residual connection: what comes in is added to what the layers give",
+        """\
+- Add:
+    branches:
+      - []
+      - - Conv2d: {out_channels: $in_channels, kernel_size: 3, padding: 1}
+        - BatchNorm2d
+        - ReLU
+""",
+    ),
+    Piece(
+        "Residual block: a class of your own, with arguments, used twice",
+        """\
+- Residual: {out_channels: 64}
+- Residual: {out_channels: 128, stride: 2}
+""",
+        """\
+Residual:
+  params: {out_channels: required, stride: 1}
+  layers:
+    - Conv2d: {out_channels: $out_channels, kernel_size: 3, stride: $stride, padding: 1}
+    - BatchNorm2d
+    - ReLU
+    - Conv2d: {out_channels: $out_channels, kernel_size: 3, padding: 1}
+    - BatchNorm2d: {name: last}
+    - Conv2d:                      # where the shape changes, so does what is added
+        name: shortcut
+        from: input
+        when: $(stride != 1 or in_channels != out_channels)
+        out_channels: $out_channels
+        kernel_size: 1
+        stride: $stride
+    - Add: [last, shortcut]
+    - ReLU
+""",
+    ),
+    Piece(
+        "A layer that reads earlier ones, by their names",
+        """\
+- Conv2d: {name: stem, out_channels: 64, kernel_size: 3, padding: 1}
+- ReLU
+- Conv2d: {name: body, out_channels: 64, kernel_size: 3, padding: 1}
+- Add: {from: [stem, body]}
+""",
+    ),
+    Piece(
+        "Three copies, each with its own weights",
+        "- Conv2d: {out_channels: 64, kernel_size: 3, padding: 1, repeat: 3}\n",
+    ),
+    Piece(
+        "The end of a classifier",
+        """\
+- AdaptiveAvgPool2d: 1
+- Flatten
+- Linear: 10
+""",
+    ),
+)
+
+
+@cache
+def taught() -> dict[str, Any]:
+    """The pieces, the language at a glance, and all types of layers with their forms."""
+    names = dict.fromkeys((*USUAL, *TYPES, *GROUPING))
+    return {
+        "pieces": [to_builtins(piece) for piece in PIECES],
+        "glance": [*_glance()],
+        "layers": [{"name": name, "forms": [form.parts for form in forms(name)]} for name in names],
+    }
+
+
+def _glance() -> Iterator[dict[str, Any]]:
+    """The rows of the language's overview: what there is, and how it is written."""
+    rows = [line for line in sections(page())["At a glance"].splitlines() if line.startswith("|")]
+    for row in rows[2:]:
+        what, written, *_ = row.strip("| ").split(" | ")
+        told = [text for text in _CODE.findall(written) if _LEFT_OUT not in text]
+        if told:
+            yield {"about": plain(_LINK.sub(r"\1", what)), "forms": told}
