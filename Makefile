@@ -3,11 +3,11 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*') docs/language.md
 
-.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import editor pictures golden bench bench-rivals docs lint types train vscode clean
+.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import editor pictures golden bench bench-rivals docs lint types train vscode dist clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -18,7 +18,7 @@ configs: $(INSTALLED)  ## generate and run every spec that comes with netgen
 	$(BIN)/netgen build configs/*.yaml --output-dir build
 
 test: $(INSTALLED)  ## the tests but for the slow ones, two at a time: in three minutes
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST_ARGS)
 
 test-all: $(INSTALLED)  ## all tests, two at a time: in a quarter of an hour
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
@@ -67,12 +67,20 @@ lint: $(INSTALLED)  ## style of our own source
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(INSTALLED)  ## types of our own source, as it is installed, of tests and benchmarks
-	cd $(VENV) && bin/mypy --strict --package torch_netgen
+types: $(INSTALLED)  ## types of our own source on each system, as it is installed, of tests and benchmarks
+	cd $(VENV) && for system in linux darwin win32; do \
+		$(notdir $(BIN))/mypy --strict --platform $$system --cache-dir .mypy_cache/$$system --package torch_netgen || exit 1; done
 	$(BIN)/mypy --strict tests benchmarks examples
 
 vscode: $(INSTALLED)  ## the extension for VS Code, tested and packed: editors/vscode/netgen.vsix; needs npm
 	cd editors/vscode && npm ci --no-audit --no-fund && NETGEN=$(abspath $(BIN))/netgen npm test && npm run pack
+
+dist:  ## the wheel and the source archive, made and checked in an environment of their own
+	rm -rf build/lib dist
+	$(PYTHON) -m venv build/tools
+	build/tools/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check build twine
+	build/tools/$(notdir $(BIN))/python -m build --outdir dist
+	build/tools/$(notdir $(BIN))/python -m twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

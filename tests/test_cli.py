@@ -138,6 +138,7 @@ def test_a_process_tells_what_the_function_does(args: list[str], tmp_path: Path)
     )
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
@@ -167,6 +168,7 @@ def test_a_missing_device_is_said(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.linux
 def test_what_stands_at_the_target_is_replaced_whole(tmp_path: Path) -> None:
     target = tmp_path / "lenet.py"
     target.write_text("old")
@@ -203,6 +205,7 @@ def test_the_run_imports_nothing_from_the_current_folder(
     assert "smoke-run on cpu: passed" in run.stdout
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(("closed", "code"), [("2>&-", 0), (">&-", 1), (">&- 2>&-", 1)])
 def test_closed_streams_are_no_reason_to_lose_what_the_other_says(
     closed: str, code: int, tmp_path: Path
@@ -229,6 +232,7 @@ UNHEARD = {  # ways to run a command so that nobody reads what it says, with wha
 }
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("way", UNHEARD)
 @pytest.mark.parametrize(
     "verb",
@@ -266,6 +270,7 @@ VERBS = (
 )
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_can_not_be_said_is_an_error_and_told(verb: str, tmp_path: Path) -> None:
     run = shell(f"NETGEN {verb} > /dev/full", tmp_path)
@@ -275,6 +280,7 @@ def test_what_can_not_be_said_is_an_error_and_told(verb: str, tmp_path: Path) ->
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("verb", ["check", "show", "diff", "build --no-smoke", "build", "watch"])
 def test_the_current_folder_may_be_gone(verb: str, tmp_path: Path) -> None:
     """What needs no folder works; what would be written there is refused."""

@@ -15,6 +15,8 @@ from torch_netgen.layers import TYPES
 from .command import netgen
 from .conftest import CONFIGS
 
+pytestmark = pytest.mark.linux  # shells
+
 BASH = """\
 source "$1"
 COMP_WORDS=("${@:2}")

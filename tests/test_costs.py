@@ -82,6 +82,7 @@ def test_a_check_builds_what_the_spec_needs(tmp_path: Path) -> None:
     assert costs.validators == 8
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_a_check_takes_few_instructions_beside_its_libraries() -> None:
     found = instructions()

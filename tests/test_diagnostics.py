@@ -158,6 +158,7 @@ def on_a_terminal(*args: str, cwd: Path, **env: str) -> str:
     return found.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.linux
 def test_colours_are_for_terminals_that_want_them(tmp_path: Path) -> None:
     (tmp_path / "two.yaml").write_text(TWO)
     args = ("build", "two.yaml", "--no-smoke")

@@ -64,6 +64,7 @@ def test_what_netgen_wrote_is_replaced_whatever_it_was_made_from(tmp_path: Path)
     assert netgen("build", LENET, "-o", "net.py", "--no-smoke", cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.linux
 def test_a_link_is_followed_and_the_spec_is_never_the_target(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "net.py").symlink_to(tmp_path / "real" / "net.py")
@@ -79,6 +80,7 @@ def test_a_link_is_followed_and_the_spec_is_never_the_target(tmp_path: Path) -> 
     assert spec.read_text() == LENET.read_text()
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     ("target", "message"),
     [
@@ -119,6 +121,7 @@ def test_no_folder_is_made_for_a_file_that_is_not_written(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["net.yaml"]
 
 
+@pytest.mark.linux
 def test_a_full_target_leaves_the_former_file(tmp_path: Path) -> None:
     """A limit on the size of files stands for a full disk."""
     (tmp_path / "net.py").write_text("old\n")
@@ -133,6 +136,7 @@ def test_a_full_target_leaves_the_former_file(tmp_path: Path) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"net.py": "old\n"}
 
 
+@pytest.mark.linux
 @pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_the_former_file_and_nothing_else(tmp_path: Path) -> None:
     chance = random.Random(0)
@@ -175,10 +179,11 @@ def test_two_builds_of_one_output_are_both_whole(tmp_path: Path) -> None:
     assert untouched((tmp_path / "net.py").read_text())
 
 
+@pytest.mark.linux
 def test_writing_goes_another_way_where_files_need_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(os, "O_TMPFILE")
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     target = tmp_path / "net.py"
     target.write_text("old")
     target.chmod(0o640)
@@ -299,6 +304,7 @@ def test_an_edit_is_found_however_small(tmp_path: Path) -> None:
         assert not untouched(text[:place] + text[place + 1 :]), place
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("suffix", ["svg", "png", "html", "dot", "mmd"])
 def test_a_picture_takes_no_other_files_place(suffix: str, tmp_path: Path) -> None:
     name = f"net.{suffix}"
@@ -450,7 +456,7 @@ def test_a_save_before_the_rename_is_kept(
     if before == "mine" and not force:
         return  # kept anyway
     if named:
-        monkeypatch.delattr(os, "O_TMPFILE")
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     target, text = tmp_path / "net.py", torch_netgen.build(LENET, smoke=False).source
     if before is not None:
         target.write_text(text if before == "generated" else "mine\n")
@@ -501,6 +507,7 @@ def test_a_name_may_be_as_long_as_the_system_has_it(name: str, suffix: str, tmp_
     assert run.stderr == f"error[NG501]: can't write `pppp{name}`: file name too long\n"
 
 
+@pytest.mark.linux
 def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     (tmp_path / "a.py").symlink_to("new/b.py")
     (tmp_path / "b.py").symlink_to("c.py")
@@ -517,6 +524,7 @@ def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     assert run.stderr == "error[NG501]: can't read `loop.py`: too many levels of symbolic links\n"
 
 
+@pytest.mark.linux
 def test_a_spec_is_no_output_whoever_insists(tmp_path: Path) -> None:
     spec = tmp_path / "net.mmd"
     spec.write_text(LENET.read_text())

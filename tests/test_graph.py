@@ -314,6 +314,7 @@ def _heeds_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("by", ["time", "Ctrl-C"])
 def test_a_layout_that_takes_long_can_be_ended(by: str, tmp_path: Path) -> None:
     """Graphviz works on such a picture for minutes."""
@@ -334,6 +335,7 @@ def test_a_layout_that_takes_long_can_be_ended(by: str, tmp_path: Path) -> None:
         assert "within 3 seconds" in told
 
 
+@pytest.mark.linux
 def test_a_long_picture_reaches_a_layout_that_begins_late(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -219,6 +219,7 @@ def test_outputs_have_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["check", str(path)]) == 0
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
 @pytest.mark.parametrize("verb", ["check", "build", "show"])
 def test_a_spec_is_an_ordinary_file(
@@ -235,6 +236,7 @@ def test_a_spec_is_an_ordinary_file(
 SLOW = '{Linear: "$(sum([1 for i in range(100000000) if i < 0]))"}'
 
 
+@pytest.mark.linux
 def test_reading_ends_in_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "slow.yaml").write_text(f"{HEAD}layers: [{SLOW}]")
     (tmp_path / "slower.yaml").write_text(f"{HEAD}layers: [{SLOW}]")
@@ -434,6 +436,7 @@ HOSTILE_COMMANDS: list[list[str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("command", HOSTILE_COMMANDS, ids=lambda words: words[0][:6].strip(":"))
 def test_nothing_from_outside_moves_the_cursor_or_is_a_command(
     command: list[str], hostile: Path, capsys: pytest.CaptureFixture[str]
@@ -451,6 +454,7 @@ def test_nothing_from_outside_moves_the_cursor_or_is_a_command(
     assert "Traceback" not in told.err
 
 
+@pytest.mark.linux
 def test_cells_of_a_page_are_no_markup(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["show", GOOD, "--format", "markdown"])
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
@@ -463,6 +467,7 @@ def test_cells_of_a_page_are_no_markup(hostile: Path, capsys: pytest.CaptureFixt
     assert "&lt;b&gt;`z`[a](b)" in page
 
 
+@pytest.mark.linux
 def test_no_line_of_a_source_is_a_command(hostile: Path) -> None:
     source = torch_netgen.build(GOOD, smoke=False).source
     assert not [line for line in source.splitlines() if line.lstrip(' "').startswith("::")]
@@ -543,6 +548,7 @@ def specs(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("path", OUT, ids=lambda path: ascii(path[:30]))
 def test_nothing_is_included_from_elsewhere(
     path: str, specs: Path, capsys: pytest.CaptureFixture[str]
@@ -558,6 +564,7 @@ def test_nothing_is_included_from_elsewhere(
     assert time.perf_counter() - start < SECONDS
 
 
+@pytest.mark.linux
 def test_limits_hold_for_all_files_together(
     specs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -591,6 +598,7 @@ def test_limits_hold_for_all_files_together(
     assert told(names[:1]) == ""
 
 
+@pytest.mark.linux
 def test_floods_of_paths_are_told_in_short(specs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = ", ".join(f"'{'../' * 50}{i}.yaml'" for i in MANY[:1000])
     (specs / "net.yaml").write_text(f"{HEAD}include: [{paths}]\nlayers: [Tanh]\n")

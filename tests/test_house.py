@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import os
+import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,6 +15,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .conftest import ROOT
 
@@ -145,6 +148,18 @@ def test_every_library_is_declared() -> None:
         assert imports(path) <= known, path
 
 
+def test_workflows_make_what_there_is_to_make() -> None:
+    targets = {*re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)}
+    made: set[str] = set()
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            for step in job.get("steps", ()):
+                for command in re.findall(r"^make (.*)$", step.get("run", ""), re.MULTILINE):
+                    made |= {word for word in shlex.split(command) if "=" not in word}
+    assert {"baselines", "test", "test-all", "dist"} <= made <= targets
+
+
+@pytest.mark.linux
 @pytest.mark.slow
 def test_the_wheel_builds_lenet_in_an_empty_environment(tmp_path: Path) -> None:
     """Outside the checkout, without torch: only what the smoke-run needs is missing."""

@@ -277,6 +277,7 @@ error[NG215]: this text may include no files: it has no folder from which they a
     assert torch_netgen.load(folder / "net.yaml").build(smoke=False).source == result.source
 
 
+@pytest.mark.linux
 def test_no_output_takes_the_place_of_an_included_file(folder: Path) -> None:
     for args in (("build", "--no-smoke"), ("graph",)):
         for file in ("blocks.yaml", "parts/norms.yaml"):
@@ -380,6 +381,7 @@ def test_what_is_wrong_is_said_at_its_place(case: str, folder: Path) -> None:
     assert found == wanted
 
 
+@pytest.mark.linux
 def test_the_same_file_by_two_ways_is_read_once(folder: Path) -> None:
     both = "include: [blocks.yaml, parts/norms.yaml, ./parts/../blocks.yaml, twin.yaml]"
     (folder / "twin.yaml").symlink_to("parts/norms.yaml")

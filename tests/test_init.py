@@ -57,6 +57,7 @@ def test_it_goes_where_it_is_told(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "lenet.yaml").read_text() == lenet
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("what", ["file", "empty file", "folder", "link to nowhere"])
 def test_nothing_is_overwritten(what: str, tmp_path: Path) -> None:
     target = tmp_path / "starter.yaml"

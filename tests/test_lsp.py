@@ -504,6 +504,7 @@ def test_an_editor_that_is_gone_ends_it(tmp_path: Path) -> None:
     assert (run.returncode, run.stdout) == (1, "")
 
 
+@pytest.mark.linux
 def test_ctrl_c_ends_it() -> None:
     session = Editor()
     session.start()

@@ -295,6 +295,7 @@ def test_a_spec_that_takes_too_long_is_given_up(coder: Agent) -> None:
     assert found["help"].startswith("`timeout` gives it more time")
 
 
+@pytest.mark.linux
 def test_nothing_is_read_or_written_outside_the_folder(coder: Agent, files: Path) -> None:
     outside = files.parent
     (outside / "secret.yaml").write_text("secret: 1\n")
@@ -420,6 +421,7 @@ def test_the_server_ends_with_its_client_in_the_midst_of_a_call(tmp_path: Path) 
     server.stdout.close()
 
 
+@pytest.mark.linux
 def test_a_folder_that_is_gone_is_no_place_to_start_in(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     command = f"cd gone; rmdir ../gone; {sys.executable} {' '.join(COMMAND)}"

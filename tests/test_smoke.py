@@ -160,6 +160,7 @@ def test_a_run_that_does_not_end_is_ended() -> None:
         worker.prove(endless, plan, CPU)
 
 
+@pytest.mark.linux
 def test_a_worker_that_dies_is_one_diagnostic_and_the_next_one_works() -> None:
     source, plan = planned()
     with Worker() as worker:

@@ -148,6 +148,7 @@ def test_no_path_leads_to_a_file_that_is_not_the_pages(page: Studio, path: str) 
     assert b"Linear" not in answer.body
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
@@ -284,6 +285,7 @@ def test_templates_are_given(page: Studio) -> None:
 # What it writes
 
 
+@pytest.mark.linux
 def test_a_text_is_saved_over_what_it_was_made_from(page: Studio, folder: Path) -> None:
     there = page.ask("load")
     assert (there["text"], there["path"], there["output"]) == (SMALL, "small.yaml", "small.py")
@@ -372,6 +374,7 @@ def test_no_imported_code_runs(page: Studio, folder: Path) -> None:
 # Its end
 
 
+@pytest.mark.linux
 def test_it_ends_with_all_its_processes(tmp_path: Path) -> None:
     with studio(tmp_path) as found:
         found.open()

@@ -17,6 +17,8 @@ from torch_netgen.spec.source import parse
 
 from .command import netgen
 
+pytestmark = pytest.mark.linux  # it is ended as a terminal's Ctrl-C ends it
+
 DEADLINE = 60.0  # seconds for a line: far more than any takes
 READY = " waiting for changes; Ctrl-C ends it"
 

@@ -9,6 +9,7 @@ import webbrowser
 
 def open_browser(address: str) -> None:
     """Open an address, where there is a terminal to start from and a screen to show it on."""
-    graphical = sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")
+    graphical = sys.platform in ("darwin", "win32") or any(map(os.environ.get, screens))
     if graphical and os.isatty(1):
         webbrowser.open(address)

@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from ..diagnostics.diagnostics import Diagnostic, NetgenError, printable
 from ..ir.levels import Proof
-from ..output.files import SOURCE, claim, read_output
+from ..output.files import SOURCE, claim, read_output, with_plain_breaks
 from ..run.records import inputs_text, recall, record_key, remember
 from ..run.smoke import Worker
 from ..spec.source import Source
@@ -34,6 +34,7 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
     assert job.target is not None
     _check_name(job, job.target)
     there = read_output(job.target)
+    found = None if there is None else with_plain_breaks(there)  # git may have changed them
     allowed = job.allow_imports
     result = build_source(
         source,
@@ -43,13 +44,13 @@ def compare(job: Job, source: Source, worker: Worker) -> dict[str, Any]:
         strict=job.strict,
         allow_imports=allowed,
     )
-    if there != result.source.encode():
-        what = "is not there" if there is None else "is not what the spec gives"
+    if found != result.source.encode():
+        what = "is not there" if found is None else "is not what the spec gives"
         message = f"`{printable(str(job.target))}` {what}"
         error = _Differs(
             Diagnostic("NG503", message, help="run `netgen build` and keep the result")
         )
-        error.diff = _diff(str(job.target), there or b"", result.source)
+        error.diff = _diff(str(job.target), found or b"", result.source)
         raise error
     facts = facts_of(result.costs, result.graph, source, result.variants)
     return {**facts, "diagnostics": result.warnings, "fresh": True}

@@ -14,6 +14,7 @@ import re
 import secrets
 import signal
 import stat
+import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -32,17 +33,20 @@ class Kind(Struct, frozen=True):
     """A kind of file, by the place of its digest.
 
     The groups of the `pattern` are what signing fills in: the digest, and for an image the CRC of
-    the chunk that holds it. In unsigned data they are zeros.
+    the chunk that holds it. In unsigned data they are zeros. The lines of a `text` may end in
+    either way: git, or an editor, may have changed that.
     """
 
     pattern: re.Pattern[bytes]
+    text: bool = True
 
 
 _DIGEST = rb"\(digest ([0-9a-f]{12})\)"
 SOURCE = Kind(re.compile(_DIGEST + rb'\.?\n?"""\n'))  # at the docstring's end
 DRAWING = Kind(re.compile(rb"Drawn by netgen " + _DIGEST + rb"(?: -->)?\n\Z"))
 IMAGE = Kind(
-    re.compile(rb"tEXtComment\0Drawn by netgen " + _DIGEST + rb"(.{4}).{4}IEND.{4}\Z", re.DOTALL)
+    re.compile(rb"tEXtComment\0Drawn by netgen " + _DIGEST + rb"(.{4}).{4}IEND.{4}\Z", re.DOTALL),
+    text=False,
 )
 REPORT = Kind(re.compile(rb'\A\{\n  "netgen": "[^"\n]*",\n  "digest": "([0-9a-f]{12})",\n'))
 KINDS = (SOURCE, DRAWING, IMAGE, REPORT)
@@ -58,6 +62,8 @@ def sign(data: bytes, kind: Kind, inputs: str) -> bytes:
 
 def untouched(data: bytes, kind: Kind) -> bool:
     """Whether a file is unchanged since netgen wrote it: its digest fits its body."""
+    if kind.text:
+        data = with_plain_breaks(data)
     found = kind.pattern.search(data)
     if found is None:
         return False
@@ -66,6 +72,11 @@ def untouched(data: bytes, kind: Kind) -> bool:
         start, end = found.span(group)
         bare = bare[:start] + b"0" * (end - start) + bare[end:]
     return _filled(bare, found, found[1][:6]) == data
+
+
+def with_plain_breaks(data: bytes) -> bytes:
+    """The data of a text with line breaks as netgen writes them, on any system."""
+    return data.replace(b"\r\n", b"\n")
 
 
 def _filled(bare: bytes, found: re.Match[bytes], made_from: bytes) -> bytes:
@@ -129,13 +140,14 @@ class Target(Struct, frozen=True):
     def _write_named(self, real: Path, data: bytes) -> None:
         descriptor, name = tempfile.mkstemp(dir=real.parent, prefix=".netgen-")
         try:
-            _fill(descriptor, data, _mode(real))
-            self._is_replaced()
+            try:
+                _fill(descriptor, data, _mode(real))
+                self._is_replaced()
+            finally:
+                os.close(descriptor)  # Windows neither moves nor removes an open file
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        finally:
-            os.close(descriptor)
         _rename(Path(name), real)
 
     def _is_replaced(self) -> bool:
@@ -251,6 +263,9 @@ def reason(error: OSError | ValueError) -> str:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Block signals inside of the ``with``, so that no temporary name is left behind."""
+    if sys.platform == "win32":  # where no name is given so
+        yield
+        return
     waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
     try:
@@ -266,7 +281,7 @@ class _NoSuchFiles(Exception):
 @contextlib.contextmanager
 def _nameless(folder: Path) -> Iterator[int]:
     try:
-        if not Path("/proc/self/fd").is_dir():
+        if sys.platform != "linux" or not Path("/proc/self/fd").is_dir():
             raise _NoSuchFiles
         descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
     except (AttributeError, IsADirectoryError, NotImplementedError):
@@ -285,7 +300,8 @@ def _fill(descriptor: int, content: bytes, mode: int) -> None:
     data = memoryview(content)
     while data:
         data = data[os.write(descriptor, data) :]
-    os.fchmod(descriptor, mode)
+    if sys.platform != "win32":  # there a new file has the permissions of its folder
+        os.fchmod(descriptor, mode)
     os.fsync(descriptor)
 
 

@@ -57,7 +57,7 @@ def annotate(command: str) -> None:
 
 def progress(text: str) -> None:
     """Show a line that the next one replaces, if standard error is a terminal."""
-    if sys.stderr is not None and sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty() and not _dumb():
         with contextlib.suppress(Unheard):
             _put(sys.stderr, f"\r\x1b[K{_safe(text)}")
             sys.stderr.flush()
@@ -91,16 +91,18 @@ def deaf() -> str:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):
         return "standard output is closed" if sys.stdout is None or sys.stdout.closed else ""
-    with contextlib.suppress(ImportError, AttributeError, OSError):
-        import fcntl
-        import select
+    if sys.platform != "win32":
+        with contextlib.suppress(ImportError, AttributeError, OSError):
+            import fcntl
+            import select
 
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
-            return "standard output can only be read"
-        poll = select.poll()
-        poll.register(descriptor, 0)  # even with no events asked for, a closed end is reported
-        if poll.poll(0):
-            return "nobody reads standard output any more"
+            if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+                return "standard output can only be read"
+            poll = select.poll()
+            poll.register(descriptor, 0)  # even with no events asked for, a closed end is reported
+            closed = select.POLLERR | select.POLLHUP  # of a device, macOS says that it is none
+            if any(event & closed for _, event in poll.poll(0)):
+                return "nobody reads standard output any more"
     try:
         if stat.S_ISCHR(os.fstat(descriptor).st_mode):
             os.write(descriptor, b"")  # a full device refuses even an empty write
@@ -111,8 +113,15 @@ def deaf() -> str:
 
 def _wants_colour(to: TextIO | None) -> bool:
     """Whether a stream gets colours: a terminal that is not dumb, without ``NO_COLOR``."""
-    dumb = os.environ.get("TERM") == "dumb"
-    return to is not None and to.isatty() and not os.environ.get("NO_COLOR") and not dumb
+    return to is not None and to.isatty() and not os.environ.get("NO_COLOR") and not _dumb()
+
+
+def _dumb() -> bool:
+    """Whether a terminal shows control sequences as they are, as Windows' old one does."""
+    if os.environ.get("TERM") == "dumb":
+        return True
+    new = ("TERM", "TERM_PROGRAM", "WT_SESSION")  # one of which a newer terminal sets
+    return sys.platform == "win32" and not any(map(os.environ.get, new))
 
 
 def _lines(to: TextIO | None, lines: tuple[str, ...]) -> str:

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 from msgspec.structs import asdict
@@ -52,7 +54,7 @@ class Worker:
         self.process: subprocess.Popen[bytes] | None = None
         self.torch = ""
         self.device = ""  # the best device that torch has here
-        self.pending = b""
+        self.answers: SimpleQueue[bytes] = SimpleQueue()
         self.folder = ""
         self.deadline: float | None = None  # the end of the time for one spec
         self.progress: Progress | None = None
@@ -115,6 +117,11 @@ class Worker:
             env={**os.environ, **threads},
             cwd=None if _current_folder() else "/",  # Python needs a folder that exists
         )
+        self.answers = SimpleQueue()
+        self.listener = Thread(
+            target=_listen, args=(self.process.stdout, self.answers), daemon=True
+        )
+        self.listener.start()
 
     def __enter__(self) -> Worker:
         return self
@@ -136,10 +143,10 @@ class Worker:
         """End the process, whatever it is doing."""
         if self.process is not None:
             self.process.kill()
+            self.listener.join()
             self.process.communicate()
             self.process = None
             self.torch = self.device = ""
-            self.pending = b""
 
     def prove(
         self,
@@ -297,12 +304,8 @@ class Worker:
 
     def has_spoken(self) -> bool:
         """Whether the process has written something, or the time is over."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        import select
-
         late = self.deadline is not None and time.monotonic() > self.deadline
-        return late or bool(select.select([self.process.stdout], [], [], 0)[0])
+        return late or not self.answers.empty()
 
     def send(self, request: dict[str, Any], need: str) -> None:
         assert self.process is not None
@@ -312,29 +315,22 @@ class Worker:
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
+        except OSError:  # on Windows it is no `BrokenPipeError`
             self.crashed(need)
 
     def receive(self, deadline: float, need: str) -> dict[str, Any]:
         """The next line of the process; raises `NetgenError` at the deadline, or after a crash."""
-        assert self.process is not None
-        assert self.process.stdout is not None
         import json
-        import selectors
 
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self.pending:
-                if not selector.select(max(deadline - time.monotonic(), 0)):
-                    self.stop()
-                    message = f"the run did not end within {self.timeout:g} seconds"
-                    help = f"{_MORE_TIME}, `--device meta` looks at shapes alone"
-                    raise NetgenError(Diagnostic("NG402", message, help=help))
-                chunk = os.read(self.process.stdout.fileno(), 1 << 16)
-                if not chunk:
-                    self.crashed(need)
-                self.pending += chunk
-        line, _, self.pending = self.pending.partition(b"\n")
+        try:
+            line = self.answers.get(timeout=max(deadline - time.monotonic(), 0))
+        except Empty:
+            self.stop()
+            message = f"the run did not end within {self.timeout:g} seconds"
+            help = f"{_MORE_TIME}, `--device meta` looks at shapes alone"
+            raise NetgenError(Diagnostic("NG402", message, help=help)) from None
+        if not line.endswith(b"\n"):
+            self.crashed(need)
         answer: dict[str, Any] = json.loads(line)
         if self.progress is None or "running" not in answer:
             return answer
@@ -356,6 +352,16 @@ class Worker:
             notes = (need,) if need else ()
         message = f"the smoke-run's process {how}"
         raise NetgenError(Diagnostic("NG402", message, notes=notes, help=help))
+
+
+def _listen(answers: IO[bytes], to: SimpleQueue[bytes]) -> None:
+    """Pass on each line of a process, and an empty one at the end.
+
+    A thread does this: nothing else waits for a pipe on Windows, too.
+    """
+    for line in answers:
+        to.put(line)
+    to.put(b"")
 
 
 def _about(

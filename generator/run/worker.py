@@ -38,7 +38,7 @@ from .proofs.evaluation import evaluate, forward
 from .proofs.gradients import backward
 from .proofs.learning import learn
 from .proofs.members import hold_members
-from .proofs.parent import end_with_parent
+from .proofs.parent import end_with_parent, requests
 from .proofs.precision import dtype
 from .proofs.speed import measure
 from .proofs.subject import FILE, Disproof, Subject, reread, subject_of
@@ -86,13 +86,11 @@ def main(most_memory: int | None = None, folder: str = "", threads: int = 1) -> 
         print(json.dumps(what), file=answers, flush=True)
 
     say(greeting)
-    for line in sys.stdin:
+    for line in requests(sys.stdin):
         request = json.loads(line)
         if request.get("progress"):
             request["say"] = say
         say(TASKS[request["task"]](request))
-    answers.close()
-    os._exit(0)  # torch takes longer to leave than to run a small network
 
 
 def ask(question: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Task:
@@ -112,10 +110,11 @@ def ask(question: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Task:
 
 def limit_memory(most: int) -> None:
     """Make allocations beyond so many bytes fail, where the system supports that."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
+    if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
@@ -42,7 +43,7 @@ class BlocksFile(Struct, frozen=True):
 
 def text_of_included(path: str) -> str:
     """The text of the file at a real path, which is no link by now."""
-    return text_in(path, os.O_NOFOLLOW)
+    return text_in(path, getattr(os, "O_NOFOLLOW", 0))  # Windows has none
 
 
 def including(source: Source, text_of: TextOf = text_of_included) -> Source:
@@ -72,6 +73,11 @@ class _Refused(Exception):
         self.reason, self.help = reason, help
 
 
+def _plain(path: str) -> str:
+    """A path with `/` between its folders, on any system."""
+    return path.replace(os.sep, "/")
+
+
 def _real(path: str, folder: str, base: str) -> str:
     """The real path of a file that is included in a folder; raises `_Refused`.
 
@@ -87,13 +93,13 @@ def _real(path: str, folder: str, base: str) -> str:
         raise _Refused("the path is absolute", "write the path that is seen from this file")
     if not path.lower().endswith(SUFFIXES):
         raise _Refused("its name ends with neither `.yaml` nor `.yml`", "name a YAML file")
-    depth = 0 if folder == base else len(os.path.relpath(folder, base).split("/"))
+    depth = 0 if folder == base else len(_plain(os.path.relpath(folder, base)).split("/"))
     for step in path.split("/"):
         depth += -1 if step == ".." else step not in ("", ".")
         if depth < 0:
             raise _Refused("it is above the spec's folder", below)
     real = os.path.realpath(os.path.join(folder, path))
-    if os.path.commonpath([real, base]) != base:
+    if not Path(real).is_relative_to(base):
         raise _Refused("a link leads out of the spec's folder", below)
     if not real.lower().endswith(SUFFIXES):
         raise _Refused("a link leads to what is not called YAML", "name a YAML file")
@@ -186,7 +192,8 @@ class _Reader(Struct):
         if self.characters > LARGEST_TEXT:
             message = f"the spec and what it includes have more than {LARGEST_TEXT} characters"
             raise NetgenError(Diagnostic("NG103", message, where))
-        name = os.path.join(os.path.dirname(self.spec.name), os.path.relpath(real, self.base))
+        folder, below = os.path.dirname(self.spec.name), _plain(os.path.relpath(real, self.base))
+        name = f"{folder}/{below}" if folder else below
         source = parse(text, name, self.count)
         self.count += source.count
         self.mistakes += source.mistakes

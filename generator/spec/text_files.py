@@ -19,7 +19,8 @@ def text_in(path: str | Path, flags: int = 0) -> str:
     Raises `OSError` or `ValueError` if it can't be read; `NotOrdinary` is one of these.
     """
     _check_ordinary(os.stat(path).st_mode)  # before it is opened: that may have an effect
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
+    at_once = getattr(os, "O_NONBLOCK", 0)  # Windows' files have no such thing
+    descriptor = os.open(path, os.O_RDONLY | at_once | flags)
     with open(descriptor, "rb") as file:
         _check_ordinary(os.fstat(descriptor).st_mode)  # another may have taken its place
         return file.read(4 * LARGEST_TEXT + 1).decode("utf-8-sig")

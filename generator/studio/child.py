@@ -57,7 +57,7 @@ def _lines() -> Iterator[bytes]:
     """The lines of standard input; garbage is looked for while nobody asks, or after many."""
     waiting = 0
     while True:
-        if waiting and (waiting == MOST or not select.select([sys.stdin], [], [], IDLE)[0]):
+        if waiting and (waiting == MOST or _idle()):
             gc.collect()
             waiting = 0
         line = sys.stdin.buffer.readline()
@@ -65,6 +65,11 @@ def _lines() -> Iterator[bytes]:
             return
         waiting += 1
         yield line
+
+
+def _idle() -> bool:
+    """Whether nobody asks for a while; on Windows only a socket can be waited for."""
+    return sys.platform != "win32" and not select.select([sys.stdin], [], [], IDLE)[0]
 
 
 def _checking(say: Callable[[str], None]) -> dict[str, _Task]:
@@ -83,7 +88,8 @@ def _checking(say: Callable[[str], None]) -> dict[str, _Task]:
 def _viewing(say: Callable[[str], None]) -> dict[str, _Task]:
     from .viewing import Viewer
 
-    os.nice(5)  # what is asked while somebody types comes first
+    if sys.platform != "win32":
+        os.nice(5)  # what is asked while somebody types comes first
     viewer = Viewer()
     return {"explain": _Task(Explain, viewer.explain), "view": _Task(View, viewer.view)}
 
