@@ -1,5 +1,6 @@
 /** The extension: a client of `netgen lsp`, and netgen's verbs as commands of the palette. */
 
+import { basename } from "node:path";
 import * as vscode from "vscode";
 import { LanguageClient, type LanguageClientOptions } from "vscode-languageclient/node";
 import { isSpec, netgen, pageOf, run, server, type Verb } from "./netgen";
@@ -99,8 +100,21 @@ async function start(verb: Verb): Promise<void> {
     if (event.execution === execution) {
       ended.dispose();
       if (verb === "page" && event.exitCode === 0) {
-        void vscode.env.openExternal(vscode.Uri.file(pageOf(spec)));
+        void open(pageOf(spec), basename(spec));
       }
     }
   });
+}
+
+/** Open a page: in the browser, or in a tab here if its file is on another machine than the browser. */
+async function open(page: string, title: string): Promise<void> {
+  const file = vscode.Uri.file(page);
+  if (vscode.env.remoteName === undefined) {
+    await vscode.env.openExternal(file);
+    return;
+  }
+  const text = await vscode.workspace.fs.readFile(file);
+  const options = { enableScripts: true, retainContextWhenHidden: true };
+  const panel = vscode.window.createWebviewPanel("netgen", title, vscode.ViewColumn.Active, options);
+  panel.webview.html = new TextDecoder().decode(text);
 }
