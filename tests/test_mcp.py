@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch_netgen.mcp.answers import MOST_LISTED, MOST_TEXT, MOST_TOLD
+from torch_netgen.diagnostics.codes import CODES
+from torch_netgen.mcp.answers import FACTS, MOST_LISTED, MOST_TEXT, MOST_TOLD
 from torch_netgen.mcp.language import page, sections
 from torch_netgen.mcp.server import INSTRUCTIONS
 from torch_netgen.views.schema import schema
@@ -181,6 +183,7 @@ def test_the_language_is_given_by_section(coder: Agent) -> None:
     told = coder.ask("language")["text"].splitlines()
     names = [line.strip().rpartition(" (")[0] for line in told]
     assert names[:3] == ["A first spec", "At a glance", "The document"]
+    assert names.pop() == "Diagnostics"
     assert "  Computed weights" in [line.rpartition(" (")[0] for line in told]
     whole = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
     for name in names:
@@ -196,6 +199,44 @@ def test_the_language_is_given_by_section(coder: Agent) -> None:
     assert whole == page()
     top = [section for name, section in sections(whole).items() if section.startswith("## ")]
     assert whole.endswith("".join(top))
+
+
+def test_a_code_is_a_section_of_the_language(coder: Agent) -> None:
+    every = coder.ask("language", section="diagnostics")
+    assert not every["left_out"]
+    assert re.findall(r"^(NG\d+): ", every["text"], re.M) == [*CODES]
+    text = coder.ask("language", section="ng202")["text"]
+    assert text == (
+        f"NG202: an unknown layer type\n{CODES['NG202'].cure}\n\nA spec that has it:\n\n"
+        f"```yaml\n{CODES['NG202'].example}```\n"
+    )
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    assert code(coder.ask("check", spec=example)) == "NG202"
+
+
+def test_the_page_says_what_the_facts_are() -> None:
+    told = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
+    table = told.partition("## Facts")[2].partition("|---|---|\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == [f"| `{name}` | {what} |" for name, what in FACTS.items()]
+
+
+def test_what_the_command_line_has_is_called_as_the_tools_are(coder: Agent) -> None:
+    """Commands, options and templates in what answers say are tools and their arguments."""
+    spec = (
+        "name: A\ninput: [3, 8, 8]\nlayers:\n  - Conv2d: {name: a, out_channels: 8, kernel_size: 3"
+    )
+    spec += ", stride: 2, padding: 1}\n  - Add: [a, x]\n"
+    [found] = coder.ask("check", spec=spec)["diagnostics"]
+    assert found["help"] == (
+        "a shortcut of another shape needs a layer of its own, as a `Conv2d` of `kernel_size: 1` "
+        "with the other way's channels and stride (the template `resnet18`, which `templates` "
+        "gives, has one)"
+    )
+    [found] = coder.ask("explain", spec=SMALL, name="nothing")["diagnostics"]
+    assert found["help"] == "`show` lists the layers"
+    [proof] = coder.ask("build", spec=SMALL)["facts"]["proofs"]
+    [members] = [level for level in proof["levels"] if level["level"] == "arguments"]
+    assert members["found"] == "4 of 4 members of the class are what `set` gives"
 
 
 def test_what_is_not_there_is_refused_with_what_is(coder: Agent) -> None:

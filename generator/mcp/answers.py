@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
-from msgspec import Struct, to_builtins
+from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import Diagnostic, printable
@@ -17,7 +17,24 @@ from ..jobs.results import Finding, finding, result
 # characters of an answer: of its text, of its diagnostics, and of each list of facts
 MOST_TEXT, MOST_TOLD, MOST_LISTED = 16_000, 12_000, 2_000
 
-_FACTS = ("output", "parameters", "macs", "memory", "sizes", "fit", "fixed", "variants", "proofs")
+# what `facts` has, and what it says
+FACTS: Mapping[str, str] = {
+    "output": "the file that was written, or null",
+    "parameters": "how many numbers the network learns; tied ones count once",
+    "macs": "multiply-adds for one sample",
+    "memory": "bytes for a batch of 2: `weights`, their `gradients`, what `training` keeps for the "
+    "backward pass, and the most that is alive at a time in `inference`",
+    "sizes": "the sizes known only at run time, by `name`: `sample` is what the run takes; from "
+    "`least` to `most` (null: without end) each `step`-th fits, with it `span` sizes in a row",
+    "fit": "which sizes fit, in words; empty if all do",
+    "fixed": "parameters of the spec that are no arguments of the class, with `why` and where",
+    "variants": "for each variant of the spec its `values` and figures, and `factory`, the "
+    "function of the source that makes it (null: there is none, and `why`)",
+    "proofs": "what was run: on which `device`, and in `levels` what each proof has `found`; "
+    "`notes` tell the sizes that were tried; empty without a run",
+}
+_COMMAND = re.compile(r"`netgen (build|check|diff|explain|layers|show)`")
+_TEMPLATE = re.compile(r"`netgen init (\w+)`")
 _OPTION = re.compile(
     r"`--(depth|device|no-smoke|prove|set|strict|timeout|variant)(?:[ =]([^`]*))?`"
 )
@@ -34,7 +51,10 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     ok: bool
     diagnostics: tuple[Finding, ...] = ()
-    facts: dict[str, Any] | None = None
+    facts: Annotated[
+        dict[str, Any] | None,
+        Meta(description=". ".join(f"`{name}`: {what}" for name, what in FACTS.items())),
+    ] = None
     text: str = ""
     left_out: tuple[str, ...] = ()
 
@@ -70,8 +90,8 @@ def with_facts(answer: Answer, outcome: Outcome) -> Answer:
     """The answer with what is known of a network that can be built."""
     facts, left_out = {}, list(answer.left_out)
     known = result(outcome)
-    for name in _FACTS:
-        value = to_builtins(known[name], enc_hook=int)
+    for name in FACTS:
+        value = _with_tools(to_builtins(known[name], enc_hook=int))
         if isinstance(value, (list, tuple)):
             all_of_it = len(value)
             value = _within(value, MOST_LISTED)
@@ -132,10 +152,24 @@ def _here(found: Finding) -> Finding:
         )
     elif help is not None and "`--force`" in help:
         help = _FORCE
-    elif help is not None:
-        help = _OPTION.sub(_argument, help)
-    message = _OPTION.sub(_argument, found.message)
-    return replace(found, message=message, help=help)
+    notes, help = tuple(map(_of_tools, found.notes)), help and _of_tools(help)
+    return replace(found, message=_of_tools(found.message), notes=notes, help=help)
+
+
+def _of_tools(text: str) -> str:
+    """A text in which commands and options of the command line are tools and their arguments."""
+    text = _COMMAND.sub(r"`\1`", text)
+    text = _TEMPLATE.sub(r"the template `\1`, which `templates` gives,", text)
+    return _OPTION.sub(_argument, text)
+
+
+def _with_tools(value: Any) -> Any:
+    """Plain data with all its texts so."""
+    if isinstance(value, str):
+        return _of_tools(value)
+    if isinstance(value, dict):
+        return {name: _with_tools(inner) for name, inner in value.items()}
+    return [*map(_with_tools, value)] if isinstance(value, (list, tuple)) else value
 
 
 def _argument(option: re.Match[str]) -> str:

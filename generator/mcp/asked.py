@@ -132,7 +132,10 @@ class Language(Asked, frozen=True, kw_only=True):
     """The page on the language of specs, or a section of it."""
 
     section: (
-        Annotated[str, Meta(description="The heading of a section; without it all headings.")]
+        Annotated[
+            str,
+            Meta(description="A heading, or a code such as NG211; without it all headings."),
+        ]
         | None
     ) = None
     line: _Line = 1

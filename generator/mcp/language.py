@@ -1,4 +1,4 @@
-"""The page on the language of specs, by section."""
+"""The page on the language of specs, by section, and after it what each diagnostic means."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import docs
+from ..diagnostics.codes import CODES
 
+DIAGNOSTICS = "Diagnostics"  # the section that the page itself does not have
 _FENCE = "```"
 
 
 def page() -> str:
     """The whole page."""
     return (Path(next(iter(docs.__path__))) / "language.md").read_text(encoding="utf-8")
+
+
+def of_diagnostics() -> dict[str, str]:
+    """What each code of a diagnostic means, by code, with all of them under `diagnostics`."""
+    told = {name: f"{name}: {code.title}\n{code.cure}\n" for name, code in CODES.items()}
+    examples = {
+        name: f"\nA spec that has it:\n\n{_FENCE}yaml\n{code.example}{_FENCE}\n"
+        for name, code in CODES.items()
+        if code.example
+    }
+    alone = {name: text + examples.get(name, "") for name, text in told.items()}
+    return {DIAGNOSTICS: "\n".join(told.values()), **alone}
 
 
 def sections(text: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ from .asked import (
     Templates,
 )
 from .folder import Folder
-from .language import contents, page, sections
+from .language import DIAGNOSTICS, contents, of_diagnostics, page, sections
 
 TEXT = "<spec>"  # what a spec is called that is given as text
 
@@ -112,11 +112,13 @@ def layers(asked: Layers, folder: Folder) -> Answer:
 def language(asked: Language, folder: Folder) -> Answer:
     text, name = page(), asked.section
     if name is None:
-        return of_text(contents(text), asked.line)
-    known = {heading.lower(): section for heading, section in sections(text).items()}
+        codes = f"{DIAGNOSTICS} (what each code means; a code is a section, too)\n"
+        return of_text(contents(text) + codes, asked.line)
+    found = {**sections(text), **of_diagnostics()}
+    known = {heading.lower(): section for heading, section in found.items()}
     wanted = name.strip("# `").lower()
     if wanted not in known:
-        raise _unknown("section", name, _meant(wanted, sections(text)))
+        raise _unknown("section", name, _meant(wanted, found))
     return of_text(known[wanted], asked.line)
 
 
@@ -229,7 +231,7 @@ TOOLS: Mapping[str, Tool] = {
     ),
     "language": Tool(
         "The language of specs: the headings of its page; with `section` one of them, with "
-        "examples.",
+        "examples, or what the code of a diagnostic means.",
         Language,
         language,
     ),
