@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+import torch_netgen
 from torch_netgen.importing.asked import Asked
 from torch_netgen.importing.built import Imported
 from torch_netgen.importing.importing import import_network
 from torch_netgen.run.recording.recorded import Input
 from torch_netgen.run.smoke import Worker
+from torch_netgen.spec.source import parse
 
 from . import sized
 
@@ -54,12 +56,18 @@ def test_the_class_takes_the_sizes_of_the_network(
     twin.load_state_dict(network.state_dict(), strict=True)
     x = torch.randn(2, *map(int, taken.shape))
     assert torch.allclose(network(x), twin(x), atol=1e-6)
+    again = torch_netgen.build(parse(made.text, FILE.name), overrides=values, smoke=False)
+    assert again.parameter_count == sum(x.numel() for x in network.parameters())
 
 
 def test_what_holds_for_two_values_alone_is_no_parameter(worker: Worker) -> None:
     made = imported("Rounded", ROWS, worker)
     assert made.shown[-1] == "equal with num_classes = 5"
     assert "params: {num_classes: 3}\n" in made.text
+    assert made.text.endswith(
+        "expect: {output: [4, $num_classes], parameters: $(48 + 9 * num_classes), "
+        "macs: $(160 + 32 * num_classes)}\n"
+    )
 
 
 def test_nothing_is_held_without_a_comparison(worker: Worker) -> None:

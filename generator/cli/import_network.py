@@ -16,6 +16,8 @@ from ..output.files import SOURCE, Target, claim, read_output
 from ..output.terminal import complain, give, progress, say
 from ..run.smoke import Worker
 
+MOST_THREADS = 8  # more are of little use for two samples
+
 
 def import_as_asked(options: Namespace) -> None:
     """Import, compare, write and tell; raises `NetgenError`, and `ValueError` for wrong usage."""
@@ -41,7 +43,7 @@ def import_as_asked(options: Namespace) -> None:
     if options.source:
         source = claim(Path(options.source), SOURCE, force=options.force, told=True)
     progress(f"importing {options.network} ...")
-    threads = os.cpu_count() or 1
+    threads = min(os.cpu_count() or 1, MOST_THREADS)
     with Worker(options.timeout, options.max_memory, threads) as worker, worker.one_spec():
         name = "<imported>" if spec is None else str(spec.path)
         verify, flat = not options.no_verify, options.flat

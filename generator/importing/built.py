@@ -15,6 +15,7 @@ from ..pipeline import Result, build_source
 from ..run.recording.recorded import Recording
 from ..run.smoke import Worker
 from ..spec.source import parse
+from .expected import for_all_values
 from .initial import Begun, Initial, Wanted, init_section, told, wanted_of, wrong
 from .spec_text import spec_text
 
@@ -47,6 +48,9 @@ def built(spec: Spec, recordings: Sequence[Recording], worker: Worker, file: str
         demand = Demand(levels=DEFAULT_LEVELS)
         made = Imported(text, build_source(parse(text, file), {}, worker, demand, ask=worker.ask))
         full = _with_learnt(spec, made.result)
+        if "expect" in full:
+            expected = for_all_values(full, recordings, file, worker.ask)
+            full = {**full, "expect": expected}
         wanted = wanted_of(recordings, [*spec.get("params", {})])
         if wanted:
             return _beginning_alike(full, wanted, made, worker, file)

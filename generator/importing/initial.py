@@ -157,34 +157,34 @@ def wanted_of(recordings: Sequence[Recording], parameters: Sequence[str]) -> dic
     known = {x.path: x.initial for x in first.tensors if x.initial is not None}
     found = {path: Wanted(begun.law, begun.rule) for path, begun in known.items()}
     for other in others:
-        changed = _changed(first, other, parameters)
+        change = changed(first, other, parameters)
         for tensor in other.tensors:
             begun = known.get(tensor.path)
             theirs = None if tensor.initial is None else tensor.initial.rule
-            if changed is not None and begun is not None and theirs != begun.rule:
+            if change is not None and begun is not None and theirs != begun.rule:
                 alone = found[tensor.path].said == begun.rule
-                said = _by_root(begun.rule, theirs, changed) if alone else None
+                said = _by_root(begun.rule, theirs, change) if alone else None
                 found[tensor.path] = Wanted(begun.law, said)
     return found
 
 
-class _Changed(Struct, frozen=True):
+class Changed(Struct, frozen=True):
     """A parameter in which two recordings differ, with its values."""
 
     name: str
     values: tuple[int, int]
 
 
-def _changed(first: Recording, other: Recording, parameters: Sequence[str]) -> _Changed | None:
+def changed(first: Recording, other: Recording, parameters: Sequence[str]) -> Changed | None:
     theirs = dict(other.modules[0].arguments)
     for name, x in first.modules[0].arguments:
         y = theirs.get(name)
         if name in parameters and isinstance(x, int) and isinstance(y, int) and x != y:
-            return _Changed(name, (x, y))
+            return Changed(name, (x, y))
     return None
 
 
-def _by_root(rule: Rule, other: Rule | None, changed: _Changed) -> Rule | None:
+def _by_root(rule: Rule, other: Rule | None, changed: Changed) -> Rule | None:
     """A rule whose numbers are divided by the root of a parameter."""
     if other is None or other.function != rule.function:
         return None

@@ -74,12 +74,8 @@ def held(
     worker: Worker,
     file: str,
 ) -> int | None:
-    """A value that was not looked at, for which the spec gives the network; `None` if it does not.
-
-    What is expected of the spec holds for the network's own values alone.
-    """
-    lines = made.text.split("\n")
-    source = parse("\n".join(x for x in lines if not x.startswith("expect: ")), file)
+    """A value that was not looked at, for which the spec is the network; `None` if it is not."""
+    source = parse(made.text, file)
     common = {**request, "inputs": to_builtins(recording.inputs), "strict": False}
     for value in _held_out(one, recording):
         question = {**common, "args": _with(request, one.name, value)}

@@ -46,7 +46,7 @@ class Worker:
     ) -> None:
         """`timeout` is in seconds for one spec, `most_memory` in bytes for the process.
 
-        With several `threads` torch is faster where no other process has work to do.
+        With several `threads` torch is faster where cores are free.
         """
         self.timeout = timeout
         self.most_memory = most_memory
@@ -109,6 +109,8 @@ class Worker:
         code += f"import gc; gc.disable(); from {__package__}.worker import main; main({arguments})"
         command = [sys.executable, "-I", "-c", code]
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(self.threads))
+        # threads that wait for others soon sleep: on busy cores they would hold these up
+        threads |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -270,7 +270,7 @@ class _Run:
         if path:
             owner = self.network.module(path.rpartition(".")[0])
             for hook in owner._forward_pre_hooks.values():
-                hook(owner, (given["input"],))
+                hook(owner, (given["input"],), {})  # as `told_apart` has set it
 
     def noted(self, error: Exception, node: Node) -> Exception:
         """An error with the node that raised it."""
