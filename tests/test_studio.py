@@ -89,8 +89,8 @@ def test_a_foreign_page_is_not_answered(page: Studio, origin: str) -> None:
 
 
 def test_nothing_is_told_without_the_key(page: Studio) -> None:
-    names = "build check complete explain forms hover load save state template view".split()
-    for name in names:
+    names = "build check compare complete explain forms hover load save settle state template view"
+    for name in names.split():
         for key in ("", page.key[:-1], page.token):
             own = {**page.own, "X-Netgen-Key": key}
             assert page.http("POST", f"/ask/{name}", about(SMALL), own).status == 401
@@ -317,6 +317,65 @@ def test_what_somebody_else_has_saved_is_kept(page: Studio, folder: Path) -> Non
     assert page.ask("save", **about(WRONG, version=""))["ok"]
     assert not page.ask("save", **about(SMALL, version=""))["ok"]
     assert path.read_text() == WRONG
+
+
+def test_the_file_is_compared_with_the_text(page: Studio, folder: Path) -> None:
+    (folder / "small.yaml").write_text("# theirs\n" + SMALL)
+    answer = page.ask("compare", **about(SMALL + "# mine\n"))
+    assert answer["text"] == "# theirs\n" + SMALL
+    assert answer["version"] == page.ask("state")["version"]
+    changes = answer["changes"]
+    assert [line for line in changes if line[0] in "+-"] == ["-# theirs", "+# mine"]
+    saved = page.ask("save", **about(SMALL, version=answer["version"]))
+    assert saved["ok"]  # what was seen is saved over
+    assert page.ask("compare", **about(SMALL))["changes"] == []
+    (folder / "small.yaml").unlink()
+    gone = page.ask("compare", **about(SMALL))
+    assert (gone["text"], gone["version"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "values", "after"),
+    [
+        ("{width: 8}", {"width": "32"}, "{width: 32}"),
+        (
+            "{width: {default: 8, doc: How wide.}, act: ReLU}  # both",
+            {"act": '"GELU"', "width": "4"},
+            "{width: {default: 4, doc: How wide.}, act: GELU}  # both",
+        ),
+        (
+            "\n  width: 8      # how wide\n  sizes:\n    - 1\n    - 2\n",
+            {"sizes": "[3, 4, 5]", "width": "16"},
+            "\n  width: 16      # how wide\n  sizes:\n    [3, 4, 5]\n",
+        ),
+        ("{w: true, x: 'a b'}", {"w": "false", "x": "'c: d'"}, "{w: false, x: 'c: d'}"),
+    ],
+)
+def test_values_are_written_into_the_text(
+    page: Studio, before: str, values: dict[str, str], after: str
+) -> None:
+    spec = "name: Net\ninput: [4]\nparams: {}\nlayers:\n  - ReLU  # at the end 💡\n"
+    answer = page.ask("settle", **about(spec.format(before), values=values))
+    assert (answer["ok"], answer["text"]) == (True, spec.format(after))
+
+
+@pytest.mark.parametrize(
+    ("params", "values", "said"),
+    [
+        ("{a: &x 8, b: *x}", {"b": "4"}, "can't write `b` into the text"),
+        ("{a: 8}", {"c": "4"}, "can't write `c` into the text"),
+        ("[a, b]", {"a": "4"}, "can't write `a` into the text"),
+        ("{a: {doc: no default}}", {"a": "4"}, "can't write `a` into the text"),
+        ("{a: 8}", {"a": "[4"}, "'[4' is not a value for `a`"),
+    ],
+)
+def test_what_would_change_more_is_not_written(
+    page: Studio, params: str, values: dict[str, str], said: str
+) -> None:
+    spec = f"name: Net\ninput: [4]\nparams: {params}\nlayers: [ReLU]\n"
+    answer = page.ask("settle", **about(spec, values=values))
+    assert not answer["ok"]
+    assert [problem["message"] for problem in answer["problems"]] == [said]
 
 
 def test_line_breaks_stay(page: Studio, folder: Path) -> None:

@@ -110,7 +110,8 @@ def test_completion_and_hover_are_the_language_servers(browser: Browser, tmp_pat
         page.hover("#editor .cm-line:nth-of-type(5) span:has-text('Linear')")
         expect(page.locator(".cm-tooltip-hover")).to_contain_text("(N, 4) → (N, 8)")
         expect(page.locator(".cm-tooltip-hover")).to_contain_text("Linear: {out_features: 10}")
-        page.hover("#title")  # what is told goes away
+        page.hover("#title")
+        expect(page.locator(".cm-tooltip-hover")).to_have_count(0)
         page.click("#editor .cm-line >> nth=5")
         page.keyboard.press("End")
         page.keyboard.press("Enter")
@@ -142,6 +143,40 @@ def test_a_slider_is_a_value_of_set(browser: Browser, tmp_path: Path) -> None:
         page.click("[data-name=width] button")
         expect(page.locator("#figures")).to_contain_text("40 parameters")
         expect(page.locator("#source")).to_contain_text("width: int = 8")
+        expect(page.locator("#given")).to_be_hidden()
+
+
+def test_a_value_that_is_not_written_is_told_of(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        page.fill("[data-name=width] input[type=number]", "32")
+        expect(page.locator("#given")).to_contain_text("width = 32: not in the text")
+        page.click("#tab-run")
+        expect(page.locator("#with")).to_have_text("with width = 32")
+        page.check("#write")
+        page.click("#run")
+        expect(page.locator("#verdict .passed")).to_contain_text(
+            "built with width = 32", timeout=120_000
+        )
+        expect(page.locator("#verdict")).to_contain_text("Wrote small.py, with width = 32")
+        assert "width: int = 32" in (tmp_path / "small.py").read_text()
+        expect(page.locator("#older")).to_be_hidden()
+        page.click("#settle")
+        expect(page.locator("#given")).to_be_hidden()
+        assert written(page) == SMALL.replace("width: 8", "width: 32")
+        expect(page.locator("#with")).to_have_text("")
+        expect(page.locator("#figures")).to_contain_text("160 parameters")
+        expect(page.locator("#older")).to_be_visible()  # another text was run
+        page.click("#run")
+        expect(page.locator("#older")).to_be_hidden()
+        expect(page.locator("#verdict .passed")).to_be_visible(timeout=120_000)
+        expect(page.locator("#verdict")).not_to_contain_text("with width")
+        page.click("#editor .cm-line >> nth=5")
+        page.keyboard.press("End")
+        page.keyboard.type("6")
+        expect(page.locator("#older")).to_be_visible()
+        page.keyboard.press("Backspace")
+        expect(page.locator("#older")).to_be_hidden()  # as it was
 
 
 def test_a_switch_and_a_text_are_values_too(browser: Browser, tmp_path: Path) -> None:
@@ -213,11 +248,33 @@ def test_two_tabs_keep_each_others_work(browser: Browser, tmp_path: Path) -> Non
         expect(page.locator("#changed")).to_be_hidden()
         other.click("#save")
         expect(other.locator("#banner")).to_contain_text("saved by somebody else meanwhile")
+        expect(other.locator("#changes .theirs")).to_have_text("-  - GELU")
+        expect(other.locator("#changes .mine")).to_have_text("+  - SiLU")
+        other.click("#neither")
         assert (tmp_path / "small.yaml").read_text() == mine
         assert written(other) == theirs
-        other.click("#banner button:has-text('Load the file')")
+        other.click("#banner button:has-text('Compare')")
+        other.click("#theirs")
         expect(other.locator("#changed")).to_be_hidden()
         assert written(other) == mine
+        other.keyboard.press("Control+z")
+        expect(other.locator("#editor")).to_contain_text("SiLU")
+        write(page, mine + "# more\n")
+        page.click("#save")
+        expect(page.locator("#changed")).to_be_hidden()
+        other.click("#save")
+        expect(other.locator("#changes .theirs")).to_have_text(["-  - GELU", "-# more"])
+        (tmp_path / "small.yaml").write_text(mine)  # while it is looked at
+        other.click("#mine")
+        expect(other.locator("#changes .theirs")).to_have_text(["-  - GELU"])
+        assert (tmp_path / "small.yaml").read_text() == mine
+        other.click("#mine")
+        expect(other.locator("#changed")).to_be_hidden()
+        assert (tmp_path / "small.yaml").read_text() == theirs
+        expect(page.locator("#editor")).to_contain_text("SiLU")
+        (tmp_path / "small.yaml").write_text(mine)
+        expect(other.locator("#editor")).to_contain_text("GELU")
+        expect(page.locator("#editor")).to_contain_text("GELU")
         (tmp_path / "small.yaml").write_text(theirs)  # a page with nothing to lose follows
         expect(page.locator("#editor")).to_contain_text("SiLU")
         expect(other.locator("#editor")).to_contain_text("SiLU")
@@ -257,17 +314,29 @@ def test_a_server_that_goes_away_takes_no_text_along(browser: Browser, tmp_path:
         text = SMALL.replace("ReLU", "GELU")
         write(page, text)
         assert there.end() == 0
+        port = there.host.rpartition(":")[2]
         expect(page.locator("#banner")).to_contain_text(
-            "netgen studio has ended. Your text is still here"
+            "netgen studio has ended. Your text stays in this tab. To go on, start "
+            f"netgen studio small.yaml --port {port} in a terminal"
         )
         page.click("#save")
         assert written(page) == text
         assert (tmp_path / "small.yaml").read_text() == SMALL
+        with studio(tmp_path, "small.yaml", "--port", port) as again:
+            expect(page.locator("#banner")).to_contain_text("has been started again")
+            assert written(page) == text
+            page.on("dialog", lambda dialog: dialog.accept())
+            page.goto(again.address)  # the same page, with another token
+            expect(page.locator("#banner")).to_contain_text("What you had not saved is here again.")
+            assert written(page) == text
+            page.click("#save")
+            expect(page.locator("#changed")).to_be_hidden()
+            assert (tmp_path / "small.yaml").read_text() == text
 
 
 def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: Path) -> None:
     with studio(tmp_path) as there, opened(browser, there) as page:
-        expect(page.locator("dialog")).to_be_visible()
+        expect(page.locator("#templates")).to_be_visible()
         page.click("dialog button[value=lenet]")
         expect(page.locator("#figures")).to_contain_text("61,706 parameters")
         page.click("#new")
@@ -277,7 +346,7 @@ def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: 
         expect(page.locator("#problems")).to_have_text("No problems.")
         page.click("#new")
         page.keyboard.press("Escape")
-        expect(page.locator("dialog")).to_be_hidden()
+        expect(page.locator("#templates")).to_be_hidden()
         expect(page.locator("#editor")).to_contain_text("GELU")
         page.click("#save")
         expect(page.locator("#changed")).to_be_hidden()

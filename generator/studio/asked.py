@@ -59,6 +59,14 @@ class View(OfText, frozen=True, kw_only=True):
     """Source, picture, table and weights of a text."""
 
 
+class Settle(OfText, frozen=True, kw_only=True):
+    """The text with the values as the defaults of its parameters."""
+
+
+class Compare(OfText, frozen=True, kw_only=True):
+    """What the file has and a text has not, and the other way round."""
+
+
 class Explain(OfText, frozen=True, kw_only=True):
     """Why the numbers of a call are what they are."""
 

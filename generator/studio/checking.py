@@ -18,12 +18,13 @@ from ..lsp.cursor import mapping_at
 from ..lsp.hover import hover
 from ..lsp.positions import Positions
 from ..lsp.snapshot import Checked, Snapshot, check, line_in, snapshots
+from ..spec.defaults import with_defaults
 from ..spec.include import including, text_of_included
 from ..spec.source import Source, parse
 from ..symbolic.expressions import has_expression
 from ..symbolic.sizes import plain
 from ..views.bars import COLUMNS, short
-from .asked import At, Check, Complete, Hover, OfText
+from .asked import At, Check, Complete, Hover, OfText, Settle
 from .places import positions, span
 from .problems import problems
 
@@ -79,6 +80,14 @@ class Checker:
                 for one in found.suggestions
             ],
         }
+
+    def settle(self, asked: Settle) -> dict[str, Any]:
+        """The text with the values as its defaults."""
+        try:
+            source = parse(asked.text, asked.file)
+            return {"ok": True, "text": with_defaults(source, given_values(asked.values))}
+        except NetgenError as error:
+            return {"ok": False, "problems": problems(error.diagnostics, asked.file, asked.text)}
 
     def _place(self, asked: At) -> tuple[Positions, int, int, Snapshot | None]:
         at = positions(asked.text)

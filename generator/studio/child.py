@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct, json
 
 from ..jobs.failures import own_mistake
-from .asked import Build, Check, Complete, Explain, Forms, Hover, View
+from .asked import Build, Check, Complete, Explain, Forms, Hover, Settle, View
 from .problems import problems
 
 IDLE = 0.5  # seconds
@@ -82,6 +82,7 @@ def _checking(say: Callable[[str], None]) -> dict[str, _Task]:
         "complete": _Task(Complete, checker.complete),
         "forms": _Task(Forms, lambda asked: taught()),
         "hover": _Task(Hover, checker.hover),
+        "settle": _Task(Settle, checker.settle),
     }
 
 

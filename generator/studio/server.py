@@ -32,6 +32,7 @@ from .asked import (
     Asked,
     Build,
     Check,
+    Compare,
     Complete,
     Explain,
     Forms,
@@ -40,6 +41,7 @@ from .asked import (
     OfText,
     Opened,
     Save,
+    Settle,
     State,
     Template,
     View,
@@ -123,12 +125,14 @@ class Studio:
         """The answers to what is asked."""
         return {
             Check: self._of(self.checking, "check"),
+            Compare: self._compare,
             Complete: self._of(self.checking, "complete"),
             Explain: self._of(self.viewing, "explain"),
             Forms: self._of(self.checking, "forms"),
             Hover: self._of(self.checking, "hover"),
             Load: self._load,
             Save: self._save,
+            Settle: self._of(self.checking, "settle"),
             State: self._state,
             Template: self._template,
             View: self._of(self.viewing, "view"),
@@ -191,6 +195,9 @@ class Studio:
 
     async def _save(self, asked: Save) -> Response:
         return _json({"ok": True, "version": self.file.save(asked.text, asked.version)})
+
+    async def _compare(self, asked: Compare) -> Response:
+        return _json({"ok": True, **await asyncio.to_thread(self.file.compare, asked.text)})
 
     async def _template(self, asked: Template) -> Response:
         known = templates()

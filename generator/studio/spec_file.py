@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..output.files import SOURCE, State, Target, reason, state_of
 from ..spec.source import LARGEST_TEXT
 from ..spec.text_files import text_in, why_unreadable
 
+AROUND = 2  # lines around each change
 NEW = ""  # the version of a file that is not there
 
 
@@ -42,6 +44,16 @@ class SpecFile(Struct, frozen=True):
             raise _refused(self.path, why, "NG103")
         return {"text": _editors(text), "version": version}
 
+    def compare(self, text: str) -> dict[str, Any]:
+        """The file with its version, and the lines in which the text differs from it.
+
+        Raises `NetgenError`.
+        """
+        found = self.load()
+        there, here = found["text"].splitlines(), text.splitlines()
+        changed = [*unified_diff(there, here, n=AROUND, lineterm="")]
+        return {**found, "changes": changed[2:]}  # without the files' names
+
     def save(self, text: str, version: str) -> str:
         """Write the text over the version that it was made from, and give the new version.
 
@@ -65,7 +77,7 @@ class SpecFile(Struct, frozen=True):
 
     def _keep(self) -> None:
         message = f"`{printable(self.path)}` has been saved by somebody else meanwhile: it is kept"
-        help = "load it, which your editor can undo, or copy your text first"
+        help = "compare the two: then save yours over it, or load it"
         raise NetgenError(Diagnostic("NG502", message, help=help)) from None
 
 

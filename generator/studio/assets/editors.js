@@ -164,6 +164,16 @@ function hovering(asked) {
   });
 }
 
+// What of a text has changed, as one change.
+function revision(before, text) {
+  let start = 0;
+  let same = 0;
+  const least = Math.min(before.length, text.length);
+  while (start < least && before[start] === text[start]) start += 1;
+  while (same < least - start && before[before.length - 1 - same] === text[text.length - 1 - same]) same += 1;
+  return { from: start, to: before.length - same, insert: text.slice(start, text.length - same) };
+}
+
 export class SpecEditor {
   // `asked` gives what each request tells, `changed` is called for each text, `moved` for a cursor.
   constructor(parent, { asked, changed, moved, save }) {
@@ -204,6 +214,9 @@ export class SpecEditor {
       annotations: cm.Transaction.addToHistory.of(!first),
     });
   }
+
+  // A text that differs here and there; the cursor stays.
+  revise(text) { this.view.dispatch({ changes: revision(this.text, text) }); }
 
   // Put what was chosen of the forms where it belongs; the line of a key that is there already.
   put({ text, parts, layers, block }) {
@@ -285,13 +298,7 @@ export class SourceView {
 
   set(text) {
     const before = this.view.state.doc.toString();
-    if (before === text) return;
-    let start = 0;
-    let same = 0;
-    const least = Math.min(before.length, text.length);
-    while (start < least && before[start] === text[start]) start += 1;
-    while (same < least - start && before[before.length - 1 - same] === text[text.length - 1 - same]) same += 1;
-    this.view.dispatch({ changes: { from: start, to: before.length - same, insert: text.slice(start, text.length - same) } });
+    if (before !== text) this.view.dispatch({ changes: revision(before, text) });
   }
 
   light(lines, go = true) {

@@ -22,7 +22,7 @@ export function rendered(text) {
   return whole;
 }
 
-function inline(text) {
+export function inline(text) {
   const found = [];
   let plain = "";
   const end = () => { if (plain) found.push(plain); plain = ""; };

@@ -4,7 +4,7 @@ import { Gone, Refused, ask, listen, open } from "./ask.js";
 import { SourceView, SpecEditor } from "./editors.js";
 import { Forms } from "./forms.js";
 import { Latest } from "./latest.js";
-import { element } from "./markdown.js";
+import { element, inline } from "./markdown.js";
 import { Picture } from "./picture.js";
 
 const byId = (id) => document.getElementById(id);
@@ -20,6 +20,7 @@ const state = {
   call: null,  // the layer that is looked at
   fresh: new Set(),  // the tabs that show the view
   run: null,
+  ran: null,  // the text and the values that the verdict is about
   taught: false,  // how things are written
 };
 sessionStorage.setItem("netgen-tab", state.tab);
@@ -67,6 +68,7 @@ const views = new Latest(() => trying(async () => {
 function changed() {
   remember();
   tellChanged();
+  tellGiven();
   look();
 }
 
@@ -360,6 +362,33 @@ function give(name, value) {
   changed();
 }
 
+// What is given without being written: said wherever it has an effect.
+const listed = (values) => Object.entries(values).map(([name, value]) => `${name} = ${value}`).join(", ");
+
+function tellGiven() {
+  const given = listed(state.values);
+  byId("given").hidden = !given;
+  byId("given").firstChild.textContent = `${given}: not in the text, but in all that is shown and run.`;
+  byId("with").textContent = given ? `with ${given}` : "";
+  const { ran } = state;
+  byId("older").hidden = !ran || (ran.text === editor.text && listed(ran.values) === given);
+}
+
+async function settle() {
+  await trying(async () => {
+    const about = asked();
+    const answer = await ask("settle", about);
+    if (about.text !== editor.text) return;
+    if (!answer.ok) {
+      tellFailure(answer);
+      return;
+    }
+    for (const name of Object.keys(about.values)) delete state.values[name];
+    editor.revise(answer.text);
+    changed();
+  });
+}
+
 // The run
 
 async function run() {
@@ -369,6 +398,8 @@ async function run() {
   byId("run").disabled = true;
   byId("cancel").hidden = false;
   const verdict = byId("verdict");
+  state.ran = null;
+  tellGiven();
   const begun = performance.now();
   let doing = "reading the spec, loading torch";
   const tell = () => {
@@ -377,7 +408,7 @@ async function run() {
   };
   tell();
   const clock = setInterval(tell, 100);
-  const about = { ...asked(), prove, write: byId("write").checked };
+  const about = { ...asked(), values: { ...state.values }, prove, write: byId("write").checked };
   let answer = null;
   try {
     await listen("build", about, stop.signal, (told) => {
@@ -386,6 +417,8 @@ async function run() {
       if (told.why) throw new Refused(told.why);
     });
     tellVerdict(answer, about);
+    state.ran = about;
+    tellGiven();
   } catch (error) {
     if (error.name === "AbortError") verdict.replaceChildren(element("p", "The run was cancelled."));
     else {
@@ -403,19 +436,20 @@ async function run() {
 
 function tellVerdict(answer, about) {
   const verdict = byId("verdict");
+  const given = listed(about.values);
   verdict.replaceChildren();
   if (!answer.ok) {
-    verdict.append(element("p", "Not passed.", { class: "error" }));
+    verdict.append(element("p", given ? `Not passed with ${given}.` : "Not passed.", { class: "error" }));
   }
   for (const proof of answer.proofs ?? []) {
-    const passed = `Passed on ${proof.device} in ${proof.seconds.toFixed(2)} s (torch ${proof.torch}): ${proof.usual.join(", ")}`;
+    const passed = `Passed on ${proof.device} in ${proof.seconds.toFixed(2)} s (torch ${proof.torch}): ${proof.usual.join(", ")}${given ? `; built with ${given}` : ""}`;
     verdict.append(element("p", [passed, ...proof.notes].join("; "), { class: "passed" }));
     const list = verdict.appendChild(element("ul"));
     for (const { level, found, seconds } of proof.others) {
       list.append(element("li", `${level}: ${found} (${seconds.toFixed(2)} s)`));
     }
   }
-  if (answer.written) verdict.append(element("p", `Wrote ${answer.written}.`));
+  if (answer.written) verdict.append(element("p", given ? `Wrote ${answer.written}, with ${given} as defaults.` : `Wrote ${answer.written}.`));
   if (answer.written && about.text !== state.saved) verdict.append(element("p", "The spec that it was made of is not saved."));
   verdict.append(...answer.problems.map((one) => {
     const list = element("ul", "", { class: "problems" });
@@ -429,7 +463,9 @@ function tellVerdict(answer, about) {
 function banner(text, buttons = []) {
   const found = byId("banner");
   found.hidden = !text;
-  found.replaceChildren(element("span", text), ...buttons.map(([label, act]) => {
+  const words = element("span");
+  words.append(...inline(text));
+  found.replaceChildren(words, ...buttons.map(([label, act]) => {
     const button = element("button", label, { type: "button" });
     button.addEventListener("click", act);
     return button;
@@ -455,7 +491,7 @@ async function load() {
 function tellFailure(answer) {
   const [first] = answer.problems;
   const help = first.help ? `; ${first.help}` : "";
-  const other = first.code === "NG502" ? [["Load the file", load]] : [];
+  const other = first.code === "NG502" ? [["Compare…", compare]] : [];
   banner(`${first.message}${help}`, [...other, ["Close", () => banner("")]]);
 }
 
@@ -465,6 +501,7 @@ async function save() {
     const answer = await ask("save", { ...asked(), text, version: state.version });
     if (!answer.ok) {
       tellFailure(answer);
+      if (answer.problems[0].code === "NG502") await compare();
       return;
     }
     state.saved = text;
@@ -475,6 +512,34 @@ async function save() {
     tellChanged();
   });
 }
+
+// The text and the file side by side: what is saved over is what has been seen.
+async function compare() {
+  await trying(async () => {
+    const answer = await ask("compare", asked());
+    if (!answer.ok) {
+      tellFailure(answer);
+      return;
+    }
+    state.theirs = answer;
+    const kinds = { "+": "mine", "-": "theirs", "@": "where" };
+    byId("conflict-about").textContent = answer.version
+      ? `${state.file.path} has been saved by somebody else since you began.` : `${state.file.path} has been deleted.`;
+    byId("changes").replaceChildren(...answer.changes.map((line) => element("div", line || " ", { class: kinds[line[0]] ?? "" })));
+    if (!answer.changes.length) byId("changes").textContent = "Both texts are the same.";
+    byId("theirs").hidden = !answer.version;
+    byId("conflict").returnValue = "cancel";
+    byId("conflict").showModal();
+  });
+}
+
+byId("conflict").addEventListener("close", () => {
+  const { theirs } = state;
+  if (byId("conflict").returnValue === "mine") {
+    state.version = theirs.version;
+    save();
+  } else if (byId("conflict").returnValue === "theirs") load();
+});
 
 // What is not saved is kept in this tab, for when it is loaded again.
 function remember() {
@@ -491,27 +556,47 @@ function restore(draft) {
   if (draft.text === draft.saved || draft.text === state.saved) return;
   state.version = draft.version;  // what has been saved by others since then is kept
   editor.replace(draft.text);
-  banner("What you had not saved is here again.", [["Load the file", load], ["Close", () => banner("")]]);
+  banner("What you had not saved is here again.", [["Load the file", load], ["Compare…", compare], ["Close", () => banner("")]]);
 }
 
 // The server
 
-let away = false;
-function gone() {
-  if (away) return;
-  away = true;
+let away = "";  // whether and how the server has gone
+const COPY = ["Copy the text", (event) => {
+  navigator.clipboard.writeText(editor.text);
+  event.target.textContent = "Copied";
+}];
+
+function lost(how, text) {
+  if (away === how) return;
+  away = how;
   document.body.classList.add("away");
-  const copy = () => navigator.clipboard.writeText(editor.text);
-  banner("netgen studio has ended. Your text is still here: copy it, or start it again.", [["Copy the text", copy]]);
+  banner(text, [COPY]);
+}
+
+function gone() {
+  const command = `netgen studio ${state.file?.path ?? ""} --port ${location.port}`;
+  lost("ended", `netgen studio has ended. Your text stays in this tab. To go on, start \`${command}\` in a terminal, and open the address that it prints in this tab.`);
+}
+
+function anotherOne() {
+  lost("another", "netgen studio has been started again, and does not know this page yet. Open the address that it has printed in this tab: your text stays here.");
 }
 
 function back() {
   if (!away) return;
-  away = false;
+  away = "";
   document.body.classList.remove("away");
   banner("");
   look();
 }
+
+// The address of a studio that was started again, opened in this tab: what is not saved is kept.
+addEventListener("hashchange", async () => {
+  await open();
+  away = "";
+  location.reload();
+});
 
 async function trying(work) {
   try {
@@ -519,10 +604,8 @@ async function trying(work) {
     back();
   } catch (error) {
     if (error instanceof Gone) gone();
-    else if (error instanceof Refused && error.cause === 401) {
-      banner("This page is of an earlier studio. Copy your text, and open the address that netgen has printed.",
-        [["Copy the text", () => navigator.clipboard.writeText(editor.text)]]);
-    } else if (error instanceof Refused) {
+    else if (error instanceof Refused && error.cause === 401) anotherOne();
+    else if (error instanceof Refused) {
       banner(`netgen studio could not answer: ${error.message}`, [["Close", () => banner("")]]);
     } else throw error;
   }
@@ -535,7 +618,7 @@ async function beat() {
     if (editor.text === state.saved) await load();  // nothing of this page is lost
     else {
       banner(`${state.file.path} has been saved by somebody else meanwhile.`,
-        [["Load the file", load], ["Close", () => banner("")]]);
+        [["Compare…", compare], ["Close", () => banner("")]]);
     }
   });
   setTimeout(beat, BEAT);
@@ -604,6 +687,7 @@ async function begin() {
   byId("save").addEventListener("click", save);
   byId("new").addEventListener("click", choose);
   byId("run").addEventListener("click", run);
+  byId("settle").addEventListener("click", settle);
   byId("cancel").addEventListener("click", () => state.run?.abort());
   addEventListener("beforeunload", (event) => {
     if (away && editor.text !== state.saved) event.preventDefault();  // else this tab keeps it
@@ -632,6 +716,7 @@ async function begin() {
   if (state.saved) editor.replace(state.saved, true);
   restore(draft);
   tellChanged();
+  tellGiven();
   editor.view.focus();
   document.body.dataset.ready = "true";
   if (editor.text) look();
