@@ -79,6 +79,7 @@ def build(
     prove: Sequence[str] = DEFAULT_LEVELS,
     seed: int = 0,
     timed: bool = False,
+    piecewise: bool = False,
     timeout: float = TIMEOUT,
     max_memory: int | None = None,
     allow_imports: bool = False,
@@ -97,6 +98,7 @@ def build(
         prove: What the run is to show, names of `levels.LEVELS`.
         seed: For weights and sample values.
         timed: Whether to measure time and memory, too.
+        piecewise: Whether to run each module alone, as a network that takes too much memory is.
         timeout: Seconds that the build may take, the run included.
         max_memory: Bytes that the run may take, where the system can enforce that.
         allow_imports: Whether to run code that the spec imports, for a spec that is trusted.
@@ -110,7 +112,7 @@ def build(
     target = None
     if output is not None:
         target = claim(Path(output), SOURCE, force=force, specs=source.files)
-    demand = Demand(device, seed, in_order(prove), timed) if smoke else None
+    demand = Demand(device, seed, in_order(prove), timed, piecewise) if smoke else None
     with Worker(timeout, max_memory) as worker, worker.one_spec():
         if demand is not None:  # torch loads while the spec is read
             worker.start(source.folder if allow_imports else "")
@@ -188,7 +190,7 @@ def _proofs(found: Prediction, text: str, worker: Worker, demand: Demand) -> tup
         plan, family = found.plan, family_of(found)
         variants = [*variants_to_run(found)]
     try:
-        return worker.prove(text, plan, demand, locate, family, variants)
+        return worker.prove(text, plan, demand, locate, family, variants, found.pieces)
     except NetgenError as error:  # the warnings may explain the failure
         raise NetgenError(*found.warnings, *error.diagnostics) from None
 

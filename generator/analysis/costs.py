@@ -90,6 +90,12 @@ def costs_of(graph: Graph, trace: Trace) -> Costs:
     return Costs(rows, calls, graph.parameter_count, sum(own), memory, overwritten)
 
 
+def memory_of(graph: Graph, trace: Trace) -> Memory:
+    """The memory that a run takes, computed from the types in its trace."""
+    lives = _Lives(trace)
+    return _memory(graph, trace, lives, lives.kept())
+
+
 def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
     weights = graph.own_weights
     held = [_weight_bytes(weight) for weight in weights]

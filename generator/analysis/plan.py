@@ -149,10 +149,10 @@ def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
             (x, ref) for x, ref in statement.passing if not graph.nodes[ref.node - ahead].absent
         )
         held = (*statement.targets, *made)
-        variables.append(tuple((name, *_shape(trace.read(ref))) for name, ref in held))
+        variables.append(tuple((name, *shape_of(trace.read(ref))) for name, ref in held))
     inner = tuple(
         tuple(
-            (graph.nodes[ref.node - ahead].name, number, *_shape(trace.read(ref)))
+            (graph.nodes[ref.node - ahead].name, number, *shape_of(trace.read(ref)))
             for ref, number in statement.inner
         )
         for statement in statements
@@ -160,31 +160,34 @@ def _run(graph: Graph, statements: Sequence[Statement], trace: Trace) -> Run:
     calls: dict[str, list[tuple[list[int], str]]] = {}
     for call in trace.calls:
         if call.is_module and call.made:
-            calls.setdefault(call.path, []).append(_shape(call.output))
+            calls.setdefault(call.path, []).append(shape_of(call.output))
     samples = tuple(
-        _sample(graph, place, placeholder, trace) for place, placeholder in enumerate(graph.inputs)
+        sample_of(x, trace.inputs[place], _readers(graph, Ref(place)), trace)
+        for place, x in enumerate(graph.inputs)
     )
-    last = tuple((key, *_shape(trace.read(ref))) for key, ref in graph.outputs)
+    last = tuple((key, *shape_of(trace.read(ref))) for key, ref in graph.outputs)
     return Run(samples, tuple(variables), inner, calls, last)
 
 
-def _shape(type_: TensorType) -> tuple[list[int], str]:
+def shape_of(type_: TensorType) -> tuple[list[int], str]:
+    """A tensor's shape and type, as plain data."""
     return [*map(int, type_.shape)], type_.dtype
 
 
-def _sample(graph: Graph, place: int, placeholder: Placeholder, trace: Trace) -> Sample:
-    """How to make an input; its range follows from the layers that read it.
+def sample_of(
+    placeholder: Placeholder, type_: TensorType, readers: Iterable[tuple[Node, str]], trace: Trace
+) -> Sample:
+    """How to make an input; its range follows from the layers that read it, each in a role.
 
     Indices are below the number of rows of the table, or of places, that they select from.
     """
-    type_ = trace.inputs[place]
     low, high, kind = placeholder.low, placeholder.high, "values"
-    for node, role in _readers(graph, Ref(place)):
+    for node, role in readers:
         if node.row is not None and node.row.reads_true:
             kind = "ones" if "mask" in role else kind  # this mask says what is read
         elif role == "offsets" or "mask" in role:
             kind = "zeros"  # all bags begin at 0; the mask hides nothing
-        bound = _bound(graph, node, role, trace)
+        bound = _bound(node, role, trace)
         if placeholder.high is None and bound is not None:
             high = bound if high is None else min(high, bound)
     if high is None and type_.dtype not in INEXACT | BOOLEAN:
@@ -218,7 +221,7 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
                 yield node, name
 
 
-def _bound(graph: Graph, node: Node, role: str, trace: Trace) -> float | None:
+def _bound(node: Node, role: str, trace: Trace) -> float | None:
     """The number that all whole numbers in an input of a layer are below, if there is one."""
     if node.row is None:
         return None

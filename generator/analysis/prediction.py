@@ -30,6 +30,7 @@ from .warnings import advice
 if TYPE_CHECKING:
     from ..emit.statements import Statement
     from ..ir.variants import Variant
+    from .pieces import Piece
     from .plan import Plan
 
 # sample values for run-time sizes like `H` that `sizes` leaves out: the first ones that the
@@ -103,21 +104,36 @@ class Prediction(Struct, frozen=True, dict=True):
         return forward_statements(self.classes[-1])
 
     @cached_property
+    def other_sizes(self) -> Mapping[str, int] | None:
+        """Values of the named sizes that fit, besides the samples; ``None`` if none are known."""
+        if not self.graph.fit.ranges:
+            return None
+        from .fitting import sizes_that_fit
+
+        return sizes_that_fit(self.graph)
+
+    @cached_property
+    def traces(self) -> tuple[Trace, ...]:
+        """The runs that are planned: two batch sizes, then other sizes if there are any."""
+        others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
+        traces = (self.trace, *others)
+        if self.other_sizes is None:
+            return traces
+        return (*traces, traced(self.graph, {**self.other_sizes, "N": BATCHES[0]}))
+
+    @cached_property
     def plan(self) -> Plan:
         """The predictions that a smoke-run is checked against."""
         from .plan import make_plan, with_sizes
 
-        others = (traced(self.graph, {**self.graph.sizes, "N": batch}) for batch in BATCHES[1:])
-        traces = (self.trace, *others)
-        if not self.graph.fit.ranges:
-            return make_plan(self.graph, self.statements, traces, self.costs)
-        from .fitting import sizes_that_fit
+        plan = make_plan(self.graph, self.statements, self.traces, self.costs)
+        return with_sizes(plan, self.graph, self.other_sizes) if self.graph.fit.ranges else plan
 
-        sizes = sizes_that_fit(self.graph)
-        if sizes is not None:
-            traces = (*traces, traced(self.graph, {**sizes, "N": BATCHES[0]}))
-        plan = make_plan(self.graph, self.statements, traces, self.costs)
-        return with_sizes(plan, self.graph, sizes)
+    def pieces(self, most: float) -> Sequence[Piece]:
+        """The modules that are run alone; blocks are taken apart that need `most` bytes or more."""
+        from .pieces import pieces_of  # few networks are as large
+
+        return pieces_of(self.graph, self.traces, most)
 
 
 def check_source(

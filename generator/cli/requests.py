@@ -89,7 +89,8 @@ def _job(
     if view is not None:
         return replace(job, verb="view", view=view)
     timed = options.report is not None
-    demand = Demand(options.device, options.seed, options.prove, timed)
+    piecewise = options.piecewise and not options.no_smoke
+    demand = Demand(options.device, options.seed, options.prove, timed, piecewise)
     return replace(
         job,
         target=_target(config, options),

@@ -169,6 +169,11 @@ def run_arguments(build: Arguments) -> None:
     )
     build.add_argument("--no-smoke", action="store_true", help="do not run it (needs no torch)")
     build.add_argument(
+        "--piecewise",
+        action="store_true",
+        help="run each module alone, as a network that takes more memory than there is",
+    )
+    build.add_argument(
         "--prove",
         type=levels,
         default=DEFAULT_LEVELS,

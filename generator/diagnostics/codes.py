@@ -242,8 +242,9 @@ CODES = {
     ),
     "NG404": Code(
         "the network is too large for this machine",
-        "Make it smaller, or build it without the memory: `--device meta` runs it without data, "
-        "`--no-smoke` not at all.",
+        "By default it is run piece by piece then, but a piece of it is too large, too, or a proof "
+        "was asked for that needs the whole. Make it smaller, leave `--prove` out, or build it "
+        "without the memory: `--device meta` runs it without data, `--no-smoke` not at all.",
     ),
     "NG405": Code(
         "the generated source holds what netgen never writes",

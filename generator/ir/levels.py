@@ -52,12 +52,14 @@ class Demand(Struct, frozen=True):
     `device` is one of torch's (``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``meta``), ``auto`` for
     the best that is there, or ``all`` for each. `seed` is for weights and sample inputs. If it
     is `timed`, the time and memory of a forward pass and of a training step are measured, too.
+    If it is `piecewise`, each module is run alone: so is a network that takes too much memory.
     """
 
     device: str = "auto"
     seed: int = 0
     levels: tuple[str, ...] = DEFAULT_LEVELS
     timed: bool = False
+    piecewise: bool = False
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for levels and timing that ``meta`` can't show."""
@@ -65,6 +67,13 @@ class Demand(Struct, frozen=True):
         more += ["time"] if self.timed else []
         if self.device == "meta" and more:
             raise ValueError(f"{more[0]} can't be shown on meta: nothing is computed there")
+        if self.piecewise and not self.can_be_piecewise:
+            raise ValueError(f"{more[0]} can't be shown piece by piece: it needs the whole network")
+
+    @property
+    def can_be_piecewise(self) -> bool:
+        """Whether all that is asked for can be shown of each piece of the network alone."""
+        return {*self.levels} <= {*DEFAULT_LEVELS, "arguments"} and not self.timed
 
     @property
     def shows_members(self) -> bool:

@@ -138,14 +138,16 @@ def propagate(
 def traced(graph: Graph, sizes: Mapping[str, int]) -> Trace:
     """The run with these run-time sizes, with a record of its calls; raises `Misfit`."""
     record = _Record(graph.made)
-    known = record.run(graph, sizes)
-    first: dict[str, int] = {}
-    for number, call in enumerate(record.calls):
-        if call.layer is not None:
-            first.setdefault(call.path, number)
-    inputs = tuple(x["output"] for x in known[: len(graph.inputs)])
-    outputs = tuple(known[len(inputs) :])
-    return Trace(inputs, outputs, tuple(record.calls), first, tuple(record.makers))
+    return record.trace(record.run(graph, sizes), len(graph.inputs))
+
+
+def traced_alone(graph: Graph, call: Call) -> Trace:
+    """The run of a block of this network alone, on tensors of the types that a call gives it."""
+    assert call.node.use is not None
+    block, record = call.node.use.graph, _Record(graph.made)
+    inputs = [record.new(x) for x in call.inputs]
+    sizes = {name: inputs[at].shape[dim] for name, at, dim in block.size_names}
+    return record.trace(record.graph(block, inputs, sizes, ""), len(inputs))
 
 
 def call_names(trace: Trace) -> tuple[str, ...]:
@@ -377,6 +379,15 @@ class _Record(_Run[Value]):
         self.idle = 0  # how many of the enclosing calls are not made
         self.calls: list[Call] = []
         self.makers: list[Maker | None] = []
+
+    def trace(self, known: Sequence[Mapping[str, Value]], inputs: int) -> Trace:
+        """What has been recorded; `known` are the outputs of all nodes, so many `inputs` first."""
+        first: dict[str, int] = {}
+        for number, call in enumerate(self.calls):
+            if call.layer is not None:
+                first.setdefault(call.path, number)
+        given = tuple(x["output"] for x in known[:inputs])
+        return Trace(given, tuple(known[inputs:]), tuple(self.calls), first, tuple(self.makers))
 
     def new(self, type_: TensorType, maker: Maker | None = None) -> Value:
         number = len(self.makers)

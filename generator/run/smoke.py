@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from msgspec import to_builtins
 from msgspec.structs import asdict
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from ..analysis.members import Family, Member
+    from ..analysis.pieces import Piece
     from ..analysis.plan import Plan
     from ..lower.context import Ask
 
@@ -158,14 +159,20 @@ class Worker:
         locate: Locate = lambda where: None,
         family: Family | None = None,
         variants: Sequence[Member] = (),
+        pieces: Callable[[float], Sequence[Piece]] | None = None,
     ) -> tuple[Proof, ...]:
         """Run the source and compare it with the plan; raises `NetgenError` if that fails.
 
         There is a `Proof` for each device. `locate` gives the place in the spec of a layer's path.
         The other members of the class, its `family`, are predicted while the process is busy. All
-        `variants` are compared, too.
+        `variants` are compared, too. `pieces` gives the modules to run alone where the whole takes
+        too much memory, and larger ones only where they can't be taken apart.
         """
-        if demand.device != "meta":
+        alone: Sequence[Piece] = ()
+        if pieces is not None and self.takes_pieces(plan, demand):
+            alone = pieces(self.room() / 2)
+            self.check_pieces(plan, alone)
+        elif demand.device != "meta":
             self.check_memory(plan, demand.device)
         if not demand.shows_members:
             family = None
@@ -175,6 +182,7 @@ class Worker:
             "plan": plan.request(),
             "need": plan.costs.memory.step,
             "progress": self.progress is not None,
+            **_alone(alone),
             **asdict(demand),
         }
         answer = self.ask(request, f"`{plan.class_name}` {_need_text(plan)}", family)
@@ -249,25 +257,49 @@ class Worker:
         self.start(folder)
         return self.ask
 
-    def check_memory(self, plan: Plan, device: str) -> None:
-        """Raise `NetgenError` for a network that needs more memory than there is.
+    def takes_pieces(self, plan: Plan, demand: Demand) -> bool:
+        """Whether the pieces of a network are run, and not the whole: as asked for, or for room."""
+        if demand.device == "meta" or not demand.can_be_piecewise:
+            return False
+        return demand.piecewise or self.need(plan, demand.device) > self.room()
 
-        Weights are made in the machine's own memory, for any device.
-        """
+    def room(self) -> float:
+        """The bytes that the run may take; infinite where nothing tells."""
         known = [size for size in (available(), self.most_memory) if size is not None]
+        return min(known, default=math.inf)
+
+    def need(self, plan: Plan, device: str) -> int:
+        """The bytes that a network takes of the machine's own memory, where its weights are made.
+
+        This is all that it takes, if the device is the CPU.
+        """
         memory = plan.costs.memory
-        if not known or memory.step <= min(known):
-            return
-        if device == "auto":
+        if device == "auto" and memory.step > self.room():
             device = self.best_device()
-        total = memory.step if device in ("cpu", "all") else memory.weights
-        if total <= min(known):
-            return
-        left = "are allowed" if self.most_memory == min(known) else "are left"
-        sizes = f"{shown(total)} of memory, but {shown(min(known))} {left}"
-        help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
-        message = f"`{plan.class_name}` needs {sizes}"
-        raise NetgenError(Diagnostic("NG404", message, notes=_parts(plan), help=help))
+        return memory.step if device in ("cpu", "auto", "all") else memory.weights
+
+    def check_memory(self, plan: Plan, device: str) -> None:
+        """Raise `NetgenError` for a network that needs more memory than there is."""
+        need = self.need(plan, device)
+        if need > self.room():
+            help = "`--device meta` runs it without data, `--no-smoke` builds it without a run; "
+            help += "the default proofs can be shown piece by piece"
+            self.refuse(plan, need, _parts(plan), help)
+
+    def check_pieces(self, plan: Plan, pieces: Sequence[Piece]) -> None:
+        """Raise `NetgenError` for a network with a piece that needs more memory than there is."""
+        largest = max(pieces, key=lambda piece: piece.bytes, default=None)
+        if largest is not None and largest.bytes > self.room():
+            notes = (f"its largest piece, `{largest.path}`, needs {shown(largest.bytes)}",)
+            help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
+            self.refuse(plan, plan.costs.memory.step, notes, help)
+
+    def refuse(self, plan: Plan, need: int, notes: tuple[str, ...], help: str) -> NoReturn:
+        """Raise `NetgenError` that says how much memory is missing."""
+        left = "are allowed" if self.most_memory == self.room() else "are left"
+        message = f"`{plan.class_name}` needs {shown(need)} of memory, "
+        message += f"but {shown(int(self.room()))} {left}"
+        raise NetgenError(Diagnostic("NG404", message, notes=notes, help=help))
 
     def best_device(self) -> str:
         """The device that ``auto`` stands for; waits until torch is loaded."""
@@ -364,6 +396,17 @@ def _listen(answers: IO[bytes], to: SimpleQueue[bytes]) -> None:
     for line in answers:
         to.put(line)
     to.put(b"")
+
+
+def _alone(pieces: Sequence[Piece]) -> dict[str, Any]:
+    """What a request says of pieces: each with the number of its plan, and the different plans."""
+    import json
+
+    plans = {id(piece.plan): piece.plan.request() for piece in pieces}  # equal blocks share one
+    texts = {key: json.dumps(plan) for key, plan in plans.items()}
+    different = {text: number for number, text in enumerate(dict.fromkeys(texts.values()))}
+    told = [{"path": x.path, "plan": different[texts[id(x.plan)]]} for x in pieces]
+    return {"pieces": told, "plans": [json.loads(text) for text in different]}
 
 
 def _about(

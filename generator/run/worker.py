@@ -39,6 +39,7 @@ from .proofs.gradients import backward
 from .proofs.learning import learn
 from .proofs.members import hold_members
 from .proofs.parent import end_with_parent, requests
+from .proofs.pieces import in_pieces
 from .proofs.precision import dtype
 from .proofs.speed import measure
 from .proofs.subject import FILE, Disproof, Subject, reread, subject_of
@@ -150,6 +151,8 @@ def _on_cpu(request: Mapping[str, Any], failed: dict[str, Any]) -> dict[str, Any
 def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
     """The proof of a network on one device: its levels, and measurements if asked for."""
     begun = time.perf_counter()
+    if request["pieces"]:
+        return _prove_in_pieces(request, device)
     try:
         check_usable(device)
         subject = subject_of(request, device)
@@ -169,6 +172,20 @@ def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
         return {"ok": False, "device": device, "failures": failures}
     facts = {"levels": shown, "notes": subject.notes, "findings": subject.findings, "speed": speed}
     return {"ok": True, "device": device, "seconds": seconds, **facts}
+
+
+def _prove_in_pieces(request: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """The proof of a network on one device, each of its pieces alone."""
+    begun = time.perf_counter()
+    if request.get("say") is not None:
+        request["say"]({"running": "forward"})
+    try:
+        check_usable(device)
+        found = in_pieces(request, device)
+    except Exception as error:
+        return {"ok": False, "device": device, "failures": [_failure(error, None, device)]}
+    seconds = time.perf_counter() - begun
+    return {"ok": True, "device": device, "seconds": seconds, **found, "speed": None}
 
 
 Found = list[dict[str, Any]]

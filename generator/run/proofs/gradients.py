@@ -18,12 +18,7 @@ def backward(subject: Subject) -> str:
     Raises `Disproof` for a gradient that is missing or not finite.
     """
     outputs, subject.outputs = subject.outputs, None
-    idle = subject.plan["idle"]
-    parameters = [
-        (name, parameter)
-        for name, parameter in subject.parameters()
-        if parameter.requires_grad and not _within(name, idle)
-    ]
+    parameters, idle = _trained(subject), subject.plan["idle"]
     for path in (path for path in idle if path not in subject.plan["unread"]):
         _learns_nothing(subject, path, "no output that can be differentiated hangs on it")
     if not parameters:
@@ -45,6 +40,25 @@ def backward(subject: Subject) -> str:
 Parameters = Sequence[tuple[str, torch.nn.Parameter]]
 
 
+def check_reached(subject: Subject, outputs: object) -> None:
+    """Check that every parameter gets a gradient, whatever its values; raises `Disproof`."""
+    parameters = _trained(subject)
+    if parameters and differentiable(outputs):
+        differentiate(outputs)
+        _check_there(subject, parameters)
+        subject.network.zero_grad()
+
+
+def _trained(subject: Subject) -> Parameters:
+    """The parameters that an output depends on."""
+    idle = subject.plan["idle"]
+    return [
+        (name, parameter)
+        for name, parameter in subject.parameters()
+        if parameter.requires_grad and not _within(name, idle)
+    ]
+
+
 def _check_finite(subject: Subject, parameters: Parameters) -> None:
     for name, parameter in parameters:
         if parameter.grad is not None and not is_finite(parameter.grad):
@@ -63,7 +77,7 @@ def _check_there(subject: Subject, parameters: Parameters) -> None:
 
 def _within(name: str, paths: Sequence[str]) -> bool:
     """Whether a parameter belongs to a layer at one of the paths, or to a layer inside of it."""
-    return any(f"{name}.".startswith(f"{path}.") for path in paths)
+    return any(not path or f"{name}.".startswith(f"{path}.") for path in paths)
 
 
 def layer_of(name: str) -> str:
@@ -100,7 +114,7 @@ def _doubt(subject: Subject, zero: set[str]) -> None:
     network = subject.network
     with torch.random.fork_rng(devices=[]):
         for _ in other_weights(network):
-            differentiate(network(*samples(subject.plan["runs"][1], subject.device)))
+            differentiate(subject.run(1, samples(subject.plan["runs"][1], subject.device)))
             for name, parameter in subject.parameters():
                 if parameter.grad is not None and bool(_values(parameter.grad).any()):
                     zero.discard(name)

@@ -67,6 +67,10 @@ class Subject(Struct):
         # `to` makes the copied recurrent weights contiguous again, as cuDNN needs them
         return self.copied().to(self.device).eval()
 
+    def run(self, run: int, inputs: Sequence[torch.Tensor]) -> Any:
+        """What the network gives for the inputs of a run."""
+        return self.network(*inputs)
+
     def inputs(self, run: int) -> list[torch.Tensor]:
         """Random inputs for a run, the same ones each time."""
         with torch.random.fork_rng(devices=[]):

@@ -79,7 +79,7 @@ def gather(
     sys.settrace(watch.calls)
     try:
         with watch if any(planned["inner"]) else contextlib.nullcontext():
-            seen.outputs = network(*inputs)
+            seen.outputs = subject.run(run, inputs)
     finally:
         sys.settrace(before)
         for hook in hooks:
