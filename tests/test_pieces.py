@@ -154,7 +154,12 @@ def test_wrong_source_is_disproved(name: str, worker: Worker) -> None:
         notes(worker, found, source.replace(before, after))
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+MADE_OF_VALUES = "parametrized"
+
+
+@pytest.mark.parametrize(
+    "path", [x for x in SPECS if x.stem != MADE_OF_VALUES], ids=lambda path: path.stem
+)
 def test_each_network_holds_in_pieces(path: Any, worker: Worker) -> None:
     found = check_source(read(path), {})
     assert notes(worker, found)
@@ -225,3 +230,12 @@ def test_the_verdict_says_what_was_shown_of_pieces_and_what_was_not(tmp_path: Pa
     how = "piece by piece: 7 modules, 5 of them different, each alone, and the whole without data"
     left = "not shown: values and gradients of the whole, doubts"
     assert verdict.partition("): ")[2] == f"{what}; {how}; {left}"
+
+
+@pytest.mark.parametrize("how", [["--piecewise"], ["--device", "meta"]])
+def test_what_torch_does_not_make_without_data_is_refused(how: list[str], tmp_path: Path) -> None:
+    (path,) = (path for path in SPECS if path.stem == MADE_OF_VALUES)
+    run = run_netgen("build", path, *how, cwd=tmp_path)
+    assert run.returncode == 1
+    told = "error[NG403]: torch makes no orthogonal weight, as in `attn`, without data"
+    assert told in run.stderr.splitlines()

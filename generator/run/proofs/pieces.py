@@ -18,7 +18,16 @@ import torch
 from torch import nn
 
 from .gradients import backward, check_reached
-from .subject import Disproof, Subject, check_weights, differentiable, load, samples, type_name
+from .subject import (
+    Disproof,
+    Subject,
+    check_meta,
+    check_weights,
+    differentiable,
+    load,
+    samples,
+    type_name,
+)
 from .values import is_finite
 from .watch import check_outputs, observe
 
@@ -81,6 +90,7 @@ def in_pieces(request: Mapping[str, Any], device: str) -> dict[str, Any]:
 def _whole(request: Mapping[str, Any]) -> tuple[Subject, Mapping[nn.Module, Given]]:
     """The network on the meta device, and what the modules of its own classes are made with."""
     plan, device = request["plan"], "meta"
+    check_meta(plan)
     module, forward = load(request["source"], plan["class_name"])
     with _constructors(module) as made, torch.device(device):
         network: nn.Module = getattr(module, plan["class_name"])()

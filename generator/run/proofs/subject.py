@@ -14,6 +14,8 @@ import torch
 from msgspec import Struct, field
 from torch import nn
 
+from .devices import MissingDevice
+
 FILE = "<generated>"
 
 
@@ -117,6 +119,8 @@ def subject_of(request: Mapping[str, Any], device: str) -> Subject:
     plan = request["plan"]
     module, forward = load(request["source"], plan["class_name"])
     torch.manual_seed(request["seed"])
+    if device == "meta":
+        check_meta(plan)
     with torch.device("meta" if device == "meta" else "cpu"):
         network: nn.Module = getattr(module, plan["class_name"])()
     check_weights(network, plan)
@@ -132,6 +136,14 @@ def reread(request: Mapping[str, Any], device: str) -> Subject:
     plan = request["plan"]
     module, forward = load(request["source"], plan["class_name"])
     return Subject(request["source"], plan, device, request["seed"], module, forward, nn.Identity())
+
+
+def check_meta(plan: Mapping[str, Any]) -> None:
+    """Raise `MissingDevice` for a network that torch does not make without data."""
+    for name, *_ in plan["weights"]:
+        path, _, part = name.partition(".parametrizations.")
+        if part.endswith(".base"):  # an orthogonal map, which is worked out from values
+            raise MissingDevice(f"torch makes no orthogonal weight, as in `{path}`, without data")
 
 
 def check_weights(network: nn.Module, plan: Mapping[str, Any]) -> None:
