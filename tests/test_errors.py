@@ -75,6 +75,22 @@ def test_a_misfit_is_mended_by_what_its_help_says(
     build_source(parse(text.replace(old, new), "net.yaml"), {}, None)
 
 
+@pytest.mark.parametrize("length", ["12", "T"])
+@pytest.mark.parametrize(
+    "layer", ["MultiheadAttention: {num_heads", "TransformerEncoderLayer: {nhead"]
+)
+def test_a_mask_is_given_by_what_the_help_says(length: str, layer: str) -> None:
+    written = f"{layer}: 4, batch_first: true, is_causal: true}}"
+    text = f"name: Net\ninput: [{length}, 32]\nlayers: [{{{written}}}]\n"
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(text, "net.yaml"), {}, None)
+    (found,) = caught.value.diagnostics
+    _, ones, _, later, _, mask, *_ = str(found.help).split("`")
+    masked = written.replace("{", f"{{from: x, {mask}, ")
+    text = text.replace(f"[{{{written}}}]", f"[{{{ones}}}, {{{later}}}, {{{masked}}}]")
+    build_source(parse(text, "net.yaml"), {}, None)
+
+
 def test_words_of_other_libraries_mean_types_that_there_are() -> None:
     """What the tables say in the place of a word is right for any number of dimensions."""
     words = {word.lower() for word in (*TYPES, *GROUPING)}

@@ -15,6 +15,7 @@ from ..diagnostics.diagnostics import Diagnostic, SpecPath
 from ..ir.graph import Graph, Node
 from ..ir.trace import BATCHES, Call, Trace, Value, propagate
 from ..layers.base import Args
+from ..layers.folding import into_batch, split_off, takes_batch
 from ..layers.idle import depends_on_sizes, is_placeholder, rule_of
 from ..layers.kin import (
     CONVOLUTIONS,
@@ -34,7 +35,7 @@ from ..layers.kin import (
 from ..layers.tensor import TensorType
 from ..spec.source import Source
 from ..spec.spec import COMMON_KEYS, Reading
-from ..symbolic.sizes import shown, symbols_in
+from ..symbolic.sizes import is_unknown, shown, symbols_in
 
 _HABITS = (*COMMON_KEYS, "branches")  # keys that are no arguments of a layer
 
@@ -42,7 +43,7 @@ _HABITS = (*COMMON_KEYS, "branches")  # keys that are no arguments of a layer
 def doubts(reading: Reading, graph: Graph, trace: Trace) -> Iterator[Diagnostic]:
     """The warnings about a network, without those that the spec allows."""
     found: dict[SpecPath, Diagnostic] = {}
-    finders = (_along, _by_position, _other_batches, _of_one_value, _unread)
+    finders = (_along, _by_position, _of_samples, _other_batches, _of_one_value, _unread)
     for finder in finders:
         for path, diagnostic in finder(reading.source, graph, trace):
             found.setdefault((*path, diagnostic.code), diagnostic)
@@ -217,6 +218,22 @@ def _written(values: Any, path: SpecPath) -> Any:
     return None if isinstance(values, str) and path and isinstance(path[-1], int) else values
 
 
+def _of_samples(source: Source, graph: Graph, trace: Trace) -> Found:
+    """Shapes with -1 for the batch, which is kept beside them: it comes to a size of 1."""
+    for call in trace.calls:
+        if not call.inputs or not takes_batch(call.layer, call.a, call.inputs[0]):
+            continue
+        left, *rest = call.output.shape[1:]
+        if int(left) != 1 or is_unknown(left):
+            continue
+        message = (
+            f"`{call.node.name}` keeps the batch, so -1 comes to 1: it gives {call.node.output}"
+        )
+        right = ", ".join(map(shown, rest))
+        help = f"write `Reshape: [{right}]`, or `1` for the -1 if it is meant"
+        yield call.node.path, _doubt(source, "NG313", call.node, message, help)
+
+
 # operations that change the batch
 
 
@@ -259,6 +276,9 @@ def _own_batch(cause: Call) -> str:
     if argument is not None:
         help = f"write `{argument}: 1`, or `allow: [NG315]` if it is meant"
         return f"dimension 0 is the batch: {help}"
+    if cause.layer is not None and cause.layer.axes:
+        pattern = split_off(cause.output.rank)
+        return f"`Rearrange: {pattern}` splits it again later; if it is meant, `allow: [NG315]`"
     return "dimension 0 is the batch: another was probably meant; if not, `allow: [NG315]`"
 
 
@@ -289,17 +309,26 @@ def _idle(source: Source, graph: Graph) -> Iterator[Diagnostic]:
     """Warnings about items that change nothing in all of their calls."""
     found: dict[SpecPath, list[str | None]] = {}
     nodes: dict[SpecPath, Node] = {}
+    instead: dict[SpecPath, str | None] = {}
     for reading in _readings(graph, set()):
         path = reading.node.path
-        nodes[path] = reading.node
+        nodes[path], instead[path] = reading.node, _for_batches(reading)
         found.setdefault(path, []).append(_why_idle(source, reading))
     for path, reasons in found.items():
         if all(reasons):
             row = nodes[path].row
             assert row is not None
             message = f"`{row.name}` changes nothing: {reasons[0]}"
-            help = "take it out, or write what was meant"
+            help = instead[path] or "take it out, or write what was meant"
             yield _doubt(source, "NG314", nodes[path], message, help)
+
+
+def _for_batches(reading: _Reading) -> str | None:
+    """The help for what in torch would put other dimensions into the batch."""
+    node, x = reading.node, reading.inputs[0] if reading.inputs else None
+    if x is None or not takes_batch(node.row, node.a, x):
+        return None
+    return into_batch(node.a, x, node.output)
 
 
 def _readings(graph: Graph, seen: set[Graph]) -> Iterator[_Reading]:

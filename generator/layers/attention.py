@@ -6,8 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..symbolic.equality import same
-from ..symbolic.sizes import Size, shape_text
-from .base import FLOATS, PARAMETERS, Arg, Args, Layer, Outputs, Weight, check_rank, refuse
+from ..symbolic.sizes import Dim, Size, shape_text
+from .base import (
+    FIRST,
+    FLOATS,
+    PARAMETERS,
+    THIS,
+    Arg,
+    Args,
+    Layer,
+    Outputs,
+    Weight,
+    check_rank,
+    refuse,
+)
 from .broadcasting import promoted
 from .kinds import BOOL, FLOAT, INT, optional
 from .saved import Saved, attention_saves
@@ -34,6 +46,21 @@ def lengths(batch_first: bool, x: TensorType) -> tuple[tuple[Size, ...], Size]:
         return (), x.shape[0]
     length = x.shape[1 if batch_first else 0]
     return (x.shape[0 if batch_first else 1],), length
+
+
+def check_hint(
+    name: str, hint: bool | None, mask_name: str, mask: TensorType | None, length: Size
+) -> None:
+    """Raise `Refusal` for a hint that a mask is causal, if the mask is not given."""
+    if not hint or mask is not None:
+        return
+    size = f'"$(shape({FIRST})[0])"' if isinstance(length, Dim) else length
+    help = (
+        f"write `Ones: {{name: ones, size: [{size}, {size}], dtype: bool}}` and "
+        f"`Triu: {{name: later, from: ones, diagonal: 1}}` before {THIS}, and in it "
+        f"`{mask_name}: later`, with a `from`: it reads `later` otherwise"
+    )
+    refuse(f"`{name}` only says of `{mask_name}` that it is causal: give the mask", name, help)
 
 
 def check_sequences(name: str, batch_first: bool, query: TensorType, *others: TensorType) -> None:
@@ -100,8 +127,7 @@ def attention(
     masks = (attn_mask, key_padding_mask)
     names = ("attn_mask", "key_padding_mask")
     check_masks(a.num_heads, batch, length, source, *masks, names)
-    if a.is_causal and attn_mask is None:
-        refuse("`is_causal` is a hint about `attn_mask`, which is not given", "is_causal")
+    check_hint("is_causal", a.is_causal, "attn_mask", attn_mask, length)
     if not a.need_weights:
         return {"output": query}
     source = source + bool(a.add_bias_kv) + bool(a.add_zero_attn)

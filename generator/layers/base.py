@@ -36,6 +36,7 @@ INDICES = frozenset({"int32", "int64"})
 
 
 THIS = "this layer"  # a placeholder in messages, replaced by the layer's name if it has one
+FIRST = "what it reads"  # another in help: the name of the first tensor that the layer reads
 
 
 class Refusal(Exception):

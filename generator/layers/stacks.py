@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .attention import check_hint, lengths
 from .base import (
     MOST_LAYERS,
     PARAMETERS,
@@ -71,8 +72,10 @@ def encoder(
     """The shape of `src`, as in `torch.nn.TransformerEncoder`."""
     result = _stack("Encoder", a, a.encoder_layer, src)
     layer = a.encoder_layer.a
-    layer.is_causal = getattr(a, "is_causal", None)
+    layer.is_causal = None
     encoder_layer(layer, src, mask, src_key_padding_mask)
+    hint, length = getattr(a, "is_causal", None), lengths(layer.batch_first, src)[1]
+    check_hint("is_causal", hint, "mask", mask, length)
     return result
 
 
@@ -102,8 +105,10 @@ def transformer(a: Args, src: TensorType, tgt: TensorType, **masks: TensorType) 
     for_decoder = {name: mask for name, mask in masks.items() if name[:4] != "src_"}
     source = for_encoder.get("mask"), for_encoder.get("key_padding_mask")
     layer = a.custom_encoder.args["encoder_layer"].a if a.custom_encoder else layer_args(a)
-    layer.is_causal = a.src_is_causal
+    layer.is_causal = None
     encoder_layer(layer, src, *source)
+    length = lengths(layer.batch_first, src)[1]
+    check_hint("src_is_causal", a.src_is_causal, "src_mask", source[0], length)
     layer = a.custom_decoder.args["decoder_layer"].a if a.custom_decoder else layer_args(a)
     layer.tgt_is_causal, layer.memory_is_causal = a.tgt_is_causal, a.memory_is_causal
     return decoder_layer(layer, tgt, src, **for_decoder)

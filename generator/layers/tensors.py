@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ..symbolic.equality import same, smallest
 from ..symbolic.sizes import Size, exactly, is_batch, product, shape_text, shown
 from .base import INDICES, Arg, Args, Layer, dimension, refuse
+from .folding import split_off
 from .kinds import BOOL, INDEX, INT, either, items, optional, sizes
 from .saved import always
 from .splits import operation, with_size, without
@@ -25,7 +26,10 @@ def reshape(a: Args, x: TensorType) -> TensorType:
     batches = [place for place, size in enumerate(a.shape) if is_batch(size)]
     keeps = x.batch == 0 and not batches
     if x.lost:
-        refuse(f"the batch's place in {x} is not known, so it can't be kept")
+        help = (
+            f"`Rearrange: {split_off(x.rank)}` before it splits the batch off, with a size for `t`"
+        )
+        refuse(f"the batch's place in {x} is not known, so it can't be kept", help=help)
     if x.batch is not None and not keeps and len(batches) != 1:
         help = "move the batch to the front with `Permute`, or write the whole shape with `N`"
         refuse(f"the batch of {x} does not come first", help=help)
@@ -36,7 +40,10 @@ def reshape(a: Args, x: TensorType) -> TensorType:
         refuse("sizes are 1 or more, and one of them may be -1", "shape")
     fits = int(whole) % int(rest) == 0 if unknown else int(whole) == int(rest)
     if not fits:
-        refuse(f"{int(whole)} elements do not fit into {shape_text(a.shape)}", "shape")
+        many, help = f"{shown(whole)} elements", None
+        if keeps:
+            many, help = f"{many} of a sample", "the batch is kept: `shape` is that of one sample"
+        refuse(f"{many} do not fit into {shape_text(a.shape)}", "shape", help)
     # torch refuses what does not divide, so the divisions in here are exact
     left = _left_over(x.shape[1:] if keeps else x.shape, rest) if unknown else rest
     shape = tuple(exactly(left if size == -1 else size) for size in a.shape)

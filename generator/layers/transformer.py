@@ -10,6 +10,7 @@ from .attention import (
     attention_macs,
     attention_weights,
     check_heads,
+    check_hint,
     check_masks,
     check_probability,
     check_sequences,
@@ -56,12 +57,6 @@ def _check_self(
     check_masks(a.nhead, batch, length, length, mask, padding, (names[0], names[1]))
 
 
-def _check_hint(name: str, hint: bool | None, mask: TensorType | None) -> None:
-    """Raise `Refusal` for a hint about a mask that is not given."""
-    if hint and mask is None:
-        refuse(f"`{name}` is a hint about a mask, which is not given", name)
-
-
 def encoder_layer(
     a: Args,
     src: TensorType,
@@ -71,7 +66,8 @@ def encoder_layer(
     """The shape of `src`, as in `torch.nn.TransformerEncoderLayer`."""
     check_model("TransformerEncoderLayer", a, src)
     _check_self(a, src, src_mask, src_key_padding_mask, "src_mask", "src_key_padding_mask")
-    _check_hint("is_causal", getattr(a, "is_causal", False), src_mask)
+    hint, length = getattr(a, "is_causal", False), lengths(a.batch_first, src)[1]
+    check_hint("is_causal", hint, "src_mask", src_mask, length)
     return pointwise(a, src)
 
 
@@ -91,8 +87,9 @@ def decoder_layer(
     _, source = lengths(a.batch_first, memory)
     names = ("memory_mask", "memory_key_padding_mask")
     check_masks(a.nhead, batch, length, source, memory_mask, memory_key_padding_mask, names)
-    _check_hint("tgt_is_causal", getattr(a, "tgt_is_causal", False), tgt_mask)
-    _check_hint("memory_is_causal", getattr(a, "memory_is_causal", False), memory_mask)
+    hints = [getattr(a, f"{name}_is_causal", False) for name in ("tgt", "memory")]
+    check_hint("tgt_is_causal", hints[0], "tgt_mask", tgt_mask, length)
+    check_hint("memory_is_causal", hints[1], "memory_mask", memory_mask, source)
     return pointwise(a, tgt)
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from ..ir.graph import Node, Ref
 from ..layers import TYPES
 from ..layers.base import THIS, Args, Layer, Refusal, arguments
+from ..layers.folding import IMAGES, into_batch, takes_batch
 from ..layers.kin import (
     BATCH_NORMS,
     CONCATENATING,
@@ -21,6 +22,7 @@ from ..layers.kin import (
     JOINS,
     LAYER_NORMS,
     MERGES,
+    OF_SEQUENCES,
     TRANSPOSED,
     spatial_dims,
     with_dims,
@@ -43,7 +45,8 @@ def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments
     if len(read.types) > 1 and row.name in MERGES:
         return refusal.help or _merged(scope, row, read)
     return (
-        _other_rank(scope, row, refusal, read)
+        _kept_batch(scope, row, read)
+        or _other_rank(scope, row, refusal, read)
         or _positions(item, row, read)
         or _other_dimension(scope, row, refusal, read)
         or refusal.help
@@ -51,6 +54,23 @@ def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments
 
 
 # one layer
+
+
+def _kept_batch(scope: Scope, row: Layer, read: Arguments) -> str | None:
+    """The help where a `Reshape` before the layer was to put another dimension into the batch."""
+    x, dims = read.types[0], spatial_dims(row.name)
+    before = scope.maker(read.inputs[0]) if read.inputs else None
+    if before is None or not before.inputs or x.rank != (dims + 3 if dims else 4):
+        return None
+    if not dims and row.name not in OF_SEQUENCES:
+        return None
+    given = scope.type_of(before.inputs[0])
+    if not takes_batch(before.row, before.a, given):
+        return None
+    if int(x.shape[1]) == 1:
+        sizes = ", ".join(map(shown, x.shape[2:]))
+        return f"`Reshape` keeps the batch: write `Reshape: [{sizes}]`, without the -1"
+    return into_batch(before.a, given, x)
 
 
 def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
@@ -67,7 +87,11 @@ def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> 
     beside = max(x.rank - 2, 1) if row.name in BATCH_NORMS else x.rank - 2
     other = with_dims(row.name, beside)
     if other in TYPES and other != row.name:
-        return f"write `{other}`, which reads {x.rank} dimensions"
+        help = f"write `{other}`, which reads {x.rank} dimensions"
+        if dims == 2 and x.rank == 5 and x.batch == 0:
+            frames = f"`Rearrange: {IMAGES}` before {THIS} makes each image a sample"
+            help = f"{help}; or {frames}"
+        return help
     if _maker_is(scope, read, FLATTENING):
         return f"put the `Flatten` behind `{row.name}`: it leaves one dimension beside the batch"
     return None

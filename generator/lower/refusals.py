@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..diagnostics.diagnostics import Diagnostic, printable
 from ..ir.graph import Graph, Ref
 from ..ir.trace import Misfit, propagate
-from ..layers.base import THIS, Layer, Refusal
+from ..layers.base import FIRST, THIS, Layer, Refusal
 from ..layers.tensor import TensorType
 from ..spec.source import Source
 from ..spec.spec import Item
@@ -44,6 +44,8 @@ def refused(
         from .cures import cure  # only mistakes need it
 
         help = cure(scope, item, row, refusal, read)
+    if help and read.inputs:
+        help = help.replace(FIRST, scope.word(read.inputs[0]))
     if isinstance(name, str) and "$" not in name:
         message = message.replace(THIS, f"`{printable(name)}`")
         help = help and help.replace(THIS, f"`{printable(name)}`")
