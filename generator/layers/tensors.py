@@ -40,9 +40,8 @@ def reshape(a: Args, x: TensorType) -> TensorType:
         refuse("sizes are 1 or more, and one of them may be -1", "shape")
     fits = int(whole) % int(rest) == 0 if unknown else int(whole) == int(rest)
     if not fits:
-        many, help = f"{shown(whole)} elements", None
-        if keeps:
-            many, help = f"{many} of a sample", "the batch is kept: `shape` is that of one sample"
+        many = f"{shown(whole)} elements{' of a sample' if keeps else ''}"
+        help = "the batch is kept: `shape` is that of one sample" if keeps else None
         refuse(f"{many} do not fit into {shape_text(a.shape)}", "shape", help)
     # torch refuses what does not divide, so the divisions in here are exact
     left = _left_over(x.shape[1:] if keeps else x.shape, rest) if unknown else rest

@@ -18,9 +18,10 @@ from ..ir.graph import Node, Ref
 from ..layers.base import no_weights
 from ..symbolic.hints import meant_type
 from ..symbolic.names import is_identifier, snake_case
-from ..symbolic.sizes import TooLong
+from ..symbolic.sizes import TooLong, plain
 from ..symbolic.syntax import ExpressionError
 from .reader import Reader
+from .scope import LayerNames
 
 _WORD = r"[A-Za-z_][\w.]*"
 
@@ -52,7 +53,8 @@ def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
     from .static_check import StaticCheck
 
     scope = reader.scope
-    StaticCheck(reader.context, list(scope.params), reader.chain is not None).anything(raw, path)
+    words = [*scope.params, *scope.numbers]
+    StaticCheck(reader.context, words, reader.chain is not None).anything(raw, path)
     inputs = range(len(scope.inputs))  # it should have named one of them
     scope.used.update([ref.node for ref in reader.current] or inputs)
     for word in dict.fromkeys(_words(raw)):
@@ -61,10 +63,22 @@ def lose(reader: Reader, raw: Any, path: SpecPath, *, blamed: bool) -> None:
     if reader.chain is not None:
         reader.frame.lost = True
         return
-    for name in dict.fromkeys(_names(raw)):
-        if name not in scope.written:
+    for written in dict.fromkeys(_names(raw)):
+        name = _evaluated(reader, written, path)
+        if name is None:
+            scope.vague = True
+        elif name not in scope.written:
             scope.add(_call(name, path, name))
     reader.current = (_unnamed(reader, raw, path),)
+
+
+def _evaluated(reader: Reader, name: str, path: SpecPath) -> str | None:
+    """A name that is written in a lost item, with its expressions evaluated if they can be."""
+    try:
+        found = reader.context.evaluate(name, LayerNames(reader.scope, None, None, True), path)
+    except NetgenError:
+        return None
+    return str(plain(found))
 
 
 def _unnamed(reader: Reader, raw: Any, path: SpecPath) -> Ref:
@@ -106,7 +120,7 @@ def _names(raw: Any) -> Iterator[str]:
         for key, value in raw.items():
             if key == "name":
                 words = value if isinstance(value, list) else [value]
-                yield from (w for w in words if isinstance(w, str) and "$" not in w)
+                yield from (w for w in words if isinstance(w, str))
             yield from _names(value)
     for value in raw if isinstance(raw, list) else ():
         yield from _names(value)
