@@ -41,8 +41,8 @@ def reshape(a: Args, x: TensorType) -> TensorType:
     fits = int(whole) % int(rest) == 0 if unknown else int(whole) == int(rest)
     if not fits:
         many = f"{shown(whole)} elements{' of a sample' if keeps else ''}"
-        help = "the batch is kept: `shape` is that of one sample" if keeps else None
-        refuse(f"{many} do not fit into {shape_text(a.shape)}", "shape", help)
+        cure = "the batch is kept: `shape` is that of one sample" if keeps else None
+        refuse(f"{many} do not fit into {shape_text(a.shape)}", "shape", cure)
     # torch refuses what does not divide, so the divisions in here are exact
     left = _left_over(x.shape[1:] if keeps else x.shape, rest) if unknown else rest
     shape = tuple(exactly(left if size == -1 else size) for size in a.shape)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import MOST_FINDINGS, SpecPath, Unknowable, printable
 from ..ir.graph import Node, Ref
 from ..ir.needs import Need
+from ..layers.kin import OF_DIFFERENT
 from ..spec.spec import COMMON_KEYS, LOOP_KEYS, REPEAT_KEYS, Item
 from ..symbolic.expressions import words_in
 from ..symbolic.functions import KNOWN
@@ -81,7 +82,7 @@ def reads(
     inner = isinstance(item.common["from"], list)
     found, findings = [], scope.context.shared.findings
     places = [item.at("from", place) if inner else path for place in range(len(texts))]
-    if 1 < len(texts) <= MOST_FINDINGS:
+    if 1 < len(texts) <= MOST_FINDINGS and item.type in OF_DIFFERENT:
         scope.note([*zip(texts, places, strict=True)])
     for text, place in zip(texts, places, strict=True):
         with findings.collecting():

@@ -87,7 +87,8 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
         if place not in scope.used:
             where = (*path, placeholder.name)
             message = f"nothing reads the input `{placeholder.word}`"
-            unused.append(_unused(scope, place, placeholder.name, message, where, None))
+            help = "name it in a `from`, or take it out"
+            unused.append(_unused(scope, place, placeholder.name, message, where, help))
     for place, call in enumerate(scope.calls, len(scope.inputs)):
         if place not in scope.used and call.would is not None:
             scope.context.fix(call.condition, Need((*call.path, "when"), FALSE))
