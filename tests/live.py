@@ -603,3 +603,14 @@ class Tables(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+class ScaledChain(nn.Sequential):
+    """An `nn.Sequential` that does more than its layers."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 4), nn.ReLU())
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * super().forward(x)

@@ -142,6 +142,14 @@ def line(text: str) -> int:
     return found
 
 
+def test_a_sequential_that_does_more_than_its_layers_needs_a_name() -> None:
+    message = (
+        "`ScaledChain` is more than a chain of layers, but its layers have numbers for names, "
+        "which only those of a plain `nn.Sequential` can have"
+    )
+    assert said(live.ScaledChain, torch.randn(2, 4)) == [("NG704", message, 0)]
+
+
 def test_all_calls_that_no_spec_can_say_are_told() -> None:
     assert said(live.Written, torch.randn(2, 4)) == [
         (

@@ -18,6 +18,7 @@ from ..layers.base import Args
 from ..layers.folding import into_batch, split_off, takes_batch
 from ..layers.idle import depends_on_sizes, is_placeholder, rule_of
 from ..layers.kin import (
+    BROADCASTING,
     CONVOLUTIONS,
     EMBEDDINGS,
     LAYER_NORMS,
@@ -35,7 +36,7 @@ from ..layers.kin import (
 from ..layers.tensor import TensorType
 from ..spec.source import Source
 from ..spec.spec import COMMON_KEYS, Reading
-from ..symbolic.sizes import is_unknown, shown, symbols_in
+from ..symbolic.sizes import is_batch, is_unknown, shown, symbols_in
 
 _HABITS = (*COMMON_KEYS, "branches")  # keys that are no arguments of a layer
 
@@ -43,7 +44,7 @@ _HABITS = (*COMMON_KEYS, "branches")  # keys that are no arguments of a layer
 def doubts(reading: Reading, graph: Graph, trace: Trace) -> Iterator[Diagnostic]:
     """The warnings about a network, without those that the spec allows."""
     found: dict[SpecPath, Diagnostic] = {}
-    finders = (_along, _by_position, _of_samples, _other_batches, _of_one_value, _unread)
+    finders = (_along, _by_position, _of_samples, _meeting, _other_batches, _of_one_value, _unread)
     for finder in finders:
         for path, diagnostic in finder(reading.source, graph, trace):
             found.setdefault((*path, diagnostic.code), diagnostic)
@@ -232,6 +233,29 @@ def _of_samples(source: Source, graph: Graph, trace: Trace) -> Found:
         right = ", ".join(map(shown, rest))
         help = f"write `Reshape: [{right}]`, or `1` for the -1 if it is meant"
         yield call.node.path, _doubt(source, "NG313", call.node, message, help)
+
+
+def _meeting(source: Source, graph: Graph, trace: Trace) -> Found:
+    """Sums and the like whose tensors have the batch in other places, counted from the last."""
+    for reading in _readings(graph, set()):
+        node, several = reading.node, len(reading.inputs) > 1
+        if not several or node.row is None or node.row.name not in BROADCASTING:
+            continue
+        if _batches(node.output) < 2 or max(map(_batches, reading.inputs)) > 1:
+            continue
+        few = min(reading.inputs, key=lambda x: x.rank)
+        rest = node.output.rank - few.rank
+        told = " and ".join(map(str, reading.inputs))
+        message = f"`{node.name}` has each sample meet every other: {told} give {node.output}"
+        cure = f"put {', then '.join(['`Unsqueeze: 1`'] * rest)} behind what gives {few}"
+        cure = cure if rest else "bring the batch to one place with `Transpose`"
+        help = f"{cure}; if samples are to meet, `allow: [NG311]`"
+        yield node.path, _doubt(source, "NG311", node, message, help)
+
+
+def _batches(x: TensorType) -> int:
+    """In how many places a size is that of the batch."""
+    return sum(map(is_batch, x.shape))
 
 
 # operations that change the batch

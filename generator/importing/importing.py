@@ -231,8 +231,21 @@ def _flat(maker: Maker) -> Imported:
         spec = flat_spec(maker.recording, maker.name)
     except Inexpressibles as error:
         raise _all_told(error, maker) from None
+    numbered = any(module.path.isdecimal() for module in maker.recording.modules)
+    if numbered and not spec.get("sequential"):
+        raise NetgenError(_numbered(maker.name))
     made = built(spec, (maker.recording,), maker.worker, maker.file)
     return replace(made, shown=(*maker.compare(made), *made.begins))
+
+
+def _numbered(name: str) -> Diagnostic:
+    """The diagnostic for an `nn.Sequential` that does more than its layers, one after the other."""
+    message = (
+        f"`{name}` is more than a chain of layers, but its layers have numbers for names, which "
+        "only those of a plain `nn.Sequential` can have"
+    )
+    help = f"import a module that holds it under a name: `self.body = {name}()` in its `__init__`"
+    return Diagnostic("NG704", message, help=help)
 
 
 def _all_told(error: Inexpressibles, maker: Maker) -> NetgenError:

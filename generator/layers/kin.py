@@ -19,7 +19,8 @@ RECURRENT = ("LSTM", "GRU", "RNN")
 BATCH_NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 SOFTMAX = ("LogSoftmax", "Softmax", "Softmax2d")
 JOINS = ("Concat", "Stack")  # of tensors that differ in one dimension, or in none
-MERGES = ("Add", "Sub", "Mul", "Div", "Maximum", "Minimum", *JOINS)
+BROADCASTING = ("Add", "Sub", "Mul", "Div", "Maximum", "Minimum")
+MERGES = (*BROADCASTING, *JOINS)
 OF_DIFFERENT = tuple(name for name in MERGES if name != "Mul")  # a tensor twice may be a slip
 WITH_BIAS = (*CONVOLUTIONS, *TRANSPOSED, "Linear", "Bilinear")  # added to each feature
 LINEAR = ("Linear",)
