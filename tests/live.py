@@ -613,4 +613,6 @@ class ScaledChain(nn.Sequential):
         self.scale = nn.Parameter(torch.ones(4))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scale * super().forward(x)
+        for layer in self:
+            x = layer(x)
+        return self.scale * x

@@ -23,7 +23,7 @@ from ..layers.kin import dimensions_read
 from ..layers.models import show_value
 from ..layers.tensor import TensorType
 from ..spec.spec import COMMON_KEYS, Item
-from ..symbolic.hints import closest
+from ..symbolic.hints import closest, instead_of_argument
 from ..symbolic.names import snake_case
 from ..symbolic.sizes import Dim, Size, is_unknown
 from .containers import module_tree
@@ -202,7 +202,8 @@ def _given(scope: Scope, item: Item, spec: BlockSpec, names: LayerNames) -> dict
     for name in written:
         if name not in spec.params:
             message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
-            help = closest(str(name), [*spec.params, *COMMON_KEYS])
+            near = closest(str(name), [*spec.params, *COMMON_KEYS])
+            help = near or instead_of_argument(str(name))
             context.shared.mistakes.undeclared.setdefault(item.type, []).append(str(name))
             context.error("NG208", message, paths[name], key=True, help=help)
     for name, raw in spec.params.items():

@@ -24,6 +24,7 @@ from ..symbolic.hints import (
     bare_type,
     closest,
     closest_word,
+    instead_of_argument,
     instead_of_type,
     meant_type,
     run_together,
@@ -212,7 +213,7 @@ class StaticCheck(Struct):
         for name in written:
             if name not in spec.params:
                 message = f"the block `{item.type}` has no parameter `{printable(str(name))}`"
-                help = closest(str(name), spec.params)
+                help = closest(str(name), spec.params) or instead_of_argument(str(name))
                 self.context.error("NG208", message, item.at(name), key=True, help=help)
         positional = item.written is not None and not isinstance(item.written, dict)
         for name, raw in spec.params.items():
@@ -229,7 +230,8 @@ class StaticCheck(Struct):
             written.pop(name, None)
         read_later = {"value", "init"} if row.source else set()
         modules = {arg.name for arg in row.args if arg.kind.module}
-        open_ = {name for name, value in written.items() if _open(value)}
+        known = {arg.name for arg in (*row.args, *row.options)}
+        open_ = {name for name, value in written.items() if name in known and _open(value)}
         open_ |= {name for name in written if name in read_later | modules}
         open_ |= {row.batch_in} & {*written}  # it may hold the batch, `N`
         plain = {name: value for name, value in written.items() if name not in open_}

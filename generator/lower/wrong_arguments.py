@@ -85,8 +85,11 @@ def as_meant(
         for found in problems
         if found.kind == "unknown"
     }
-    names = [meant.get(name) or name for name in args]
-    checked = read_arguments(row, dict(zip(names, args.values(), strict=True)))
+    kept = {
+        name: args[name] for name in args if meant.get(name, name) or not instead_of_argument(name)
+    }
+    names = [meant.get(name) or name for name in kept]
+    checked = read_arguments(row, dict(zip(names, kept.values(), strict=True)))
     read_before = {arg.name for arg in row.args if arg.kind.module} | {"value", "init"}
     if len({*names}) < len(names) or isinstance(checked, list) or read_before & {*meant.values()}:
         raise wrong

@@ -150,6 +150,9 @@ _ARGUMENTS_INSTEAD = {
     "the states are outputs, too: `from: rnn.h_n` reads one, if `rnn` is the layer's name": (
         "return_state return_hidden"
     ),
+    "write `Reuse: {layer: NAME, from: ...}` to apply a layer again with its weights": "shared "
+    "share shared_with share_weights reuse weights_from",
+    "write `padding_idx: 0` in the `Embedding`": "mask_zero",
     "channels come first: `Permute: [0, 3, 1, 2]` puts the last of an image there": "data_format",
 }
 
@@ -206,6 +209,13 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "layers": ("num_layers",),
     "hidden": ("hidden_size", "out_features"),
     "hidden_dim": ("hidden_size", "dim_feedforward"),
+    "mlp_dim": ("dim_feedforward",),
+    "ff_dim": ("dim_feedforward",),
+    "ffn_dim": ("dim_feedforward",),
+    "d_ff": ("dim_feedforward",),
+    "dff": ("dim_feedforward",),
+    "intermediate_dim": ("dim_feedforward",),
+    "intermediate_size": ("dim_feedforward",),
     "vocab_size": ("num_embeddings",),
     "input_dim": ("num_embeddings",),
     "output_dim": ("embedding_dim", "out_features"),
