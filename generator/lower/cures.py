@@ -22,6 +22,7 @@ from ..layers.kin import (
     JOINS,
     LAYER_NORMS,
     MERGES,
+    MOVING,
     OF_SEQUENCES,
     TRANSPOSED,
     spatial_dims,
@@ -59,18 +60,19 @@ def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments
 def _kept_batch(scope: Scope, row: Layer, read: Arguments) -> str | None:
     """The help where a `Reshape` before the layer was to put another dimension into the batch."""
     x, dims = read.types[0], spatial_dims(row.name)
-    before = scope.maker(read.inputs[0]) if read.inputs else None
-    if before is None or not before.inputs or x.rank != (dims + 3 if dims else 4):
+    if x.rank != (dims + 3 if dims else 4) or not (dims or row.name in OF_SEQUENCES):
         return None
-    if not dims and row.name not in OF_SEQUENCES:
-        return None
-    given = scope.type_of(before.inputs[0])
-    if not takes_batch(before.row, before.a, given):
-        return None
-    if int(x.shape[1]) == 1:
-        sizes = ", ".join(map(shown, x.shape[2:]))
-        return f"`Reshape` keeps the batch: write `Reshape: [{sizes}]`, without the -1"
-    return into_batch(before.a, given, x)
+    for before in _way(scope, read.inputs[0]) if read.inputs else ():
+        given = scope.type_of(before.inputs[0]) if before.inputs else x
+        if takes_batch(before.row, before.a, given):
+            y = before.output
+            if int(y.shape[1]) == 1:
+                sizes = ", ".join(map(shown, y.shape[2:]))
+                return f"`Reshape` keeps the batch: write `Reshape: [{sizes}]`, without the -1"
+            return into_batch(before.a, given, y)
+        if before.row is None or before.row.name in MOVING:
+            return None
+    return None
 
 
 def _other_rank(scope: Scope, row: Layer, refusal: Refusal, read: Arguments) -> str | None:
