@@ -123,7 +123,7 @@ def kept_by_rule(case: Case) -> int:
         return 0
     width = {"int64": 8, "int32": 4, "float32": 4}
     places = {id(x): x.numel * width[x.dtype] for x in saved.tensors}
-    return sum(places.values()) + saved.more
+    return sum(places.values()) + saved.more + saved.indices
 
 
 def usual(case: Case) -> bool:

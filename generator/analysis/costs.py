@@ -19,6 +19,7 @@ from ..ir.trace import Call, Trace, Value, blocks_around
 from ..layers.base import INEXACT, Weight, parameter_count
 from .macs import macs
 
+DEFAULT_TYPE = "float32"
 _WIDTHS = {"64": 8, "32": 4, "16": 2, "8": 1, "complex64": 8, "complex128": 16, "bool": 1}
 
 
@@ -90,15 +91,18 @@ def costs_of(graph: Graph, trace: Trace) -> Costs:
     return Costs(rows, calls, graph.parameter_count, sum(own), memory, overwritten)
 
 
-def memory_of(graph: Graph, trace: Trace) -> Memory:
-    """The memory that a run takes, computed from the types in its trace."""
-    lives = _Lives(trace)
+def memory_of(graph: Graph, trace: Trace, dtype: str = DEFAULT_TYPE) -> Memory:
+    """The memory that a run takes, computed from the types in its trace.
+
+    All that is float32 there has the `dtype` instead, as after ``network.to(dtype)``.
+    """
+    lives = _Lives(trace, dtype)
     return _memory(graph, trace, lives, lives.kept())
 
 
 def _memory(graph: Graph, trace: Trace, lives: _Lives, kept: Sequence[_Kept]) -> Memory:
     weights = graph.own_weights
-    held = [_weight_bytes(weight) for weight in weights]
+    held = [weight_bytes(weight, lives.dtype) for weight in weights]
     results = [lives.place(trace.read(ref)) for _, ref in graph.outputs]
     alive = {*results, *(place for call in kept for place in call.places)}
     return Memory(
@@ -130,8 +134,9 @@ def _new_parameters(trace: Trace, number: int) -> int:
     return parameter_count(call.weights)
 
 
-def _weight_bytes(weight: Weight) -> int:
-    return math.prod(map(int, weight.shape)) * width(weight.dtype)
+def weight_bytes(weight: Weight, dtype: str = DEFAULT_TYPE) -> int:
+    """The bytes of a weight, where all that is float32 has the `dtype`."""
+    return math.prod(map(int, weight.shape)) * _width(weight.dtype, dtype)
 
 
 class _Kept(Struct, frozen=True):
@@ -147,8 +152,9 @@ class _Lives:
     A view has the buffer of the tensor that it views.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, dtype: str = DEFAULT_TYPE) -> None:
         self.trace = trace
+        self.dtype = dtype  # of what is float32 in the trace
         self.places: dict[int, int] = {}  # the buffer of each value, by the value's number
         self.sizes: list[int] = []
         self.smooth: set[int] = set()  # numbers of values through which a gradient flows
@@ -173,7 +179,7 @@ class _Lives:
 
     def _new(self, x: Value, size: int | None = None) -> None:
         self.places[x.number] = len(self.sizes)
-        self.sizes.append(x.numel * width(x.dtype) if size is None else size)
+        self.sizes.append(x.numel * _width(x.dtype, self.dtype) if size is None else size)
 
     def place(self, x: Value) -> int:
         """The index of the buffer in which a value lies."""
@@ -205,7 +211,8 @@ class _Lives:
         if saved.crossed:
             flows = [*map(self.is_smooth, call.inputs)]
             kept = [x for at, x in enumerate(call.inputs) if any(flows[:at] + flows[at + 1 :])]
-        return _Kept(tuple(map(self.place, kept)), saved.more)
+        more = saved.more * width(self.dtype) // width(DEFAULT_TYPE) + saved.indices
+        return _Kept(tuple(map(self.place, kept)), more)
 
     def bytes(self, kept: _Kept) -> int:
         """The bytes that a call keeps."""
@@ -293,6 +300,11 @@ def width(dtype: str) -> int:
     """The bytes of an element of this type."""
     digits = "".join(char for char in dtype if char.isdigit())
     return _WIDTHS.get(dtype) or _WIDTHS[digits]
+
+
+def _width(dtype: str, default: str) -> int:
+    """The bytes of an element, where `default` is what float32 has become."""
+    return width(default if dtype == DEFAULT_TYPE else dtype)
 
 
 def _rows(graph: Graph, trace: Trace, calls: Sequence[Cost]) -> Iterator[Row]:

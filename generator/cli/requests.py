@@ -21,6 +21,7 @@ from ..symbolic.names import VARIANT
 
 if TYPE_CHECKING:
     from ..analysis.prediction import Prediction
+    from ..analysis.training import Terms
 
 
 def jobs_of(options: Namespace) -> list[Job]:
@@ -134,8 +135,21 @@ def _table(options: Namespace) -> View:
     if options.bars and options.format != "table":
         raise ValueError("--bars are for a terminal; `--format json` has the same numbers")
     form = "bars" if options.bars else options.format
-    batch, depth = options.batch, options.depth
-    return partial(show, form=form, batch=batch, depth=depth, width=width())
+    batch, depth, terms = options.batch, options.depth, _terms(options)
+    return partial(show, form=form, batch=batch, depth=depth, width=width(), terms=terms)
+
+
+def _terms(options: Namespace) -> Terms | None:
+    """In which terms training is looked at; ``None`` where nothing asks for that."""
+    from ..analysis.training import DTYPES, Terms
+
+    given = {"dtype": options.dtype, "optimizer": options.optimizer, "ranks": options.ranks}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and options.format in ("markdown", "csv"):
+        raise ValueError(f"--{next(iter(given))} is for `--format table` or `json`")
+    if "dtype" in given:
+        given["dtype"] = DTYPES[given["dtype"]]
+    return Terms(**given) if given else None
 
 
 # the verbs that only look at a spec, and what each makes of one that can be built

@@ -272,6 +272,8 @@ def limit_arguments(verb: Arguments) -> None:
 
 
 def show_arguments(show: Arguments) -> None:
+    from ..analysis.training import DTYPES, STATES  # other verbs need neither
+
     show.add_argument(
         "--batch",
         type=count,
@@ -295,6 +297,22 @@ def show_arguments(show: Arguments) -> None:
         "--bars",
         action="store_true",
         help="where the parameters, multiply-adds and memory are, as bars by layer and block",
+    )
+    show.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        help="the memory of training, with all weights of this type (default: float32)",
+    )
+    show.add_argument(
+        "--optimizer",
+        choices=STATES,
+        help="the memory of training with this optimizer of torch.optim (default: adamw)",
+    )
+    show.add_argument(
+        "--ranks",
+        type=count,
+        metavar="N",
+        help="the memory of training on each of N processes that share the weights (FSDP)",
     )
 
 

@@ -21,11 +21,13 @@ FLOAT, LONG = 4, 8  # bytes of an element
 class Saved(Struct, frozen=True):
     """Inputs and outputs that are kept alive, and `more` bytes that are allocated for the gradient.
 
-    With `crossed`, an input is only kept if another input needs a gradient.
+    `more` are of float32, `indices` are further bytes, of whole numbers. With `crossed`, an input
+    is only kept if another input needs a gradient.
     """
 
     tensors: tuple[TensorType, ...] = ()
     more: int = 0
+    indices: int = 0
     crossed: bool = False
 
 
@@ -98,7 +100,7 @@ def saves_positions(a: Any, inputs: Sequence[TensorType], outputs: Sequence[Tens
     """The input is kept, and the index of each maximum (which may itself be an output)."""
     if len(outputs) > 1:
         return Saved((inputs[0], outputs[1]))
-    return Saved((inputs[0],), LONG * outputs[0].numel)
+    return Saved((inputs[0],), indices=LONG * outputs[0].numel)
 
 
 def saves_averages(n: int) -> Saves:

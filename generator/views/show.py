@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from ..analysis.memory import shown
 from ..analysis.prediction import Prediction
+from ..analysis.training import Terms, training
 from ..diagnostics.diagnostics import NetgenError
 from ..ir.trace import BATCHES
 from ..layers.base import Refusal
 from ..lower.refusals import refused_in_run
 from .bars import bars
 from .outline import Entry, Outline, outline
+from .training import training_lines
 
 HEADS = ("layer", "type", "reads", "output", "weights", "parameters", "MACs", "activations", "kept")
 NUMBERS = frozenset(HEADS[5:])
@@ -29,14 +31,31 @@ _EM_SPACE = "\u2003"
 _ENTITIES = {_EM_SPACE: "&emsp;", **{char: f"&#{ord(char)};" for char in "&<>|[]`\\"}}
 
 
-def show(found: Prediction, form: str, batch: int | None, depth: int, width: int | None) -> str:
+def show(
+    found: Prediction,
+    form: str,
+    batch: int | None,
+    depth: int,
+    width: int | None,
+    terms: Terms | None = None,
+) -> str:
     """A network as a ``table``, ``bars``, ``markdown``, ``html``, ``json`` or ``csv``.
 
-    Calls are shown down to `depth`; `width` is the terminal's, if there is one.
+    Calls are shown down to `depth`; `width` is the terminal's, if there is one. With `terms` a
+    table, bars and JSON tell what memory training takes, too.
     """
     tree = outlined(found, batch)
+    needs = None if terms is None else training(found.graph, tree.batch or 1, terms)
     if form == "json":
-        return json.dumps(to_builtins(tree, enc_hook=int), indent=2) + "\n"
+        facts = to_builtins(tree, enc_hook=int)
+        facts |= {} if needs is None else {"training": to_builtins(needs)}
+        return json.dumps(facts, indent=2) + "\n"
+    text = _told(tree, form, depth, width)
+    return text if needs is None else "\n".join([text, *training_lines(needs), ""])
+
+
+def _told(tree: Outline, form: str, depth: int, width: int | None) -> str:
+    """An outline in one of the forms that people read."""
     if form == "bars":
         return "\n".join([*bars(tree, depth, width), *_foot(tree, width), ""])
     rows = [cells(level, entry, form) for level, entry in tree.walk(depth)]
