@@ -290,7 +290,8 @@ class Worker:
         """Raise `NetgenError` for a network with a piece that needs more memory than there is."""
         largest = max(pieces, key=lambda piece: piece.bytes, default=None)
         if largest is not None and largest.bytes > self.room():
-            notes = (f"its largest piece, `{largest.path}`, needs {shown(largest.bytes)}",)
+            piece = f"its largest piece, `{largest.path}`, needs {shown(largest.bytes)}"
+            notes = (*_parts(plan), piece)
             help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
             self.refuse(plan, plan.costs.memory.step, notes, help)
 
