@@ -592,6 +592,55 @@ class Biased(nn.Module):
         return torch.tanh(self.fc(x) + self.get_buffer("table"))
 
 
+class Ranked(nn.Module):
+    """Adds a table of its own making, and scales by a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        table = torch.tensor([0.5, 1.5, 3.0, 7.0]).repeat_interleave(3)
+        return x + self.gamma * torch.tanh(x + table)
+
+
+class Ranks(nn.Module):
+    """Blocks with tables that have no name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(Ranked(), Ranked())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(x)
+
+
+class Doubled(nn.Module):
+    """A layer under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.out = self.fc
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.tanh(self.fc(x))
+
+
+class Named(nn.Module):
+    """Modules under several names, of its own and in its blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(12, 4)
+        self.blocks = nn.Sequential(Doubled(), Doubled(), Doubled())
+        self.last = self.blocks[2]
+        self.body = self.blocks
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(self.stem(x))
+
+
 class Tables(nn.Module):
     """Three layers, of which two have one table."""
 

@@ -102,6 +102,39 @@ def test_many_numbers_come_with_the_weights() -> None:
     )
 
 
+def test_a_table_without_a_name_is_no_parameter() -> None:
+    text = import_module(live.Ranks(), ROWS)
+    assert "  - Ranked: {name: blocks, repeat: 2}\n" in text
+
+
+def test_modules_with_several_names_are_aliases() -> None:
+    assert import_module(live.Named(), ROWS) == (
+        "name: Named\n"
+        "input: [12]\n"
+        "\n"
+        "blocks:\n"
+        "  Doubled:\n"
+        "    description: A layer under two names.\n"
+        "    layers:\n"
+        "      - Linear: {name: fc, out_features: 4}\n"
+        "      - Tanh: {name: tanh}\n"
+        "      - Add: [input, tanh]\n"
+        "\n"
+        "layers:\n"
+        "  - Linear: {name: stem, out_features: 4}\n"
+        "  - Doubled: {name: blocks, repeat: 3}\n"
+        "\n"
+        "alias:\n"
+        "  body: blocks\n"
+        "  blocks.0.out: blocks.0.fc\n"
+        "  blocks.1.out: blocks.1.fc\n"
+        "  last: blocks.2\n"
+        "  blocks.2.out: blocks.2.fc\n"
+        "\n"
+        "expect: {output: [4], parameters: 112, macs: 96}\n"
+    )
+
+
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("turns", [True, False])
 def test_sines_of_positions_are_a_formula(turns: bool, first: bool, build_text: Builder) -> None:

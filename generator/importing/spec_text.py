@@ -36,16 +36,14 @@ def spec_text(spec: Mapping[str, Any]) -> str:
             lines += ["", "layers:", *_items(value, "  ")]
         elif key == "blocks":
             lines += ["", "blocks:", *(line for each in value.items() for line in _block(*each))]
-        elif key in ("expect", "tie"):
-            lines += ["", f"{key}: {in_flow(value)}"]
-        elif key == "init" or (isinstance(value, Mapping) and len(in_flow(value)) > 80):
-            lines += [""] * (key == "init")
-            lines += [
-                f"{key}:",
-                *(f"  {in_flow({name: own})[1:-1]}" for name, own in value.items()),
-            ]
         else:
-            lines.append(f"{key}: {in_flow(value)}")
+            lines += [""] * (key in _APART)
+            long = isinstance(value, Mapping) and len(in_flow(value)) > _LONG
+            if key == "init" or (long and key != "expect"):
+                own = (f"  {in_flow({name: one})[1:-1]}" for name, one in value.items())
+                lines += [f"{key}:", *own]
+            else:
+                lines.append(f"{key}: {in_flow(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -93,6 +91,6 @@ def _branch(layers: Sequence[Any], margin: str) -> list[str]:
 
 
 _INNER = ("layers", "branches")  # keys with layers
-
-
+_APART = ("init", "tie", "alias", "expect")  # before which there is an empty line
+_LONG = 80  # of a mapping in a line
 _WIDTH = 120  # of a line with a container and all that is in it

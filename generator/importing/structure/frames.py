@@ -356,6 +356,7 @@ def _names_in(recording: Recording, path: str, parent: str) -> Iterator[str]:
 
 
 LONG = 16  # numbers in a list
+Refs = dict[int | str, Ref]  # what each value is in a body, by its number, and each weight by path
 
 
 class Bodies:
@@ -374,7 +375,7 @@ class Bodies:
 
     def body(self, frame: Frame, ports: Sequence[Sequence[int]]) -> Body:
         """The body of a call; `ports` are what each frame gives, by its number."""
-        refs: dict[int, Ref] = {n: Ref(-1 - place) for place, n in enumerate(frame.reads)}
+        refs: Refs = {n: Ref(-1 - place) for place, n in enumerate(frame.reads)}
         if self.is_whole_chain(frame):
             shape = self.shape(frame.reads[0])
             return Body(
@@ -385,11 +386,11 @@ class Bodies:
         for part in frame.parts:
             if isinstance(part, Step):
                 for tensor in part.needs:
-                    if isinstance(tensor, Held) and tensor.path not in called:
-                        called.add(tensor.path)
+                    if isinstance(tensor, Held) and tensor.path not in refs:
+                        refs[tensor.path] = Ref(len(items))
                         step = tensor_step(self.recording.held[tensor.path])
-                        items.append(self.item(step, frame.path, refs, items, called))
-                item = self.item(part, frame.path, refs, items, called)
+                        items.append(self.item(step, frame.path, refs, called))
+                item = self.item(part, frame.path, refs, called)
                 gives: Sequence[int] = part.gives
             else:
                 item = self.call(part, frame.path, refs, called)
@@ -398,7 +399,7 @@ class Bodies:
             for port, number in enumerate(gives):
                 refs[number] = Ref(len(items) - 1, port)
         if frame is self.frames.root:
-            outputs = [self.ref(x, refs, items) for x in self.frames.outputs]
+            outputs = [self.ref(x, refs) for x in self.frames.outputs]
         else:
             outputs = [refs[number] for number in ports[frame.number]]
         return Body(tuple(items), tuple(outputs))
@@ -416,14 +417,12 @@ class Bodies:
         gives = frame.gives if frame.path else outputs
         return [*ends] == gives and len(frame.reads) == 1 and self.frames.is_chain(frame)
 
-    def ref(self, tensor: Value | Held, refs: dict[int, Ref], items: Sequence[Item]) -> Ref:
+    def ref(self, tensor: Value | Held, refs: Refs) -> Ref:
         """The reference to a tensor."""
-        if isinstance(tensor, Value):
-            return refs[tensor.number]
-        for place, item in enumerate(items):
-            if item.type in ("Parameter", "Buffer") and tensor.path.endswith(item.name):
-                return Ref(place)
-        raise Unstructured(f"`{tensor.path}` is read before it is there")
+        key = tensor.number if isinstance(tensor, Value) else tensor.path
+        if isinstance(key, str) and key not in refs:
+            raise Unstructured(f"`{key}` is read before it is there")
+        return refs[key]
 
     def name(self, path: str, scope: str) -> str:
         """The name of a module in a scope; empty for none, and for what stands elsewhere."""
@@ -437,47 +436,40 @@ class Bodies:
             raise Opened([self.recording.by_path[scope].type], "its layers have numbers for names")
         return name
 
-    def item(
-        self,
-        step: Step,
-        scope: str,
-        refs: dict[int, Ref],
-        items: Sequence[Item],
-        called: set[str],
-    ) -> Item:
+    def item(self, step: Step, scope: str, refs: Refs, called: set[str]) -> Item:
         """A step as an item."""
         row = row_of(step.type)
         heavy = bool(step.path) and (row.has_weights or bool(row.source))
         name = self.name(step.path, scope)
         if heavy and not name:
             raise Unstructured(f"`{step.path}` belongs to several modules")
-        reads = tuple(self.ref(x, refs, items) for x in step.reads)
+        reads = tuple(self.ref(x, refs) for x in step.reads)
         shape = self.shape(step.reads[0]) if step.reads else ()
         if heavy and not row.source:
             if step.path in called:
                 again = {
-                    n: self.ref(x, refs, items)
+                    n: self.ref(x, refs)
                     for n, x in step.arguments.items()
                     if isinstance(x, (Value, Held))
                 }
                 return Item("Reuse", "", reads, {"layer": name, **again}, shape)
             called.add(step.path)
-        arguments = {n: shortened(n, self.leaf(x, refs, items)) for n, x in step.arguments.items()}
+        arguments = {n: shortened(n, self.leaf(x, refs)) for n, x in step.arguments.items()}
         return Item(step.type, name, reads, arguments, shape, has_weights=heavy)
 
-    def leaf(self, value: Any, refs: dict[int, Ref], items: Sequence[Item]) -> Any:
+    def leaf(self, value: Any, refs: Refs) -> Any:
         """An argument with references."""
         if isinstance(value, (Value, Held)):
-            return self.ref(value, refs, items)
+            return self.ref(value, refs)
         if isinstance(value, Shaped):
-            ref = self.ref(value.value, refs, items)
+            ref = self.ref(value.value, refs)
             return SizeOf(ref, value.place, value.times, value.over)
         if isinstance(value, list):
             sized = any(True for _ in tensors_of(value))
             text = "" if sized else repr(value)
             if len(text) > LONG * 4:
                 return self.tables.setdefault(text, Table(len(self.tables), value))
-            return [self.leaf(x, refs, items) for x in value]
+            return [self.leaf(x, refs) for x in value]
         return value
 
     def shape(self, tensor: Value | Held | int) -> Shape:
@@ -497,7 +489,7 @@ class Bodies:
             if place != batch
         )
 
-    def call(self, frame: Frame, scope: str, refs: dict[int, Ref], called: set[str]) -> Item:
+    def call(self, frame: Frame, scope: str, refs: Refs, called: set[str]) -> Item:
         """A call of a module as an item."""
         name = self.name(frame.path, scope)
         if not name:

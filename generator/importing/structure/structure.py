@@ -21,10 +21,9 @@ from ...run.recording.recorded import (
     Value,
     Word,
 )
-from ..flat import Inexpressibles, declared_inputs, input_names
+from ..flat import Inexpressibles, declared_inputs, input_names, shared
 from ..kept import with_imports
 from ..order import declared_first, merged
-from ..unread import has_alias
 from .bodies import Body, Item, Opened, Table, Unstructured, same
 from .frames import Bodies, Frame, Frames
 from .growing import grown
@@ -159,7 +158,8 @@ class _Structure:
         else:
             first, layers = self._layers(block, [""], self.recording.output)
             found |= {**first, **blocks, **layers}
-        return {**found, **self._shared(), "expect": self._expected()}
+        several = shared(self.recording, {*self.recording.keys})
+        return {**found, **several, "expect": self._expected()}
 
     def _network(self) -> Block:
         """The network itself; its parameters are arguments in which its recordings differ."""
@@ -180,21 +180,6 @@ class _Structure:
         if not block.defaults.keys() <= {*names}:
             raise Unstructured("other arguments change what they do not give")
         return block
-
-    def _shared(self) -> dict[str, Any]:
-        """`tie` for weights that have several names."""
-        for module in self.recording.modules:
-            inside = tuple(f"{path}." for path in (module.path, *module.others))
-            several = any(has_alias(self.recording, path) for path in module.others)
-            if several and any(key.startswith(inside) for key in self.recording.keys):
-                raise Unstructured(f"`{module.path}` has several names")
-        ties = {
-            other: tensor.path
-            for tensor in self.recording.tensors
-            if tensor.kind == "parameter"
-            for other in tensor.others
-        }
-        return {"tie": ties} if ties else {}
 
     def _expected(self) -> dict[str, Any]:
         """`expect`: what the network itself has and gives."""
