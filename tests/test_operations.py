@@ -744,3 +744,25 @@ def test_standardised_and_blurred_weights_compute_what_their_authors_wrote(
     network.load_state_dict(model.state_dict(), strict=True)
     x = torch.randn(2, 3, 12, 12)
     torch.testing.assert_close(network(x), model(x))
+
+
+def test_a_parameter_that_is_expanded_beside_another_call_stays_a_parameter(
+    build_text: Builder,
+) -> None:
+    result = build_text(
+        "name: Pool\n"
+        "input: [4, 8]\n"
+        "layers:\n"
+        "  - Parameter: {name: latent, shape: [1, 1, 8], init: normal_}\n"
+        "  - Expand: {from: latent, shape: [-1, -1]}\n"
+        "  - Linear: {name: q, out_features: 8}\n"
+        "  - Linear: {name: kv, from: input, out_features: 16}\n"
+        "  - Chunk: {name: both, chunks: 2, dim: -1}\n"
+        "  - ScaledDotProductAttention: [q, both.0, both.1]\n"
+    )
+    network: Any = result.module_class()
+    x = torch.randn(3, 4, 8)
+    keys, values = network.kv(x).chunk(2, -1)
+    query = network.q(network.latent).expand(3, -1, -1)
+    expected = F.scaled_dot_product_attention(query, keys, values)
+    torch.testing.assert_close(network(x), expected)

@@ -279,7 +279,8 @@ class Variables(Struct):
         if not unnamed or len(node.inputs) != 1 or not self.flows(place):
             return ""
         held = self.names.get(node.inputs[0], "")
-        free = held in self.holders and held != "identity" and not self.live(held, place)
+        mine = held.isidentifier() and held in self.holders  # no parameter of the class
+        free = mine and held != "identity" and not self.live(held, place)
         return held if free else ""
 
     def _passed_on(self, place: int, node: Node) -> dict[str, str]:
