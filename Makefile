@@ -7,7 +7,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := $(VENV)/installed
 SOURCES := $(shell find generator templates configs starters -name '*.py' -o -name '*.jinja' -o -name '*.yaml' -o -name schema.json -o -name py.typed -o -path '*/assets/*') docs/language.md
 
-.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import editor pictures golden bench bench-rivals docs lint types train vscode dist clean
+.PHONY: baselines configs test test-all oracle fuzz fuzz-family levels figures test-import versions editor pictures golden bench bench-rivals docs lint types train vscode dist clean
 
 baselines: $(INSTALLED)  ## set up, then generate and run LeNet and the MNIST net
 	mkdir -p build
@@ -43,6 +43,11 @@ test-import: $(INSTALLED)  ## torchvision's networks and others imported, into d
 
 editor:  ## the editor of `netgen studio`, bundled anew from its parts; needs npm
 	cd generator/studio/editor && npm ci --no-audit --no-fund && npm run bundle
+
+versions: $(INSTALLED)  ## the tests with the oldest and newest torch, libraries and Pythons, into docs/; takes an hour
+	$(PYTHON) -m venv build/tools
+	build/tools/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m tests.versions build/tools/$(notdir $(BIN))/uv $(NAMES)
 
 train: baselines  ## LeNet learns to read 1,797 handwritten digits: in a minute
 	$(BIN)/python examples/train.py

@@ -53,6 +53,9 @@ NOT_SEEN = {
     "reuse_of_one_tensor_twice": "`from` names by position what stands beside it by name",
     "expect_of_a_variant_misspelt": "any name may be a variant's",
     "variant_with_a_wrong_value": "what a parameter takes stands elsewhere in the spec",
+    **dict.fromkeys(
+        ("keras_dense", "keras_pool", "types_of_other_libraries"), "any name may be a block's"
+    ),
 }
 # where it can tell more than the code says
 SEEN = {

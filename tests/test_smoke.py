@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from msgspec.structs import replace
 from torch_netgen import NetgenError
 from torch_netgen.analysis.plan import Plan
@@ -21,8 +22,9 @@ from torch_netgen.run.proofs.watch import observe
 from torch_netgen.run.smoke import Worker
 from torch_netgen.spec.source import parse
 from torch_netgen.spec.spec import read_document
+from torch_netgen.version import TORCH
 
-from .conftest import CPU
+from .conftest import CPU, ROOT
 
 SPEC = """\
 name: Net
@@ -122,6 +124,22 @@ def test_a_wrong_prediction_inside_of_a_line_is_disproved(worker: Worker) -> Non
     inner[place] = [(name, number, [3, 12, 2, 4], dtype)]
     with pytest.raises(NetgenError, match=r"`split` is \(3, 12, 4, 2\)"):
         worker.prove(source, with_run(plan, 1, inner=tuple(map(tuple, inner))), CPU)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("kernel_size=3", "kernel_size=3, shape=3", "got an unexpected keyword argument 'shape'"),
+        ("nn.Linear(", "nn.Straight(", "module 'torch.nn' has no attribute 'Straight'"),
+    ],
+)
+def test_what_this_torch_lacks_is_told(old: str, new: str, message: str, worker: Worker) -> None:
+    source, plan = planned()
+    with pytest.raises(NetgenError, match=message) as caught:
+        worker.prove(source.replace(old, new), plan, CPU)
+    told = f"netgen knows the layers of torch {TORCH}; this is torch {torch.__version__}"
+    assert [error.notes for error in caught.value.diagnostics] == [(told,)]
+    assert f"\ntorch=={TORCH}." in (ROOT / "constraints.txt").read_text()
 
 
 SABOTAGE = {

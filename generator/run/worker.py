@@ -22,6 +22,7 @@ import torch
 
 from ..analysis.memory import available
 from ..ir.levels import DEFAULT_LEVELS
+from ..version import TORCH
 from .proofs import custom, exchange
 from .proofs.arithmetic import compute_exactly
 from .proofs.devices import (
@@ -189,6 +190,8 @@ def _prove_in_pieces(request: Mapping[str, Any], device: str) -> dict[str, Any]:
 
 
 Found = list[dict[str, Any]]
+# what Python says where another torch has no such argument or class
+_LACKING = r"unexpected keyword argument|^module 'torch[\w.]*' has no attribute"
 
 
 def _show(
@@ -249,6 +252,8 @@ def _raised(error: Exception, code: str, who: str) -> dict[str, Any]:
     if error.__cause__ is not None:
         cause = type(error.__cause__).__name__
         notes.append(f"its cause: {cause}: {_lines(error.__cause__)[0][:300]}")
+    if re.search(_LACKING, first):
+        notes.append(f"netgen knows the layers of torch {TORCH}; this is torch {torch.__version__}")
     text = f"{who} raised {type(error).__name__}: {first[:500]}{place}"
     return _finding(text, code, "", notes)
 
@@ -278,8 +283,11 @@ def record(request: Mapping[str, Any]) -> dict[str, Any]:
         from .onnx_files import tasks as files
 
         return files.recorded(request)
-    from .recording.tasks import recorded  # few processes record
-
+    try:
+        from .recording.tasks import recorded  # few processes record
+    except ImportError as error:
+        finding = f"torch {torch.__version__} lacks what an import needs: {_lines(error)[0]}"
+        return {"ok": False, "code": "NG701", "finding": finding, "source": ""}
     return recorded(request)
 
 
