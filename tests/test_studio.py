@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,12 +15,15 @@ from typing import Any
 
 import pytest
 from torch_netgen.lsp.snapshot import check
+from torch_netgen.spec.include import text_of_included
+from torch_netgen.studio.problems import in_page, problems
 
 from .command import netgen
 from .conftest import ROOT
 from .studio import PATIENCE, Studio, studio
 
 SMALL = "name: Small\ninput: [4]\nparams: {width: 8}\nlayers:\n  - Linear: $width\n  - ReLU\n"
+BAD = sorted((ROOT / "tests" / "bad").glob("*.yaml"))
 WRONG = SMALL.replace("ReLU", "RelU")
 
 
@@ -271,6 +275,49 @@ def test_hover_and_completion_answer(page: Studio) -> None:
     found = page.ask("complete", **about(SMALL + "  - Max", row=6, character=7))
     assert found["from"] == [6, 4]
     assert "MaxPool2d" in [option["label"] for option in found["options"]]
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_no_message_names_the_command_line(path: Path) -> None:
+    """In the page there is none: what messages advise is done there."""
+    text = path.read_text()
+    for one in problems(check(text, path.name, text_of_included).diagnostics):
+        told = [one["message"], *one["notes"], one["help"] or ""]
+        command = re.compile(r"`netgen (?!build --allow-imports`)|`--")
+        assert [line for line in told if command.search(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "this needs a layer of its own (`netgen init resnet18` has one)",
+            "this needs a layer of its own (the network `resnet18` under `Start from…` has one)",
+        ),
+        ("`--set width=x`: `width` is a whole number", "`width=x`: `width` is a whole number"),
+        (
+            "`--device meta` runs it without data, `--no-smoke` builds it without a run",
+            "the device `meta` runs it without data",
+        ),
+        ("`--timeout` gives it more time", ""),
+        (
+            "`--timeout` gives it more time, `--device meta` looks at shapes alone",
+            "the device `meta` looks at shapes alone",
+        ),
+        ("is torch installed? `--no-smoke` builds without it", "is torch installed?"),
+        (
+            "`--variant` builds one alone, `--no-smoke` builds all without a run",
+            "one variant alone may be chosen above the parameters",
+        ),
+        (
+            "4 of 4 members of the class are what `--set` gives",
+            "4 of 4 members of the class are what the spec gives for the same values",
+        ),
+        ("`--output` is no option of this page", "`--output` is no option of this page"),
+    ],
+)
+def test_what_is_done_on_the_command_line_is_done_in_the_page(before: str, after: str) -> None:
+    assert in_page(before) == after
 
 
 def test_templates_are_given(page: Studio) -> None:

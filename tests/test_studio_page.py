@@ -461,6 +461,99 @@ def test_the_layer_under_the_cursor_is_lit_everywhere(browser: Browser, tmp_path
         )
 
 
+IN_VIEW = """() => {
+    const frame = document.querySelector("#picture").getBoundingClientRect();
+    const within = (box) => box.left >= frame.left - 1 && box.right <= frame.right + 1
+        && box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1;
+    const of = (name) => [...document.querySelectorAll(`#picture ${name}`)]
+        .every((one) => within(one.getBoundingClientRect()));
+    return { all: of(".node"), marked: of(".marked") };
+}"""
+
+
+def after_a_draw(page: Page, before: str | None) -> dict[str, bool]:
+    """What of the picture is in view, once it is another one."""
+    expect(page.locator("#picture")).not_to_have_attribute("data-drawn", before or "")
+    found: dict[str, bool] = page.evaluate(IN_VIEW)
+    return found
+
+
+def test_what_is_typed_is_lit_and_in_view(browser: Browser, tmp_path: Path) -> None:
+    layers = "".join(f"  - Linear: {n}\n  - ReLU\n" for n in range(10, 30))
+    (tmp_path / "net.yaml").write_text(f"name: Net\ninput: [4]\nlayers:\n{layers}")
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(42)
+        assert not page.evaluate(IN_VIEW)["all"]  # that could not be read
+        page.click("#editor .cm-line >> nth=20")
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.keyboard.insert_text("- Tanh")
+        expect(page.locator("#picture .marked")).to_contain_text("Tanh")
+        assert page.evaluate(IN_VIEW)["marked"]
+        page.click("#fit")
+        assert page.evaluate(IN_VIEW)["all"]
+        drawn = page.get_attribute("#picture", "data-drawn")
+        page.keyboard.press("Shift+Tab")  # to the editor again, by keys alone
+        page.click("#editor .cm-line >> nth=30")
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.keyboard.insert_text("- Sigmoid")
+        expect(page.locator("#picture .marked")).to_contain_text("Sigmoid")
+        assert after_a_draw(page, drawn) == {"all": True, "marked": True}
+        page.click("#tab-table")
+        expect(page.locator("#table-panel tr.marked td >> nth=0")).to_have_text("sigmoid")
+        page.keyboard.press("Tab")
+        page.click("#editor .cm-line >> nth=35")
+        page.keyboard.press("End")
+        page.keyboard.press("Enter")
+        page.keyboard.insert_text("- GELU")
+        expect(page.locator("#table-panel tr.marked td >> nth=0")).to_have_text("gelu")
+        page.click("#tab-source")
+        expect(page.locator("#source .cm-marked").first).to_contain_text("gelu")
+
+
+def test_bars_tell_what_costs_most(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text((ROOT / "configs" / "lenet.yaml").read_text())
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        page.click("#tab-bars")
+        row = page.locator("#bars-panel tr:has-text('fc1')")
+        expect(row.locator("td")).to_have_text(["fc1", "48.1K 78%", "48.0K 12%", "1.56KiB 3%"])
+        longest = "all => all.map((one) => parseFloat(one.style.width)).indexOf(100)"
+        bars = "#bars-panel tbody td:nth-child(2) .bar"
+        names = page.locator("#bars-panel tbody tr td:first-child").all_text_contents()
+        assert names[page.eval_on_selector_all(bars, longest)] == "fc1"
+        expect(page.locator("#bars-panel tfoot td >> nth=1")).to_have_text("61.7K")
+        row.click()
+        expect(page.locator("#editor .cm-activeLine")).to_contain_text("fc1")
+
+
+def test_a_variant_and_a_device_are_chosen(browser: Browser, tmp_path: Path) -> None:
+    text = SMALL + "variants: {small: {width: 2}, large: {width: 16}}\n"
+    (tmp_path / "small.yaml").write_text(text)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#figures")).to_contain_text("40 parameters")
+        expect(page.locator("#variant option")).to_have_text(["none", "small", "large"])
+        page.select_option("#variant", "large")
+        expect(page.locator("#figures")).to_contain_text("80 parameters")
+        expect(page.locator("#given")).to_contain_text("width = 16: not in the text")
+        page.fill("[data-name=width] input[type=number]", "2")
+        expect(page.locator("#variant")).to_have_value("small")
+        page.select_option("#variant", "none")
+        expect(page.locator("#figures")).to_contain_text("40 parameters")
+        expect(page.locator("#given")).to_be_hidden()
+        page.click("#tab-run")
+        page.select_option("#device", "meta")
+        page.click("#run")
+        expect(page.locator("#verdict .passed")).to_contain_text("on meta", timeout=120_000)
+        page.check("#levels input[value=learn]")
+        page.click("#run")
+        expect(page.locator("#verdict .problems")).to_contain_text(
+            "learn can't be shown on meta: nothing is computed there", timeout=120_000
+        )
+        write(page, SMALL)
+        expect(page.locator("#variants")).to_be_hidden()
+
+
 def test_keys_move_between_boxes(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text((ROOT / "configs" / "resnet18.yaml").read_text())
     with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
@@ -488,7 +581,7 @@ def test_nothing_hinders_people(browser: Browser, tmp_path: Path) -> None:
     with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
         expect(page.locator("#picture .node")).to_have_count(4)
         for _ in ("light", "dark"):
-            for tab in "picture source table explain weights problems run".split():
+            for tab in "picture source table bars explain weights forms problems run".split():
                 page.click(f"#tab-{tab}")
                 found = axe.Axe().run(page).response["violations"]
                 assert [(one["id"], one["nodes"][0]["target"]) for one in found] == [], tab

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 from ..ir.levels import Level
 
+Device = Literal["auto", "cpu", "cuda", "mps", "meta", "all"]
 Tab = Annotated[str, Meta(max_length=40)]
 
 
@@ -89,11 +90,12 @@ class Complete(At, frozen=True, kw_only=True):
 
 
 class Build(OfText, frozen=True, kw_only=True):
-    """The smoke-run of a text, with more proofs; what passes is written, if `write`.
+    """The smoke-run of a text on a device, with more proofs; what passes is written, if `write`.
 
     The `output` is filled in by the server.
     """
 
+    device: Device = "auto"
     prove: list[Level] = field(default_factory=list)
     write: bool = False
     output: str = ""

@@ -16,7 +16,7 @@ from ..pipeline import Result, build_source
 from ..run.smoke import Progress, Worker
 from .asked import Build
 from .checking import given_values, source_in_folder
-from .problems import problems
+from .problems import in_page, problems
 
 
 class Builder:
@@ -46,8 +46,17 @@ class Builder:
             with self.worker.in_time():
                 source = source_in_folder(asked)
             target = _target(asked, source.files) if asked.write else None
-            demand = Demand(levels=in_order(asked.prove))
+            demand = _demand(asked)
             return build_source(source, values, self.worker, demand, target)
+
+
+def _demand(asked: Build) -> Demand:
+    """What the run is to show; raises `NetgenError` for what the device can't."""
+    try:
+        return Demand(device=asked.device, levels=in_order(asked.prove))
+    except ValueError as error:
+        help = "take another device, or only the run itself"
+        raise NetgenError(Diagnostic("NG407", str(error), help=help)) from None
 
 
 def _target(asked: Build, specs: tuple[str, ...]) -> Target:
@@ -70,6 +79,10 @@ def _target(asked: Build, specs: tuple[str, ...]) -> Target:
 def _told(proof: Proof) -> dict[str, Any]:
     """A proof as the page tells it."""
     usual = [shown.level for shown in proof.levels if shown.level in DEFAULT_LEVELS]
-    others = [to_builtins(x) for x in proof.levels if x.level not in DEFAULT_LEVELS]
+    others = [
+        to_builtins(replace(shown, found=in_page(shown.found)))
+        for shown in proof.levels
+        if shown.level not in DEFAULT_LEVELS
+    ]
     facts = {"device": proof.device, "seconds": proof.seconds, "torch": proof.torch}
-    return {**facts, "usual": usual, "others": others, "notes": proof.notes}
+    return {**facts, "usual": usual, "others": others, "notes": [*map(in_page, proof.notes)]}

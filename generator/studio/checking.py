@@ -50,6 +50,7 @@ class Checker:
             "ok": checked.right is not None,
             "problems": problems(checked.diagnostics, asked.file, asked.text),
             "parameters": None if checked.source is None else [*_parameters(checked)],
+            "variants": {} if checked.source is None else _variants(checked.source),
             "figures": _figures(checked.right),
         }
 
@@ -153,6 +154,15 @@ def _parameters(checked: Checked) -> Iterator[dict[str, Any]]:
             "default": _written(default),
             **_control(default if _is_number(default) else value),
         }
+
+
+def _variants(source: Source) -> dict[str, dict[str, str]]:
+    """The variants of a text, each with its values for parameters."""
+    known = mapping_at(source.values, "variants")
+    return {
+        str(name): {str(key): _written(value) for key, value in mapping_at(known, name).items()}
+        for name in known
+    }
 
 
 def _is_number(value: Any) -> bool:

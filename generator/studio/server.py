@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import uvicorn
 from msgspec import DecodeError, Struct, ValidationError, json
@@ -34,6 +34,7 @@ from .asked import (
     Check,
     Compare,
     Complete,
+    Device,
     Explain,
     Forms,
     Hover,
@@ -184,6 +185,7 @@ class Studio:
                 **self.file.load(),
                 "path": self.file.path,
                 "output": str(self.output),
+                "devices": get_args(Device),
                 "levels": [level for level in LEVELS if level not in DEFAULT_LEVELS],
                 "templates": dict(zip(known, listed(known), strict=True)),
                 "netgen": __version__,

@@ -13,10 +13,11 @@ from ..ir.trace import BATCHES, Trace, call_names, traced
 from ..layers.base import Refusal
 from ..lsp.snapshot import Snapshot
 from ..pipeline import rendered
+from ..views.bars import COLUMNS, Column, short, total_of
 from ..views.copies import without_copies
 from ..views.dot import Look
 from ..views.lines import SpecLines, source_lines
-from ..views.outline import Outline, outline_of_calls
+from ..views.outline import Entry, Outline, outline_of_calls
 from ..views.picture import Box, picture
 from ..views.show import HEADS, NUMBERS, cells, footnotes, total
 from .asked import Explain, OfText, View
@@ -119,6 +120,8 @@ def _table(graph: Graph, names: Sequence[str]) -> dict[str, Any]:
             "call": call,
             "name": entry.name if call is None else names[call],
             "cells": cells(0, entry, "table"),
+            "costs": [_cost(column, entry, total_of(tree, column)) for column in COLUMNS],
+            "parted": bool(entry.children),
         }
         for (level, entry), call in zip(_walked(tree), calls, strict=True)
     ]
@@ -127,8 +130,19 @@ def _table(graph: Graph, names: Sequence[str]) -> dict[str, Any]:
         "numbers": [head in NUMBERS for head in HEADS],
         "rows": rows,
         "total": total(tree),
+        "bars": [
+            {"head": column.head, "total": short(total_of(tree, column), column.units)}
+            for column in COLUMNS
+        ],
         "notes": footnotes(tree),
     }
+
+
+def _cost(column: Column, entry: Entry, whole: int) -> dict[str, Any]:
+    """A cost of an entry: as a number, in short, and as a share of the whole."""
+    cost = int(getattr(entry, column.name))
+    share = cost / whole if whole else 0
+    return {"cost": cost, "text": short(cost, column.units) if cost else "", "share": share}
 
 
 def _walked(tree: Outline) -> Iterator[tuple[int, Any]]:

@@ -60,14 +60,15 @@ def bars(tree: Outline, depth: int, width: int | None) -> Iterator[str]:
     length = max((room - titles) // len(columns) - _NUMBERS - 2, 1)
     heads = (column.head.ljust(length + _NUMBERS) for column in columns)
     yield "  ".join(("layer".ljust(titles), *heads)).rstrip()
-    drawn = [_drawn(column, rows, _total(tree, column), length) for column in columns]
+    drawn = [_drawn(column, rows, total_of(tree, column), length) for column in columns]
     for row, *cells in zip(rows, *drawn, strict=True):
         yield "  ".join((_cut(row.title, titles), *cells)).rstrip()
-    totals = (" " * length + _told(column, _total(tree, column), 0) for column in columns)
+    totals = (" " * length + _told(column, total_of(tree, column), 0) for column in columns)
     yield "  ".join(("total".ljust(titles), *totals)).rstrip()
 
 
-def _total(tree: Outline, column: Column) -> int:
+def total_of(tree: Outline, column: Column) -> int:
+    """What all layers cost together."""
     return tree.memory.training if column.name == "kept" else int(getattr(tree, column.name))
 
 

@@ -172,13 +172,14 @@ export class Picture {
     picture.replaceChildren(whole);
     this.nameBoxes(whole);
     if (this.view && this.moved) this.show(this.view);
-    else this.begin();
+    else this.lie();
     this.done();
   }
 
   // The picture is on the page.
   done() {
     this.mark();
+    if (!this.moved) this.follow();
     const { then } = this;
     this.then = null;
     then?.();
@@ -213,6 +214,12 @@ export class Picture {
       ?.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
   }
 
+  // As it was wished last, whatever its size is now.
+  lie() {
+    if (this.fitted) this.fit();
+    else this.begin();
+  }
+
   // The whole picture, in the middle.
   fit() {
     if (!this.whole) return 1;
@@ -223,6 +230,12 @@ export class Picture {
     const [shownWidth, shownHeight] = [clientWidth / scale, clientHeight / scale];
     this.show({ x: (width - shownWidth) / 2, y: (height - shownHeight) / 2, width: shownWidth, height: shownHeight });
     return scale;
+  }
+
+  // The whole picture, also when it becomes another one, until it is moved.
+  wholly() {
+    this.fitted = true;
+    this.fit();
   }
 
   // The whole picture if it can be read so, else its beginning.
@@ -240,6 +253,7 @@ export class Picture {
   zoom(factor, at) {
     if (!this.view) return;
     this.moved = true;
+    this.fitted = false;
     const { x, y, width, height } = this.view;
     const [px, py] = at ?? [0.5, 0.5];
     const next = { width: width * factor, height: height * factor };
@@ -253,6 +267,7 @@ export class Picture {
 
   // Light the box of a call; with `reveal`, open all around it and go there.
   select(call, name, reveal = false) {
+    const another = name !== this.name;
     this.call = call;
     this.name = name;
     const box = this.boxOf(call, name);
@@ -263,6 +278,23 @@ export class Picture {
       this.draw(() => this.centre(box.key));
     }
     this.mark();
+    if (another) this.follow();
+  }
+
+  // What is lit is in view; a picture that is laid out soon is not followed before.
+  follow() {
+    const box = !this.busy && this.boxOf(this.call, this.name);
+    if (!box || this.inView(box.key)) return;
+    const { moved } = this;
+    this.centre(box.key);
+    this.moved = moved;
+  }
+
+  inView(key) {
+    const place = this.group(this.drawing.standIns().get(key))?.getBoundingClientRect();
+    const frame = byId("picture").getBoundingClientRect();
+    return place && place.left >= frame.left && place.right <= frame.right
+      && place.top >= frame.top && place.bottom <= frame.bottom;
   }
 
   fold(box, closed) {
@@ -324,7 +356,7 @@ export class Picture {
       this.focus(this.drawing.known.get(shown).parent);
     } else if (event.key === "+") this.zoom(1 / 1.3);
     else if (event.key === "-") this.zoom(1.3);
-    else if (event.key === "0") this.fit();
+    else if (event.key === "0") this.wholly();
     else return;
     event.preventDefault();
   }
@@ -357,11 +389,7 @@ export class Picture {
     const box = this.drawing.known.get(key);
     this.selected(box.call);
     this.group(key)?.focus({ preventScroll: true });
-    const place = this.group(key)?.getBoundingClientRect();
-    const frame = byId("picture").getBoundingClientRect();
-    const inside = place && place.left >= frame.left && place.right <= frame.right
-      && place.top >= frame.top && place.bottom <= frame.bottom;
-    if (!inside) this.centre(key);
+    if (!this.inView(key)) this.centre(key);
   }
 
   search() {
@@ -404,7 +432,10 @@ export class Picture {
     addEventListener("pointermove", (event) => {
       if (!from?.view) return;
       const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
-      if (Math.abs(dx) + Math.abs(dy) > 4) this.dragged = this.moved = true;
+      if (Math.abs(dx) + Math.abs(dy) > 4) {
+        this.dragged = this.moved = true;
+        this.fitted = false;
+      }
       const scale = from.view.width / picture.clientWidth;
       if (this.dragged) this.show({ ...from.view, x: from.view.x - dx * scale, y: from.view.y - dy * scale });
     });
@@ -422,7 +453,7 @@ export class Picture {
     picture.addEventListener("keydown", (event) => this.pressed(event));
     byId("in").addEventListener("click", () => this.zoom(1 / 1.3));
     byId("out").addEventListener("click", () => this.zoom(1.3));
-    byId("fit").addEventListener("click", () => this.fit());
+    byId("fit").addEventListener("click", () => this.wholly());
     byId("fold").addEventListener("click", () => this.all(true));
     byId("unfold").addEventListener("click", () => this.all(false));
     byId("search").addEventListener("input", () => this.search());
@@ -432,6 +463,6 @@ export class Picture {
       const [first] = this.search();
       if (first) this.go(first);
     });
-    new ResizeObserver(() => { if (!this.moved) this.begin(); }).observe(picture);
+    new ResizeObserver(() => { if (!this.moved) this.lie(); }).observe(picture);
   }
 }

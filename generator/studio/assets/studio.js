@@ -21,6 +21,7 @@ const state = {
   fresh: new Set(),  // the tabs that show the view
   run: null,
   ran: null,  // the text and the values that the verdict is about
+  variants: {},  // their values
   taught: false,  // how things are written
 };
 sessionStorage.setItem("netgen-tab", state.tab);
@@ -44,6 +45,7 @@ const checks = new Latest(() => trying(async () => {
   tellProblems(answer.problems);
   tellFigures(answer.figures);
   if (answer.parameters) tellParameters(answer.parameters);
+  tellVariants(answer.variants);
   byId("stale").hidden = answer.ok || !state.view;
   byId("state").textContent = answer.ok ? "" : "not right yet";
   document.body.dataset.checked = String(about.text.length);
@@ -59,8 +61,9 @@ const views = new Latest(() => trying(async () => {
   state.fresh.clear();
   const same = [...state.view.names].find(([, other]) => other === before);
   state.call = same ? same[0] : null;
+  const [here, places] = [callAt(editor.line), answer.spec_lines];
+  if (here !== null && places[here] !== places[state.call]) state.call = here;
   document.title = `${answer.name} - netgen studio`;
-  if (state.call === null) lightCursor();
   show();
   document.body.dataset.viewed = String(Number(document.body.dataset.viewed ?? 0) + 1);
 }));
@@ -121,6 +124,7 @@ function show() {
     "picture-panel": () => { picture.set(view.picture); picture.select(state.call, name(state.call)); },
     "source-panel": () => source.set(view.source),
     "table-panel": () => tellTable(view.table),
+    "bars-panel": () => tellBars(view.table),
     "weights-panel": () => tellWeights(view.weights),
     "explain-panel": explain,
   };
@@ -213,7 +217,7 @@ function light(only = null) {
   if (only === "picture-panel") picture.select(call, name(call));
   for (const row of document.querySelectorAll("tr.marked")) row.classList.remove("marked");
   if (call === null) return;
-  for (const panel of ["table-panel", "weights-panel"]) {
+  for (const panel of ["table-panel", "bars-panel", "weights-panel"]) {
     const rows = byId(panel).querySelectorAll(`tr[data-call="${call}"]`);
     rows.forEach((row) => row.classList.add("marked"));
     if (!byId(panel).hidden) rows[0]?.scrollIntoView({ block: "nearest" });
@@ -265,6 +269,26 @@ function tellTable({ heads, numbers, rows, total, notes }) {
   });
   table(panel, heads, numbers, made, total);
   panel.append(...notes.map((note) => element("p", note)));
+}
+
+// What each layer costs; a block whose parts are below has its numbers alone.
+function tellBars({ rows, bars }) {
+  const costly = rows.filter(({ costs }) => costs.some(({ cost }) => cost));
+  const most = bars.map((_, place) => Math.max(1, ...costly.filter(({ parted }) => !parted).map(({ costs }) => costs[place].cost)));
+  const made = costly.map(({ level, call, cells, costs, parted }) => {
+    const one = row("td", [cells[0]], [], call === null ? {} : { "data-call": call });
+    one.firstChild.style.paddingLeft = `${0.6 + 1.1 * level}em`;
+    costs.forEach(({ cost, text, share }, place) => {
+      const cell = one.appendChild(element("td", "", { class: "cost" }));
+      const bar = cell.appendChild(element("span", "", { class: "bar" }));
+      bar.style.width = parted ? "0" : `${(100 * cost) / most[place]}%`;
+      const part = share >= 0.005 ? `${Math.round(100 * share)}%` : "<1%";
+      cell.append(element("span", cost ? `${text} ${part}` : ""));
+    });
+    return one;
+  });
+  table(byId("bars-panel"), ["layer", ...bars.map(({ head }) => head)], [], made, ["total", ...bars.map(({ total }) => total)]);
+  byId("bars-panel").append(element("p", "kept: the memory that a training step keeps for the layer"));
 }
 
 function tellWeights(weights) {
@@ -362,6 +386,24 @@ function give(name, value) {
   changed();
 }
 
+// A variant is chosen by its values.
+function tellVariants(variants) {
+  state.variants = variants;
+  const names = Object.keys(variants);
+  byId("variants").hidden = !names.length;
+  if (JSON.stringify([...byId("variant").options].slice(1).map(({ value }) => value)) !== JSON.stringify(names)) {
+    byId("variant").replaceChildren(...["", ...names].map((name) => element("option", name || "none", { value: name })));
+  }
+  const given = listed(state.values);
+  byId("variant").value = names.find((name) => given && listed(variants[name]) === given) ?? "";
+}
+
+function vary(name) {
+  for (const one of Object.keys(state.values)) delete state.values[one];
+  Object.assign(state.values, state.variants[name] ?? {});
+  changed();
+}
+
 // What is given without being written: said wherever it has an effect.
 const listed = (values) => Object.entries(values).map(([name, value]) => `${name} = ${value}`).join(", ");
 
@@ -408,7 +450,7 @@ async function run() {
   };
   tell();
   const clock = setInterval(tell, 100);
-  const about = { ...asked(), values: { ...state.values }, prove, write: byId("write").checked };
+  const about = { ...asked(), values: { ...state.values }, prove, write: byId("write").checked, device: byId("device").value };
   let answer = null;
   try {
     await listen("build", about, stop.signal, (told) => {
@@ -688,6 +730,7 @@ async function begin() {
   byId("new").addEventListener("click", choose);
   byId("run").addEventListener("click", run);
   byId("settle").addEventListener("click", settle);
+  byId("variant").addEventListener("change", () => vary(byId("variant").value));
   byId("cancel").addEventListener("click", () => state.run?.abort());
   addEventListener("beforeunload", (event) => {
     if (away && editor.text !== state.saved) event.preventDefault();  // else this tab keeps it
@@ -706,6 +749,7 @@ async function begin() {
   byId("output").textContent = state.file.output;
   state.saved = state.file.text;
   state.version = state.file.version;
+  byId("device").append(...state.file.devices.map((device) => element("option", device, { value: device })));
   byId("levels").append(...state.file.levels.map((level) => {
     const label = element("label");
     label.append(element("input", "", { type: "checkbox", value: level }), ` ${level}`);
