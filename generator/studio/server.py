@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .. import views
 from ..diagnostics.diagnostics import NetgenError
 from ..ir.levels import DEFAULT_LEVELS, LEVELS, TIMEOUT
 from ..spec.source import LARGEST_TEXT
@@ -54,7 +55,7 @@ from .spec_file import SpecFile
 
 ADDRESS = "127.0.0.1"
 LARGEST_BODY = 8 * LARGEST_TEXT  # bytes
-PATIENCE = 20.0  # seconds that a check or a view may take
+PATIENCE = 60.0  # seconds that a check or a view may take
 ENDING = 1  # seconds for answers that are on their way when the studio ends
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 
@@ -285,7 +286,8 @@ async def _asset(request: Request) -> Response:
     name = request.path_params.get("name", "studio.html")
     if name == "graphviz.js":
         return Response(graphviz(), media_type=_TYPES[".js"])
-    known = {file.name: file for file in files(__package__).joinpath("assets").iterdir()}
+    folders = [files(__package__).joinpath("assets"), files(views).joinpath("assets")]
+    known = {file.name: file for folder in folders for file in folder.iterdir()}
     kind = _TYPES.get(os.path.splitext(name)[1])
     if name not in known or kind is None:
         return _json({"why": "there is no such file"}, 404)

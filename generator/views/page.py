@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import re
+from collections.abc import Iterable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from string import Template
 from typing import Any
 
@@ -35,10 +38,16 @@ def page(found: Prediction, depth: int, direction: str, theme: str | None) -> st
         title=html.escape(found.graph.name),
         theme=theme or "",
         style=style(assets.joinpath("page.css").read_text(encoding="utf-8")),
-        script=assets.joinpath("page.js").read_text(encoding="utf-8"),
+        script=_joined(assets.joinpath(name) for name in ("canvas.js", "page.js")),
         data=_script(_data(found, drawing, depth, Look(direction=direction))),
         graphviz=_script(graphviz()),
     )
+
+
+def _joined(modules: Iterable[Traversable]) -> str:
+    """Modules as one script, each after those that it imports; a page is a single file."""
+    text = "\n".join(module.read_text(encoding="utf-8") for module in modules)
+    return re.sub(r"^(export |import \{.*\} from .*;$)", "", text, flags=re.MULTILINE)
 
 
 def _script(value: Any) -> str:

@@ -1,5 +1,4 @@
-// Graphviz in a thread of its own, so that nobody who types waits for it; its own names of boxes
-// are left out.
+// Graphviz in a thread of its own, so that nobody who types waits for it.
 
 import { Graphviz } from "/assets/graphviz.js";
 
@@ -7,7 +6,7 @@ const ready = Graphviz.load();
 onmessage = async ({ data }) => {
   const graphviz = await ready;
   try {
-    postMessage({ svg: graphviz.dot(data, "svg").replace(/<title>[^<]*<\/title>|<!--[^]*?-->/g, "") });
+    postMessage({ svg: graphviz.dot(data, "svg") });
   } catch (error) {
     postMessage({ why: String(error) });
   }
