@@ -244,6 +244,21 @@ WHY = {
         "layers: [{Linear: 6}, {B: {many: $(in_features != a + 4)}}]",
         {"a": "`repeat` of `Group` of `B` on line 11 writes its copies one by one"},
     ),
+    "parameters of copies that are tied": (
+        "input: [4]\nparams: {sizes: [3, 3]}\nlayers:\n- Sequential:\n    name: body\n"
+        "    layers:\n    - Group:\n        layers:\n"
+        "        - Linear: {name: fc_$i, out_features: '$(sizes[i])'}\n"
+        "        repeat: {times: $(len(sizes)), as: i}\ntie: {body.fc_0.bias: body.fc_1.bias}",
+        {"sizes": "`body.fc_0.bias` on line 12 needs two parameters of one shape"},
+    ),
+    "parameters of a block's copies that are tied": (
+        "input: [4]\nparams: {a: 3}\nblocks:\n  B:\n    params: {sizes: required}\n    layers:\n"
+        "    - Sequential:\n        name: body\n        layers:\n        - Group:\n"
+        "            layers:\n            - Linear: {name: fc_$i, out_features: '$(sizes[i])'}\n"
+        "            repeat: {times: $(len(sizes)), as: i}\n"
+        "layers: [{B: {name: b, sizes: '$([a, 3])'}}]\ntie: {b.body.fc_0.bias: b.body.fc_1.bias}",
+        {"a": "`b.body.fc_0.bias` on line 16 needs two parameters of one shape"},
+    ),
     "a number in a name": (
         "input: [4]\nparams: {a: true, b: 2}\nlayers:\n- LeakyReLU\n"
         "- Add:\n    when: $a\n    branches:\n"

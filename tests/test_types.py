@@ -179,6 +179,24 @@ def test_a_block_is_given_the_word_beside_the_type(
     assert isinstance(network.takes2.act, nn.ReLU)
 
 
+def test_a_default_that_reads_the_word_of_a_type_is_given_to_the_block() -> None:
+    network = built(
+        "name: Net\ninput: [8]\nlayers: [{Takes: {f: GELU}}, {Takes: {}}]\nblocks:\n"
+        "  Takes: {params: {f: Sigmoid, bias: $(len(f) > 4)}, "
+        "layers: [{$f: {name: act}}, {Linear: {name: fc, out_features: 8, bias: $bias}}]}\n"
+    ).module_class()
+    assert [one.fc.bias is not None for one in (network.takes1, network.takes2)] == [False, True]
+
+
+@pytest.mark.parametrize("style", ["modules", "functional"])
+def test_a_name_holds_in_each_style(style: str) -> None:
+    text = HEAD.replace("TYPE", "ReLU") + '  - ELU: {when: $(kind != "CELU"), repeat: 2}\n'
+    spec = parse(f"{text}  - $kind\nstyle: {style}\nalias: {{again: kind1}}", "net.yaml")
+    for given in ({}, {"kind": "CELU"}):
+        network = build_source(spec, given, None).module_class()
+        assert network.again is network.kind1
+
+
 def test_a_table_that_reads_the_word_of_a_type_is_refused() -> None:
     with pytest.raises(NetgenError) as caught:
         built(

@@ -19,6 +19,7 @@ from ..layers.kinds import ANY, LIST
 from ..layers.tensor import TensorType
 from ..lower.blocks import dim_names, no_rule
 from ..lower.parameters import bare
+from ..lower.type_words import words
 from ..spec.source import Source
 from ..symbolic.literals import literal
 from ..symbolic.names import snake_case
@@ -171,9 +172,11 @@ def _parameter(
     name, is_type = parameter.name, parameter.name in values.types
     params = [own for use in uses for own in use.graph.params if own.name == name]
     defaults = [(case, own.default) for case, own in zip(cases, params, strict=True)]
-    # where the default is another parameter's type, each use gives its own
-    follows = is_type and symbols_in([default for _, default in defaults])
-    default, required = None, any(own.required for own in params) or bool(follows)
+    # where the default is another parameter's type, or reads its word, each use gives its own
+    written = [default for _, default in defaults]
+    follows = is_type and bool(symbols_in(written))
+    follows = follows or any(words(written, values.given_types))
+    default, required = None, any(own.required for own in params) or follows
     try:
         default = None if required else values.expressions.common(defaults)
     except Inexpressible:

@@ -16,7 +16,7 @@ from ..symbolic.hints import closest
 from ..symbolic.names import why_no_attribute
 from .containers import DICT_NAMES
 from .context import Context
-from .ties import moving, outside
+from .ties import behind, moving, outside
 
 
 class _Found(Struct, frozen=True):
@@ -159,7 +159,7 @@ def _found(modules: Iterable[tuple[str, Module]], path: Sequence[str]) -> _Found
         conditions = (
             [*moving(module, rest[0]), *conditions]
             if use is None
-            else outside(conditions, use.outer)
+            else [*outside(conditions, use.outer), *behind(conditions, use.outer)]
         )
         return _Found(inner.module, [module.condition, *conditions])
     return None

@@ -174,9 +174,10 @@ def _fix_dropped(scope: Scope, item: Item, dims: Dims, *read: TensorType) -> Non
                 scope.context.fix(x.shape[dim], Need(item.path))
 
 
-def is_functional(scope: Scope, call: Node, row: Layer, *, stateless: bool) -> bool:
+def is_functional(scope: Scope, item: Item, call: Node, row: Layer, *, stateless: bool) -> bool:
     """Whether a call of this type is an expression in `forward`, without an attribute."""
-    functional = scope.context.document.style == "functional" and call.callee is None
+    given = item.callee is not None or bool(item.type_name)  # then other types have no function
+    functional = scope.context.document.style == "functional" and not given
     by_style = functional and bool(row.functional)
     inline = row.inline and not call.name
     return row.operation or row.fresh or (stateless and (by_style or inline))
@@ -187,7 +188,7 @@ def _placed(scope: Scope, item: Item, call: Node, row: Layer) -> Node:
     stateless = is_stateless(row, call.args)
     if stateless and row.weights is not no_weights:
         stateless = is_stateless(row, call.args, _expressions(item, call))
-    if is_functional(scope, call, row, stateless=stateless):
+    if is_functional(scope, item, call, row, stateless=stateless):
         return replace(call, functional=True)
     if call.name:
         return call

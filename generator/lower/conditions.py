@@ -409,7 +409,7 @@ def _absent_call(
     )
     if row is not None:
         stateless = row.weights is no_weights and reader.chain is None
-        functional = is_functional(reader.scope, call, row, stateless=stateless)
+        functional = is_functional(reader.scope, item, call, row, stateless=stateless)
         call = replace(call, functional=functional)
     if reader.chain is not None:
         reader.chain.append(replace(call, outputs={"output": reader.through[0]}))

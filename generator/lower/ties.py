@@ -81,7 +81,8 @@ def _fix(context: Context, graph: Graph, left: str, right: str) -> None:
     """Fix arguments on which it depends that both sides exist and have one shape."""
     own = [(module.name, module) for module in graph.modules]
     sides = [_of(own, path) for path in (left, right)]
-    unequal = [pair for pair in zip(sides[0].shape, sides[1].shape, strict=True) if not same(*pair)]
+    pairs = zip(sides[0].shape, sides[1].shape, strict=True)
+    unequal = [pair for pair in pairs if not same(*pair) or any(map(_is_numbered, pair))]
     need = Need(("tie", left), "needs two parameters of one shape")
     for value in (*sides[0].conditions, *sides[1].conditions, *chain(*unequal)):
         context.fix(value, need)
@@ -110,7 +111,9 @@ def _below(module: Module, path: str) -> _Tied:
     if module.node.use is not None:
         inner = _of([(child.name, child) for child in module.node.use.graph.modules], path)
         outer = module.node.use.outer
-        found = _Tied(outside(inner.shape, outer), outside(inner.conditions, outer))
+        values = (*inner.shape, *inner.conditions)
+        conditions = [*outside(inner.conditions, outer), *behind(values, outer)]
+        found = _Tied(outside(inner.shape, outer), conditions)
     elif module.row is not None:
         shape = next(weight.shape for weight in module.weights if weight.name == path)
         found = _Tied(shape, [*varying(module, path)])
@@ -129,11 +132,18 @@ def moving(container: Module, path: str) -> list[Any]:
 
 def outside(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
     """Values of a block in its user's terms; those with a copy's number become plain numbers."""
-    numbered = [INDEX in {symbol.name for symbol in symbols_in(value)} for value in values]
-    return [
-        plain(value) if by_number else rebind(value, outer)
-        for value, by_number in zip(values, numbered, strict=True)
-    ]
+    return [plain(value) if _is_numbered(value) else rebind(value, outer) for value in values]
+
+
+def behind(values: Sequence[Any], outer: Mapping[str, Any]) -> list[Any]:
+    """What those values of a block hang on that have a copy's number, in its user's terms."""
+    names = [symbol.name for x in values if _is_numbered(x) for symbol in symbols_in(x)]
+    return [outer[name] for name in dict.fromkeys(names) if name in outer]
+
+
+def _is_numbered(value: Any) -> bool:
+    """Whether a value hangs on the number of a copy: equal expressions then have other values."""
+    return INDEX in {symbol.name for symbol in symbols_in(value)}
 
 
 def tie_lines(graph: Graph) -> list[str]:
