@@ -452,7 +452,7 @@ def test_words_and_conditions_say_what_a_use_reads(build_text: Builder) -> None:
 
 def test_what_no_use_computes_can_not_be_chosen(build_text: Builder) -> None:
     text = WAYS.replace("[$left, a, b]", "[$left, a]")
-    with pytest.raises(NetgenError, match="nothing reads `b`"):
+    with pytest.raises(NetgenError, match="nothing reads what `b` gives"):
         build_text(text)
 
 
