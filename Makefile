@@ -52,6 +52,10 @@ versions: $(INSTALLED)  ## the tests with the oldest and newest torch, libraries
 train: baselines  ## LeNet learns to read 1,797 handwritten digits: in a minute
 	$(BIN)/python examples/train.py
 
+train-text: $(INSTALLED)  ## a generated transformer learns which package a sentence comes from: in a minute
+	$(BIN)/netgen build configs/transformer_classifier.yaml --output-dir build
+	$(BIN)/python examples/classify.py
+
 pictures: $(INSTALLED)  ## the pictures of the documentation, drawn anew; needs Chromium
 	$(BIN)/python -m tests.pictures
 
