@@ -11,13 +11,17 @@ from . import CONFIGS
 from .commands import NETGEN, Measure, Sample, fresh_folder, in_turn, netgen, own_peak, python, run
 from .figures import Figure
 from .inside import forward, propagation
-from .specs import chain
+from .proving import proving
+from .specs import blocks, chain
 
 LENET, RESNET = CONFIGS / "lenet.yaml", CONFIGS / "resnet50.yaml"
+LLAMA = CONFIGS / "llama.yaml"
 WRONG = "name: Net\ninput: [4]\nlayers:\n  - Linear: {in_features: 5, out_features: 2}\n"
 BUILDS = "import yaml, jinja2, black; from pydantic import BaseModel"
 CHECKS = "import yaml; from pydantic import BaseModel"
+ONCE = "made, trained for a step with a batch of 2, evaluated with one of 3, on one thread"
 SIZES = (100, 1000, 10_000)
+FEW = 3  # pairs, where each takes many seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,64 @@ def _propagated(row: Row, pairs: int) -> Figure:
     return Figure(row.key, what, against, row.goal, "s", ours, theirs)
 
 
+def _proofs(config: str) -> Callable[[Row, int], Figure]:
+    """What the default proofs take against what no proof can save."""
+
+    def measure(row: Row, pairs: int) -> Figure:
+        found = proving(CONFIGS / f"{config}.yaml", min(pairs, FEW))
+        ours = tuple(costs.proofs for costs in found)
+        what = f"the proofs of {config}, without other members"
+        return Figure(row.key, what, ONCE, row.goal, "s", ours, tuple(x.least for x in found))
+
+    return measure
+
+
+def _members(config: str) -> Callable[[Row, int], Figure]:
+    """What is shown of other members takes, against the same."""
+
+    def measure(row: Row, pairs: int) -> Figure:
+        found = proving(CONFIGS / f"{config}.yaml", min(pairs, FEW))
+        ours = tuple(costs.members for costs in found)
+        what = f"the proofs of other members of {config}"
+        return Figure(row.key, what, ONCE, row.goal, "s", ours, tuple(x.least for x in found))
+
+    return measure
+
+
+def _llama(layers: int) -> list[str]:
+    """The options that give a Llama of this many layers the sizes of the one with 7B parameters."""
+    sizes = {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008}
+    sizes |= {"num_heads": 32, "num_kv_heads": 32, "num_layers": layers}
+    return [word for name, size in sizes.items() for word in ("--set", f"{name}={size}")]
+
+
+def _equal_blocks(row: Row, pairs: int) -> Figure:
+    many, few = (netgen("check", *_llama(layers), LLAMA) for layers in (32, 2))
+    what, against = "`netgen check` of a Llama of 7B parameters", "of one with 2 of its 32 layers"
+    return _commands(what, many, against, few, row, pairs)
+
+
+def _piecewise(row: Row, pairs: int) -> Figure:
+    words = ("build", "--device", "cpu", "--piecewise", *_llama(32), "-o", "out.py", LLAMA)
+    what, torch = "`netgen build --piecewise` of a Llama of 7B parameters", "import torch"
+    pairs = min(pairs, FEW)
+    return _commands(what, netgen(*words), f"`{torch}`", python(torch), row, pairs)
+
+
+def _blocks(verb: str, against: str) -> Callable[[Row, int], Figure]:
+    """What a spec of 1,000 blocks takes, each of another class."""
+
+    def measure(row: Row, pairs: int) -> Figure:
+        with fresh_folder() as folder:
+            path = _write(folder, blocks(1000))
+            ours = _build(path) if verb == "build" else netgen("check", path)
+            what = f"`netgen {verb}{' --no-smoke' * (verb == 'build')}` of 1,000 different blocks"
+            pairs = min(pairs, FEW)
+            return _commands(what, ours, f"`{against}`", python(against), row, pairs)
+
+    return measure
+
+
 def _forward(row: Row, pairs: int) -> Figure:
     found = forward(RESNET)
     what = "the generated resnet50's forward: peak memory"
@@ -157,5 +219,13 @@ ROWS: Mapping[str, Row] = {
         Row("configs", 0.60, _all_configs),
         Row("again", 0.15, _again),
         Row("forward", 1.02, _forward),
+        Row("proofs_vgg16", 1.8, _proofs("vgg16")),
+        Row("proofs_resnet50", 1.8, _proofs("resnet50")),
+        Row("proofs_gpt2", 1.5, _proofs("gpt2")),
+        Row("members_resnet50", 0.6, _members("resnet50")),
+        Row("equal_blocks", 2.0, _equal_blocks),
+        Row("blocks_check", 80, _blocks("check", CHECKS)),
+        Row("blocks_build", 100, _blocks("build", BUILDS)),
+        Row("piecewise", 120, _piecewise),
     )
 }
