@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def build(config: Path, folder: Path) -> None:
 def ran(*command: object, cwd: Path) -> str:
     """What a script prints that can't import netgen."""
     words = [sys.executable, "-c", ALONE, *map(str, command)]
-    run = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}  # threads that wait for each other hold others up
+    run = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout
 

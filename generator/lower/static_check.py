@@ -6,7 +6,6 @@ nothing uses.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ from .arguments import by_name, listed, respelt, widened
 from .context import Context
 from .initial import read_init
 from .keys import check_common
+from .python_calls import as_called
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
@@ -70,7 +70,7 @@ def unknown_type(
     meant = None if instead else meant_type(item.type, known_types(context), spatial)
     if meant == "Repeat" and "->" not in str(item.written):
         meant = "Group"  # copies were meant, no pattern
-    together = run_together(item.type, known_types(context)) or _called(context, item.type)
+    together = as_called(context, item.type) or run_together(item.type, known_types(context))
     help = together or (f"did you mean `{meant}`?" if meant else instead)
     if item.type == "type" and isinstance(item.written, str):
         help = f"write the type itself: `{printable(item.written)}`"
@@ -78,17 +78,6 @@ def unknown_type(
         help = f"write `{meant}`: a type is its name alone"
     message = f"there is no layer type `{printable(item.type)}`"
     return Diagnostic("NG202", message, location, help=help), meant
-
-
-def _called(context: Context, text: str) -> str | None:
-    """The help for a layer that is written as a call of torch: `nn.Linear(400, 120)`."""
-    found = re.fullmatch(r"(?:\w+\.)+(\w+)\(([^()=]+)\)", text)
-    row = context.row(found[1]) if found is not None else None
-    if found is None or row is None:
-        return None
-    values = [value.strip() for value in found[2].split(",")]
-    given = values[sum(arg.inferred for arg in row.args[: len(values)]) :]
-    return f"write `{row.name}: [{', '.join(given)}]`" if given else f"write `{row.name}`"
 
 
 def is_slip(word: str, meant: str) -> bool:

@@ -22,6 +22,7 @@ from ..symbolic.hints import (
 )
 from ..symbolic.sizes import plain
 from .context import Context
+from .python_calls import as_arguments, is_named
 
 
 def wrong_arguments(
@@ -131,6 +132,10 @@ def _kind_help(
     if help or outside:
         return help or f"where the block is used {outside}"
     inferred = [arg.name for arg in row.args if arg.inferred]
+    if isinstance(item.written, list) and any(map(is_named, item.written)):
+        names = [arg.name for arg in row.written]
+        told = as_arguments(row, [*map(str, item.written)], names)
+        return f"a list has no names: write `{row.name}{printable(told)}`"
     if inferred and isinstance(item.written, list):
         return f"`{inferred[0]}` is inferred: by position it is left out"
     return None

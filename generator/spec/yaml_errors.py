@@ -40,7 +40,39 @@ def not_yaml(error: ParserError, text: str, name: str) -> Diagnostic:
         line = lines[begun.line] if begun.line < len(lines) else ""
         location = Location(name, begun.line + 1, begun.column + 1, 1, line)
     help = next((help for sign, help in _CURES if sign in problem or sign in line), None)
+    if not notes and "\t" not in line:
+        help = _indented(lines, mark.line, mark.column) or help
     return Diagnostic("NG102", f"not YAML: {problem}", location, tuple(notes), help)
+
+
+def _indented(lines: list[str], number: int, column: int) -> str | None:
+    """The help where a line begins in another column than the line before it has it begin."""
+    before = next((at for at in range(number - 1, -1, -1) if _is_text(lines[at])), None)
+    if before is None or not _is_text(lines[number]):
+        return None
+    own, other = _column(lines[number]), _column(lines[before])
+    above = lines[before].partition(" #")[0].rstrip()
+    if column == own and above.endswith(":") and own <= other:
+        key = printable(above.strip().removeprefix("- "))
+        return f"indent the line: it stands under `{key}` of line {before + 1}"
+    if column == own < other:
+        alike = next((at for at in range(before, -1, -1) if _column(lines[at]) <= own), before)
+        if _is_text(lines[alike]) and _column(lines[alike]) < own:
+            return f"begin the line in column {other + 1}, as line {before + 1} does"
+    if column > own > other and not above.endswith((":", "|", ">", "-", "{", "[", ",")):
+        place = f"begin it in column {other + 1}, as line {before + 1} does"
+        return f"the line is indented too far: {place}"
+    return None
+
+
+def _is_text(line: str) -> bool:
+    """Whether a line has more than blanks and a comment."""
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _column(line: str) -> int:
+    """The column, from 0, in which a line begins."""
+    return len(line) - len(line.lstrip())
 
 
 _OPENED = {

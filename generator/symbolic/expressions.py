@@ -131,6 +131,8 @@ def _end(text: str, start: int) -> int:
         return name.end()
     if not text.startswith("(", start):
         help = "write `$name`, or `$(...)` for an expression, or `$$` for a plain `$`"
+        number = re.match(r"-?\d[\d.]*", text[start:])
+        help = f"write `{number[0]}`: a number needs no `$`" if number else help
         fail("`$` begins a name or an expression", help=help)
     depth, quote = 0, ""
     for place in range(start, len(text)):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from .calls import Learner
-from .mixing import doubt_mixed_samples
+from .mixing import doubt_inputs
 from .named_sizes import hold_sizes
 from .subject import Subject, samples
-from .values import doubt_idle_inputs, doubt_infinite
+from .values import doubt_infinite
 from .watch import check_outputs, observe
 
 
@@ -46,6 +46,5 @@ def evaluate(subject: Subject) -> str:
         # once more without hooks and tracer: torch has faster paths without them
         second = subject.plan["runs"][1]
         check_outputs(subject.network(*samples(second, subject.device)), second)
-    doubt_idle_inputs(subject)
-    doubt_mixed_samples(subject)
+    doubt_inputs(subject)
     return "batches of 2 and 3 in evaluation"

@@ -1,4 +1,4 @@
-"""Whether a sample's output depends on the other samples of its batch."""
+"""Whether outputs depend on the inputs, and a sample's output on the other samples of its batch."""
 
 from __future__ import annotations
 
@@ -8,23 +8,35 @@ from typing import Any
 import torch
 
 from .devices import is_out_of_memory
-from .subject import Subject, samples, tensors_in
-from .values import as_numbers, seeded
+from .subject import Subject, samples
+from .values import as_numbers, doubt_idle_inputs, given, same, seeded
 from .watch import gather
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5  # rounding may depend on the other samples
 
 
-def doubt_mixed_samples(subject: Subject) -> None:
-    """Add a finding if, in evaluation, another first sample changes the second one's output."""
-    if all(dim is None for dim in subject.batch_dims):
-        return
+def doubt_inputs(subject: Subject) -> None:
+    """Add findings for inputs without effect, and for samples that change what others give."""
+    before = given(subject, subject.inputs(0))
+    after = None
+    if any(dim is not None for dim in subject.batch_dims):
+        after = given(subject, _others(subject))
+    # another first sample of the only input shows what another input would
+    if len(subject.batch_dims) > 1 or after is None or all(map(same, before, after)):
+        doubt_idle_inputs(subject, before)
+    if after is not None:
+        _doubt_mixed(subject, before, after)
+
+
+def _doubt_mixed(
+    subject: Subject, before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]
+) -> None:
+    """Add a finding if another first sample has changed the second one's output."""
     first, second = (run["outputs"] for run in subject.plan["runs"][:2])
     shapes = [(one[1], other[1]) for one, other in zip(first, second, strict=True)]
-    before, after = _given(subject, subject.inputs(0)), _given(subject, _others(subject))
     if not any(_is_mixed(*x) for x in zip(shapes, before, after, strict=True)):
         return
-    again = _given(subject, subject.inputs(0))
+    again = given(subject, subject.inputs(0))
     if any(_is_mixed(*x) for x in zip(shapes, before, again, strict=True)):
         return  # an imported class gives other values each time: nothing can be said
     where = _first_mixed(subject)
@@ -35,11 +47,6 @@ def doubt_mixed_samples(subject: Subject) -> None:
         "too; if samples are to meet, `allow: [NG311]`"
     )
     subject.findings.append({"code": "NG311", "message": message, "where": where, "help": help})
-
-
-def _given(subject: Subject, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return tensors_in(seeded(subject, subject.network, inputs))
 
 
 def _others(subject: Subject) -> list[torch.Tensor]:

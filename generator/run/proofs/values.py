@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -50,17 +50,19 @@ def first_infinite(subject: Subject) -> str:
     return found[0] if found else ""
 
 
-def doubt_idle_inputs(subject: Subject) -> None:
+def doubt_idle_inputs(subject: Subject, before: Sequence[torch.Tensor]) -> None:
     """Add a finding for each input that has no effect on the outputs, in evaluation.
 
-    A change may have no effect by chance, so others are tried, with other weights.
+    `before` are the outputs for the subject's inputs. A change may have no effect by chance, so
+    others are tried, with other weights.
     """
     requests = subject.plan["runs"][0]["samples"]
-    silent = {place for place in range(len(requests)) if not _matters(subject, place)}
+    silent = {place for place in range(len(requests)) if not _matters(subject, place, before)}
     if not silent:
         return
     for _ in other_weights(subject.network):
-        silent = {place for place in silent if not _matters(subject, place)}
+        before = given(subject, subject.inputs(0))
+        silent = {place for place in silent if not _matters(subject, place, before)}
     for place in sorted(silent):
         name = requests[place]["name"]
         message = f"the input `{name}` makes no difference: the outputs stay the same"
@@ -69,8 +71,14 @@ def doubt_idle_inputs(subject: Subject) -> None:
         subject.findings.append(finding)
 
 
-def _matters(subject: Subject, place: int) -> bool:
-    """Whether the outputs change with an input.
+def given(subject: Subject, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The outputs for these inputs, the network's random draws from the subject's seed."""
+    with torch.no_grad():
+        return tensors_in(seeded(subject, subject.network, inputs))
+
+
+def _matters(subject: Subject, place: int, before: Sequence[torch.Tensor]) -> bool:
+    """Whether the outputs are others than `before` with another input.
 
     It is also true if the other sample is equal, as for inputs of constant or very few values.
     """
@@ -78,12 +86,8 @@ def _matters(subject: Subject, place: int) -> bool:
     inputs = subject.inputs(0)
     if torch.equal(changed, inputs[place]):
         return True
-    others = subject.inputs(0)
-    others[place] = changed
-    with torch.no_grad():
-        before = tensors_in(seeded(subject, subject.network, inputs))
-        after = tensors_in(seeded(subject, subject.network, others))
-    return not all(map(_same, before, after))
+    inputs[place] = changed
+    return not all(map(same, before, given(subject, inputs)))
 
 
 def other_weights(network: nn.Module) -> Iterator[None]:
@@ -98,7 +102,8 @@ def other_weights(network: nn.Module) -> Iterator[None]:
     network.load_state_dict(kept)
 
 
-def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
+def same(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Whether two tensors have the same values."""
     if left.is_sparse:
         left, right = left.to_dense(), right.to_dense()
     return torch.equal(left, right)
