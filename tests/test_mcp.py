@@ -236,7 +236,7 @@ def test_what_the_command_line_has_is_called_as_the_tools_are(coder: Agent) -> N
     assert found["help"] == "`show` lists the layers"
     [proof] = coder.ask("build", spec=SMALL)["facts"]["proofs"]
     [members] = [level for level in proof["levels"] if level["level"] == "arguments"]
-    assert members["found"] == "4 of 4 members of the class are what `set` gives"
+    assert members["found"] == "4 of 4 members of the class tried: each is what `set` gives"
 
 
 def test_what_is_not_there_is_refused_with_what_is(coder: Agent) -> None:

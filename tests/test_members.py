@@ -73,7 +73,7 @@ def test_every_member_is_what_set_gives(path: Path, worker: Worker) -> None:
     count = len(other_arguments(prediction.classes))
     if count:
         held, _, total, said = proven(prediction, rendered(prediction), worker).split(" ", 3)
-        assert said == "members of the class are what `--set` gives"
+        assert said == "members of the class tried: each is what `--set` gives"
         # where an index may be too large for a table, numbers in tensors decide: one argument
         assert int(held) == int(total) >= count - 1
 
@@ -84,7 +84,7 @@ def test_a_divisor_that_is_an_argument_may_be_0(worker: Worker) -> None:
     prediction = found(text)
     assert {"d": 0} in other_arguments(prediction.classes)
     said = proven(prediction, rendered(prediction), worker)
-    assert said == "4 of 4 members of the class are what `--set` gives"
+    assert said == "4 of 4 members of the class tried: each is what `--set` gives"
 
 
 def test_where_numbers_in_tensors_decide_members_are_not_compared(worker: Worker) -> None:
@@ -103,7 +103,7 @@ outputs: [e, u]
     prediction = found(text)
     assert [*other_arguments(prediction.classes)][:3] == [{"rows": 10}, {"kernel": 5}, {"rows": 8}]
     said = proven(prediction, rendered(prediction), worker)
-    assert said == "6 of 6 members of the class are what `--set` gives"
+    assert said == "6 of 6 members of the class tried: each is what `--set` gives"
 
 
 def test_a_divisor_that_another_argument_fixes_may_be_0(worker: Worker) -> None:
@@ -116,7 +116,7 @@ layers: [Div: $d, ReLU: {name: r, repeat: $d}, Linear: 2]
 """
     prediction = found(text)
     assert {"d": 0} in other_arguments(prediction.classes)
-    assert proven(prediction, rendered(prediction), worker).endswith("are what `--set` gives")
+    assert proven(prediction, rendered(prediction), worker).endswith("each is what `--set` gives")
 
 
 def test_a_member_has_the_time_that_the_spec_has() -> None:
@@ -202,7 +202,7 @@ def test_a_class_takes_what_set_takes(name: str, worker: Worker) -> None:
     tried = other_arguments(prediction.classes)
     assert {"k": 0} in tried
     assert proven(prediction, rendered(prediction), worker) == (
-        f"{len(tried)} of {len(tried)} members of the class are what `--set` gives"
+        f"{len(tried)} of {len(tried)} members of the class tried: each is what `--set` gives"
     )
 
 
@@ -268,7 +268,7 @@ def test_what_follows_from_an_argument_stays_in_its_bounds(worker: Worker) -> No
     assert {"width": 1} not in tried
     assert {"width": 9} in tried
     assert proven(prediction, rendered(prediction), worker) == (
-        f"{len(tried)} of {len(tried)} members of the class are what `--set` gives"
+        f"{len(tried)} of {len(tried)} members of the class tried: each is what `--set` gives"
     )
 
 
@@ -281,14 +281,14 @@ def test_a_class_says_from_where_on_its_arguments_give_a_width(worker: Worker) -
     assert "at least 6" in source
     assert {"width": 1} not in other_arguments(prediction.classes)
     shown = proven(prediction, source, worker)
-    assert shown == "3 of 3 members of the class are what `--set` gives"
+    assert shown == "3 of 3 members of the class tried: each is what `--set` gives"
 
 
 def test_by_default_a_share_of_the_time_is_enough(worker: Worker) -> None:
     """Without being asked for, members are looked at, and nothing of the rest is left out."""
     (proof,) = build_source(parse(SPEC, "spec.yaml"), {}, worker, CPU).proofs
     assert [shown.level for shown in proof.levels] == [*DEFAULT_LEVELS, "arguments"]
-    assert "members of the class are what `--set` gives" in proof.levels[-1].found
+    assert "members of the class tried: each is what `--set` gives" in proof.levels[-1].found
 
 
 def test_a_choice_among_the_default_levels_leaves_members_out(worker: Worker) -> None:
@@ -386,11 +386,11 @@ layers:
 - Own: {unused: "$(ceil_div(r, s))", given: $(s + 1)}
 """
     prediction = found(text)
-    assert "members of the class are" in proven(prediction, rendered(prediction), worker)
+    assert "members of the class tried: each is" in proven(prediction, rendered(prediction), worker)
 
 
 def test_a_layer_keeps_its_number_whatever_decides_that_it_has_weights(worker: Worker) -> None:
     layers = "layers: [{LayerNorm: {elementwise_affine: $(y > 1)}}, LayerNorm]"
     prediction = found(f"name: Net\ninput: [3, 8]\nparams: {{y: 2}}\n{layers}\n")
     told = proven(prediction, rendered(prediction), worker)
-    assert told == "4 of 4 members of the class are what `--set` gives"
+    assert told == "4 of 4 members of the class tried: each is what `--set` gives"

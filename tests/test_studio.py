@@ -310,8 +310,8 @@ def test_no_message_names_the_command_line(path: Path) -> None:
             "one variant alone may be chosen above the parameters",
         ),
         (
-            "4 of 4 members of the class are what `--set` gives",
-            "4 of 4 members of the class are what the spec gives for the same values",
+            "4 of 4 members of the class tried: each is what `--set` gives",
+            "4 of 4 members of the class tried: each is what the spec gives for the same values",
         ),
         ("`--output` is no option of this page", "`--output` is no option of this page"),
     ],

@@ -229,7 +229,8 @@ class Worker:
         }
         answer = self.ask(request)
         self._check(answer, proof["device"], plan, locate)
-        found = f"{answer['held']} of {family.total} members of the class are what `--set` gives"
+        tried = f"{answer['held']} of {family.total} members of the class tried"
+        found = f"{tried}: each is what `--set` gives"
         return {"level": "arguments", "seconds": answer["seconds"], "found": found}
 
     def _variants(
