@@ -212,6 +212,14 @@ def test_it_is_run_and_saved(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator("#verdict")).to_contain_text("Wrote small.py.")
         checked = netgen("build", "small.yaml", "--check", cwd=tmp_path)
         assert checked.stdout == "small.py is what small.yaml gives\n"
+        expect(page.locator("#unsaved")).to_be_hidden()
+        page.click("#editor .cm-line >> nth=5")
+        page.keyboard.press("End")
+        page.keyboard.type("  # more")
+        page.click("#run")
+        expect(page.locator("#unsaved")).to_be_visible(timeout=120_000)
+        page.click("#save")
+        expect(page.locator("#unsaved")).to_be_hidden()
         page.click("#run")
         page.click("#cancel")
         expect(page.locator("#verdict")).to_have_text("The run was cancelled.")
@@ -342,6 +350,13 @@ def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: 
         page.click("#new")
         page.click("#empty")
         expect(page.locator("#editor")).to_contain_text("name: Net")
+        expect(page.locator("#problems li.error")).to_have_count(1)
+        expect(page.locator("#stale")).to_be_hidden()  # the forms are of no text
+        page.click("#tab-picture")
+        expect(page.locator("#stale")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.click("#editor .cm-line >> nth=3")
+        page.keyboard.press("End")
         page.keyboard.type("GELU")
         expect(page.locator("#problems")).to_have_text("No problems.")
         page.click("#new")
@@ -357,17 +372,62 @@ def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: 
 
 def test_networks_are_searched_to_begin_with(browser: Browser, tmp_path: Path) -> None:
     with studio(tmp_path) as there, opened(browser, there) as page:
-        expect(page.locator("#starter")).to_be_focused()
-        page.fill("#wanted", "unet")
+        expect(page.locator("#wanted")).to_be_focused()
+        page.keyboard.press("Enter")  # nothing has been searched
+        page.keyboard.type("unet")
         found = page.locator("#choices button:visible b")
         expect(found).to_have_text(["diffusion_unet", "unet"])
+        page.fill("#wanted", "unlikely")
+        expect(page.locator("#unknown")).to_be_visible()
         page.fill("#wanted", "lenet-5")
+        expect(page.locator("#unknown")).to_be_hidden()
         page.keyboard.press("Enter")
         expect(page.locator("#figures")).to_contain_text("61,706 parameters")
         page.click("#new")
+        expect(page.locator("#wanted")).to_have_value("")
+        expect(page.locator("#choices button[hidden]")).to_have_count(0)
         page.click("#starter")
         expect(page.locator("#figures")).to_contain_text("38,522 parameters")
         expect(page.locator("#problems")).to_have_text("No problems.")
+
+
+def test_a_text_of_ones_own_is_not_replaced_for_good(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+
+        def start(name: str) -> None:
+            page.click("#new")
+            page.click(f"dialog button[value={name}]")
+
+        start("lenet")  # in place of what is saved
+        expect(page.locator("#figures")).to_contain_text("61,706 parameters")
+        expect(page.locator("#banner")).to_be_hidden()
+        start("starter")  # in place of what was begun with, and not touched
+        expect(page.locator("#figures")).to_contain_text("38,522 parameters")
+        expect(page.locator("#banner")).to_be_hidden()
+        text = SMALL.replace("ReLU", "GELU")
+        write(page, text)
+        page.fill("[data-name=width] input[type=number]", "16")
+        expect(page.locator("#figures")).to_contain_text("80 parameters")
+        start("lenet")
+        expect(page.locator("#figures")).to_contain_text("61,706 parameters")
+        page.click("#banner button:has-text('Undo')")
+        assert written(page) == text
+        expect(page.locator("#figures")).to_contain_text("80 parameters")
+        expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_an_address_that_was_used_tells_how_to_go_on(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(there.address)
+        banner = page.locator("#banner")
+        expect(banner).to_contain_text("netgen studio does not know this browser")
+        expect(banner).to_contain_text("Go on in the browser that has opened it.")
+        expect(banner.locator("button")).to_have_count(0)  # there is no text to be kept
+        context.close()
 
 
 def test_a_completion_brings_the_arguments(browser: Browser, tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ import { Picture } from "./picture.js";
 
 const byId = (id) => document.getElementById(id);
 const HEAD_START = 100;  // milliseconds
+const DRAFT = "netgen-draft";  // where what is not saved is kept
 const BEAT = 2000;  // milliseconds between two looks at the server and the file
 const state = {
   tab: sessionStorage.getItem("netgen-tab") ?? crypto.randomUUID(),
   file: null,  // what the server has told of the file
   saved: "",  // the text as it is in the file
   version: "",
+  begun: "",  // what the text was begun with
   values: {},  // of parameters, as YAML
   view: null,  // what the last right text gives, and that text
   call: null,  // the layer that is looked at
@@ -85,6 +87,7 @@ function look() {
 function tellChanged() {
   byId("changed").hidden = editor.text === state.saved;
   byId("save").disabled = editor.text === state.saved;
+  byId("unsaved").hidden = !state.ran?.written || state.ran.text === state.saved;
 }
 
 function name(call) {
@@ -399,9 +402,13 @@ function tellVariants(variants) {
 }
 
 function vary(name) {
-  for (const one of Object.keys(state.values)) delete state.values[one];
-  Object.assign(state.values, state.variants[name] ?? {});
+  giveOnly(state.variants[name] ?? {});
   changed();
+}
+
+function giveOnly(values) {
+  for (const name of Object.keys(state.values)) delete state.values[name];
+  Object.assign(state.values, values);
 }
 
 // What is given without being written: said wherever it has an effect.
@@ -441,6 +448,7 @@ async function run() {
   byId("cancel").hidden = false;
   const verdict = byId("verdict");
   state.ran = null;
+  tellChanged();
   tellGiven();
   const begun = performance.now();
   let doing = "reading the spec, loading torch";
@@ -459,7 +467,8 @@ async function run() {
       if (told.why) throw new Refused(told.why);
     });
     tellVerdict(answer, about);
-    state.ran = about;
+    state.ran = { ...about, written: answer.written };
+    tellChanged();
     tellGiven();
   } catch (error) {
     if (error.name === "AbortError") verdict.replaceChildren(element("p", "The run was cancelled."));
@@ -492,7 +501,6 @@ function tellVerdict(answer, about) {
     }
   }
   if (answer.written) verdict.append(element("p", given ? `Wrote ${answer.written}, with ${given} as defaults.` : `Wrote ${answer.written}.`));
-  if (answer.written && about.text !== state.saved) verdict.append(element("p", "The spec that it was made of is not saved."));
   verdict.append(...answer.problems.map((one) => {
     const list = element("ul", "", { class: "problems" });
     list.append(problem(one));
@@ -588,7 +596,7 @@ function remember() {
   const { saved, version, values } = state;
   const draft = { path: state.file?.path, text: editor.text, saved, version, values };
   try {
-    sessionStorage.setItem("netgen-draft", JSON.stringify(draft));
+    sessionStorage.setItem(DRAFT, JSON.stringify(draft));
   } catch { /* it is too long to be kept */ }
 }
 
@@ -609,20 +617,26 @@ const COPY = ["Copy the text", (event) => {
   event.target.textContent = "Copied";
 }];
 
-function lost(how, text) {
+function lost(how, text, buttons) {
   if (away === how) return;
   away = how;
   document.body.classList.add("away");
-  banner(text, [COPY]);
+  banner(text, buttons);
 }
 
 function gone() {
   const command = `netgen studio ${state.file?.path ?? ""} --port ${location.port}`;
-  lost("ended", `netgen studio has ended. Your text stays in this tab. To go on, start \`${command}\` in a terminal, and open the address that it prints in this tab.`);
+  lost("ended", `netgen studio has ended. Your text stays in this tab. To go on, start \`${command}\` in a terminal, and open the address that it prints in this tab.`, [COPY]);
 }
 
 function anotherOne() {
-  lost("another", "netgen studio has been started again, and does not know this page yet. Open the address that it has printed in this tab: your text stays here.");
+  lost("another", "netgen studio has been started again, and does not know this page yet. Open the address that it has printed in this tab: your text stays here.", [COPY]);
+}
+
+// A page that has never been answered: it has no text that could be lost.
+function strange() {
+  lost("strange", "netgen studio does not know this browser: the address that it prints is good for one browser, and for once. "
+    + "Go on in the browser that has opened it. Or end netgen studio with Ctrl-C in its terminal, start it again, and open its new address here.", []);
 }
 
 function back() {
@@ -646,7 +660,7 @@ async function trying(work) {
     back();
   } catch (error) {
     if (error instanceof Gone) gone();
-    else if (error instanceof Refused && error.cause === 401) anotherOne();
+    else if (error instanceof Refused && error.cause === 401) (state.file || sessionStorage.getItem(DRAFT) ? anotherOne : strange)();
     else if (error instanceof Refused) {
       banner(`netgen studio could not answer: ${error.message}`, [["Close", () => banner("")]]);
     } else throw error;
@@ -675,15 +689,19 @@ function tellTemplates() {
     button.append(element("b", name), element("span", ` ${about.slice(name.length).trim()}`));
     return button;
   }));
-  byId("wanted").addEventListener("input", () => {
-    const text = byId("wanted").value.toLowerCase();
-    for (const one of byId("choices").children) one.hidden = !one.textContent.toLowerCase().includes(text);
-  });
+  byId("wanted").addEventListener("input", narrow);
   byId("wanted").addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
-    event.preventDefault();  // of what is in view, not the first button of the form
-    byId("choices").querySelector("button:not([hidden])")?.click();
+    event.preventDefault();  // of what has been searched, not the first button of the form
+    if (byId("wanted").value) byId("choices").querySelector("button:not([hidden])")?.click();
   });
+}
+
+function narrow() {
+  const text = byId("wanted").value.toLowerCase();
+  const all = [...byId("choices").children];
+  for (const one of all) one.hidden = !one.textContent.toLowerCase().includes(text);
+  byId("unknown").hidden = all.some((one) => !one.hidden);
 }
 
 byId("templates").addEventListener("close", () => {
@@ -693,15 +711,33 @@ byId("templates").addEventListener("close", () => {
   trying(async () => {
     const empty = name === "empty";
     const text = empty ? "name: Net\ninput: [3, 32, 32]\nlayers:\n  - " : (await ask("template", { name })).text;
-    for (const name of Object.keys(state.values)) delete state.values[name];
+    const before = { text: editor.text, values: { ...state.values } };
+    const own = ![state.saved, state.begun].includes(before.text);
+    giveOnly({});
     editor.replace(text);
+    state.begun = text;
+    banner("");
+    if (own) {
+      banner("This is in place of what you had not saved.", [
+        ["Undo", () => putBack(before)], ["Close", () => banner("")],
+      ]);
+    }
     if (empty) editor.go(4, 4);
     tabs.meaning(empty ? "tab-forms" : "tab-picture");
     editor.view.focus();
   });
 });
 
+function putBack({ text, values }) {
+  giveOnly(values);
+  editor.replace(text);
+  banner("");
+  editor.view.focus();
+}
+
 function choose() {
+  byId("wanted").value = "";
+  narrow();
   byId("templates").returnValue = "cancel";
   byId("templates").showModal();
 }
@@ -756,7 +792,7 @@ async function begin() {
     return label;
   }));
   tellTemplates();
-  const draft = JSON.parse(sessionStorage.getItem("netgen-draft") ?? "null");
+  const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? "null");
   if (state.saved) editor.replace(state.saved, true);
   restore(draft);
   tellChanged();
