@@ -34,6 +34,7 @@ NOT_RUN = {
     "make baselines": "sets up an environment, for minutes; `.ci/run` begins with it",
     "make test": "would run this test in itself",
     "make train": "needs what `make` sets up; tests/test_examples.py trains",
+    "make train-text": "the same",
     "make vscode": "needs npm; tests/test_vscode.py tests and packs the extension",
     "code --install-extension editors/vscode/netgen.vsix": "needs VS Code",
     "make golden": "writes what the tests expect",

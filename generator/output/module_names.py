@@ -11,7 +11,7 @@ from ..diagnostics.diagnostics import spelt
 # modules that torch tries to import when it is imported, runs, exports or compiles, whether they
 # are installed or not; a test compares this with torch
 TORCHS = frozenset(
-    """backports ck4inductor colorama cuda deeplearning dill filelock flint fsspec functorch
+    """backports ck4inductor colorama cuda deeplearning dill envwrap filelock flint fsspec functorch
     fx2trt_oss gmpy gmpy2 hypothesis jaraco jinja2 markupsafe monkeytype more_itertools mpmath
     networkx numpy onnx onnx_tf onnxruntime onnxscript opt_einsum optree org packaging pandas pydot
     pynvml redis setuptools sklearn sympy tabulate tensorboard tensorflow tensorrt torch torch2trt

@@ -152,7 +152,7 @@ def _on_cpu(request: Mapping[str, Any], failed: dict[str, Any]) -> dict[str, Any
 def prove(request: Mapping[str, Any], device: str) -> dict[str, Any]:
     """The proof of a network on one device: its levels, and measurements if asked for."""
     begun = time.perf_counter()
-    if request["pieces"]:
+    if request.get("pieces"):
         return _prove_in_pieces(request, device)
     try:
         check_usable(device)

@@ -92,7 +92,7 @@ export class Forms {
       ["Layers", layers.map(({ name, forms }) => this.entry("", forms.map((parts) => [`- ${parts.join("")}`, { parts, name }])))],
     ].map(([title, entries]) => {
       const group = element("section");
-      group.append(element("h3", title), ...entries);
+      group.append(element("h2", title), ...entries);
       return group;
     });
     search.addEventListener("input", () => {
