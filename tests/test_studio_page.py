@@ -446,7 +446,9 @@ def test_a_completion_brings_the_arguments(browser: Browser, tmp_path: Path) -> 
         page.keyboard.type("5")
         page.keyboard.press("Escape")
         page.keyboard.press("Enter")  # the next line
-        page.keyboard.type("- ReLU")
+        page.keyboard.type("- ReL")
+        expect(offered).to_be_visible()
+        page.keyboard.type("U")
         expect(offered).to_have_count(0)  # nothing is left to write
         page.keyboard.press("Enter")
         page.keyboard.type("- Conv2d: ")
@@ -491,9 +493,46 @@ def test_all_pieces_make_a_network(browser: Browser, tmp_path: Path) -> None:
         )
         head, _, blocks = text.partition("\nblocks:\n")
         assert head.endswith("\n  - Flatten\n  - Dropout: {p: 0.1}\n  - Linear: 10\n  - Sigmoid")
-        assert blocks.startswith("  Residual:\n    params:")
+        assert "\n  - Downsample: {channels: 128, stride: 2}\n  - Conv2d: {name: stem," in head
+        assert re.findall("^  (\\w+):$", blocks, re.MULTILINE) == ["Downsample", "Residual"]
         found = check(text.replace("channels: 128", "channels: $width"), "net.yaml")
         assert found.diagnostics == ()
+
+
+def test_a_piece_is_filled_in(browser: Browser, tmp_path: Path) -> None:
+    """Its values are gone through by Tab; the next piece comes after it, not into it."""
+    with studio(tmp_path) as there, opened(browser, there) as page:
+        page.click("#empty")
+        page.click("#forms-panel button:has-text('branches:')")
+        page.keyboard.type("5")
+        page.keyboard.press("Tab")
+        page.keyboard.type("2")
+        page.click("#forms-panel button:has-text('AdaptiveAvgPool2d: 1')")
+        page.keyboard.type("7")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.keyboard.insert_text("- Softmax: 1")
+        expect(page.locator("#problems")).to_have_text("No problems.")
+        assert written(page) == (
+            "name: Net\ninput: [3, 32, 32]\nlayers:\n  - Add:\n      branches:\n        - []\n"
+            "        - - Conv2d: {out_channels: $in_channels, kernel_size: 5, padding: 2}\n"
+            "          - BatchNorm2d\n          - ReLU\n"
+            "  - AdaptiveAvgPool2d: 1\n  - Flatten\n  - Linear: 7\n  - Softmax: 1"
+        )
+
+
+def test_forms_are_searched(browser: Browser, tmp_path: Path) -> None:
+    with studio(tmp_path) as there, opened(browser, there) as page:
+        page.click("#empty")
+        found = page.locator("#forms-panel .entry:visible")
+        nothing = page.locator("#forms-panel p:has-text('Nothing found.')")
+        for word in "shortcut skip projection downsample".split():
+            page.fill("#forms-panel input", word)
+            expect(found.filter(has_text="Shortcut where the shape changes")).to_have_count(1)
+            expect(nothing).to_be_hidden()
+        page.fill("#forms-panel input", "unlikely")
+        expect(found).to_have_count(0)
+        expect(nothing).to_be_visible()
 
 
 def test_the_layer_under_the_cursor_is_lit_everywhere(browser: Browser, tmp_path: Path) -> None:

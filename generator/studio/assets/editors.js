@@ -85,7 +85,7 @@ function place(doc, at) {
 // A form as what CodeMirror fills in: its values are gone through by Tab.
 function template(parts) {
   const filled = parts.map((part, place) => (place % 2 && !/[{}]/.test(part) ? `#{${place}:${part}}` : part));
-  return parts.length > 1 ? `${filled.join("")}#{${parts.length}}` : parts[0];
+  return `${filled.join("")}#{${parts.length}}`;
 }
 
 function fill(view, parts, from, to, picked = null) {
@@ -145,8 +145,9 @@ function completion(asked) {
       };
       return option;
     });
-    // forms are for who has written nothing yet
-    return { from, options, validFor: found.options.some(({ type }) => type === "form") ? /^$/ : /^[\w.]*$/ };
+    // forms are for who has written nothing yet, and a whole word is asked for anew
+    const rest = found.options.some(({ type }) => type === "form") ? /^$/ : /^[\w.]*$/;
+    return { from, options, validFor: (text) => rest.test(text) && !found.options.some(({ label }) => label === text) };
   };
 }
 
@@ -195,7 +196,10 @@ export class SpecEditor {
           ]),
           cm.EditorView.contentAttributes.of({ "aria-label": "The spec", tabindex: "0" }),
           cm.EditorView.updateListener.of((update) => {
-            if (update.docChanged) changed();
+            if (update.docChanged) {
+              this.follow(update.changes);
+              changed();
+            }
             if (update.docChanged || update.selectionSet) moved(this.line);
           }),
         ],
@@ -219,10 +223,10 @@ export class SpecEditor {
   revise(text) { this.view.dispatch({ changes: revision(this.text, text) }); }
 
   // Put what was chosen of the forms where it belongs; the line of a key that is there already.
-  put({ text, parts, layers, block }) {
+  put({ text, parts, block }) {
     const { doc, selection } = this.view.state;
     const key = /^(\w+):/.exec(text ?? "")?.[1];
-    if (parts || layers || text.startsWith("- ")) this.putItems(parts ? ["- ", ...parts] : null, layers ?? text, block);
+    if (parts || text.startsWith("- ")) this.putItems(parts ?? [text], block);
     else if (key && DOCUMENT.has(key)) {
       const found = placeOfKey(doc, key);
       if (found.there) this.go(found.there);
@@ -231,21 +235,35 @@ export class SpecEditor {
     this.view.focus();
   }
 
-  putItems(parts, text, block) {
-    const { doc, selection } = this.view.state;
-    // after what has just been put in, though that may end further in
-    const most = this.last?.doc === doc && this.last.head === selection.main.head ? this.last.indent : Infinity;
-    const { from, to, before, indent } = placeOfItems(doc, selection.main.head, most);
-    const items = parts ? "" : indented(text, indent);
-    const changes = [{ from, to, insert: before + (parts ? " ".repeat(indent) : items) }];
+  putItems(parts, block) {
+    const { doc } = this.view.state;
+    const { from, to, before, indent } = placeOfItems(doc, ...this.nextPlace());
+    const begin = before + " ".repeat(indent);
+    const changes = [{ from, to, insert: begin }];
     const own = block && placeOfBlock(doc, block);
     if (own) changes.push(own.from === from ? { ...own, insert: `\n${own.insert.trimStart()}` } : own);
-    this.view.dispatch({
-      changes, selection: { anchor: from + changes[0].insert.length }, scrollIntoView: true, userEvent: "input",
-    });
-    const { head } = this.view.state.selection.main;
-    if (parts) fill(this.view, [parts[0] + parts[1], ...parts.slice(2)], head, head);
-    this.last = { doc: this.view.state.doc, head: this.view.state.selection.main.head, indent };
+    const above = own && own.from < from ? own.insert.length : 0;
+    const start = above + from + begin.length;
+    this.view.dispatch({ changes, selection: { anchor: start }, scrollIntoView: true, userEvent: "input" });
+    const { length } = this.view.state.doc;
+    fill(this.view, parts, start, start);
+    this.last = { from: start, to: start + this.view.state.doc.length - length, indent };
+  }
+
+  // Where it is by now.
+  follow(changes) {
+    const { last } = this;
+    if (last) this.last = { ...last, from: changes.mapPos(last.from, -1), to: changes.mapPos(last.to, -1) };
+  }
+
+  // Where the next items are asked for, and how far in they may be: after what has just been put
+  // in, though that may go on further in, if the cursor is at its end or goes through its values.
+  nextPlace() {
+    const { state } = this.view;
+    const { head } = state.selection.main;
+    const { from, to, indent } = this.last ?? {};
+    const filling = from <= head && head <= to && cm.clearSnippet({ state, dispatch: () => {} });
+    return filling || head === to ? [to, indent] : [head, Infinity];
   }
 
   insert(from, to, insert, anchor = from + insert.length) {

@@ -85,11 +85,12 @@ export class Forms {
     const search = element("input", "", {
       type: "search", placeholder: "Search: Conv2d, residual, params", "aria-label": "Search forms", autocomplete: "off",
     });
-    const about = element("p", "A click puts it into the text, at the cursor. Values are examples: Tab goes from one to the next.");
+    const about = element("p", "A click puts it into the text, at the cursor. The values of pieces and layers are examples: Tab goes from one to the next.");
+    const none = element("p", "Nothing found.", { hidden: "" });
     const groups = [
-      ["Pieces", pieces.map((piece) => this.entry(piece.about, [[piece.layers.trimEnd(), piece]]))],
+      ["Pieces", pieces.map((piece) => this.entry(piece.about, [[piece.parts.join(""), piece]], piece.words))],
       ["The language at a glance", glance.map(({ about, forms }) => this.entry(about, forms.map((text) => [text, { text }])))],
-      ["Layers", layers.map(({ name, forms }) => this.entry("", forms.map((parts) => [`- ${parts.join("")}`, { parts, name }])))],
+      ["Layers", layers.map(({ forms }) => this.entry("", forms.map(([begin, ...rest]) => [`- ${[begin, ...rest].join("")}`, { parts: [`- ${begin}`, ...rest] }])))],
     ].map(([title, entries]) => {
       const group = element("section");
       group.append(element("h2", title), ...entries);
@@ -99,19 +100,25 @@ export class Forms {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       for (const group of groups) {
         const entries = [...group.querySelectorAll(".entry")];
-        for (const one of entries) one.hidden = !words.every((word) => one.textContent.toLowerCase().includes(word));
+        for (const one of entries) {
+          const text = `${one.textContent} ${one.dataset.words}`.toLowerCase();
+          one.hidden = !words.every((word) => text.includes(word));
+        }
         group.hidden = entries.every((one) => one.hidden);
       }
+      none.hidden = groups.some((group) => !group.hidden);
     });
-    this.panel.replaceChildren(search, about, ...groups);
+    this.panel.replaceChildren(search, about, none, ...groups);
   }
 
-  entry(about, forms) {
-    const made = element("div", "", { class: "entry" });
+  // Some forms with what they are; it is found by other words, too.
+  entry(about, forms, words = "") {
+    const made = element("div", "", { class: "entry", "data-words": words });
     if (about) made.append(element("span", about));
     for (const [text, chosen] of forms) {
       const button = made.appendChild(element("button", "", { type: "button" }));
       button.append(element("code", text));
+      if (chosen.block) button.title = chosen.block;
       button.addEventListener("click", () => this.put(chosen));
     }
     return made;
