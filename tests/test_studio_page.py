@@ -103,6 +103,39 @@ def test_a_mistake_is_shown_and_mended(browser: Browser, tmp_path: Path) -> None
         assert written(page) == SMALL.rstrip("\n") + "\n  - Linear: 3\n"
 
 
+def test_problems_take_the_place_they_need(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(SMALL + "  - ReLU\n" * 40)
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+
+        def height(name: str) -> float:
+            box = page.locator(name).bounding_box()
+            assert box is not None
+            return box["height"]
+
+        expect(page.locator("#problems")).to_have_text("No problems.")
+        small = height("#below")
+        assert small < 90
+        page.click("#tab-run")
+        assert height("#below") > 2 * small
+        page.click("#tab-problems")
+        line = (
+            int(
+                height("#editor")
+                // page.locator(".cm-line >> nth=0").evaluate("x => x.offsetHeight")
+            )
+            - 2
+        )
+        page.click(f"#editor .cm-line >> nth={line}")  # the last one that is in view
+        page.keyboard.press("End")
+        page.keyboard.type("U")
+        expect(page.locator("#problems li.error")).to_have_count(1)
+        assert height("#below") > 2 * small
+        expect(page.locator("#editor .cm-lintRange-error")).to_be_in_viewport()
+        page.keyboard.press("Backspace")
+        expect(page.locator("body")).to_have_class("calm")
+        assert height("#below") == small
+
+
 def test_completion_and_hover_are_the_language_servers(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL)
     with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
@@ -158,7 +191,9 @@ def test_a_value_that_is_not_written_is_told_of(browser: Browser, tmp_path: Path
         expect(page.locator("#verdict .passed")).to_contain_text(
             "built with width = 32", timeout=120_000
         )
-        expect(page.locator("#verdict")).to_contain_text("Wrote small.py, with width = 32")
+        expect(page.locator("#verdict")).to_contain_text(
+            f"Wrote {tmp_path / 'small.py'}, with width = 32"
+        )
         assert "width: int = 32" in (tmp_path / "small.py").read_text()
         expect(page.locator("#older")).to_be_hidden()
         page.click("#settle")
@@ -200,8 +235,12 @@ def test_it_is_run_and_saved(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator("#changed")).to_be_visible()
         page.keyboard.press("Control+s")
         expect(page.locator("#changed")).to_be_hidden()
+        expect(page.locator("#state")).to_have_text(f"saved {tmp_path / 'small.yaml'}")
         assert (tmp_path / "small.yaml").read_text() == text
         page.click("#tab-run")
+        meanings = page.locator("#levels label").evaluate_all("all => all.map((x) => x.title)")
+        assert "two processes with half a batch each" in " ".join(meanings)
+        assert all(meanings)
         page.check("#levels input[value=learn]")
         page.check("#write")
         page.click("#run")
@@ -209,7 +248,7 @@ def test_it_is_run_and_saved(browser: Browser, tmp_path: Path) -> None:
             "forward, backward, eval", timeout=120_000
         )
         expect(page.locator("#verdict")).to_contain_text("learn:")
-        expect(page.locator("#verdict")).to_contain_text("Wrote small.py.")
+        expect(page.locator("#verdict")).to_contain_text(f"Wrote {tmp_path / 'small.py'}.")
         checked = netgen("build", "small.yaml", "--check", cwd=tmp_path)
         assert checked.stdout == "small.py is what small.yaml gives\n"
         expect(page.locator("#unsaved")).to_be_hidden()

@@ -24,6 +24,20 @@ Level = Literal[
     "fsdp",
 ]
 LEVELS: tuple[str, ...] = get_args(Level)
+MEANINGS: Mapping[str, str] = {
+    "forward": "each layer gives the predicted shape and type, in training",
+    "backward": "every parameter on which an output depends gets a finite gradient",
+    "eval": "each layer gives the predicted shape and type, in evaluation",
+    "arguments": "the class with other arguments is what netgen writes for these values",
+    "learn": "the same seed gives the same weights after some steps of Adam; does the loss fall?",
+    "dtype": "it runs in bfloat16 and in float16, with the predicted shapes",
+    "export": "what torch.export gives computes the same, for batches of 2 and 3",
+    "compile": "what torch.compile gives computes the same; it needs a C++ compiler",
+    "onnx": "its ONNX file, run by onnxruntime, computes the same; it needs torch-netgen[onnx]",
+    "script": "what torch.jit.script gives computes the same, for batches of 2 and 3",
+    "ddp": "two processes with half a batch each learn what one learns (DistributedDataParallel)",
+    "fsdp": "two processes that share the parameters learn what one learns (fully_shard)",
+}
 DEFAULT_LEVELS = ("forward", "backward", "eval")
 # the time for other members of the class, unless all of them are asked for: a share of the time
 # of the other proofs, and the least number of seconds

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import views
 from ..diagnostics.diagnostics import NetgenError
-from ..ir.levels import DEFAULT_LEVELS, LEVELS, TIMEOUT
+from ..ir.levels import DEFAULT_LEVELS, LEVELS, MEANINGS, TIMEOUT
 from ..spec.source import LARGEST_TEXT
 from ..version import __version__
 from ..views.in_browsers import graphviz, style
@@ -185,9 +185,11 @@ class Studio:
                 "ok": True,
                 **self.file.load(),
                 "path": self.file.path,
+                "full_path": os.path.abspath(self.file.path),
                 "output": str(self.output),
+                "full_output": os.path.abspath(self.output),
                 "devices": get_args(Device),
-                "levels": [level for level in LEVELS if level not in DEFAULT_LEVELS],
+                "levels": {x: MEANINGS[x] for x in LEVELS if x not in DEFAULT_LEVELS},
                 "templates": dict(zip(known, listed(known), strict=True)),
                 "netgen": __version__,
             }

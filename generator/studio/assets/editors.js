@@ -281,6 +281,12 @@ export class SpecEditor {
     this.view.dispatch(cm.setDiagnostics(this.view.state, found));
   }
 
+  // Keep the cursor in view, of who writes, where the place has become smaller.
+  stay() {
+    const { head } = this.view.state.selection.main;
+    if (this.view.hasFocus) this.view.dispatch({ effects: cm.EditorView.scrollIntoView(head) });
+  }
+
   light(lines) { this.view.dispatch({ effects: lit.of(lines) }); }
 
   go(line, character = 0) {

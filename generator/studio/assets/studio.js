@@ -8,6 +8,7 @@ import { element, inline } from "./markdown.js";
 import { Picture } from "./picture.js";
 
 const byId = (id) => document.getElementById(id);
+const CALM = 3000;  // milliseconds without a problem before their place is a small one
 const HEAD_START = 100;  // milliseconds
 const DRAFT = "netgen-draft";  // where what is not saved is kept
 const BEAT = 2000;  // milliseconds between two looks at the server and the file
@@ -17,6 +18,8 @@ const state = {
   saved: "",  // the text as it is in the file
   version: "",
   begun: "",  // what the text was begun with
+  wrote: null,  // what this page has saved last
+  right: true,  // whether nothing is known to be wrong
   values: {},  // of parameters, as YAML
   view: null,  // what the last right text gives, and that text
   call: null,  // the layer that is looked at
@@ -49,7 +52,8 @@ const checks = new Latest(() => trying(async () => {
   if (answer.parameters) tellParameters(answer.parameters);
   tellVariants(answer.variants);
   byId("stale").hidden = answer.ok || !state.view;
-  byId("state").textContent = answer.ok ? "" : "not right yet";
+  state.right = answer.ok;
+  tellState();
   document.body.dataset.checked = String(about.text.length);
 }));
 
@@ -88,6 +92,12 @@ function tellChanged() {
   byId("changed").hidden = editor.text === state.saved;
   byId("save").disabled = editor.text === state.saved;
   byId("unsaved").hidden = !state.ran?.written || state.ran.text === state.saved;
+  tellState();
+}
+
+function tellState() {
+  const saved = state.wrote === editor.text ? `saved ${state.file.full_path}` : "";
+  byId("state").textContent = [state.right ? "" : "not right yet", saved].filter(Boolean).join("; ");
 }
 
 function name(call) {
@@ -325,6 +335,18 @@ function tellProblems(problems) {
   if (!problems.length) byId("problems").append(element("li", "No problems.", { class: "none" }));
   byId("tab-problems").textContent = problems.length ? `Problems (${problems.length})` : "Problems";
   byId("tab-problems").classList.toggle("bad", problems.some(({ severity }) => severity === "error"));
+  tellCalm(!problems.length);
+}
+
+// The place of problems is small without any; but not at once, as mistakes come and go while one types.
+let calming = 0;
+function tellCalm(calm) {
+  clearTimeout(calming);
+  if (calm) calming = setTimeout(() => document.body.classList.add("calm"), CALM);
+  else if (document.body.classList.contains("calm")) {
+    document.body.classList.remove("calm");
+    editor.stay();
+  }
 }
 
 function tellFigures(figures) {
@@ -500,7 +522,8 @@ function tellVerdict(answer, about) {
       list.append(element("li", `${level}: ${found} (${seconds.toFixed(2)} s)`));
     }
   }
-  if (answer.written) verdict.append(element("p", given ? `Wrote ${answer.written}, with ${given} as defaults.` : `Wrote ${answer.written}.`));
+  const wrote = `Wrote ${state.file.full_output}`;
+  if (answer.written) verdict.append(element("p", given ? `${wrote}, with ${given} as defaults.` : `${wrote}.`));
   verdict.append(...answer.problems.map((one) => {
     const list = element("ul", "", { class: "problems" });
     list.append(problem(one));
@@ -557,7 +580,7 @@ async function save() {
     state.saved = text;
     state.version = answer.version;
     banner("");
-    byId("state").textContent = `saved ${state.file.path}`;
+    state.wrote = text;
     remember();
     tellChanged();
   });
@@ -781,14 +804,15 @@ async function begin() {
     return;
   }
   byId("title").textContent = state.file.path;
-  byId("title").title = `netgen ${state.file.netgen}`;
+  byId("title").title = `${state.file.full_path}, netgen ${state.file.netgen}`;
   byId("output").textContent = state.file.output;
+  byId("output").title = state.file.full_output;
   state.saved = state.file.text;
   state.version = state.file.version;
   byId("device").append(...state.file.devices.map((device) => element("option", device, { value: device })));
-  byId("levels").append(...state.file.levels.map((level) => {
-    const label = element("label");
-    label.append(element("input", "", { type: "checkbox", value: level }), ` ${level}`);
+  byId("levels").append(...Object.entries(state.file.levels).map(([level, meaning]) => {
+    const label = element("label", "", { title: meaning });
+    label.append(element("input", "", { type: "checkbox", value: level, title: meaning }), ` ${level}`);
     return label;
   }));
   tellTemplates();
