@@ -21,6 +21,7 @@ BUILDS = "import yaml, jinja2, black; from pydantic import BaseModel"
 CHECKS = "import yaml; from pydantic import BaseModel"
 ONCE = "made, trained for a step with a batch of 2, evaluated with one of 3, on one thread"
 SIZES = (100, 1000, 10_000)
+DEFAULT, OTHERS = "the default proofs of", "the proofs of other members of"
 FEW = 3  # pairs, where each takes many seconds
 
 
@@ -135,26 +136,14 @@ def _propagated(row: Row, pairs: int) -> Figure:
     return Figure(row.key, what, against, row.goal, "s", ours, theirs)
 
 
-def _proofs(config: str) -> Callable[[Row, int], Figure]:
-    """What the default proofs take against what no proof can save."""
+def _proving(config: str, part: str, what: str) -> Callable[[Row, int], Figure]:
+    """A part of what the proofs take against what no proof can save."""
 
     def measure(row: Row, pairs: int) -> Figure:
         found = proving(CONFIGS / f"{config}.yaml", min(pairs, FEW))
-        ours = tuple(costs.proofs for costs in found)
-        what = f"the proofs of {config}, without other members"
-        return Figure(row.key, what, ONCE, row.goal, "s", ours, tuple(x.least for x in found))
-
-    return measure
-
-
-def _members(config: str) -> Callable[[Row, int], Figure]:
-    """What is shown of other members takes, against the same."""
-
-    def measure(row: Row, pairs: int) -> Figure:
-        found = proving(CONFIGS / f"{config}.yaml", min(pairs, FEW))
-        ours = tuple(costs.members for costs in found)
-        what = f"the proofs of other members of {config}"
-        return Figure(row.key, what, ONCE, row.goal, "s", ours, tuple(x.least for x in found))
+        ours = tuple(getattr(costs, part) for costs in found)
+        least = tuple(costs.least for costs in found)
+        return Figure(row.key, f"{what} {config}", ONCE, row.goal, "s", ours, least)
 
     return measure
 
@@ -219,10 +208,10 @@ ROWS: Mapping[str, Row] = {
         Row("configs", 0.60, _all_configs),
         Row("again", 0.15, _again),
         Row("forward", 1.02, _forward),
-        Row("proofs_vgg16", 1.8, _proofs("vgg16")),
-        Row("proofs_resnet50", 1.8, _proofs("resnet50")),
-        Row("proofs_gpt2", 1.5, _proofs("gpt2")),
-        Row("members_resnet50", 0.6, _members("resnet50")),
+        Row("proofs_vgg16", 1.8, _proving("vgg16", "proofs", DEFAULT)),
+        Row("proofs_resnet50", 1.8, _proving("resnet50", "proofs", DEFAULT)),
+        Row("proofs_gpt2", 1.5, _proving("gpt2", "proofs", DEFAULT)),
+        Row("members_resnet50", 0.6, _proving("resnet50", "members", OTHERS)),
         Row("equal_blocks", 2.0, _equal_blocks),
         Row("blocks_check", 80, _blocks("check", CHECKS)),
         Row("blocks_build", 100, _blocks("build", BUILDS)),
