@@ -68,10 +68,10 @@ def in_pieces(request: Mapping[str, Any], device: str) -> dict[str, Any]:
     for place, piece in enumerate(request["pieces"]):
         path = piece["path"]
         module = whole.network.get_submodule(path)
-        key = (piece["plan"], _signature(module), repr(made.get(module)))
+        number = paths[:place].count(path)
+        calls = [run[path][number] for run in given]
+        key = (piece["plan"], _signature(module), repr(made.get(module)), repr(_shapes(calls)))
         if key not in known:
-            number = paths[:place].count(path)
-            calls = [run[path][number] for run in given]
             plan, levels = request["plans"][piece["plan"]], request["levels"]
             about = (path, plan, device, request["seed"], whole.module, None, module, levels)
             known[key] = Alone(*about, given=calls)
@@ -179,6 +179,15 @@ def _signature(module: nn.Module) -> str:
             for name, one in module.named_modules()
         ]
     )
+
+
+def _shapes(value: Any) -> Any:
+    """Arguments of calls with the shape and type of each tensor in its place."""
+    if isinstance(value, torch.Tensor):
+        return tuple(value.shape), value.dtype
+    if isinstance(value, (tuple, list)):
+        return [_shapes(item) for item in value]
+    return {k: _shapes(x) for k, x in value.items()} if isinstance(value, dict) else value
 
 
 def _prove_alone(alone: Alone, made: Given | None, seconds: dict[str, float]) -> None:
