@@ -59,6 +59,9 @@ NOT_SEEN = {
 }
 # where it can tell more than the code says
 SEEN = {
+    "a_call_of_torch_with_names": "the type is no identifier",
+    "a_call_with_names": "the type is no identifier",
+    "a_number_with_a_dollar": "an expression is no number",
     "bidirectional_name": "the class's name is no identifier",
     "buffer_of_words": "a buffer holds no words",
     "endless_repeat": "a repeat has an upper limit",

@@ -40,7 +40,7 @@ def not_yaml(error: ParserError, text: str, name: str) -> Diagnostic:
         line = lines[begun.line] if begun.line < len(lines) else ""
         location = Location(name, begun.line + 1, begun.column + 1, 1, line)
     help = next((help for sign, help in _CURES if sign in problem or sign in line), None)
-    if not notes and "\t" not in line:
+    if not notes and _is_text(line) and "\t" not in line:
         help = _indented(lines, mark.line, mark.column) or help
     return Diagnostic("NG102", f"not YAML: {problem}", location, tuple(notes), help)
 
@@ -48,7 +48,7 @@ def not_yaml(error: ParserError, text: str, name: str) -> Diagnostic:
 def _indented(lines: list[str], number: int, column: int) -> str | None:
     """The help where a line begins in another column than the line before it has it begin."""
     before = next((at for at in range(number - 1, -1, -1) if _is_text(lines[at])), None)
-    if before is None or not _is_text(lines[number]):
+    if before is None:
         return None
     own, other = _column(lines[number]), _column(lines[before])
     above = lines[before].partition(" #")[0].rstrip()
