@@ -31,9 +31,8 @@ def as_arguments(row: Layer, parts: Sequence[str], names: Sequence[str]) -> str:
     """
     given: dict[str, str] = {}
     for part, name in zip(parts, [*names, *parts], strict=False):
-        value = part.partition("=")[2] if is_named(part) else part
-        key = part.partition("=")[0].strip() if is_named(part) else name
-        given[key] = _WORDS.get(value.strip(), value.strip())
+        key, _, value = part.partition("=") if is_named(part) else (name, "", part)
+        given[key.strip()] = _WORDS.get(value.strip(), value.strip())
     inferred = {arg.name for arg in row.args if arg.inferred}
     given = {name: value for name, value in given.items() if name not in inferred}
     if any(map(is_named, parts)):

@@ -40,17 +40,13 @@ SPREAD = 0.02  # of weights that nothing else draws
 
 
 class Alone(Subject):
-    """A piece: a module that is run alone; `given` is what it is called with in each run.
+    """A piece: the module at a `path` of the whole, which is run alone.
 
-    Its `source` is the module's path. Its `network` has data only while it is run.
+    `given` is what it is called with in each run. Its `network` has data only while it is run.
     """
 
+    path: str = ""
     given: Sequence[Given] = ()
-
-    @property
-    def path(self) -> str:
-        """The module's path in the whole network."""
-        return self.source
 
     def run(self, run: int, inputs: Sequence[torch.Tensor]) -> Any:
         args, named = _with(self.given[run], inputs)
@@ -73,8 +69,8 @@ def in_pieces(request: Mapping[str, Any], device: str) -> dict[str, Any]:
         key = (piece["plan"], _signature(module), repr(made.get(module)), repr(_shapes(calls)))
         if key not in known:
             plan, levels = request["plans"][piece["plan"]], request["levels"]
-            about = (path, plan, device, request["seed"], whole.module, None, module, levels)
-            known[key] = Alone(*about, given=calls)
+            about = (whole.source, plan, device, whole.seed, whole.module, None, module, levels)
+            known[key] = Alone(*about, path=path, given=calls)
             _prove_alone(known[key], made.get(module), seconds)
     found = "batches of 2 and 3, piece by piece"
     how = f"piece by piece: {len(paths)} modules, {len(known)} of them different, each alone"
