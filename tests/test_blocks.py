@@ -546,6 +546,38 @@ def test_a_mask_that_varies_is_an_input_of_the_block() -> None:
     assert wrong.help == "give the block an input for what varies, and choose where it is used"
 
 
+PASSED = """
+name: Passed
+input: [3, 8]
+blocks:
+  B:
+    params: {f: 1}
+    layers:
+      - Linear: {name: first, out_features: $in_features}
+      - Softshrink: {name: second, lambd: 0.1}
+      - LayerNorm: {when: $(f == 0), %s: '$("second" if f > 1 else "first")'}
+      - Scale: {factor: 2}
+layers: %s
+"""
+
+
+@pytest.mark.parametrize("uses", ["[B, B: {f: 4}]", "[B: {f: 0}, B, B: {f: 4}]"])
+@pytest.mark.parametrize("key", ["from", "else"])
+def test_what_an_absent_layer_passes_on_must_be_the_same(key: str, uses: str) -> None:
+    """Where the layer is there in one use, ``forward`` chooses what it reads and passes on."""
+    reading = parse(PASSED % (key, uses), "passed")
+    if key == "from" and "f: 0" in uses:
+        build_source(reading, {}, None)
+        return
+    with pytest.raises(NetgenError) as caught:
+        build_source(reading, {}, None)
+    (wrong,) = caught.value.diagnostics
+    text = "`norm1` does not pass on the same in all uses of the block where it is absent"
+    assert wrong.message == text
+    assert wrong.help is not None
+    assert "Identity: {name: out, from:" in wrong.help
+
+
 SIZED = """
 name: Sized
 inputs: {a: [3, 8, 8], b: [3, 12, 12], s: [8, 16], t: [10, 16]}

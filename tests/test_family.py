@@ -1108,6 +1108,33 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"m": 1}, {"k": [3, 1]}, {"k": [1, 3]}, {"r": [3, 1], "m": 1}, {"r": [1, 1]}],
     ),
+    "a condition that no layer hangs on holds its parameters fixed": (
+        """
+        input: [4, 6]
+        params: {w: 4, b: 2, z: 1}
+        layers:
+        - Tanh: {when: $(in_features != b // w), repeat: 0}
+        - Linear: $(w // 2 + 1)
+        - Group: {when: $(b // z > 1), layers: [{ReLU: {when: $(in_features == 0)}}]}
+        - Linear: $(z + 2)
+        """,
+        [{"w": 0}, {"w": 6}, {"z": 0}, {"z": 4}],
+    ),
+    "what passes where a layer is absent is chosen before it": (
+        """
+        input: [3, 8]
+        blocks:
+          B:
+            params: {f: 1}
+            layers:
+            - Linear: {name: first, out_features: $in_features}
+            - Softshrink: {name: second, lambd: 0.1}
+            - Identity: {name: other, from: $("second" if f > 1 else "first")}
+            - LayerNorm: {from: second, when: $(f == 0), else: other}
+        layers: [{B: {f: 0}}, {B: {f: 1}}, {B: {f: 4}}]
+        """,
+        [],
+    ),
 }
 
 

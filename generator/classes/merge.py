@@ -261,6 +261,7 @@ class Merge:
         written, group = group, foreseen(group)
         there = [(case, node) for case, node in group if not node.absent]
         if not there:
+            self.check_passed(group[0][1], written)
             return group[0][1]
         first = next((node for _, node in there if node.first_call), there[0][1])
         if len(there) < len(group) and (first.carries or first.collects):
@@ -274,8 +275,11 @@ class Merge:
             self.values.refuse(first, f"is not {what} in all uses of the block", help)
         condition = self.condition(first, group)
         if condition is False:
+            self.check_passed(written[0][1], written)
             return written[0][1]
         choices = self.choices(first, group)
+        if not (choices and first.inputs == (first.otherwise,)):  # else it passes what is chosen
+            self.check_passed(first, written)
         known, args = self.arguments(first, types, uses, self.values.forward_argument)
         if row is not None and len(types) > 1:
             row = replace(row, options=tuple(known))
@@ -336,6 +340,16 @@ class Merge:
 
         value = self.values.value(first, "source", [(case, choice.value) for case, choice in found])
         return Choice(place, value, refs, picked(self.values.attributes.asked, value, refs))
+
+    def check_passed(self, first: Node, group: Nodes) -> None:
+        """Refuse a call that is absent in several uses and passes on other tensors than `first`."""
+        for graph, (_, node) in zip(self.graphs, group, strict=True):
+            if node.absent and node.otherwise is not None and first.otherwise is not None:
+                passes, should_pass = first.otherwise, node.otherwise
+                if graph.origin(passes) != graph.origin(should_pass):
+                    reason = "does not pass on the same in all uses of the block where it is absent"
+                    help = 'choose before it: `Identity: {name: out, from: $("left" if first else '
+                    self.values.refuse(node, reason, help + '"right")}`')
 
     def makes(self, refs: Mapping[str, Ref], known: Sequence[Choice]) -> bool:
         """Whether every use computes all tensors that some use may choose."""

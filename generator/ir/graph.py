@@ -499,6 +499,12 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
         outputs = self.nodes[ref.node - len(self.inputs)].outputs
         return outputs.get(ref.port) or outputs["*"]  # of an absent layer they are all one
 
+    def origin(self, ref: Ref) -> Ref:
+        """What gives the tensor of a reference: an absent call passes on what others give."""
+        number = ref.node - len(self.inputs)
+        passed = self.nodes[number].otherwise if number >= 0 and self.nodes[number].absent else None
+        return ref if passed is None else self.origin(passed)
+
     @cached_property
     def weights(self) -> Sequence[Weight]:
         """Parameters and buffers in the order of the `state_dict`."""

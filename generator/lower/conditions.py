@@ -167,6 +167,8 @@ def under(
         reader.present(item, reads, names, index)
     finally:
         scope.conditions -= 1
+    if len(reader.calls) == known:  # no line of the class has the condition
+        return "has nothing under it"
     after = reader.through[0] if reader.chain is not None else output(reader)
     if reader.chain is None and reads:
         passed = last(reader, item, reads)
