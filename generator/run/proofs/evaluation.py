@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from .calls import Learner
-from .mixing import doubt_inputs
+from .mixing import beside_others, doubt_inputs
 from .named_sizes import hold_sizes
-from .subject import Subject, samples
+from .subject import Subject
 from .values import doubt_infinite
 from .watch import check_outputs, observe
 
@@ -41,10 +41,10 @@ def evaluate(subject: Subject) -> str:
     subject.network.eval()
     with torch.no_grad():
         with Learner():
-            outputs = observe(subject, 0)
+            outputs = observe(subject, 0, subject.inputs(0))
         doubt_infinite(subject, outputs)
         # once more without hooks and tracer: torch has faster paths without them
-        second = subject.plan["runs"][1]
-        check_outputs(subject.network(*samples(second, subject.device)), second)
-    doubt_inputs(subject)
+        others = subject.network(*beside_others(subject))
+        check_outputs(others, subject.plan["runs"][1])
+    doubt_inputs(subject, outputs, others)
     return "batches of 2 and 3 in evaluation"

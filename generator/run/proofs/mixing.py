@@ -8,15 +8,30 @@ from typing import Any
 import torch
 
 from .devices import is_out_of_memory
-from .subject import Subject, samples
+from .subject import Subject, samples, tensors_in
 from .values import as_numbers, doubt_idle_inputs, given, same, seeded
 from .watch import gather
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5  # rounding may depend on the other samples
 
 
-def doubt_inputs(subject: Subject) -> None:
-    """Add findings for inputs without effect, and for samples that change what others give."""
+def beside_others(subject: Subject) -> list[torch.Tensor]:
+    """The inputs of the second run with the second sample of the first run's inputs."""
+    found = subject.inputs(1)
+    for other, value, dim in zip(found, subject.inputs(0), subject.batch_dims, strict=True):
+        if dim is not None:
+            other.select(dim, 1).copy_(value.select(dim, 1))
+    return found
+
+
+def doubt_inputs(subject: Subject, outputs: object, others: object) -> None:
+    """Add findings for inputs without effect, and for samples that change what others give.
+
+    The `outputs` are those for the subject's inputs, the `others` those for `beside_others`. They
+    show for most networks that there is nothing to find; only else the network runs again.
+    """
+    if _is_clear(subject, tensors_in(outputs), tensors_in(others)):
+        return
     before = given(subject, subject.inputs(0))
     after = None
     if any(dim is not None for dim in subject.batch_dims):
@@ -26,6 +41,22 @@ def doubt_inputs(subject: Subject) -> None:
         doubt_idle_inputs(subject, before)
     if after is not None:
         _doubt_mixed(subject, before, after)
+
+
+def _is_clear(subject: Subject, before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
+    """Whether the only input has an effect, and no sample one on another, as these outputs show.
+
+    The second sample is the same before and after, the first is another.
+    """
+    if len(subject.batch_dims) > 1 or subject.batch_dims[0] is None:
+        return False
+    for one, other in zip(before, after, strict=True):
+        dim = _batch_of(one.shape, other.shape)
+        if dim is None or not _is_close(one.select(dim, 1), other.select(dim, 1)):
+            return False
+        if _is_close(one.select(dim, 0), other.select(dim, 0)):
+            return False
+    return True
 
 
 def _doubt_mixed(
@@ -63,19 +94,25 @@ def _others(subject: Subject) -> list[torch.Tensor]:
 
 
 def _is_mixed(shapes: tuple[Sequence[int], Sequence[int]], before: Any, after: Any) -> bool:
-    """Whether the second sample of a tensor differs before and after.
+    """Whether the second sample of a tensor differs before and after; no if there is no batch."""
+    dim = _batch_of(*shapes)
+    return dim is not None and not _is_close(before.select(dim, 1), after.select(dim, 1))
 
-    The batch is the dimension whose size is 2 in the first of the `shapes` and 3 in the second;
-    without such a dimension the answer is no.
-    """
-    sizes = list(zip(*shapes, strict=True))
-    changing = [dim for dim, (two, three) in enumerate(sizes) if two != three]
-    if len(changing) != 1 or sizes[changing[0]] != (2, 3):
-        return False
-    left, right = (as_numbers(x.select(changing[0], 1)) for x in (before, after))
+
+def _batch_of(two: Sequence[int], three: Sequence[int]) -> int | None:
+    """The dimension of the batch: the only one that varies, from 2 to 3; ``None`` without such."""
+    changing = [dim for dim, sizes in enumerate(zip(two, three, strict=True)) if len({*sizes}) > 1]
+    if len(changing) != 1 or (two[changing[0]], three[changing[0]]) != (2, 3):
+        return None
+    return changing[0]
+
+
+def _is_close(before: torch.Tensor, after: torch.Tensor) -> bool:
+    """Whether two tensors are equal up to rounding."""
+    left, right = as_numbers(before), as_numbers(after)
     finite = left[torch.isfinite(left)].abs()
     scale = float(finite.amax()) if finite.numel() else 0.0
-    return not torch.allclose(left, right, RELATIVE, ABSOLUTE * scale, equal_nan=True)
+    return torch.allclose(left, right, RELATIVE, ABSOLUTE * scale, equal_nan=True)
 
 
 def _first_mixed(subject: Subject) -> str:
