@@ -31,13 +31,13 @@ class Other(Exception):
 
 def compare(
     original: nn.Module,
-    generated: type[nn.Module],
+    twin: nn.Module,
     inputs: Sequence[Input],
     runs: Sequence[Mapping[str, int]],
     trained: bool = False,
     untrained: str = "",
 ) -> list[str]:
-    """What has been shown, in words; raises `Other` if the class is another network.
+    """What has been shown, in words; raises `Other` if `twin`, of the class, is another network.
 
     Weights that are constant, and the statistics of norms, are drawn at random before, so that
     layers can be told apart; a network that is `trained` is compared with its own weights, too.
@@ -45,7 +45,6 @@ def compare(
     Networks that are quick are compared in float64 if they can do that, and others if float32 shows
     a difference.
     """
-    twin = generated()
     shown = _same_keys(original, twin)
     apart = told_apart(original, inputs, runs[-1])
     compared = partial(_compare, original, twin, inputs, runs, trained, untrained)

@@ -128,7 +128,9 @@ def compare_module(
 ) -> dict[str, Any]:
     """What a comparison with the class in a source has shown, in this process."""
     try:
-        shown = compare(network, class_in(source, name), inputs, runs, trained, untrained)
+        twin = _just_made.pop((source, name), None)
+        twin = class_in(source, name)() if twin is None else twin
+        shown = compare(network, twin, inputs, runs, trained, untrained)
     except Other as error:
         return refused("NG705", str(error))
     except Exception as error:
@@ -137,10 +139,16 @@ def compare_module(
 
 
 def begun(request: Mapping[str, Any]) -> dict[str, Any]:
-    """By which rules the parameters of a generated class begin, and the types of their modules."""
-    made = class_in(request["source"], request["class"])
+    """By which rules the parameters of a generated class begin, and the types of their modules.
+
+    The network that this takes is there for the comparison that follows.
+    """
+    named = (request["source"], request["class"])
+    made = class_in(*named)
     with Draws() as draws:
         network = made()
+    _just_made.clear()
+    _just_made[named] = network
     types = {
         path: [base.__name__ for base in type(module).__mro__]
         for path, module in network.named_modules()
@@ -149,6 +157,9 @@ def begun(request: Mapping[str, Any]) -> dict[str, Any]:
     keys = [path for path, _ in network.named_parameters()]
     found = to_builtins(draws.beginnings(network))
     return {"ok": True, "beginnings": found, "types": types, "keys": keys}
+
+
+_just_made: dict[tuple[str, str], nn.Module] = {}  # of the last `begun`, by source and class
 
 
 def class_in(source: str, name: str) -> type[nn.Module]:
