@@ -232,6 +232,43 @@ def test_the_verdict_says_what_was_shown_of_pieces_and_what_was_not(tmp_path: Pa
     assert verdict.partition("): ")[2] == f"{what}; {how}; {left}"
 
 
+CUSTOM = """\
+name: Net
+input: [3, 8]
+imports: {Doubled: own.Doubled}
+blocks: {Block: {layers: [{Linear: {name: fc, out_features: 8}}, {Doubled: {name: own}}]}}
+layers: [{Block: {name: blocks, repeat: 3}}, {Doubled: {name: last}}]
+"""
+OWN = """\
+import torch
+from torch import nn
+
+class Doubled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return {gives}
+"""
+
+
+@pytest.mark.parametrize(
+    ("gives", "wrong"),
+    [
+        ("2 * x * self.scale", []),
+        ("x if x.is_meta else x.double()", ["`blocks.0` alone: `own` is (3, 3, 8) float64"]),
+    ],
+)
+def test_custom_layers_are_run_in_pieces(gives: str, wrong: list[str], tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN.format(gives=gives))
+    (tmp_path / "net.yaml").write_text(CUSTOM)
+    run = run_netgen("build", "net.yaml", "--piecewise", "--allow-imports", cwd=tmp_path)
+    assert run.returncode == len(wrong)
+    assert all(text in run.stderr for text in wrong), run.stderr
+    assert ("piece by piece: 4 modules, 2 of them different" in run.stdout) is (not wrong)
+
+
 @pytest.mark.parametrize("how", [["--piecewise"], ["--device", "meta"]])
 def test_what_torch_does_not_make_without_data_is_refused(how: list[str], tmp_path: Path) -> None:
     (path,) = (path for path in SPECS if path.stem == MADE_OF_VALUES)
