@@ -22,7 +22,7 @@ import time
 import traceback
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import Any
@@ -888,15 +888,18 @@ def members(parameters: list[Parameter], draws: random.Random) -> Iterator[dict[
 
 def inputs(found: Prediction) -> list[list[Tensor]]:
     """What the network reads: two batches, and two of each size that has a name."""
-    return [[tensor(x.type, run) for x in found.graph.inputs] for run in (0, 1)]
+    return [[tensor(x.type, sizes_of(run)) for x in found.graph.inputs] for run in (0, 1)]
 
 
-def tensor(type_: TensorType, run: int) -> Tensor:
+def sizes_of(run: int) -> dict[str, int]:
+    return {name: sizes[run] for name, sizes in SIZES.items()}
+
+
+def tensor(type_: TensorType, sizes: Mapping[str, int]) -> Tensor:
     """Values that are the same each time."""
     names = [[symbol.name for symbol in symbols_in(size)] for size in type_.shape]
     shape = [
-        SIZES[own[0]][run] if own else int(size)
-        for own, size in zip(names, type_.shape, strict=True)
+        sizes[own[0]] if own else int(size) for own, size in zip(names, type_.shape, strict=True)
     ]
     values = torch.arange(1, torch.Size(shape).numel() + 1).reshape(shape)
     if type_.dtype == "float32":
@@ -1026,8 +1029,7 @@ def asks_for_more(
     """
     if all(call.made for call in found.trace.calls):
         return False
-    sizes = {name: SIZES[name][turn] for name in default.graph.sizes}
-    return not fit_of(predict(default.reading, overrides).graph).holds(sizes)
+    return not fit_of(predict(default.reading, overrides).graph).holds(sizes_of(turn))
 
 
 def alike(left: Any, right: Any) -> bool:
@@ -1075,10 +1077,14 @@ class Elements(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def silent(default: Prediction, made: type[nn.Module], arguments: dict[str, Any], why: str) -> str:
-    """That the class runs where ``--set`` is refused."""
+    """That the class runs where ``--set`` is refused, with sizes that its default member takes."""
+    sizes = sizes_of(0)
+    if not default.graph.fit.holds(sizes):
+        sizes |= default.graph.sizes
     with Elements() as seen:  # type: ignore[no-untyped-call]
         try:
-            made(**arguments).eval()(*inputs(default)[0])
+            given = [tensor(x.type, sizes) for x in default.graph.inputs]
+            made(**arguments).eval()(*given)
         except Exception:
             return ""
     if seen.has_empty:  # torch takes sizes of 0 where netgen does not

@@ -1120,6 +1120,19 @@ FOLLOWS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         """,
         [{"w": 0}, {"w": 6}, {"z": 0}, {"z": 4}],
     ),
+    "in a block, sizes that a copy's number decides meet within its loop": (
+        """
+        input: [4, 6]
+        params: {deep: true, w: 1}
+        blocks:
+          B:
+            params: {g: true, w: 1}
+            layers:
+            - Slice: {name: cut, dim: 2, end: $(in_features - w), repeat: $(2 if g else 1)}
+        layers: [{Sequential: {layers: [{B: {g: $deep, w: $w}}]}}, B]
+        """,
+        [{"deep": False}, {"w": 2}],
+    ),
     "what passes where a layer is absent is chosen before it": (
         """
         input: [3, 8]

@@ -322,13 +322,13 @@ class Context(Struct):
         """Note two sizes that must be equal; `fix_meetings` fixes their parameters if it has to."""
         if same(meeting.kept, meeting.other):
             return
+        symbols = symbols_in([meeting.kept, meeting.other])
         if self.parent is not None:
             self.to_fix.append((meeting, need))
-            self.parent.meet(rebound(meeting, self.outer), need)
-            return
-        symbols = symbols_in([meeting.kept, meeting.other])
         if any(symbol.name == INDEX for symbol in symbols):
             self.shared.repeats.needs_index = True  # the sizes must fit in each copy of a loop
+        elif self.parent is not None:
+            self.parent.meet(rebound(meeting, self.outer), need)
         elif not all(symbol.runtime for symbol in symbols):
             texts = (code(meeting.kept), code(meeting.other), meeting.spreads, meeting.silent)
             self.shared.meetings.setdefault(texts, (meeting, need))
