@@ -216,9 +216,8 @@ def _readers(graph: Graph, ref: Ref) -> Iterable[tuple[Node, str]]:
             if node.row is not None and node.row.moves:
                 for port in node.outputs:
                     yield from _readers(graph, Ref(len(graph.inputs) + place, port))
-        for name, read in node.named:
-            if read == ref:
-                yield node, name
+        for call in node.walk():
+            yield from ((call, name) for name, read in call.named if read == ref)
 
 
 def _bound(node: Node, role: str, trace: Trace) -> float | None:

@@ -6,13 +6,13 @@ size of an input, or a number that no expression gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
 
-from ..ir.graph import Graph, Parameter, Ref, Use, uses_in
+from ..ir.graph import Graph, Node, Parameter, Ref, Use, uses_in
 from ..ir.substitute import rebind
 from ..layers.base import REQUIRED, Arg, Layer
 from ..layers.kinds import ANY, LIST
@@ -55,16 +55,25 @@ def _bypassed(graph: Graph) -> Graph:
     for place, node in enumerate(graph.nodes, ahead):
         if node.kind == "absent" and node.otherwise is not None:
             places[place] = real(node.otherwise)
-        other = None if node.otherwise is None else real(node.otherwise)
-        named = tuple((name, real(ref)) for name, ref in node.named)
-        choices = tuple(
-            replace(choice, refs={text: real(ref) for text, ref in choice.refs.items()})
-            for choice in node.choices
-        )
-        inputs = tuple(map(real, node.inputs))
-        nodes.append(replace(node, inputs=inputs, named=named, otherwise=other, choices=choices))
+        nodes.append(_reading(node, real))
     outputs = tuple((key, real(ref)) for key, ref in graph.outputs)
     return replace(graph, nodes=tuple(nodes), outputs=outputs)
+
+
+def _reading(node: Node, real: Callable[[Ref], Ref]) -> Node:
+    """The call, and those in it, with what is `real` in place of each reference."""
+    choices = tuple(
+        replace(choice, refs={text: real(ref) for text, ref in choice.refs.items()})
+        for choice in node.choices
+    )
+    return replace(
+        node,
+        inputs=tuple(map(real, node.inputs)),
+        named=tuple((name, real(ref)) for name, ref in node.named),
+        otherwise=None if node.otherwise is None else real(node.otherwise),
+        choices=choices,
+        body=tuple(_reading(call, real) for call in node.body),
+    )
 
 
 def _network_class(

@@ -73,7 +73,7 @@ class Variables(Struct):
     def follow(self, place: int) -> None:
         """Record what led to the outputs of a call, which is made next."""
         node = self.graph.nodes[place]
-        reads = {*_all_reads(node)}
+        reads = {*node.reads}
         self.anew = reads.isdisjoint(self.latest)
         self.before = reads | (set() if self.anew else self.before)
         if self.anew:
@@ -159,7 +159,7 @@ class Variables(Struct):
         if taker == NEVER:  # it is returned, alone or beside others that have their names
             return len(self.graph.outputs) == 1 or not node.written
         reader = self.graph.nodes[taker]
-        others = [ref for ref in _all_reads(reader) if ref != own and not self._is_attribute(ref)]
+        others = [ref for ref in reader.reads if ref != own and not self._is_attribute(ref)]
         if node.written and not node.target and node.row is not None:  # named for its value
             return not (others or node.row.fresh)
         inner = [ref for ref in others if ref.node >= len(self.graph.inputs)]
@@ -207,13 +207,13 @@ class Variables(Struct):
         readers = [
             place
             for place in self.places
-            if first < place <= again and own in _all_reads(self.graph.nodes[place])
+            if first < place <= again and own in self.graph.nodes[place].reads
         ]
         return all(self._merges(place) or self.is_shortcut(place, own) for place in readers)
 
     def _merges(self, place: int) -> bool:
         """Whether a call reads several values that are made by calls."""
-        reads = {*_all_reads(self.graph.nodes[place])}
+        reads = {*self.graph.nodes[place].reads}
         return len([ref for ref in reads if not self._is_attribute(ref)]) > 1
 
     def targets(self, place: int, node: Node) -> dict[str, str]:
@@ -371,18 +371,11 @@ def _own_name(node: Node, port: str) -> str:
     return name if port == "output" else f"{name}_{port}" if port.isdecimal() else port
 
 
-def _all_reads(node: Node) -> Iterator[Ref]:
-    """The values that a call reads, those of the calls in a loop among them."""
-    yield from node.reads
-    for child in node.calls():
-        yield from (ref for _, ref in child.named)
-
-
 def _last_uses(graph: Graph, live: set[int]) -> dict[Ref, int]:
     uses: dict[Ref, int] = {}
     for place, node in enumerate(graph.nodes):
         if place in live:
-            uses.update(dict.fromkeys(map(_held_by, _all_reads(node)), place))
+            uses.update(dict.fromkeys(map(_held_by, node.reads), place))
     for _, ref in graph.outputs:
         uses[_held_by(ref)] = NEVER
     return uses

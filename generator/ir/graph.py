@@ -212,14 +212,19 @@ class Node(Struct, frozen=True, dict=True, kw_only=True):
 
     @property
     def reads(self) -> tuple[Ref, ...]:
-        """All references that it may read, for these and for other arguments."""
-        if not (self.named or self.choices or self.otherwise or self.would or self.collected):
+        """All references that it may read, for these and for other arguments.
+
+        Those of a container are also the optional tensors that the calls in it read.
+        """
+        several = self.named or self.choices or self.body
+        if not (several or self.otherwise or self.would or self.collected):
             return self.inputs
         other = () if self.otherwise is None else (self.otherwise,)
         others = (ref for choice in self.choices for ref in choice.refs.values())
         would = () if self.would is None else self.would.reads
         lists = (Ref(each.node, LIST) for each in self.collected)
-        return (*self.inputs, *(ref for _, ref in self.named), *other, *others, *would, *lists)
+        named = dict.fromkeys(ref for call in self.walk() for _, ref in call.named)
+        return (*self.inputs, *named, *other, *others, *would, *lists)
 
     @property
     def listed(self) -> tuple[Ref, ...]:

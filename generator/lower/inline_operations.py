@@ -30,10 +30,7 @@ def as_block(reader: Reader, item: Item, row: Layer, index: Size | None) -> tupl
     where `in_shape` and its like mean the same tensor; the parameters that they read are arguments.
     """
     written, paths = by_name(reader.context, item, row)
-    for name in (name for name in row.optional_tensors if name in written):
-        message = f"with `{name}` this reads two tensors and can't stand in a `Sequential`"
-        help = "a named `repeat` is one, too" if "repeat" in item.common else None
-        reader.context.error("NG210", message, paths[name], key=True, help=help)
+    reader.check_passed(item, filter(written.__contains__, row.optional_tensors), paths)
     if row.axes:
         _check_pattern(reader, item, row, written.get(row.axes), paths)
     args = row.args

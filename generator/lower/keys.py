@@ -94,6 +94,14 @@ def reads(
     return tuple(found)
 
 
+def mention_tensors(scope: Scope, item: Item) -> None:
+    """Count the tensors that an item names beside its `from` as used, be the item there or not."""
+    row = scope.context.row(item.type)
+    for name in () if row is None or not isinstance(item.written, dict) else row.optional_tensors:
+        if isinstance(text := plain(item.written.get(name)), str):
+            scope.mention(text, misspelt=False)
+
+
 def source(scope: Scope, item: Item, index: int | None) -> Any:
     """The value of `from`, with the expression that gave it."""
     names = LayerNames(scope, None, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +169,14 @@ class Reader(ABC):
         if self.chain is not None:
             return self.through[0]
         return self.scope.type_of(reads[0]) if reads else None
+
+    def check_passed(self, item: Item, names: Iterable[str], paths: Mapping[str, SpecPath]) -> None:
+        """Refuse a child of a `Sequential` that reads tensors by `names`: it is passed only one."""
+        for name in names:
+            message = f"with `{name}` this reads two tensors and can't stand in a `Sequential`"
+            help = "put it behind or before the `Sequential`"
+            help = "a named `repeat` is one, too" if "repeat" in item.common else help
+            self.context.error("NG210", message, paths[name], key=True, help=help)
 
     def name(self, item: Item, names: LayerNames) -> str | None:
         """The name that the item gives its layer under `name`, if any."""

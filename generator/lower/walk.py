@@ -70,6 +70,7 @@ class Walk(Reader):
                     self.context.error("NG210", message, item.at(key), key=True)
         if "carry" in item.common or "collect" in item.common:
             keys.check_loop(self.context, item, chained=self.chain is not None)
+        keys.mention_tensors(self.scope, item)
         reads = self.reads(item, index, fixes=False)
         if "from" in item.common and symbols_in(written := keys.source(self.scope, item, index)):
             from .alternatives import choosing
@@ -190,6 +191,8 @@ class Walk(Reader):
                 names = LayerNames(self.scope, self.first_type(reads), index)
                 row = with_parametrizations(self.scope, item, row, names)
             read = read_layer(self.scope, item, row, reads, self.through, index)
+            if self.chain is not None and not self.frame.called_one_by_one:
+                self.check_passed(item, dict(read.named), read.paths)
             call = apply_layer(self.scope, item, row, read, name, chained=self.chain is not None)
         self.take(replace(call, repeated=repeated), item)
 
