@@ -64,6 +64,8 @@ SEEN = {
     "a_number_with_a_dollar": "an expression is no number",
     "bidirectional_name": "the class's name is no identifier",
     "buffer_of_words": "a buffer holds no words",
+    "calls_as_people_write_them": "the type is no identifier",
+    "calls_in_a_list": "the type is no identifier",
     "endless_repeat": "a repeat has an upper limit",
     "group_with_name": "a group has no such key",
     "module_argument": "an argument that is a layer is one of torch's own",

@@ -3,41 +3,96 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ..layers.base import Layer
+from ..layers.base import REQUIRED, Layer
+from ..symbolic.hints import as_expression, meant_argument
 from .context import Context
 
 _WORDS = {"True": "true", "False": "false", "None": "null"}
+_CALL = r"(?:(?:self\.)?(\w+)\s*=\s*)?((?:\w+\.)*)(\w+)\s*:?\s*([(\[ ])(.+)"
+_SUM = r"[\d\s()]*\d\s*[-+*/%][-+*/%\d\s()]*\d[\s)]*"
 
 
-def as_called(context: Context, text: str) -> str | None:
+def as_called(context: Context, text: str, name: str = "") -> str | None:
     """The help for `nn.Linear(400, 120)` and `Conv2d(64, 3, padding=1)`; for others ``None``.
 
-    With `nn.` before it a call has torch's order, in which inferred arguments stand, too.
+    With `nn.` before it a call has torch's order, in which inferred arguments stand, too. A `name`
+    is that of the attribute which the call was to be: `self.conv = nn.Conv2d(3, 64, 3)`.
     """
-    found = re.fullmatch(r"((?:\w+\.)*)(\w+)\((.+)\)", text, re.DOTALL)
-    row = context.row(found[2]) if found is not None else None
-    if found is None or row is None or not (found[1] or "=" in found[3]):
+    found = re.fullmatch(_CALL, text.rstrip(" ,;"), re.DOTALL)
+    inside = None if found is None else _inside(found[5])
+    if found is None or inside is None:
         return None
-    names = [arg.name for arg in (row.args if found[1] else row.written)]
-    return f"write `{row.name}{as_arguments(row, _parts(found[3]), names)}`"
+    name, parts = name or found[1] or "", _parts(inside)
+    row, block = context.row(found[3]), context.known.blocks.get(found[3])
+    if row is not None:
+        of_torch = found[2] and not _lacking(row, as_given(row, parts, _names(row.args)))
+        names = _names(row.args if of_torch else row.written)
+        given = as_given(row, parts, names)
+        given |= dict.fromkeys(_lacking(row, given), "...")
+    elif block is not None:
+        given = _by_name(parts, list(block.params))
+    else:
+        return None
+    if not given and not name:
+        return None
+    return f"write `{found[3]}{_text(context, given, parts, name)}`"
 
 
-def as_arguments(row: Layer, parts: Sequence[str], names: Sequence[str]) -> str:
-    """The arguments of a call as a spec writes them after a type, without those it infers.
+def as_arguments(context: Context, row: Layer, parts: Sequence[str]) -> str:
+    """What follows a type for arguments of a call, in the order that a spec has."""
+    return _text(context, as_given(row, parts, _names(row.written)), parts)
+
+
+def as_given(row: Layer, parts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The arguments of a call by name, without those that a spec infers.
 
     `names` are those of arguments that are given by their places.
     """
+    known = _names((*row.args, *row.options))
+    inferred = {arg.name for arg in row.args if arg.inferred}
+    given = _by_name(parts, names)
+    named = {meant_argument(name, known, ()) or name: value for name, value in given.items()}
+    return {name: value for name, value in named.items() if name not in inferred}
+
+
+def _names(args: Sequence[Any]) -> list[str]:
+    return [arg.name for arg in args]
+
+
+def _lacking(row: Layer, given: Mapping[str, str]) -> list[str]:
+    """The names of arguments that are needed and not given."""
+    return [arg.name for arg in row.written if arg.default is REQUIRED and arg.name not in given]
+
+
+def _by_name(parts: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for part, name in zip(parts, [*names, *parts], strict=False):
         key, _, value = part.partition("=") if is_named(part) else (name, "", part)
-        given[key.strip()] = _WORDS.get(value.strip(), value.strip())
-    inferred = {arg.name for arg in row.args if arg.inferred}
-    given = {name: value for name, value in given.items() if name not in inferred}
-    if any(map(is_named, parts)):
-        return f": {{{', '.join(f'{name}: {value}' for name, value in given.items())}}}"
-    return f": [{', '.join(given.values())}]" if given else ""
+        given[key.strip()] = value.strip()
+    return given
+
+
+def _text(context: Context, given: Mapping[str, str], parts: Sequence[str], name: str = "") -> str:
+    """What follows a type: its arguments in braces where one of them has a name."""
+    values = {key: _value(context, value) for key, value in given.items()}
+    if name or any(map(is_named, parts)) or "..." in values.values():
+        values = {"name": name, **values} if name else values
+        return f": {{{', '.join(f'{key}: {value}' for key, value in values.items())}}}"
+    return f": [{', '.join(values.values())}]" if values else ""
+
+
+def _value(context: Context, value: str) -> str:
+    """A value of Python as a spec writes it."""
+    if re.fullmatch(r"\(.*,.*\)", value, re.DOTALL):
+        return f"[{value[1:-1].rstrip(' ,')}]"
+    if re.fullmatch(_SUM, value):
+        return f"$({value})"
+    if as_expression(value, context.declared()):
+        return f"${value}" if value.isidentifier() else f"$({value})"
+    return _WORDS.get(value, value)
 
 
 def is_named(value: object) -> bool:
@@ -55,3 +110,24 @@ def _parts(text: str) -> list[str]:
         else:
             parts[-1] += char
     return [part.strip() for part in parts if part.strip()]
+
+
+def whole_call(text: str) -> str:
+    """The call that begins a text, or all of the text if its bracket does not close in it."""
+    before, bracket, after = text.partition("(")
+    depth = 1
+    for place, char in enumerate(after):
+        depth += (char in "([{") - (char in ")]}")
+        if not depth:
+            return f"{before}{bracket}{after[: place + 1]}"
+    return text
+
+
+def _inside(text: str) -> str | None:
+    """What stands in the brackets of a call, which may not be closed; `None` if more follows."""
+    depth = 1
+    for place, char in enumerate(text):
+        depth += (char in "([{") - (char in ")]}")
+        if not depth:
+            return text[:place] if place == len(text) - 1 else None
+    return text

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, SpecPath, printable
+from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, Location, SpecPath, printable
 from ..layers import GROUPING
 from ..layers.base import Layer
 from ..layers.kin import spatial_dims
 from ..layers.models import read_arguments
-from ..spec.spec import COMMON_KEYS, PARAMETRIZE, Item, read_item
+from ..spec.spec import COMMON_KEYS, PARAMETRIZE, Item, item_places, read_item
 from ..symbolic.expressions import check_names, has_expression, texts
 from ..symbolic.hints import (
     bare_type,
@@ -34,7 +34,7 @@ from .arguments import by_name, listed, respelt, widened
 from .context import Context
 from .initial import read_init
 from .keys import check_common
-from .python_calls import as_called
+from .python_calls import as_called, whole_call
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
@@ -70,14 +70,30 @@ def unknown_type(
     meant = None if instead else meant_type(item.type, known_types(context), spatial)
     if meant == "Repeat" and "->" not in str(item.written):
         meant = "Group"  # copies were meant, no pattern
-    together = as_called(context, item.type) or run_together(item.type, known_types(context))
-    help = together or (f"did you mean `{meant}`?" if meant else instead)
+    help = f"did you mean `{meant}`?" if meant else instead
+    together = _together(context, item, location)
+    if together is not None:
+        help, meant = printable(together), None
     if item.type == "type" and isinstance(item.written, str):
         help = f"write the type itself: `{printable(item.written)}`"
     if meant is not None and meant == bare_type(item.type):
         help = f"write `{meant}`: a type is its name alone"
     message = f"there is no layer type `{printable(item.type)}`"
     return Diagnostic("NG202", message, location, help=help), meant
+
+
+def _together(context: Context, item: Item, location: Location) -> str | None:
+    """The help for a type that is written as a call, and for one whose key is the layer's name."""
+    if isinstance(item.written, str) and item.type.isidentifier() and not item.common:
+        if is_known_type(context, bare_type(item.written)):
+            return f"write `{bare_type(item.written)}: {{name: {item.type}}}`"
+        return as_called(context, item.written, item.type)
+    text = item.type
+    if text.count("(") > text.count(")"):  # in a list in brackets YAML has cut a call at its commas
+        call = whole_call(location.text[location.column - 1 :])
+        text = call if call.endswith(")") else text
+    called = as_called(context, text)
+    return called or (None if "(" in item.type else run_together(item.type, known_types(context)))
 
 
 def is_slip(word: str, meant: str) -> bool:
@@ -131,8 +147,9 @@ class StaticCheck(Struct):
 
     def items(self, raw: Any, path: SpecPath) -> None:
         """Check each item of a list."""
-        for place, item in enumerate(_listed(raw)):
-            self.item(item, (*path, place))
+        items = _listed(raw)
+        for place in item_places(items):
+            self.item(items[place], (*path, place))
 
     def item(self, raw: Any, path: SpecPath) -> None:
         """Check one item: its type, its keys and arguments, and the layers inside it."""

@@ -14,7 +14,7 @@ from ..diagnostics.diagnostics import SpecPath, Unknowable
 from ..ir.graph import Node, Ref
 from ..ir.needs import Need
 from ..layers.tensor import TensorType
-from ..spec.spec import PARAMETRIZE, Item, read_item
+from ..spec.spec import PARAMETRIZE, Item, item_places, read_item
 from ..symbolic.sizes import Size, exact, symbols_in
 from . import keys
 from .application import apply_layer
@@ -38,7 +38,8 @@ class Walk(Reader):
         if not isinstance(items, list) or not items:
             self.context.error("NG201", "`layers` should be a list of one layer or more", path)
         types = self.context.known.rows
-        for place, raw in enumerate(items):
+        for place in item_places(items):
+            raw = items[place]
             with recovering(self, raw, (*path, place)):
                 item = read_item(raw, self.context.source, (*path, place), types)
                 self.item(item, index)

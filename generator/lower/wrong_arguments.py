@@ -8,7 +8,7 @@ from typing import Any
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, Diagnostic, NetgenError, SpecPath, printable
 from ..layers.base import Layer
-from ..layers.models import Problem, read_arguments
+from ..layers.models import Problem, read_arguments, show_value
 from ..layers.parametrizations import FUNCTIONS
 from ..spec.spec import COMMON_KEYS, Item
 from ..symbolic.hints import (
@@ -53,16 +53,23 @@ def _diagnostic(
         help = run_together(found.argument, known) or help
         if found.argument in FUNCTIONS and row.has_weights:
             help = f"write `parametrize: {found.argument}`"
+    message, of_list = found.message, None
+    if found.kind == "value" and isinstance(item.written, list):
+        of_list = _named_in_list(context, row, item.written)
+        inferred = _inferred_in_list(row, item.written)
+        of_list, path = (of_list, path) if inferred is None else (inferred, item.at(0))
     if found.kind == "missing" and row.axes:
         help = _of_pattern(row, item)
     key = found.kind == "unknown" or (path == item.path and item.written is not None)
     if found.kind == "value":
         key = False
         help = found.help or _kind_help(context, item, row, found, paths)
+    if of_list is not None:
+        message, help = of_list
     location = context.source.locate(path, key=key)
     if found.span is not None:
         location = context.source.inside(path, plain(found.value), found.span)
-    return Diagnostic(code, printable(found.message), location, help=help)
+    return Diagnostic(code, printable(message), location, help=help)
 
 
 def as_meant(
@@ -131,14 +138,29 @@ def _kind_help(
     outside = as_expression(given, context.document.params) if context.parent else None
     if help or outside:
         return help or f"where the block is used {outside}"
-    inferred = [arg.name for arg in row.args if arg.inferred]
-    if isinstance(item.written, list) and any(map(is_named, item.written)):
-        names = [arg.name for arg in row.written]
-        told = as_arguments(row, [*map(str, item.written)], names)
-        return f"a list has no names: write `{row.name}{printable(told)}`"
-    if inferred and isinstance(item.written, list):
-        return f"`{inferred[0]}` is inferred: by position it is left out"
     return None
+
+
+def _named_in_list(context: Context, row: Layer, written: Sequence[Any]) -> tuple[str, str] | None:
+    """What is wrong with a list that has names in it (`[6, padding=1]`), and the help."""
+    named = [value for value in written if is_named(value)]
+    if not named:
+        return None
+    told = as_arguments(context, row, [*map(str, written)])
+    message = f"`{named[0]}`: named arguments stand in braces, not in a list"
+    return message, f"write `{row.name}{printable(told)}`"
+
+
+def _inferred_in_list(row: Layer, written: Sequence[Any]) -> tuple[str, str] | None:
+    """What is wrong with a list that begins with what is inferred, and the help."""
+    rest = {arg.name: value for arg, value in zip(row.written, written[1:], strict=False)}
+    known = {name: value for name, value in rest.items() if "$" not in str(value)}
+    if not rest or not row.args[0].inferred or isinstance(read_arguments(row, known), list):
+        return None
+    values = [show_value(value).strip("`'") for value in rest.values()]
+    told = f"[{', '.join(values)}]" if len(values) > 1 else values[0]
+    message = f"`{row.args[0].name}` is inferred: by position it is left out"
+    return message, f"write `{row.name}: {told}`"
 
 
 def _by_name(row: Layer, given: Sequence[Any], named: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Meta, Struct
@@ -31,6 +31,7 @@ PARAMETRIZE = "parametrize"  # the key of layers with weights
 COMMON_KEYS = ("name", "from", "repeat", "when", "else", "carry", "collect", PARAMETRIZE)
 LOOP_KEYS = ("carry", "collect")  # those of a `repeat` that passes on several tensors
 REPEAT_KEYS = ("times", "as")
+MOST_PARTS = 100  # of a call that YAML has cut at its commas
 CHAIN_DECLARES = "an `nn.Sequential` has its layers in the order of its calls: it has no `declare`"
 
 
@@ -281,6 +282,29 @@ def validate(model: type[T], values: Any, source: Source, path: SpecPath) -> T:
         raise NetgenError(
             *wrong_keys(model.__name__, model.__struct_fields__, problems, written)
         ) from None
+
+
+def item_places(items: Sequence[Any]) -> Iterator[int]:
+    """The places of a list's items, without the rest of a call that YAML has cut at its commas.
+
+    `[Conv2d(6, 5), ReLU]` has three items. The call is no type, which its first part tells.
+    """
+    after = 0
+    for place, raw in enumerate(items):
+        if place >= after:
+            yield place
+            after = _end_of_call(items, place) if isinstance(raw, str) and "(" in raw else after
+
+
+def _end_of_call(items: Sequence[Any], begin: int) -> int:
+    """The place behind the item that closes the brackets of this one, or behind this one."""
+    depth = 0
+    for place, raw in enumerate(items[begin : begin + MOST_PARTS], begin):
+        text = raw if isinstance(raw, str) else ""
+        depth += text.count("(") - text.count(")")
+        if depth <= 0:
+            return place + 1
+    return begin + 1
 
 
 def read_item(raw: Any, source: Source, path: SpecPath, types: Container[str] = ()) -> Item:
