@@ -270,8 +270,8 @@ def predict(
 
     Parameters in `fixed` are no arguments of the class. Run-time `sizes` are tried before others.
 
-    Run-time sizes get the first sample values that the network takes. If it takes none of them, the
-    error with the fewest mistakes is raised: others may be of samples that don't fit.
+    Run-time sizes get the first sample values that the network takes. If it takes none of them, an
+    error as `_likeliest` says is raised.
     """
     source, names = reading.source, _runtime_names(reading.document)
     imported = imported or Imported()
@@ -291,7 +291,18 @@ def predict(
         return Prediction(
             reading, imported, source, overrides, graph, trace, found, classes, allowed
         )
-    raise min(refused, key=lambda error: len(error.diagnostics))
+    raise _likeliest(refused)
+
+
+def _likeliest(refused: Sequence[NetgenError]) -> NetgenError:
+    """The error that is most likely the spec's own, and not that of samples that don't fit.
+
+    Samples that don't fit give more mistakes, or hide those of what depends on the layer that they
+    don't fit: then fewer layers can be read.
+    """
+    most = max((error.read for error in refused if error.read is not None), default=None)
+    furthest = [error for error in refused if error.read in (None, most)]
+    return min(furthest, key=lambda error: len(error.diagnostics))
 
 
 def _samples(names: Sequence[str], refused: Sequence[NetgenError]) -> Iterator[dict[str, int]]:

@@ -104,13 +104,15 @@ def _excerpt(
 class NetgenError(Exception):
     """A request failed; `diagnostics` say why.
 
-    `table` shows the layers up to the first one that failed, if shapes were wrong.
+    `table` shows the layers up to the first one that failed, if shapes were wrong, and `read` is
+    how many calls of layers could be read all the same.
     """
 
-    def __init__(self, *diagnostics: Diagnostic, table: str = "") -> None:
+    def __init__(self, *diagnostics: Diagnostic, table: str = "", read: int | None = None) -> None:
         super().__init__("\n\n".join(diagnostic.render() for diagnostic in diagnostics))
         self.diagnostics: Sequence[Diagnostic] = diagnostics
         self.table = table
+        self.read = read
 
 
 def as_errors(warnings: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -148,6 +148,7 @@ class Shared(Struct):
     mistakes: Mistakes = field(default_factory=Mistakes)
     budget: Budget = field(default_factory=Budget)
     read: int = 0  # items so far, those that give no layer included
+    taken: int = 0  # calls that came of them
     unmatched: bool = False  # a layer that `init` or `declare` names is not there with `--set`
     # sizes that meet, by their expressions in the network's terms
     meetings: dict[tuple[str, str, bool, bool], tuple[Meeting, Need]] = field(default_factory=dict)

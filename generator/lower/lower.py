@@ -106,7 +106,8 @@ def lower(
         if done:
             from .partial_table import table_so_far
 
-            raise NetgenError(*findings.sorted(), table=table_so_far(found.scope))
+            table = table_so_far(found.scope)
+            raise NetgenError(*findings.sorted(), table=table, read=shared.taken)
         found.fixed = {**context.fixed, **found.fixed}
 
 

@@ -197,6 +197,7 @@ class Reader(ABC):
 
     def take(self, call: Node, item: Item) -> None:
         """Add a call to the container that is being read, or else to the scope."""
+        self.context.shared.taken += 1
         if self.chain is None:
             names = keys.output_names(self.context, item, list(call.outputs))
             ref = self.scope.add(replace(call, names=names))
