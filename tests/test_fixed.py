@@ -343,6 +343,16 @@ MEETINGS = {
         "- Add: [fc1, back]\n- Linear: 2",
         set(),
     ),
+    "what is cut off the end of each copy": (
+        "input: [2, L]\nparams: {levels: 3, channels: 4}\nblocks:\n  Level:\n"
+        "    params: {channels: required, size: 3, dilation: required}\n    layers:\n"
+        "    - Conv1d: {out_channels: $channels, kernel_size: $size, dilation: $dilation,"
+        " padding: $((size - 1) * dilation)}\n"
+        "    - Slice: {dim: 2, end: $(-(size - 1) * dilation)}\n    - ReLU\nlayers:\n"
+        "- Level: {name: levels, channels: $channels, dilation: $(2 ** index),"
+        " repeat: $levels}\n- Mean: 2\n- Linear: 2",
+        set(),
+    ),
     "written and read": (
         "input: [24]\nparams: {dim: 24, heads: 4}\nlayers:\n- Linear: $dim\n"
         "- Linear: {in_features: $(heads * (dim // heads)), out_features: 2}",

@@ -148,8 +148,11 @@ def met(
 
 
 def _clipped(bound: Size | None, size: Size) -> list[Meeting]:
-    """The meeting of a slice's bound and the size: which of them is less decides silently."""
-    if bound is None or not symbols_in([bound, size]):
+    """The meeting of a slice's bound and the size: which of them is less decides silently.
+
+    A bound of 0 meets nothing, as no size is below it.
+    """
+    if bound is None or not symbols_in([bound, size]) or not (bound or symbols_in(bound)):
         return []
     left, right = (bound, size) if bound >= 0 else (size + bound, 0)
     least = smallest(left, right)
