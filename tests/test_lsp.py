@@ -371,6 +371,49 @@ def test_names_types_and_keys_are_offered(editor: Editor) -> None:
     assert labels[:2] == ["channels", "stride"]
 
 
+def offered_after(editor: Editor, text: str, line: str) -> list[str]:
+    """What is offered at the end of a line after a text without mistakes."""
+    editor.open(URI, text)
+    assert editor.diagnostics(URI) == []
+    editor.change(URI, text + line)
+    return [item.label for item in editor.complete(URI, text.count("\n"), len(line))]
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        ("[4, 8, 8]", ["Conv2d", "MaxPool2d", "Conv1d"]),
+        ("[4, 8]", ["Conv1d", "MaxPool1d", "Conv2d"]),
+        ("[4, 8, 8, 8]", ["Conv3d", "MaxPool3d", "Conv1d", "Conv2d"]),
+        ("[4]", ["Conv2d", "MaxPool2d", "Conv1d", "Conv3d"]),
+    ],
+)
+def test_types_for_what_is_read_come_first(editor: Editor, shape: str, found: list[str]) -> None:
+    text = f"name: Net\ninput: {shape}\nlayers:\n  - ReLU\n"
+    labels = offered_after(editor, text, "  - ")
+    known = re.compile("(Conv|MaxPool)1d|Conv2d|MaxPool2d|(Conv|MaxPool)3d")
+    order = [label for label in labels if known.fullmatch(label)]
+    assert [label for label in order if label in found] == found
+    assert ("Conv3d" in order) == ("Conv3d" in found)
+
+
+def test_names_of_blocks_come_before_types(editor: Editor) -> None:
+    block = "blocks: {Residual: {layers: [ReLU]}}\n"
+    text = f"name: Net\ninput: [3, 8, 8]\n{block}layers:\n  - Residual\n"
+    labels = offered_after(editor, text, "  - Res")
+    assert labels.index("Residual") < labels.index("Reuse")
+
+
+def test_a_name_that_may_mean_several_layers_is_not_offered(editor: Editor) -> None:
+    layers = "".join(f"  - {one}\n" for one in ("Linear: 4", "ReLU", "Linear: 4", "ReLU", "Tanh"))
+    text = f"name: Net\ninput: [4]\nlayers:\n{layers}"
+    assert sorted(offered_after(editor, text, "  - Add: [")) == ["fc1", "fc2", "input", "tanh"]
+    for name in ("fc1", "fc2", "input", "tanh"):
+        assert check(f"{text}  - Add: [tanh, {name}]\n", "net.yaml").right is not None
+    (told,) = check(f"{text}  - Add: [tanh, relu]\n", "net.yaml").diagnostics
+    assert told.message == "`relu` could be any of 2 layers"
+
+
 def test_a_completion_takes_the_place_of_the_word(editor: Editor) -> None:
     text = SPEC.replace("name: stem", "name: net.stem").replace("from: stem", "from: net.s")
     editor.open(URI, SPEC)

@@ -133,8 +133,18 @@ def test_it_can_be_moved_zoomed_and_darkened(browser: Browser, tmp_path: Path) -
         moved = view()
         assert moved[0] < first[0]
         assert moved[1] < first[1]
-        page.mouse.wheel(0, 200)
-        page.wait_for_function(f"document.querySelector('svg').viewBox.baseVal.width > {moved[2]}")
+        page.keyboard.down("Control")
+        page.mouse.wheel(0, -200)
+        page.wait_for_function(f"document.querySelector('svg').viewBox.baseVal.width < {moved[2]}")
+        page.keyboard.up("Control")
+        zoomed = view()
+        page.mouse.wheel(0, 40)
+        page.wait_for_function(f"document.querySelector('svg').viewBox.baseVal.y > {zoomed[1]}")
+        assert view()[2:] == zoomed[2:]
+        page.mouse.wheel(0, 100_000)  # to its end, and no farther
+        page.mouse.wheel(0, 100_000)
+        end = "document.querySelector('svg g.graph').getBoundingClientRect().bottom"
+        page.wait_for_function(f"{end} > 0 && {end} <= innerHeight + 1")
         colour = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(colour)
         page.click("#theme")

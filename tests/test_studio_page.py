@@ -183,7 +183,10 @@ def test_a_value_that_is_not_written_is_told_of(browser: Browser, tmp_path: Path
     (tmp_path / "small.yaml").write_text(SMALL)
     with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
         page.fill("[data-name=width] input[type=number]", "32")
-        expect(page.locator("#given")).to_contain_text("width = 32: not in the text")
+        expect(page.locator("#given span")).to_have_text(
+            "width = 32 is in all that is shown and run, but not in the text: "
+            "a saved small.yaml has width = 8."
+        )
         page.click("#tab-run")
         expect(page.locator("#with")).to_have_text("with width = 32")
         page.check("#write")
@@ -238,9 +241,12 @@ def test_it_is_run_and_saved(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator("#state")).to_have_text(f"saved {tmp_path / 'small.yaml'}")
         assert (tmp_path / "small.yaml").read_text() == text
         page.click("#tab-run")
-        meanings = page.locator("#levels label").evaluate_all("all => all.map((x) => x.title)")
-        assert "two processes with half a batch each" in " ".join(meanings)
-        assert all(meanings)
+        meaning = page.locator("#levels p")
+        for level in page.locator("#levels input").all():
+            level.hover()
+            expect(meaning).to_have_text(re.compile(f"^{level.input_value()}: [a-z]"))
+        page.focus("#levels input[value=ddp]")
+        expect(meaning).to_contain_text("two processes with half a batch each")
         page.check("#levels input[value=learn]")
         page.check("#write")
         page.click("#run")
@@ -280,6 +286,25 @@ def test_what_is_not_saved_is_there_after_a_reload(browser: Browser, tmp_path: P
         page.click("#banner button:has-text('Load the file')")
         expect(page.locator("#changed")).to_be_hidden()
         assert written(page) == SMALL
+
+
+def test_a_save_says_what_the_file_has(browser: Browser, tmp_path: Path) -> None:
+    """A value that is given, and a mistake, are not lost in `saved`."""
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        text = SMALL.replace("ReLU", "GELU")
+        write(page, text)
+        page.fill("[data-name=width] input[type=number]", "16")
+        expect(page.locator("#figures")).to_contain_text("80 parameters")
+        page.click("#save")
+        saved = f"saved {tmp_path / 'small.yaml'}"
+        expect(page.locator("#state")).to_have_text(f"{saved}, which has width = 8")
+        page.click("[data-name=width] button")
+        expect(page.locator("#state")).to_have_text(saved)
+        write(page, text.replace("GELU", "GELO"))
+        expect(page.locator("#state")).to_have_text("not right yet")
+        page.keyboard.press("Control+s")
+        expect(page.locator("#state")).to_have_text(f"not right yet; {saved}")
 
 
 def test_two_tabs_keep_each_others_work(browser: Browser, tmp_path: Path) -> None:
@@ -401,6 +426,10 @@ def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: 
         expect(page.locator("#problems")).to_have_text("No problems.")
         page.click("#new")
         page.keyboard.press("Escape")
+        expect(page.locator("#templates")).to_be_hidden()
+        expect(page.locator("#editor")).to_contain_text("GELU")
+        page.click("#new")
+        page.mouse.click(5, 5)  # beside it
         expect(page.locator("#templates")).to_be_hidden()
         expect(page.locator("#editor")).to_contain_text("GELU")
         page.click("#save")
@@ -674,7 +703,7 @@ def test_a_variant_and_a_device_are_chosen(browser: Browser, tmp_path: Path) -> 
         expect(page.locator("#variant option")).to_have_text(["none", "small", "large"])
         page.select_option("#variant", "large")
         expect(page.locator("#figures")).to_contain_text("80 parameters")
-        expect(page.locator("#given")).to_contain_text("width = 16: not in the text")
+        expect(page.locator("#given")).to_contain_text("width = 16 is in all that is shown")
         page.fill("[data-name=width] input[type=number]", "2")
         expect(page.locator("#variant")).to_have_value("small")
         page.select_option("#variant", "none")
@@ -709,6 +738,44 @@ def test_keys_move_between_boxes(browser: Browser, tmp_path: Path) -> None:
         expect(page.locator("#picture .node")).not_to_have_count(before)
         page.keyboard.press("/")
         expect(page.locator("#search")).to_be_focused()
+
+
+WITHIN = """() => [...document.querySelectorAll("#picture .node")].map((one) => {
+    const frame = document.getElementById(one.id.replace(/^t/, "")).querySelector("path, ellipse");
+    const [box, texts] = [frame.getBoundingClientRect(), [...one.querySelectorAll("text")]];
+    return texts.map((text) => text.getBoundingClientRect())
+        .every(({ left, right }) => left >= box.left + 1 && right <= box.right - 1);
+})"""
+
+
+def test_texts_stay_in_their_boxes(browser: Browser, tmp_path: Path) -> None:
+    """With a font that is wider than the one that Graphviz has measured, too."""
+    (tmp_path / "net.yaml").write_text((ROOT / "starters" / "starter.yaml").read_text())
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .heading")).to_have_count(3)
+        page.add_style_tag(content="#picture text { letter-spacing: 1px; }")
+        page.click("#fold")
+        expect(page.locator("#picture .heading")).to_have_count(0)
+        page.click("#unfold")
+        expect(page.locator("#picture .heading")).to_have_count(3)
+        within = page.evaluate(WITHIN)
+        assert len(within) > 25
+        assert all(within)
+
+
+def test_nothing_is_to_be_folded_without_a_block(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(SMALL)
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(4)
+        expect(page.locator("#fold")).to_be_disabled()
+        expect(page.locator("#unfold")).to_be_disabled()
+        block = "blocks: {Body: {layers: [{Linear: 3}, ReLU]}}\n"
+        write(page, SMALL + "  - Body\n" + block)
+        expect(page.locator("#picture .heading")).to_have_count(1)  # it is small
+        page.click("#fold")
+        expect(page.locator("#picture .node.block")).to_have_count(1)
+        page.click("#unfold")
+        expect(page.locator("#picture .heading")).to_have_count(1)
 
 
 @pytest.mark.slow

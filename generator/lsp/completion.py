@@ -19,6 +19,7 @@ from ..ir.graph import ALL
 from ..layers import CATALOGUE, GROUPING, TYPES
 from ..layers.base import Arg, Layer
 from ..layers.parametrizations import FUNCTIONS as PARAMETRIZATIONS
+from ..layers.tensor import TensorType
 from ..spec.source import Source, parse
 from ..spec.spec import COMMON_KEYS, EXPECTED, LOOP_KEYS, PARAMETRIZE
 from ..symbolic.functions import FUNCTIONS
@@ -38,13 +39,14 @@ from .cursor import (
 )
 from .hover import OF_INPUT
 from .mending import endings
-from .scopes import declared, forms_of, numbers, parameters, references
+from .scopes import declared, forms_of, graph_of, numbers, parameters, references
 from .snapshot import Snapshot
 
 MARK = "cursorOfTheEditor"
 _WORD = re.compile(r"[\w.]*$")
 _REST = re.compile(r"^[\w.]*")
 _IN_EXPRESSION = re.compile(rf"\$(\([^$]*)?{MARK}")
+_OF_DIMENSIONS = re.compile(r"([123])d$")
 _IN_SHAPE = re.compile(rf"shape\(\s*{MARK}")
 
 
@@ -118,7 +120,7 @@ def _suggestions(
     elif refers(source, cursor):
         yield from _references(source, cursor, right)
     elif cursor.names_type:
-        yield from _types(source, cursor)
+        yield from _types(source, cursor, _read(cursor, right))
     elif cursor.key and cursor.inner[:1] == ("repeat",) and len(cursor.inner) == 2:
         written = mapping_at(source.values, *cursor.path[:-1])
         for key, schema in repeat_keys().items():
@@ -159,8 +161,11 @@ def _own_keys(source: Source, path: tuple[str | int, ...]) -> Iterator[tuple[str
             yield from ((name, "") for name in EXPECTED)
 
 
-def _types(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
-    """The types that a layer may have; for a layer as an argument only those of torch.nn."""
+def _types(source: Source, cursor: Cursor, read: TensorType | None = None) -> Iterator[Suggestion]:
+    """The types that a layer may have; for a layer as an argument only those of torch.nn.
+
+    Those for the dimensions of what it would `read` come first.
+    """
     blocks = {} if cursor.module else mapping_at(source.values, "blocks")
     for name in blocks:
         if name not in cursor.scope:
@@ -172,9 +177,35 @@ def _types(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
     known = CATALOGUE if cursor.module else TYPES
     about = {name: origin(row) for name, row in known.items() if name not in blocks}
     about |= {} if cursor.module else dict.fromkeys(GROUPING, "part of the language")
-    for name in (*(name for name in USUAL if name in about), *about):  # the usual ones first
+    for name in _in_order(about, read):
         forms = () if cursor.module else forms_of(source, name)
         yield Suggestion(name, "type", about[name], forms)
+
+
+def _in_order(known: Iterable[str], read: TensorType | None) -> list[str]:
+    """The types in the order in which they are offered: the usual ones first."""
+    usual = {name: place for place, name in enumerate(USUAL)}
+    if read is None or read.rank not in (3, 4, 5):
+        return sorted(known, key=lambda name: usual.get(name, len(usual)))
+    own = read.rank - 2  # without the batch and the channels
+
+    def order(name: str) -> tuple[bool, int]:
+        found = _OF_DIMENSIONS.search(name)
+        place = usual.get(_OF_DIMENSIONS.sub("2d", name), len(usual))
+        return bool(found and int(found[1]) != own), place
+
+    fit = (name for name in known if not (name.endswith("3d") and own < 3))
+    return sorted(fit, key=order)
+
+
+def _read(cursor: Cursor, right: Snapshot | None) -> TensorType | None:
+    """What a layer at the cursor reads unless it says otherwise; ``None`` if it is not known."""
+    graph = None if right is None or cursor.module else graph_of(right, cursor.scope)
+    if graph is None:
+        return None
+    above = [node for node in graph.nodes if _above(node.path, cursor.item)]
+    types = [*above[-1].outputs.values()] if above else [one.type for one in graph.inputs]
+    return types[0] if types else None
 
 
 def _values_of_forms(source: Source, cursor: Cursor) -> Iterator[Suggestion]:
@@ -272,8 +303,11 @@ def _references(source: Source, cursor: Cursor, right: Snapshot | None) -> Itera
     known = {name: (now, path) for name, path in references(now, cursor.scope).items()}
     if right is not None:
         written = references(Snapshot(right.source), cursor.scope)
+        graph = graph_of(right, cursor.scope)
+        nodes = () if graph is None else graph.nodes
+        above = [x.name for x in nodes if not cursor.item or _above(x.path, cursor.item)]
         for name, path in references(right, cursor.scope).items():
-            if name not in written:
+            if name not in written and above.count(name) <= 1:  # else it is unclear which is meant
                 known.setdefault(name, (right, path))
     for name, (snapshot, path) in known.items():
         layer = "layers" in path[len(cursor.scope) :]

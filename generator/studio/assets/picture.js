@@ -31,6 +31,7 @@ export class Picture {
     this.drawing = new Drawing(data, closed);
     this.byCall = new Map(data.boxes.filter((box) => box.call !== null).map((box) => [box.call, box]));
     this.byName = new Map(data.boxes.flatMap((box) => [box.name, ...box.others].map((name) => [name, box])));
+    for (const id of ["fold", "unfold"]) byId(id).disabled = !this.drawing.blocks.length;
     this.draw();
   }
 
@@ -193,7 +194,7 @@ export class Picture {
   }
 
   all(closed) {
-    for (const box of this.drawing?.boxes ?? []) if (box.inner) this.fold(box, closed);
+    for (const box of this.drawing?.blocks ?? []) this.fold(box, closed);
     this.canvas.moved = false;
     this.draw();
   }

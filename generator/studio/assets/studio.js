@@ -21,6 +21,7 @@ const state = {
   wrote: null,  // what this page has saved last
   right: true,  // whether nothing is known to be wrong
   values: {},  // of parameters, as YAML
+  written: {},  // their values in the text
   view: null,  // what the last right text gives, and that text
   call: null,  // the layer that is looked at
   fresh: new Set(),  // the tabs that show the view
@@ -50,6 +51,7 @@ const checks = new Latest(() => trying(async () => {
   tellProblems(answer.problems);
   tellFigures(answer.figures);
   if (answer.parameters) tellParameters(answer.parameters);
+  tellGiven();
   tellVariants(answer.variants);
   byId("stale").hidden = answer.ok || !state.view;
   state.right = answer.ok;
@@ -96,7 +98,8 @@ function tellChanged() {
 }
 
 function tellState() {
-  const saved = state.wrote === editor.text ? `saved ${state.file.full_path}` : "";
+  const kept = listed(state.written, Object.keys(state.values));
+  const saved = state.wrote === editor.text ? `saved ${state.file.full_path}${kept && `, which has ${kept}`}` : "";
   byId("state").textContent = [state.right ? "" : "not right yet", saved].filter(Boolean).join("; ");
 }
 
@@ -358,6 +361,7 @@ function tellFigures(figures) {
 function tellParameters(parameters) {
   const group = byId("parameters");
   group.hidden = !parameters.length;
+  state.written = Object.fromEntries(parameters.map((one) => [one.name, one.default]));
   const known = new Set(parameters.map(({ name }) => name));
   for (const name of Object.keys(state.values)) if (!known.has(name)) delete state.values[name];
   const before = new Map([...group.children].map((one) => [one.dataset.name, one]));
@@ -434,12 +438,14 @@ function giveOnly(values) {
 }
 
 // What is given without being written: said wherever it has an effect.
-const listed = (values) => Object.entries(values).map(([name, value]) => `${name} = ${value}`).join(", ");
+const listed = (values, names = Object.keys(values)) => names.filter((name) => name in values).map((name) => `${name} = ${values[name]}`).join(", ");
 
 function tellGiven() {
   const given = listed(state.values);
   byId("given").hidden = !given;
-  byId("given").firstChild.textContent = `${given}: not in the text, but in all that is shown and run.`;
+  const kept = listed(state.written, Object.keys(state.values));
+  byId("given").firstChild.textContent = `${given} is in all that is shown and run, but not in the text`
+    + (kept ? `: a saved ${state.file.path} has ${kept}.` : ".");
   byId("with").textContent = given ? `with ${given}` : "";
   const { ran } = state;
   byId("older").hidden = !ran || (ran.text === editor.text && listed(ran.values) === given);
@@ -812,9 +818,12 @@ async function begin() {
   byId("device").append(...state.file.devices.map((device) => element("option", device, { value: device })));
   byId("levels").append(...Object.entries(state.file.levels).map(([level, meaning]) => {
     const label = element("label", "", { title: meaning });
-    label.append(element("input", "", { type: "checkbox", value: level, title: meaning }), ` ${level}`);
+    label.append(element("input", "", { type: "checkbox", value: level }), ` ${level}`);
+    for (const event of ["pointerenter", "focusin"]) {
+      label.addEventListener(event, () => { byId("levels").lastChild.textContent = `${level}: ${meaning}`; });
+    }
     return label;
-  }));
+  }), element("p", "Point at one to read what it shows."));
   tellTemplates();
   const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? "null");
   if (state.saved) editor.replace(state.saved, true);

@@ -4,6 +4,7 @@
 const LARGEST = 1.7;  // pixels for a point: boxes that are larger are no easier to read
 const READABLE = 0.6;
 const LARGE = 400;  // boxes: their texts are not measured
+const LINE = 16;  // pixels, of a wheel that counts in lines
 const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 // Boxes and arrows, some of the boxes closed, in Graphviz's language.
@@ -29,6 +30,11 @@ export class Drawing {
   visible() {
     const shown = this.standIns();
     return this.boxes.filter((box) => shown.get(box.key) === box.key);
+  }
+
+  // The boxes that have others in them.
+  get blocks() {
+    return this.boxes.filter((box) => box.inner);
   }
 
   // The boxes around a box, outer ones first, and the box itself.
@@ -107,19 +113,25 @@ export function plain(svg) {
 // Other fonts than the one that Graphviz measured fit as well: in the middle of the frame of a box,
 // and no wider than that.
 function fitted(group, { x, width }, texts) {
-  for (const [text, length] of texts) {
-    if (!group.classList.contains("heading")) {
-      text.setAttribute("text-anchor", "middle");
-      text.setAttribute("x", x + width / 2);
-    }
+  const heading = group.classList.contains("heading");  // it may be beside the middle
+  for (const [text, length, { x: left }] of texts) {
     const room = Math.max(width - 10, 0);  // a box that is not shown has no width
+    text.setAttribute("text-anchor", "middle");
+    const half = Math.min(length, room) / 2;
+    const middle = Math.min(Math.max(left + length / 2, x + 5 + half), x + width - 5 - half);
+    text.setAttribute("x", heading ? middle : x + width / 2);
     if (length <= room) continue;
     text.setAttribute("textLength", room);
     text.setAttribute("lengthAdjust", "spacingAndGlyphs");
   }
 }
 
-// An element that shows a picture: moved by the mouse, zoomed by the wheel.
+// Where a view of a length begins after a step, no farther than the picture goes.
+function scrolled(at, step, length, whole) {
+  return Math.min(Math.max(at + step, Math.min(at, 0)), Math.max(at, whole - length));
+}
+
+// An element that shows a picture: moved by the mouse and the wheel, zoomed by Ctrl and the wheel.
 export class Canvas {
   // `clicked` is told the key of a box.
   constructor(holder, clicked) {
@@ -152,7 +164,7 @@ export class Canvas {
     const small = groups.length < LARGE;
     const measured = groups.map((one) => {
       const frame = small && frames.get(one.id.replace(/^t/, ""))?.getBBox();
-      const texts = !small ? [] : [...one.querySelectorAll("text")].map((text) => [text, text.getComputedTextLength()]);
+      const texts = !small ? [] : [...one.querySelectorAll("text")].map((text) => [text, text.getComputedTextLength(), text.getBBox()]);
       return { one, frame, texts };
     });
     for (const { one, frame, texts } of measured) {
@@ -229,6 +241,19 @@ export class Canvas {
     this.show({ ...next, x: x + (width - next.width) * px, y: y + (height - next.height) * py });
   }
 
+  // Move the picture, if there is more of it in that direction.
+  scroll(right, down) {
+    if (!this.view) return false;
+    const { x, y, width, height } = this.view;
+    const next = {
+      width, height, x: scrolled(x, right, width, this.whole.width), y: scrolled(y, down, height, this.whole.height),
+    };
+    if (next.x === x && next.y === y) return false;
+    this.byHand();
+    this.show(next);
+    return true;
+  }
+
   byHand() {
     this.moved = true;
     this.fitted = false;
@@ -303,8 +328,13 @@ export class Canvas {
     });
     addEventListener("pointerup", () => { from = null; });
     holder.addEventListener("wheel", (event) => {
-      event.preventDefault();
       const frame = holder.getBoundingClientRect();
+      if (!event.ctrlKey && !event.metaKey) {
+        const step = (this.view?.width ?? 0) / frame.width * (event.deltaMode ? LINE : 1);
+        if (this.scroll(event.deltaX * step, event.deltaY * step)) event.preventDefault();
+        return;
+      }
+      event.preventDefault();
       const at = [(event.clientX - frame.x) / frame.width, (event.clientY - frame.y) / frame.height];
       this.zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, at);
     }, { passive: false });

@@ -246,8 +246,9 @@ function listen() {
   byId("in").addEventListener("click", () => canvas.zoom(1 / 1.3));
   byId("out").addEventListener("click", () => canvas.zoom(1.3));
   byId("fit").addEventListener("click", () => canvas.wholly());
+  for (const id of ["fold", "unfold"]) byId(id).disabled = !drawing.blocks.length;
   byId("fold").addEventListener("click", () => {
-    for (const box of data.boxes) if (box.inner) drawing.closed.add(box.key);
+    for (const box of drawing.blocks) drawing.closed.add(box.key);
     redraw();
   });
   byId("unfold").addEventListener("click", () => { drawing.closed.clear(); redraw(); });
