@@ -424,7 +424,23 @@ def test_a_run_has_the_time_that_it_is_given(tmp_path: Path) -> None:
     run = netgen("build", vit, "--timeout", "4", "--device", "cpu", cwd=tmp_path)
     assert run.returncode == 1
     assert "error[NG402]: the run did not end within 4 seconds" in run.stderr
+    assert "note: the proof `" in run.stderr
     assert "`--timeout` gives it more time" in run.stderr
+
+
+def test_a_run_that_takes_too_long_says_which_proof_was_running() -> None:
+    source = parse("name: Net\ninput: [4]\nlayers: [{Linear: 4}]\n", "net.yaml")
+    plan, text = check_source(source, {}).plan, build_source(source, {}, None).source
+    endless = text.replace("x = self.fc1(x)", "x = [self.fc1(x) for _ in iter(int, 1)][0]")
+    with Worker() as worker:
+        worker.best_device()  # torch is loaded
+        worker.timeout = 2
+        with pytest.raises(NetgenError) as caught:
+            worker.prove(endless, plan, CPU)
+    (found,) = caught.value.diagnostics
+    assert found.code == "NG402"
+    assert found.message == "the run did not end within 2 seconds"
+    assert found.notes == ("the proof `forward` was running",)
 
 
 def test_several_at_a_time_give_what_one_gives(tmp_path: Path) -> None:

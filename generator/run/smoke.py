@@ -35,6 +35,7 @@ Progress = Callable[[str], None]
 """Is told the level that is worked on."""
 
 MOST_NAMED = 8  # variants in a verdict
+_RUNNING = b'{"running": '  # how the lines begin with which the process tells its progress
 _GRACE = 0.1  # seconds, so that the limit on the process's answer is over first
 _MORE_TIME = "`--timeout` gives it more time"
 
@@ -59,6 +60,8 @@ class Worker:
         self.folder = ""
         self.deadline: float | None = None  # the end of the time for one spec
         self.progress: Progress | None = None
+        self.running = ""  # the level that the process works on, once it has told it
+        self.answer: bytes | None = None  # what it has answered, until that is received
         self.closed = False
 
     @contextmanager
@@ -120,7 +123,7 @@ class Worker:
             env={**os.environ, **threads},
             cwd=None if _current_folder() else "/",  # Python needs a folder that exists
         )
-        self.answers = SimpleQueue()
+        self.answers, self.answer = SimpleQueue(), None
         self.listener = Thread(
             target=_listen, args=(self.process.stdout, self.answers), daemon=True
         )
@@ -181,7 +184,6 @@ class Worker:
             "source": source,
             "plan": plan.request(),
             "need": plan.costs.memory.step,
-            "progress": self.progress is not None,
             **_alone(alone),
             **asdict(demand),
         }
@@ -328,6 +330,7 @@ class Worker:
         if family is not None and not self.torch:
             self.prepare(family, self.has_spoken)
         self.greet(deadline, need)
+        self.running = request.get("level", "")
         self.send(request, need)
         if family is not None:
             self.prepare(family, self.has_spoken)
@@ -339,9 +342,9 @@ class Worker:
             family.prepare(enough)
 
     def has_spoken(self) -> bool:
-        """Whether the process has written something, or the time is over."""
+        """Whether the process has answered, or the time is over."""
         late = self.deadline is not None and time.monotonic() > self.deadline
-        return late or not self.answers.empty()
+        return late or self.hear(0)
 
     def send(self, request: dict[str, Any], need: str) -> None:
         assert self.process is not None
@@ -354,24 +357,42 @@ class Worker:
         except OSError:  # on Windows it is no `BrokenPipeError`
             self.crashed(need)
 
-    def receive(self, deadline: float, need: str) -> dict[str, Any]:
-        """The next line of the process; raises `NetgenError` at the deadline, or after a crash."""
+    def hear(self, seconds: float) -> bool:
+        """Wait so long for an answer; says whether there is one.
+
+        The levels that the process begins before it are noted, and told to `progress`.
+        """
         import json
 
-        try:
-            line = self.answers.get(timeout=max(deadline - time.monotonic(), 0))
-        except Empty:
+        end = time.monotonic() + seconds
+        while self.answer is None:
+            try:
+                line = self.answers.get(timeout=max(end - time.monotonic(), 0))
+            except Empty:
+                return False
+            if line.startswith(_RUNNING):
+                self.running = json.loads(line)["running"]
+                if self.progress is not None:
+                    self.progress(self.running)
+            else:
+                self.answer = line
+        return True
+
+    def receive(self, deadline: float, need: str) -> dict[str, Any]:
+        """The answer of the process; raises `NetgenError` at the deadline, or after a crash."""
+        import json
+
+        if not self.hear(deadline - time.monotonic()):
             self.stop()
             message = f"the run did not end within {self.timeout:g} seconds"
+            notes = (f"the proof `{self.running}` was running",) if self.running else ()
             help = f"{_MORE_TIME}, `--device meta` looks at shapes alone"
-            raise NetgenError(Diagnostic("NG402", message, help=help)) from None
+            raise NetgenError(Diagnostic("NG402", message, notes=notes, help=help))
+        line, self.answer = self.answer or b"", None
         if not line.endswith(b"\n"):
             self.crashed(need)
         answer: dict[str, Any] = json.loads(line)
-        if self.progress is None or "running" not in answer:
-            return answer
-        self.progress(answer["running"])
-        return self.receive(deadline, need)
+        return answer
 
     def crashed(self, need: str) -> None:
         """Raise `NetgenError` that says how the process ended."""

@@ -90,9 +90,7 @@ def main(most_memory: int | None = None, folder: str = "", threads: int = 1) -> 
     say(greeting)
     for line in requests(sys.stdin):
         request = json.loads(line)
-        if request.get("progress"):
-            request["say"] = say
-        say(TASKS[request["task"]](request))
+        say(TASKS[request["task"]]({**request, "say": say}))
 
 
 def ask(question: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Task:
