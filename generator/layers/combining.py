@@ -49,7 +49,8 @@ def _with_number(name: str, dtype: str, other: float, divides: bool) -> str:
 def arithmetic(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
     """The common shape of all that is read, by torch's rules of broadcasting and promotion."""
     if bool(others) == (a.other is not None):
-        refuse(f"`{name}` reads several tensors, or one and a number, `other`", "other")
+        several = f"several tensors (`{name}: [a, b]`)"
+        refuse(f"`{name}` reads {several}, or one and a number, `other`", "other")
     if name not in ("Add", "Mul") and len(others) > 1:
         refuse(f"`{name}` reads two tensors, but {len(others) + 1} given")
     if name == "Sub" and any(y.dtype == "bool" for y in (x, *others)):
@@ -80,7 +81,8 @@ def quotient(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorTy
 def comparison(name: str, a: Args, x: TensorType, *others: TensorType) -> TensorType:
     """Booleans in the common shape of both tensors."""
     if bool(others) == (a.other is not None) or len(others) > 1:
-        refuse(f"`{name}` compares two tensors, or one with a number, `other`", "other")
+        two = f"two tensors (`{name}: [a, b]`)"
+        refuse(f"`{name}` compares {two}, or one with a number, `other`", "other")
     if name not in ("Eq", "Ne") and any(y.dtype in COMPLEX for y in (x, *others)):
         refuse(f"`{name}` can't order complex numbers")
     return joined(x, others[0], "bool") if others else x.with_dtype("bool")

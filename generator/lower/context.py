@@ -411,9 +411,11 @@ class Context(Struct):
         except ExpressionError as error:
             if error.word in self.lost:
                 raise Unknowable from None
-            self.misnamed(error, names.words(), path)
+            self.misnamed(error, names.words(), path, names)
 
-    def misnamed(self, error: ExpressionError, words: Sequence[str], path: SpecPath) -> NoReturn:
+    def misnamed(
+        self, error: ExpressionError, words: Sequence[str], path: SpecPath, names: Any = None
+    ) -> NoReturn:
         """Raise `NetgenError` for a mistake in an expression; `words` are the names it may use."""
         help = error.help
         if error.word is not None and error.word not in KNOWN:
@@ -428,18 +430,23 @@ class Context(Struct):
                     f"a block sees its own parameters only: put `{error.word}` under its `params`, "
                     f"and `{error.word}: ${error.word}` where it is used"
                 )
+            number = getattr(names, "number", None)
+            if len(error.word) == 1 and number is not None:
+                help = f"the number of a copy is `{number}` here"
             if path[:1] == ("layers",):
-                help = self._size_of_input(error.word) or help
+                size = self.size_of_input(error.word)
+                told = f"`{error.word}` is known only at run time: read it off, `{size}`"
+                help = told if size else help
         code = "NG208" if error.word else "NG206"
         self.error(code, printable(error.message), path, help=help)
 
-    def _size_of_input(self, word: str) -> str | None:
-        """How a size that is known only at run time is read off, if a word is the name of one."""
+    def size_of_input(self, word: str) -> str | None:
+        """The expression that reads off a size known only at run time, if a word names one."""
         for name, raw in {"input": self.document.input, **(self.document.inputs or {})}.items():
             shape = raw.get("shape") if isinstance(raw, dict) else raw
             if isinstance(shape, list) and word in shape:
                 place = [size for size in shape if size != "N"].index(word)
-                return f"`{word}` is known only at run time: read it off, `shape({name})[{place}]`"
+                return f"shape({name})[{place}]"
         return None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from msgspec.structs import replace
 
-from ..diagnostics.diagnostics import NetgenError, Unknowable
+from ..diagnostics.diagnostics import NetgenError, Unknowable, printable
 from ..ir.needs import Need
 from ..layers import GROUPING
 from ..spec.spec import Item
@@ -42,6 +43,9 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
         from .static_check import is_slip, unknown_type
 
         diagnostic, meant = unknown_type(reader.context, item, spatial(reader, item, index))
+        again = _again(reader, item)
+        if again is not None:
+            diagnostic, meant = replace(diagnostic, help=printable(again)), None
         reader.context.shared.findings.add(diagnostic)
         slip = meant is not None and is_slip(item.type, meant)
         unknown[item.path] = meant if slip else None
@@ -49,6 +53,23 @@ def typed(reader: Reader, item: Item, index: Size | None) -> Item:
     if meant is None:
         raise Unknowable
     return replace(item, type=meant)
+
+
+def _again(reader: Reader, item: Item) -> str | None:
+    """The help for an item whose type is the name of a layer above: how it is applied again."""
+    refs = reader.scope.written.get(item.type)
+    call = None if refs is None else reader.scope.maker(refs[-1])
+    if call is None or call.functional or item.type != call.name:
+        return None
+    given = [f"layer: {item.type}"]
+    keys = [key for key in ("from", "name") if key in item.common]
+    given += [f"{key}: {_reference(item.common[key])}" for key in keys]
+    told = ", ".join(given)
+    return f"`{item.type}` is a layer above: to apply it again write `Reuse: {{{told}}}`"
+
+
+def _reference(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _type_name(reader: Reader, written: str) -> str:

@@ -98,6 +98,11 @@ def check_used(scope: Scope, path: SpecPath = ("inputs",)) -> None:
             type_ = call.row.name if call.row else "Sequential"
             message = f"nothing reads what `{call.name or type_}` gives"
             help = "name it in a `from` or in `outputs`, or take it out"
+            if call.row is not None and call.row.source:
+                cure = "give it a `name`, and name it in the `from` of the layer that reads it"
+                if call.written:
+                    cure = f"write `from: {call.name}` in the layer that reads it"
+                help = f"`{type_}` reads nothing, and does not flow on by itself: {cure}"
             name = call.name if call.written else None
             unused.append(_unused(scope, place, name, message, call.path, help))
     if unused:

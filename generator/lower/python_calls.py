@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..layers.base import REQUIRED, Layer
-from ..symbolic.hints import as_expression, meant_argument
+from ..symbolic.hints import as_expression, is_sum, meant_argument
 from .context import Context
 
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 _CALL = r"(?:(?:self\.)?(\w+)\s*=\s*)?((?:\w+\.)*)(\w+)\s*:?\s*([(\[ ])(.+)"
-_SUM = r"[\d\s()]*\d\s*[-+*/%][-+*/%\d\s()]*\d[\s)]*"
 
 
 def as_called(context: Context, text: str, name: str = "") -> str | None:
@@ -88,7 +87,7 @@ def _value(context: Context, value: str) -> str:
     """A value of Python as a spec writes it."""
     if re.fullmatch(r"\(.*,.*\)", value, re.DOTALL):
         return f"[{value[1:-1].rstrip(' ,')}]"
-    if re.fullmatch(_SUM, value):
+    if is_sum(value):
         return f"$({value})"
     if as_expression(value, context.declared()):
         return f"${value}" if value.isidentifier() else f"$({value})"

@@ -68,7 +68,8 @@ def _tensors(
     if row is not None and row.fills and 0 < len(reads) < wanted:
         reads = (*reads, *(reads[-1:] * (wanted - len(reads))))
     if not wanted <= len(reads) <= wanted + len(optional):
-        message = f"this layer reads {wanted} tensors, but {len(reads)} given"
+        tensors = "tensor" if wanted == 1 else "tensors"
+        message = f"this layer reads {wanted} {tensors}, but {len(reads)} given"
         scope.context.error("NG204", message, item.path, key=item.written is not None)
     named = dict(zip(optional, reads[wanted:], strict=False))
     written = item.written if isinstance(item.written, dict) else {}

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..diagnostics.diagnostics import NetgenError, SpecPath, Unknowable, printable
 from ..ir.graph import ALL, LIST, Node, Placeholder, Ref
 from ..ir.needs import Need
+from ..layers.base import REQUIRED
 from ..layers.tensor import TensorType
 from ..symbolic.algebra import Symbols
 from ..symbolic.equality import same
@@ -20,6 +21,8 @@ from ..symbolic.sizes import Size, symbols_in
 from ..symbolic.syntax import fail
 from .context import Context
 from .naming import Names
+
+MOST_CALLED = 4  # names that a help lists
 
 
 class Again(Struct, frozen=True):
@@ -314,22 +317,30 @@ class Scope(Struct):
 
     def _port(self, ref: Ref, port: str, text: str, path: SpecPath) -> Ref:
         ports: Sequence[str] = ["output"]
+        help = None
         call = self.maker(ref)
         if call is not None:
             ports = [port] if call.kind == "lost" else call.ports
             ports = [*ports, ALL] if call.collects else ports
             if port == ALL and port not in ports and call.repeated and call.row is None:
-                help = "write `collect: true` beside its `repeat`"
                 message = (
                     f"`{printable(text)}`: `{call.word}` does not collect what its copies give"
                 )
-                self.context.error("NG204", message, path, help=help)
+                cure = "write `collect: true` beside its `repeat`"
+                self.context.error("NG204", message, path, help=cure)
             ports = ["*"] if "*" in call.outputs else ports
-        check_port(self.context, text, port, ports, path)
+            help = self._of_port(call, port)
+        check_port(self.context, text, port, ports, path, help)
         found = Ref(ref.node, port)
         if call is not None:
             self._fix_condition(call, found)
         return found
+
+    def _of_port(self, call: Node, port: str) -> str | None:
+        """The help for a port that a call does not have, where it is known what was meant."""
+        if call.row is not None and f"return_{port}" in call.row.known:
+            return f"write `return_{port}: true` in `{call.word}`"
+        return _inside(call, port) if _holds(call, port) else None
 
     def _fix_condition(self, call: Node, port: Ref) -> None:
         """Fix a layer's condition if this port's type differs from that of what it passes through.
@@ -342,25 +353,75 @@ class Scope(Struct):
             need = Need((*call.path, "when"), "changes shapes")
             self.context.fix(call.condition, need)
 
+    def _called(self, text: str) -> str | None:
+        """The help for the name of a type, in any spelling: what its layers are called."""
+        calls, types = [], []
+        for place, call in enumerate(self.calls, len(self.inputs)):
+            if call.row is not None and call.row.name.lower() == text.lower():
+                self.used.add(place)  # one of them is meant
+                calls.append(call)
+                types.append(call.row.name)
+        if not calls:
+            return None
+        names = [f"`{x.word}`" for x in calls]
+        if len(calls) > 1 and len({*names}) == 1:
+            return f"give the one that is meant a `name`{_form(calls[0])}"
+        told = " and ".join(names[:MOST_CALLED])
+        are = "above is" if len(calls) == 1 else "layers above are"
+        return f"the `{types[0]}` {are} called {told}"
+
     def _unknown(self, text: str, path: SpecPath) -> NoReturn:
         nodes = self._of_type(text)
         if len(nodes) > 1:
             self.used |= {*nodes}  # one of them is meant
             count = len(nodes)
             message = f"`{printable(text)}` could be any of {count} layers"
-            help = "give the one that is meant a `name`"
+            help = f"give the one that is meant a `name`{_form(self.call(nodes[0]))}"
             self.context.error("NG204", message, path, help=help)
         if self.vague:
             raise Unknowable
         message = f"`{printable(text)}` is no input and no layer above"
+        for place, call in enumerate(self.calls, len(self.inputs)):
+            if _holds(call, text):
+                self.used.add(place)
+                self.context.error("NG204", message, path, help=_inside(call, text))
         of_a_block = text == "x" and any(x.is_called("input") for x in self.inputs)
         own = "a block's own input is called `input`"
-        cure = own if of_a_block else closest(text, self._known())
+        cure = own if of_a_block else self._called(text) or closest(text, self._known())
         self.context.error("NG204", message, path, help=cure)
 
 
+def _form(call: Node) -> str:
+    """How a layer of this type is given a name, if it is one of torch's."""
+    if call.row is None:
+        return ""
+    more = any(arg.default is REQUIRED and not arg.inferred for arg in call.row.args)
+    return f": `{call.row.name}: {{name: NAME{', ...' if more else ''}}}`"
+
+
+def _holds(call: Node, name: str) -> bool:
+    """Whether a layer with this name stands in a container or a block."""
+    inner = [] if call.use is None else [module.name for module in call.use.graph.modules]
+    return name in (*inner, *(child.name for child in call.body))
+
+
+def _inside(holder: Node, name: str) -> str:
+    """The help for a reference to what is inside of a container or a block."""
+    if holder.use is not None:
+        return f"`{name}` is inside of the block `{holder.word}`: give it to the block's `outputs`"
+    return (
+        f"`{name}` is inside of `{holder.word}`, of which only the end can be read: let the "
+        f"`Sequential` end with `{name}`, and put what comes behind it after the `Sequential`"
+    )
+
+
 def check_port(
-    context: Context, text: str, port: str, ports: Sequence[str], path: SpecPath
+    context: Context,
+    text: str,
+    port: str,
+    ports: Sequence[str],
+    path: SpecPath,
+    help: str | None = None,
 ) -> None:
     """Refuse a port that a layer does not have; a `*` in `ports` allows every whole number."""
     if port in ports or ("*" in ports and port.isdecimal()):
@@ -368,7 +429,10 @@ def check_port(
     known = ", ".join(f"`{'0' if name == '*' else name}`" for name in ports)
     known += ", `1`, ..." if "*" in ports else ""
     message = f"`{printable(text)}`: there is no port `{printable(port)}`"
-    context.error("NG204", message, path, help=f"the ports are {known}")
+    told = f"the ports are {known}"
+    if len(ports) == 1 and "*" not in ports:
+        told = f"it gives one tensor: write `{printable(text.rpartition('.')[0])}`"
+    context.error("NG204", message, path, help=help or told)
 
 
 class LayerNames(Struct):
@@ -384,6 +448,12 @@ class LayerNames(Struct):
 
     def words(self) -> list[str]:
         return [*self.scope.params, *self.scope.numbers]
+
+    @property
+    def number(self) -> str | None:
+        """The name of a copy's number; `None` outside of repeats."""
+        named = next(reversed([*self.scope.numbers]), None)
+        return named or (None if self.index is None else "index")
 
     def value(self, name: str) -> Any:
         if name in self.scope.params:

@@ -42,12 +42,26 @@ def _check(context: Context, weights: Mapping[str, Weight], left: str, right: st
     for side, key in ((left, True), (right, False)):
         if side not in weights:
             message = f"there is no parameter `{printable(side)}`"
-            context.error("NG204", message, ("tie", left), key=key, help=closest(side, weights))
+            help = _of_layers(weights, (left, right)) or closest(side, weights)
+            context.error("NG204", message, ("tie", left), key=key, help=help)
     pair = (weights[left], weights[right])
     sizes = [shape_text([int(size) for size in weight.shape]) for weight in pair]
     if sizes[0] != sizes[1]:
         message = f"`{left}` {sizes[0]} can't be `{right}` {sizes[1]}"
         context.error("NG211", message, ("tie", left))
+
+
+def _of_layers(weights: Mapping[str, Weight], sides: Sequence[str]) -> str | None:
+    """The help for a tie of layers, where both sides are names of layers that have weights."""
+    first = [next((n for n in weights if n.startswith(f"{side}.")), None) for side in sides]
+    if None in first:
+        return None
+    one = min(sides, key=lambda side: [*weights].index(str(first[sides.index(side)])))
+    other = sides[1] if one == sides[0] else sides[0]
+    return (
+        f"`tie` has paths of weights, such as `{first[0]}`; to apply the layer `{one}` twice, "
+        f"write `Reuse: {{layer: {one}}}` in the place of `{other}`"
+    )
 
 
 def _check_plain(context: Context, graph: Graph, left: str, right: str) -> None:

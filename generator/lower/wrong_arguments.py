@@ -15,8 +15,10 @@ from ..symbolic.hints import (
     as_expression,
     bracketed,
     instead_of_argument,
+    is_sum,
     meant_argument,
     run_together,
+    same_type,
     values_in,
     whole,
 )
@@ -50,7 +52,7 @@ def _diagnostic(
         meant = meant_argument(found.argument, [*known, *row.optional_tensors], COMMON_KEYS)
         instead = instead_of_argument(found.argument) or _takes(row)
         help = f"did you mean `{meant}`?" if meant else instead
-        help = run_together(found.argument, known) or help
+        help = run_together(found.argument, known) or _behind(context, item, found) or help
         if found.argument in FUNCTIONS and row.has_weights:
             help = f"write `parametrize: {found.argument}`"
     message, of_list = found.message, None
@@ -134,6 +136,11 @@ def _kind_help(
     given = [plain(value) for value in values_in(found.value)]
     if any(isinstance(value, float) for value in given) and "whole" in found.message:
         return whole(written)
+    sizes = [x for x in given if isinstance(x, str) and x.isidentifier()]
+    if context.parent is None and sizes and (told := context.size_of_input(sizes[0])):
+        return f'write `"$({told})"`: `{sizes[0]}` is known only at run time'
+    if given and isinstance(given[0], str) and is_sum(given[0]):
+        return f"write `$({given[0]})`: without `$` it is a word"
     help = as_expression(written, context.declared())
     outside = as_expression(given, context.document.params) if context.parent else None
     if help or outside:
@@ -178,6 +185,15 @@ def _of_pattern(row: Layer, item: Item) -> str | None:
     if row.axes and isinstance(item.written, dict) and "layers" in item.written:
         return "copies of layers are a `Group` with the key `repeat`"
     return None
+
+
+def _behind(context: Context, item: Item, found: Problem) -> str | None:
+    """The help for a layer that is given as an argument that the type does not have."""
+    word = item.written.get(found.argument) if isinstance(item.written, dict) else None
+    type_ = same_type(word, context.known.rows, None) if isinstance(word, str) else None
+    if type_ is None or instead_of_argument(found.argument) is None:
+        return None
+    return f"it is a layer of its own: put `- {type_}` behind this one"
 
 
 def _takes(row: Layer) -> str | None:

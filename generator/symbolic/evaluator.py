@@ -11,7 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from msgspec import Struct, field
 
@@ -256,13 +256,23 @@ class Evaluator(Struct):
                 # with these values there is no such item, and nothing reads it
                 code = ast.Subscript(tree_of(value), tree_of(at))
                 return wrap(0, code, symbols_in([value, at]))
-            fail(f"`{ast.unparse(node.value)}` has {len(items)} items, none at {place}")
+            self._no_item(node, items, place)
         if carried:
             return self._item(value, place, at)
         if isinstance(value, Coded) and (place < 0 or isinstance(items, str)):
             # from the end, it is another item in a list of another length
             return self._item(value, place, place)
         return items[place]
+
+    def _no_item(self, node: ast.Subscript, items: Sequence[Any], place: int) -> NoReturn:
+        """Refuse the place of an item that there is not; in a shape the batch was counted, too."""
+        is_shape = calls(node.value, "shape") or ast.unparse(node.value) == "in_shape"
+        text = ast.unparse(node.value)
+        help = None
+        if is_shape and 0 < place <= len(items):
+            help = f"shapes leave the batch out: write `{text}[{place - 1}]`"
+        many = "item" if len(items) == 1 else "items"
+        fail(f"`{text}` has {len(items)} {many}, none at {place}", help=help)
 
     def _carries(self, place: Any) -> bool:
         """Whether an item keeps the expression of its place: if that has a copy's number in it."""

@@ -149,7 +149,8 @@ def _end(text: str, start: int) -> int:
                 return place + 1
     return fail(
         f"`{text}` does not close",
-        help="close its bracket; inside `{...}` and `[...]` put the whole expression in quotes",
+        help="close its bracket; inside `{...}` and `[...]` an expression with a comma, a bracket, "
+        "a brace or a colon stands in quotes",
     )
 
 

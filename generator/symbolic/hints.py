@@ -133,6 +133,11 @@ def as_expression(value: object, names: Iterable[str]) -> str | None:
     return f"write `{found}`: without `$` it is a word" if found else None
 
 
+def is_sum(text: str) -> bool:
+    """Whether a text is arithmetic with plain numbers: `32*32`."""
+    return re.fullmatch(r"[\d\s()]*\d\s*[-+*/%][-+*/%\d\s()]*\d[\s)]*", text) is not None
+
+
 def whole(written: object) -> str:
     """The help for a fraction where a whole number should be."""
     for text in values_in(written):
