@@ -237,6 +237,16 @@ WHY = {
             "b": "`weight` on line 10 must not be 0, as `weight_norm` divides by its norm",
         },
     ),
+    "copies whose number a size in them meets": (
+        "input: [2, L]\nparams: {levels: 3}\nblocks:\n  Level:\n"
+        "    params: {cut: required}\n    layers:\n    - Conv1d: [2, 3]\n"
+        "    - Slice: {name: chomp, dim: 2, start: $cut}\nlayers:\n"
+        "- Level: {name: levels, cut: $(2 ** index), repeat: $levels}",
+        {
+            "levels": "`repeat` of `levels` on line 11 writes its copies one by one:"
+            " `start` of `chomp` of `Level` needs the number of each"
+        },
+    ),
     "copies of a group that is never there": (
         "input: [6]\nparams: {a: 2}\nblocks:\n  B:\n    params: {many: true, on: false}\n"
         "    layers:\n    - Group:\n        layers: [{Linear: {name: one, out_features: 6}}]\n"

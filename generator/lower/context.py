@@ -78,7 +78,7 @@ class Repeats(Struct):
       use, and those that are no loop in some use.
 
     `needs_index` says that more than values depends on the number of the copy that is read, so
-    that the copies are no loop.
+    that the copies are no loop; `because` is what needs the number, where that is one place.
     """
 
     rules: dict[SpecPath, int] = field(default_factory=dict)
@@ -90,6 +90,11 @@ class Repeats(Struct):
     looped: set[SpecPath] = field(default_factory=set)
     unlooped: set[SpecPath] = field(default_factory=set)
     needs_index: bool = False
+    because: Need | None = None
+
+    def in_each_copy(self, need: Need) -> None:
+        """Note that there is a need of the number of each copy."""
+        self.needs_index, self.because = True, self.because or need
 
 
 class KnownTypes(Struct, frozen=True):
@@ -290,7 +295,7 @@ class Context(Struct):
             if symbol.runtime and not symbol.known:
                 fail(f"this depends on `{symbol.name}`, which is known only at run time")
             if symbol.name == INDEX:
-                self.shared.repeats.needs_index = True
+                self.shared.repeats.in_each_copy(need)
             elif self.parent is None:
                 self.fixed.setdefault(symbol.name, need)
             else:
@@ -327,7 +332,7 @@ class Context(Struct):
         if self.parent is not None:
             self.to_fix.append((meeting, need))
         if any(symbol.name == INDEX for symbol in symbols):
-            self.shared.repeats.needs_index = True  # the sizes must fit in each copy of a loop
+            self.shared.repeats.in_each_copy(need)  # the sizes must fit in each copy of a loop
         elif self.parent is not None:
             self.parent.meet(rebound(meeting, self.outer), need)
         elif not all(symbol.runtime for symbol in symbols):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..diagnostics.diagnostics import MOST_FINDINGS, SpecPath, Unknowable, printable
 from ..ir.graph import Node, Ref
-from ..ir.needs import Need
+from ..ir.needs import Need, subject
 from ..layers.kin import OF_DIFFERENT
 from ..spec.spec import COMMON_KEYS, LOOP_KEYS, REPEAT_KEYS, Item
 from ..symbolic.expressions import words_in
@@ -188,12 +188,18 @@ def note_count(context: Context, item: Item, count: Size) -> None:
         context.shared.repeats.counted[item.path] = (min(least, int(count)), max(most, int(count)))
 
 
-def copy_bounds(context: Context, item: Item, count: Size) -> tuple[int, int]:
+def copy_bounds(
+    context: Context, item: Item, count: Size, because: Need | None = None
+) -> tuple[int, int]:
     """The least and the most copies in any use of a block, where copies are written one by one.
 
-    Fixes the count: the generated source has as many copies.
+    Fixes the count: the generated source has as many copies, `because` something in them needs
+    their number.
     """
-    context.fix(count, Need(item.at("repeat"), "writes its copies one by one"))
+    why = "writes its copies one by one"
+    if because is not None:
+        why += f": {subject(because.path, context.source.values)} needs the number of each"
+    context.fix(count, Need(item.at("repeat"), why))
     note_count(context, item, count)
     return context.shared.repeats.counts.get(item.path, (int(count), int(count)))
 

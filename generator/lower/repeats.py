@@ -139,6 +139,7 @@ def repeated(reader: Reader, item: Item, count: Size) -> None:
     """Read copies in a container: one by one, or as a loop where the count is an argument."""
     assert reader.chain is not None
     repeats = reader.repeats
+    because: Need | None = None
     if symbols_in(count) and item.path not in repeats.unrolled:
         if count == 0:
             reader.context.fix(count, Need(item.at("repeat"), "is 0"))
@@ -149,18 +150,19 @@ def repeated(reader: Reader, item: Item, count: Size) -> None:
         if loop(reader, item, count):
             repeats.looped.add(item.path)
             return
+        because = repeats.because
     if symbols_in(count):
         repeats.unlooped.add(item.path)
-    one_by_one(reader, item, count)
+    one_by_one(reader, item, count, because)
 
 
-def one_by_one(reader: Reader, item: Item, count: Size) -> None:
-    """Read copies each of which is written out in the generated source.
+def one_by_one(reader: Reader, item: Item, count: Size, because: Need | None = None) -> None:
+    """Read copies each of which is written out in the generated source, `because` of a need.
 
     Where the uses of a block have different numbers of copies, all uses have places for the largest
     number, and a copy that some uses lack is under a condition.
     """
-    least, most = keys.copy_bounds(reader.context, item, count)
+    least, most = keys.copy_bounds(reader.context, item, count, because)
     for copy in range(most):
         condition = more_than(count, copy) if copy >= least else None
         known = len(reader.calls)
@@ -297,7 +299,7 @@ def loop(reader: Reader, item: Item, count: Size) -> bool:
         reader.frame, repeats.needs_index = replace(outside, chain=[*children]), False
         reader.context.forget(known)
 
-    known = reader.context.noted()
+    known, repeats.because = reader.context.noted(), None
     begin()
     reached = chained(reader, item, range(int(count)), None)
     for rule_of in (progression, by_number):
