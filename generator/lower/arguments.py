@@ -156,6 +156,9 @@ def by_name(context: Context, item: Item, row: Layer) -> tuple[dict[str, Any], d
         inferred = [f"`{arg.name}`" for arg in row.args if arg.inferred]
         left_out = f"; inferred, and left out here: {', '.join(inferred)}" if inferred else ""
         help = f"they are: {takes}{left_out}"
+        if inferred and len(values) == len(known) + 1:
+            told = ", ".join(map(_as_yaml, values[1:]))
+            help = f"{inferred[0]} is inferred, so it is left out: write `{row.name}: [{told}]`"
         with suppress(ValueError):
             for arg in known[:1]:
                 arg.kind.check(values)

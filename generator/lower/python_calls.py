@@ -33,6 +33,8 @@ def as_called(context: Context, text: str, name: str = "") -> str | None:
         given |= dict.fromkeys(_lacking(row, given), "...")
     elif block is not None:
         given = _by_name(parts, list(block.params))
+    elif found[3] == "Sequential":
+        return "write `Sequential: {layers: [...]}`, with each layer as an item of the list"
     else:
         return None
     if not given and not name:

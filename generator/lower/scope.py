@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from msgspec import Struct, field
@@ -363,10 +363,10 @@ class Scope(Struct):
                 types.append(call.row.name)
         if not calls:
             return None
-        names = [f"`{x.word}`" for x in calls]
+        names = [x.word for x in calls]
         if len(calls) > 1 and len({*names}) == 1:
             return f"give the one that is meant a `name`{_form(calls[0])}"
-        told = " and ".join(names[:MOST_CALLED])
+        told = _listed(names)
         are = "above is" if len(calls) == 1 else "layers above are"
         return f"the `{types[0]}` {are} called {told}"
 
@@ -376,7 +376,10 @@ class Scope(Struct):
             self.used |= {*nodes}  # one of them is meant
             count = len(nodes)
             message = f"`{printable(text)}` could be any of {count} layers"
+            words = [*dict.fromkeys(self.call(node).word for node in nodes)]
             help = f"give the one that is meant a `name`{_form(self.call(nodes[0]))}"
+            if len(words) == count:
+                help = f"they are called {_listed(words)}"
             self.context.error("NG204", message, path, help=help)
         if self.vague:
             raise Unknowable
@@ -397,6 +400,11 @@ def _form(call: Node) -> str:
         return ""
     more = any(arg.default is REQUIRED and not arg.inferred for arg in call.row.args)
     return f": `{call.row.name}: {{name: NAME{', ...' if more else ''}}}`"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Some of these names, as a help lists them."""
+    return " and ".join([f"`{name}`" for name in names][:MOST_CALLED])
 
 
 def _holds(call: Node, name: str) -> bool:

@@ -70,6 +70,9 @@ def unknown_type(
     meant = None if instead else meant_type(item.type, known_types(context), spatial)
     if meant == "Repeat" and "->" not in str(item.written):
         meant = "Group"  # copies were meant, no pattern
+    reads = item.written if isinstance(item.written, list) else item.common.get("from")
+    if instead and isinstance(reads, list) and all(isinstance(ref, str) for ref in reads):
+        instead = instead.replace("[a, b]", printable(f"[{', '.join(reads)}]"))
     help = f"did you mean `{meant}`?" if meant else instead
     together = _together(context, item, location)
     if together is not None:
@@ -84,16 +87,28 @@ def unknown_type(
 
 def _together(context: Context, item: Item, location: Location) -> str | None:
     """The help for a type that is written as a call, and for one whose key is the layer's name."""
-    if isinstance(item.written, str) and item.type.isidentifier() and not item.common:
-        if is_known_type(context, bare_type(item.written)):
-            return f"write `{bare_type(item.written)}: {{name: {item.type}}}`"
-        return as_called(context, item.written, item.type)
+    if item.type.isidentifier():
+        return None if item.common else _under_name(context, item.type, item.written)
     text = item.type
     if text.count("(") > text.count(")"):  # in a list in brackets YAML has cut a call at its commas
         call = whole_call(location.text[location.column - 1 :])
         text = call if call.endswith(")") else text
     called = as_called(context, text)
     return called or (None if "(" in item.type else run_together(item.type, known_types(context)))
+
+
+def _under_name(context: Context, name: str, written: Any) -> str | None:
+    """The help for a layer that is written under its name: `conv: nn.Conv2d(3, 64, 3)`."""
+    if isinstance(written, dict) and len(written) == 1:
+        ((inner, given),) = written.items()
+        more = "" if given is None else ", ..."
+        found = is_known_type(context, inner)
+        return f"write `{inner}: {{name: {name}{more}}}`: a name is an argument" if found else None
+    if not isinstance(written, str):
+        return None
+    if is_known_type(context, bare_type(written)):
+        return f"write `{bare_type(written)}: {{name: {name}}}`"
+    return as_called(context, written, name)
 
 
 def is_slip(word: str, meant: str) -> bool:

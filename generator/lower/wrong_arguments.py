@@ -24,13 +24,16 @@ from ..symbolic.hints import (
 )
 from ..symbolic.sizes import plain
 from .context import Context
-from .python_calls import as_arguments, is_named
+from .python_calls import as_arguments, as_called, is_named
 
 
 def wrong_arguments(
     context: Context, item: Item, row: Layer, problems: list[Problem], paths: Mapping[str, SpecPath]
 ) -> list[Diagnostic]:
     """A diagnostic for each problem; after a misspelt argument none is reported as missing."""
+    called = _as_call(context, item, row)
+    if called is not None:
+        return [called]
     misspelt = any(found.kind == "unknown" for found in problems)
     tuples = [value for value in _values(item.written) if bracketed(value) or _cut(value)]
     if tuples:  # YAML has cut a tuple at its commas: the rest seems to be missing or unknown
@@ -132,7 +135,7 @@ def _kind_help(
     if paths.get(found.argument, item.path) != item.path and isinstance(written, (dict, list)):
         written = written[paths[found.argument][-1]]  # type: ignore[index]
         if isinstance(item.written, list) and isinstance(written, dict):
-            return _by_name(row, item.written, written)
+            return _by_name(context, row, item.written, written)
     given = [plain(value) for value in values_in(found.value)]
     if any(isinstance(value, float) for value in given) and "whole" in found.message:
         return whole(written)
@@ -160,24 +163,54 @@ def _named_in_list(context: Context, row: Layer, written: Sequence[Any]) -> tupl
 
 def _inferred_in_list(row: Layer, written: Sequence[Any]) -> tuple[str, str] | None:
     """What is wrong with a list that begins with what is inferred, and the help."""
-    rest = {arg.name: value for arg, value in zip(row.written, written[1:], strict=False)}
-    known = {name: value for name, value in rest.items() if "$" not in str(value)}
-    if not rest or not row.args[0].inferred or isinstance(read_arguments(row, known), list):
+    if not row.args[0].inferred:
         return None
-    values = [show_value(value).strip("`'") for value in rest.values()]
-    told = f"[{', '.join(values)}]" if len(values) > 1 else values[0]
+    rest = next((written[n:] for n in (1, len(written)) if _fits(row, written[n:])), None)
+    if rest is None:
+        return None
+    values = [show_value(value).strip("`'") for value in rest]
+    told = f": [{', '.join(values)}]" if len(values) > 1 else "".join(f": {x}" for x in values)
     message = f"`{row.args[0].name}` is inferred: by position it is left out"
-    return message, f"write `{row.name}: {told}`"
+    return message, f"write `{row.name}{told}`"
 
 
-def _by_name(row: Layer, given: Sequence[Any], named: Mapping[str, Any]) -> str | None:
+def _fits(row: Layer, written: Sequence[Any]) -> bool:
+    """Whether these values are right by position, as far as they have no expressions."""
+    given = {arg.name: value for arg, value in zip(row.written, written, strict=False)}
+    known = {name: value for name, value in given.items() if "$" not in str(value)}
+    checked = read_arguments(row, known)
+    wrong = checked if isinstance(checked, list) else []
+    return all(found.kind == "missing" and found.argument in given for found in wrong)
+
+
+def _as_call(context: Context, item: Item, row: Layer) -> Diagnostic | None:
+    """What is wrong with arguments as in a call of Python: `Conv2d: (6, 5, padding=1)`."""
+    text = item.written
+    if not isinstance(text, str) or "$" in text or bracketed(text):
+        return None
+    if row.axes or row.variadic is not None:
+        return None
+    help = as_called(context, text)
+    if help is None and "," in text:
+        help = as_called(context, f"{row.name} {text.strip().removeprefix('(').removesuffix(')')}")
+    if help is None:
+        return None
+    message = f"`{printable(text)}`: arguments stand in a list or in braces"
+    return Diagnostic("NG203", message, context.source.locate(item.path), help=printable(help))
+
+
+def _by_name(
+    context: Context, row: Layer, given: Sequence[Any], named: Mapping[str, Any]
+) -> str | None:
     """The help for arguments that are given by position and, at the end, by name."""
     known = {arg.name for arg in row.args}
     if given[-1] is not named or not named or not named.keys() <= known:
         return None
-    names = [arg.name for arg in row.written[: len(given) - 1]]
-    all_of_them = ", ".join(f"{name}: ..." for name in (*names, *named))
-    return f"by position and by name do not mix: write `{row.name}: {{{all_of_them}}}`"
+    values = [show_value(value).strip("`'") for value in (*given[:-1], *named.values())]
+    parts = [*values[: len(given) - 1]]
+    parts += [f"{name}={value}" for name, value in zip(named, values[len(parts) :], strict=True)]
+    told = as_arguments(context, row, parts)
+    return f"by position and by name do not mix: write `{row.name}{printable(told)}`"
 
 
 def _of_pattern(row: Layer, item: Item) -> str | None:

@@ -182,7 +182,7 @@ def structural_help(model: str, key: str, value: object) -> str | None:
         return "the shape of the only input stands under `input`"
     if key in ("outputs", "include") and isinstance(value, str):
         return f"write a list: `[{value}]`"
-    if key == "layers" and isinstance(value, dict):
+    if key == "layers" and isinstance(value, (dict, str)):
         return "write each layer as an item of a list, with `- ` before it"
     if key == "init":
         return "write the weight, too: `Conv2d: {weight: kaiming_normal_}`"
