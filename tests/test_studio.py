@@ -311,7 +311,8 @@ def test_no_message_names_the_command_line(path: Path) -> None:
         ),
         (
             "4 of 4 members of the class tried: each is what `--set` gives",
-            "4 of 4 members of the class tried: each is what the spec gives for the same values",
+            "4 of 4 other sets of arguments tried: "
+            "each gives what the spec gives for the same values",
         ),
         ("`--output` is no option of this page", "`--output` is no option of this page"),
     ],

@@ -103,6 +103,26 @@ def test_a_mistake_is_shown_and_mended(browser: Browser, tmp_path: Path) -> None
         assert written(page) == SMALL.rstrip("\n") + "\n  - Linear: 3\n"
 
 
+def test_the_rest_of_a_long_line_is_further_in(browser: Browser, tmp_path: Path) -> None:
+    words = "word " * 60
+    (tmp_path / "net.yaml").write_text(f"# {words}\n{SMALL}  - Tanh  # {words}\n")
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        rows = """(line) => {
+            const range = document.createRange();
+            range.selectNodeContents(line);
+            const left = line.closest(".cm-content").getBoundingClientRect().left;
+            const [begin, ...others] = range.getClientRects();
+            const below = others.filter((row) => row.top >= begin.bottom);
+            const rest = Math.min(...below.map((row) => row.left - left));
+            return [begin.left - left, rest, below.length];
+        }"""
+        for line in (0, 7):
+            first, rest, count = page.locator("#editor .cm-line").nth(line).evaluate(rows)
+            assert count > 1
+            assert rest > first + 5
+            assert first < 10
+
+
 def test_problems_take_the_place_they_need(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(SMALL + "  - ReLU\n" * 40)
     with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
@@ -184,8 +204,7 @@ def test_a_value_that_is_not_written_is_told_of(browser: Browser, tmp_path: Path
     with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
         page.fill("[data-name=width] input[type=number]", "32")
         expect(page.locator("#given span")).to_have_text(
-            "width = 32 is in all that is shown and run, but not in the text: "
-            "a saved small.yaml has width = 8."
+            "width = 32 is shown and run, but not in the text: a saved small.yaml has width = 8."
         )
         page.click("#tab-run")
         expect(page.locator("#with")).to_have_text("with width = 32")
@@ -502,6 +521,7 @@ def test_an_address_that_was_used_tells_how_to_go_on(browser: Browser, tmp_path:
 def test_a_completion_brings_the_arguments(browser: Browser, tmp_path: Path) -> None:
     with studio(tmp_path) as there, opened(browser, there) as page:
         page.click("#empty")
+        expect(page.locator("#editor")).to_contain_text("name: Net")
         offered = page.locator(".cm-tooltip-autocomplete")
         page.keyboard.type("Conv2d")  # a whole word, but no whole layer
         expect(offered.locator(".forms code")).to_have_text(
@@ -629,6 +649,20 @@ def test_the_layer_under_the_cursor_is_lit_everywhere(browser: Browser, tmp_path
         )
 
 
+def test_a_line_with_a_mistake_is_still_its_layer(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with studio(tmp_path, "small.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(4)
+        page.click("#editor .cm-line >> nth=4")
+        page.keyboard.press("End")
+        page.keyboard.type("s")
+        expect(page.locator("#stale")).to_be_visible()
+        page.click("#editor .cm-line >> nth=5")
+        expect(page.locator("#picture .marked")).to_contain_text("ReLU")
+        page.click("#editor .cm-line >> nth=4")
+        expect(page.locator("#picture .marked")).to_contain_text("Linear")
+
+
 IN_VIEW = """() => {
     const frame = document.querySelector("#picture").getBoundingClientRect();
     const within = (box) => box.left >= frame.left - 1 && box.right <= frame.right + 1
@@ -703,7 +737,9 @@ def test_a_variant_and_a_device_are_chosen(browser: Browser, tmp_path: Path) -> 
         expect(page.locator("#variant option")).to_have_text(["none", "small", "large"])
         page.select_option("#variant", "large")
         expect(page.locator("#figures")).to_contain_text("80 parameters")
-        expect(page.locator("#given")).to_contain_text("width = 16 is in all that is shown")
+        expect(page.locator("#given")).to_contain_text(
+            "width = 16 is shown and run, but not in the text"
+        )
         page.fill("[data-name=width] input[type=number]", "2")
         expect(page.locator("#variant")).to_have_value("small")
         page.select_option("#variant", "none")

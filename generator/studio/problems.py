@@ -21,6 +21,7 @@ _HERE = tuple(
         (r"`--variant` builds one alone", "one variant alone may be chosen above the parameters"),
         (r"`--variant ([^`]+)`", r"the variant `\1`"),
         (r"what `--variant` gives", "what the spec gives for the variant"),
+        (r"members of the class tried: each is", "other sets of arguments tried: each gives"),
         (r"what `--set` gives", "what the spec gives for the same values"),
         (r"`--set ([^`]+)`", r"`\1`"),
         (r"`--device (\w+)`", r"the device `\1`"),

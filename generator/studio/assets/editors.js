@@ -61,6 +61,24 @@ const lights = cm.StateField.define({
   provide: (field) => cm.EditorView.decorations.from(field),
 });
 
+// The rest of a long line stands further in than its beginning: it is no line of its own.
+const HANGS = 24;  // characters at most
+const hanging = (doc) => cm.Decoration.set([...Array(doc.lines).keys()].map((place) => {
+  const { text, from } = doc.line(place + 1);
+  const hang = Math.min(/^ */.exec(text)[0].length + 2, HANGS);
+  return cm.Decoration.line({ class: `cm-hang-${hang}` }).range(from);
+}));
+const hangs = [
+  cm.StateField.define({
+    create: ({ doc }) => hanging(doc),
+    update: (found, change) => (change.docChanged ? hanging(change.newDoc) : found),
+    provide: (field) => cm.EditorView.decorations.from(field),
+  }),
+  cm.EditorView.theme(Object.fromEntries([...Array(HANGS).keys()].map((place) => [
+    `.cm-line.cm-hang-${place + 1}`, { paddingLeft: `calc(6px + ${place + 1}ch)`, textIndent: `-${place + 1}ch` },
+  ]))),
+];
+
 const KINDS = {
   argument: "property", block: "class", form: "text", function: "function", key: "property", name: "variable",
   reference: "variable", type: "type", value: "constant",
@@ -185,7 +203,7 @@ export class SpecEditor {
           cm.lineNumbers(), cm.foldGutter(), cm.lintGutter(), cm.highlightActiveLine(), cm.highlightActiveLineGutter(),
           cm.highlightSpecialChars(), cm.drawSelection(), cm.dropCursor(), cm.history(), indents,
           cm.bracketMatching(), cm.closeBrackets(), cm.indentUnit.of("  "), cm.search({ top: true }),
-          cm.highlightSelectionMatches(), cm.EditorView.lineWrapping, cm.yaml(), colours, look, lights, hovering(asked), inForms,
+          cm.highlightSelectionMatches(), cm.EditorView.lineWrapping, hangs, cm.yaml(), colours, look, lights, hovering(asked), inForms,
           cm.placeholder("A spec: \"Start from…\" gives one to begin with, \"Forms\" its parts."),
           cm.autocompletion({ override: [completion(asked)], maxRenderedOptions: 60 }),
           cm.keymap.of([

@@ -169,7 +169,7 @@ function narrowest(places, line) {
   return found;
 }
 
-// A line of the text in the text of the view, if it is above or below all that differs.
+// A line of the text in the text of the view, if it is above or below all that differs, or only rewritten.
 function lineThen(line) {
   const [now, then] = [editor.text.split("\n"), state.view.lines];
   let same = 0;
@@ -177,7 +177,8 @@ function lineThen(line) {
   if (line <= same) return line;
   let below = 0;
   while (below < now.length && now[now.length - 1 - below] === then[then.length - 1 - below]) below += 1;
-  return line > now.length - below ? line + then.length - now.length : null;
+  if (line > now.length - below) return line + then.length - now.length;
+  return now.length === then.length ? line : null;
 }
 
 function callAt(line) {
@@ -444,7 +445,7 @@ function tellGiven() {
   const given = listed(state.values);
   byId("given").hidden = !given;
   const kept = listed(state.written, Object.keys(state.values));
-  byId("given").firstChild.textContent = `${given} is in all that is shown and run, but not in the text`
+  byId("given").firstChild.textContent = `${given} is shown and run, but not in the text`
     + (kept ? `: a saved ${state.file.path} has ${kept}.` : ".");
   byId("with").textContent = given ? `with ${given}` : "";
   const { ran } = state;
