@@ -75,6 +75,29 @@ def test_a_misfit_is_mended_by_what_its_help_says(
     build_source(parse(text.replace(old, new), "net.yaml"), {}, None)
 
 
+ITEMS = (
+    *("nn.Conv2d(3, 32, 3)", "nn.Conv2d(32, 3, padding=1)", "Conv2d (32, 3, padding=1),"),
+    *("Conv2d(32, 3, padding=1", "conv: Conv2d(32, 3, pad=1)", "conv: nn.ReLU", "nn.ReLU()"),
+    *("self.conv = nn.Conv2d(3, 32, kernel_size=(3, 3), padding='same', bias=False)",),
+    *("Conv2d: [32, 3, padding=1]", "Conv2d: [1, 1, bias=False]", "Conv2d: (32, 3, padding=1)"),
+    *("Conv2d: 32, 3, bias=False", "Conv2d: [32, 3, padding: 1]", "Conv2d:[32, 3, padding=1]"),
+    *("Linear: [8, 10]", "Linear(8*3*3)", "Linear: 8*3*3", "Linear(width, bias=False)"),
+    *("Linear: [8, $width]", "Linear: [8, 10, false]", "LayerNorm: [3, 8, 8]", "Linear: width"),
+)
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_arguments_as_in_python_are_mended_by_what_their_help_says(item: str) -> None:
+    text = f"name: Net\ninput: [3, 8, 8]\nparams: {{width: 4}}\nlayers:\n  - {item}\n"
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(text, "net.yaml"), {}, None)
+    (found,) = caught.value.diagnostics
+    said = re.search("write `(.+?)`", str(found.help))
+    assert said is not None
+    mended = said[1] if said[1][0].isupper() else f"Linear: {said[1]}"
+    build_source(parse(text.replace(item, mended), "net.yaml"), {}, None)
+
+
 @pytest.mark.parametrize("length", ["12", "T"])
 @pytest.mark.parametrize(
     "layer", ["MultiheadAttention: {num_heads", "TransformerEncoderLayer: {nhead"]

@@ -11,6 +11,7 @@ from ..symbolic.hints import as_expression, is_sum, meant_argument
 from .context import Context
 
 _WORDS = {"True": "true", "False": "false", "None": "null"}
+LONGEST = 500  # characters of a call that are read
 _CALL = r"(?:(?:self\.)?(\w+)\s*=\s*)?((?:\w+\.)*)(\w+)\s*:?\s*([(\[ ])(.+)"
 
 
@@ -20,7 +21,7 @@ def as_called(context: Context, text: str, name: str = "") -> str | None:
     With `nn.` before it a call has torch's order, in which inferred arguments stand, too. A `name`
     is that of the attribute which the call was to be: `self.conv = nn.Conv2d(3, 64, 3)`.
     """
-    found = re.fullmatch(_CALL, text.rstrip(" ,;"), re.DOTALL)
+    found = re.fullmatch(_CALL, text[:LONGEST].rstrip(" ,;"), re.DOTALL)
     inside = None if found is None else _inside(found[5])
     if found is None or inside is None:
         return None
@@ -87,7 +88,7 @@ def _text(context: Context, given: Mapping[str, str], parts: Sequence[str], name
 
 def _value(context: Context, value: str) -> str:
     """A value of Python as a spec writes it."""
-    if re.fullmatch(r"\(.*,.*\)", value, re.DOTALL):
+    if value.startswith("(") and value.endswith(")") and "," in value:
         return f"[{value[1:-1].rstrip(' ,')}]"
     if is_sum(value):
         return f"$({value})"

@@ -34,7 +34,7 @@ from .arguments import by_name, listed, respelt, widened
 from .context import Context
 from .initial import read_init
 from .keys import check_common
-from .python_calls import as_called, whole_call
+from .python_calls import LONGEST, as_called, whole_call
 
 if TYPE_CHECKING:
     from ..spec.block_spec import BlockSpec
@@ -91,7 +91,7 @@ def _together(context: Context, item: Item, location: Location) -> str | None:
         return None if item.common else _under_name(context, item.type, item.written)
     text = item.type
     if text.count("(") > text.count(")"):  # in a list in brackets YAML has cut a call at its commas
-        call = whole_call(location.text[location.column - 1 :])
+        call = whole_call(location.text[location.column - 1 :][:LONGEST])
         text = call if call.endswith(")") else text
     called = as_called(context, text)
     return called or (None if "(" in item.type else run_together(item.type, known_types(context)))
