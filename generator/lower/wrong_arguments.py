@@ -141,6 +141,8 @@ def _kind_help(
         return whole(written)
     sizes = [x for x in given if isinstance(x, str) and x.isidentifier()]
     if context.parent is None and sizes and (told := context.size_of_input(sizes[0])):
+        if not (row.operation or row.fresh):  # a module is made before the network runs
+            return f"`{sizes[0]}` is known only at run time: give the input's shape in numbers"
         return f'write `"$({told})"`: `{sizes[0]}` is known only at run time'
     if given and isinstance(given[0], str) and is_sum(given[0]):
         return f"write `$({given[0]})`: without `$` it is a word"
