@@ -60,6 +60,7 @@ def _studio(output: Path) -> None:
             page.keyboard.press("End")
             page.keyboard.press("Backspace")
             page.wait_for_selector("#problems li.error")
+            page.wait_for_selector("#picture .marked")  # it is in view then
             page.screenshot(path=output)
         browser.close()
 

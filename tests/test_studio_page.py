@@ -714,6 +714,24 @@ def test_what_is_typed_is_lit_and_in_view(browser: Browser, tmp_path: Path) -> N
         expect(page.locator("#source .cm-marked").first).to_contain_text("gelu")
 
 
+def test_what_is_lit_stays_in_view(browser: Browser, tmp_path: Path) -> None:
+    """Also where the picture gets smaller, as problems need their place."""
+    layers = "".join(f"  - Linear: {n}\n  - ReLU\n" for n in range(10, 30))
+    (tmp_path / "net.yaml").write_text(f"name: Net\ninput: [4]\nlayers:\n{layers}")
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        expect(page.locator("#picture .node")).to_have_count(42)
+        page.click("#editor .cm-line:has-text('Linear: 25')")
+        expect(page.locator("#picture .marked")).to_contain_text("Linear 25")
+        before = page.locator("#picture").evaluate("one => one.clientHeight")
+        page.keyboard.press("End")
+        page.keyboard.type("s")
+        expect(page.locator("#problems li.error")).to_have_count(1)
+        expect(page.locator("#stale")).to_be_visible()
+        assert page.locator("#picture").evaluate("one => one.clientHeight") < before
+        expect(page.locator("#picture .marked")).to_contain_text("Linear 25")
+        assert page.evaluate(IN_VIEW)["marked"]
+
+
 def test_bars_tell_what_costs_most(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text((ROOT / "configs" / "lenet.yaml").read_text())
     with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:

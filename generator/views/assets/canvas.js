@@ -342,6 +342,11 @@ export class Canvas {
       const group = event.target.closest(".node, .cluster");
       if (group && !dragged) this.clicked(group.id.replace(/^t/, ""));  // or its title
     });
-    new ResizeObserver(() => { if (!this.moved) this.lie(); }).observe(holder);
+    new ResizeObserver(() => {
+      if (this.moved) return;
+      this.lie();
+      const lit = holder.querySelector(".marked")?.id.replace(/^t/, "");
+      if (lit && !this.inView(lit)) this.centre(lit);
+    }).observe(holder);
   }
 }
