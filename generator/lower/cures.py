@@ -31,7 +31,7 @@ from ..layers.kin import (
 from ..layers.tensor import TensorType
 from ..layers.windows import per_dimension, stride_of
 from ..spec.spec import Item
-from ..symbolic.sizes import is_unknown, shown
+from ..symbolic.sizes import Size, code, is_unknown, shown, symbols_in
 from .arguments import Arguments
 from .scope import Scope
 
@@ -235,14 +235,17 @@ def _misfit(row: Layer, ways: _Ways, apart: list[int]) -> str | None:
     around = [at for at in apart if at > 1]
     small = _smaller(ways, around)
     if not around or small is None:
-        return _shortcut(dims)
+        return _shortcut(ways, dims, 1 if not around else None)
     ratio = max(
         int(ways.types[1 - small].shape[at]) / int(ways.types[small].shape[at]) for at in around
     )
     if ratio < 1.5:
         more = f", and one number of channels, as by a `Conv{dims}d` of `kernel_size: 1`"
         return _fitted(ways, small) + more * (1 in apart)
-    return _shortcut(dims) if 1 in apart else _scaled(ways, small, dims, round(ratio))
+    if 1 in apart:
+        shorter = len(ways.calls[1 - small]) < len(ways.calls[small])
+        return _shortcut(ways, dims, round(ratio) if shorter else None)
+    return _scaled(ways, small, dims, round(ratio))
 
 
 def _smaller(ways: _Ways, dims: list[int]) -> int | None:
@@ -253,11 +256,28 @@ def _smaller(ways: _Ways, dims: list[int]) -> int | None:
     return 1 if all(a > b for a, b in zip(left, right, strict=True)) else None
 
 
-def _shortcut(dims: int) -> str:
-    """The help for the usual case: a shortcut past layers that change the shape."""
-    return (
+def _shortcut(ways: _Ways, dims: int, ratio: int | None) -> str:
+    """The help for the usual case: a shortcut past layers that change the shape.
+
+    `ratio` is how much larger the shortcut's tensor is; `None` if a convolution does not mend that.
+    """
+    general = (
         f"a shortcut of another shape needs a layer of its own, as a `Conv{dims}d` of "
         "`kernel_size: 1` with the other way's channels and stride (`netgen init resnet18` has one)"
+    )
+    lengths = [len(calls) for calls in ways.calls]
+    if ratio is None or lengths[0] == lengths[1]:
+        return general
+    short = lengths.index(min(lengths))
+    channels = _written(ways.scope, ways.types[1 - short].shape[1])
+    if channels is None:
+        return general
+    name = ways.scope.word(ways.refs[short])
+    stride = f", stride: {_stride(ways, 1 - short, ratio)}" if ratio > 1 else ""
+    more = f"from: {name}, out_channels: {channels}, kernel_size: 1{stride}"
+    return (
+        f"a shortcut of another shape needs a layer of its own: put `Conv{dims}d: "
+        f"{{name: shortcut, {more}}}` before {THIS}, and read `shortcut` in place of `{name}`"
     )
 
 
@@ -265,8 +285,28 @@ def _scaled(ways: _Ways, small: int, dims: int, ratio: int) -> str:
     name = ways.scope.word(ways.refs[1 - small])
     return (
         f"`{name}` needs the other way's stride, too (a pool, or a `Conv{dims}d` of "
-        f"`kernel_size: 1` and `stride: {ratio}`); or {_resized(ways, small)} on the other way"
+        f"`kernel_size: 1` and `stride: {_stride(ways, small, ratio)}`); or "
+        f"{_resized(ways, small)} on the other way"
     )
+
+
+def _stride(ways: _Ways, place: int, ratio: int) -> str:
+    """A stride by which one way makes its tensor smaller, as a layer on it has it written."""
+    for call in ways.calls[place]:
+        stride = call.args.get("stride") if call.use is None else call.use.outer.get("stride")
+        if isinstance(stride, int) and int(stride) == ratio:
+            return _written(ways.scope, stride) or str(ratio)
+    return str(ratio)
+
+
+def _written(scope: Scope, size: Size) -> str | None:
+    """A size as the scope can write it; `None` if it has a name that is no parameter there."""
+    names = {symbol.name for symbol in symbols_in(size)}
+    if not names:
+        return str(int(size))
+    if not names <= scope.params.keys():
+        return None
+    return f"${code(size)}" if code(size).isidentifier() else f"$({code(size)})"
 
 
 def _resized(ways: _Ways, small: int) -> str:

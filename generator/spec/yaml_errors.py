@@ -42,6 +42,8 @@ def not_yaml(error: ParserError, text: str, name: str) -> Diagnostic:
     help = next((help for sign, help in _CURES if sign in problem or sign in line), None)
     if not notes and _is_text(line) and "\t" not in line:
         help = _indented(lines, mark.line, mark.column) or help
+    if beside := _item_before(lines, location.line - 1):
+        help = f"an item of the list begins with `- `, as in line {beside + 1}"
     return Diagnostic("NG102", f"not YAML: {problem}", location, tuple(notes), help)
 
 
@@ -63,6 +65,19 @@ def _indented(lines: list[str], number: int, column: int) -> str | None:
         place = f"begin it in column {other + 1}, as line {before + 1} does"
         return f"the line is indented too far: {place}"
     return None
+
+
+def _item_before(lines: list[str], number: int) -> int | None:
+    """The line of the item before, where a line has its column but not its `- `."""
+    line = lines[number] if number < len(lines) else ""
+    if not _is_text(line) or line.lstrip().startswith("-"):
+        return None
+    own = _column(line)
+    above = (at for at in range(number - 1, -1, -1) if _is_text(lines[at]))
+    before = next((at for at in above if _column(lines[at]) <= own), None)
+    if before is None or _column(lines[before]) < own:
+        return None
+    return before if lines[before].lstrip().startswith("- ") else None
 
 
 def _is_text(line: str) -> bool:
