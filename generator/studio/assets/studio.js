@@ -342,11 +342,19 @@ function tellProblems(problems) {
   tellCalm(!problems.length);
 }
 
-// The place of problems is small without any; but not at once, as mistakes come and go while one types.
+// The place of problems is small without any; but not at once, as mistakes come and go while one types,
+// nor while the pointer moves: what it moves to stays where it is.
 let calming = 0;
+let pointed = -CALM;
+document.addEventListener("pointermove", () => { pointed = performance.now(); });
+function becomeCalm() {
+  const left = pointed + CALM - performance.now();
+  if (left > 0) calming = setTimeout(becomeCalm, left);
+  else document.body.classList.add("calm");
+}
 function tellCalm(calm) {
   clearTimeout(calming);
-  if (calm) calming = setTimeout(() => document.body.classList.add("calm"), CALM);
+  if (calm) calming = setTimeout(becomeCalm, CALM);
   else if (document.body.classList.contains("calm")) {
     document.body.classList.remove("calm");
     editor.stay();
