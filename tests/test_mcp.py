@@ -225,7 +225,10 @@ def test_what_the_command_line_has_is_called_as_the_tools_are(coder: Agent) -> N
     spec = (
         "name: A\ninput: [3, 8, 8]\nlayers:\n  - Conv2d: {name: a, out_channels: 8, kernel_size: 3"
     )
-    spec += ", stride: 2, padding: 1}\n  - Add: [a, x]\n"
+    spec += (
+        ", stride: 2, padding: 1}\n  - Conv2d: {name: b, from: x, out_channels: 4, kernel_size: 1}"
+    )
+    spec += "\n  - Add: [a, b]\n"
     [found] = coder.ask("check", spec=spec)["diagnostics"]
     assert found["help"] == (
         "a shortcut of another shape needs a layer of its own, as a `Conv2d` of `kernel_size: 1` "
