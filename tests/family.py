@@ -1025,11 +1025,14 @@ def asks_for_more(
 ) -> bool:
     """Whether the class calls layers that the other file does not, and says it takes no such sizes.
 
-    A layer that a `from` passes by is called by the class, which may choose it.
+    A layer that a `from` passes by is called by the class, which may choose it. What the class says
+    of sizes holds for its default member; for another one it may say less.
     """
     if all(call.made for call in found.trace.calls):
         return False
-    return not fit_of(predict(default.reading, overrides).graph).holds(sizes_of(turn))
+    sizes = sizes_of(turn)
+    fits = default.graph.fit.holds(sizes)
+    return not (fits and fit_of(predict(default.reading, overrides).graph).holds(sizes))
 
 
 def alike(left: Any, right: Any) -> bool:
