@@ -81,7 +81,7 @@ Residual:
         words="skip shortcut projection downsample",
     ),
     Piece(
-        "Shortcut where the shape changes: a 1x1 convolution in a residual block",
+        "Residual block with a shortcut where the shape changes: a 1x1 convolution",
         "- Downsample: {channels: «128», stride: «2»}\n",
         """\
 Downsample:

@@ -819,6 +819,7 @@ async function begin() {
     return;
   }
   byId("title").textContent = state.file.path;
+  byId("save").textContent = `Save ${state.file.path.split("/").pop()}`;
   byId("title").title = `${state.file.full_path}, netgen ${state.file.netgen}`;
   byId("output").textContent = state.file.output;
   byId("output").title = state.file.full_output;
