@@ -94,11 +94,11 @@ def reads(
     return tuple(found)
 
 
-def mention_tensors(scope: Scope, item: Item) -> None:
+def mention_tensors(scope: Scope, item: Item, written: Mapping[str, Any]) -> None:
     """Count the tensors that an item names beside its `from` as used, be the item there or not."""
     row = scope.context.row(item.type)
-    for name in () if row is None or not isinstance(item.written, dict) else row.optional_tensors:
-        if isinstance(text := plain(item.written.get(name)), str):
+    for name in () if row is None else row.optional_tensors:
+        if isinstance(text := plain(written.get(name)), str):
             scope.mention(text, misspelt=False)
 
 

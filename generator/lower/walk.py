@@ -71,7 +71,8 @@ class Walk(Reader):
                     self.context.error("NG210", message, item.at(key), key=True)
         if "carry" in item.common or "collect" in item.common:
             keys.check_loop(self.context, item, chained=self.chain is not None)
-        keys.mention_tensors(self.scope, item)
+        if isinstance(item.written, dict):
+            keys.mention_tensors(self.scope, item, item.written)
         reads = self.reads(item, index, fixes=False)
         if "from" in item.common and symbols_in(written := keys.source(self.scope, item, index)):
             from .alternatives import choosing
