@@ -204,4 +204,6 @@ def test_names_that_modules_use_themselves_are_known() -> None:
 def test_classes_of_torch_nn_are_known() -> None:
     public = [getattr(nn, name) for name in dir(nn) if not name.startswith("_")]
     modules = [found for found in public if isinstance(found, type)]
-    assert {found.__name__ for found in modules if issubclass(found, nn.Module)} == NN_CLASSES
+    there = {found.__name__ for found in modules if issubclass(found, nn.Module)}
+    newer = {"LinearCrossEntropyLoss"}  # than the oldest torch, 2.12
+    assert there | newer == NN_CLASSES

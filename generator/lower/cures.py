@@ -44,7 +44,7 @@ def cure(scope: Scope, item: Item, row: Layer, refusal: Refusal, read: Arguments
     if not read.types:
         return refusal.help
     if len(read.types) > 1 and row.name in MERGES:
-        return refusal.help or _merged(scope, row, read)
+        return refusal.help or _merged(scope, item, row, read)
     return (
         _kept_batch(scope, row, read)
         or _other_rank(scope, row, refusal, read)
@@ -176,7 +176,7 @@ def swapped(rank: int, place: int, at: int) -> str:
 # several tensors that don't fit together
 
 
-def _merged(scope: Scope, row: Layer, read: Arguments) -> str | None:
+def _merged(scope: Scope, item: Item, row: Layer, read: Arguments) -> str | None:
     """The help to make the first two neighbouring tensors that differ fit each other."""
     for place, right in enumerate(read.types[1:], 1):
         left = read.types[place - 1]
@@ -185,7 +185,7 @@ def _merged(scope: Scope, row: Layer, read: Arguments) -> str | None:
             return None
         if apart:
             refs = (read.inputs[place - 1], read.inputs[place])
-            return _misfit(row, _Ways.of(scope, refs, (left, right)), apart)
+            return _misfit(row, _Ways.of(scope, item, refs, (left, right)), apart)
     return None
 
 
@@ -199,19 +199,24 @@ def _apart(row: Layer, left: TensorType, right: TensorType) -> list[int]:
 class _Ways(Struct, frozen=True):
     """Two ways through the network that meet in a layer.
 
-    `refs` and `types` are what they give, `calls` the calls on one way only, the last first.
+    `refs` and `types` are what they give, `calls` the calls on one way only, the last first. They
+    may be `branches` of the layer.
     """
 
     scope: Scope
     refs: tuple[Ref, Ref]
     types: tuple[TensorType, TensorType]
     calls: tuple[list[Node], list[Node]]
+    branches: bool
 
     @staticmethod
-    def of(scope: Scope, refs: tuple[Ref, Ref], types: tuple[TensorType, TensorType]) -> _Ways:
+    def of(
+        scope: Scope, item: Item, refs: tuple[Ref, Ref], types: tuple[TensorType, TensorType]
+    ) -> _Ways:
         left, right = (list(_way(scope, ref)) for ref in refs)
         own = ([d for d in left if d not in right], [d for d in right if d not in left])
-        return _Ways(scope, refs, types, own)
+        inside = [call.path[: len(item.path)] == item.path for calls in own for call in calls]
+        return _Ways(scope, refs, types, own, any(inside))
 
     def spatial(self) -> int:
         """The number of spatial dimensions of the tensors; 0 for tokens and features."""
@@ -274,7 +279,11 @@ def _shortcut(ways: _Ways, dims: int, ratio: int | None) -> str:
         return general
     name = ways.scope.word(ways.refs[short])
     stride = f", stride: {_stride(ways, 1 - short, ratio)}" if ratio > 1 else ""
-    more = f"from: {name}, out_channels: {channels}, kernel_size: 1{stride}"
+    given = f"out_channels: {channels}, kernel_size: 1{stride}"
+    if ways.branches:
+        where = f"at the end of the branch with `{name}`" if lengths[short] else "in place of `[]`"
+        return f"put `Conv{dims}d: {{{given}}}` {where}, or give the other branch its shape"
+    more = f"from: {name}, {given}"
     return (
         f"a shortcut of another shape needs a layer of its own: put `Conv{dims}d: "
         f"{{name: shortcut, {more}}}` before {THIS}, and read `shortcut` in place of `{name}`"

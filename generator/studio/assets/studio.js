@@ -77,6 +77,7 @@ const views = new Latest(() => trying(async () => {
 }));
 
 function changed() {
+  if (calm !== null && performance.now() > calm + CALM) document.body.classList.add("calm");
   remember();
   tellChanged();
   tellGiven();
@@ -342,20 +343,16 @@ function tellProblems(problems) {
   tellCalm(!problems.length);
 }
 
-// The place of problems is small without any; but not at once, as mistakes come and go while one types,
-// nor while the pointer moves: what it moves to stays where it is.
-let calming = 0;
-let pointed = -CALM;
-document.addEventListener("pointermove", () => { pointed = performance.now(); });
-function becomeCalm() {
-  const left = pointed + CALM - performance.now();
-  if (left > 0) calming = setTimeout(becomeCalm, left);
-  else document.body.classList.add("calm");
-}
-function tellCalm(calm) {
-  clearTimeout(calming);
-  if (calm) calming = setTimeout(becomeCalm, CALM);
-  else if (document.body.classList.contains("calm")) {
+// The place of problems is small without any; but it gets so while one types, some time after the last
+// mistake: what the pointer moves to stays where it is.
+let calm = null;  // since when there is no problem
+function tellCalm(now) {
+  if (now) {
+    calm ??= performance.now();
+    return;
+  }
+  calm = null;
+  if (document.body.classList.contains("calm")) {
     document.body.classList.remove("calm");
     editor.stay();
   }
