@@ -131,7 +131,7 @@ def test_what_holds_no_network_is_told(tmp_path: Path) -> None:
     assert unloadable(path) == "holds a list, and no `nn.Module`"
     torch.save({"model": live.Scaled()}, path)
     assert unloadable(path) == "holds a dict, and no `nn.Module`"
-    with pytest.warns(DeprecationWarning, match=r"torch\.jit"):
+    with pytest.warns((DeprecationWarning, FutureWarning), match=r"torch\.jit"):
         _save_script(path)
     assert unloadable(path) == "is a TorchScript archive, whose code is none of Python's"
 

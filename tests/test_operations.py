@@ -415,8 +415,13 @@ def hold(name: str, args: dict[str, Any], shapes: list[tuple[int, ...]], types: 
         theirs = None  # where torch warns of grids of one place it forgets to look
     if name == "Chunk" and theirs is not None and len(theirs) != args["chunks"]:
         theirs = None  # torch gives fewer parts without a word
+    if ours is None and name in _TAKEN_LATER and torch.__version__ >= "2.14":
+        theirs = None  # torch takes unsigned numbers then, and bicubic volumes
     assert ours == theirs, (name, args, shapes, types, reason if None in (ours, theirs) else "")
     return theirs is not None
+
+
+_TAKEN_LATER = ("Gather", "ScatterAdd", "GridSample")
 
 
 @pytest.mark.parametrize("name", REAL)
