@@ -247,10 +247,12 @@ def _misfit(row: Layer, ways: _Ways, apart: list[int]) -> str | None:
     if ratio < 1.5:
         more = f", and one number of channels, as by a `Conv{dims}d` of `kernel_size: 1`"
         return _fitted(ways, small) + more * (1 in apart)
+    shorter = len(ways.calls[1 - small]) < len(ways.calls[small])
     if 1 in apart:
-        shorter = len(ways.calls[1 - small]) < len(ways.calls[small])
         return _shortcut(ways, dims, round(ratio) if shorter else None)
-    return _scaled(ways, small, dims, round(ratio))
+    added = _added(ways, dims, round(ratio)) if shorter else None
+    other = f"or {_resized(ways, small)} on the other way"
+    return f"{added}; {other}" if added else f"{_scaled(ways, small, dims, round(ratio))}; {other}"
 
 
 def _smaller(ways: _Ways, dims: list[int]) -> int | None:
@@ -266,17 +268,20 @@ def _shortcut(ways: _Ways, dims: int, ratio: int | None) -> str:
 
     `ratio` is how much larger the shortcut's tensor is; `None` if a convolution does not mend that.
     """
-    general = (
+    added = None if ratio is None else _added(ways, dims, ratio)
+    return added or (
         f"a shortcut of another shape needs a layer of its own, as a `Conv{dims}d` of "
         "`kernel_size: 1` with the other way's channels and stride (`netgen init resnet18` has one)"
     )
+
+
+def _added(ways: _Ways, dims: int, ratio: int) -> str | None:
+    """The help to add a convolution to the shorter way; `None` if it is not known which that is."""
     lengths = [len(calls) for calls in ways.calls]
-    if ratio is None or lengths[0] == lengths[1]:
-        return general
     short = lengths.index(min(lengths))
     channels = _written(ways.scope, ways.types[1 - short].shape[1])
-    if channels is None:
-        return general
+    if lengths[0] == lengths[1] or channels is None:
+        return None
     name = ways.scope.word(ways.refs[short])
     stride = f", stride: {_stride(ways, 1 - short, ratio)}" if ratio > 1 else ""
     given = f"out_channels: {channels}, kernel_size: 1{stride}"
@@ -294,8 +299,7 @@ def _scaled(ways: _Ways, small: int, dims: int, ratio: int) -> str:
     name = ways.scope.word(ways.refs[1 - small])
     return (
         f"`{name}` needs the other way's stride, too (a pool, or a `Conv{dims}d` of "
-        f"`kernel_size: 1` and `stride: {_stride(ways, small, ratio)}`); or "
-        f"{_resized(ways, small)} on the other way"
+        f"`kernel_size: 1` and `stride: {_stride(ways, small, ratio)}`)"
     )
 
 
