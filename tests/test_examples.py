@@ -54,6 +54,7 @@ def test_a_baseline_learns_to_read_digits(network: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.huge
 def test_a_transformer_learns_where_sentences_come_from(tmp_path: Path) -> None:
     build(ROOT / "configs" / "transformer_classifier.yaml", tmp_path)
     options = ("--folder", tmp_path, "--sentences", 1500, "--epochs", 4)

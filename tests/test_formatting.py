@@ -118,6 +118,7 @@ def blacks(text: str) -> str | None:
 
 
 @pytest.mark.slow
+@pytest.mark.huge
 def test_any_module_gets_blacks_own_format() -> None:
     taken = 0
     for seed in range(150):
