@@ -45,19 +45,9 @@ def class_graphs(graph: Graph, source: Source) -> tuple[Graph, ...]:
 
 def _bypassed(graph: Graph) -> Graph:
     """The graph with each reference to a call that is never made replaced by what it passes on."""
-    ahead = len(graph.inputs)
-    places: dict[int, Ref] = {}
-
-    def real(ref: Ref) -> Ref:
-        return places.get(ref.node, ref)
-
-    nodes = []
-    for place, node in enumerate(graph.nodes, ahead):
-        if node.kind == "absent" and node.otherwise is not None:
-            places[place] = real(node.otherwise)
-        nodes.append(_reading(node, real))
-    outputs = tuple((key, real(ref)) for key, ref in graph.outputs)
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    nodes = tuple(_reading(node, graph.origin) for node in graph.nodes)
+    outputs = tuple((key, graph.origin(ref)) for key, ref in graph.outputs)
+    return replace(graph, nodes=nodes, outputs=outputs)
 
 
 def _reading(node: Node, real: Callable[[Ref], Ref]) -> Node:

@@ -344,12 +344,13 @@ class Merge:
     def check_passed(self, first: Node, group: Nodes) -> None:
         """Refuse a call that is absent in several uses and passes on other tensors than `first`."""
         for graph, (_, node) in zip(self.graphs, group, strict=True):
-            if node.absent and node.otherwise is not None and first.otherwise is not None:
-                passes, should_pass = first.otherwise, node.otherwise
-                if graph.origin(passes) != graph.origin(should_pass):
-                    reason = "does not pass on the same in all uses of the block where it is absent"
-                    help = 'choose before it: `Identity: {name: out, from: $("left" if first else '
-                    self.values.refuse(node, reason, help + '"right")}`')
+            passes, should_pass = first.otherwise, node.otherwise
+            if not node.absent or passes is None or should_pass is None:
+                continue
+            if graph.origin(passes) != graph.origin(should_pass):
+                reason = "does not pass on the same in all uses of the block where it is absent"
+                item = 'Identity: {name: out, from: $("left" if first else "right")}'
+                self.values.refuse(node, reason, f"choose before it: `{item}`")
 
     def makes(self, refs: Mapping[str, Ref], known: Sequence[Choice]) -> bool:
         """Whether every use computes all tensors that some use may choose."""

@@ -506,9 +506,12 @@ class Graph(Struct, frozen=True, dict=True, eq=False):
 
     def origin(self, ref: Ref) -> Ref:
         """What gives the tensor of a reference: an absent call passes on what others give."""
-        number = ref.node - len(self.inputs)
-        passed = self.nodes[number].otherwise if number >= 0 and self.nodes[number].absent else None
-        return ref if passed is None else self.origin(passed)
+        while ref.node >= len(self.inputs):
+            call = self.nodes[ref.node - len(self.inputs)]
+            if call.kind != "absent" or call.otherwise is None:
+                break
+            ref = call.otherwise
+        return ref
 
     @cached_property
     def weights(self) -> Sequence[Weight]:
