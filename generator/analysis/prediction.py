@@ -270,8 +270,8 @@ def predict(
 
     Parameters in `fixed` are no arguments of the class. Run-time `sizes` are tried before others.
 
-    Run-time sizes get the first sample values that the network takes. If it takes none of them, an
-    error as `_likeliest` says is raised.
+    Run-time sizes get the first sample values that the network takes. If it takes none of them, it
+    raises the error that is most likely the spec's own.
     """
     source, names = reading.source, _runtime_names(reading.document)
     imported = imported or Imported()

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..diagnostics.diagnostics import NetgenError, SpecPath, Unknowable, printable
+from ..diagnostics.diagnostics import NetgenError, SpecPath, Unknowable, listed, printable
 from ..ir.graph import ALL, LIST, Node, Placeholder, Ref
 from ..ir.needs import Need
 from ..layers.base import REQUIRED
@@ -366,7 +366,7 @@ class Scope(Struct):
         names = [x.word for x in calls]
         if len(calls) > 1 and len({*names}) == 1:
             return f"give the one that is meant a `name`{_form(calls[0])}"
-        told = _listed(names)
+        told = _named(names)
         are = "above is" if len(calls) == 1 else "layers above are"
         return f"the `{types[0]}` {are} called {told}"
 
@@ -379,7 +379,7 @@ class Scope(Struct):
             words = [*dict.fromkeys(self.call(node).word for node in nodes)]
             help = f"give the one that is meant a `name`{_form(self.call(nodes[0]))}"
             if len(words) == count:
-                help = f"they are called {_listed(words)}"
+                help = f"they are called {_named(words)}"
             self.context.error("NG204", message, path, help=help)
         if self.vague:
             raise Unknowable
@@ -402,9 +402,9 @@ def _form(call: Node) -> str:
     return f": `{call.row.name}: {{name: NAME{', ...' if more else ''}}}`"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _named(names: Iterable[str]) -> str:
     """Some of these names, as a help lists them."""
-    return " and ".join([f"`{name}`" for name in names][:MOST_CALLED])
+    return listed([f"`{name}`" for name in names][:MOST_CALLED])
 
 
 def _holds(call: Node, name: str) -> bool:
