@@ -377,6 +377,49 @@ class Words(nn.Module):
         return F.log_softmax(self.decoder(self.encoder(x, mask=mask)), dim=-1)
 
 
+class Product(nn.Module):
+    """A linear map of rows: the samples and what is in them are one dimension in it."""
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(width, features))
+        self.bias = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = torch.addmm(self.bias, x.reshape(-1, x.shape[-1]), self.weight)
+        return rows.view(*x.shape[:-1], -1)
+
+
+class MixerLayer(nn.Module):
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.across = Product(length, length)
+        self.norm = nn.LayerNorm(width)
+        self.within = Product(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.across(x.transpose(1, 2)).transpose(1, 2)
+        return x + self.within(F.gelu(self.norm(x)))
+
+
+class Mixer(nn.Module):
+    """Mixes places and channels in turn."""
+
+    numbers: Tensor
+
+    def __init__(self, length: int = 9, width: int = 8, depth: int = 2) -> None:
+        super().__init__()
+        self.places = nn.Embedding(80, width)
+        self.register_buffer("numbers", torch.arange(80)[None], persistent=False)
+        self.layers = nn.ModuleList(MixerLayer(length, width) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.places(self.numbers[:, : x.shape[1]])
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
 class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, reduction: int = 4) -> None:
         super().__init__()

@@ -148,6 +148,44 @@ class Tagger(nn.Module):
         return F.log_softmax(self.out(states), dim=-1), h
 
 
+class Places(nn.Module):
+    """Places of images and of a table, by their rows and columns."""
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, last: int = 5) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 1)
+        self.table = nn.Parameter(torch.randn(4, 6, 5))
+        self.register_buffer("rows", torch.tensor([[0, 1, 2], [2, 3, 1]]))
+        self.register_buffer("columns", torch.tensor([[3, 1, 0], [2, last, 4]]), persistent=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.conv(x)[:, :, self.rows, self.columns]
+        return seen, x.mean((1, 2, 3))[:, None] + self.table[self.rows, self.columns].mean()
+
+
+class Reduced(nn.Module):
+    """A matrix of its own, of which numbers are taken over all elements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        w = self.weight
+        same = (
+            w - w.mean(),
+            w.std(unbiased=False) + w,
+            w.norm() + w,
+            w * w.sum(),
+            w.softmax(1).prod() * w,
+        )
+        found = w.max(), w.min(), w.amax(), (w > 0).any(), (w > 9).all(), w.argmax()
+        return tuple(x * one.mean() for one in (*same, *(one * w for one in found)))
+
+
 class Scaled(nn.Module):
     """Parameters and buffers of its own, arithmetic with numbers, slices."""
 

@@ -35,6 +35,8 @@ NETWORKS = [
     pytest.param(live.Critic, [torch.randn(2, 3, 10)], marks=slow),
     (live.Siamese, [ROWS, ROWS + 1]),
     (live.Tagger, [WORDS]),
+    (live.Places, [torch.randn(2, 3, 4, 6)]),
+    (live.Reduced, [torch.randn(2, 6)]),
     (live.Scaled, [torch.randn(2, 6)]),
     (live.Casting, [ROWS]),
     (live.chain, [ROWS]),
@@ -222,6 +224,12 @@ def test_a_decision_by_numbers_is_refused() -> None:
         "`Deciding` calls `Tensor.__bool__` to decide by numbers, which no spec can say"
     )
     assert where == line("x.abs().sum() > 0")
+
+
+def test_places_from_the_end_by_several_indices_are_found_out() -> None:
+    ((code, message, _),) = said(partial(live.Places, last=-1), torch.randn(2, 3, 4, 6))
+    assert code == "NG705"
+    assert message.startswith("the output differs by ")
 
 
 def test_what_no_spec_can_say_is_told_of_a_network_whose_runs_part() -> None:

@@ -13,6 +13,8 @@ from ..symbolic.buffers import Table
 from ..symbolic.literals import comparing_tuples, literal, pythonic
 from ..symbolic.sizes import Coded, plain, symbols_in
 
+_LONG = ("int32", "int64", "float32", "float64")  # types with room for any length, of `arange`
+
 
 def source_lines(module: Module, owner: str = "self", container: str = "") -> list[str]:
     """The statements that make a parameter or a buffer of the network, or of a container in it.
@@ -70,10 +72,35 @@ def _elements(table: Table) -> str:
     return pythonic(ast.unparse(comparing_tuples(table.expression.tree)))
 
 
+def _row(tree: ast.expr) -> tuple[str, str] | None:
+    """The arguments of ``torch.arange`` for the numbers of a range, and the index for dimensions
+    of 1 around them; `None` for other values.
+    """
+    outer = 0
+    while isinstance(tree, ast.List) and len(tree.elts) == 1:
+        tree, outer = tree.elts[0], outer + 1
+    match tree:
+        case ast.ListComp(
+            elt=ast.Name(id=element),
+            generators=[
+                ast.comprehension(
+                    target=ast.Name(id=number),
+                    iter=ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=end)]),
+                    ifs=[],
+                )
+            ],
+        ) if element == number:
+            return str(end), f"[{', '.join(['None'] * outer)}]" if outer else ""
+    return None
+
+
 def _buffer(owner: str, name: str, args: Mapping[str, Any]) -> str:
     table, shape = args["value"], args["shape"]
     dtype = args["dtype"] or table.dtype
-    if shape is None or table.shape:
+    row = _row(table.expression.tree)
+    if row is not None and dtype in _LONG:
+        value = f"torch.arange({row[0]}, dtype=torch.{dtype}){row[1]}"
+    elif shape is None or table.shape:
         value = f"torch.tensor({_elements(table)}, dtype=torch.{dtype})"
     elif table.code in ("0", "0.0", "1", "1.0"):
         fill = "zeros" if float(table.code) == 0 else "ones"

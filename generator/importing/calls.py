@@ -237,9 +237,9 @@ def _extreme(word: str) -> Translate:
         x, other = tensor_of(given["input"]), given.get("dim", given.get("other"))
         if isinstance(other, (Value, Held)):
             return [Step({"max": "Maximum", "min": "Minimum"}[word], (x, other), out, {})]
-        if other is None:
-            raise Inexpressible("over all elements")
         given = {"dim": other, "keepdim": given.get("keepdim", False)}
+        if other is None:
+            return own.reduced(f"A{word}", [x], out, given)
         steps = [own.layer(f"A{word}", [x], out[:1], given)]
         return [*steps, own.layer(f"Arg{word.title()}", [x], out[1:], given)] if out[1:] else steps
 
@@ -251,14 +251,12 @@ def _spread_out(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> li
     given = bound(call, ("input", "dim", "unbiased", "keepdim"))
     x = tensor_of(given.pop("input"))
     if isinstance(given.get("dim"), bool):
-        raise Inexpressible("over all elements")
+        given["unbiased"] = given.pop("dim")
     unbiased = given.pop("unbiased", None)
     if unbiased is not None:
         given["correction"] = int(bool(unbiased))
     type = {"var": "Var", "std": "Std"}[short_name(call.function)]
-    if given.get("dim") is None:
-        raise Inexpressible("over all elements")
-    return [own.layer(type, [x], out, given)]
+    return own.reduced(type, [x], out, given)
 
 
 def _norm(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
@@ -266,12 +264,11 @@ def _norm(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Ste
     names = ("input", "p", "dim", "keepdim") if method else ("input", "ord", "dim", "keepdim")
     given = bound(call, names)
     x, p = tensor_of(given["input"]), given.get(names[1])
-    if given.get("dim") is None:
-        raise Inexpressible("over all elements")
-    known = {"dim": given["dim"], "keepdim": given.get("keepdim", False)}
-    if isinstance(given["dim"], Items) and len(given["dim"].items) == 1:
-        known["dim"] = given["dim"].items[0]
-    return [own.layer("Norm", [x], out, {"p": 2.0 if p in (None, "fro") else p, **known})]
+    dim = given.get("dim")
+    if isinstance(dim, Items) and len(dim.items) == 1:
+        dim = dim.items[0]
+    known = {"dim": dim, "keepdim": given.get("keepdim", False)}
+    return own.reduced("Norm", [x], out, {"p": 2.0 if p in (None, "fro") else p, **known})
 
 
 def _cast(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from math import prod
 from typing import Any
 
@@ -23,11 +24,11 @@ def indexed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[S
     steps: list[Step] = []
     dim = 0
     for place, item in enumerate(items):
-        if isinstance(item, (Value, Held)):
-            steps += _picked(own, x, item, dim, out)
-            if any(later != _FULL for later in items[place + 1 :]):
+        if _is_tensor(item):
+            several = [*takewhile(_is_tensor, items[place:])]
+            if any(later != _FULL for later in items[place + len(several) :]):
                 raise Inexpressible("by several indices at once")
-            return steps
+            return [*steps, *_picked_by_several(own, x, several, dim, out)]
         shape = own.shape(x)
         if isinstance(item, Span) and _ends(item, shape[dim]) == (0, None, 1):
             dim += 1
@@ -94,11 +95,41 @@ def _length(own: Operations, size: Sized, start: Any, stop: Any, step: Any) -> S
     return each[0] if len({*each}) == 1 else Size(tuple(each))
 
 
+def _is_tensor(item: Tree) -> bool:
+    return isinstance(item, (Value, Held))
+
+
+def _picked_by_several(
+    own: Operations, x: Value | Held, items: Sequence[Tree], dim: int, out: tuple[int, ...]
+) -> Iterator[Step]:
+    """Indexing by a tensor for each of several dimensions: by one tensor, along all of them as one.
+
+    Indices that count from the end would be others then; the comparison finds them.
+    """
+    index, *others = map(tensor_of, items)
+    shape, places = own.shape(x), own.shape(index)
+    counts = [size for size in shape[dim : dim + len(items)] if isinstance(size, int)]
+    if any(own.shape(other) != places for other in others):
+        raise Inexpressible("by several indices of different shapes")
+    if others and len(counts) < len(items):
+        raise Inexpressible("by several indices, along sizes that vary")
+    for other, count in zip(others, counts[1:], strict=True):
+        rows, both = own.new(places, index), own.new(places, index)
+        yield Step("Mul", (index,), (rows.number,), {"other": count})
+        yield Step("Add", (rows, other), (both.number,), {})
+        index = both
+    if others:
+        joined = own.new((*shape[:dim], prod(counts), *shape[dim + len(items) :]), x)
+        yield from own.reshape(x, joined)
+        x = joined
+    yield from _picked(own, x, index, dim, out)
+
+
 def _picked(
     own: Operations, x: Value | Held, index: Value | Held, dim: int, out: tuple[int, ...]
 ) -> Iterator[Step]:
     """Indexing by a tensor along one dimension."""
-    if own.sizes.dtype(index) not in ("int64", "int32"):
+    if own.dtype(index) not in ("int64", "int32"):
         raise Inexpressible("by a mask")
     places, shape = own.shape(index), own.shape(x)
     if any(map(own.sizes.has_batch, places)):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..layers import TYPES
 from ..layers.base import REQUIRED, is_default
+from ..layers.kinds import INDEX
 from ..run.recording.recorded import (
     FunctionCall,
     Held,
@@ -91,10 +92,38 @@ class Operations:
         reads = [tensor_of(given.pop(name, None)) for name in row.tensors]
         silent = {name: given.pop(name) for name in row.silent & given.keys()}
         if silent.get("dtype") is None or self.dtype(Value(out[0])) == self.dtype(reads[0]):
-            return [self.layer(row.type, reads, out, given)]
+            return self.reduced(row.type, reads, out, given)
         cast = self.new(self.shape(reads[0]), Value(out[0]))
         before = Step("Cast", (reads[0],), (cast.number,), {"dtype": self.dtype(cast)})
-        return [before, self.layer(row.type, [cast, *reads[1:]], out, given)]
+        return [before, *self.reduced(row.type, [cast, *reads[1:]], out, given)]
+
+    def reduced(
+        self,
+        type: str,
+        reads: Sequence[Value | Held],
+        out: Sequence[int],
+        given: Mapping[str, Tree],
+    ) -> list[Step]:
+        """The steps of a type; a reduction without a dimension is one over all of them.
+
+        Raises `Inexpressible` if they are those of a batch, whose samples would be mixed.
+        """
+        row, x = TYPES[type], reads[0]
+        required = "dim" in row.known and row.arg("dim").default is REQUIRED
+        if not required or "keepdim" not in row.known or given.get("dim") is not None:
+            return [self.layer(type, reads, out, given)]
+        shape = self.shape(x)
+        if any(map(self.sizes.has_batch, shape)):
+            raise Inexpressible("over all elements")
+        if len(shape) == 1:
+            return [self.layer(type, reads, out, {**given, "dim": 0})]
+        if row.arg("dim").kind != INDEX:  # it takes a list
+            return [self.layer(type, reads, out, {**given, "dim": Items((*range(len(shape)),))})]
+        counts = [size for size in shape if isinstance(size, int)]
+        if len(counts) < len(shape) or given.get("keepdim"):
+            raise Inexpressible("over all elements")
+        flat = self.new((math.prod(counts),), x)
+        return [*self.reshape(x, flat), self.layer(type, [flat], out, {**given, "dim": 0})]
 
     def layer(
         self,

@@ -92,20 +92,35 @@ def _of_distances(elements: Sequence[object], shape: Sequence[int]) -> str | Non
     if not all(type(x) is int for x in elements):
         return None
     numbers: list[int] = [*elements]  # type: ignore[list-item]
+    outer = next((dim for dim, size in enumerate(shape) if size > 1), 0)  # dimensions of 1
+    found = _in_a_row(numbers, shape[outer:]) or _in_a_grid(numbers, shape[outer:])
+    return f"$({'[' * outer}{found}{']' * outer})" if found else None
+
+
+def _in_a_row(numbers: Sequence[int], shape: Sequence[int]) -> str | None:
+    """Numbers that grow evenly, in a row or a column."""
+    length, *others = shape
+    start, step = numbers[0], numbers[1] - numbers[0]
+    if not step or any(size > 1 for size in others):
+        return None
+    if numbers != [*range(start, start + step * length, step)]:
+        return None
+    number = _sum((step, "i"), start)
+    return f"[{'[' * len(others)}{number}{']' * len(others)} for i in range({length})]"
+
+
+def _in_a_grid(numbers: Sequence[int], shape: Sequence[int]) -> str | None:
+    """Distances of the places of a grid, in a table or one after another."""
     if len(shape) == 1:
-        (length,) = shape
-        start, step = numbers[0], numbers[1] - numbers[0]
-        if step and numbers == [*range(start, start + step * length, step)]:
-            return f"$([{_sum((step, 'i'), start)} for i in range({length})])"
-        side = round(length**0.5)
-        found = _distances(numbers, side, side) if side * side == length else None
-        return f"$([{found} for q in range({side}) for k in range({side})])" if found else None
+        side = round(shape[0] ** 0.5)
+        found = _distances(numbers, side, side) if side * side == shape[0] else None
+        return f"[{found} for q in range({side}) for k in range({side})]" if found else None
     if len(shape) != 2:
         return None
     rows, columns = shape
     found = _distances(numbers, rows, columns)
     if found:
-        return f"$([[{found} for k in range({columns})] for q in range({rows})])"
+        return f"[[{found} for k in range({columns})] for q in range({rows})]"
     return _with_class_token(numbers, rows, columns)
 
 
@@ -125,7 +140,7 @@ def _with_class_token(numbers: Sequence[int], rows: int, columns: int) -> str | 
         return None
     first = f"[{table[0][0]}] + [{table[0][1]}] * {columns - 1}"
     rest = f"[{table[1][0]}] + [{found} for k in range({columns - 1})]"
-    return f"$([{first}] + [{rest} for q in range({rows - 1})])"
+    return f"[{first}] + [{rest} for q in range({rows - 1})]"
 
 
 def _distances(numbers: Sequence[int], rows: int, columns: int) -> str | None:

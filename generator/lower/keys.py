@@ -230,15 +230,14 @@ def claim(scope: Scope, value: str, path: SpecPath) -> None:
 
     Raises `Taken` if numbering has given it to an earlier layer.
     """
-    if value in scope.written and not any(call.name == value for call in scope.calls):
-        scope.context.error("NG205", f"the name `{value}` is given twice", path)
     if any(placeholder.is_called(value) for placeholder in scope.inputs):
         scope.context.error("NG205", f"`{value}` is an input already", path)
-    for call in scope.calls:
-        if call.name == value:
-            if call.written:
-                scope.context.error("NG205", f"the name `{value}` is given twice", path)
-            raise Taken(value)
+    if value not in scope.written:
+        return
+    first = next((call for call in scope.calls if call.name == value), None)
+    if first is None or first.written:  # without a call it names an output
+        scope.context.error("NG205", f"the name `{value}` is given twice", path)
+    raise Taken(value)
 
 
 def name_outputs(scope: Scope, item: Item, names: LayerNames, *, chained: bool) -> Item:

@@ -22,6 +22,7 @@ from ..layers import shortened
 from ..sizes import Sizes
 from ..steps import Shaped, Step, tensors_of
 from ..unread import unread
+from .batch_folds import told_by_shapes
 from .bodies import Body, Item, Opened, Ref, Shape, SizeOf, Table, Unstructured
 from .results import with_results
 
@@ -402,6 +403,7 @@ class Bodies:
             outputs = [self.ref(x, refs) for x in self.frames.outputs]
         else:
             outputs = [refs[number] for number in ports[frame.number]]
+            items = told_by_shapes(items)
         return Body(tuple(items), tuple(outputs))
 
     def is_whole_chain(self, frame: Frame) -> bool:

@@ -205,6 +205,7 @@ export class SpecEditor {
           cm.bracketMatching(), cm.closeBrackets(), cm.indentUnit.of("  "), cm.search({ top: true }),
           cm.highlightSelectionMatches(), cm.EditorView.lineWrapping, hangs, cm.yaml(), colours, look, lights, hovering(asked), inForms,
           cm.placeholder("A spec: \"Start from…\" gives one to begin with, \"Forms\" its parts."),
+          cm.EditorState.languageData.of(() => [{ wordChars: "$" }]),  // a reference is a word, for who takes one by two clicks
           cm.autocompletion({ override: [completion(asked)], maxRenderedOptions: 60 }),
           cm.keymap.of([
             { key: "Mod-s", preventDefault: true, run: () => { save(); return true; } },

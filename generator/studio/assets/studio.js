@@ -9,7 +9,6 @@ import { Picture } from "./picture.js";
 
 const byId = (id) => document.getElementById(id);
 const CALM = 3000;  // milliseconds without a problem before their place is a small one
-const HEAD_START = 100;  // milliseconds
 const DRAFT = "netgen-draft";  // where what is not saved is kept
 const BEAT = 2000;  // milliseconds between two looks at the server and the file
 const state = {
@@ -57,6 +56,7 @@ const checks = new Latest(() => trying(async () => {
   state.right = answer.ok;
   tellState();
   document.body.dataset.checked = String(about.text.length);
+  if (answer.ok) views.ask();  // what is wrong comes first, and needs all of the machine
 }));
 
 const views = new Latest(() => trying(async () => {
@@ -81,14 +81,7 @@ function changed() {
   remember();
   tellChanged();
   tellGiven();
-  look();
-}
-
-// Both at once, as each has a process of its own; but what is wrong comes first.
-let viewing = 0;
-function look() {
   checks.ask();
-  viewing ||= setTimeout(() => { viewing = 0; views.ask(); }, HEAD_START);
 }
 
 function tellChanged() {
@@ -679,7 +672,7 @@ function back() {
   away = "";
   document.body.classList.remove("away");
   banner("");
-  look();
+  checks.ask();
 }
 
 // The address of a studio that was started again, opened in this tab: what is not saved is kept.
@@ -839,7 +832,7 @@ async function begin() {
   tellGiven();
   editor.view.focus();
   document.body.dataset.ready = "true";
-  if (editor.text) look();
+  if (editor.text) checks.ask();
   else choose();
   setTimeout(beat, BEAT);
 }
