@@ -232,7 +232,7 @@ def run_of(path: Path) -> tuple[Any, nn.Module, list[torch.Tensor]]:
     """The computed memory, the network, and its sample inputs."""
     plan = checked(path).plan
     network = built(path).module_class()
-    return plan.costs.memory, network, samples(plan.request()["runs"][0], "cpu")
+    return plan.memory, network, samples(plan.request()["runs"][0], "cpu")
 
 
 @pytest.mark.slow

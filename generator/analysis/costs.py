@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 
 from msgspec import Struct
@@ -65,30 +65,58 @@ class Overwritten(Struct, frozen=True):
     kept: bool = False
 
 
-class Costs(Struct, frozen=True):
-    """The costs of a run: a row for each layer, a cost for each call of the trace, and totals.
+class Costs(Struct, frozen=True, dict=True):
+    """The costs of a network's run, by the types in its trace; each is worked out when read."""
 
-    `overwritten` are in-place writes to values that other calls still need.
-    """
+    graph: Graph
+    trace: Trace
 
-    rows: tuple[Row, ...]
-    calls: tuple[Cost, ...]
-    parameters: int
-    macs: int
-    memory: Memory
-    overwritten: tuple[Overwritten, ...]
+    @property
+    def parameters(self) -> int:
+        """The trainable elements."""
+        return self.graph.parameter_count
 
+    @property
+    def macs(self) -> int:
+        """The multiply-adds for one sample."""
+        return sum(self._macs)
 
-def costs_of(graph: Graph, trace: Trace) -> Costs:
-    """The costs of a run, computed from the types in its trace."""
-    lives = _Lives(trace)
-    kept = lives.kept()
-    own = macs(graph, trace)
-    calls = tuple(_costs(trace, own, lives, kept))
-    rows = tuple(_rows(graph, trace, calls))
-    memory = _memory(graph, trace, lives, kept)
-    overwritten = tuple(_overwritten(trace, lives))
-    return Costs(rows, calls, graph.parameter_count, sum(own), memory, overwritten)
+    @property
+    def weights(self) -> int:
+        """The bytes of parameters and buffers."""
+        return sum(map(weight_bytes, self.graph.own_weights))
+
+    @cached_property
+    def calls(self) -> tuple[Cost, ...]:
+        """The cost of each call of the trace."""
+        return tuple(_costs(self.trace, self._macs, self._lives, self._kept))
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """A row for each layer."""
+        return tuple(_rows(self.graph, self.trace, self.calls))
+
+    @cached_property
+    def memory(self) -> Memory:
+        """The memory that the network takes."""
+        return _memory(self.graph, self.trace, self._lives, self._kept)
+
+    @property
+    def overwritten(self) -> Iterator[Overwritten]:
+        """The in-place writes to values that other calls still need."""
+        return _overwritten(self.trace, self._lives) if _has_writes(self.trace) else iter(())
+
+    @cached_property
+    def _macs(self) -> Sequence[int]:
+        return macs(self.graph, self.trace)
+
+    @cached_property
+    def _lives(self) -> _Lives:
+        return _Lives(self.trace)
+
+    @cached_property
+    def _kept(self) -> Sequence[_Kept]:
+        return self._lives.kept()
 
 
 def memory_of(graph: Graph, trace: Trace, dtype: str = DEFAULT_TYPE) -> Memory:
@@ -246,8 +274,6 @@ class _Lives:
 
 def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
     """In-place writes to values that are read later, or kept for a gradient."""
-    if not any(map(_writes, trace.calls)):
-        return
     writers: dict[int, list[Call]] = {}  # the calls that have written to each buffer
     keepers: dict[int, Call] = {}  # the call that keeps the present content of a buffer
     age: dict[int, int] = {}  # how often a value's buffer had been overwritten when it was made
@@ -270,11 +296,16 @@ def _overwritten(trace: Trace, lives: _Lives) -> Iterator[Overwritten]:
             keepers.setdefault(place, call)
 
 
+def _has_writes(trace: Trace) -> bool:
+    return any(map(_writes, trace.calls))
+
+
 def _writes(call: Call) -> bool:
     """Whether a call overwrites its input; a dropout with ``p=0`` does not."""
-    row = call.layer
-    told = row is not None and row.view(call.a, *call.inputs) and getattr(call.a, "inplace", False)
-    return bool(told) and getattr(call.a, "p", None) != 0
+    row, a = call.layer, call.a
+    if row is None or not getattr(a, "inplace", False) or getattr(a, "p", None) == 0:
+        return False
+    return row.view(a, *call.inputs)
 
 
 def _perhaps_copied(trace: Trace) -> set[int]:

@@ -116,7 +116,7 @@ def without_arguments(found: Prediction, values: Mapping[str, Any]) -> Predictio
 
 def _plan_of(found: Prediction) -> Mapping[str, Any]:
     """The predictions for a member of a class."""
-    return make_plan(found.graph, found.statements, (found.trace,), found.costs).request()
+    return make_plan(found.graph, found.statements, (found.trace,), found.costs.memory).request()
 
 
 def _needed(found: Prediction) -> int:

@@ -17,7 +17,7 @@ from ..ir.graph import Graph, Placeholder, Use
 from ..ir.trace import Call, Trace, blocks_around, traced_alone
 from ..layers.base import parameter_count
 from ..layers.tensor import TensorType
-from .costs import Costs, Memory, memory_of, width
+from .costs import Memory, memory_of, width
 from .plan import Plan, Run, make_plan, sample_of, shape_of
 
 
@@ -30,7 +30,7 @@ class Piece(Struct, frozen=True):
     @property
     def bytes(self) -> int:
         """The least memory that it takes to run it."""
-        return self.plan.costs.memory.step
+        return self.plan.memory.step
 
 
 def pieces_of(graph: Graph, traces: Sequence[Trace], most: float) -> tuple[Piece, ...]:
@@ -81,8 +81,7 @@ class _Pieces(Struct):
     def block(self, calls: Sequence[Call], use: Use) -> Plan:
         """The predictions for a block, which gives its outputs as a tuple."""
         traces = [traced_alone(self.graph, call) for call in calls]
-        costs = _costs(use.graph.parameter_count, memory_of(use.graph, traces[0]))
-        plan = make_plan(use.graph, (), traces, costs)
+        plan = make_plan(use.graph, (), traces, memory_of(use.graph, traces[0]))
         runs = (
             replace(run, outputs=tuple((None, *facts) for _, *facts in run.outputs))
             for run in plan.runs
@@ -99,7 +98,7 @@ class _Pieces(Struct):
             tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in first.weights),
             parameter_count(first.weights),
             (),
-            _costs(parameter_count(first.weights), _memory(first)),
+            _memory(first),
             custom=("",) if first.layer.imported else (),
         )
 
@@ -128,8 +127,3 @@ def _memory(call: Call) -> Memory:
     weights, trainable = sum(size for _, size in sizes), sum(size for own, size in sizes if own)
     kept = sum(x.numel * width(x.dtype) for x in (*call.inputs, *call.outputs.values()))
     return Memory(weights, trainable, kept, kept)
-
-
-def _costs(parameters: int, memory: Memory) -> Costs:
-    """The costs of a piece, of which only these are asked for."""
-    return Costs((), (), parameters, 0, memory, ())

@@ -14,7 +14,7 @@ from ..ir.graph import Graph, Node, Placeholder, Ref
 from ..ir.trace import BATCHES, Call, Trace, concrete
 from ..layers.base import BOOLEAN, INEXACT
 from ..layers.tensor import TensorType
-from .costs import Costs
+from .costs import Memory
 
 LARGEST_TOKEN = 10  # whole numbers without an upper bound are drawn below this
 
@@ -64,7 +64,7 @@ class Plan(Struct, frozen=True):
     weights: tuple[tuple[str, list[int], str, bool], ...]
     parameters: int
     names: tuple[str, ...]  # the node's name for each statement, empty where there is none
-    costs: Costs
+    memory: Memory
     idle: tuple[str, ...] = ()  # paths of layers that get no gradient
     unread: tuple[str, ...] = ()  # those of them that `forward` has nothing to do with
     custom: tuple[str, ...] = ()  # paths of layers of imported classes
@@ -74,15 +74,15 @@ class Plan(Struct, frozen=True):
     fit: str = ""  # which sizes fit, as text
 
     def request(self) -> dict[str, Any]:
-        """All fields but the costs, as plain data for the worker process."""
-        names = [name for name in self.__struct_fields__ if name != "costs"]
+        """All fields but the memory, as plain data for the worker process."""
+        names = [name for name in self.__struct_fields__ if name != "memory"]
         return {name: _plain(getattr(self, name)) for name in names}
 
 
 def make_plan(
-    graph: Graph, statements: Sequence[Statement], traces: Sequence[Trace], costs: Costs
+    graph: Graph, statements: Sequence[Statement], traces: Sequence[Trace], memory: Memory
 ) -> Plan:
-    """The plan with a run for each of the `traces`; the `costs` are those of the first.
+    """The plan with a run for each of the `traces`; the `memory` is that of the first.
 
     The `statements` are those of the network's ``forward``.
     """
@@ -92,7 +92,7 @@ def make_plan(
         tuple((w.name, [*map(int, w.shape)], w.dtype, w.trainable) for w in graph.weights),
         graph.parameter_count,
         tuple(graph.nodes[x.nodes[-1]].name if x.nodes else "" for x in statements),
-        costs,
+        memory,
         tuple(_idle(graph, traces[0])),
         tuple(call.path for call in traces[0].calls if call.is_unread),
         tuple(path for path, layer in graph.layers() if layer.row and layer.row.imported),

@@ -23,7 +23,7 @@ from ..lower.lower import lower
 from ..spec.source import Source
 from ..spec.spec import Document, Reading, read_document
 from ..symbolic.sizes import TooLong
-from .costs import Costs, costs_of
+from .costs import Costs
 from .doubts import doubts
 from .warnings import advice
 
@@ -126,7 +126,7 @@ class Prediction(Struct, frozen=True, dict=True):
         """The predictions that a smoke-run is checked against."""
         from .plan import make_plan, with_sizes
 
-        plan = make_plan(self.graph, self.statements, self.traces, self.costs)
+        plan = make_plan(self.graph, self.statements, self.traces, self.costs.memory)
         return with_sizes(plan, self.graph, self.other_sizes) if self.graph.fit.ranges else plan
 
     def pieces(self, most: float) -> Sequence[Piece]:
@@ -287,7 +287,7 @@ def predict(
             refused.append(error)
             continue
         allowed = tuple(reading.document.allow)
-        found = costs_of(graph, trace)
+        found = Costs(graph, trace)
         return Prediction(
             reading, imported, source, overrides, graph, trace, found, classes, allowed
         )

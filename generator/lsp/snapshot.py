@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..analysis.costs import Cost, costs_of
+from ..analysis.costs import Cost, Costs
 from ..analysis.prediction import Prediction, check_source
 from ..diagnostics.diagnostics import Diagnostic, NetgenError
 from ..jobs.failures import own_mistake
@@ -50,7 +50,7 @@ class Snapshot(Struct, frozen=True, dict=True):
         """The cost of each call of the network."""
         if self.network is None:
             return ()
-        return costs_of(self.network.graph, self.network.trace).calls
+        return Costs(self.network.graph, self.network.trace).calls
 
 
 class Checked(Struct, frozen=True):

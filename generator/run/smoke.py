@@ -183,7 +183,7 @@ class Worker:
             "task": "prove",
             "source": source,
             "plan": plan.request(),
-            "need": plan.costs.memory.step,
+            "need": plan.memory.step,
             **_alone(alone),
             **asdict(demand),
         }
@@ -276,7 +276,7 @@ class Worker:
 
         This is all that it takes, if the device is the CPU.
         """
-        memory = plan.costs.memory
+        memory = plan.memory
         if device == "auto" and memory.step > self.room():
             device = self.best_device()
         return memory.step if device in ("cpu", "auto", "all") else memory.weights
@@ -296,7 +296,7 @@ class Worker:
             piece = f"its largest piece, `{largest.path}`, needs {shown(largest.bytes)}"
             notes = (*_parts(plan), piece)
             help = "`--device meta` runs it without data, `--no-smoke` builds it without a run"
-            self.refuse(plan, plan.costs.memory.step, notes, help)
+            self.refuse(plan, plan.memory.step, notes, help)
 
     def refuse(self, plan: Plan, need: int, notes: tuple[str, ...], help: str) -> NoReturn:
         """Raise `NetgenError` that says how much memory is missing."""
@@ -513,7 +513,7 @@ def _current_folder() -> Path | None:
 
 
 def _parts(plan: Plan) -> tuple[str, ...]:
-    memory = plan.costs.memory
+    memory = plan.memory
     return (
         f"weights with their gradients take {shown(memory.weights + memory.gradients)}",
         f"what training keeps of a batch of 2 takes {shown(memory.training)}",
@@ -522,5 +522,5 @@ def _parts(plan: Plan) -> tuple[str, ...]:
 
 def _need_text(plan: Plan) -> str:
     """The least memory that a run needs, in words."""
-    total = plan.costs.memory.step
+    total = plan.memory.step
     return f"needs {shown(total)} or more: {', '.join(_parts(plan))}"

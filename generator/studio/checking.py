@@ -132,7 +132,7 @@ def _figures(right: Snapshot | None) -> dict[str, Any] | None:
         "parameters": costs.parameters,
         "macs": costs.macs,
         "macs_in_short": short(costs.macs, MACS.units),
-        "memory": shown(costs.memory.weights),
+        "memory": shown(costs.weights),
     }
 
 

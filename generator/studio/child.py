@@ -18,7 +18,6 @@ from ..jobs.failures import own_mistake
 from .asked import Build, Check, Complete, Explain, Forms, Hover, Settle, View
 from .problems import problems
 
-IDLE = 0.5  # seconds
 MOST = 20  # requests
 
 
@@ -54,22 +53,22 @@ def main(role: str) -> None:
 
 
 def _lines() -> Iterator[bytes]:
-    """The lines of standard input; garbage is looked for while nobody asks, or after many."""
-    waiting = 0
+    """The lines of standard input; garbage is looked for when nobody waits, or after many."""
+    answered = 0
     while True:
-        if waiting and (waiting == MOST or _idle()):
+        if answered and (answered == MOST or not _is_asked()):
             gc.collect()
-            waiting = 0
+            answered = 0
         line = sys.stdin.buffer.readline()
         if not line:
             return
-        waiting += 1
+        answered += 1
         yield line
 
 
-def _idle() -> bool:
-    """Whether nobody asks for a while; on Windows only a socket can be waited for."""
-    return sys.platform != "win32" and not select.select([sys.stdin], [], [], IDLE)[0]
+def _is_asked() -> bool:
+    """Whether somebody waits for an answer; on Windows only a socket can be looked at for that."""
+    return sys.platform == "win32" or bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 def _checking(say: Callable[[str], None]) -> dict[str, _Task]:

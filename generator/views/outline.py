@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..analysis.costs import Cost, Memory, costs_of
+from ..analysis.costs import Cost, Costs, Memory
 from ..ir.graph import Graph
 from ..ir.trace import Call, Trace, Value, traced
 from ..layers.base import Init, Nested
@@ -78,7 +78,7 @@ def outline(graph: Graph, batch: int) -> Outline:
 def outline_of_calls(graph: Graph, batch: int) -> tuple[Outline, list[int | None]]:
     """The outline, and the number of the call of each entry, from top to bottom."""
     trace = traced(graph, {**graph.sizes, "N": batch})
-    found = costs_of(graph, trace)
+    found = Costs(graph, trace)
     batched = any(x.type.batch is not None for x in graph.inputs)
     inputs = tuple(
         Entry(x.name, x.name, "input", (), shown_type(type_), (), 0, 0, 0, 0)

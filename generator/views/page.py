@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from string import Template
 from typing import Any
 
-from ..analysis.costs import costs_of
+from ..analysis.costs import Costs
 from ..analysis.prediction import Prediction
 from ..diagnostics.diagnostics import Diagnostic, told
 from ..ir.trace import BATCHES, call_names, traced
@@ -59,7 +59,7 @@ def _data(found: Prediction, drawing: Picture, depth: int, look: Look) -> dict[s
     tree = outlined(found, None)
     sizes = {**found.graph.sizes, "N": tree.batch or BATCHES[0]}
     trace = traced(found.graph, sizes)
-    costs = costs_of(found.graph, trace)
+    costs = Costs(found.graph, trace)
     text = rendered(found)
     called = {name: number for number, name in enumerate(call_names(trace))}
     lines, written = source_lines(found, trace, text), SpecLines(found.source)
