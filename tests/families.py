@@ -420,6 +420,31 @@ class Mixer(nn.Module):
         return x
 
 
+class Gauge(nn.Module):
+    """A layer that gives a number of its own, too."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.fc(x)
+        return F.relu(x), x.sum(1, keepdim=True)
+
+
+class Gauged(nn.Module):
+    """Layers one after the other, of which the last one's number is read."""
+
+    def __init__(self, width: int = 8, depth: int = 3) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Gauge(width) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x, number = layer(x)
+        return x * number
+
+
 class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, reduction: int = 4) -> None:
         super().__init__()

@@ -424,6 +424,37 @@ class Narrow(nn.Module):
         return self.last((far - far.mean(-1, keepdim=True)).to(x.dtype))
 
 
+class Groups(nn.GroupNorm):
+    """A group norm that lost its bias, and is called by its function."""
+
+    def __init__(self, num_groups: int, num_channels: int) -> None:
+        super().__init__(num_groups, num_channels)
+        self.bias = None  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class Instances(nn.InstanceNorm2d):
+    def __init__(self, num_features: int) -> None:
+        super().__init__(num_features, affine=True)
+        self.bias = None  # type: ignore[assignment]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
+class Unbiased(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, bias=False)
+        self.groups = Groups(4, 8)
+        self.instances = Instances(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.instances(self.groups(self.conv(x)).relu())
+
+
 class Lazy(nn.Module):
     """A layer with weights that its `forward` never reads."""
 

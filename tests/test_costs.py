@@ -118,10 +118,14 @@ CALLS = {
 }
 
 
+# more calls are made by `re` and `typing` of newer Pythons, as modules are read
+NEWER = 4_000 if sys.version_info >= (3, 13) else 0
+
+
 @pytest.mark.parametrize("key", GROWING)
 def test_cost_grows_as_the_spec_does(key: str, tmp_path: Path) -> None:
     _, make, sizes = GROWING[key]
     small, middle, large = (costs_of(make(size), tmp_path, "check").calls for size in sizes)
     base, most = CALLS[key]
-    assert small <= base
+    assert small <= base + NEWER
     assert growth(small, middle, large, sizes) <= most

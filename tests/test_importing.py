@@ -37,6 +37,7 @@ NETWORKS = [
     (live.Tagger, [WORDS]),
     (live.Places, [torch.randn(2, 3, 4, 6)]),
     (live.Reduced, [torch.randn(2, 6)]),
+    (live.Unbiased, [IMAGES]),
     (live.Scaled, [torch.randn(2, 6)]),
     (live.Casting, [ROWS]),
     (live.chain, [ROWS]),

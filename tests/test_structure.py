@@ -33,6 +33,7 @@ NETWORKS = {
     "Lender": Input("", (8,)),
     "Words": Input("", ("T", "N"), "int64", 0, 20),
     "Mixer": Input("", (9, 8)),
+    "Gauged": Input("", (8,)),
     "Detector": Input("", (3, "H", "W")),
     "Squares": Input("", (3, 16, 16)),
     "Autoencoder": Input("", (12,)),

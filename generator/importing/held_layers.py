@@ -156,7 +156,7 @@ def _arguments(
     if type == "PReLU":
         return {"num_parameters": shape[0]}
     if type == "GroupNorm":
-        return {**given, **({} if weights else {"affine": False})}
+        return {**given, **(bias if weights else {"affine": False})}
     if type in ("LayerNorm", "RMSNorm"):
         over = given["normalized_shape"]
         assert isinstance(over, Items)
@@ -196,7 +196,7 @@ def _of_instance_norm(
     if "running_mean" in weights:
         found |= {"track_running_stats": True, "momentum": given.get("momentum", 0.1)}
     if "weight" in weights:
-        found["affine"] = True
+        found |= {"affine": True, **({} if "bias" in weights else {"bias": False})}
     return found
 
 

@@ -34,8 +34,13 @@ def folded(body: Body) -> Body:
 
     names = {item.name for item in items}
 
+    several = {ref.item for one in items for ref in one.reads if ref.port}
+    several |= {ref.item for ref in body.outputs if ref.port}  # copies give one tensor
+
     def named(start: int, end: int) -> bool:
         """Whether copies have a name; one with their number can't be referred to."""
+        if end - 1 in several:
+            return False
         label = _label(items[start:end], names)
         if label is None or not label[1]:
             return label is not None

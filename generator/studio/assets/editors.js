@@ -180,7 +180,7 @@ function hovering(asked) {
       pos: Math.min(start, at), end: Math.max(at, found.place ? offset(doc, found.place.to) : at), above: true,
       create: () => ({ dom: rendered(found.text) }),
     };
-  });
+  }, { hideOnChange: true });
 }
 
 // What of a text has changed, as one change.
