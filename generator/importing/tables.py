@@ -53,7 +53,9 @@ def _of_repeats(elements: Sequence[object], shape: Sequence[int]) -> str | None:
     texts = [*map(repr, elements)]
     whole = sum(map(len, texts))
     for size in reversed(shape):
-        texts = [_joined(texts[i : i + size]) for i in range(0, len(texts), size)]
+        known: dict[tuple[str, ...], str] = {}  # many rows of a mask are equal
+        lists = [tuple(texts[i : i + size]) for i in range(0, len(texts), size)]
+        texts = [known.get(one) or known.setdefault(one, _joined(one)) for one in lists]
     return f"$({texts[0]})" if 2 * len(texts[0]) < whole else None
 
 

@@ -17,7 +17,7 @@ from .initial import begun
 from .names import Names, name_in_python
 from .recorded import Module, Tensor, Tree
 
-MOST_ELEMENTS = 1 << 20  # of a tensor whose values are taken down
+MOST_ELEMENTS = 1 << 22  # of a tensor whose values are taken down
 # what a class may define anew and still compute what its base computes
 _HARMLESS = frozenset(
     """__init__ __doc__ __module__ __annotations__ __parameters__ __orig_bases__ __firstlineno__
