@@ -166,6 +166,25 @@ class Places(nn.Module):
         return seen, x.mean((1, 2, 3))[:, None] + self.table[self.rows, self.columns].mean()
 
 
+class Assigned(nn.Module):
+    """Parts of a tensor are written anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = nn.Linear(6, 6)
+        self.part = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, z = self.whole(x), self.part(x)
+        y[:, :, 1:4] = z
+        y[..., 0] = z[..., 1]
+        y[:, -1] = self.whole(x[:, 0])
+        y[:, :1, 2:5] = z.mean(1, keepdim=True)
+        y[:, 1:, 2:5] = z[:, :1]
+        y[:] = y + 1
+        return y
+
+
 class Reduced(nn.Module):
     """A matrix of its own, of which numbers are taken over all elements."""
 

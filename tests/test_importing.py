@@ -36,6 +36,7 @@ NETWORKS = [
     (live.Siamese, [ROWS, ROWS + 1]),
     (live.Tagger, [WORDS]),
     (live.Places, [torch.randn(2, 3, 4, 6)]),
+    (live.Assigned, [torch.randn(2, 5, 6)]),
     (live.Reduced, [torch.randn(2, 6)]),
     (live.Unbiased, [IMAGES]),
     (live.Scaled, [torch.randn(2, 6)]),

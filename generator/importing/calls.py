@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ..run.recording.recorded import FunctionCall, Held, Items, Size, Tree, Value
+from .assigning import assigned
 from .functions import BETWEEN, SAME
 from .held_layers import recurrent, with_weights
 from .indexing import indexed
@@ -28,6 +29,8 @@ def steps_of(own: Operations, call: FunctionCall) -> list[Step]:
     """The steps that do what a call does; raises `Inexpressible`."""
     name = short_name(call.function)
     out = values_in(call.result)
+    if name == "__setitem__":
+        return assigned(own, call)
     if call.writes or not out:
         raise Inexpressible("")
     if name in KEEPS:

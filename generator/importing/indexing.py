@@ -14,23 +14,23 @@ from .operations import Operations, tensor_of
 from .sizes import Sized
 from .steps import Inexpressible, Step
 
-_FULL = Span(None, None, None)
+FULL = Span(None, None, None)
 
 
 def indexed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
     """Indexing, one step for each index that is no full slice."""
     x = tensor_of(call.args[0])
-    items = _items(call.args[1], len(own.shape(x)))
+    items = items_of(call.args[1], len(own.shape(x)))
     steps: list[Step] = []
     dim = 0
     for place, item in enumerate(items):
         if _is_tensor(item):
             several = [*takewhile(_is_tensor, items[place:])]
-            if any(later != _FULL for later in items[place + len(several) :]):
+            if any(later != FULL for later in items[place + len(several) :]):
                 raise Inexpressible("by several indices at once")
             return [*steps, *_picked_by_several(own, x, several, dim, out)]
         shape = own.shape(x)
-        if isinstance(item, Span) and _ends(item, shape[dim]) == (0, None, 1):
+        if isinstance(item, Span) and ends_of(item, shape[dim]) == (0, None, 1):
             dim += 1
             continue
         type, arguments, left = _one(own, item, dim, shape)
@@ -44,13 +44,13 @@ def indexed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[S
     return [*steps[:-1], replace(steps[-1], gives=out)]
 
 
-def _items(index: Tree, rank: int) -> list[Tree]:
+def items_of(index: Tree, rank: int) -> list[Tree]:
     """The indices in brackets, with full slices for an ellipsis."""
     items = [*index.items] if isinstance(index, Items) and not index.is_list else [index]
     if Word("...") in items:
         taken = sum(item is not None and item != Word("...") for item in items)
         place = items.index(Word("..."))
-        items[place : place + 1] = [_FULL] * (rank - taken)
+        items[place : place + 1] = [FULL] * (rank - taken)
     return items
 
 
@@ -65,13 +65,13 @@ def _one(
     if isinstance(item, int):
         return "Select", {"dim": dim, "index": item}, ()
     if isinstance(item, Span):
-        start, stop, by = _ends(item, shape[dim])
+        start, stop, by = ends_of(item, shape[dim])
         given = {"dim": dim, "start": start, "end": stop, "step": by}
-        return "Slice", given, (_length(own, shape[dim], start, stop, by),)
+        return "Slice", given, (length_of(own, shape[dim], start, stop, by),)
     raise Inexpressible("by an index that a spec has no word for")
 
 
-def _ends(item: Span, size: Sized) -> tuple[Any, Any, Any]:
+def ends_of(item: Span, size: Sized) -> tuple[Any, Any, Any]:
     """The start, the end and the step of a slice; no end if it goes to the last place."""
     start, stop = 0 if item.start is None else item.start, item.stop
     if isinstance(size, int) and isinstance(stop, int) and stop >= size:
@@ -79,7 +79,7 @@ def _ends(item: Span, size: Sized) -> tuple[Any, Any, Any]:
     return start, stop, item.step or 1
 
 
-def _length(own: Operations, size: Sized, start: Any, stop: Any, step: Any) -> Sized:
+def length_of(own: Operations, size: Sized, start: Any, stop: Any, step: Any) -> Sized:
     """The size that a slice leaves."""
     numbers = own.sizes.numbers
     each = [

@@ -71,7 +71,7 @@ class Sizes(Struct, frozen=True):
                     for times, over in _ratio(size.values, known.values):
                         own = place if batch is None or place < batch else place - 1
                         return Shaped(tensor, own, times, over)
-        raise Inexpressible("it computes with a size that can't be told from the shapes it reads")
+        raise Inexpressible("with a size that can't be told from the shapes it reads")
 
 
 def _ratio(wanted: Sequence[int], known: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -105,7 +105,7 @@ def groups(
             found.append(([], [right.pop(0)]))
             continue
         if not (left and right):
-            raise Inexpressible("it takes a shape apart in a way that has no pattern")
+            raise Inexpressible("to take a shape apart in a way that has no pattern")
         ours, theirs = [left.pop(0)], [right.pop(0)]
         while True:
             a, b = _product(sizes, ours), _product(sizes, theirs)
@@ -113,11 +113,11 @@ def groups(
                 break
             if all(x <= y for x, y in zip(a, b, strict=True)):
                 if not left:
-                    raise Inexpressible("it takes a shape apart in a way that has no pattern")
+                    raise Inexpressible("to take a shape apart in a way that has no pattern")
                 ours.append(left.pop(0))
             else:
                 if not right:
-                    raise Inexpressible("it takes a shape apart in a way that has no pattern")
+                    raise Inexpressible("to take a shape apart in a way that has no pattern")
                 theirs.append(right.pop(0))
         found.append((ours, theirs))
     return found
@@ -138,7 +138,7 @@ def factored(
         a, b = left[i], right[j]
         small = min(a, b)
         if any(x % n or y % n for x, y, n in zip(a, b, small, strict=True)):
-            raise Inexpressible("it joins dimensions and takes them apart in one call")
+            raise Inexpressible("to join dimensions and take them apart at once")
         factors.append(small[0] if len({*small}) == 1 else Size(small))
         counts[0][i] += 1
         counts[1][j] += 1
