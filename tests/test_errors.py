@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from torch import nn
 from torch_netgen import NetgenError
 from torch_netgen.diagnostics.codes import CODES
 from torch_netgen.layers import GROUPING, TYPES
@@ -13,7 +14,7 @@ from torch_netgen.pipeline import build_source
 from torch_netgen.spec.source import parse
 from torch_netgen.symbolic import other_names
 
-from .conftest import BAD, ROOT
+from .conftest import BAD, ROOT, Builder
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
@@ -73,6 +74,28 @@ def test_a_misfit_is_mended_by_what_its_help_says(
     (found,) = caught.value.diagnostics
     assert said in str(found.help)
     build_source(parse(text.replace(old, new), "net.yaml"), {}, None)
+
+
+@pytest.mark.parametrize("name", ["a_shortcut_in_a_block", "a_shortcut_in_branches_of_a_block"])
+def test_a_shortcut_is_put_in_as_the_help_says(name: str, build_text: Builder) -> None:
+    """And the use of the block that changes no shape has none."""
+    text = (ROOT / "tests" / "bad" / f"{name}.yaml").read_text(encoding="utf-8")
+    with pytest.raises(NetgenError) as caught:
+        build_source(parse(text, "net.yaml"), {}, None)
+    (found,) = caught.value.diagnostics
+    said = re.search("put `(.+?)`", str(found.help))
+    assert said is not None
+    if said[1].startswith("["):
+        text = text.replace("- []", f"- {said[1]}")
+    else:
+        text = text.replace("- Add: [c2, input]", f"- {said[1]}\n      - Add: [c2, shortcut]")
+    network = build_text(text).module_class()
+    first, second = network.block1, network.block2
+    assert count(first, nn.Identity) == count(second, nn.Conv2d) - count(first, nn.Conv2d) == 1
+
+
+def count(module: nn.Module, kind: type[nn.Module]) -> int:
+    return sum(isinstance(one, kind) for one in module.modules())
 
 
 ITEMS = (

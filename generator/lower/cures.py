@@ -283,16 +283,38 @@ def _added(ways: _Ways, dims: int, ratio: int) -> str | None:
     if lengths[0] == lengths[1] or channels is None:
         return None
     name = ways.scope.word(ways.refs[short])
-    stride = f", stride: {_stride(ways, 1 - short, ratio)}" if ratio > 1 else ""
-    given = f"out_channels: {channels}, kernel_size: 1{stride}"
+    stride = _stride(ways, 1 - short, ratio)
+    given = f"out_channels: {channels}, kernel_size: 1" + f", stride: {stride}" * (stride != "1")
+    if not lengths[short]:
+        given = f"{_where_needed(ways.scope, channels, stride)}{given}"
     if ways.branches:
-        where = f"at the end of the branch with `{name}`" if lengths[short] else "in place of `[]`"
-        return f"put `Conv{dims}d: {{{given}}}` {where}, or give the other branch its shape"
+        layer = f"Conv{dims}d: {{{given}}}"
+        end = f"put `{layer}` at the end of the branch with `{name}`"
+        put = end if lengths[short] else f"put `[{{{layer}}}]` in place of `[]`"
+        return f"{put}, or give the other branch its shape"
     more = f"from: {name}, {given}"
     return (
         f"a shortcut of another shape needs a layer of its own: put `Conv{dims}d: "
         f"{{name: shortcut, {more}}}` before {THIS}, and read `shortcut` in place of `{name}`"
     )
+
+
+def _where_needed(scope: Scope, channels: str, stride: str) -> str:
+    """The `when` of a shortcut in a block: the uses that change no shape need none.
+
+    Empty where the channels or the stride are numbers: then all uses change the shape.
+    """
+    if scope.context.parent is None or len(scope.inputs) > 1 or not channels.startswith("$"):
+        return ""
+    needed = [f"in_channels != {_bare(channels)}"]
+    if stride != "1":
+        needed.insert(0, f"{_bare(stride)} != 1")
+    return "" if stride.isdigit() and stride != "1" else f"when: $({' or '.join(needed)}), "
+
+
+def _bare(text: str) -> str:
+    """A value as it stands in an expression."""
+    return text[2:-1] if text.startswith("$(") else text.removeprefix("$")
 
 
 def _scaled(ways: _Ways, small: int, dims: int, ratio: int) -> str:
@@ -304,10 +326,13 @@ def _scaled(ways: _Ways, small: int, dims: int, ratio: int) -> str:
 
 
 def _stride(ways: _Ways, place: int, ratio: int) -> str:
-    """A stride by which one way makes its tensor smaller, as a layer on it has it written."""
+    """A stride by which one way makes its tensor smaller, as a layer on it has it written.
+
+    A stride of 1 that is a parameter is another number in another use.
+    """
     for call in ways.calls[place]:
         stride = call.args.get("stride") if call.use is None else call.use.outer.get("stride")
-        if isinstance(stride, int) and int(stride) == ratio:
+        if isinstance(stride, int) and int(stride) == ratio and (ratio > 1 or symbols_in(stride)):
             return _written(ways.scope, stride) or str(ratio)
     return str(ratio)
 

@@ -81,8 +81,17 @@ def unknown_type(
         help = f"write the type itself: `{printable(item.written)}`"
     if meant is not None and meant == bare_type(item.type):
         help = f"write `{meant}`: a type is its name alone"
+    if help is None and item.type.isidentifier() and item.type[0].isupper():
+        help = f"if it is a block of your own, define it: `{printable(_as_block(item))}`"
     message = f"there is no layer type `{printable(item.type)}`"
     return Diagnostic("NG202", message, location, help=help), meant
+
+
+def _as_block(item: Item) -> str:
+    """The beginning of a block with the arguments that an item gives."""
+    given = item.written if isinstance(item.written, dict) else {}
+    params = ", ".join(f"{name}: required" for name in given)
+    return f"blocks: {{{item.type}: {{{f'params: {{{params}}}, ' * bool(params)}layers: [...]}}}}"
 
 
 def _together(context: Context, item: Item, location: Location) -> str | None:

@@ -47,14 +47,14 @@ PIECES = (
 - Add:
     branches:
       - []
-      - - Conv2d: {out_channels: $in_channels, kernel_size: «3», padding: «1»}
+      - - Conv2d: {out_channels: «$in_channels», kernel_size: «3», padding: «1»}
         - BatchNorm2d
         - ReLU
 """,
         words="skip",
     ),
     Piece(
-        "Residual block: a class of your own, with arguments, used twice",
+        "Residual block, a class of your own: its shortcut changes the shape where it must",
         """\
 - Residual: {out_channels: «64»}
 - Residual: {out_channels: «128», stride: «2»}
@@ -81,7 +81,7 @@ Residual:
         words="skip shortcut projection downsample",
     ),
     Piece(
-        "Residual block with a shortcut where the shape changes: a 1x1 convolution",
+        "Residual block that always changes the shape: its shortcut has a normalisation, too",
         "- Downsample: {channels: «128», stride: «2»}\n",
         """\
 Downsample:

@@ -108,8 +108,9 @@ _INSTEAD = {
     _GATED.format("SiLU"): "swiglu",
     _GATED.format("GELU"): "geglu",
     "write `Add: [a, b]` with the names of the two layers that it adds, or "
-    "`Add: {branches: [[], [...]]}` with layers in the place of the dots": "residual resid res "
-    "residualadd residualconnection residualblock resblock skip skipadd skipconnection shortcut",
+    "`Add: {branches: [[], [...]]}` with layers in the place of the dots; a block of your own "
+    "with that is defined under `blocks`": "residual resid res residualadd residualconnection "
+    "residualblock resblock skip skipadd skipconnection shortcut",
     "write a `Parameter` or a `Buffer` that holds the positions, and `Add`": "positionalencoding "
     "positionalembedding positionembedding posenc posembed",
     "write a `Parameter` that holds the factors, and `Mul`": "layerscale",

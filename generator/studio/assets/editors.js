@@ -43,6 +43,15 @@ const indents = cm.indentService.of((context, at) => {
   return space.length + (opens ? 2 + (dash ? 2 : 0) : 0);
 });
 
+// Tab moves lines; within one, where it goes through the values of a form, it does nothing.
+function indentAtBegin(view) {
+  const { state } = view;
+  const { empty, head } = state.selection.main;
+  const line = state.doc.lineAt(head);
+  const within = empty && /\S/.test(state.sliceDoc(line.from, head));
+  return within || cm.indentWithTab.run(view);
+}
+
 const lit = cm.StateEffect.define();
 const lights = cm.StateField.define({
   create: () => cm.Decoration.none,
@@ -203,15 +212,15 @@ export class SpecEditor {
           cm.lineNumbers(), cm.foldGutter(), cm.lintGutter(), cm.highlightActiveLine(), cm.highlightActiveLineGutter(),
           cm.highlightSpecialChars(), cm.drawSelection(), cm.dropCursor(), cm.history(), indents,
           cm.bracketMatching(), cm.closeBrackets(), cm.indentUnit.of("  "), cm.search({ top: true }),
-          cm.highlightSelectionMatches(), cm.EditorView.lineWrapping, hangs, cm.yaml(), colours, look, lights, hovering(asked), inForms,
+          cm.highlightSelectionMatches({ minSelectionLength: 3, wholeWords: true }), cm.EditorView.lineWrapping, hangs, cm.yaml(), colours, look, lights, hovering(asked), inForms,
           cm.placeholder("A spec: \"Start from…\" gives one to begin with, \"Forms\" its parts."),
-          cm.EditorState.languageData.of(() => [{ wordChars: "$" }]),  // a reference is a word, for who takes one by two clicks
           cm.autocompletion({ override: [completion(asked)], maxRenderedOptions: 60 }),
           cm.keymap.of([
             { key: "Mod-s", preventDefault: true, run: () => { save(); return true; } },
             { key: "Tab", run: cm.acceptCompletion },
+            { key: "Tab", run: indentAtBegin, shift: cm.indentWithTab.shift },
             ...cm.closeBracketsKeymap, ...cm.searchKeymap, ...cm.historyKeymap, ...cm.foldKeymap,
-            ...cm.completionKeymap, ...cm.lintKeymap, cm.indentWithTab, ...cm.defaultKeymap,
+            ...cm.completionKeymap, ...cm.lintKeymap, ...cm.defaultKeymap,
           ]),
           cm.EditorView.contentAttributes.of({ "aria-label": "The spec", tabindex: "0" }),
           cm.EditorView.updateListener.of((update) => {

@@ -117,8 +117,7 @@ export class Forms {
     if (about) made.append(element("span", about));
     for (const [text, chosen] of forms) {
       const button = made.appendChild(element("button", "", { type: "button" }));
-      button.append(element("code", text));
-      if (chosen.block) button.title = chosen.block;
+      button.append(element("code", chosen.block ? `${text}\n\nblocks:\n${indented(chosen.block, 2)}` : text));
       button.addEventListener("click", () => this.put(chosen));
     }
     return made;

@@ -46,8 +46,9 @@ const checks = new Latest(() => trying(async () => {
   const about = asked();
   const answer = await ask("check", about);
   if (about.text !== editor.text) return;
-  editor.tell(answer.problems);
-  tellProblems(answer.problems);
+  const begins = !answer.ok && about.text === state.begun;  // nobody has written anything wrong yet
+  editor.tell(begins ? [] : answer.problems);
+  tellProblems(begins ? [] : answer.problems, begins ? "Write the first layer, or click a part together." : "No problems.");
   tellFigures(answer.figures);
   if (answer.parameters) tellParameters(answer.parameters);
   tellGiven();
@@ -328,9 +329,9 @@ function problem(one) {
   return item;
 }
 
-function tellProblems(problems) {
+function tellProblems(problems, none) {
   byId("problems").replaceChildren(...problems.map(problem));
-  if (!problems.length) byId("problems").append(element("li", "No problems.", { class: "none" }));
+  if (!problems.length) byId("problems").append(element("li", none, { class: "none" }));
   byId("tab-problems").textContent = problems.length ? `Problems (${problems.length})` : "Problems";
   byId("tab-problems").classList.toggle("bad", problems.some(({ severity }) => severity === "error"));
   tellCalm(!problems.length);
