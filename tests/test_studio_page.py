@@ -499,7 +499,7 @@ def test_a_text_of_ones_own_is_not_replaced_for_good(browser: Browser, tmp_path:
         expect(page.locator("#banner")).to_be_hidden()
         text = SMALL.replace("ReLU", "GELU")
         write(page, text)
-        expect(page.locator("#figures")).to_contain_text("40 parameters")  # its own sliders are there
+        expect(page.locator("#figures")).to_contain_text("40 parameters")  # and it has its slider
         page.fill("[data-name=width] input[type=number]", "16")
         expect(page.locator("#figures")).to_contain_text("80 parameters")
         start("lenet")
