@@ -185,6 +185,20 @@ class Assigned(nn.Module):
         return y
 
 
+class Beyond(nn.Module):
+    """Of what is short, all is written anew; of what is long, the first thousand rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = nn.Parameter(torch.ones(6))
+        self.fc = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.fc(x)
+        y[:, :1000] = self.row
+        return y
+
+
 class Reduced(nn.Module):
     """A matrix of its own, of which numbers are taken over all elements."""
 

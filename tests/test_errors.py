@@ -90,7 +90,7 @@ def test_a_shortcut_is_put_in_as_the_help_says(name: str, build_text: Builder) -
     else:
         text = text.replace("- Add: [c2, input]", f"- {said[1]}\n      - Add: [c2, shortcut]")
     network = build_text(text).module_class()
-    first, second = network.block1, network.block2
+    first, second = (network.get_submodule(f"block{n}") for n in (1, 2))
     assert count(first, nn.Identity) == count(second, nn.Conv2d) - count(first, nn.Conv2d) == 1
 
 

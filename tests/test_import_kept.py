@@ -70,12 +70,12 @@ def said(recorder: Worker, name: str, *keep: str) -> list[tuple[str, str, str | 
 
 def test_the_way_out_names_the_class_that_may_be_kept(recorder: Worker) -> None:
     way = "`--keep Gate` keeps it as a custom layer"
-    message = "`blocks.0.gate` calls `Tensor.__setitem__`, which no spec can say"
+    message = "`blocks.0.gate` calls `Tensor.__setitem__` with a number, which no spec can say"
     assert said(recorder, "Network", "Conv2d")[0] == ("NG704", message, way)
     (*_, help) = said(recorder, "Paired")[0]  # the class itself gives two tensors
     assert help == "`--keep Pairs` keeps it as a custom layer"
     assert said(recorder, "Pair")[0][1:] == (
-        "`Pair` calls `Tensor.__setitem__`, which no spec can say",
+        "`Pair` calls `Tensor.__setitem__` with a number, which no spec can say",
         None,
     )
 
@@ -152,7 +152,7 @@ def told(network: torch.nn.Module, *keep: str) -> list[tuple[str, str, str | Non
 
 
 def test_of_a_live_module_it_is_told_what_nobody_saw() -> None:
-    changes = "calls `Tensor.__setitem__`, which no spec can say"
+    changes = "calls `Tensor.__setitem__` with a number, which no spec can say"
     way = '`keep=["Marked"]` keeps it as a custom layer'
     assert told(unsayable.Marking())[0] == ("NG704", f"`first` {changes}", way)
     way = "`Gate` may be kept where its `__init__` says `self.dim = dim`"
@@ -171,7 +171,7 @@ def test_a_live_module_that_is_kept_with_other_arguments_is_found_out() -> None:
 
 
 def test_what_other_arguments_make_of_a_network_is_no_reason_to_refuse_it(recorder: Worker) -> None:
-    message = "`Deep` calls `Tensor.__setitem__`, which no spec can say"
+    message = "`Deep` calls `Tensor.__setitem__` with a number, which no spec can say"
     assert said(recorder, "Deep") == [("NG704", message, None)]
     made = imported(recorder, "Shallow")
     assert made.notes == ()

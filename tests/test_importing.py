@@ -12,10 +12,12 @@ import torch
 import torch_netgen
 from torch import Tensor, nn
 from torch_netgen import NetgenError, import_module
-from torch_netgen.importing.asked import asked, input_of
+from torch_netgen.importing.asked import Asked, asked, input_of
+from torch_netgen.importing.importing import import_network
 from torch_netgen.run.recording.comparison import Other, compare
 from torch_netgen.run.recording.recorded import Input
 from torch_netgen.run.recording.tasks import record_module
+from torch_netgen.run.smoke import Worker
 
 from . import live, torchvision_models
 from .command import netgen
@@ -191,7 +193,7 @@ def test_all_calls_that_no_spec_can_say_are_told() -> None:
     assert said(live.Written, torch.randn(2, 4)) == [
         (
             "NG704",
-            "`Written` calls `Tensor.__setitem__`, which no spec can say",
+            "`Written` calls `Tensor.__setitem__` with a number, which no spec can say",
             line("x[:, 0] = 0"),
         ),
         (
@@ -226,6 +228,14 @@ def test_a_decision_by_numbers_is_refused() -> None:
         "`Deciding` calls `Tensor.__bool__` to decide by numbers, which no spec can say"
     )
     assert where == line("x.abs().sum() > 0")
+
+
+def test_a_part_that_ends_beyond_a_size_is_refused() -> None:
+    with Worker() as worker, pytest.raises(NetgenError) as caught:
+        import_network(Asked(str(LIVE), "Beyond", (Input("", ("T", 6)),)), worker, "net.yaml")
+    (found,) = caught.value.diagnostics
+    reason = "beyond the end of a dimension, which no spec can say"
+    assert found.message == f"`Beyond` calls `Tensor.__setitem__` {reason}"
 
 
 def test_places_from_the_end_by_several_indices_are_found_out() -> None:

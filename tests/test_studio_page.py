@@ -870,14 +870,14 @@ def test_a_thousand_layers_keep_up_with_the_typist(browser: Browser, tmp_path: P
         page.wait_for_selector("#picture[data-drawn]")
         page.click("#editor .cm-line >> nth=7")
         page.keyboard.press("End")
-        took = [key_by_key(page, len(text) + number) for number in (1, 2, 3)]
+        took = [after_a_key(page, len(text) + number) for number in (1, 2, 3)]
         keyed, checked, seen = map(min, zip(*took, strict=True))  # others may be at work, too
         assert keyed < max(own, 0.1), (own, took)
         assert checked < 4 * own + 0.3, (own, took)
         assert seen < 15 * own + 1, (own, took)
 
 
-def key_by_key(page: Page, length: int) -> tuple[float, float, float]:
+def after_a_key(page: Page, length: int) -> tuple[float, float, float]:
     """The seconds until a key is written, its text checked, and the picture drawn."""
     drawn = int(page.get_attribute("#picture", "data-drawn") or 0)
     begun = time.monotonic()

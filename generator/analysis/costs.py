@@ -83,7 +83,7 @@ class Costs(Struct, frozen=True, dict=True):
 
     @property
     def weights(self) -> int:
-        """The bytes of parameters and buffers."""
+        """The bytes of parameters and buffers; nothing else need be known for that."""
         return sum(map(weight_bytes, self.graph.own_weights))
 
     @cached_property
@@ -101,10 +101,10 @@ class Costs(Struct, frozen=True, dict=True):
         """The memory that the network takes."""
         return _memory(self.graph, self.trace, self._lives, self._kept)
 
-    @property
-    def overwritten(self) -> Iterator[Overwritten]:
+    @cached_property
+    def overwritten(self) -> tuple[Overwritten, ...]:
         """The in-place writes to values that other calls still need."""
-        return _overwritten(self.trace, self._lives) if _has_writes(self.trace) else iter(())
+        return tuple(_overwritten(self.trace, self._lives)) if _has_writes(self.trace) else ()
 
     @cached_property
     def _macs(self) -> Sequence[int]:

@@ -13,7 +13,7 @@ from ..symbolic.buffers import Table
 from ..symbolic.literals import comparing_tuples, literal, pythonic
 from ..symbolic.sizes import Coded, plain, symbols_in
 
-_LONG = ("int32", "int64", "float32", "float64")  # types with room for any length, of `arange`
+_HOLDING_RANGES = ("int32", "int64", "float32", "float64")  # without an overflow
 
 
 def source_lines(module: Module, owner: str = "self", container: str = "") -> list[str]:
@@ -72,13 +72,12 @@ def _elements(table: Table) -> str:
     return pythonic(ast.unparse(comparing_tuples(table.expression.tree)))
 
 
-def _row(tree: ast.expr) -> tuple[str, str] | None:
-    """The arguments of ``torch.arange`` for the numbers of a range, and the index for dimensions
-    of 1 around them; `None` for other values.
-    """
+def _arange(tree: ast.expr, dtype: str) -> str | None:
+    """``torch.arange(n)`` for the numbers of a range, also with dimensions of 1 around them."""
     outer = 0
     while isinstance(tree, ast.List) and len(tree.elts) == 1:
         tree, outer = tree.elts[0], outer + 1
+    index = f"[{', '.join(['None'] * outer)}]" if outer else ""
     match tree:
         case ast.ListComp(
             elt=ast.Name(id=element),
@@ -89,27 +88,29 @@ def _row(tree: ast.expr) -> tuple[str, str] | None:
                     ifs=[],
                 )
             ],
-        ) if element == number:
-            return str(end), f"[{', '.join(['None'] * outer)}]" if outer else ""
+        ) if element == number and dtype in _HOLDING_RANGES:
+            return f"torch.arange({end!r}, dtype=torch.{dtype}){index}"
     return None
 
 
 def _buffer(owner: str, name: str, args: Mapping[str, Any]) -> str:
-    table, shape = args["value"], args["shape"]
-    dtype = args["dtype"] or table.dtype
-    row = _row(table.expression.tree)
-    if row is not None and dtype in _LONG:
-        value = f"torch.arange({row[0]}, dtype=torch.{dtype}){row[1]}"
-    elif shape is None or table.shape:
-        value = f"torch.tensor({_elements(table)}, dtype=torch.{dtype})"
-    elif table.code in ("0", "0.0", "1", "1.0"):
-        fill = "zeros" if float(table.code) == 0 else "ones"
-        value = f"torch.{fill}({_tuple(shape)}, dtype=torch.{dtype})"
-    else:
-        value = f"torch.full({_tuple(shape)}, {_elements(table)}, dtype=torch.{dtype})"
+    value = _value(args["value"], args["shape"], args["dtype"] or args["value"].dtype)
     persistent = literal(args["persistent"])
     kept = "" if persistent == "True" else f", persistent={persistent}"
     return f'{owner}.register_buffer("{name}", {value}{kept})'
+
+
+def _value(table: Table, shape: Any, dtype: str) -> str:
+    """The tensor that a buffer begins with."""
+    row = _arange(table.expression.tree, dtype)
+    if row is not None:
+        return row
+    if shape is None or table.shape:
+        return f"torch.tensor({_elements(table)}, dtype=torch.{dtype})"
+    if table.code in ("0", "0.0", "1", "1.0"):
+        fill = "zeros" if float(table.code) == 0 else "ones"
+        return f"torch.{fill}({_tuple(shape)}, dtype=torch.{dtype})"
+    return f"torch.full({_tuple(shape)}, {_elements(table)}, dtype=torch.{dtype})"
 
 
 def buffer_hints(graph: Graph) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -24,65 +24,72 @@ class _Part(Struct, frozen=True):
 
 
 def assigned(own: Operations, call: FunctionCall) -> list[Step]:
-    """The steps of ``x[:, 1:] = y`` for a tensor `y` of the part's type."""
+    """The steps of ``x[:, 1:] = y`` for a tensor `y`; raises `Inexpressible`."""
     x, index, y = call.args
-    if not isinstance(x, Value) or not isinstance(y, (Value, Held)):  # weights, and numbers
-        raise Inexpressible("")
+    if not isinstance(y, (Value, Held)):
+        raise Inexpressible("with a number")
+    if not isinstance(x, Value):
+        raise Inexpressible("on a weight")
     if own.dtype(x) != own.dtype(y):
-        raise Inexpressible("with another type")
+        raise Inexpressible("with another type of element")
     ((_, number),) = call.writes
+    items = items_of(index, len(own.shape(x)))
+    if not all(isinstance(item, (int, Span)) and not isinstance(item, bool) for item in items):
+        raise Inexpressible("by more than places in a row")
     parts, shape, left = [], [*own.shape(x)], []
-    items = items_of(index, len(shape))
     for dim, item in enumerate([*items, *[FULL] * (len(shape) - len(items))]):
-        start, stop = _ends(item, shape[dim])
+        start, stop = _ends(own, item, shape[dim])
         if (start, stop) != (0, None):
             parts.append(_Part(dim, start, stop))
             shape[dim] = length_of(own, shape[dim], start, stop, 1)
         if not isinstance(item, int):
             left.append(shape[dim])
-    seen = own.new(left, x)
-    part = own.new(shape, x)
-    steps = [*own.expand(y, seen), *own.reshape(seen, part)]
+    surplus = max(len(own.shape(y)) - len(left), 0)  # dimensions of 1, which torch leaves out
+    given, seen, part = own.new(own.shape(y)[surplus:], x), own.new(left, x), own.new(shape, x)
+    steps = [*own.reshape(y, given), *own.expand(given, seen), *own.reshape(seen, part)]
     if not parts:
         return [*steps, own.same(part, number)]
     *others, last = _put(own, x, part, parts)
     return [*steps, *others, replace(last, gives=(number,))]
 
 
-def _ends(item: Tree, size: Sized) -> tuple[Any, Any]:
+def _ends(own: Operations, item: Tree, size: Sized) -> tuple[Any, Any]:
     """Where an index begins and ends; raises `Inexpressible` for one that is no part in a row."""
-    if isinstance(item, int) and not isinstance(item, bool):
+    if isinstance(item, int):
         item = Span(item, item + 1 or None, None)
-    if not isinstance(item, Span):
-        raise Inexpressible("")
+    assert isinstance(item, Span)
     start, stop, by = ends_of(item, size)
     if by != 1:
-        raise Inexpressible("")
+        raise Inexpressible("by more than places in a row")
+    if (start, stop) != (0, None) and own.sizes.has_batch(size):
+        raise Inexpressible("on some samples alone")
+    numbers = own.sizes.numbers
+    for bound in (start, 0 if stop is None else stop):
+        if any(abs(place) > n for place, n in zip(numbers(bound), numbers(size), strict=True)):
+            raise Inexpressible(
+                "beyond the end of a dimension"
+            )  # where less is written than it says
     return start, stop
 
 
-def _put(own: Operations, x: Value, y: Value | Held, parts: Sequence[_Part]) -> Iterator[Step]:
+def _put(own: Operations, x: Value, y: Value | Held, parts: Sequence[_Part]) -> list[Step]:
     """The steps for `x` with `y` in the place of a part; the last one gives it."""
-    (dim, start, stop), *others = ((one.dim, one.start, one.stop) for one in parts)
+    steps: list[Step] = []
+    part, *inner = parts
     shape = own.shape(x)
 
-    def cut(start: Any, stop: Any) -> Step:
-        length = length_of(own, shape[dim], start, stop, 1)
-        piece = own.new((*shape[:dim], length, *shape[dim + 1 :]), x)
-        return own.layer("Slice", [x], (piece.number,), {"dim": dim, "start": start, "end": stop})
+    def cut(start: Any, stop: Any) -> Value:
+        length = length_of(own, shape[part.dim], start, stop, 1)
+        piece = own.new((*shape[: part.dim], length, *shape[part.dim + 1 :]), x)
+        given = {"dim": part.dim, "start": start, "end": stop}
+        steps.append(own.layer("Slice", [x], (piece.number,), given))
+        return piece
 
-    joined: list[Value | Held] = []
-    if start != 0:
-        yield (before := cut(0, start))
-        joined.append(Value(before.gives[0]))
-    if others:
-        yield (within := cut(start, stop))
-        for step in _put(own, Value(within.gives[0]), y, parts[1:]):
-            yield step
-        y = Value(step.gives[0])
-    joined.append(y)
-    if stop is not None:
-        yield (after := cut(stop, None))
-        joined.append(Value(after.gives[0]))
+    before = [cut(0, part.start)] if part.start != 0 else []
+    if inner:
+        steps += _put(own, cut(part.start, part.stop), y, inner)
+        y = Value(steps[-1].gives[0])
+    after = [cut(part.stop, None)] if part.stop is not None else []
+    joined = [*before, y, *after]
     whole = own.new(shape, x)
-    yield own.layer("Concat", joined, (whole.number,), {"dim": dim})
+    return [*steps, own.layer("Concat", joined, (whole.number,), {"dim": part.dim})]

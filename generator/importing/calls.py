@@ -242,7 +242,7 @@ def _extreme(word: str) -> Translate:
             return [Step({"max": "Maximum", "min": "Minimum"}[word], (x, other), out, {})]
         given = {"dim": other, "keepdim": given.get("keepdim", False)}
         if other is None:
-            return own.reduced(f"A{word}", [x], out, given)
+            return own.of_type(f"A{word}", [x], out, given)
         steps = [own.layer(f"A{word}", [x], out[:1], given)]
         return [*steps, own.layer(f"Arg{word.title()}", [x], out[1:], given)] if out[1:] else steps
 
@@ -259,7 +259,7 @@ def _spread_out(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> li
     if unbiased is not None:
         given["correction"] = int(bool(unbiased))
     type = {"var": "Var", "std": "Std"}[short_name(call.function)]
-    return own.reduced(type, [x], out, given)
+    return own.of_type(type, [x], out, given)
 
 
 def _norm(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:
@@ -270,8 +270,11 @@ def _norm(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Ste
     dim = given.get("dim")
     if isinstance(dim, Items) and len(dim.items) == 1:
         dim = dim.items[0]
+    several = len(own.shape(x)) if dim is None else len(dim.items) if isinstance(dim, Items) else 1
+    if short_name(call.function) == "linalg.norm" and p not in (None, "fro") and several == 2:
+        raise Inexpressible("for matrices")
     known = {"dim": dim, "keepdim": given.get("keepdim", False)}
-    return own.reduced("Norm", [x], out, {"p": 2.0 if p in (None, "fro") else p, **known})
+    return own.of_type("Norm", [x], out, {"p": 2.0 if p in (None, "fro") else p, **known})
 
 
 def _cast(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Step]:

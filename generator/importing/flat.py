@@ -537,6 +537,9 @@ def comes_by_loading(tensor: Tensor) -> bool:
 
 def _follows_no_rule(tensor: Tensor) -> bool:
     """Whether a buffer's numbers have to be written one by one."""
+    elements = tensor.value or ()
+    if tensor.dtype.startswith("float") and len({*elements[:MOST_WRITTEN]}) > MOST_WRITTEN // 2:
+        return True  # so many that differ are tried in vain, for minutes
     value = buffer_arguments(tensor.value or (), tensor.shape, tensor.dtype)["value"]
     return isinstance(value, list)
 

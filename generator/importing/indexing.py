@@ -27,7 +27,7 @@ def indexed(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[S
         if _is_tensor(item):
             several = [*takewhile(_is_tensor, items[place:])]
             if any(later != FULL for later in items[place + len(several) :]):
-                raise Inexpressible("by several indices at once")
+                raise Inexpressible("by a tensor before other indices")
             return [*steps, *_picked_by_several(own, x, several, dim, out)]
         shape = own.shape(x)
         if isinstance(item, Span) and ends_of(item, shape[dim]) == (0, None, 1):

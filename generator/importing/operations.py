@@ -92,28 +92,29 @@ class Operations:
         reads = [tensor_of(given.pop(name, None)) for name in row.tensors]
         silent = {name: given.pop(name) for name in row.silent & given.keys()}
         if silent.get("dtype") is None or self.dtype(Value(out[0])) == self.dtype(reads[0]):
-            return self.reduced(row.type, reads, out, given)
+            return self.of_type(row.type, reads, out, given)
         cast = self.new(self.shape(reads[0]), Value(out[0]))
         before = Step("Cast", (reads[0],), (cast.number,), {"dtype": self.dtype(cast)})
-        return [before, *self.reduced(row.type, [cast, *reads[1:]], out, given)]
+        return [before, *self.of_type(row.type, [cast, *reads[1:]], out, given)]
 
-    def reduced(
+    def of_type(
         self,
         type: str,
         reads: Sequence[Value | Held],
         out: Sequence[int],
         given: Mapping[str, Tree],
     ) -> list[Step]:
-        """The steps of a type; a reduction without a dimension is one over all of them.
+        """The steps of a type with these arguments; a reduction without `dim` is over all of them.
 
-        Raises `Inexpressible` if they are those of a batch, whose samples would be mixed.
+        Raises `Inexpressible` if a batch is among these: its samples would be mixed.
         """
         row, x = TYPES[type], reads[0]
         required = "dim" in row.known and row.arg("dim").default is REQUIRED
-        if not required or "keepdim" not in row.known or given.get("dim") is not None:
+        over_some = given.get("dim") not in (None, Items(()))
+        if not required or "keepdim" not in row.known or over_some:
             return [self.layer(type, reads, out, given)]
         shape = self.shape(x)
-        if any(map(self.sizes.has_batch, shape)):
+        if not shape or any(map(self.sizes.has_batch, shape)):
             raise Inexpressible("over all elements")
         if len(shape) == 1:
             return [self.layer(type, reads, out, {**given, "dim": 0})]

@@ -86,7 +86,7 @@ def _parts(items: Sequence[str]) -> list[str]:
 
 
 def _of_distances(elements: Sequence[object], shape: Sequence[int]) -> str | None:
-    """Distances of places in a grid.
+    """Whole numbers that grow evenly, or distances of places in a grid.
 
     That is what relative positions are looked up by: the rows of the table are the places of
     queries, its columns those of keys, in a row or in a grid of any width.

@@ -1,4 +1,4 @@
-"""Sizes that a class folds into the batch: it takes them out again by the shape that had them."""
+"""Sizes that a class puts into the batch, and takes out again by the shapes that had them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from .bodies import Item, SizeOf
+from .bodies import Item, Ref, SizeOf
 
 Folded = dict[str, tuple[SizeOf, int]]  # by letter: the size where it was, and its number
 
@@ -18,12 +18,10 @@ def told_by_shapes(items: Sequence[Item]) -> list[Item]:
 
     A class is for inputs of any length, so a number would fit some of its uses alone.
     """
-    folds: list[Folded] = []
-    found = []
+    found: list[Item] = []
     for item in items:
         if item.type == "Rearrange":
-            item = replace(item, arguments={**item.arguments, **_taken_out(item, folds)})
-            folds += _folds(item)
+            item = replace(item, arguments={**item.arguments, **_taken_out(item, found)})
         found.append(item)
     return found
 
@@ -40,15 +38,28 @@ def _folds(item: Item) -> Iterator[Folded]:
             }
 
 
-def _taken_out(item: Item, folds: Sequence[Folded]) -> dict[str, Any]:
+def _taken_out(item: Item, before: Sequence[Item]) -> dict[str, Any]:
     """The sizes that a `Rearrange` takes out of the batch, if they have been folded into it."""
     left, _ = _sides(item)
     for letters in filter(None, map(_beside_batch, left)):
         numbers = [item.arguments.get(letter) for letter in letters]
-        for fold in reversed(folds):
+        for fold in _folds_above(item.reads, before):
             if numbers == [number for _, number in fold.values()]:
                 return dict(zip(letters, (size for size, _ in fold.values()), strict=True))
     return {}
+
+
+def _folds_above(reads: Sequence[Ref], items: Sequence[Item]) -> Iterator[Folded]:
+    """What has been folded into the batch of what is read, the last fold first."""
+    todo, seen = [ref.item for ref in reads], set()
+    while todo:
+        place = todo.pop(0)
+        if place < 0 or place in seen:
+            continue
+        seen.add(place)
+        if items[place].type == "Rearrange":
+            yield from _folds(items[place])
+        todo += [ref.item for ref in items[place].reads]
 
 
 def _sides(item: Item) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from .bodies import Body, First, Item, Ramp, Ref, same, with_refs
+from .bodies import Body, First, Item, Ramp, Ref, refs_in, same, with_refs
 
 _LINE = 1.0  # what an item costs, in lines
 _FIRST = 0.35  # and an argument of which the first copy has its own value
@@ -20,7 +20,7 @@ def folded(body: Body) -> Body:
     items = [replace(item, layers=folded_chain(item.layers)) for item in body.items]
     readers: dict[int, set[int]] = {}
     for place, item in enumerate(items):
-        for ref in item.reads:
+        for ref in (*item.reads, *refs_in([*item.arguments.values()])):
             readers.setdefault(ref.item, set()).add(place)
     for ref in body.outputs:
         readers.setdefault(ref.item, set()).add(len(items))

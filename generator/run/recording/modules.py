@@ -17,7 +17,8 @@ from .initial import begun
 from .names import Names, name_in_python
 from .recorded import Module, Tensor, Tree
 
-MOST_ELEMENTS = 1 << 22  # of a tensor whose values are taken down
+# of a tensor whose values are taken down: of one that a `state_dict` has, and of another one
+MOST_ELEMENTS, MOST_OF_OTHERS = 1 << 20, 1 << 22
 # what a class may define anew and still compute what its base computes
 _HARMLESS = frozenset(
     """__init__ __doc__ __module__ __annotations__ __parameters__ __orig_bases__ __firstlineno__
@@ -195,7 +196,8 @@ def tensors_of(network: nn.Module, keep: Keep, called: Container[str]) -> Iterat
     for key, (first, *others) in found.items():
         kind, x, persistent, of_layer = kinds[key]
         known = kind != "parameter" and x.device.type != "meta" and not of_layer
-        known = known and math.prod(x.shape) <= MOST_ELEMENTS and not x.is_complex()
+        most = MOST_ELEMENTS if persistent and kind == "buffer" else MOST_OF_OTHERS
+        known = known and math.prod(x.shape) <= most and not x.is_complex()
         yield Tensor(
             path=first,
             kind=kind,
