@@ -771,3 +771,19 @@ def test_a_parameter_that_is_expanded_beside_another_call_stays_a_parameter(
     query = network.q(network.latent).expand(3, -1, -1)
     expected = F.scaled_dot_product_attention(query, keys, values)
     torch.testing.assert_close(network(x), expected)
+
+
+def test_indices_in_one_pair_of_brackets_are_one_value_of_the_line(build_text: Builder) -> None:
+    text = """\
+name: Corner
+input: [3, 6]
+layers:
+  - Slice: {dim: 1, end: 1}
+  - Slice: {dim: 2, start: 4}
+  - Select: {dim: 2, index: 1}
+  - Unsqueeze: 2
+  - Expand: {name: corner, shape: [3, 6]}
+  - Add: [input, corner]
+"""
+    x = torch.randn(2, 3, 6)
+    assert torch.equal(build_text(text).module_class()(x), x + x[:, :1, 5:])

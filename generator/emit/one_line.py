@@ -55,8 +55,10 @@ def line_from(graph: Graph, place: int, node: Node, variables: Variables, declar
     variables.sizes.take(sizes)
     # neither a module nor a place in a list of parameters is a function of torch
     first = _count(alone.source if node.target else variables.names[node.inputs[0]])
-    inner = tuple((ref, n - first) for ref, n in line.inner if first < n < _count(line.source))
-    return replace(line, inner=inner)
+    count = _count(line.source)
+    # indices that stand in one pair of brackets are one call, which gives the last one's value
+    there = {n - first: ref for ref, n in line.inner if first < n < count}
+    return replace(line, inner=tuple((ref, n) for n, ref in there.items()))
 
 
 def inner_line(
