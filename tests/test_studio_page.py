@@ -103,6 +103,17 @@ def test_a_mistake_is_shown_and_mended(browser: Browser, tmp_path: Path) -> None
         assert written(page) == SMALL.rstrip("\n") + "\n  - Linear: 3\n"
 
 
+def test_what_a_help_has_to_be_written_can_be_taken(browser: Browser, tmp_path: Path) -> None:
+    bad = ROOT / "tests" / "bad" / "a_shortcut_in_a_block.yaml"
+    (tmp_path / "net.yaml").write_text(bad.read_text())
+    with studio(tmp_path, "net.yaml") as there, opened(browser, there) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.click("#problems p button")
+        expect(page.locator("#problems p button")).to_have_text("Copied")
+        taken = page.evaluate("navigator.clipboard.readText()")
+        assert taken.startswith("Conv2d: {name: shortcut, from: input, when: ")
+
+
 def test_the_rest_of_a_long_line_is_further_in(browser: Browser, tmp_path: Path) -> None:
     words = "word " * 60
     (tmp_path / "net.yaml").write_text(f"# {words}\n{SMALL}  - Tanh  # {words}\n")
@@ -438,7 +449,8 @@ def test_it_begins_with_a_template_or_an_empty_page(browser: Browser, tmp_path: 
         page.click("#new")
         page.click("#empty")
         expect(page.locator("#editor")).to_contain_text("name: Net")
-        expect(page.locator("#problems li.error")).to_have_count(1)
+        first = "Write the first layer, or click a part together."
+        expect(page.locator("#problems")).to_have_text(first)  # and no mistakes
         expect(page.locator("#stale")).to_be_hidden()  # the forms are of no text
         page.click("#tab-picture")
         expect(page.locator("#stale")).to_be_visible()

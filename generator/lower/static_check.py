@@ -65,9 +65,11 @@ def unknown_type(
     if isinstance(item.path[-1], str) and item.path[-1] == item.type:
         location = context.source.locate(item.path, key=True)
     instead = None
-    if closest_word(bare_type(item.type), [*context.known.blocks, *context.known.lost]) is None:
+    blocks = [*context.known.blocks, *context.known.lost]
+    begun = next((name for name in blocks if name.startswith(item.type)), None)
+    if begun is None and closest_word(bare_type(item.type), blocks) is None:
         instead = instead_of_type(item.type, spatial)
-    meant = None if instead else meant_type(item.type, known_types(context), spatial)
+    meant = None if instead else begun or meant_type(item.type, known_types(context), spatial)
     if meant == "Repeat" and "->" not in str(item.written):
         meant = "Group"  # copies were meant, no pattern
     reads = item.written if isinstance(item.written, list) else item.common.get("from")

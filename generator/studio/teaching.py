@@ -47,7 +47,7 @@ PIECES = (
 - Add:
     branches:
       - []
-      - - Conv2d: {out_channels: «$in_channels», kernel_size: «3», padding: «1»}
+      - - Conv2d: {out_channels: $in_channels, kernel_size: «3», padding: «1»}
         - BatchNorm2d
         - ReLU
 """,
@@ -68,7 +68,7 @@ Residual:
     - ReLU
     - Conv2d: {out_channels: $out_channels, kernel_size: 3, padding: 1}
     - BatchNorm2d: {name: last}
-    - Conv2d:                      # where the shape changes, so does what is added
+    - Conv2d:                      # only where the shape changes
         name: shortcut
         from: input
         when: $(stride != 1 or in_channels != out_channels)
@@ -81,7 +81,7 @@ Residual:
         words="skip shortcut projection downsample",
     ),
     Piece(
-        "Residual block that always changes the shape: its shortcut has a normalisation, too",
+        "Residual block with a shortcut where the shape changes: a 1x1 convolution",
         "- Downsample: {channels: «128», stride: «2»}\n",
         """\
 Downsample:

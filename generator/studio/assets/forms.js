@@ -85,7 +85,7 @@ export class Forms {
     const search = element("input", "", {
       type: "search", placeholder: "Search: Conv2d, residual, params", "aria-label": "Search forms", autocomplete: "off",
     });
-    const about = element("p", "A click puts it into the text, at the cursor. The values of pieces and layers are examples: Tab goes from one to the next.");
+    const about = element("p", "A click puts it into the text, behind the layer at the cursor or the piece before. The values of pieces and layers are examples: Tab goes from one to the next.");
     const none = element("p", "Nothing found.", { hidden: "" });
     const groups = [
       ["Pieces", pieces.map((piece) => this.entry(piece.about, [[piece.parts.join(""), piece]], piece.words))],

@@ -319,7 +319,7 @@ function problem(one) {
   const where = one.file ? `${one.file}:${one.where}` : one.where;
   if (where) button.append(element("span", ` ${one.file ? where : `line ${one.where.split(":")[0]}`}`, { class: "where" }));
   for (const note of one.notes) item.append(element("p", `note: ${note}`));
-  if (one.help) item.append(element("p", `help: ${one.help}`));
+  if (one.help) item.append(help(one.help));
   if (one.place) {
     button.addEventListener("click", () => {
       editor.go(one.place.from[0] + 1, one.place.from[1]);
@@ -327,6 +327,20 @@ function problem(one) {
     });
   }
   return item;
+}
+
+// What mends a mistake; the first thing in it that is to be written can be taken.
+function help(text) {
+  const line = element("p", `help: ${text} `);
+  const [, code] = /`([^`]*[ {][^`]*)`/.exec(text) ?? [];
+  if (code) {
+    const copy = line.appendChild(element("button", "Copy", { type: "button", title: code }));
+    copy.addEventListener("click", () => {
+      navigator.clipboard.writeText(code);
+      copy.textContent = "Copied";
+    });
+  }
+  return line;
 }
 
 function tellProblems(problems, none) {
