@@ -506,6 +506,8 @@ def test_a_text_of_ones_own_is_not_replaced_for_good(browser: Browser, tmp_path:
         start("lenet")  # in place of what is saved
         expect(page.locator("#figures")).to_contain_text("61,706 parameters")
         expect(page.locator("#banner")).to_be_hidden()
+        page.fill("[data-name=num_classes] input[type=number]", "0")
+        expect(page.locator("#problems li.error")).to_have_count(1)  # though nothing is written
         start("starter")  # in place of what was begun with, and not touched
         expect(page.locator("#figures")).to_contain_text("38,522 parameters")
         expect(page.locator("#banner")).to_be_hidden()

@@ -46,7 +46,8 @@ const checks = new Latest(() => trying(async () => {
   const about = asked();
   const answer = await ask("check", about);
   if (about.text !== editor.text) return;
-  const begins = !answer.ok && about.text === state.begun;  // nobody has written anything wrong yet
+  // nobody has written, or slid, anything wrong yet
+  const begins = !answer.ok && about.text === state.begun && !listed(about.values);
   editor.tell(begins ? [] : answer.problems);
   tellProblems(begins ? [] : answer.problems, begins ? "Write the first layer, or click a part together." : "No problems.");
   tellFigures(answer.figures);
