@@ -64,11 +64,9 @@ def _ends(own: Operations, item: Tree, size: Sized) -> tuple[Any, Any]:
     if (start, stop) != (0, None) and own.sizes.has_batch(size):
         raise Inexpressible("on some samples alone")
     numbers = own.sizes.numbers
-    for bound in (start, 0 if stop is None else stop):
+    for bound in (start, 0 if stop is None else stop):  # beyond it, less is written than it says
         if any(abs(place) > n for place, n in zip(numbers(bound), numbers(size), strict=True)):
-            raise Inexpressible(
-                "beyond the end of a dimension"
-            )  # where less is written than it says
+            raise Inexpressible("beyond the end of a dimension")
     return start, stop
 
 

@@ -270,9 +270,10 @@ def _norm(own: Operations, call: FunctionCall, out: tuple[int, ...]) -> list[Ste
     dim = given.get("dim")
     if isinstance(dim, Items) and len(dim.items) == 1:
         dim = dim.items[0]
-    several = len(own.shape(x)) if dim is None else len(dim.items) if isinstance(dim, Items) else 1
-    if short_name(call.function) == "linalg.norm" and p not in (None, "fro") and several == 2:
-        raise Inexpressible("for matrices")
+    if short_name(call.function) == "linalg.norm" and p not in (None, "fro"):
+        over = dim.items if isinstance(dim, Items) else own.shape(x) if dim is None else (dim,)
+        if len(over) == 2:
+            raise Inexpressible("for matrices")
     known = {"dim": dim, "keepdim": given.get("keepdim", False)}
     return own.of_type("Norm", [x], out, {"p": 2.0 if p in (None, "fro") else p, **known})
 

@@ -540,7 +540,7 @@ def _follows_no_rule(tensor: Tensor) -> bool:
     elements = tensor.value or ()
     if tensor.dtype.startswith("float") and len({*elements[:MOST_WRITTEN]}) > MOST_WRITTEN // 2:
         return True  # so many that differ are tried in vain, for minutes
-    value = buffer_arguments(tensor.value or (), tensor.shape, tensor.dtype)["value"]
+    value = buffer_arguments(elements, tensor.shape, tensor.dtype)["value"]
     return isinstance(value, list)
 
 

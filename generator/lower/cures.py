@@ -304,12 +304,11 @@ def _where_needed(scope: Scope, channels: str, stride: str) -> str:
 
     Empty where the channels or the stride are numbers: then all uses change the shape.
     """
-    if scope.context.parent is None or len(scope.inputs) > 1 or not channels.startswith("$"):
+    always = channels.isdigit() or (stride.isdigit() and stride != "1")
+    if always or scope.context.parent is None or len(scope.inputs) > 1:
         return ""
-    needed = [f"in_channels != {_bare(channels)}"]
-    if stride != "1":
-        needed.insert(0, f"{_bare(stride)} != 1")
-    return "" if stride.isdigit() and stride != "1" else f"when: $({' or '.join(needed)}), "
+    strided = f"{_bare(stride)} != 1 or " if stride != "1" else ""
+    return f"when: $({strided}in_channels != {_bare(channels)}), "
 
 
 def _bare(text: str) -> str:

@@ -57,6 +57,9 @@ def is_known_type(context: Context, name: Any) -> bool:
     return isinstance(name, str) and any(name in home for home in homes)
 
 
+SHORTEST = 3  # of what may be the beginning of a block's name
+
+
 def unknown_type(
     context: Context, item: Item, spatial: int | None
 ) -> tuple[Diagnostic, str | None]:
@@ -67,6 +70,8 @@ def unknown_type(
     instead = None
     blocks = [*context.known.blocks, *context.known.lost]
     begun = next((name for name in blocks if name.startswith(item.type)), None)
+    if len(item.type) < SHORTEST:
+        begun = None
     if begun is None and closest_word(bare_type(item.type), blocks) is None:
         instead = instead_of_type(item.type, spatial)
     meant = None if instead else begun or meant_type(item.type, known_types(context), spatial)
