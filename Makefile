@@ -17,7 +17,7 @@ configs: $(INSTALLED)  ## generate and run every spec that comes with netgen
 	mkdir -p build
 	$(BIN)/netgen build configs/*.yaml --output-dir build
 
-test: $(INSTALLED)  ## the tests but for the slow ones, two at a time: in three minutes
+test: $(INSTALLED)  ## the tests but for the slow ones, two at a time: in five minutes
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST_ARGS)
 
 test-all: $(INSTALLED)  ## all tests, two at a time: in a quarter of an hour
